@@ -1,0 +1,1 @@
+"""Attacks: one gradient-ascent loop, what it ascends, and named settings."""

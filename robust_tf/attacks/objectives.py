@@ -1,0 +1,85 @@
+"""What an attack ascends."""
+
+import tensorflow as tf
+
+from robust_tf.losses.cross_entropy import cross_entropy
+
+
+def margin(logits, labels):
+    """z_y - max of the other logits: > 0 where the label wins.
+
+    Args:
+        logits: float [batch, classes].
+        labels: int [batch].
+
+    Returns:
+        float [batch].
+    """
+    is_label = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False)
+    label_logit = tf.gather(logits, labels, batch_dims=1)
+    lowest = tf.constant(-float("inf"), logits.dtype)
+    return label_logit - tf.reduce_max(tf.where(is_label, lowest, logits), axis=1)
+
+
+class Objective:
+    """A value per item to ascend, as a function of the images alone.
+
+    A subclass closes over model, mode and labels. An item is what has one value: an image, or a
+    triplet of images stacked in x.
+    """
+
+    # saturated(mean_value, previous) -> bool scalar: called after each step with the mean over the
+    # items before that step and the mean one step earlier (inf at first); True ends the loop.
+    # None means no such rule: the loop is then compiled without it.
+    saturated = None
+
+    def __call__(self, x):
+        """Returns float [items]; the attack ascends their sum."""
+        raise NotImplementedError
+
+    def undefeated(self, x):
+        """Returns bool [batch]: the images still worth attacking."""
+        return tf.ones(tf.shape(x)[:1], tf.bool)
+
+
+class ClassifierObjective(Objective):
+    """An objective on the logits of a classifier; an image is defeated once it is misclassified.
+
+    Args:
+        logits_fn: images [batch, ...] to logits [batch, classes]. It decides the mode of the model.
+        labels: int [batch], the true labels.
+    """
+
+    def __init__(self, logits_fn, labels):
+        self.logits_fn = logits_fn
+        self.labels = tf.convert_to_tensor(labels)
+
+    def undefeated(self, x):
+        predicted = tf.argmax(self.logits_fn(x), axis=1)
+        return predicted == tf.cast(self.labels, predicted.dtype)
+
+
+class CrossEntropy(ClassifierObjective):
+    """Cross entropy of the true label, with `label_smoothing` in [0, 1)."""
+
+    def __init__(self, logits_fn, labels, label_smoothing=0.0):
+        super().__init__(logits_fn, labels)
+        self.label_smoothing = label_smoothing
+
+    def __call__(self, x):
+        return cross_entropy(self.logits_fn(x), self.labels, self.label_smoothing)
+
+
+class Margin(ClassifierObjective):
+    """-max(z_y - max of the other logits, -kappa), the L-inf form of Carlini and Wagner 2017.
+
+    The gradient is zero once the label is `kappa` behind. kappa = 50 as in the TLA authors' code,
+    whose -max(margin + kappa, 0) is this minus the constant kappa.
+    """
+
+    def __init__(self, logits_fn, labels, kappa=50.0):
+        super().__init__(logits_fn, labels)
+        self.kappa = kappa
+
+    def __call__(self, x):
+        return -tf.maximum(margin(self.logits_fn(x), self.labels), -self.kappa)

@@ -1,0 +1,173 @@
+"""The gradient-ascent loop of this repository (PGD, Madry et al. 2018; MIM, Dong et al. 2018)."""
+
+import tensorflow as tf
+
+from robust_tf.randomness import Shard
+from robust_tf.threat_model import format_magnitude, parse_magnitude
+
+MOMENTUM_FORMS = ("accumulate", "l1", "ema")
+
+
+class Momentum:
+    """The direction g of a step, from the gradient and the direction before.
+
+    accumulate: g <- decay * g + gradient (MIM as TLA describes it: no normalisation).
+    l1: the same, each image's gradient divided by its L1 norm first (Dong et al. 2018, eq. 6).
+    ema: g <- decay * g + (1 - decay) * gradient, starting at the first gradient (the TLA authors'
+        code).
+
+    Args:
+        decay: weight of the past, >= 0.
+        form: one of the above.
+
+    Raises:
+        ValueError: unknown form, negative decay.
+    """
+
+    def __init__(self, decay, form="accumulate"):
+        if form not in MOMENTUM_FORMS:
+            raise ValueError(f"unknown form {form!r}; choose from {', '.join(MOMENTUM_FORMS)}")
+        if decay < 0:
+            raise ValueError(f"decay must be >= 0, got {decay}")
+        self.decay = decay
+        self.form = form
+
+    def __repr__(self):
+        return f"Momentum({self.decay:g}, form={self.form!r})"
+
+    def __call__(self, velocity, gradient, step):
+        """Returns the new direction, shaped like `gradient`; `velocity` is zero at step 0."""
+        if self.form == "ema":
+            mixed = self.decay * velocity + (1.0 - self.decay) * gradient
+            return tf.where(step == 0, gradient, mixed)
+        if self.form == "l1":
+            axes = list(range(1, gradient.shape.rank))
+            size = tf.reduce_sum(tf.abs(gradient), axis=axes, keepdims=True)
+            gradient = tf.math.divide_no_nan(gradient, size)
+        return self.decay * velocity + gradient
+
+
+class PGD:
+    """Projected gradient ascent: x <- project(step(x, direction)), a fixed number of times.
+
+    The last iterate counts, whether or not an earlier one was better.
+
+    Args:
+        threat_model: a ThreatModel.
+        steps: number of gradient steps, >= 1.
+        step_size: in pixel units, "1/255" is understood; None means 2.5 * eps / steps.
+        random_start: start at a random point of the ball instead of the image.
+        momentum: a Momentum, or None for the plain gradient.
+        restarts: independent runs; more than one needs a random start.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    def __init__(
+        self, threat_model, steps, step_size=None, *, random_start=False, momentum=None, restarts=1
+    ):
+        if steps < 1 or restarts < 1:
+            raise ValueError(f"steps and restarts must be >= 1, got {steps} and {restarts}")
+        if restarts > 1 and not random_start:
+            raise ValueError("without a random start every restart would repeat the first run")
+        default = 2.5 * threat_model.eps / steps
+        self.threat_model = threat_model
+        self.steps = steps
+        self.step_size = default if step_size is None else parse_magnitude(step_size)
+        self.random_start = random_start
+        self.momentum = momentum
+        self.restarts = restarts
+
+    def __repr__(self):
+        return (
+            f"PGD({self.threat_model}, steps={self.steps}, "
+            f"step_size={format_magnitude(self.step_size)}, random_start={self.random_start}, "
+            f"momentum={self.momentum}, restarts={self.restarts})"
+        )
+
+    def __call__(self, objective, x, *, key=None, shard=Shard()):
+        """Attacks `x`, with restarts.
+
+        Of the restarts an image keeps the last that defeated it, the first if none did; they end
+        as soon as all images are defeated.
+
+        Args:
+            objective: an Objective; the sum of its values is ascended.
+            x: float [batch, ...], the clean images in the box of the threat model.
+            key: int32 [2], see randomness.key; needed for a random start.
+            shard: which slice of the global batch `x` is.
+
+        Returns:
+            Images like `x`, in ball and box, without gradient.
+
+        Raises:
+            ValueError: a random start without a key.
+        """
+        self._check(key)
+        x = tf.convert_to_tensor(x)
+        if self.restarts == 1:
+            return self.run(objective, x, key=key, shard=shard)
+
+        def restart(number, best, standing):
+            folded = tf.random.experimental.stateless_fold_in(key, number)
+            # The first run takes the key itself: pgd20 is the first run of 20pgd20.
+            run_key = tf.where(number == 0, key, folded)
+            x_adv = self.run(objective, x, key=run_key, shard=shard)
+            undefeated = objective.undefeated(x_adv)
+            keep_best = tf.reshape(undefeated & (number > 0), [-1] + [1] * (x.shape.rank - 1))
+            best = tf.ensure_shape(tf.where(keep_best, best, x_adv), x.shape)
+            return number + 1, best, tf.ensure_shape(standing & undefeated, x.shape[:1])
+
+        _, best, _ = tf.while_loop(
+            lambda number, best, standing: tf.reduce_any(standing),
+            restart,
+            (tf.constant(0), x, tf.ones(tf.shape(x)[:1], tf.bool)),
+            parallel_iterations=1,
+            maximum_iterations=self.restarts,
+        )
+        return best
+
+    def run(self, objective, x, *, key=None, shard=Shard()):
+        """One run of the attack, without restarts; arguments and result as of the call."""
+        self._check(key)
+        x = tf.convert_to_tensor(x)
+        start = self.threat_model.random_start(x, key, shard) if self.random_start else x
+        velocity = () if self.momentum is None else tf.zeros_like(x)
+        previous = () if objective.saturated is None else tf.constant(float("inf"), x.dtype)
+
+        def ascend(step, x_adv, velocity, previous, _):
+            values, direction = _value_and_gradient(objective, x_adv)
+            if self.momentum is not None:
+                direction = velocity = self.momentum(velocity, direction, step)
+            moved = self.threat_model.step(x_adv, direction, self.step_size)
+            x_adv = tf.ensure_shape(self.threat_model.project(moved, x), x.shape)
+            going = tf.constant(True)
+            if objective.saturated is not None:
+                mean = tf.cast(tf.reduce_mean(values), x.dtype)
+                going, previous = ~objective.saturated(mean, previous), mean
+            return step + 1, x_adv, velocity, previous, going
+
+        # Not a Python loop: AutoGraph is off in Keras's train_step, and unrolling would compile the
+        # model `steps` times.
+        _, x_adv, *_ = tf.while_loop(
+            lambda step, x_adv, velocity, previous, going: going,
+            ascend,
+            (tf.constant(0), tf.ensure_shape(start, x.shape), velocity, previous, True),
+            parallel_iterations=1,
+            maximum_iterations=self.steps,
+        )
+        return tf.stop_gradient(x_adv)
+
+    def _check(self, key):
+        if self.random_start and key is None:
+            raise ValueError("a random start needs a key (robust_tf.randomness.key)")
+
+
+def _value_and_gradient(objective, x):
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        values = objective(x)
+        # The sum, not the mean: images do not share a step, and in float16 a mean underflows.
+        total = tf.reduce_sum(values)
+    return values, tape.gradient(total, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)

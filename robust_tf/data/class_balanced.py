@@ -1,0 +1,45 @@
+"""Positives: for every anchor an image of its class (TLA, section 3)."""
+
+import numpy as np
+import tensorflow as tf
+
+from robust_tf.data.epoch_order import permute
+
+
+class SameClass:
+    """Pairs the images of a training set within their classes, anew in every epoch.
+
+    In each epoch the pairing is one random bijection per class, so every image is the positive of
+    exactly one anchor. An image may meet itself, as in the authors' code.
+    """
+
+    def __init__(self, labels):
+        """Args: labels: int array [n], the labels of all images."""
+        labels = np.asarray(labels, np.int64)
+        members = np.argsort(labels, kind="stable")
+        counts = np.bincount(labels)
+        starts = np.cumsum(counts) - counts
+        ranks = np.empty_like(members)
+        ranks[members] = np.arange(len(labels)) - starts[labels[members]]
+        self._labels, self._members, self._counts, self._starts, self._ranks = map(
+            tf.constant, (labels, members, counts, starts, ranks)
+        )
+
+    def positive_index(self, anchor, epoch, *, seed):
+        """Returns the positive of each anchor.
+
+        Args:
+            anchor: int64 [n], indices of images.
+            epoch: int64 [n], the epoch of the stream each anchor comes from.
+            seed: int, the seed of the run.
+        """
+        label = tf.gather(self._labels, anchor)
+        place = permute(
+            tf.gather(self._ranks, anchor),
+            tf.gather(self._counts, label),
+            seed=seed,
+            purpose="positive",
+            epoch=epoch,
+            group=label,
+        )
+        return tf.gather(self._members, tf.gather(self._starts, label) + place)

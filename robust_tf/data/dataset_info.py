@@ -1,0 +1,37 @@
+"""What is known of a data set before anything is read."""
+
+import dataclasses
+
+from robust_tf.data.augment import Augment
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """Facts of one data set.
+
+    Attributes:
+        name: as given to --dataset.
+        image_shape: (h, w, c).
+        class_names: one name per label.
+        splits: split name -> official number of images.
+        source: where the images come from; the address a download starts at, if there is one.
+        download_mb: approximate size of the download in MB, 0 if the images come with a package.
+        augment: the augmentation of training images.
+        standardize: whether per-image standardisation is the model's first layer.
+        class_disjoint: whether train and test have no class in common (metric learning).
+    """
+
+    name: str
+    image_shape: tuple
+    class_names: tuple
+    splits: dict
+    source: str
+    download_mb: float = 0.0
+    augment: Augment = Augment()
+    standardize: bool = False
+    class_disjoint: bool = False
+
+    @property
+    def num_classes(self):
+        """The number of classes."""
+        return len(self.class_names)

@@ -1,0 +1,46 @@
+"""Labelled images in memory, decoded or as the bytes of their files."""
+
+import dataclasses
+import math
+from typing import Optional
+
+import numpy as np
+
+# Above this many bytes of pixels a reader keeps the image files' bytes and the pipeline decodes.
+MAX_DECODED_BYTES = 2**30
+
+
+def keeps_encoded(count, image_shape):
+    """Returns whether `count` images of `image_shape` are too large to be held decoded."""
+    return count * math.prod(image_shape) > MAX_DECODED_BYTES
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Examples:
+    """Images with their labels.
+
+    Attributes:
+        images: uint8 array [n, h, w, c], or object array [n] of encoded image files (JPEG, PNG).
+        labels: int32 array [n].
+        encoded_shape: (h, w, c) of the decoded images if they are encoded, else None.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    encoded_shape: Optional[tuple] = None
+
+    def __post_init__(self):
+        if len(self.images) != len(self.labels):
+            raise ValueError(f"{len(self.images)} images but {len(self.labels)} labels.")
+
+    def __len__(self):
+        return len(self.labels)
+
+    @property
+    def image_shape(self):
+        """(h, w, c) of one decoded image."""
+        return self.encoded_shape or self.images.shape[1:]
+
+    def take(self, count):
+        """Returns the first `count` examples."""
+        return Examples(self.images[:count], self.labels[:count], self.encoded_shape)

@@ -1,0 +1,167 @@
+"""MNIST and CIFAR-10, read through TensorFlow Datasets."""
+
+import os
+import pathlib
+import urllib.error
+import urllib.request
+
+import numpy as np
+from absl import logging
+
+from robust_tf.data.augment import Augment
+from robust_tf.data.dataset_info import DatasetInfo
+from robust_tf.data.examples import Examples, keeps_encoded
+from robust_tf.errors import RunError, UserError
+
+# Sizes of the downloads: TFDS's checksum files. Without a prepared copy TFDS knows no split sizes.
+MNIST = DatasetInfo(
+    name="mnist",
+    image_shape=(28, 28, 1),
+    class_names=tuple("0123456789"),
+    splits={"train": 55000, "validation": 5000, "test": 10000},
+    source="https://storage.googleapis.com/cvdf-datasets/mnist/",
+    download_mb=11.6,
+)
+CIFAR10 = DatasetInfo(
+    name="cifar10",
+    image_shape=(32, 32, 3),
+    class_names=(
+        *("airplane", "automobile", "bird", "cat", "deer"),
+        *("dog", "frog", "horse", "ship", "truck"),
+    ),
+    splits={"train": 50000, "test": 10000},
+    source="https://www.cs.toronto.edu/~kriz/cifar.html",
+    download_mb=162.0,
+    # Two pixels on each side, as in the authors' code; four are usual elsewhere.
+    augment=Augment(pad=2, flip=True),
+    standardize=True,
+)
+
+
+def locate(info, data_dir):
+    """Returns the folder of the newest prepared version below `data_dir`, None if there is none.
+
+    Args:
+        info: DatasetInfo.
+        data_dir: TFDS data folder; None means TFDS_DATA_DIR or ~/tensorflow_datasets.
+
+    Raises:
+        UserError: `data_dir` was given and does not exist.
+    """
+    if data_dir is not None and not pathlib.Path(data_dir).expanduser().is_dir():
+        raise UserError(f"--data_dir={data_dir} is not a folder; pass a TFDS data folder.")
+    folders = _root(data_dir).glob(f"{info.name}/*/dataset_info.json")
+    versions = [f.parent for f in folders if f.parent.name.replace(".", "").isdigit()]
+    return max(versions, key=lambda f: tuple(map(int, f.name.split("."))), default=None)
+
+
+def read(info, split, data_dir, limit):
+    """Returns the Examples of a split in the order of the files, downloading them if need be.
+
+    A validation set is the first part of TFDS's train split in reading order: of MNIST's 60,000
+    images the first 5,000, the remaining 55,000 are train. The sizes are those of the TLA authors;
+    their 5,000 are others, because TFDS does not keep the order of the original files. A reduced
+    copy is cut in the same proportion.
+
+    Raises:
+        UserError: no such folder, no network, or no such split in the copy.
+        RunError: the download or the copy is broken.
+    """
+    folder = locate(info, data_dir)
+    if folder is None:
+        _require_network(info, data_dir)
+    try:
+        builder = _prepared_builder(info, data_dir, folder)
+        start, stop = _rows(info, split, builder.info.splits)
+        if limit is not None:
+            stop = min(stop, start + limit)
+        return _collect(info, builder, f"{_tfds_split(split)}[{start}:{stop}]", stop - start)
+    except UserError:
+        raise
+    except Exception as error:  # TFDS, its downloader and its file formats share no base class
+        reason = str(error).strip().partition("\n")[0]
+        where = folder or _root(data_dir)
+        raise RunError(
+            f"Reading {info.name} from {where} failed: {type(error).__name__}: {reason}"
+        ) from error
+
+
+def _root(data_dir):
+    root = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    return pathlib.Path(root).expanduser()
+
+
+def _require_network(info, data_dir):
+    # TFDS itself retries for minutes, with pages of warnings, before it gives up.
+    try:
+        urllib.request.urlopen(info.source, timeout=20).close()
+    except urllib.error.HTTPError:
+        pass  # an answer, whatever it says
+    except OSError as error:
+        raise UserError(
+            f"{info.name} is not in {_root(data_dir)} and cannot be downloaded: {info.source} "
+            f"cannot be reached. Pass --data_dir=FOLDER with a FOLDER that has "
+            f"{info.name}/<version>/dataset_info.json."
+        ) from error
+
+
+def _prepared_builder(info, data_dir, folder):
+    import tensorflow_datasets as tfds  # slow to import
+
+    if folder is not None:
+        return tfds.builder_from_directory(folder)
+    builder = tfds.builder(info.name, data_dir=_root(data_dir))
+    builder.download_and_prepare()
+    return builder
+
+
+def _tfds_split(split):
+    return "test" if split == "test" else "train"
+
+
+def _rows(info, split, found):
+    """Returns the first and the last + 1 row of `split` in its TFDS split of the copy."""
+    if _tfds_split(split) not in found:
+        raise UserError(
+            f"The copy of {info.name} has no split {_tfds_split(split)!r}, only {sorted(found)}."
+        )
+    available = found[_tfds_split(split)].num_examples
+    held_out, train = info.splits.get("validation", 0), info.splits["train"]
+    border = available * held_out // (held_out + train)
+    start, stop = {
+        "train": (border, available),
+        "validation": (0, border),
+        "test": (0, available),
+    }[split]
+    if stop - start != info.splits[split]:
+        logging.warning(
+            "%s %s: this copy has %d images, the official one %d.",
+            info.name,
+            split,
+            stop - start,
+            info.splits[split],
+        )
+    return start, stop
+
+
+def _collect(info, builder, rows, count):
+    import tensorflow_datasets as tfds  # slow to import
+
+    encoded = keeps_encoded(count, info.image_shape)
+    shape = (count,) if encoded else (count, *info.image_shape)
+    images = np.empty(shape, object if encoded else np.uint8)
+    labels = np.empty(count, np.int32)
+    data = builder.as_dataset(
+        split=rows,
+        batch_size=1000,
+        shuffle_files=False,
+        # one file after the other: also a copy in several files has a fixed reading order
+        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+        decoders={"image": tfds.decode.SkipDecoding()} if encoded else None,
+    )
+    done = 0
+    for batch in data.as_numpy_iterator():
+        chunk = slice(done, done + len(batch["label"]))
+        images[chunk], labels[chunk] = batch["image"], batch["label"]
+        done = chunk.stop
+    return Examples(images, labels, info.image_shape if encoded else None)

@@ -1,0 +1,12 @@
+"""The two ways a run can end badly; the entry points turn them into one line and an exit code."""
+
+
+class UserError(Exception):
+    """A mistake of the user's that can be known beforehand. Exit code 2.
+
+    The message says in one line what is wrong, what is allowed and what to do.
+    """
+
+
+class RunError(Exception):
+    """Something that failed on the way (loss not finite, disk full, broken download). Exit code 1."""

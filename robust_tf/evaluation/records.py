@@ -1,0 +1,104 @@
+"""Results of measurements: one JSON line each, the only source of tables and figures."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import platform
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy.stats import binomtest
+
+import robust_tf
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result:
+    """One number, with everything that is needed to say what it means.
+
+    Attributes:
+        dataset, split, n: what was measured on, and how many images of it.
+        method, model: how the network was trained, and its name.
+        attack, attack_settings: name, and steps, step_size, restarts, ...; "clean", {}.
+        threat_model: eps, norm, lower, upper in the unit of images in [0, 1]; {} for "clean".
+        metric, value: e.g. "accuracy", in [0, 1].
+        correct: number of images that `value` counts.
+        interval: (low, high), 95 % interval of `value` as a binomial proportion (Wilson).
+        precision: Keras policy of the attacked network.
+        seed: of the attack's random draws.
+        weights_hash: of the network's weights.
+        versions: package name -> version.
+    """
+
+    dataset: str
+    split: str
+    n: int
+    method: str
+    model: str
+    attack: str
+    attack_settings: dict
+    threat_model: dict
+    metric: str
+    value: float
+    correct: int
+    interval: tuple
+    precision: str
+    seed: int
+    weights_hash: str
+    versions: dict
+
+
+def append_results(path, results):
+    """Appends `results` to the JSON lines of `path`; they are on the disk when this returns."""
+    path = pathlib.Path(path)
+    torn = path.exists() and path.stat().st_size and not path.read_bytes().endswith(b"\n")
+    with path.open("a") as file:
+        # What a killed process left unfinished must not swallow the next line.
+        file.write("\n" if torn else "")
+        file.writelines(json.dumps(dataclasses.asdict(result)) + "\n" for result in results)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_results(path):
+    """Returns the results in `path`; a line cut off by a crash is left out with a warning."""
+    results = []
+    for number, line in enumerate(pathlib.Path(path).read_text().splitlines(), start=1):
+        try:
+            fields = json.loads(line)
+        except json.JSONDecodeError:
+            warnings.warn(f"{path}: line {number} was cut off and is left out", stacklevel=2)
+            continue
+        results.append(Result(**{**fields, "interval": tuple(fields["interval"])}))
+    return results
+
+
+def wilson_interval(correct, n):
+    """Returns (low, high), the 95 % Wilson score interval of the proportion `correct` / `n`."""
+    low, high = binomtest(correct, n).proportion_ci(confidence_level=0.95, method="wilson")
+    return float(low), float(high)
+
+
+def weights_hash(model):
+    """Returns the SHA-256, in hex, of the weights in their order; the names do not enter."""
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        value = np.ascontiguousarray(weight.numpy())
+        digest.update(f"{value.dtype}{value.shape}".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def versions():
+    """Returns the versions that a number depends on, package name -> version."""
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "robust_tf": robust_tf.__version__,
+    }

@@ -1,0 +1,27 @@
+"""L2 weight decay as a loss term (coupled), on convolution and dense kernels only."""
+
+import tensorflow as tf
+
+
+def decayed_kernels(model):
+    """Returns the kernels of the convolution and dense layers of `model`, each once.
+
+    Nested models are searched too. Biases and the scales and offsets of batch norm are no kernels.
+    """
+    kernels = {}
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            found = decayed_kernels(layer)
+        else:
+            kernel = getattr(layer, "kernel", None)
+            found = [] if kernel is None else [kernel]
+        kernels.update((id(kernel), kernel) for kernel in found)
+    return list(kernels.values())
+
+
+def l2_weight_decay(kernels):
+    """Returns the scalar sum of 1/2 ||W||^2 over `kernels`, in the dtype of the variables.
+
+    The weight (0.0002 for TLA) is the caller's; the form is that of the authors' code.
+    """
+    return sum(tf.nn.l2_loss(kernel.value) for kernel in kernels)

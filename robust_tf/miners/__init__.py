@@ -1,0 +1,1 @@
+"""Choosing tuples inside a batch, without gradient."""

@@ -1,0 +1,1 @@
+"""Classifiers by name: functional Keras graphs with outputs logits and embedding."""

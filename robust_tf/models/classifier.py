@@ -1,0 +1,43 @@
+"""Both ends of every classifier: images in [0, 1] in, full-precision logits and embedding out."""
+
+import keras
+
+from robust_tf.models.per_image_standardization import PerImageStandardization
+
+
+def image_input(info):
+    """Returns the input "image" [B, h, w, c] in [0, 1] and what the first convolution reads.
+
+    Args:
+        info: DatasetInfo; `image_shape` and `standardize` are read.
+    """
+    image = keras.Input(info.image_shape, dtype=_full_precision(), name="image")
+    return image, PerImageStandardization()(image) if info.standardize else image
+
+
+def classifier(image, embedding, info, *, name, kernel_initializer, bias_initializer="zeros"):
+    """Closes the graph with its last dense layer.
+
+    Args:
+        image: the input of the graph.
+        embedding: [B, d], what the last dense layer reads.
+        info: DatasetInfo; `num_classes` is read.
+
+    Returns:
+        keras.Model called `name` with outputs {"logits": [B, classes], "embedding": [B, d]}, both
+        in the dtype of the variables: float32 under the mixed policies.
+    """
+    dtype = _full_precision()
+    embedding = keras.layers.Activation("linear", dtype=dtype, name="embedding")(embedding)
+    logits = keras.layers.Dense(
+        info.num_classes,
+        kernel_initializer=kernel_initializer,
+        bias_initializer=bias_initializer,
+        dtype=dtype,
+        name="logits",
+    )(embedding)
+    return keras.Model(image, {"logits": logits, "embedding": embedding}, name=name)
+
+
+def _full_precision():
+    return keras.config.dtype_policy().variable_dtype

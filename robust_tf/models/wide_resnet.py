@@ -1,0 +1,88 @@
+"""Wide residual networks in the form of Madry et al. (2018), as used by TLA for CIFAR-10."""
+
+from keras import initializers, layers
+
+from robust_tf.errors import UserError
+from robust_tf.models.batch_norm import batch_norm
+from robust_tf.models.channel_padding import ChannelPadding
+from robust_tf.models.classifier import classifier, image_input
+
+STEM = 16
+STAGES = 3
+
+
+def wide_resnet(info, *, depth, width, name):
+    """Three stages of pre-activation units of 16, 32 and 64 times `width` channels, d = 64 * width.
+
+    wrn_32_10 has 45 901 914 trainable parameters for 32x32x3 images of 10 classes.
+
+    Args:
+        info: DatasetInfo; the sides of its images are multiples of 4 (two stages of stride 2).
+        depth: 6 * units + 2, where `units` is the number of residual units of a stage: the stem,
+            two convolutions a unit and the last dense layer (32 gives 5 units). 6 * units + 4, the
+            count of Zagoruyko and Komodakis (2016) for the same units, is accepted too (10: 1).
+        width: int >= 1.
+
+    Raises:
+        UserError: depth, width or image size is none of these.
+    """
+    _check(info, depth, width, name)
+    image, x = image_input(info)
+    x = _convolution(x, STEM, stride=1)
+    for stage in range(STAGES):
+        for unit in range((depth - 2) // 6):
+            x = residual_unit(
+                x,
+                channels=STEM * width * 2**stage,
+                stride=2 if stage and not unit else 1,
+                activated_shortcut=stage == unit == 0,
+            )
+    embedding = layers.GlobalAveragePooling2D()(_activation(x))
+    head = initializers.VarianceScaling(1.0, mode="fan_in", distribution="uniform")
+    return classifier(image, embedding, info, name=name, kernel_initializer=head)
+
+
+def residual_unit(x, *, channels, stride, activated_shortcut):
+    """Batch norm, leaky ReLU and 3x3 convolution, twice, plus a shortcut without weights.
+
+    Args:
+        x: symbolic [B, h, w, c].
+        activated_shortcut: the shortcut starts after the first activation and not at the raw input,
+            which the authors' code does in the very first unit of the network only.
+
+    Returns:
+        symbolic [B, h / stride, w / stride, channels], not activated.
+    """
+    activated = _activation(x)
+    residual = _convolution(activated, channels, stride)
+    residual = _convolution(_activation(residual), channels, stride=1)
+    shortcut = activated if activated_shortcut else x
+    if stride > 1:
+        shortcut = layers.AveragePooling2D(stride)(shortcut)
+    if channels != x.shape[-1]:
+        shortcut = ChannelPadding((channels - x.shape[-1]) // 2)(shortcut)
+    return layers.Add()([residual, shortcut])
+
+
+def _activation(x):
+    return layers.LeakyReLU(negative_slope=0.1)(batch_norm()(x))
+
+
+def _convolution(x, channels, stride):
+    start = initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal")
+    return layers.Conv2D(
+        channels, 3, stride, padding="same", use_bias=False, kernel_initializer=start
+    )(x)
+
+
+def _check(info, depth, width, name):
+    if depth < 8 or depth % 6 not in (2, 4):
+        raise UserError(f"{name}: the depth is 6n + 2 or 6n + 4, e.g. wrn_10_1, wrn_32_10")
+    if width < 1:
+        raise UserError(f"{name}: the width is at least 1, e.g. wrn_32_10")
+    height, columns = info.image_shape[:2]
+    if height % 4 or columns % 4:
+        raise UserError(
+            f"{name} halves the image twice and needs sides that are multiples of 4, "
+            f"{info.name} has {height}x{columns}; choose another --model"
+        )

@@ -1,0 +1,73 @@
+"""Recipes: the flagfiles in flags/, the single store of hyper-parameters, and how they combine."""
+
+import pathlib
+import shlex
+
+import robust_tf
+from robust_tf.errors import UserError
+
+
+def store():
+    """Returns the folder of the recipes, of an installed wheel or of the checkout."""
+    package = pathlib.Path(robust_tf.__file__).parent
+    installed = package / "recipes"
+    return installed if installed.is_dir() else package.parent / "flags"
+
+
+def combine(arguments, read_dataset, family):
+    """Returns the arguments in their order of precedence, whatever the order typed.
+
+    recipe of the dataset < the user's flagfiles < explicit flags. Where a flag stands twice, absl
+    takes the later one.
+
+    Args:
+        arguments: list of str, what the user typed after the command.
+        read_dataset: function (arguments) -> name of the dataset they ask for.
+        family: the subfolder of the recipes, "tla" or "hm".
+
+    Raises:
+        UserError: a flagfile does not exist or includes itself.
+    """
+    files, explicit = _split(arguments)
+    chosen = [line for file in files for line in _read(_find(file, pathlib.Path(".")), ())]
+    recipe = store() / family / f"{read_dataset(chosen + explicit)}.flags"
+    return (_read(recipe, ()) if recipe.exists() else []) + chosen + explicit
+
+
+def _split(arguments):
+    files, explicit = [], []
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        if name not in ("--flagfile", "-flagfile"):
+            explicit.append(argument)
+            continue
+        value = value if equals else next(rest, "")
+        if not value:
+            raise UserError("--flagfile needs the name of a file: --flagfile=FILE")
+        files.append(value)
+    return files, explicit
+
+
+def _find(name, beside):
+    """A flagfile by its path, beside the file that names it, or in the store."""
+    in_store = store() / name.removeprefix("flags/")
+    for path in (beside / name, pathlib.Path(name).expanduser(), in_store):
+        if path.is_file():
+            return path
+    variants = ", ".join(sorted(str(p.relative_to(store())) for p in store().glob("*/*.flags")))
+    raise UserError(f"--flagfile={name} does not exist; the project's own are {variants}")
+
+
+def _read(path, opened):
+    """Returns the flags in a file; comments start with #, files may name further files."""
+    if path.resolve() in opened:
+        raise UserError(f"--flagfile={path} includes itself")
+    flags = []
+    for line in path.read_text().splitlines():
+        words = shlex.split(line, comments=True)
+        files, explicit = _split(words)
+        flags += explicit
+        for file in files:
+            flags += _read(_find(file, path.parent), (*opened, path.resolve()))
+    return flags

@@ -1,0 +1,37 @@
+"""Clean and robust accuracy as a table, made of stored results only."""
+
+from robust_tf.threat_model import format_magnitude
+
+HEADER = ("attack", "steps", "step size", "restarts", "n", "accuracy %", "95% interval", "eps")
+
+
+def plain_table(results):
+    """Returns `results` (list of `Result`) as aligned text for a terminal, one line each."""
+    lines = [HEADER, *map(_cells, results)]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def markdown_table(results):
+    """Returns `results` (list of `Result`) as a Markdown table."""
+    lines = [HEADER, ["---"] * len(HEADER), *map(_cells, results)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cells(result):
+    settings, (low, high) = result.attack_settings, result.interval
+    return (
+        result.attack,
+        str(settings.get("steps", "-")),
+        _magnitude(settings.get("step_size")),
+        str(settings.get("restarts", "-")),
+        str(result.n),
+        f"{100 * result.value:.2f}",
+        f"{100 * low:.2f} to {100 * high:.2f}",
+        _magnitude(result.threat_model.get("eps")),
+    )
+
+
+def _magnitude(value):
+    return "-" if value is None else format_magnitude(value)

@@ -1,0 +1,131 @@
+"""What an attacker may do: a norm ball around the image, inside the box of valid pixels."""
+
+import dataclasses
+import math
+
+import tensorflow as tf
+
+from robust_tf import randomness
+from robust_tf.randomness import Shard
+
+NORMS = ("linf", "l2")
+
+
+def parse_magnitude(text):
+    """Reads a size in pixel units, written as a number or as a fraction: "8/255", "0.3", 0.3.
+
+    Raises:
+        ValueError: not a finite number >= 0.
+    """
+    numerator, slash, denominator = str(text).partition("/")
+    try:
+        value = float(numerator) / (float(denominator) if slash else 1.0)
+    except (ValueError, ZeroDivisionError):
+        value = math.nan
+    if not 0.0 <= value < math.inf:
+        raise ValueError(f"expected a number >= 0 such as 8/255 or 0.3, got {text!r}")
+    return value
+
+
+def format_magnitude(value):
+    """Writes a size as people do: a short decimal if there is one, else in 255ths: "0.3", "8/255"."""
+    levels = round(value * 255)
+    if len(repr(value)) > 6 and math.isclose(value, levels / 255):
+        return f"{levels}/255"
+    return f"{value:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class ThreatModel:
+    """The images x' with ||x' - x|| <= eps and lower <= x' <= upper.
+
+    All images are float [batch, ...] with values in [lower, upper]; results keep their dtype.
+
+    Attributes:
+        eps: radius of the ball in pixel units; "8/255" is understood.
+        norm: "linf" or "l2", taken over everything but the batch axis.
+        lower, upper: the box of valid pixels.
+
+    Raises:
+        ValueError: unknown norm, eps not a number >= 0, empty box.
+    """
+
+    eps: float
+    norm: str = "linf"
+    lower: float = 0.0
+    upper: float = 1.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "eps", parse_magnitude(self.eps))
+        if self.norm not in NORMS:
+            raise ValueError(f"unknown norm {self.norm!r}; choose from {', '.join(NORMS)}")
+        if not self.lower < self.upper:
+            raise ValueError(f"lower ({self.lower}) must be below upper ({self.upper})")
+
+    def __str__(self):
+        return f"{self.norm} eps={format_magnitude(self.eps)}"
+
+    def project(self, x_adv, x):
+        """Returns `x_adv` brought back into ball and box around the clean images `x`."""
+        if self.norm == "linf":
+            lowest = tf.maximum(x - self.eps, self.lower)
+            return tf.clip_by_value(x_adv, lowest, tf.minimum(x + self.eps, self.upper))
+        difference = x_adv - x
+        size = _l2_norm(difference)
+        inside = x + difference * tf.where(size > self.eps, self.eps / size, 1.0)
+        # x lies in the box, so the box only shortens the difference: the result stays in the ball.
+        return self._in_box(inside)
+
+    def random_start(self, x, key, shard=Shard()):
+        """Returns points drawn uniformly from the ball around `x`, then clipped to the box."""
+        shape = _shape(x)
+        if self.norm == "linf":
+            offset = 2.0 * randomness.uniform(shape, key, shard, x.dtype) - 1.0
+            return self._in_box(x + self.eps * offset)
+        direction = _l2_unit(randomness.normal(shape, key, shard, x.dtype))
+        # The volume of a ball grows with radius^d, so u^(1/d) is the radius of a uniform point.
+        one_each = [shape[0]] + [1] * (x.shape.rank - 1)
+        u = randomness.uniform(one_each, key + tf.constant([1, 0]), shard, x.dtype)
+        return self._in_box(x + self.eps * u ** (1.0 / x.shape[1:].num_elements()) * direction)
+
+    def step(self, x, direction, step_size):
+        """Returns `x` after the steepest ascent step along `direction`; zero does not move.
+
+        L-inf: x + s * sign(direction). L2: x + s * direction / ||direction||_2.
+        """
+        if self.norm == "linf":
+            return x + step_size * tf.sign(direction)
+        return x + step_size * _l2_unit(direction)
+
+    def contains(self, x_adv, x, tolerance=1e-6):
+        """Returns bool [batch]: within ball and box up to `tolerance`; False for NaN."""
+        rows = tf.reshape(x_adv - x, [_shape(x)[0], -1])
+        order = "euclidean" if self.norm == "l2" else math.inf
+        near = tf.norm(rows, ord=order, axis=1) <= self.eps + tolerance
+        pixels = tf.reshape(x_adv, [_shape(x)[0], -1])
+        valid = (pixels >= self.lower - tolerance) & (pixels <= self.upper + tolerance)
+        return near & tf.reduce_all(valid, axis=1)
+
+    def _in_box(self, x):
+        return tf.clip_by_value(x, self.lower, self.upper)
+
+
+def _shape(x):
+    sizes = x.shape.as_list()
+    # Under some strategies the batch size of a replica is only known when the step runs.
+    return [tf.shape(x)[0] if sizes[0] is None else sizes[0], *sizes[1:]]
+
+
+def _pixel_axes(x):
+    return list(range(1, x.shape.rank))
+
+
+def _l2_norm(x):
+    return tf.sqrt(tf.reduce_sum(tf.square(x), axis=_pixel_axes(x), keepdims=True))
+
+
+def _l2_unit(x):
+    # Scaled by the largest entry first: squares of tiny gradients would underflow to zero.
+    largest = tf.reduce_max(tf.abs(x), axis=_pixel_axes(x), keepdims=True)
+    scaled = tf.math.divide_no_nan(x, largest)
+    return tf.math.divide_no_nan(scaled, _l2_norm(scaled))

@@ -1,0 +1,1 @@
+"""One train-step template, one fit path, run folders, checkpoints, strategies, optimisers."""

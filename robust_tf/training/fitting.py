@@ -1,0 +1,139 @@
+"""The one way a model is trained: `fit` in intervals, resumable after every one of them."""
+
+import signal
+import threading
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from robust_tf.errors import RunError
+from robust_tf.training.checkpoints import Checkpoints
+
+
+def train(model, make_dataset, folder, *, train_steps, checkpoint_every):
+    """Trains `model` from its last checkpoint in `folder` up to `train_steps` updates.
+
+    What Keras calls an epoch is here one checkpoint interval. Since batches and random draws are
+    functions of seed and step, a run that was killed and started again ends in the same weights.
+
+    Args:
+        model: compiled `AdversarialModel`.
+        make_dataset: function (start_step, stop_step) -> dataset of the batches of those updates.
+        folder: `RunFolder`.
+        train_steps: number of updates in all.
+        checkpoint_every: updates between checkpoints.
+
+    Returns:
+        The number of updates done: less than `train_steps` after Ctrl-C.
+
+    Raises:
+        RunError: a loss term is not finite, or a batch is out of range.
+    """
+    model.optimizer.build(model.trainable_variables)
+    checkpoints = Checkpoints(folder.checkpoints, model)
+    done = checkpoints.restore_latest()
+    folder.forget_metrics_after(done)
+    if done:
+        print(f"resuming after step {done} of {train_steps}")
+    keeper = _Keeper(folder, checkpoints, done)
+    board = keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False)
+    epochs = -(-train_steps // checkpoint_every)
+    with _StopOnInterrupt(keeper):
+        while keeper.step < train_steps and not keeper.interrupted:
+            start = keeper.step
+            stop, count = _next_segment(start, train_steps, checkpoint_every)
+            first = start // checkpoint_every
+            try:
+                model.fit(
+                    make_dataset(start, stop),
+                    initial_epoch=first,
+                    epochs=min(first + count, epochs),
+                    steps_per_epoch=(stop - start) // count,
+                    shuffle=False,  # the pipeline has shuffled
+                    callbacks=[keeper, board],
+                )
+            except tf.errors.InvalidArgumentError as error:
+                raise _as_run_error(error, keeper.step) from error
+    return keeper.step
+
+
+def _next_segment(start, total, interval):
+    """Returns (stop, epochs) of the longest stretch of equal epochs from `start` on."""
+    if start % interval:  # after Ctrl-C: first up to the next boundary
+        return min(total, -(-start // interval) * interval), 1
+    whole = (total - start) // interval
+    return (start + whole * interval, whole) if whole else (total, 1)
+
+
+class _Keeper(keras.callbacks.Callback):
+    """Counts updates, watches the loss, writes metrics and checkpoints."""
+
+    def __init__(self, folder, checkpoints, step):
+        super().__init__()
+        self.folder = folder
+        self.checkpoints = checkpoints
+        self.step = step
+        self.interrupted = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._began = time.time()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        self.model.stop_training = self.interrupted
+        broken = [name for name, value in logs.items() if not np.isfinite(value)]
+        if broken:
+            terms = [name for name in broken if name != "loss"] or broken
+            last = self.checkpoints.steps()
+            kept = (
+                f"checkpoint of step {last[-1]} is kept"
+                if last
+                else "no checkpoint was written yet"
+            )
+            raise RunError(
+                f"{' and '.join(terms)} not finite at step {self.step}; {kept}. "
+                "A lower learning rate or float32 often helps"
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        rate = float(self.model.optimizer.learning_rate)
+        values = {name: float(value) for name, value in logs.items()}
+        seconds = round(time.time() - self._began, 3)
+        self.checkpoints.save(self.step)
+        self.folder.log_metrics(
+            {"step": self.step, **values, "learning_rate": rate, "seconds": seconds}
+        )
+
+
+class _StopOnInterrupt:
+    """Ctrl-C ends training after the current step; a second one ends it at once."""
+
+    def __init__(self, keeper):
+        self._keeper = keeper
+        # Python lets only the main thread handle signals.
+        self._active = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self):
+        if self._active:
+            self._previous = signal.signal(signal.SIGINT, self._stop)
+
+    def __exit__(self, *unused):
+        if self._active:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _stop(self, *unused):
+        print("\nstopping after this step; Ctrl-C again ends at once")
+        self._keeper.interrupted = True
+        signal.signal(signal.SIGINT, self._previous)
+
+
+def _as_run_error(error, step):
+    """Makes one line of a failed assertion inside the compiled step."""
+    text = str(error)
+    marker = "assertion failed: "
+    if marker not in text:
+        raise error
+    message = text.split(marker, 1)[1].splitlines()[0].replace("[", "").replace("]", "")
+    return RunError(f"step {step + 1}: {message}")

@@ -1,0 +1,55 @@
+"""Which devices a run uses."""
+
+import tensorflow as tf
+
+from robust_tf.errors import UserError
+
+
+def make_strategy(name, batch_size, logical_cpus=1):
+    """Returns the `tf.distribute.Strategy` of a run.
+
+    Args:
+        name: "one_device"; "mirrored", all GPUs (or the logical CPUs where there is none); "auto", the
+            largest number of GPUs that divides the batch.
+        batch_size: images of one update over all replicas.
+        logical_cpus: how many devices the processor is divided into; for tests of replicas.
+
+    Raises:
+        UserError: the replicas do not divide the batch.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    devices = [f"GPU:{i}" for i in range(len(gpus))]
+    if logical_cpus > 1:
+        _divide_processor(logical_cpus)
+    if not devices:
+        devices = [f"CPU:{i}" for i in range(logical_cpus)]
+    if name == "auto":
+        count = max(k for k in range(1, len(devices) + 1) if batch_size % k == 0)
+        devices = devices[:count]
+    if name == "one_device" or (name == "auto" and len(devices) == 1):
+        return tf.distribute.get_strategy()
+    if batch_size % len(devices):
+        raise UserError(
+            f"--batch_size={batch_size} counts the images over all replicas and cannot be divided "
+            f"by {len(devices)} replicas; choose a multiple of {len(devices)} or --strategy=auto"
+        )
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def _divide_processor(count):
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * count
+    )
+
+
+def use_xla(choice):
+    """Resolves --jit_compile: "auto" compiles on a GPU only.
+
+    On a CPU compiled convolution loops were measured three to four times slower.
+    """
+    if choice == "auto":
+        return bool(tf.config.list_physical_devices("GPU"))
+    return choice == "true"

@@ -1,0 +1,130 @@
+"""Reading prepared TFDS copies, made small in a temporary folder, and what happens without one."""
+
+import shutil
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from robust_tf.data import examples, pipeline, registry, tfds_images
+from robust_tf.errors import RunError, UserError
+
+COUNT = 48
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """A TFDS folder with an MNIST of 48 training and 5 test images, in an old version."""
+    folder = tmp_path_factory.mktemp("tfds")
+    rng = np.random.default_rng(0)
+
+    def split(count):
+        images = rng.integers(0, 256, [count, 28, 28, 1]).astype(np.uint8)
+        return tf.data.Dataset.from_tensor_slices({"image": images, "label": np.arange(count) % 10})
+
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="mnist",
+        version="2.0.9",
+        features=tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(shape=(28, 28, 1)),
+                "label": tfds.features.ClassLabel(num_classes=10),
+            }
+        ),
+        split_datasets={"train": split(COUNT), "test": split(5)},
+        data_dir=folder,
+        disable_shuffling=True,
+    )
+    return folder
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+
+
+def test_validation_is_the_first_twelfth(data_dir):
+    train, validation = (registry.load("mnist", s, data_dir) for s in ("train", "validation"))
+    assert (len(train), len(validation)) == (44, 4)
+    labels = np.concatenate([validation.labels, train.labels])
+    np.testing.assert_array_equal(labels, np.arange(COUNT) % 10)
+    assert train.images.shape == (44, 28, 28, 1) and train.images.dtype == np.uint8
+
+
+def test_limit_reads_the_first(data_dir):
+    whole, part = (registry.load("mnist", "train", data_dir, limit) for limit in (None, 6))
+    np.testing.assert_array_equal(part.images, whole.images[:6])
+    np.testing.assert_array_equal(part.labels, whole.labels[:6])
+
+
+def test_reduced_copy_warns_once_with_both_sizes(data_dir, caplog):
+    registry.load("mnist", "train", data_dir)
+    lines = [r.getMessage() for r in caplog.records if "this copy" in r.getMessage()]
+    assert lines == ["mnist train: this copy has 44 images, the official one 55000."]
+
+
+def test_encoded_reading_gives_the_same_batches(data_dir, monkeypatch):
+    decoded = registry.load("mnist", "train", data_dir)
+    monkeypatch.setattr(examples, "MAX_DECODED_BYTES", 1000)
+    encoded = registry.load("mnist", "train", data_dir)
+    assert encoded.images.dtype == object and encoded.image_shape == (28, 28, 1)
+    for one, two in zip(*(pipeline.eval_batches(e, 10) for e in (decoded, encoded))):
+        tf.nest.map_structure(np.testing.assert_array_equal, one, two)
+
+
+def test_newest_version_is_found(data_dir, tmp_path, monkeypatch):
+    shutil.copytree(data_dir, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(tmp_path / "mnist" / "2.0.9", tmp_path / "mnist" / "2.0.10")
+    assert tfds_images.locate(tfds_images.MNIST, tmp_path).name == "2.0.10"
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    assert tfds_images.locate(tfds_images.MNIST, None).name == "2.0.10"
+
+
+def test_describe_tells_what_is_ahead(data_dir, tmp_path):
+    folder = data_dir / "mnist" / "2.0.9"
+    assert registry.describe("mnist", data_dir).endswith(f"prepared in {folder}")
+    assert registry.describe("cifar10", tmp_path).endswith("download of 162 MB ahead")
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(UserError, match="--data_dir=.*nowhere is not a folder"):
+        registry.load("mnist", "test", tmp_path / "nowhere")
+
+
+def test_no_copy_and_no_network(tmp_path, no_network):
+    with pytest.raises(UserError, match="cifar10 is not in .*--data_dir=FOLDER") as caught:
+        registry.load("cifar10", "test", tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_split_in_the_copy(data_dir, tmp_path):
+    shutil.copytree(data_dir, tmp_path, dirs_exist_ok=True)
+    facts = tmp_path / "mnist/2.0.9/dataset_info.json"
+    facts.write_text(facts.read_text().replace('"name": "test"', '"name": "other"'))
+    with pytest.raises(UserError, match="no split 'test', only"):
+        registry.load("mnist", "test", tmp_path)
+
+
+def test_broken_copy_is_one_line(data_dir, tmp_path):
+    shutil.copytree(data_dir, tmp_path, dirs_exist_ok=True)
+    for record in tmp_path.glob("mnist/2.0.9/*test*"):
+        record.write_bytes(record.read_bytes()[:-40])
+    with pytest.raises(RunError, match="Reading mnist from .* failed") as caught:
+        registry.load("mnist", "test", tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_failed_download_is_one_line(tmp_path, monkeypatch):
+    def fail(self, **kwargs):
+        raise OSError("disk full\nand more")
+
+    monkeypatch.setattr(tfds_images, "_require_network", lambda info, data_dir: None)
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
+    with pytest.raises(RunError, match="disk full$"):
+        registry.load("mnist", "test", tmp_path)

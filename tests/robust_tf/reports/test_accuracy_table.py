@@ -1,0 +1,64 @@
+from robust_tf.evaluation.records import Result
+from robust_tf.reports.accuracy_table import markdown_table, plain_table
+
+
+def result(attack, settings, eps, value, interval):
+    return Result(
+        dataset="cifar10",
+        split="test",
+        n=1000,
+        method="AT",
+        model="wrn_10_1",
+        attack=attack,
+        attack_settings=settings,
+        threat_model={} if eps is None else {"eps": eps, "norm": "linf"},
+        metric="accuracy",
+        value=value,
+        correct=round(1000 * value),
+        interval=interval,
+        precision="float32",
+        seed=0,
+        weights_hash="",
+        versions={},
+    )
+
+
+def settings(steps, step_size, restarts=1):
+    return {"steps": steps, "step_size": step_size, "restarts": restarts}
+
+
+RESULTS = [
+    result("clean", {}, None, 0.875, (0.853, 0.894)),
+    result("20pgd20", settings(20, 1 / 255, 20), 8 / 255, 0.5, (0.469, 0.531)),
+    result("pgd40", settings(40, 0.01), 0.3, 0.9, (0.88, 0.917)),
+]
+
+
+def test_markdown():
+    assert markdown_table(RESULTS).splitlines() == [
+        "| attack | steps | step size | restarts | n | accuracy % | 95% interval | eps |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| clean | - | - | - | 1000 | 87.50 | 85.30 to 89.40 | - |",
+        "| 20pgd20 | 20 | 1/255 | 20 | 1000 | 50.00 | 46.90 to 53.10 | 8/255 |",
+        "| pgd40 | 40 | 0.01 | 1 | 1000 | 90.00 | 88.00 to 91.70 | 0.3 |",
+    ]
+
+
+def test_plain_text_has_the_same_cells_in_aligned_columns():
+    lines = plain_table(RESULTS).splitlines()
+    markdown = markdown_table(RESULTS).splitlines()
+
+    assert set(lines[1]) == {"-", " "}
+    for line, marked in zip(lines[:1] + lines[2:], markdown[:1] + markdown[2:]):
+        cells = marked.strip("| ").split(" | ")
+        found = [line[at : at + len(cell)] for at, cell in zip(starts(lines[1]), cells)]
+        assert found == cells
+
+
+def starts(rule):
+    return [i for i, sign in enumerate(rule) if sign == "-" and (i == 0 or rule[i - 1] == " ")]
+
+
+def test_other_magnitudes_stay_decimal():
+    odd = result("pgd7", settings(7, 2.5 * 0.15 / 7), 0.2, 0.5, (0, 1))
+    assert "| 0.0535714 |" in markdown_table([odd]) and "| 0.2 |" in markdown_table([odd])

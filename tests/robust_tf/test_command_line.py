@@ -1,0 +1,63 @@
+"""What goes wrong becomes one line and an exit code."""
+
+import errno
+
+import pytest
+from absl import flags
+
+from robust_tf import command_line
+from robust_tf.errors import RunError, UserError
+
+
+def define(values):
+    flags.DEFINE_integer("size", 1, "A size.", lower_bound=1, flag_values=values)
+
+
+def run(body, *arguments):
+    return command_line.run(["command", *arguments], define=define, body=body, about="About.")
+
+
+def failing(error):
+    def body(options):
+        raise error
+
+    return body
+
+
+@pytest.mark.parametrize(
+    "error, code, text",
+    [
+        (UserError("wrong eps"), 2, "error: wrong eps"),
+        (RunError("loss not finite"), 1, "error: loss not finite"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "error: nothing more can be written"),
+        (ValueError("save failed: No space left on device"), 1, "nothing more can be written"),
+    ],
+)
+def test_errors_are_one_line(error, code, text, capsys):
+    assert run(failing(error)) == code
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and text in lines[0]
+
+
+def test_a_defect_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run(lambda options: 1 / 0)
+
+
+@pytest.mark.parametrize(
+    "argument, text", [("--size=0", "size"), ("--sice=3", "sice"), ("size=3", "not a flag")]
+)
+def test_wrong_flags(argument, text, capsys):
+    assert run(lambda options: 0, argument) == 2
+    error = capsys.readouterr().err
+    assert text in error and len(error.strip().splitlines()) == 1
+
+
+def test_help_needs_no_body(capsys):
+    assert run(failing(AssertionError()), "--help") == 0
+    assert "--size" in capsys.readouterr().out
+
+
+def test_flags_reach_the_body():
+    assert run(lambda options: options.size, "--size=5") == 5

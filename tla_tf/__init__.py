@@ -1,0 +1,1 @@
+"""TLA: metric learning for adversarial robustness (Mao et al., NeurIPS 2019)."""

@@ -1,0 +1,145 @@
+"""From flags to objects: the only place that knows both."""
+
+import keras
+
+from robust_tf.attacks.pgd import PGD
+from robust_tf.errors import UserError
+from robust_tf.threat_model import ThreatModel, parse_magnitude
+from robust_tf.training.momentum_sgd import MomentumSGD
+from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
+from tla_tf.defenses.adversarial_training import AdversarialTraining
+from tla_tf.defenses.triplet_adversarial import TripletAdversarial
+from tla_tf.defenses.undefended import Undefended
+from tla_tf.negatives import NegativeSelection
+
+# What the variants of TLA fix: name -> (negative, anchor). None leaves it to the flag.
+TLA_VARIANTS = {"tla": (None, None), "tla_rn": ("random", None), "tla_sa": (None, "clean")}
+
+
+def magnitude(name, text):
+    """Returns the number that flag `name` was given as; UserError where it is none."""
+    try:
+        return parse_magnitude(text)
+    except ValueError as error:
+        raise UserError(f"--{name}={text}: {error}") from error
+
+
+def threat_model(eps, norm):
+    """Returns the `ThreatModel` of --eps and --norm."""
+    return ThreatModel(magnitude("eps", eps), norm)
+
+
+def inner_attack(options):
+    """Returns the `PGD` of the inner maximisation (TLA, section 3)."""
+    size = options.attack_step_size
+    size = None if size is None else magnitude("attack_step_size", size)
+    return PGD(
+        threat_model(options.eps, options.norm), options.attack_steps, size, random_start=True
+    )
+
+
+def optimizer(options):
+    """Returns the optimiser with its learning-rate schedule by update."""
+    rates = [_number("learning_rates", rate) for rate in options.learning_rates]
+    boundaries = [int(_number("boundaries", step)) for step in options.boundaries]
+    # A shorter run with fewer boundaries than rates is a mistake, not a guess to make.
+    if len(rates) != len(boundaries) + 1:
+        raise UserError(
+            f"--learning_rates has {len(rates)} values and --boundaries {len(boundaries)}; "
+            "there must be one rate more than boundaries"
+        )
+    rate = rates[0]
+    if boundaries:
+        rate = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
+    if options.optimizer == "adam":
+        return keras.optimizers.Adam(rate, epsilon=1e-8)
+    return MomentumSGD(rate, momentum=0.9)
+
+
+def streams(options):
+    """Returns the image streams that the method needs beside the anchors."""
+    if options.method not in TLA_VARIANTS or options.pool == "batch":
+        return ()
+    return ("pool",) if options.positive == "own" else ("positive", "pool")
+
+
+def defense(options, network):
+    """Returns the `AdversarialModel` of --method around `network`."""
+    common = {
+        "weight_decay": options.weight_decay,
+        "reduction": options.reduction,
+        "seed": options.seed,
+        "label_smoothing": options.label_smoothing,
+    }
+    if options.method == "um":
+        return Undefended(network, **common)
+    common.update(attack=inner_attack(options), attack_bn_mode=options.attack_bn_mode)
+    if options.method == "at":
+        return AdversarialTraining(network, **common)
+    if options.method == "alp":
+        return AdversarialLogitPairing(
+            network,
+            pairing_weight=options.alp_weight,
+            clean_weight=options.alp_clean_weight,
+            layer=options.alp_layer,
+            reduce=options.alp_reduce,
+            **common,
+        )
+    return _triplet_adversarial(options, network, common)
+
+
+def _triplet_adversarial(options, network, common):
+    negative, anchor = _variant(options)
+    selection = NegativeSelection(
+        negative,
+        similarity=options.neg_similarity,
+        mask=options.neg_mask,
+        keep=options.neg_keep,
+        class_check=options.rn_class_check,
+    )
+    return TripletAdversarial(
+        network,
+        triplet_weight=options.lambda_triplet,
+        norm_weight=options.lambda_norm,
+        margin=options.margin,
+        negatives=selection,
+        positive=options.positive,
+        pool=options.pool,
+        anchor=anchor,
+        own_margin_mul=options.own_margin_mul,
+        own_noise=magnitude("own_noise", options.own_noise),
+        match_l2=options.match_l2,
+        norm_form=options.norm_form,
+        mining=options.mining,
+        **common,
+    )
+
+
+def _variant(options):
+    """Returns (negative, anchor) of the method, unless a flag contradicts its name."""
+    resolved = []
+    defaults = {"negative": "nearest", "anchor": "adv"}
+    for name, fixed in zip(("negative", "anchor"), TLA_VARIANTS[options.method]):
+        asked = getattr(options, name)
+        if fixed and asked and asked != fixed:
+            raise UserError(
+                f"--method={options.method} means --{name}={fixed}; for {asked} use --method=tla"
+            )
+        resolved.append(fixed or asked or defaults[name])
+    return resolved
+
+
+def _number(name, text):
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UserError(f"--{name}: '{text}' is not a number") from error
+
+
+def check(options):
+    """Raises the UserErrors of flags that building objects would raise later, before any data."""
+    inner_attack(options)
+    optimizer(options)
+    if options.method in TLA_VARIANTS:
+        _variant(options)
+        magnitude("own_noise", options.own_noise)

@@ -1,0 +1,1 @@
+"""The training methods of the TLA paper, each a subclass of `AdversarialModel`."""

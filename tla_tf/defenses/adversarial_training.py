@@ -1,0 +1,21 @@
+"""AT, adversarial training (Madry et al. 2018)."""
+
+from robust_tf.losses.cross_entropy import cross_entropy
+from tla_tf.defenses.classifier_defense import ClassifierDefense, hits
+
+
+class AdversarialTraining(ClassifierDefense):
+    """mean_i CE(f(x'_i), y_i) on adversarial images only."""
+
+    def __init__(self, network, **kw):
+        super().__init__(
+            network, term_weights={"cross_entropy": 1.0}, monitors=("robust_accuracy",), **kw
+        )
+
+    def craft(self, batch):
+        return {"adversarial": self.perturb(batch)}
+
+    def loss_terms(self, batch, crafted):
+        logits = self.network(crafted["adversarial"], training=True)["logits"]
+        loss = cross_entropy(logits, batch["label"], self.label_smoothing)
+        return {"cross_entropy": loss}, {"robust_accuracy": hits(logits, batch["label"])}

@@ -1,0 +1,16 @@
+"""UM, the undefended model: standard training."""
+
+from robust_tf.losses.cross_entropy import cross_entropy
+from tla_tf.defenses.classifier_defense import ClassifierDefense, hits
+
+
+class Undefended(ClassifierDefense):
+    """mean_i CE(f(x_i), y_i) on clean images."""
+
+    def __init__(self, network, **kw):
+        super().__init__(network, term_weights={"cross_entropy": 1.0}, monitors=("accuracy",), **kw)
+
+    def loss_terms(self, batch, crafted):
+        logits = self.network(batch["image"], training=True)["logits"]
+        loss = cross_entropy(logits, batch["label"], self.label_smoothing)
+        return {"cross_entropy": loss}, {"accuracy": hits(logits, batch["label"])}

@@ -1,0 +1,41 @@
+"""python -m tla_tf.export --workdir=RUN --export_dir=DIR: a SavedModel for serving, under DIR/1.
+
+Input `image`, float32 [n, height, width, channels] in [0, 1]; outputs `logits` and `embedding`. The
+SavedModel is reloaded in a fresh process without this project, and its outputs are compared.
+"""
+
+import sys
+
+from robust_tf import command_line
+from robust_tf.errors import UserError
+from tla_tf import flags
+
+
+def main(argv=None):
+    """Runs the command; returns its exit code."""
+    return command_line.run(argv, define=flags.define_export, body=export, about=__doc__)
+
+
+def export(options):
+    """Exports and verifies."""
+    for name in ("workdir", "export_dir"):
+        if getattr(options, name) is None:
+            raise UserError(f"--{name} is required")
+    import numpy as np
+
+    from robust_tf.export import export_saved_model, verify_saved_model
+    from tla_tf.finished_run import FinishedRun
+
+    run = FinishedRun(options.workdir)
+    network = run.network()
+    path = export_saved_model(network, options.export_dir, run.info.image_shape)
+    images = np.random.default_rng(0).uniform(size=[16, *run.info.image_shape])
+    difference = verify_saved_model(path, network, images.astype(np.float32))
+    print(
+        f"SavedModel in {path}: image [n, {', '.join(map(str, run.info.image_shape))}] in [0, 1] -> "
+        f"logits, embedding\nreloaded without this project: largest difference {difference:.1e}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

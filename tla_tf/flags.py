@@ -1,0 +1,161 @@
+"""The flags of tla_tf's commands. Defined in functions: importing this module defines nothing.
+
+Hyper-parameters have no default here. Their values stand in flags/tla/<dataset>.flags.
+"""
+
+from absl import flags
+
+from robust_tf.training.names import PRECISIONS, STRATEGIES, XLA_CHOICES
+from tla_tf.names import ANCHORS, METHODS, NEGATIVES, POOLS, POSITIVES
+
+RECIPE = " From the recipe."
+
+
+class _Topic:
+    """Defines flags under one heading of --help."""
+
+    def __init__(self, heading, flag_values):
+        self._where = {"flag_values": flag_values, "module_name": heading}
+
+    def string(self, name, default, about):
+        flags.DEFINE_string(name, default, about, **self._where)
+
+    def choice(self, name, default, choices, about):
+        flags.DEFINE_enum(name, default, list(choices), about, **self._where)
+
+    def switch(self, name, default, about):
+        flags.DEFINE_boolean(name, default, about, **self._where)
+
+    def count(self, name, default, about, lowest=1):
+        flags.DEFINE_integer(name, default, about, lower_bound=lowest, **self._where)
+
+    def number(self, name, default, about, lowest=0.0):
+        flags.DEFINE_float(name, default, about, lower_bound=lowest, **self._where)
+
+    def numbers(self, name, default, about):
+        flags.DEFINE_list(name, default, about, **self._where)
+
+
+def define_train(flag_values):
+    """Defines the flags of `python -m tla_tf.train`."""
+    run = _Topic("Run", flag_values)
+    run.string("workdir", None, "Run folder. Default: runs/tla_tf/<dataset>/<method>/seed<k>.")
+    run.count("seed", 0, "Seed of weights, batches, attack starts and selections.", lowest=0)
+    run.count("train_steps", None, "Updates in all; a run may be continued with more." + RECIPE)
+    run.count("checkpoint_every", None, "Updates between checkpoints and log lines." + RECIPE)
+    run.string("init_from", None, "Run folder whose weights to start from (fine-tuning).")
+
+    data = _Topic("Data", flag_values)
+    data.string("dataset", "digits", "digits, mnist or cifar10.")
+    _define_data(data)
+    data.count("limit_train", None, "Use the first n training images only.")
+
+    method = _Topic("Method and model", flag_values)
+    method.choice("method", "tla", METHODS, "Training method.")
+    method.string("model", None, "Network: digits_cnn, lenet_large, lenet_small, wrn_D_W." + RECIPE)
+
+    _define_attack(_Topic("Inner attack", flag_values))
+    _define_triplet(_Topic("Triplet loss (tla, tla_rn, tla_sa)", flag_values))
+    _define_pairing(_Topic("Logit pairing (alp)", flag_values))
+    _define_optimisation(_Topic("Optimisation", flag_values))
+    _define_devices(_Topic("Devices and precision", flag_values))
+
+    evaluation = _Topic("Evaluation after training", flag_values)
+    evaluation.numbers("eval_attacks", None, "As --attacks of tla_tf.evaluate." + RECIPE)
+    evaluation.count("eval_batch_size", 250, "Images per attacked batch.")
+
+
+def define_evaluate(flag_values):
+    """Defines the flags of `python -m tla_tf.evaluate`."""
+    run = _Topic("Run", flag_values)
+    run.string("workdir", None, "Folder of the finished run to evaluate. Required.")
+    run.count("seed", 0, "Seed of the attacks' random starts.", lowest=0)
+    _define_data(_Topic("Data", flag_values))
+    attack = _Topic("Attacks", flag_values)
+    attack.numbers(
+        "attacks",
+        ["clean", "fgsm", "pgd20"],
+        "Comma-separated: clean, fgsm, bimN, pgdN, cwN, mimN with N steps; a number in front gives "
+        "restarts (20pgd20).",
+    )
+    attack.string("eps", None, "Radius in [0, 1] pixels, also as 8/255. Default: of the training.")
+    attack.choice("norm", "linf", ("linf", "l2"), "Norm of the ball.")
+    attack.count("batch_size", 250, "Images per attacked batch.")
+    device = _Topic("Devices and precision", flag_values)
+    device.choice("precision", "float32", PRECISIONS, "Of the network under attack.")
+    device.choice("jit_compile", "auto", XLA_CHOICES, "XLA; auto: on a GPU only.")
+
+
+def define_export(flag_values):
+    """Defines the flags of `python -m tla_tf.export`."""
+    run = _Topic("Run", flag_values)
+    run.string("workdir", None, "Folder of the finished run to export. Required.")
+    run.string("export_dir", None, "Where the SavedModel goes, as <export_dir>/1. Required.")
+
+
+def _define_data(topic):
+    topic.string("data_dir", None, "TFDS folder with the data. Default: TFDS's own, downloading.")
+    topic.count("limit_test", None, "Use the first n test images only.")
+
+
+def _define_attack(topic):
+    topic.string("eps", None, "Radius in [0, 1] pixels, also as 8/255." + RECIPE)
+    topic.choice("norm", "linf", ("linf", "l2"), "Norm of the ball.")
+    topic.count("attack_steps", None, "PGD steps." + RECIPE)
+    topic.string("attack_step_size", None, "In the unit of --eps. Default: 2.5 * eps / steps.")
+    topic.choice(
+        "attack_bn_mode",
+        "inference",
+        ("inference", "training"),
+        "Batch norm in the attack's passes; training: the authors' AT.",
+    )
+
+
+def _define_triplet(topic):
+    topic.number("lambda_triplet", None, "Weight of the triplet loss, lambda_1." + RECIPE)
+    topic.number("margin", None, "Margin of the triplet loss." + RECIPE)
+    topic.number("lambda_norm", None, "Weight of the embedding norms, lambda_2." + RECIPE)
+    topic.choice("norm_form", "l2", ("l2", "mean_sq"), "Sum of norms, or the authors' mean square.")
+    topic.choice("pool", None, POOLS, "Candidates: the clean batch, or separate images." + RECIPE)
+    topic.count("pool_mul", None, "Batches of candidates per update with --pool=separate." + RECIPE)
+    topic.choice(
+        "positive", "other", POSITIVES, "Another image of the class, the own one, or both."
+    )
+    topic.string("own_noise", "0", "Noise on the own image, in the unit of --eps.")
+    topic.number("own_margin_mul", 1.0, "Factor on the margin of the own-image triplet.")
+    topic.number("match_l2", 0.0, "Weight of the squared distance to the own image's embedding.")
+    topic.choice(
+        "negative", None, NEGATIVES, "Default: of the method (tla nearest, tla_rn random)."
+    )
+    topic.number("neg_keep", 0.5, "Share of candidates that --negative=masked keeps.")
+    topic.choice("neg_similarity", "abs", ("abs", "signed"), "Angular distance, or signed cosine.")
+    topic.choice("neg_mask", "neg_inf", ("neg_inf", "zero"), "zero: the authors', can mislabel.")
+    topic.switch("rn_class_check", True, "False: random negatives of any class, as the authors.")
+    topic.choice("anchor", None, ANCHORS, "Default: of the method (tla adv, tla_sa clean).")
+    topic.choice("mining", "global", ("global", "replica"), "Candidates of all replicas, or local.")
+
+
+def _define_pairing(topic):
+    topic.number("alp_weight", 0.5, "Weight of the pairing term.")
+    topic.number("alp_clean_weight", 0.5, "Weight of the clean cross entropy; 0: AT + pairing.")
+    topic.choice("alp_layer", "logits", ("logits", "x4"), "What is paired.")
+    topic.choice("alp_reduce", "sum", ("sum", "mean"), "Over the coordinates.")
+
+
+def _define_optimisation(topic):
+    topic.count("batch_size", None, "Images per update over all replicas." + RECIPE)
+    topic.choice("optimizer", None, ("adam", "momentum"), "momentum: SGD, TF1 form." + RECIPE)
+    topic.numbers("learning_rates", None, "Of the stretches between boundaries." + RECIPE)
+    topic.numbers("boundaries", [], "Updates after which the next learning rate holds.")
+    topic.number("weight_decay", None, "Of sum 1/2 |W|^2 over kernels." + RECIPE)
+    topic.number("label_smoothing", 0.0, "Of the cross entropy, in loss and attack.")
+    topic.choice(
+        "reduction", "mean", ("mean", "sum"), "Over the batch; sum: equation (1) literally."
+    )
+
+
+def _define_devices(topic):
+    topic.choice("precision", "float32", PRECISIONS, "Keras policy of the network.")
+    topic.choice("strategy", "auto", STRATEGIES, "auto: all GPUs that divide the batch.")
+    topic.count("logical_cpus", 1, "Divide the processor into n devices (tests of replicas).")
+    topic.choice("jit_compile", "auto", XLA_CHOICES, "XLA; auto: on a GPU only.")

@@ -1,0 +1,7 @@
+"""What the flags may be set to; free of TensorFlow, so that --help answers at once."""
+
+METHODS = ("um", "at", "alp", "tla", "tla_rn", "tla_sa")
+POOLS = ("batch", "separate")
+POSITIVES = ("other", "own", "both")
+NEGATIVES = ("nearest", "random", "masked")
+ANCHORS = ("adv", "clean")

@@ -1,0 +1,83 @@
+"""Negative selection (TLA, section 3; TLA-RN; the masked variant of the authors' code)."""
+
+import tensorflow as tf
+
+from robust_tf.distances import cosine_matrix
+from robust_tf.miners.masked_choice import best_choice, uniform_choice
+
+
+def nearest_negative(scores, other_class, mask="neg_inf"):
+    """Returns the column most similar to each row among those of another class.
+
+    Args:
+        scores: similarities [rows, columns].
+        other_class: bool [rows, columns].
+        mask: "neg_inf" never takes a column of the own class. "zero" multiplies its score by 0 as the
+            authors do: it wins where all others are negative, a wrong label.
+
+    Returns:
+        index int32 [rows], valid bool [rows].
+    """
+    if mask == "neg_inf":
+        return best_choice(other_class, scores)
+    return best_choice(tf.ones_like(other_class), scores * tf.cast(other_class, scores.dtype))
+
+
+def masked_negative(scores, other_class, kept, mask="neg_inf"):
+    """`nearest_negative` among a random subset of the columns, an easier candidate per row."""
+    if mask == "neg_inf":
+        return best_choice(other_class & kept, scores)
+    return nearest_negative(scores * tf.cast(kept, scores.dtype), other_class, "zero")
+
+
+def keep_mask(noise, keep, own_slot):
+    """Bernoulli(keep) by uniform `noise` [rows, columns]; the column `own_slot` [rows] always stays."""
+    own = tf.range(tf.shape(noise)[1])[None, :] == own_slot[:, None]
+    return (noise < keep) | own
+
+
+class NegativeSelection:
+    """Chooses a negative for every anchor.
+
+    Args:
+        selection: "nearest" in angular distance; "random" (TLA-RN); "masked", the nearest in a random
+            subset of the candidates.
+        similarity: "abs" is the paper's angular distance; "signed" the cosine of the authors' code.
+        mask: see `nearest_negative`.
+        keep: share of candidates that "masked" keeps per anchor.
+        class_check: False lets "random" take the candidate of the anchor's own slot whatever its
+            class, as the authors do.
+    """
+
+    def __init__(
+        self, selection="nearest", *, similarity="abs", mask="neg_inf", keep=0.5, class_check=True
+    ):
+        self.selection = selection
+        self.similarity = similarity
+        self.mask = mask
+        self.keep = keep
+        self.class_check = class_check
+
+    def __call__(self, keys, labels, candidates, candidate_labels, *, noise, own_slot):
+        """Returns (index int32 [rows], valid bool [rows]) into the candidates.
+
+        Args:
+            keys: embeddings of the anchors [rows, width].
+            labels: int [rows].
+            candidates: embeddings [columns, width].
+            candidate_labels: int [columns].
+            noise: uniform draws [rows, columns].
+            own_slot: int [rows], the candidate in the anchor's own slot.
+        """
+        other_class = labels[:, None] != candidate_labels[None, :]
+        if self.selection == "random":
+            if not self.class_check:
+                return own_slot, tf.ones_like(own_slot, tf.bool)
+            return uniform_choice(other_class, noise)
+        scores = cosine_matrix(keys, candidates)
+        if self.similarity == "abs":
+            scores = tf.abs(scores)
+        if self.selection == "nearest":
+            return nearest_negative(scores, other_class, self.mask)
+        kept = keep_mask(noise, self.keep, own_slot)
+        return masked_negative(scores, other_class, kept, self.mask)

@@ -1,0 +1,35 @@
+"""python -m tla_tf.train: trains a defense of the TLA paper, then evaluates it.
+
+Without flags: TLA on the digits of scikit-learn. --dataset=cifar10 or mnist takes the recipe of the
+paper; the same command again resumes a run that was stopped, or reprints the result of a finished one.
+"""
+
+import sys
+
+from robust_tf import command_line
+from tla_tf import flags
+
+
+def main(argv=None):
+    """Runs the command; returns its exit code."""
+    return command_line.run(
+        argv, define=flags.define_train, body=train, about=__doc__, family="tla"
+    )
+
+
+def train(options):
+    """Trains as the flags say; returns the exit code."""
+    from tla_tf.training_run import TrainingRun
+
+    run = TrainingRun(options)
+    run.check()
+    if not run.finished():
+        print(run.plan())
+        if not run.train():
+            return command_line.INTERRUPTED
+    print(run.report())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
