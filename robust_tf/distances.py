@@ -43,8 +43,7 @@ def euclidean_matrix(u, v):
     """
     u_squared = tf.reduce_sum(tf.square(u), axis=1)[:, None]
     v_squared = tf.reduce_sum(tf.square(v), axis=1)[None, :]
-    squared = u_squared + v_squared - 2.0 * tf.matmul(u, v, transpose_b=True)
-    return _root(tf.maximum(squared, 0.0))
+    return _root(u_squared + v_squared - 2.0 * tf.matmul(u, v, transpose_b=True))
 
 
 def _angle(cosine):
@@ -60,5 +59,6 @@ def _unit(x):
 
 
 def _root(squared):
+    # Rounding can make the square of a matrix entry negative: it counts as zero too.
     usable = squared > ZERO_DISTANCE**2
     return tf.where(usable, tf.sqrt(tf.where(usable, squared, 1.0)), 0.0)

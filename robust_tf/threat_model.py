@@ -28,7 +28,7 @@ def parse_magnitude(text):
 
 
 def format_magnitude(value):
-    """Writes a size as people do: a short decimal if there is one, else in 255ths: "0.3", "8/255"."""
+    """Writes a size as a short decimal if it is one, else in 255ths: "0.3", "8/255"."""
     levels = round(value * 255)
     if len(repr(value)) > 6 and math.isclose(value, levels / 255):
         return f"{levels}/255"

@@ -1,7 +1,5 @@
 """One training run of a classifier, from resolved flags to an evaluated run folder."""
 
-import pathlib
-
 import keras
 import tensorflow as tf
 
@@ -46,12 +44,13 @@ class TrainingRun:
                 raise UserError(
                     f"--{name} has no value: flags/tla/{options.dataset}.flags lacks it; give the flag"
                 )
-        self.threat_model = config.threat_model(options.eps, options.norm)
-        config.check(options)
-        presets_of(options.eval_attacks, self.threat_model)
+        # First, since the processor cannot be divided any more once TensorFlow has run anything.
         self.strategy = strategy.make_strategy(
             options.strategy, options.batch_size, options.logical_cpus
         )
+        self.threat_model = config.threat_model(options.eps, options.norm)
+        config.check(options)
+        presets_of(options.eval_attacks, self.threat_model)
         self.folder.check(self.flags)
         self.start_from = None
         if options.init_from is not None:

@@ -89,8 +89,9 @@ class PGD:
     def __call__(self, objective, x, *, key=None, shard=Shard()):
         """Attacks `x`, with restarts.
 
-        Of the restarts an image keeps the last that defeated it, the first if none did; they end
-        as soon as all images are defeated.
+        Of the restarts an image keeps the first that defeats it, the first of all if none does.
+        They end as soon as all images are defeated, so the last, as the TLA authors' code keeps it,
+        would depend on the other images of the batch; robust accuracy is the same.
 
         Args:
             objective: an Objective; the sum of its values is ascended.
@@ -108,25 +109,7 @@ class PGD:
         x = tf.convert_to_tensor(x)
         if self.restarts == 1:
             return self.run(objective, x, key=key, shard=shard)
-
-        def restart(number, best, standing):
-            folded = tf.random.experimental.stateless_fold_in(key, number)
-            # The first run takes the key itself: pgd20 is the first run of 20pgd20.
-            run_key = tf.where(number == 0, key, folded)
-            x_adv = self.run(objective, x, key=run_key, shard=shard)
-            undefeated = objective.undefeated(x_adv)
-            keep_best = tf.reshape(undefeated & (number > 0), [-1] + [1] * (x.shape.rank - 1))
-            best = tf.ensure_shape(tf.where(keep_best, best, x_adv), x.shape)
-            return number + 1, best, tf.ensure_shape(standing & undefeated, x.shape[:1])
-
-        _, best, _ = tf.while_loop(
-            lambda number, best, standing: tf.reduce_any(standing),
-            restart,
-            (tf.constant(0), x, tf.ones(tf.shape(x)[:1], tf.bool)),
-            parallel_iterations=1,
-            maximum_iterations=self.restarts,
-        )
-        return best
+        return self._with_restarts(objective, x, key, shard)
 
     def run(self, objective, x, *, key=None, shard=Shard()):
         """One run of the attack, without restarts; arguments and result as of the call."""
@@ -158,6 +141,28 @@ class PGD:
             maximum_iterations=self.steps,
         )
         return tf.stop_gradient(x_adv)
+
+    def _with_restarts(self, objective, x, key, shard):
+        per_image = [-1] + [1] * (x.shape.rank - 1)
+
+        def restart(number, best, standing):
+            folded = tf.random.experimental.stateless_fold_in(key, number)
+            # The first run takes the key itself: pgd20 is the first run of 20pgd20.
+            run_key = tf.where(number == 0, key, folded)
+            x_adv = self.run(objective, x, key=run_key, shard=shard)
+            defeated = ~objective.undefeated(x_adv)
+            replaced = tf.reshape((number == 0) | (standing & defeated), per_image)
+            best = tf.ensure_shape(tf.where(replaced, x_adv, best), x.shape)
+            return number + 1, best, tf.ensure_shape(standing & ~defeated, x.shape[:1])
+
+        _, best, _ = tf.while_loop(
+            lambda number, best, standing: tf.reduce_any(standing),
+            restart,
+            (tf.constant(0), x, tf.ones(tf.shape(x)[:1], tf.bool)),
+            parallel_iterations=1,
+            maximum_iterations=self.restarts,
+        )
+        return tf.stop_gradient(best)
 
     def _check(self, key):
         if self.random_start and key is None:

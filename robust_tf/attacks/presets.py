@@ -48,8 +48,8 @@ def get(name, threat_model):
 
     fgsm: one step of eps (Goodfellow et al. 2015). bim: PGD from the image (Kurakin et al. 2017).
     pgd: with a random start (Madry et al. 2018). cw: PGD on the margin (Carlini and Wagner 2017),
-    random start as in the TLA authors' code. mim: momentum 1, the decay of Dong et al. 2018, without
-    their normalisation, as TLA describes it.
+    random start as in the TLA authors' code. mim: momentum with the decay 1 of Dong et al. 2018,
+    without their normalisation, as TLA describes it.
 
     Raises:
         ValueError: unknown name; the message lists what is allowed.

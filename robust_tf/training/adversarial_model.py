@@ -54,6 +54,12 @@ class AdversarialModel(keras.Model):
     def call(self, images, training=False):
         return self.network(images, training=training)
 
+    def compile(self, *args, **kwargs):
+        """As in Keras; the optimiser's slots exist afterwards, so that they can be restored."""
+        super().compile(*args, **kwargs)
+        with self.distribute_strategy.scope():
+            self.optimizer.build(self.trainable_variables)
+
     def craft(self, batch):
         """Returns a dict of tensors that the loss treats as constants. By default nothing."""
         del batch
@@ -116,10 +122,8 @@ class AdversarialModel(keras.Model):
         return share
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Nothing to build: Keras would draw a batch and average it over the replicas for that,
-        which fails with several workers (keras-team/keras#20585)."""
-        if self.optimizer is not None and not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
+        """Nothing is left to build: Keras would draw a batch and average it over the replicas for
+        that, which fails with several workers (keras-team/keras#20585)."""
 
 
 def weighted_total(terms, weights, reduction):

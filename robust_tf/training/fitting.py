@@ -31,7 +31,6 @@ def train(model, make_dataset, folder, *, train_steps, checkpoint_every):
     Raises:
         RunError: a loss term is not finite, or a batch is out of range.
     """
-    model.optimizer.build(model.trainable_variables)
     checkpoints = Checkpoints(folder.checkpoints, model)
     done = checkpoints.restore_latest()
     folder.forget_metrics_after(done)

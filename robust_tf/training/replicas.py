@@ -24,4 +24,10 @@ def gather(tensor):
     gathered = tf.distribute.get_replica_context().all_gather(tensor, axis=0)
     if tensor.shape[0] is not None:
         gathered.set_shape([count * tensor.shape[0], *tensor.shape[1:]])
-    return gathered
+    return _dense_gradient(gathered)
+
+
+@tf.custom_gradient
+def _dense_gradient(tensor):
+    """The identity. `tf.gather` has a sparse gradient, which `all_gather` cannot take back."""
+    return tf.identity(tensor), tf.convert_to_tensor

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf.attacks.objectives import CrossEntropy, Margin, Objective, margin
+from robust_tf.attacks.pgd import PGD
+from robust_tf.threat_model import ThreatModel
+
+Z = np.array([[2, 0.5, -1, 0, 1], [0.1, 3, 0.2, -2, 2.5], [-1, 0, 1, 2, 3], [60, 0, -5, 1, 2]])
+Y = np.array([0, 1, 3, 0])
+FAR = np.array([[-30.0, 25, 0, 0, 0]])  # margin -55: beyond kappa = 50
+DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+def gradient(objective, x):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(objective(x))
+    return tape.gradient(total, x)
+
+
+@DTYPES
+def test_margin(dtype):
+    values = margin(tf.constant(Z, dtype), Y)
+    assert values.dtype == dtype
+    np.testing.assert_allclose(values, [1, 0.5, -1, 58], atol=1e-5)
+    np.testing.assert_allclose(margin(tf.constant(FAR, dtype), [0]), [-55], atol=1e-5)
+
+
+@pytest.mark.parametrize("kappa, expected", [(0.0, [1, 0.5, 0, 58]), (50.0, [1, 0.5, -1, 58])])
+def test_margin_objective_is_the_truncated_margin_negated(kappa, expected):
+    objective = Margin(tf.identity, Y, kappa=kappa)
+    np.testing.assert_allclose(objective(tf.constant(Z)), -np.array(expected))
+
+
+def test_margin_objective_is_that_of_the_authors_code_up_to_a_constant():
+    objective = Margin(tf.identity, Y)
+    np.testing.assert_allclose(objective(tf.constant(Z)) - 50.0, [-51, -50.5, -49, -108])
+
+
+def test_margin_gradient_raises_the_best_other_class_and_lowers_the_label():
+    slopes = gradient(Margin(tf.identity, Y), tf.constant(Z))
+    np.testing.assert_allclose(slopes[0], [-1, 0, 0, 0, 1])
+    np.testing.assert_allclose(np.argmax(slopes, axis=1), [4, 4, 4, 4])
+
+
+def test_an_image_beyond_kappa_does_not_move():
+    x = tf.constant(FAR)
+    objective = Margin(tf.identity, [0])
+    np.testing.assert_allclose(objective(x), [50])
+    attack = PGD(ThreatModel(1.0, lower=-100.0, upper=100.0), 3)
+    np.testing.assert_array_equal(attack(objective, x), FAR)
+    assert np.any(attack(Margin(tf.identity, [0], kappa=60.0), x) != FAR)
+
+
+@DTYPES
+@pytest.mark.parametrize(
+    "smoothing, expected",
+    [
+        (0.0, [0.574438, 0.547602, 1.451914, 0.0]),
+        (0.1, [0.724438, 0.771602, 1.551914, 4.84]),
+    ],
+)
+def test_cross_entropy(smoothing, expected, dtype):
+    objective = CrossEntropy(tf.identity, Y, label_smoothing=smoothing)
+    np.testing.assert_allclose(objective(tf.constant(Z, dtype)), expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", [CrossEntropy, Margin])
+@pytest.mark.parametrize("labels", [Y, Y.astype("int32"), tf.constant(Y, tf.int64)])
+def test_undefeated_are_the_images_classified_as_their_label(kind, labels):
+    objective = kind(tf.identity, labels)
+    np.testing.assert_array_equal(objective.undefeated(tf.constant(Z)), [True, True, False, True])
+
+
+def test_by_default_all_images_are_undefeated():
+    np.testing.assert_array_equal(Objective().undefeated(tf.zeros([3, 2])), [True] * 3)

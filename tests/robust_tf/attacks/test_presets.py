@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf import randomness
+from robust_tf.attacks import presets
+from robust_tf.attacks.objectives import CrossEntropy, Margin
+from robust_tf.threat_model import ThreatModel
+
+KEY = randomness.key(0, 0, "test")
+THREATS = {"linf": ThreatModel(0.1), "l2": ThreatModel(0.5, "l2")}
+NAMES = ["fgsm", "bim5", "pgd5", "3pgd5", "cw5", "2cw5", "mim5"]
+EVERY = pytest.mark.parametrize("name", NAMES)
+BOTH_NORMS = pytest.mark.parametrize("norm", THREATS)
+
+
+@pytest.fixture
+def network(classifier):
+    return classifier()
+
+
+def attacked(name, norm, network, key=KEY):
+    logits_fn, x, labels = network
+    preset = presets.get(name, THREATS[norm])
+    return preset.attack(preset.objective_factory(logits_fn, labels), x, key=key)
+
+
+@EVERY
+@BOTH_NORMS
+def test_images_stay_in_ball_and_box_and_the_objective_rises(name, norm, network):
+    logits_fn, x, labels = network
+    x_adv = attacked(name, norm, network)
+    assert np.all(THREATS[norm].contains(x_adv, x, tolerance=1e-6))
+    objective = presets.get(name, THREATS[norm]).objective_factory(logits_fn, labels)
+    assert np.mean(objective(x_adv)) > np.mean(objective(x)) + 0.1
+
+
+@EVERY
+@BOTH_NORMS
+def test_result_depends_on_the_key_and_on_nothing_else(name, norm, network):
+    x_adv = attacked(name, norm, network)
+    np.testing.assert_array_equal(x_adv, attacked(name, norm, network))
+    other = attacked(name, norm, network, key=randomness.key(1, 0, "test"))
+    has_random_start = "pgd" in name or "cw" in name
+    assert np.any(other != x_adv) == has_random_start
+
+
+@EVERY
+def test_result_carries_no_gradient(name, network):
+    x = network[1]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(attacked(name, "linf", network))
+    assert tape.gradient(total, x) is None
+
+
+@BOTH_NORMS
+def test_fgsm_is_bim_and_mim_of_one_step(norm, network):
+    fgsm = attacked("fgsm", norm, network)
+    assert np.max(np.abs(fgsm - network[1])) > 0.05
+    for name in ("bim1", "mim1"):
+        np.testing.assert_allclose(attacked(name, norm, network), fgsm, atol=1e-6)
+
+
+@BOTH_NORMS
+def test_restarts_are_at_least_as_strong_as_one_run(norm, network):
+    logits_fn, _, labels = network
+    objective = CrossEntropy(logits_fn, labels)
+    once = objective.undefeated(attacked("pgd5", norm, network))
+    thrice = objective.undefeated(attacked("3pgd5", norm, network))
+    assert np.all(np.asarray(thrice) <= np.asarray(once))
+
+
+@pytest.mark.parametrize(
+    "eps, name, step_size",
+    [
+        ("8/255", "fgsm", 8 / 255),
+        ("8/255", "bim7", 2 / 255),
+        ("8/255", "bim10", 2 / 255),
+        ("8/255", "20pgd20", 1 / 255),
+        ("8/255", "cw30", 1 / 255),
+        ("8/255", "mim40", 1 / 255),
+        ("8/255", "pgd50", 2.5 * 8 / 255 / 50),
+        ("0.3", "pgd40", 0.01),
+        ("0.3", "20pgd100", 0.01),
+        ("0.3", "mim200", 0.01),
+        ("25/255", "pgd20", 2.5 * 25 / 255 / 20),
+    ],
+)
+def test_step_sizes(eps, name, step_size):
+    attack = presets.get(name, ThreatModel(eps)).attack
+    assert attack.step_size == pytest.approx(step_size, rel=1e-12)
+
+
+def test_published_step_sizes_are_for_linf_only():
+    attack = presets.get("pgd7", ThreatModel("8/255", "l2")).attack
+    assert attack.step_size == pytest.approx(2.5 * 8 / 255 / 7)
+
+
+def test_what_a_name_means():
+    preset = presets.get("20cw30", ThreatModel("8/255"))
+    attack = preset.attack
+    assert preset.name == "20cw30" and preset.objective_factory is Margin
+    assert (attack.restarts, attack.steps, attack.random_start) == (20, 30, True)
+    bim = presets.get("bim7", ThreatModel("8/255"))
+    assert bim.objective_factory is CrossEntropy
+    assert (bim.attack.restarts, bim.attack.steps, bim.attack.random_start) == (1, 7, False)
+    momentum = presets.get("mim40", ThreatModel("8/255")).attack.momentum
+    assert (momentum.decay, momentum.form) == (1.0, "accumulate")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["clean", "pgd", "pgd0", "0pgd20", "fgsm1", "20fgsm", "3bim7", "3mim7", "PGD20", "pgd20x", ""],
+)
+def test_other_names_are_refused_with_what_is_allowed(name):
+    with pytest.raises(ValueError, match="unknown attack '.*'; allowed: fgsm, bimN"):
+        presets.get(name, THREATS["linf"])

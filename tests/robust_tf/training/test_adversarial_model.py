@@ -1,0 +1,116 @@
+"""The train-step template, with the smallest defense there is."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf.training.adversarial_model import AdversarialModel, weighted_total
+
+
+class Plain(AdversarialModel):
+    """Squared logits of shifted images; the shift is what it crafts."""
+
+    def __init__(self, network, shift=0.0, **kw):
+        super().__init__(network, term_weights={"square": 2.0}, monitors=("seen",), **kw)
+        self.shift = shift
+
+    def craft(self, batch):
+        self.network(batch["image"], training=False)
+        first = tf.reshape(self.network.trainable_variables[0], [-1])[0]
+        return {"shifted": batch["image"] + self.shift * first}
+
+    def loss_terms(self, batch, crafted):
+        logits = self.network(crafted["shifted"], training=True)["logits"]
+        return {"square": tf.reduce_sum(logits**2, axis=1)}, {"seen": crafted["shifted"][:, 0]}
+
+
+def network(batch_norm=False):
+    image = keras.Input([3], name="image")
+    x = keras.layers.BatchNormalization(momentum=0.5)(image) if batch_norm else image
+    logits = keras.layers.Dense(2, kernel_initializer="ones", bias_initializer="ones")(x)
+    return keras.Model(image, {"logits": logits})
+
+
+def fit(model, images, rate=0.0, epochs=1):
+    model.compile(optimizer=keras.optimizers.SGD(rate))
+    labels = np.zeros(len(images))
+    return model.fit(images, labels, batch_size=len(images), epochs=epochs, verbose=0).history
+
+
+IMAGES = np.array([[0.5, 0, 0], [0, 1, 1], [0.25, 0.25, 0]], np.float32)
+SQUARES = 2 * (1 + IMAGES.sum(1)) ** 2
+
+
+def test_the_logged_loss_is_the_weighted_mean_of_the_terms():
+    history = fit(Plain(network()), IMAGES)
+    np.testing.assert_allclose(history["square"], [SQUARES.mean()], rtol=1e-6)
+    np.testing.assert_allclose(history["loss"], [2 * SQUARES.mean()], rtol=1e-6)
+
+
+def test_reduction_sum():
+    history = fit(Plain(network(), reduction="sum"), IMAGES)
+    np.testing.assert_allclose(history["loss"], [2 * SQUARES.sum()], rtol=1e-6)
+
+
+def test_weight_decay_is_on_kernels_only():
+    history = fit(Plain(network(), weight_decay=10.0), IMAGES)
+    decay = 10.0 * 0.5 * 6  # six ones in the kernel, two in the bias
+    np.testing.assert_allclose(history["loss"], [2 * SQUARES.mean() + decay], rtol=1e-6)
+
+
+def test_one_step_follows_the_gradient():
+    model = Plain(network())
+    fit(model, IMAGES, rate=0.1)
+    logits = 1 + IMAGES.sum(1)
+    gradient = 2 * 2 * (logits[:, None] * IMAGES).mean(0)
+    kernel = model.network.trainable_variables[0].numpy()
+    np.testing.assert_allclose(kernel[:, 0], 1 - 0.1 * gradient, rtol=1e-5)
+
+
+def test_what_is_crafted_carries_no_gradient():
+    plain, crafting = Plain(network()), Plain(network(), shift=1e-6)
+    for model in (plain, crafting):
+        fit(model, IMAGES, rate=0.1)
+    for a, b in zip(plain.network.get_weights(), crafting.network.get_weights()):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    # With a large shift the constant would matter if the gradient went through it.
+    model = Plain(network(), shift=1.0)
+    fit(model, np.zeros([1, 3], np.float32), rate=0.1)
+    kernel = model.network.trainable_variables[0].numpy()
+    np.testing.assert_allclose(kernel, 1 - 0.1 * 2 * 2 * 4 * np.ones([3, 2]), rtol=1e-5)
+
+
+def test_crafting_in_inference_mode_leaves_the_moving_statistics():
+    model = Plain(network(batch_norm=True))
+    fit(model, IMAGES)
+    mean = model.network.layers[1].moving_mean.numpy()
+    np.testing.assert_allclose(mean, 0.5 * IMAGES.mean(0), rtol=1e-5)  # one update, not two
+
+
+@pytest.mark.parametrize("value", [1.5, -0.1, np.nan])
+def test_images_out_of_range_are_refused(value):
+    images = IMAGES.copy()
+    images[1, 1] = value
+    with pytest.raises(tf.errors.InvalidArgumentError, match="in \\[0, 1\\]"):
+        fit(Plain(network()), images)
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(precision):
+    keras.config.set_dtype_policy(precision)
+    try:
+        model = Plain(network())
+        # float16 skips its first steps, until the loss scale has come down far enough.
+        history = fit(model, IMAGES, rate=0.01, epochs=12)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite(history["loss"][0])
+    kernel = model.network.trainable_variables[0].numpy()
+    assert kernel.dtype == np.float32 and np.all(kernel != 1.0)
+
+
+def test_weighted_total():
+    terms = {"a": tf.constant([1.0, 3.0]), "b": tf.constant([2.0, 2.0])}
+    assert weighted_total(terms, {"a": 1.0, "b": 0.5}, "mean") == 3.0
+    assert weighted_total(terms, {"a": 1.0, "b": 0.5}, "sum") == 6.0
