@@ -34,7 +34,7 @@ class AdversarialLogitPairing(ClassifierDefense):
             "pairing": pairing_weight,
         }
         super().__init__(network, term_weights=weights, monitors=("robust_accuracy",), **kw)
-        self.output = {"logits": "logits", "x4": "embedding"}[layer]
+        self.paired = {"logits": "logits", "x4": "embedding"}[layer]
         self.reduce = reduce
 
     def craft(self, batch):
@@ -47,6 +47,6 @@ class AdversarialLogitPairing(ClassifierDefense):
         terms = {
             "clean_cross_entropy": cross_entropy(clean["logits"], labels, self.label_smoothing),
             "cross_entropy": cross_entropy(adversarial["logits"], labels, self.label_smoothing),
-            "pairing": pairing(clean[self.output], adversarial[self.output], self.reduce),
+            "pairing": pairing(clean[self.paired], adversarial[self.paired], self.reduce),
         }
         return terms, {"robust_accuracy": hits(adversarial["logits"], labels)}
