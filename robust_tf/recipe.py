@@ -26,7 +26,7 @@ def combine(arguments, read_dataset, family):
         family: the subfolder of the recipes, "tla" or "hm".
 
     Raises:
-        UserError: a flagfile does not exist or includes itself.
+        UserError: a flagfile does not exist, is no text of flags, or includes itself.
     """
     files, explicit = _split(arguments)
     chosen = [line for file in files for line in _read(_find(file, pathlib.Path(".")), ())]
@@ -64,10 +64,16 @@ def _read(path, opened):
     if path.resolve() in opened:
         raise UserError(f"--flagfile={path} includes itself")
     flags = []
-    for line in path.read_text().splitlines():
-        words = shlex.split(line, comments=True)
+    for words in _words_of_lines(path):
         files, explicit = _split(words)
         flags += explicit
         for file in files:
             flags += _read(_find(file, path.parent), (*opened, path.resolve()))
     return flags
+
+
+def _words_of_lines(path):
+    try:
+        return [shlex.split(line, comments=True) for line in path.read_text().splitlines()]
+    except ValueError as error:  # also bytes that are no text
+        raise UserError(f"--flagfile={path} cannot be read: {error}") from error

@@ -97,11 +97,14 @@ class ThreatModel:
             return x + step_size * tf.sign(direction)
         return x + step_size * _l2_unit(direction)
 
+    def distance(self, x_adv, x):
+        """Returns float [batch]: the norm of x_adv - x."""
+        rows = tf.reshape(x_adv - x, [_shape(x)[0], -1])
+        return tf.norm(rows, ord="euclidean" if self.norm == "l2" else math.inf, axis=1)
+
     def contains(self, x_adv, x, tolerance=1e-6):
         """Returns bool [batch]: within ball and box up to `tolerance`; False for NaN."""
-        rows = tf.reshape(x_adv - x, [_shape(x)[0], -1])
-        order = "euclidean" if self.norm == "l2" else math.inf
-        near = tf.norm(rows, ord=order, axis=1) <= self.eps + tolerance
+        near = self.distance(x_adv, x) <= self.eps + tolerance
         pixels = tf.reshape(x_adv, [_shape(x)[0], -1])
         valid = (pixels >= self.lower - tolerance) & (pixels <= self.upper + tolerance)
         return near & tf.reduce_all(valid, axis=1)

@@ -3,7 +3,11 @@
 from robust_tf.attacks import presets
 from robust_tf.errors import UserError
 from robust_tf.evaluation.records import append_results
-from robust_tf.evaluation.robust_accuracy import accuracy_result, correct_predictions
+from robust_tf.evaluation.robust_accuracy import (
+    accuracy_result,
+    compile_attack,
+    correct_predictions,
+)
 
 
 def presets_of(names, threat_model):
@@ -38,8 +42,9 @@ def evaluate(run, examples, attacks, threat_model, *, batch_size, seed, precisio
     network = run.network(precision)
     results = []
     for preset in presets_of(attacks, threat_model).values():
+        attack_batch = compile_attack(network, preset, jit_compile=xla)
         correct = correct_predictions(
-            network, examples, preset, batch_size=batch_size, seed=seed, jit_compile=xla
+            network, examples, preset, batch_size=batch_size, seed=seed, attack_batch=attack_batch
         )
         results.append(
             accuracy_result(
@@ -49,6 +54,7 @@ def evaluate(run, examples, attacks, threat_model, *, batch_size, seed, precisio
                 dataset=run.info.name,
                 split="test",
                 method=run.flags["method"],
+                training_seed=run.flags["seed"],
                 precision=precision,
                 seed=seed,
             )

@@ -1,5 +1,7 @@
 """From flags to objects: the only place that knows both."""
 
+import math
+
 import keras
 
 from robust_tf.attacks.pgd import PGD
@@ -26,7 +28,10 @@ def magnitude(name, text):
 
 def threat_model(eps, norm):
     """Returns the `ThreatModel` of --eps and --norm."""
-    return ThreatModel(magnitude("eps", eps), norm)
+    radius = magnitude("eps", eps)
+    if norm == "linf" and radius > 1:
+        raise UserError(f"--eps={eps}: pixels are in [0, 1]; did you mean {eps}/255?")
+    return ThreatModel(radius, norm)
 
 
 def inner_attack(options):
@@ -41,7 +46,11 @@ def inner_attack(options):
 def optimizer(options):
     """Returns the optimiser with its learning-rate schedule by update."""
     rates = [_number("learning_rates", rate) for rate in options.learning_rates]
-    boundaries = [int(_number("boundaries", step)) for step in options.boundaries]
+    boundaries = [_number("boundaries", step, int) for step in options.boundaries]
+    if boundaries != sorted({0, *boundaries})[1:]:
+        raise UserError(
+            f"--boundaries={','.join(options.boundaries)}: the steps must be positive and ascend"
+        )
     # A shorter run with fewer boundaries than rates is a mistake, not a guess to make.
     if len(rates) != len(boundaries) + 1:
         raise UserError(
@@ -110,6 +119,7 @@ def _triplet_adversarial(options, network, common):
         own_noise=magnitude("own_noise", options.own_noise),
         match_l2=options.match_l2,
         norm_form=options.norm_form,
+        concat_forward=options.concat_forward,
         mining=options.mining,
         **common,
     )
@@ -129,15 +139,21 @@ def _variant(options):
     return resolved
 
 
-def _number(name, text):
+def _number(name, text, kind=float):
     try:
-        return float(text)
+        value = kind(text)
     except ValueError as error:
-        raise UserError(f"--{name}: '{text}' is not a number") from error
+        wanted = {float: "number", int: "whole number"}[kind]
+        raise UserError(f"--{name}: '{text}' is not a {wanted}") from error
+    if not 0 <= value < math.inf:  # false for nan
+        raise UserError(f"--{name}: '{text}' must be finite and not negative")
+    return value
 
 
 def check(options):
     """Raises the UserErrors of flags that building objects would raise later, before any data."""
+    if options.select == "best" and not options.held_out:
+        raise UserError("--select=best needs images to select by: --held_out=N, e.g. 1000")
     inner_attack(options)
     optimizer(options)
     if options.method in TLA_VARIANTS:

@@ -26,13 +26,12 @@ def evaluate(options):
     from tla_tf import classifier_evaluation, config
     from tla_tf.finished_run import FinishedRun
 
-    run = FinishedRun(options.workdir)
+    run = FinishedRun(options.workdir, options.data_dir)
     eps = run.flags["eps"] if options.eps is None else options.eps
     threat_model = config.threat_model(eps, options.norm)
     classifier_evaluation.presets_of(options.attacks, threat_model)
-    data_dir = options.data_dir or run.flags["data_dir"]
-    print(data.describe(run.info.name, data_dir))
-    test = data.load(run.info.name, "test", data_dir, options.limit_test)
+    print(data.describe(run.info.name, **run.reading))
+    test = data.load(run.info.name, "test", limit=options.limit_test, **run.reading)
     results = classifier_evaluation.evaluate(
         run,
         test,

@@ -26,7 +26,7 @@ def export(options):
     from robust_tf.export import export_saved_model, verify_saved_model
     from tla_tf.finished_run import FinishedRun
 
-    run = FinishedRun(options.workdir)
+    run = FinishedRun(options.workdir, options.data_dir)
     network = run.network()
     path = export_saved_model(network, options.export_dir, run.info.image_shape)
     images = np.random.default_rng(0).uniform(size=[16, *run.info.image_shape])

@@ -13,15 +13,19 @@ class FinishedRun:
 
     Args:
         workdir: path of the folder.
+        data_dir: where the data are now; None means where they were.
 
     Raises:
-        UserError: no run there, or one that has no final weights yet.
+        UserError: no run there, one that has no final weights yet, or data with other classes.
     """
 
-    def __init__(self, workdir):
+    def __init__(self, workdir, data_dir=None):
         self.folder = RunFolder(workdir)
         self.flags = self.folder.read_flags()
-        self.info = data.get(self.flags["dataset"])
+        self.reading = {name: self.flags.get(name) for name in data.READING}
+        self.reading["data_dir"] = data_dir or self.reading["data_dir"]
+        self.info = data.get(self.flags["dataset"], **self.reading)
+        self.folder.require_classes(self.info.class_names)
         if not self.folder.final_weights.exists():
             raise UserError(
                 f"{workdir} has no final weights yet; finish it with "

@@ -3,12 +3,22 @@
 Hyper-parameters have no default here. Their values stand in flags/tla/<dataset>.flags.
 """
 
+import math
+
 from absl import flags
 
 from robust_tf.training.names import PRECISIONS, STRATEGIES, XLA_CHOICES
 from tla_tf.names import ANCHORS, METHODS, NEGATIVES, POOLS, POSITIVES
 
 RECIPE = " From the recipe."
+LARGEST_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
+
+
+class _FiniteParser(flags.FloatParser):
+    """Refuses nan and inf, which absl lets through."""
+
+    def is_outside_bounds(self, val):
+        return not math.isfinite(val) or super().is_outside_bounds(val)
 
 
 class _Topic:
@@ -26,11 +36,15 @@ class _Topic:
     def switch(self, name, default, about):
         flags.DEFINE_boolean(name, default, about, **self._where)
 
-    def count(self, name, default, about, lowest=1):
-        flags.DEFINE_integer(name, default, about, lower_bound=lowest, **self._where)
+    def count(self, name, default, about, lowest=1, highest=None):
+        bounds = {"lower_bound": lowest, "upper_bound": highest}
+        flags.DEFINE_integer(name, default, about, **bounds, **self._where)
 
-    def number(self, name, default, about, lowest=0.0):
-        flags.DEFINE_float(name, default, about, lower_bound=lowest, **self._where)
+    def seed(self, about):
+        self.count("seed", 0, about, lowest=0, highest=LARGEST_SEED)
+
+    def number(self, name, default, about, highest=None):
+        flags.DEFINE(_FiniteParser(0.0, highest), name, default, about, **self._where)
 
     def numbers(self, name, default, about):
         flags.DEFINE_list(name, default, about, **self._where)
@@ -40,25 +54,40 @@ def define_train(flag_values):
     """Defines the flags of `python -m tla_tf.train`."""
     run = _Topic("Run", flag_values)
     run.string("workdir", None, "Run folder. Default: runs/tla_tf/<dataset>/<method>/seed<k>.")
-    run.count("seed", 0, "Seed of weights, batches, attack starts and selections.", lowest=0)
+    run.seed("Seed of weights, batches, attack starts and selections.")
     run.count("train_steps", None, "Updates in all; a run may be continued with more." + RECIPE)
     run.count("checkpoint_every", None, "Updates between checkpoints and log lines." + RECIPE)
     run.string("init_from", None, "Run folder whose weights to start from (fine-tuning).")
 
     data = _Topic("Data", flag_values)
-    data.string("dataset", "digits", "digits, mnist or cifar10.")
+    data.string("dataset", "digits", "digits, mnist, cifar10, tiny_imagenet or folder.")
     _define_data(data)
     data.count("limit_train", None, "Use the first n training images only.")
+    data.count("image_size", None, "Side in pixels that --dataset=folder resizes to." + RECIPE)
+    data.choice(
+        "on_bad_image", None, ("fail", "skip"), "Undecodable files of --dataset=folder." + RECIPE
+    )
 
     method = _Topic("Method and model", flag_values)
     method.choice("method", "tla", METHODS, "Training method.")
-    method.string("model", None, "Network: digits_cnn, lenet_large, lenet_small, wrn_D_W." + RECIPE)
+    method.string(
+        "model",
+        None,
+        "Network: digits_cnn, mlp, lenet_large, lenet_small, tiny_res20, tiny_res50, wrn_D_W."
+        + RECIPE,
+    )
 
     _define_attack(_Topic("Inner attack", flag_values))
     _define_triplet(_Topic("Triplet loss (tla, tla_rn, tla_sa)", flag_values))
     _define_pairing(_Topic("Logit pairing (alp)", flag_values))
     _define_optimisation(_Topic("Optimisation", flag_values))
     _define_devices(_Topic("Devices and precision", flag_values))
+
+    selection = _Topic("Selection", flag_values)
+    selection.count("held_out", 0, "Training images kept out, attacked at every checkpoint.", 0)
+    selection.choice(
+        "select", "last", ("last", "best"), "best: the network with the best held-out PGD-10."
+    )
 
     evaluation = _Topic("Evaluation after training", flag_values)
     evaluation.numbers("eval_attacks", None, "As --attacks of tla_tf.evaluate." + RECIPE)
@@ -69,7 +98,7 @@ def define_evaluate(flag_values):
     """Defines the flags of `python -m tla_tf.evaluate`."""
     run = _Topic("Run", flag_values)
     run.string("workdir", None, "Folder of the finished run to evaluate. Required.")
-    run.count("seed", 0, "Seed of the attacks' random starts.", lowest=0)
+    run.seed("Seed of the attacks' random starts.")
     _define_data(_Topic("Data", flag_values))
     attack = _Topic("Attacks", flag_values)
     attack.numbers(
@@ -90,11 +119,17 @@ def define_export(flag_values):
     """Defines the flags of `python -m tla_tf.export`."""
     run = _Topic("Run", flag_values)
     run.string("workdir", None, "Folder of the finished run to export. Required.")
+    run.string("data_dir", None, "Folder of a --dataset=folder run. Default: of the training.")
     run.string("export_dir", None, "Where the SavedModel goes, as <export_dir>/1. Required.")
 
 
 def _define_data(topic):
-    topic.string("data_dir", None, "TFDS folder with the data. Default: TFDS's own, downloading.")
+    topic.string(
+        "data_dir",
+        None,
+        "TFDS folder, folder of tiny-imagenet-200.zip, or folder of the classes. Default: TFDS's "
+        "own, downloading.",
+    )
     topic.count("limit_test", None, "Use the first n test images only.")
 
 
@@ -127,11 +162,12 @@ def _define_triplet(topic):
     topic.choice(
         "negative", None, NEGATIVES, "Default: of the method (tla nearest, tla_rn random)."
     )
-    topic.number("neg_keep", 0.5, "Share of candidates that --negative=masked keeps.")
+    topic.number("neg_keep", 0.5, "Share of candidates that --negative=masked keeps.", 1.0)
     topic.choice("neg_similarity", "abs", ("abs", "signed"), "Angular distance, or signed cosine.")
     topic.choice("neg_mask", "neg_inf", ("neg_inf", "zero"), "zero: the authors', can mislabel.")
     topic.switch("rn_class_check", True, "False: random negatives of any class, as the authors.")
     topic.choice("anchor", None, ANCHORS, "Default: of the method (tla adv, tla_sa clean).")
+    topic.switch("concat_forward", False, "One training-mode forward of all images of an update.")
     topic.choice("mining", "global", ("global", "replica"), "Candidates of all replicas, or local.")
 
 
@@ -148,7 +184,7 @@ def _define_optimisation(topic):
     topic.numbers("learning_rates", None, "Of the stretches between boundaries." + RECIPE)
     topic.numbers("boundaries", [], "Updates after which the next learning rate holds.")
     topic.number("weight_decay", None, "Of sum 1/2 |W|^2 over kernels." + RECIPE)
-    topic.number("label_smoothing", 0.0, "Of the cross entropy, in loss and attack.")
+    topic.number("label_smoothing", 0.0, "Of the cross entropy, in loss and attack.", 1.0)
     topic.choice(
         "reduction", "mean", ("mean", "sum"), "Over the batch; sum: equation (1) literally."
     )

@@ -19,9 +19,9 @@ def main(argv=None):
 
 def train(options):
     """Trains as the flags say; returns the exit code."""
-    from tla_tf.training_run import TrainingRun
+    from tla_tf.training_run import ClassifierTrainingRun
 
-    run = TrainingRun(options)
+    run = ClassifierTrainingRun(options)
     run.check()
     if not run.finished():
         print(run.plan())

@@ -7,6 +7,7 @@ from cleverhans.tf2.attacks.fast_gradient_method import fast_gradient_method
 from cleverhans.tf2.attacks.momentum_iterative_method import momentum_iterative_method
 from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
 
+from robust_tf.randomness import Shard
 from robust_tf.threat_model import parse_magnitude
 
 FUNCTIONS = {
@@ -44,7 +45,7 @@ class CleverhansAttack:
         if self.step_size > threat_model.eps:
             raise ValueError(f"step_size {self.step_size} is above eps {threat_model.eps}")
 
-    def __call__(self, logits_fn, x, y):
+    def __call__(self, logits_fn, x, y, *, key=None, shard=Shard()):
         """Attacks `x`.
 
         Args:
@@ -52,6 +53,7 @@ class CleverhansAttack:
                 cleverhans compiles anew for each.
             x: float32 [batch, ...] in the box of the threat model.
             y: int [batch], the true labels. cleverhans would default to the predictions.
+            key, shard: not used, as nothing is drawn at random.
 
         Returns:
             Images like `x`, in ball and box, without gradient.

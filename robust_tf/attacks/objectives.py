@@ -4,6 +4,9 @@ import tensorflow as tf
 
 from robust_tf.losses.cross_entropy import cross_entropy
 
+# Against a division by zero where the leading logits are equal, as in the authors' code.
+SMALL = 1e-12
+
 
 def margin(logits, labels):
     """z_y - max of the other logits: > 0 where the label wins.
@@ -19,6 +22,74 @@ def margin(logits, labels):
     label_logit = tf.gather(logits, labels, batch_dims=1)
     lowest = tf.constant(-float("inf"), logits.dtype)
     return label_logit - tf.reduce_max(tf.where(is_label, lowest, logits), axis=1)
+
+
+def correct(logits, labels):
+    """Returns bool [batch]: the label has the largest of the logits [batch, classes]."""
+    predicted = tf.argmax(logits, axis=1)
+    return predicted == tf.cast(labels, predicted.dtype)
+
+
+def likeliest_others(logits, labels, count):
+    """Returns int32 [batch, count]: the classes with the largest logits but for the label."""
+    is_label = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False)
+    lowest = tf.constant(-float("inf"), logits.dtype)
+    return tf.math.top_k(tf.where(is_label, lowest, logits), count).indices
+
+
+def dlr_form(num_classes, targeted=False):
+    """Names what `dlr` or `targeted_dlr` computes for this many classes.
+
+    The targeted ratio needs 4 classes, the untargeted one 3; with fewer the next simpler form
+    takes its place: "targeted DLR", "DLR", "margin".
+    """
+    if num_classes < 3:
+        return "margin"
+    return "targeted DLR" if targeted and num_classes > 3 else "DLR"
+
+
+def dlr(logits, labels):
+    """The difference-of-logits ratio -(z_y - max of the others) / (z_1st - z_3rd).
+
+    Unlike the cross entropy it ignores the scale of the logits (AutoAttack, Croce and Hein 2020,
+    section 4). With 2 classes, where there is no third logit, the negative margin.
+
+    Args:
+        logits: float [batch, classes].
+        labels: int [batch].
+
+    Returns:
+        float [batch], > 0 where the label loses.
+    """
+    if dlr_form(logits.shape[-1]) == "margin":
+        return -margin(logits, labels)
+    largest = tf.math.top_k(logits, 3).values
+    return -margin(logits, labels) / (largest[:, 0] - largest[:, 2] + SMALL)
+
+
+def targeted_dlr(logits, labels, targets):
+    """The ratio towards a target t: -(z_y - z_t) / (z_1st - (z_3rd + z_4th) / 2).
+
+    AutoAttack, Croce and Hein 2020, section 4. With fewer than 4 classes it is `dlr`,
+    whatever the target.
+
+    Args:
+        logits: float [batch, classes].
+        labels, targets: int [batch].
+
+    Returns:
+        float [batch].
+    """
+    if dlr_form(logits.shape[-1], targeted=True) != "targeted DLR":
+        return dlr(logits, labels)
+    largest = tf.math.top_k(logits, 4).values
+    scale = largest[:, 0] - (largest[:, 2] + largest[:, 3]) / 2 + SMALL
+    return logit_difference(logits, targets, labels) / scale
+
+
+def logit_difference(logits, classes, others):
+    """Returns float [batch]: z_class - z_other; both int [batch]."""
+    return tf.gather(logits, classes, batch_dims=1) - tf.gather(logits, others, batch_dims=1)
 
 
 class Objective:
@@ -55,8 +126,7 @@ class ClassifierObjective(Objective):
         self.labels = tf.convert_to_tensor(labels)
 
     def undefeated(self, x):
-        predicted = tf.argmax(self.logits_fn(x), axis=1)
-        return predicted == tf.cast(self.labels, predicted.dtype)
+        return correct(self.logits_fn(x), self.labels)
 
 
 class CrossEntropy(ClassifierObjective):

@@ -43,3 +43,15 @@ class SameClass:
             group=label,
         )
         return tf.gather(self._members, tf.gather(self._starts, label) + place)
+
+    def partner_index(self, anchor, noise):
+        """Returns an image of each anchor's class, the anchor itself included: int64 [n].
+
+        Args:
+            anchor: int64 [n], indices of images.
+            noise: float64 [n], uniform in [0, 1); each image of the class has the same share of it.
+        """
+        label = tf.gather(self._labels, anchor)
+        count = tf.cast(tf.gather(self._counts, label), noise.dtype)
+        place = tf.cast(tf.floor(noise * count), tf.int64)
+        return tf.gather(self._members, tf.gather(self._starts, label) + place)

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from absl import logging
+
 from robust_tf.data.augment import Augment
 
 
@@ -35,3 +37,14 @@ class DatasetInfo:
     def num_classes(self):
         """The number of classes."""
         return len(self.class_names)
+
+    def warn_if_reduced(self, split, count):
+        """Logs one line if a copy on disk has another number of images than the official one."""
+        if count != self.splits[split]:
+            logging.warning(
+                "%s %s: this copy has %d images, the official one %d.",
+                self.name,
+                split,
+                count,
+                self.splits[split],
+            )

@@ -44,3 +44,7 @@ class Examples:
     def take(self, count):
         """Returns the first `count` examples."""
         return Examples(self.images[:count], self.labels[:count], self.encoded_shape)
+
+    def drop(self, count):
+        """Returns all but the first `count` examples."""
+        return Examples(self.images[count:], self.labels[count:], self.encoded_shape)

@@ -3,6 +3,7 @@ and nothing has to be saved."""
 
 import tensorflow as tf
 
+from robust_tf.data import image_files
 from robust_tf.data.class_balanced import SameClass
 from robust_tf.data.epoch_order import stream_index
 from robust_tf.randomness import key
@@ -47,7 +48,7 @@ def train_dataset(
     """
     if unknown := set(streams) - set(STREAMS):
         raise ValueError(f"Unknown streams {sorted(unknown)}; allowed: {', '.join(STREAMS)}.")
-    fetch = _fetcher(examples)
+    fetch = fetcher(examples)
     labels = tf.constant(examples.labels)
     same_class = SameClass(examples.labels) if "positive" in streams else None
 
@@ -55,7 +56,7 @@ def train_dataset(
         pixels = fetch(index)
         if augment:
             pixels = info.augment(pixels, key(seed, step, f"augment {stream}"))
-        return _to_float(pixels)
+        return to_float(pixels)
 
     def batch(step):
         position = step * batch_size + tf.range(batch_size, dtype=tf.int64)
@@ -78,7 +79,7 @@ def train_dataset(
             result["pool_label"] = tf.reshape(tf.gather(labels, pool), shape[:2])
         return result
 
-    return _finished(tf.data.Dataset.range(start_step, stop_step), batch)
+    return finished(tf.data.Dataset.range(start_step, stop_step), batch)
 
 
 def eval_batches(examples, batch_size):
@@ -86,37 +87,33 @@ def eval_batches(examples, batch_size):
 
     b is batch_size, and less in the last batch if the number of examples asks for it.
     """
-    fetch = _fetcher(examples)
+    fetch = fetcher(examples)
     labels = tf.constant(examples.labels)
 
     def batch(index):
-        return {"image": _to_float(fetch(index)), "label": tf.gather(labels, index)}
+        return {"image": to_float(fetch(index)), "label": tf.gather(labels, index)}
 
-    return _finished(tf.data.Dataset.range(len(examples)).batch(batch_size), batch)
+    return finished(tf.data.Dataset.range(len(examples)).batch(batch_size), batch)
 
 
-def _fetcher(examples):
+def fetcher(examples):
     """Returns the function index [n] -> uint8 [n, h, w, c]."""
     with tf.device("cpu"):  # the whole set stays off the accelerator
         images = tf.constant(examples.images)
     if examples.encoded_shape is None:
         return lambda index: tf.gather(images, index)
 
-    def decode(data):
-        pixels = tf.io.decode_image(data, examples.image_shape[-1], expand_animations=False)
-        return tf.ensure_shape(pixels, examples.image_shape)
-
-    signature = tf.TensorSpec(examples.image_shape, tf.uint8)
-    return lambda index: tf.map_fn(
-        decode, tf.gather(images, index), fn_output_signature=signature
-    )
+    shape = examples.image_shape
+    return lambda index: image_files.decode(tf.gather(images, index), shape)
 
 
-def _to_float(pixels):
+def to_float(pixels):
+    """uint8 images as float32 in [0, 1]."""
     return tf.cast(pixels, tf.float32) / 255.0
 
 
-def _finished(dataset, batch):
+def finished(dataset, batch):
+    """Returns the batches batch(element) of a dataset, in its order, made ahead of their use."""
     options = tf.data.Options()
     options.deterministic = True
     # one worker reads everything; the batches are global and split by the strategy

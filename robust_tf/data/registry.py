@@ -1,17 +1,19 @@
 """The data sets by name. A new one is a file with its facts and reader, and a line here."""
 
-from typing import Callable, NamedTuple, Optional
+import pathlib
+from typing import Callable, NamedTuple, Optional, Union
 
-from robust_tf.data import digits, tfds_images
+from robust_tf.data import digits, folder, tfds_images, tiny_imagenet
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.errors import UserError
 
 
 class Entry(NamedTuple):
-    """A data set: its facts, read(info, split, data_dir, limit) -> Examples, and, for data on disk,
-    locate(info, data_dir) -> folder of the prepared copy or None."""
+    """A data set: its facts or scan(data_dir, image_size, on_bad_image) -> facts,
+    read(info, split, data_dir, limit) -> Examples, and, for data that may have to be fetched,
+    locate(info, data_dir) -> place of the copy or None."""
 
-    info: DatasetInfo
+    info: Union[DatasetInfo, Callable]
     read: Callable
     locate: Optional[Callable] = None
 
@@ -20,7 +22,12 @@ _ENTRIES = {
     "digits": Entry(digits.INFO, digits.read),
     "mnist": Entry(tfds_images.MNIST, tfds_images.read, tfds_images.locate),
     "cifar10": Entry(tfds_images.CIFAR10, tfds_images.read, tfds_images.locate),
+    "tiny_imagenet": Entry(tiny_imagenet.TINY_IMAGENET, tiny_imagenet.read, tiny_imagenet.locate),
+    "folder": Entry(folder.scan, folder.read),
 }
+
+# Names of the arguments that say where and how a data set is read.
+READING = ("data_dir", "image_size", "on_bad_image")
 
 
 def names():
@@ -28,12 +35,25 @@ def names():
     return tuple(_ENTRIES)
 
 
-def get(name):
-    """Returns the DatasetInfo of a data set. Raises UserError for an unknown name."""
-    return _entry(name).info
+def get(name, data_dir=None, *, image_size=64, on_bad_image="fail"):
+    """Returns the DatasetInfo of a data set.
+
+    Args:
+        name: one of `names()`.
+        data_dir: folder with the data; None means the data set's default place.
+        image_size: side in pixels that the images of "folder" are resized to; others have theirs.
+        on_bad_image: "fail" or "skip", what "folder" does about files that it cannot decode.
+
+    Raises:
+        UserError: unknown name, or, for "folder", a `data_dir` that holds no classes.
+    """
+    info = _entry(name).info
+    if data_dir is not None and not pathlib.Path(data_dir).expanduser().exists():
+        raise UserError(f"--data_dir={data_dir} is not a folder: it does not exist.")
+    return info(data_dir, image_size, on_bad_image) if callable(info) else info
 
 
-def load(name, split, data_dir=None, limit=None):
+def load(name, split, data_dir=None, limit=None, **reading):
     """Returns the Examples of a split in a fixed order.
 
     Args:
@@ -41,34 +61,36 @@ def load(name, split, data_dir=None, limit=None):
         split: a key of the DatasetInfo's `splits`.
         data_dir: folder with the data; None means the data set's default place.
         limit: read only the first `limit` images.
+        **reading: image_size and on_bad_image, see `get`.
 
     Raises:
-        UserError: unknown name or split, limit below 1, data missing and no way to get it.
+        UserError: unknown name or split, limit below 1, data missing and no way to get it, files
+            that cannot be decoded.
         RunError: the download or the copy on disk is broken.
     """
-    entry = _entry(name)
-    if split not in entry.info.splits:
-        raise UserError(f"{name} has no split {split!r}; allowed: {', '.join(entry.info.splits)}.")
+    info = get(name, data_dir, **reading)
+    if split not in info.splits:
+        raise UserError(f"{name} has no split {split!r}; allowed: {', '.join(info.splits)}.")
     if limit is not None and limit < 1:
         raise UserError(f"The number of images must be at least 1, not {limit}.")
-    examples = entry.read(entry.info, split, data_dir, limit)
+    examples = _entry(name).read(info, split, data_dir, limit)
     if not len(examples):
         raise UserError(f"The copy of {name} has no images in its split {split!r}.")
     return examples
 
 
-def describe(name, data_dir=None):
+def describe(name, data_dir=None, **reading):
     """Returns a line on what `load` has ahead of it: how many images, and from where.
 
     Raises UserError if `data_dir` was given and does not exist.
     """
-    info, _, locate = _entry(name)
+    info, locate = get(name, data_dir, **reading), _entry(name).locate
     images = ", ".join(f"{split} {count:,}" for split, count in info.splits.items())
     if locate is None:
         place = f"from {info.source}"
     else:
-        folder = locate(info, data_dir)
-        place = f"prepared in {folder}" if folder else f"download of {info.download_mb:g} MB ahead"
+        found = locate(info, data_dir)
+        place = f"prepared in {found}" if found else f"download of {info.download_mb:g} MB ahead"
     return f"{name}: {images} images, {place}"
 
 

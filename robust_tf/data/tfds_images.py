@@ -6,7 +6,6 @@ import urllib.error
 import urllib.request
 
 import numpy as np
-from absl import logging
 
 from robust_tf.data.augment import Augment
 from robust_tf.data.dataset_info import DatasetInfo
@@ -133,14 +132,7 @@ def _rows(info, split, found):
         "validation": (0, border),
         "test": (0, available),
     }[split]
-    if stop - start != info.splits[split]:
-        logging.warning(
-            "%s %s: this copy has %d images, the official one %d.",
-            info.name,
-            split,
-            stop - start,
-            info.splits[split],
-        )
+    info.warn_if_reduced(split, stop - start)
     return start, stop
 
 

@@ -22,7 +22,7 @@ class Result:
 
     Attributes:
         dataset, split, n: what was measured on, and how many images of it.
-        method, model: how the network was trained, and its name.
+        method, model, training_seed: how the network was trained, its name, the seed of the run.
         attack, attack_settings: name, and steps, step_size, restarts, ...; "clean", {}.
         threat_model: eps, norm, lower, upper in the unit of images in [0, 1]; {} for "clean".
         metric, value: e.g. "accuracy", in [0, 1].
@@ -39,6 +39,7 @@ class Result:
     n: int
     method: str
     model: str
+    training_seed: int
     attack: str
     attack_settings: dict
     threat_model: dict

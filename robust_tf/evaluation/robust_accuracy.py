@@ -7,12 +7,13 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from robust_tf import randomness
+from robust_tf.data import image_files
 from robust_tf.errors import RunError
 from robust_tf.evaluation.records import Result, versions, weights_hash, wilson_interval
 
 
 def correct_predictions(
-    network, examples, preset=None, *, batch_size=250, seed=0, jit_compile=False
+    network, examples, preset=None, *, batch_size=250, seed=0, attack_batch=None, progress=True
 ):
     """Returns which images the network classifies correctly, whatever the restarts of the attack.
 
@@ -22,11 +23,14 @@ def correct_predictions(
 
     Args:
         network: classifier with the output "logits".
-        examples: has `images` [n, h, w, c], uint8 or float in [0, 1], and `labels`, int [n].
+        examples: has `images` [n, h, w, c], uint8 or float in [0, 1], or [n] encoded files, and
+            `labels`, int [n].
         preset: `Preset` of robust_tf.attacks.presets; None for clean images.
         batch_size: images attacked together.
         seed: int; the random starts follow from seed, restart and number of the batch.
-        jit_compile: whether XLA compiles the attack.
+        attack_batch: what `compile_attack` returned for this network and preset; compiled here by
+            default.
+        progress: whether to show a progress bar.
 
     Returns:
         bool [n].
@@ -36,7 +40,7 @@ def correct_predictions(
         RunError: logits that are not finite, or an attack that left its ball or box.
     """
     _check_range(examples.images)
-    attack_batch = _compiled(network, preset, jit_compile)
+    attack_batch = attack_batch or compile_attack(network, preset)
     name, restarts = _name_and_restarts(preset)
     correct = np.ones(len(examples.labels), bool)
     for restart in range(restarts):
@@ -45,7 +49,7 @@ def correct_predictions(
             break
         batches = _batches(standing, batch_size)
         title = f"{name} {restart + 1}/{restarts}"
-        with tqdm(total=len(standing), desc=title, unit="image") as bar:
+        with tqdm(total=len(standing), desc=title, unit="image", disable=not progress) as bar:
             for number, rows in enumerate(batches):
                 key = randomness.key(seed, number, f"evaluation, restart {restart}")
                 images, labels = _filled(examples, rows, batch_size, network)
@@ -53,36 +57,21 @@ def correct_predictions(
                 _check_outcome(name, number, logits.numpy(), inside.numpy())
                 correct[rows] = (np.argmax(logits, 1) == labels)[: len(rows)]
                 bar.update(len(rows))
-                seen = correct if restart else correct[: bar.n]
+                seen = correct if restart else correct[: rows[-1] + 1]
                 bar.set_postfix(accuracy=f"{100 * seen.mean():.2f} %", refresh=False)
     return correct
 
 
-def accuracy_result(correct, network, preset=None, *, dataset, split, method, precision, seed):
-    """Makes the `Result` of what `correct_predictions` returned for this network and preset."""
-    n, count = len(correct), int(np.sum(correct))
-    return Result(
-        dataset=dataset,
-        split=split,
-        n=n,
-        method=method,
-        model=network.name,
-        attack=_name_and_restarts(preset)[0],
-        attack_settings=_settings(preset),
-        threat_model=dataclasses.asdict(preset.attack.threat_model) if preset else {},
-        metric="accuracy",
-        value=count / n,
-        correct=count,
-        interval=wilson_interval(count, n),
-        precision=precision,
-        seed=seed,
-        weights_hash=weights_hash(network),
-        versions=versions(),
-    )
+def compile_attack(network, preset=None, *, jit_compile=False):
+    """Returns the compiled function of one restart, for one shape of batches.
 
+    Args:
+        network, preset: as of `correct_predictions`.
+        jit_compile: whether XLA compiles it.
 
-def _compiled(network, preset, jit_compile):
-    """Returns the function (images, labels, key) -> (logits, in ball and box) of one restart."""
+    Returns:
+        (images [b, h, w, c], labels [b], key) -> (logits [b, classes], in ball and box, bool [b]).
+    """
 
     def logits_fn(images):
         return network(images, training=False)["logits"]
@@ -96,6 +85,32 @@ def _compiled(network, preset, jit_compile):
         return logits_fn(adversarial), attack.threat_model.contains(adversarial, images)
 
     return attack_batch
+
+
+def accuracy_result(
+    correct, network, preset=None, *, dataset, split, method, training_seed, precision, seed
+):
+    """Makes the `Result` of what `correct_predictions` returned for this network and preset."""
+    n, count = len(correct), int(np.sum(correct))
+    return Result(
+        dataset=dataset,
+        split=split,
+        n=n,
+        method=method,
+        model=network.name,
+        training_seed=training_seed,
+        attack=_name_and_restarts(preset)[0],
+        attack_settings=_settings(preset),
+        threat_model=dataclasses.asdict(preset.attack.threat_model) if preset else {},
+        metric="accuracy",
+        value=count / n,
+        correct=count,
+        interval=wilson_interval(count, n),
+        precision=precision,
+        seed=seed,
+        weights_hash=weights_hash(network),
+        versions=versions(),
+    )
 
 
 def _name_and_restarts(preset):
@@ -119,12 +134,14 @@ def _filled(examples, rows, size, network):
     """Images and labels of `rows`, repeated up to `size`: another shape would be compiled anew."""
     rows = np.resize(rows, size)
     images, dtype = examples.images[rows], np.dtype(network.inputs[0].dtype).type
+    if images.dtype == object:
+        images = image_files.decode(images, network.inputs[0].shape[1:]).numpy()
     images = images.astype(dtype) / dtype(255 if images.dtype == np.uint8 else 1)
     return tf.constant(images), tf.constant(examples.labels[rows], tf.int32)
 
 
 def _check_range(images):
-    if images.dtype == np.uint8:
+    if images.dtype in (np.uint8, object):
         return
     low, high = images.min(), images.max()
     if not (low >= 0 and high <= 1):  # false for NaN too

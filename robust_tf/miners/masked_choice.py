@@ -1,4 +1,4 @@
-"""One choice per row of a boolean mask: at random, or the best by a score.
+"""One choice per row of a boolean mask: at random, by weights, or the best by a score.
 
 Validity is decided by the mask, never by a huge constant in the scores: a row without an admissible
 column returns index 0 and `valid` False, and its caller gives the tuple weight 0.
@@ -33,3 +33,20 @@ def uniform_choice(mask, noise):
         index int32 [rows], valid bool [rows].
     """
     return best_choice(mask, noise)
+
+
+def weighted_choice(probabilities, noise):
+    """Returns one column per row, each with its probability.
+
+    Args:
+        probabilities: float [rows, columns]; a row of zeros has nothing to choose.
+        noise: independent uniform draws in [0, 1), [rows, columns].
+
+    Returns:
+        index int32 [rows], valid bool [rows].
+    """
+    # The smallest of exponential draws of the rates p is at each column with its probability.
+    # Rounded to float32, 1 - noise would be 1 for the smallest draws: log1p keeps them apart.
+    noise = tf.cast(noise, probabilities.dtype)
+    times = tf.math.divide_no_nan(-tf.math.log1p(-noise), probabilities)
+    return best_choice(probabilities > 0.0, -times)

@@ -1,10 +1,11 @@
 """The LeNets of MNIST: the large one of TLA and the small one of Madry et al. (2018)."""
 
-from keras import initializers, layers
+from keras import layers
 
 from robust_tf.errors import UserError
 from robust_tf.models.batch_norm import batch_norm
 from robust_tf.models.classifier import classifier, image_input
+from robust_tf.models.initial_weights import truncated_start
 
 SMALLEST_SIDE = 4  # two 2x2 poolings
 
@@ -20,10 +21,11 @@ def large_lenet(info, *, name):
     _check(info, name)
     image, x = image_input(info)
     for filters, pool in (32, False), (64, True), (128, False), (256, True):
-        x = layers.ReLU()(batch_norm()(layers.Conv2D(filters, 3, padding="same", **_start())(x)))
+        x = layers.Conv2D(filters, 3, padding="same", **truncated_start())(x)
+        x = layers.ReLU()(batch_norm()(x))
         x = layers.MaxPooling2D(2)(x) if pool else x
-    x = layers.Dense(1024, **_start())(layers.Flatten()(x))
-    return classifier(image, layers.ReLU()(batch_norm()(x)), info, name=name, **_start())
+    x = layers.Dense(1024, **truncated_start())(layers.Flatten()(x))
+    return classifier(image, layers.ReLU()(batch_norm()(x)), info, name=name, **truncated_start())
 
 
 def small_lenet(info, *, name):
@@ -37,18 +39,10 @@ def small_lenet(info, *, name):
     _check(info, name)
     image, x = image_input(info)
     for filters in 32, 64:
-        x = layers.Conv2D(filters, 5, padding="same", activation="relu", **_start())(x)
+        x = layers.Conv2D(filters, 5, padding="same", activation="relu", **truncated_start())(x)
         x = layers.MaxPooling2D(2)(x)
-    x = layers.Dense(1024, activation="relu", **_start())(layers.Flatten()(x))
-    return classifier(image, x, info, name=name, **_start())
-
-
-def _start():
-    """Kernels from a normal cut at two standard deviations, biases 0.1 (TLA, authors' code)."""
-    return {
-        "kernel_initializer": initializers.TruncatedNormal(stddev=0.1),
-        "bias_initializer": initializers.Constant(0.1),
-    }
+    x = layers.Dense(1024, activation="relu", **truncated_start())(layers.Flatten()(x))
+    return classifier(image, x, info, name=name, **truncated_start())
 
 
 def _check(info, name):

@@ -5,9 +5,18 @@ import re
 from robust_tf.errors import UserError
 from robust_tf.models.digits_cnn import digits_cnn
 from robust_tf.models.lenet import large_lenet, small_lenet
+from robust_tf.models.mlp import mlp
+from robust_tf.models.tiny_resnet import tiny_res20, tiny_res50
 from robust_tf.models.wide_resnet import wide_resnet
 
-_FIXED = {"digits_cnn": digits_cnn, "lenet_large": large_lenet, "lenet_small": small_lenet}
+_FIXED = {
+    "digits_cnn": digits_cnn,
+    "lenet_large": large_lenet,
+    "lenet_small": small_lenet,
+    "mlp": mlp,
+    "tiny_res20": tiny_res20,
+    "tiny_res50": tiny_res50,
+}
 _WIDE_RESNET = re.compile(r"wrn_(\d+)_(\d+)")
 
 

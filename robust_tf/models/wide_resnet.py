@@ -1,11 +1,13 @@
 """Wide residual networks in the form of Madry et al. (2018), as used by TLA for CIFAR-10."""
 
-from keras import initializers, layers
+from keras import layers
 
 from robust_tf.errors import UserError
 from robust_tf.models.batch_norm import batch_norm
 from robust_tf.models.channel_padding import ChannelPadding
 from robust_tf.models.classifier import classifier, image_input
+from robust_tf.models.convolution import convolution
+from robust_tf.models.initial_weights import head_start
 
 STEM = 16
 STAGES = 3
@@ -28,7 +30,7 @@ def wide_resnet(info, *, depth, width, name):
     """
     _check(info, depth, width, name)
     image, x = image_input(info)
-    x = _convolution(x, STEM, stride=1)
+    x = convolution(x, STEM, 3)
     for stage in range(STAGES):
         for unit in range((depth - 2) // 6):
             x = residual_unit(
@@ -38,8 +40,7 @@ def wide_resnet(info, *, depth, width, name):
                 activated_shortcut=stage == unit == 0,
             )
     embedding = layers.GlobalAveragePooling2D()(_activation(x))
-    head = initializers.VarianceScaling(1.0, mode="fan_in", distribution="uniform")
-    return classifier(image, embedding, info, name=name, kernel_initializer=head)
+    return classifier(image, embedding, info, name=name, kernel_initializer=head_start())
 
 
 def residual_unit(x, *, channels, stride, activated_shortcut):
@@ -54,8 +55,8 @@ def residual_unit(x, *, channels, stride, activated_shortcut):
         symbolic [B, h / stride, w / stride, channels], not activated.
     """
     activated = _activation(x)
-    residual = _convolution(activated, channels, stride)
-    residual = _convolution(_activation(residual), channels, stride=1)
+    residual = convolution(activated, channels, 3, stride)
+    residual = convolution(_activation(residual), channels, 3)
     shortcut = activated if activated_shortcut else x
     if stride > 1:
         shortcut = layers.AveragePooling2D(stride)(shortcut)
@@ -66,13 +67,6 @@ def residual_unit(x, *, channels, stride, activated_shortcut):
 
 def _activation(x):
     return layers.LeakyReLU(negative_slope=0.1)(batch_norm()(x))
-
-
-def _convolution(x, channels, stride):
-    start = initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal")
-    return layers.Conv2D(
-        channels, 3, stride, padding="same", use_bias=False, kernel_initializer=start
-    )(x)
 
 
 def _check(info, depth, width, name):

@@ -25,7 +25,7 @@ class AdversarialModel(keras.Model):
             -> dict of float32 outputs.
         term_weights: dict, the weight of every term that `loss_terms` returns.
         monitors: names of the further values that `loss_terms` returns, to be shown only.
-        weight_decay: coefficient of sum 1/2 ||W||^2 over convolution and dense kernels.
+        weight_decay: coefficient of sum 1/2 ||W||^2 over the `decayed_variables`.
         reduction: "mean" or "sum" over the items of the global batch.
         seed: int, of every random draw made in a step.
     """
@@ -68,6 +68,10 @@ class AdversarialModel(keras.Model):
     def loss_terms(self, batch, crafted):
         """Returns (terms, monitors): dicts of name -> values [batch]."""
         raise NotImplementedError
+
+    def decayed_variables(self):
+        """The variables under weight decay: by default convolution and dense kernels."""
+        return decayed_kernels(self.network)
 
     @property
     def metrics(self):
@@ -117,7 +121,7 @@ class AdversarialModel(keras.Model):
         total = weighted_total(terms, self.term_weights, self.reduction)
         share = total if self.reduction == "sum" else total / count
         if self.weight_decay:
-            decay = l2_weight_decay(decayed_kernels(self.network))
+            decay = l2_weight_decay(self.decayed_variables())
             share += self.weight_decay * tf.cast(decay, share.dtype) / count
         return share
 

@@ -12,7 +12,7 @@ from robust_tf.errors import RunError
 from robust_tf.training.checkpoints import Checkpoints
 
 
-def train(model, make_dataset, folder, *, train_steps, checkpoint_every):
+def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitors=()):
     """Trains `model` from its last checkpoint in `folder` up to `train_steps` updates.
 
     What Keras calls an epoch is here one checkpoint interval. Since batches and random draws are
@@ -24,6 +24,7 @@ def train(model, make_dataset, folder, *, train_steps, checkpoint_every):
         folder: `RunFolder`.
         train_steps: number of updates in all.
         checkpoint_every: updates between checkpoints.
+        monitors: Keras callbacks that add to the logs of an interval before they are written.
 
     Returns:
         The number of updates done: less than `train_steps` after Ctrl-C.
@@ -51,7 +52,7 @@ def train(model, make_dataset, folder, *, train_steps, checkpoint_every):
                     epochs=min(first + count, epochs),
                     steps_per_epoch=(stop - start) // count,
                     shuffle=False,  # the pipeline has shuffled
-                    callbacks=[keeper, board],
+                    callbacks=[*monitors, keeper, board],
                 )
             except tf.errors.InvalidArgumentError as error:
                 raise _as_run_error(error, keeper.step) from error
@@ -85,24 +86,28 @@ class _Keeper(keras.callbacks.Callback):
         broken = [name for name, value in logs.items() if not np.isfinite(value)]
         if broken:
             terms = [name for name in broken if name != "loss"] or broken
-            last = self.checkpoints.steps()
-            kept = (
-                f"checkpoint of step {last[-1]} is kept"
-                if last
-                else "no checkpoint was written yet"
-            )
-            raise RunError(
-                f"{' and '.join(terms)} not finite at step {self.step}; {kept}. "
-                "A lower learning rate or float32 often helps"
-            )
+            self._refuse(f"{' and '.join(terms)} is")
 
     def on_epoch_end(self, epoch, logs=None):
-        rate = float(self.model.optimizer.learning_rate)
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         values = {name: float(value) for name, value in logs.items()}
         seconds = round(time.time() - self._began, 3)
-        self.checkpoints.save(self.step)
+        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
+            self._refuse("the weights are")
+        # In this order: lines after the last checkpoint are written again, missing ones are not.
         self.folder.log_metrics(
             {"step": self.step, **values, "learning_rate": rate, "seconds": seconds}
+        )
+        self.checkpoints.save(self.step)
+
+    def _refuse(self, what):
+        steps = self.checkpoints.steps()
+        kept = (
+            f"checkpoint of step {steps[-1]} is kept" if steps else "no checkpoint was written yet"
+        )
+        raise RunError(
+            f"{what} not finite at step {self.step}; {kept}. "
+            "A lower learning rate or float32 often helps"
         )
 
 

@@ -1,7 +1,9 @@
 """The folder of a run: its flags, its identity, its metrics."""
 
 import json
+import os
 import pathlib
+import shlex
 import subprocess
 
 import robust_tf
@@ -19,12 +21,14 @@ class RunFolder:
     """Everything that one run writes.
 
     `flags.txt` (replayable with --flagfile), `config.json` (flags, versions, commit),
-    `metrics.jsonl`, `tensorboard/`, `checkpoints/`, `final.keras`, `results.jsonl`.
+    `metrics.jsonl`, `tensorboard/`, `checkpoints/`, `best.keras` (with --held_out), `final.keras`,
+    `results.jsonl`.
     """
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
         self.final_weights = self.path / "final.keras"
+        self.best_weights = self.path / "best.keras"
         self.results = self.path / "results.jsonl"
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"
@@ -38,34 +42,70 @@ class RunFolder:
             flags: dict of the resolved flags, name -> value or None.
 
         Raises:
-            UserError: the folder holds another run, or one that has gone further already.
+            UserError: there can be no folder, or it holds something else, another run, or one that
+                has gone further already.
         """
+        existing = next(p for p in (self.path, *self.path.parents) if p.exists())
+        if not (existing.is_dir() and os.access(existing, os.W_OK)):
+            raise UserError(f"--workdir={self.path}: {existing} is no folder to write to")
         if self._config.exists():
             self._refuse_other_run(flags)
-        elif self.path.exists() and any(self.path.iterdir()):
+        elif self.path.exists() and any(p.suffix != ".partial" for p in self.path.iterdir()):
             raise UserError(
                 f"--workdir={self.path} is not empty and holds no run; name a new or empty folder"
             )
 
-    def claim(self, flags):
-        """Makes the folder and writes the flags of the run that `check` has let through."""
+    def claim(self, flags, class_names=()):
+        """Makes the folder and writes the flags of the run that `check` has let through.
+
+        With the weights alone nobody could tell later which logit is which of `class_names`.
+        What a shorter run ended in keeps its steps in its name: it is not the end of this one.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        lines = [f"--{name}={value}" for name, value in flags.items() if value is not None]
-        _write_then_rename(self.path / "flags.txt", "\n".join(lines) + "\n")
+        steps = self.read_flags()["train_steps"] if self._config.exists() else flags["train_steps"]
+        for end in (self.final_weights, self.results):
+            if steps < flags["train_steps"] and end.exists():
+                end.rename(end.with_stem(f"{end.stem}-step-{steps:08d}"))
         config = {"flags": flags, "versions": versions(), "commit": _commit()}
+        config["class_names"] = list(class_names)
+        # First: a disk that is full now must not leave a folder that seems to hold no run.
         _write_then_rename(self._config, json.dumps(config, indent=2) + "\n")
+        lines = [_line(name, value) for name, value in flags.items() if value is not None]
+        _write_then_rename(self.path / "flags.txt", "\n".join(lines) + "\n")
 
     def read_flags(self):
         """Returns the flags of the run in this folder; UserError where there is none."""
-        if not self._config.exists():
-            raise UserError(f"--workdir={self.path} holds no run (no config.json in it)")
-        return json.loads(self._config.read_text())["flags"]
+        try:
+            return dict(json.loads(self._config.read_text())["flags"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{self.path} holds no run (no config.json of one in it)") from error
 
-    def save_final(self, network):
-        """Writes the trained network to `final.keras`, beside first and then renamed."""
+    def require_classes(self, class_names):
+        """Raises UserError if the run in this folder, if any, was trained on other classes."""
+        config = json.loads(self._config.read_text()) if self._config.exists() else {}
+        known = config.get("class_names") or list(class_names)
+        if list(class_names) != known:
+            raise UserError(
+                f"the run in {self.path} knows the {len(known)} classes {', '.join(known[:5])} "
+                f"..., the data given now have {len(class_names)}: {', '.join(class_names[:5])} ..."
+            )
+
+    def save_network(self, network, path):
+        """Writes a network, beside first and then renamed; `path` is one of this folder's."""
         beside = self.path / "partial.keras"
         network.save(beside)
-        beside.rename(self.final_weights)
+        beside.rename(path)
+
+    def read_metrics(self):
+        """Returns the lines of metrics.jsonl as dicts, without one that was cut off."""
+        lines = self._metrics.read_text().splitlines() if self._metrics.exists() else []
+        records = []
+        for line in lines:
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue  # cut off when the run was killed
+        return records
 
     def log_metrics(self, record):
         """Appends one line to metrics.jsonl."""
@@ -74,16 +114,10 @@ class RunFolder:
 
     def forget_metrics_after(self, step):
         """Drops the lines of updates that a resumed run is about to repeat."""
-        if not self._metrics.exists():
-            return
-        kept = []
-        for line in self._metrics.read_text().splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line)
-            except json.JSONDecodeError:
-                continue  # a line that was cut off when the run was killed
-        _write_then_rename(self._metrics, "".join(line + "\n" for line in kept))
+        kept = [record for record in self.read_metrics() if record["step"] <= step]
+        if self._metrics.exists():
+            text = "".join(json.dumps(record) + "\n" for record in kept)
+            _write_then_rename(self._metrics, text)
 
     def _refuse_other_run(self, flags):
         before = self.read_flags()
@@ -103,6 +137,12 @@ class RunFolder:
                 f"--workdir={self.path} holds a run of {before['train_steps']} steps; "
                 f"--train_steps={flags['train_steps']} may only grow"
             )
+
+
+def _line(name, value):
+    """Returns the line of a flagfile, lists as they are typed."""
+    text = ",".join(value) if isinstance(value, list) else value
+    return shlex.quote(f"--{name}={text}")
 
 
 def _write_then_rename(path, text):

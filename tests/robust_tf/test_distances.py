@@ -8,6 +8,7 @@ from robust_tf.distances import (
     cosine_matrix,
     euclidean,
     euclidean_matrix,
+    shifted_euclidean,
 )
 
 A = np.array([[1, 2, 0, -1], [0.5, -1, 2, 1], [3, 0, 1, 1]])
@@ -107,3 +108,15 @@ def test_euclidean_matrix_has_no_nan_where_rounding_makes_the_square_negative():
     distances = euclidean_matrix(unit, unit)
     assert np.all(np.isfinite(distances))
     np.testing.assert_allclose(np.diag(distances), np.zeros(100), atol=1e-3)
+
+
+@pytest.mark.parametrize("dimension, expected", [(512, 0.000022627), (2, 0.000001414)])
+def test_shifted_euclidean_of_equal_vectors(dimension, expected):
+    vector = np.eye(1, dimension)
+    assert shifted_euclidean(vector, vector).numpy()[0] == pytest.approx(expected, abs=1e-9)
+    for gradient, sign in zip(gradients(shifted_euclidean, vector, vector), (1, -1)):
+        np.testing.assert_allclose(gradient, np.full([1, dimension], sign / dimension**0.5))
+
+
+def test_shifted_euclidean_is_euclidean_elsewhere():
+    np.testing.assert_allclose(shifted_euclidean(A, P), np.linalg.norm(A - P, axis=1), atol=3e-6)

@@ -31,9 +31,7 @@ TLA = {
 def batch():
     examples = registry.load("digits", "train")
     info = registry.get("digits")
-    dataset = pipeline.train_dataset(
-        examples, info, batch_size=24, seed=0, stop_step=1, pool_mul=2
-    )
+    dataset = pipeline.train_dataset(examples, info, batch_size=24, seed=0, stop_step=1, pool_mul=2)
     return next(iter(dataset))
 
 
@@ -126,7 +124,8 @@ def test_switched_anchor_exchanges_anchor_and_positive(network, batch):
     clean = network(batch["image"], training=True)["embedding"]
     attacked = network(crafted["adversarial"], training=True)["embedding"]
     scores = np.abs(
-        tf.linalg.normalize(attacked, axis=1)[0] @ tf.transpose(tf.linalg.normalize(clean, axis=1)[0])
+        tf.linalg.normalize(attacked, axis=1)[0]
+        @ tf.transpose(tf.linalg.normalize(clean, axis=1)[0])
     )
     scores[batch["label"].numpy()[:, None] == batch["label"].numpy()] = -1
     negative = tf.gather(clean, scores.argmax(1))
@@ -145,6 +144,7 @@ def test_switched_anchor_exchanges_anchor_and_positive(network, batch):
         {"match_l2": 0.5},
         {"norm_form": "mean_sq"},
         {"anchor": "clean"},
+        {"concat_forward": True},
         {"label_smoothing": 0.1},
         {"margin": 0.6},
         {"negatives": NegativeSelection("random")},
@@ -172,7 +172,20 @@ def test_every_setting_of_logit_pairing_counts(network, batch, setting):
     weights = network.get_weights()
     before = total(AdversarialLogitPairing(network, **usual), batch)
     network.set_weights(weights)
-    assert abs(before - total(AdversarialLogitPairing(network, **{**usual, **setting}), batch)) > 1e-6
+    assert (
+        abs(before - total(AdversarialLogitPairing(network, **{**usual, **setting}), batch)) > 1e-6
+    )
+
+
+def test_one_forward_of_all_images_shares_their_statistics(network, batch):
+    defense = TripletAdversarial(network, concat_forward=True, **TLA)
+    crafted = defense.craft(batch)
+    together = tf.concat([batch["image"], crafted["adversarial"]], axis=0)
+    expected = network(together, training=True)["logits"][24:]
+    terms, _ = defense.loss_terms(batch, crafted)
+    np.testing.assert_allclose(
+        terms["cross_entropy"], cross_entropy(expected, batch["label"]), rtol=1e-5
+    )
 
 
 def test_a_batch_of_one_class_has_no_triplets_and_says_so(network, batch):

@@ -5,7 +5,12 @@ import pytest
 import tensorflow as tf
 
 from robust_tf.distances import cosine_matrix
-from tla_tf.negatives import NegativeSelection, keep_mask, masked_negative, nearest_negative
+from tla_tf.negatives import (
+    NegativeSelection,
+    keep_mask,
+    masked_negative,
+    nearest_negative,
+)
 
 ANCHORS = tf.constant([[1, 0.2, 0, 0.1], [0, 1, 1, 0], [0.3, 0.1, 1, 0.2]], tf.float32)
 LABELS = tf.constant([0, 1, 2])

@@ -3,6 +3,7 @@
 In float64, since sign() and Adam amplify the rounding of float32; there the first losses are compared.
 """
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -22,7 +23,8 @@ def train(folder, precision, flags):
     """Returns name -> value after training on one replica, and on two."""
     output = folder / "weights.npz"
     command = [sys.executable, str(WORKER), precision, str(output), *flags]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=WORKER.parents[2])
+    environment = {**os.environ, "PYTHONPATH": str(WORKER.parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     with np.load(output) as arrays:
         one = {name[2:]: arrays[name] for name in arrays if name.startswith("1 ")}

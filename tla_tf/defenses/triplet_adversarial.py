@@ -29,6 +29,7 @@ class TripletAdversarial(ClassifierDefense):
         anchor: "adv", or "clean" for TLA-SA (switched anchor: clean anchor, adversarial positive).
         own_noise: half-width of the uniform noise on the own image, in [0, 1] pixels.
         match_l2: weight of ||h(x') - h(own)||^2.
+        concat_forward: one training-mode forward of all images, instead of one per group.
         mining: "global" over all replicas, "replica" inside each.
     """
 
@@ -47,6 +48,7 @@ class TripletAdversarial(ClassifierDefense):
         own_noise=0.0,
         match_l2=0.0,
         norm_form="l2",
+        concat_forward=False,
         mining="global",
         **kw,
     ):
@@ -64,6 +66,7 @@ class TripletAdversarial(ClassifierDefense):
         self.own_noise = own_noise
         self.match_l2 = match_l2
         self.norm_form = norm_form
+        self.concat_forward = concat_forward
         self.mining = mining
 
     def craft(self, batch):
@@ -73,64 +76,73 @@ class TripletAdversarial(ClassifierDefense):
         return crafted
 
     def loss_terms(self, batch, crafted):
-        # Training-mode forwards, the adversarial images last: batch norm's averages end on them.
-        if self.pool == "batch":
-            clean, positives, negative, valid, adversarial = self._from_batch(batch, crafted)
-        else:
-            clean, positives, negative, valid, adversarial = self._from_streams(batch, crafted)
-        attacked = adversarial["embedding"]
+        ends = self._from_batch if self.pool == "batch" else self._from_streams
+        adversarial, own, other, negative, valid = ends(batch, crafted)
+        attacked, labels = adversarial["embedding"], batch["label"]
         triplets = [
-            Triplet(*self._ends(attacked, clean, positives[name]), negative, margin, valid)
-            for name, margin in self.margins.items()
-            if name in positives
+            # TLA-SA switches the anchor: (h(x), h(x')) in place of (h(x'), h(p)).
+            Triplet(own, attacked, negative, self.margins[name], valid)
+            if self.anchor == "clean"
+            else Triplet(attacked, positive, negative, self.margins[name], valid)
+            for name, positive in (("own", own), ("other", other))
+            if name in self.positives
         ]
         triplet, norm = triplet_terms(triplets, self.norm_form)
-        labels = batch["label"]
         terms = {
             "cross_entropy": cross_entropy(adversarial["logits"], labels, self.label_smoothing),
             "triplet": triplet,
             "embedding_norm": norm,
         }
         if self.match_l2:
-            own = positives.get("own", clean)
             terms["pairing"] = tf.reduce_sum((attacked - own) ** 2, axis=1)
         skipped = 1.0 - tf.cast(valid, tf.float32)
         robust = hits(adversarial["logits"], labels)
         return terms, {"robust_accuracy": robust, "skipped_triplets": skipped}
 
-    def _ends(self, attacked, clean, positive):
-        """(anchor, positive): (h(x'), h(p)), or (h(x), h(x')) for TLA-SA."""
-        return (clean, attacked) if self.anchor == "clean" else (attacked, positive)
-
     def _from_batch(self, batch, crafted):
         """Positives and negatives among the clean batch, in its training-mode embeddings."""
-        labels = batch["label"]
-        clean = self._embed(batch["image"])
-        own = self._own(batch, clean)
-        adversarial = self.network(crafted["adversarial"], training=True)
+        images = {"clean": batch["image"]}
+        if self.own_noise and self._needs_own():
+            images["own"] = self._noisy(batch)
+        outputs = self._forward({**images, "adversarial": crafted["adversarial"]})
+        clean, labels = outputs["clean"]["embedding"], batch["label"]
+        own = outputs.get("own", outputs["clean"])["embedding"]
         gallery, gallery_labels = self._gathered(clean), self._gathered(labels)
-        index, valid = self._select(batch, adversarial["embedding"], gallery, gallery_labels)
-        positives = {"own": own} if "own" in self.positives else {}
-        if "other" in self.positives:
-            noise = self._noise(batch, "positive", labels, gallery_labels)
-            slots = self._own_slots(labels)
-            chosen = in_batch_positive(labels, gallery_labels, slots, noise)
-            positives["other"] = tf.gather(gallery, chosen)
-        return clean, positives, tf.gather(gallery, index), valid, adversarial
+        keys = outputs["adversarial"]["embedding"]
+        index, valid = self._select(batch, keys, gallery, gallery_labels)
+        noise = self._noise(batch, "positive", labels, gallery_labels)
+        chosen = in_batch_positive(labels, gallery_labels, self._own_slots(labels), noise)
+        other, negative = tf.gather(gallery, chosen), tf.gather(gallery, index)
+        return outputs["adversarial"], own, other, negative, valid
 
     def _from_streams(self, batch, crafted):
-        """The authors' order of forwards: negatives, positives, own images, adversarial images."""
-        negative = self._embed(crafted["negative"])
-        positives = {}
+        """Images of their own for positives and negatives, in the authors' order of forwards."""
+        images = {"negative": crafted["negative"]}
         if "other" in self.positives:
-            positives["other"] = self._embed(batch["positive"])
-        clean = None
-        if "own" in self.positives or self.anchor == "clean" or self.match_l2:
-            clean = self._embed(self._noisy(batch))
-        if "own" in self.positives:
-            positives["own"] = clean
-        adversarial = self.network(crafted["adversarial"], training=True)
-        return clean, positives, negative, crafted["valid"], adversarial
+            images["other"] = batch["positive"]
+        if self._needs_own():
+            images["own"] = self._noisy(batch)
+        outputs = self._forward({**images, "adversarial": crafted["adversarial"]})
+        embeddings = {name: output["embedding"] for name, output in outputs.items()}
+        own, other = embeddings.get("own"), embeddings.get("other")
+        return outputs["adversarial"], own, other, embeddings["negative"], crafted["valid"]
+
+    def _forward(self, groups):
+        """Training-mode outputs of each group of images.
+
+        One forward per group, each with its own batch statistics, the adversarial images last so
+        that the moving averages end on them; or one forward of all with shared statistics.
+        """
+        if not self.concat_forward:
+            return {name: self.network(images, training=True) for name, images in groups.items()}
+        outputs = self.network(tf.concat(list(groups.values()), axis=0), training=True)
+        parts = {name: tf.split(value, len(groups)) for name, value in outputs.items()}
+        return {
+            group: {name: part[i] for name, part in parts.items()} for i, group in enumerate(groups)
+        }
+
+    def _needs_own(self):
+        return "own" in self.positives or self.anchor == "clean" or bool(self.match_l2)
 
     def _mine_pool(self, batch, adversarial):
         """The pool image nearest to x' of each anchor, both embedded in inference mode."""
@@ -152,14 +164,6 @@ class TripletAdversarial(ClassifierDefense):
             noise=self._noise(batch, "negative", labels, candidate_labels),
             own_slot=self._own_slots(labels),
         )
-
-    def _embed(self, images):
-        return self.network(images, training=True)["embedding"]
-
-    def _own(self, batch, clean):
-        """h(x~): the clean embedding, or that of the noisy image where noise is asked for."""
-        needed = self.own_noise and ("own" in self.positives or self.match_l2)
-        return self._embed(self._noisy(batch)) if needed else clean
 
     def _noisy(self, batch):
         """x~ = clip(round(x + U(-d, d))) on the 8-bit grid, as the authors make their own image."""

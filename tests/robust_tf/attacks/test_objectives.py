@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf.attacks.objectives import CrossEntropy, Margin, Objective, margin
+from robust_tf.attacks.objectives import (
+    CrossEntropy,
+    Margin,
+    Objective,
+    correct,
+    dlr,
+    dlr_form,
+    likeliest_others,
+    margin,
+    targeted_dlr,
+)
 from robust_tf.attacks.pgd import PGD
 from robust_tf.threat_model import ThreatModel
 
@@ -75,3 +85,50 @@ def test_undefeated_are_the_images_classified_as_their_label(kind, labels):
 
 def test_by_default_all_images_are_undefeated():
     np.testing.assert_array_equal(Objective().undefeated(tf.zeros([3, 2])), [True] * 3)
+
+
+@DTYPES
+def test_dlr_by_hand(dtype):
+    """Largest and third of the rows: 2 and 0.5, 3 and 0.2, 3 and 1, 60 and 1."""
+    values = dlr(tf.constant(Z, dtype), Y)
+    assert values.dtype == dtype
+    np.testing.assert_allclose(values, [-1 / 1.5, -0.5 / 2.8, 1 / 2, -58 / 59], rtol=1e-6)
+
+
+@DTYPES
+def test_targeted_dlr_by_hand(dtype):
+    """Towards class 1, 2, 4, 3: the label minus it is 1.5, 2.8, -1, 59.
+
+    The scales are 2 - (0.5 + 0) / 2, 3 - (0.2 + 0.1) / 2, 3 - (1 + 0) / 2 and 60 - (1 + 0) / 2.
+    """
+    values = targeted_dlr(tf.constant(Z, dtype), Y, [1, 2, 4, 3])
+    expected = [-1.5 / 1.75, -2.8 / 2.85, 1 / 2.5, -59 / 59.5]
+    np.testing.assert_allclose(values, expected, rtol=1e-6)
+
+
+def test_dlr_ignores_shift_and_scale_of_the_logits():
+    moved = tf.constant(1000 * Z - 7)
+    np.testing.assert_allclose(dlr(moved, Y), dlr(tf.constant(Z), Y))
+    targets = [1, 2, 4, 3]
+    expected = targeted_dlr(tf.constant(Z), Y, targets)
+    np.testing.assert_allclose(targeted_dlr(moved, Y, targets), expected)
+
+
+def test_with_few_classes_the_ratio_takes_its_next_simpler_form():
+    forms = [(dlr_form(classes), dlr_form(classes, targeted=True)) for classes in (2, 3, 4)]
+    assert forms == [("margin", "margin"), ("DLR", "DLR"), ("DLR", "targeted DLR")]
+    three, two = tf.constant(Z[:2, :3]), tf.constant(Z[:2, :2])
+    np.testing.assert_allclose(dlr(three, [0, 0]), [-1.5 / 3, 2.9 / 2.9])
+    np.testing.assert_allclose(targeted_dlr(three, [0, 0], [2, 2]), dlr(three, [0, 0]))
+    np.testing.assert_allclose(dlr(two, [0, 0]), [-1.5, 2.9])
+    np.testing.assert_allclose(targeted_dlr(two, [0, 0], [1, 1]), [-1.5, 2.9])
+
+
+def test_equal_logits_give_a_finite_ratio():
+    np.testing.assert_array_equal(dlr(tf.zeros([1, 5]), [2]), [0])
+
+
+def test_correct_and_likeliest_others():
+    np.testing.assert_array_equal(correct(tf.constant(Z), Y), [True, True, False, True])
+    others = likeliest_others(tf.constant(Z), Y, 3)
+    np.testing.assert_array_equal(others, [[4, 1, 3], [4, 2, 0], [4, 2, 1], [4, 3, 1]])

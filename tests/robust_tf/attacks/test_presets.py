@@ -4,7 +4,10 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks import presets
+from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.objectives import CrossEntropy, Margin
+from robust_tf.attacks.square import Square
 from robust_tf.threat_model import ThreatModel
 
 KEY = randomness.key(0, 0, "test")
@@ -111,8 +114,55 @@ def test_what_a_name_means():
 
 @pytest.mark.parametrize(
     "name",
-    ["clean", "pgd", "pgd0", "0pgd20", "fgsm1", "20fgsm", "3bim7", "3mim7", "PGD20", "pgd20x", ""],
+    ["clean", "pgd", "pgd0", "0pgd20", "fgsm1", "20fgsm", "3bim7", "3mim7", "PGD20", "pgd20x", ""]
+    + ["apgd", "apgd-ce100", "cleverhans-fgm1", "cleverhans-bim", "cleverhans-spsa", "standard"],
 )
 def test_other_names_are_refused_with_what_is_allowed(name):
     with pytest.raises(ValueError, match="unknown attack '.*'; allowed: fgsm, bimN"):
         presets.get(name, THREATS["linf"])
+
+
+def test_members_of_auto_attack_have_the_published_settings():
+    attacks = {name: presets.get(name, THREATS["l2"]).attack for name in presets.AUTO_ATTACK}
+    losses = {name: a.loss for name, a in attacks.items() if isinstance(a, APGD)}
+    assert losses == {"apgd-ce": "ce", "apgd-dlr": "dlr", "apgd-t": "targeted-dlr"}
+    assert {(attacks[name].steps, attacks[name].rho) for name in losses} == {(100, 0.75)}
+    assert attacks["apgd-t"].targets == 9
+    fab, square = attacks["fab-t"], attacks["square"]
+    assert isinstance(fab, FAB) and isinstance(square, Square)
+    assert (fab.steps, fab.targets, fab.alpha_max, fab.eta, fab.beta) == (100, 9, 0.1, 1.05, 0.9)
+    assert (square.queries, square.p) == (5000, 0.8)
+
+
+def test_groups_are_replaced_by_their_members():
+    assert presets.expand(["standard"], "mnist") == ["apgd-ce", "apgd-t", "fab-t", "square"]
+    names = presets.expand(["clean", "pgd20", "table1", "square"], "cifar10")
+    table = ["fgsm", "bim7", "cw30", "pgd7", "20pgd20", "mim40"]
+    assert names == ["clean", "pgd20", *table, "square"]
+    assert presets.expand(["table1"], "digits") == presets.expand(["table1"], "cifar10")
+    theirs = ["cleverhans-fgm", "cleverhans-bim40", "cleverhans-pgd40", "cleverhans-mim200"]
+    assert presets.expand(["cleverhans"], "mnist") == theirs
+
+
+@pytest.mark.parametrize("dataset", presets.TABLE1)
+def test_every_member_of_a_group_is_an_attack(dataset):
+    for name in presets.expand(presets.GROUPS, dataset):
+        assert presets.get(name, ThreatModel("8/255")).name == name
+
+
+@pytest.mark.parametrize("name", ["3pgd2", "mim2", "apgd-ce", "cleverhans-fgm", "cleverhans-pgd2"])
+def test_a_preset_is_run_without_knowing_its_kind(name, network):
+    logits_fn, x, labels = network
+    preset = presets.get(name, THREATS["linf"])
+    assert preset.restarts == (3 if name == "3pgd2" else 1)
+    x_adv = preset.run(logits_fn, x, labels, KEY)
+    assert np.all(THREATS["linf"].contains(x_adv, x))
+    assert np.max(np.abs(x_adv - x)) > 0.05
+
+
+def test_cleverhans_takes_the_step_size_of_ours():
+    sizes = [("cleverhans-bim7", 2 / 255), ("cleverhans-mim40", 1 / 255)]
+    sizes += [("cleverhans-pgd50", 2.5 * 8 / 255 / 50), ("cleverhans-fgm", 8 / 255)]
+    for name, size in sizes:
+        attack = presets.get(name, ThreatModel("8/255")).attack
+        assert attack.step_size == pytest.approx(size)

@@ -20,6 +20,7 @@ RESULT = Result(
     split="test",
     n=360,
     method="AT",
+    training_seed=3,
     model="digits_cnn",
     attack="pgd20",
     attack_settings={"steps": 20, "step_size": 0.01, "restarts": 1, "random_start": True},

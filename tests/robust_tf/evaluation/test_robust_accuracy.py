@@ -15,7 +15,11 @@ from robust_tf.evaluation.records import (
     weights_hash,
     wilson_interval,
 )
-from robust_tf.evaluation.robust_accuracy import accuracy_result, correct_predictions
+from robust_tf.evaluation.robust_accuracy import (
+    accuracy_result,
+    compile_attack,
+    correct_predictions,
+)
 from robust_tf.threat_model import ThreatModel
 
 SIDE = 4
@@ -83,6 +87,15 @@ def test_bytes_are_scaled_to_the_unit_interval(network):
     data = examples([0, 127, 128, 255], labels=[0, 0, 1, 1])
     data.images = data.images.astype(np.uint8)
     assert correct_predictions(network, data, batch_size=4).all()
+
+
+def test_encoded_files_are_decoded(network):
+    pixels = np.zeros((4, SIDE, SIDE, 1), np.uint8)
+    pixels[:, 0, 0, 0] = 0, 127, 128, 255
+    files = np.array([tf.io.encode_png(image).numpy() for image in pixels], object)
+    for labels, expected in (([0, 0, 1, 1], True), ([1, 1, 0, 0], False)):
+        data = SimpleNamespace(images=files, labels=np.array(labels))
+        assert (correct_predictions(network, data, batch_size=3) == expected).all()
 
 
 def test_restarts_run_on_what_is_left_and_make_the_union_of_the_mispredictions(network):
@@ -155,8 +168,9 @@ def test_the_named_attacks_move_the_threshold_by_eps(network, jit_compile):
     data = examples(np.linspace(0.05, 0.95, 10))
     for name in "fgsm", "bim3", "mim3", "cw3", "2pgd3":
         preset = presets.get(name, ThreatModel("0.2"))
+        attack_batch = compile_attack(network, preset, jit_compile=jit_compile)
         correct = correct_predictions(
-            network, data, preset, batch_size=4, jit_compile=jit_compile
+            network, data, preset, batch_size=4, attack_batch=attack_batch
         )
         np.testing.assert_array_equal(correct, np.abs(data.images[:, 0, 0, 0] - 0.5) > 0.2)
 
@@ -170,6 +184,7 @@ def test_settings_of_a_named_attack_can_be_stored(network, tmp_path):
         dataset="digits",
         split="test",
         method="AT",
+        training_seed=3,
         precision="float32",
         seed=0,
     )
@@ -206,7 +221,7 @@ def test_progress_shows_the_current_accuracy(network, capsys):
 
 def test_result_says_what_was_measured(network):
     correct = np.array([True, True, False, True])
-    where = {"dataset": "digits", "split": "test", "method": "AT", "seed": 4}
+    where = {"dataset": "digits", "split": "test", "method": "AT", "training_seed": 3, "seed": 4}
     where["precision"] = "mixed_bfloat16"
     attacked = accuracy_result(correct, network, Noise(restarts=2).preset(), **where)
     clean = accuracy_result(correct, network, **where)

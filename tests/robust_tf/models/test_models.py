@@ -10,21 +10,24 @@ from robust_tf.losses.weight_decay import decayed_kernels
 from robust_tf.models import registry
 
 
-def dataset(side, channels, standardize=False, width=None):
+def dataset(side, channels, standardize=False, width=None, classes=10):
     return SimpleNamespace(
         name="toy",
         image_shape=(side, width or side, channels),
-        num_classes=10,
+        num_classes=classes,
         standardize=standardize,
     )
 
 
 MNIST, CIFAR10, DIGITS = dataset(28, 1), dataset(32, 3, standardize=True), dataset(8, 1)
+TINY = dataset(64, 3, standardize=True, classes=200)
 SMALL_CASES = [
     ("lenet_large", MNIST),
     ("lenet_small", MNIST),
     ("digits_cnn", DIGITS),
     ("wrn_10_1", CIFAR10),
+    ("mlp", DIGITS),
+    ("tiny_res20", CIFAR10),
 ]
 
 
@@ -51,6 +54,9 @@ def images_for(model, count=3):
         ("lenet_small", MNIST, 3_274_634, 0, 3_273_504, 1024),
         ("wrn_32_10", CIFAR10, 45_901_914, 22_432, 45_879_472, 640),
         ("digits_cnn", DIGITS, 85_226, 320, 84_896, 64),
+        ("mlp", MNIST, 2_919_434, 6_144, 2_910_208, 1024),
+        ("tiny_res20", TINY, 5_010_824, 4_096, 5_006_528, 512),
+        ("tiny_res50", TINY, 17_980_040, 34_048, 17_945_792, 2048),
     ],
 )
 def test_parameter_counts_and_embedding_width(name, info, trainable, moving, decayed, width):
@@ -61,7 +67,7 @@ def test_parameter_counts_and_embedding_width(name, info, trainable, moving, dec
     assert size(model.non_trainable_variables) == moving
     assert size(decayed_kernels(model)) == decayed
     assert model.output["embedding"].shape == (None, width)
-    assert model.output["logits"].shape == (None, 10)
+    assert model.output["logits"].shape == (None, info.num_classes)
 
 
 @pytest.mark.parametrize("name, info", SMALL_CASES)
@@ -88,7 +94,8 @@ def test_outputs_are_in_full_precision(policy, name, info, dtype_policy, expecte
         "logits": expected,
         "embedding": expected,
     }
-    first = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
+    kinds = keras.layers.Conv2D, keras.layers.Dense
+    first = next(layer for layer in model.layers if isinstance(layer, kinds))
     assert first.compute_dtype == dtype_policy.replace("mixed_", "")
 
 
@@ -106,8 +113,8 @@ def test_keras_file_round_trip(name, info, tmp_path):
     np.testing.assert_array_equal(out["embedding"], again["embedding"])
 
 
-@pytest.mark.parametrize("name", ["lenet_large", "lenet_small"])
-def test_lenet_starts_as_the_authors_code(name):
+@pytest.mark.parametrize("name", ["lenet_large", "lenet_small", "mlp"])
+def test_mnist_networks_start_as_the_authors_code(name):
     model = registry.get(name, MNIST)
 
     for kernel in decayed_kernels(model):
@@ -120,17 +127,19 @@ def test_lenet_starts_as_the_authors_code(name):
     assert all((bias.numpy() == np.float32(0.1)).all() for bias in biases)
 
 
-def test_wide_resnet_starts_as_the_authors_code():
-    model = registry.get("wrn_8_4", CIFAR10)
+@pytest.mark.parametrize("name, count, width", [("wrn_8_4", 7, 256), ("tiny_res20", 13, 512)])
+def test_residual_networks_start_as_the_authors_code(name, count, width):
+    keras.utils.set_random_seed(0)
+    model = registry.get(name, CIFAR10)
 
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    assert len(convolutions) == 7 and not any(layer.use_bias for layer in convolutions)
+    assert len(convolutions) == count and not any(layer.use_bias for layer in convolutions)
     for layer in convolutions[1:]:
-        expected = np.sqrt(2 / (9 * layer.filters))
+        expected = np.sqrt(2 / (layer.kernel_size[0] ** 2 * layer.filters))
         assert np.std(layer.kernel) == pytest.approx(expected, rel=0.03)
         assert np.abs(layer.kernel).max() > 2.5 * expected  # not truncated
     head = model.get_layer("logits")
-    limit = np.sqrt(3 / 256)
+    limit = np.sqrt(3 / width)
     assert 0.98 * limit < np.abs(head.kernel).max() <= limit
     assert np.std(head.kernel) == pytest.approx(limit / np.sqrt(3), rel=0.05)
     assert not head.bias.numpy().any()
@@ -151,8 +160,9 @@ def test_the_seed_decides_the_start():
 def test_batch_norm_constants(name, info):
     model = registry.get(name, info)
     norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    expected = {"lenet_large": 5, "digits_cnn": 3, "wrn_10_1": 7, "mlp": 3, "tiny_res20": 10}
 
-    assert len(norms) == {"lenet_large": 5, "digits_cnn": 3, "wrn_10_1": 7}[name]
+    assert len(norms) == expected[name]
     assert {(x.momentum, x.epsilon, x.scale, x.center) for x in norms} == {(0.9, 1e-3, True, True)}
     assert not any(x.synchronized for x in norms)  # there is one replica
 

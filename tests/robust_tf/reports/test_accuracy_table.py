@@ -8,6 +8,7 @@ def result(attack, settings, eps, value, interval):
         split="test",
         n=1000,
         method="AT",
+        training_seed=3,
         model="wrn_10_1",
         attack=attack,
         attack_settings=settings,

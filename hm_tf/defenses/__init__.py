@@ -1,0 +1,1 @@
+"""The defenses: what is trained on in each step, and which loss."""

@@ -1,0 +1,21 @@
+"""ACT, the anti-collapse triplet (Zhou et al. 2021; HM, eqs. 10-12)."""
+
+import tensorflow as tf
+
+from hm_tf.defenses.metric_defense import MetricDefense, members
+from hm_tf.objectives import CollapseObjective
+
+
+class AntiCollapseTriplet(MetricDefense):
+    """mean_k L_T(a_k, p~_k, n~_k), positive and negative drawn together by the attack."""
+
+    def craft(self, batch):
+        triplets = self.mine(batch, self.embed(batch["image"]))
+        anchor, *pair = members(batch["image"], triplets)
+        objective = CollapseObjective(self.embed, triplets.valid)
+        collapsed = self.attack(objective, tf.concat(pair, axis=0))
+        return {"triplets": triplets, "images": tf.concat([anchor, collapsed], axis=0)}
+
+    def loss_terms(self, batch, crafted):
+        embeddings = self.embed(crafted["images"], training=True)
+        return self.triplet_terms(crafted["triplets"], *tf.split(embeddings, 3))

@@ -1,0 +1,20 @@
+"""Min-max training of the triplet loss (HM, eq. 13); known to collapse."""
+
+import tensorflow as tf
+
+from hm_tf.defenses.metric_defense import MetricDefense, members
+from hm_tf.objectives import MinMaxObjective
+
+
+class MinMax(MetricDefense):
+    """mean_k max_r L_T(a~_k, p~_k, n~_k): every triplet is made as hard as the attack can."""
+
+    def craft(self, batch):
+        triplets = self.mine(batch, self.embed(batch["image"]))
+        stacked = tf.concat(members(batch["image"], triplets), axis=0)
+        objective = MinMaxObjective(self.embed, triplets.valid)
+        return {"triplets": triplets, "images": self.attack(objective, stacked)}
+
+    def loss_terms(self, batch, crafted):
+        embeddings = self.embed(crafted["images"], training=True)
+        return self.triplet_terms(crafted["triplets"], *tf.split(embeddings, 3))

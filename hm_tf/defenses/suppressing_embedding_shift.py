@@ -1,0 +1,26 @@
+"""SES, suppressing the embedding shift (Zhou et al. 2021)."""
+
+from hm_tf.defenses.embedding_shifted_triplet import EmbeddingShiftedTriplet
+from hm_tf.defenses.metric_defense import members
+from robust_tf.distances import shifted_euclidean
+
+
+class SuppressingEmbeddingShift(EmbeddingShiftedTriplet):
+    """mean_k L_T(a_k, p_k, n_k) + w * mean_i ||phi(X_i + r*_i) - phi(X_i)||, with EST's r*.
+
+    Args:
+        shift_weight: w, 1 in the authors' code.
+    """
+
+    def __init__(self, network, *, shift_weight=1.0, **kw):
+        super().__init__(network, extra_weights={"shift": shift_weight}, **kw)
+
+    def craft(self, batch):
+        return {"adversarial": self.shift(batch)}
+
+    def loss_terms(self, batch, crafted):
+        clean = self.embed(batch["image"], training=True)
+        moved = self.embed(crafted["adversarial"], training=True)
+        triplets = self.mine(batch, clean)
+        terms, monitors = self.triplet_terms(triplets, *members(clean, triplets))
+        return {**terms, "shift": shifted_euclidean(moved, clean)}, monitors

@@ -1,0 +1,54 @@
+"""Fetching a file and making sure that it arrived whole."""
+
+import hashlib
+import urllib.request
+
+from tqdm import tqdm
+
+from robust_tf.errors import RunError, UserError
+
+CHUNK = 2**20
+
+
+def download(url, path, *, md5, instead):
+    """Downloads `url` to `path`, which appears only once it is complete.
+
+    Args:
+        url: str.
+        path: pathlib.Path; its folder is made.
+        md5: str, hexadecimal checksum of the file.
+        instead: str, what to do where there is no network, for the message.
+
+    Raises:
+        UserError: the address cannot be reached.
+        RunError: the download broke off, or is not the file that the checksum belongs to.
+    """
+    try:
+        answer = urllib.request.urlopen(url, timeout=60)
+    except OSError as error:
+        raise UserError(f"{url} cannot be reached: {instead}") from error
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with answer, partial.open("wb") as file:
+            found = _copy(answer, file)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RunError(f"the download of {url} broke off ({error}); start it again") from error
+    if found != md5:
+        partial.unlink()
+        raise RunError(
+            f"the download of {url} has the MD5 {found}, not {md5}; start it again, or {instead}"
+        )
+    partial.rename(path)
+
+
+def _copy(answer, file):
+    checksum = hashlib.md5()
+    size = int(answer.headers.get("Content-Length") or 0) or None
+    with tqdm(total=size, unit="B", unit_scale=True, desc="download") as bar:
+        while chunk := answer.read(CHUNK):
+            file.write(chunk)
+            checksum.update(chunk)
+            bar.update(len(chunk))
+    return checksum.hexdigest()

@@ -1,0 +1,167 @@
+"""The user's own images: a folder with one subfolder per class."""
+
+import dataclasses
+import hashlib
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from robust_tf.data.augment import Augment
+from robust_tf.data.dataset_info import DatasetInfo
+from robust_tf.data.examples import Examples, keeps_encoded
+from robust_tf.data.image_files import cannot_decode, in_threads, pixels_or_none
+from robust_tf.errors import UserError
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+TEST_SHARE = 5  # one in so many images of a class
+
+
+@dataclasses.dataclass(frozen=True)
+class FolderInfo(DatasetInfo):
+    """A `DatasetInfo` with the files behind it.
+
+    Attributes:
+        files: split name -> [(path, label)], class by class in turn.
+        empty: names of the subfolders that were left out, since they lack images.
+        on_bad_image: "fail" or "skip", what to do about files that cannot be decoded.
+    """
+
+    files: dict = dataclasses.field(default_factory=dict)
+    empty: tuple = ()
+    on_bad_image: str = "fail"
+
+
+def scan(data_dir, image_size, on_bad_image):
+    """Returns the `FolderInfo` of a folder; opens no file.
+
+    The folder has either the subfolders train and test, each with one subfolder per class, or the
+    classes themselves. Then one fifth of every class is for testing, chosen by a checksum of the
+    file names: the same in every run, and other images do not move when some are added.
+
+    Args:
+        data_dir: the folder.
+        image_size: int, the side in pixels that all images are resized to.
+        on_bad_image: see `FolderInfo`.
+
+    Raises:
+        UserError: no folder, fewer than two classes with images, or train and test with others.
+    """
+    if data_dir is None:
+        raise UserError("--dataset=folder needs --data_dir=DIR with one subfolder per class")
+    root = pathlib.Path(data_dir).expanduser()
+    if not root.is_dir():
+        raise UserError(f"--data_dir={data_dir} is not a folder; it needs one subfolder per class")
+    given = all((root / split).is_dir() for split in ("train", "test"))
+    found = _given_splits(root) if given else _own_splits(root)
+    classes = sorted(name for name, files in found["train"].items() if files)
+    empty = sorted({name for split in found.values() for name in split} - set(classes))
+    _check(root, classes)
+    if given:
+        _check_same(root, classes, found["test"])
+    files = {split: _in_turn(found[split], classes) for split in found}
+    return FolderInfo(
+        name="folder",
+        image_shape=(image_size, image_size, 3),
+        class_names=tuple(classes),
+        splits={split: len(rows) for split, rows in files.items()},
+        source=str(root),
+        augment=Augment(pad=image_size // 16, flip=True),  # the share of TLA's Tiny ImageNet
+        standardize=True,
+        files=files,
+        empty=tuple(empty),
+        on_bad_image=on_bad_image,
+    )
+
+
+def read(info, split, data_dir, limit):
+    """Returns the Examples of a split, resized (bilinear, antialiased, aspect ratio not kept).
+
+    Raises:
+        UserError: files that cannot be decoded, with on_bad_image="fail"; or none that can.
+    """
+    if info.empty and split == "train":
+        logging.warning("no training images of %s: left out", ", ".join(info.empty))
+    rows = info.files[split][:limit]
+    encoded = keeps_encoded(len(rows), info.image_shape)
+
+    def load(row):
+        pixels = pixels_or_none(row[0].read_bytes(), info.image_shape[-1])
+        return None if pixels is None else _resized(pixels, info.image_shape, encoded)
+
+    images = in_threads(load, rows)
+    _report(info, [path for (path, _), image in zip(rows, images) if image is None])
+    labels = [label for (_, label), image in zip(rows, images) if image is not None]
+    images = [image for image in images if image is not None]
+    return Examples(
+        np.array(images, object if encoded else np.uint8),
+        np.array(labels, np.int32),
+        info.image_shape if encoded else None,
+    )
+
+
+def _given_splits(root):
+    return {split: _classes(root / split) for split in ("train", "test")}
+
+
+def _own_splits(root):
+    ordered = {
+        name: sorted(files, key=lambda path: hashlib.md5(f"{name}/{path.name}".encode()).digest())
+        for name, files in _classes(root).items()
+    }
+    counts = {name: len(files) // TEST_SHARE or len(files) > 1 for name, files in ordered.items()}
+    return {
+        "train": {name: files[counts[name] :] for name, files in ordered.items()},
+        "test": {name: files[: counts[name]] for name, files in ordered.items()},
+    }
+
+
+def _classes(folder):
+    """Returns class name -> paths of its images, both sorted."""
+    return {
+        entry.name: sorted(path for path in entry.iterdir() if path.suffix.lower() in SUFFIXES)
+        for entry in sorted(folder.iterdir())
+        if entry.is_dir() and not entry.name.startswith(".")
+    }
+
+
+def _check(root, classes):
+    if len(classes) < 2:
+        raise UserError(
+            f"--data_dir={root} has {len(classes)} subfolders with images "
+            f"({', '.join(SUFFIXES)}); a classifier needs at least two classes"
+        )
+
+
+def _check_same(root, classes, test):
+    tested = {name for name, files in test.items() if files}
+    if differing := sorted(tested.symmetric_difference(classes)):
+        raise UserError(
+            f"{root}: train and test need images of the same classes; "
+            f"only one of them has {', '.join(differing)}"
+        )
+
+
+def _in_turn(found, classes):
+    """Returns [(path, label)], all classes in turn, so that a limit keeps them balanced."""
+    ranked = [
+        (rank, label, path)
+        for label, name in enumerate(classes)
+        for rank, path in enumerate(found.get(name, ()))
+    ]
+    return [(path, label) for _, label, path in sorted(ranked)]
+
+
+def _resized(pixels, image_shape, encoded):
+    with tf.device("cpu"):
+        image = tf.image.resize(pixels, image_shape[:2], antialias=True)
+        image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
+        return (tf.io.encode_png(image) if encoded else image).numpy()
+
+
+def _report(info, bad):
+    if bad and info.on_bad_image == "fail":
+        raise UserError(f"{cannot_decode(bad)}; mend them, or leave them out: --on_bad_image=skip")
+    if bad:
+        logging.warning("%s: left out", cannot_decode(bad))

@@ -1,0 +1,44 @@
+"""A batch of pairs as samplers see it: whose class is whose, and who is how far from whom."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from robust_tf.distances import euclidean_matrix
+
+
+class PairBatch(NamedTuple):
+    """The candidates of every anchor; row k is the anchor at the even place 2k of the batch.
+
+    Attributes:
+        distance: float [B/2, B], Euclidean; exactly 0 to the anchor itself.
+        same: bool [B/2, B], of the anchor's class; the anchor itself is included.
+        anchor: bool [B/2, B], the anchor itself.
+        partner: bool [B/2, B], the image at the odd place 2k + 1.
+    """
+
+    distance: tf.Tensor
+    same: tf.Tensor
+    anchor: tf.Tensor
+    partner: tf.Tensor
+
+    @property
+    def other(self):
+        """bool [B/2, B], of another class."""
+        return ~self.same
+
+    @classmethod
+    def of(cls, embeddings, labels):
+        """Makes one of a batch a0, p0, a1, p1, ...; no gradient passes.
+
+        Args:
+            embeddings: float [B, d], B even and static.
+            labels: int [B].
+        """
+        embeddings = tf.stop_gradient(embeddings)
+        place = tf.range(embeddings.shape[0])
+        anchor = place[::2, None] == place
+        distance = euclidean_matrix(embeddings[::2], embeddings)
+        distance = tf.where(anchor, tf.zeros_like(distance), distance)
+        same = labels[::2, None] == labels
+        return cls(distance, same, anchor, place[1::2, None] == place)

@@ -1,0 +1,54 @@
+"""Both ends of every embedding network: images in [0, 1] in, vectors of unit length out."""
+
+import keras
+from keras import initializers, layers
+
+from robust_tf.models.imagenet_normalization import ImageNetNormalization
+from robust_tf.models.unit_length import UnitLength
+
+
+def image_input(info):
+    """Returns the input "image" [B, h, w, c] in [0, 1] and what the first convolution reads.
+
+    Colour images are normalised as ImageNet's, grey ones are left alone.
+
+    Args:
+        info: DatasetInfo; `image_shape` is read.
+    """
+    image = keras.Input(info.image_shape, dtype=_full_precision(), name="image")
+    return image, ImageNetNormalization()(image) if info.image_shape[-1] == 3 else image
+
+
+def embedding_network(image, features, *, dimension, name):
+    """Closes the graph with a dense layer and the normalisation, both in full precision.
+
+    Args:
+        image: the input of the graph.
+        features: [B, d].
+        dimension: of the embedding.
+
+    Returns:
+        keras.Model called `name` with the output {"embedding": [B, dimension]}, of unit length, in
+        the dtype of the variables: float32 under the mixed policies.
+    """
+    dtype = _full_precision()
+    start = fan_in_start(features.shape[-1])
+    vector = layers.Dense(dimension, dtype=dtype, name="fc", **start)(features)
+    embedding = UnitLength(dtype=dtype, name="embedding")(vector)
+    return keras.Model(image, {"embedding": embedding}, name=name)
+
+
+def fan_in_start(fan_in):
+    """Kernel and bias uniform in +- 1 / sqrt(fan_in), PyTorch's start (HM, authors' code).
+
+    Returns keyword arguments of a layer.
+    """
+    bound = fan_in**-0.5
+    return {
+        "kernel_initializer": initializers.RandomUniform(-bound, bound),
+        "bias_initializer": initializers.RandomUniform(-bound, bound),
+    }
+
+
+def _full_precision():
+    return keras.config.dtype_policy().variable_dtype

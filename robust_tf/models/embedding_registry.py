@@ -1,0 +1,48 @@
+"""Embedding networks by name."""
+
+from robust_tf.errors import UserError
+from robust_tf.models.c2f2 import c2f2
+from robust_tf.models.digits_embedding import digits_embedding
+from robust_tf.models.resnet import resnet18, resnet50
+
+_SMALLEST_SIDE = {"c2f2": 4, "digits_embedding": 2, "resnet18": 2, "resnet50": 2}
+_PLAIN = {"c2f2": c2f2, "digits_embedding": digits_embedding}
+_WITH_BATCH_NORM = {"resnet18": resnet18, "resnet50": resnet50}
+BN_MODES = ("frozen", "live")
+
+
+def embedding_names():
+    """Returns what `get_embedding` takes."""
+    return [*_PLAIN, *_WITH_BATCH_NORM]
+
+
+def get_embedding(name, info, bn="frozen"):
+    """Builds the embedding network `name` for the images of a dataset.
+
+    Args:
+        name: str, one of `embedding_names()`.
+        info: DatasetInfo; `image_shape` is read.
+        bn: batch norm "frozen" (stored averages, trainable scale and offset) or "live"; networks
+            without batch norm are the same in both.
+
+    Returns:
+        keras.Model called `name`: "image" float [B, h, w, c] in [0, 1] to {"embedding": [B, d]} of
+        unit length. Build it inside `strategy.scope()` when there is a strategy.
+
+    Raises:
+        UserError: unknown name or bn, images that are too small.
+    """
+    if name not in embedding_names():
+        allowed = ", ".join(embedding_names())
+        raise UserError(f"unknown embedding network {name!r}; choose one of {allowed}")
+    if bn not in BN_MODES:
+        raise UserError(f"unknown bn {bn!r}; choose one of {', '.join(BN_MODES)}")
+    side = _SMALLEST_SIDE[name]
+    if min(info.image_shape[:2]) < side:
+        height, width = info.image_shape[:2]
+        raise UserError(
+            f"{name} needs images of at least {side}x{side} pixels, not {height}x{width}"
+        )
+    if name in _PLAIN:
+        return _PLAIN[name](info, name=name)
+    return _WITH_BATCH_NORM[name](info, bn=bn, name=name)

@@ -1,0 +1,91 @@
+"""ResNet-18 and ResNet-50 (He et al. 2016) as PyTorch's torchvision lays them out.
+
+The padding is symmetric, the layers bear torchvision's names, and the stride of a bottleneck is at
+its 3x3 convolution, so that weights trained there fit.
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from robust_tf.models.embedding_network import embedding_network, image_input
+from robust_tf.models.frozen_batch_norm import FrozenBatchNorm
+from robust_tf.models.initial_weights import convolution_start
+
+WIDTHS = (64, 128, 256, 512)
+
+
+def resnet18(info, *, bn, name, dimension=512):
+    """Two basic blocks a stage; 11 439 168 trainable parameters with 512 dimensions."""
+    return _resnet(info, (2, 2, 2, 2), basic_block, bn, name, dimension)
+
+
+def resnet50(info, *, bn, name, dimension=512):
+    """3, 4, 6 and 3 bottlenecks; 24 557 120 trainable parameters with 512 dimensions."""
+    return _resnet(info, (3, 4, 6, 3), bottleneck, bn, name, dimension)
+
+
+def basic_block(x, width, stride, bn, name):
+    """Two 3x3 convolutions and the shortcut: [B, h, w, c] to [B, h / stride, w / stride, width]."""
+    residual = layers.ReLU()(_normalized(x, width, 3, stride, bn, f"{name}.conv1"))
+    residual = _normalized(residual, width, 3, 1, bn, f"{name}.conv2")
+    return _joined(x, residual, width, stride, bn, name)
+
+
+def bottleneck(x, width, stride, bn, name):
+    """1x1, 3x3 and 1x1 convolutions, the last to 4 * width channels."""
+    residual = layers.ReLU()(_normalized(x, width, 1, 1, bn, f"{name}.conv1"))
+    residual = layers.ReLU()(_normalized(residual, width, 3, stride, bn, f"{name}.conv2"))
+    residual = _normalized(residual, 4 * width, 1, 1, bn, f"{name}.conv3")
+    return _joined(x, residual, 4 * width, stride, bn, name)
+
+
+def _resnet(info, blocks, block, bn, name, dimension):
+    image, x = image_input(info)
+    x = layers.ReLU()(_normalized(x, WIDTHS[0], 7, 2, bn, "conv1"))
+    # After a ReLU zeros are as good as the -inf that pads a maximum.
+    x = layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(x))
+    for stage, (width, count) in enumerate(zip(WIDTHS, blocks)):
+        for number in range(count):
+            stride = 2 if stage and not number else 1
+            x = block(x, width, stride, bn, f"layer{stage + 1}.{number}")
+    features = layers.GlobalAveragePooling2D()(x)
+    return embedding_network(image, features, dimension=dimension, name=name)
+
+
+def _joined(x, residual, channels, stride, bn, name):
+    if stride > 1 or x.shape[-1] != channels:
+        x = _normalized(x, channels, 1, stride, bn, f"{name}.downsample.0")
+    return layers.ReLU()(layers.Add()([residual, x]))
+
+
+def _normalized(x, channels, size, stride, bn, name):
+    """A convolution with symmetric padding and its batch norm, named as torchvision's."""
+    if stride > 1 and size > 1:
+        # "same" would pad more at the right and at the bottom.
+        x = layers.ZeroPadding2D(size // 2)(x)
+    x = layers.Conv2D(
+        channels,
+        size,
+        stride,
+        padding="same" if stride == 1 else "valid",
+        use_bias=False,
+        kernel_initializer=convolution_start(),
+        name=name,
+    )(x)
+    norm = name.replace("downsample.0", "downsample.1").replace("conv", "bn")
+    return batch_norm(bn, norm)(x)
+
+
+def batch_norm(bn, name):
+    """Returns a new layer with decay 0.9 and epsilon 1e-5.
+
+    Args:
+        bn: "frozen", the stored averages in training too; "live", those of the global batch.
+        name: of the layer.
+    """
+    settings = {"momentum": 0.9, "epsilon": 1e-5, "name": name}
+    if bn == "frozen":
+        return FrozenBatchNorm(**settings)
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return keras.layers.BatchNormalization(synchronized=replicas > 1, **settings)

@@ -1,0 +1,77 @@
+"""The residual networks of TLA for Tiny ImageNet; their names do not count their layers."""
+
+from typing import NamedTuple
+
+from keras import layers
+
+from robust_tf.models.batch_norm import batch_norm
+from robust_tf.models.classifier import classifier, image_input
+from robust_tf.models.convolution import convolution
+from robust_tf.models.initial_weights import head_start
+
+STEM = 64
+
+
+class Stage(NamedTuple):
+    """`units` residual units; the inner `width` is also the outer one of basic units."""
+
+    units: int
+    width: int
+
+
+def tiny_res20(info, *, name):
+    """One basic unit a stage, d = 512 ("Res20" of the authors' code).
+
+    5 010 824 trainable parameters for 64x64x3 images of 200 classes.
+    """
+    stages = [Stage(1, 64), Stage(1, 128), Stage(1, 256), Stage(1, 512)]
+    return _tiny_resnet(info, stages, basic_unit, name)
+
+
+def tiny_res50(info, *, name):
+    """Bottleneck units, d = 2048 ("Res50" of the authors' code, which their settings name).
+
+    17 980 040 trainable parameters for 64x64x3 images of 200 classes.
+    """
+    stages = [Stage(2, 64), Stage(3, 128), Stage(5, 256), Stage(2, 512)]
+    return _tiny_resnet(info, stages, bottleneck_unit, name)
+
+
+def basic_unit(x, *, width, stride, project):
+    """Batch norm, ReLU and 3x3 convolution, twice: [B, h, w, c] to [B, h/stride, w/stride, width].
+
+    Args:
+        x: symbolic, not activated; the shortcut starts here.
+        project: whether the shortcut is a 1x1 convolution; otherwise it is the identity.
+    """
+    residual = convolution(_activation(x), width, 3, stride)
+    residual = convolution(_activation(residual), width, 3)
+    return layers.Add()([residual, _shortcut(x, width, stride, project)])
+
+
+def bottleneck_unit(x, *, width, stride, project):
+    """As `basic_unit` with 1x1, 3x3 and 1x1 convolutions, the last to 4 * width channels."""
+    residual = convolution(_activation(x), width, 1, stride)
+    residual = convolution(_activation(residual), width, 3)
+    residual = convolution(_activation(residual), 4 * width, 1)
+    return layers.Add()([residual, _shortcut(x, 4 * width, stride, project)])
+
+
+def _tiny_resnet(info, stages, residual_unit, name):
+    image, x = image_input(info)
+    x = _activation(convolution(x, STEM, 7))  # neither stride nor pooling: the images are small
+    for number, stage in enumerate(stages):
+        for unit in range(stage.units):
+            first = unit == 0
+            stride = 2 if first and number else 1
+            x = residual_unit(x, width=stage.width, stride=stride, project=first)
+    embedding = layers.GlobalAveragePooling2D()(_activation(x))
+    return classifier(image, embedding, info, name=name, kernel_initializer=head_start())
+
+
+def _shortcut(x, channels, stride, project):
+    return convolution(x, channels, 1, stride) if project else x
+
+
+def _activation(x):
+    return layers.ReLU()(batch_norm()(x))

@@ -1,0 +1,161 @@
+"""One training run, from resolved flags to an evaluated run folder."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from robust_tf.data import registry as data
+from robust_tf.errors import UserError
+from robust_tf.training import fitting, strategy
+from robust_tf.training.run_folder import RunFolder
+
+_ABSL_FLAGS = ("flagfile", "undefok")
+
+
+class TrainingRun:
+    """Checks, trains, measures and reports; a package says what it trains.
+
+    A subclass sets `package`, `recipe` and `required`, and overrides the methods below the line.
+
+    Args:
+        options: resolved absl flags; those that every package has are read here (dataset, seed,
+            workdir, batch_size, train_steps, checkpoint_every, devices, precision, limits).
+        name: of the method, a folder of the default run folder.
+    """
+
+    package: str  # for the default run folder and for messages
+    recipe: str  # subfolder of flags/
+    required: tuple  # flags that the recipe must give
+
+    def __init__(self, options, name):
+        self.options = options
+        self.flags = {flag: options[flag].value for flag in options if flag not in _ABSL_FLAGS}
+        self.reading = {flag: self.flags[flag] for flag in data.READING}
+        default = f"runs/{self.package}/{options.dataset}/{name}/seed{options.seed}"
+        self.folder = RunFolder(options.workdir or default)
+
+    def check(self):
+        """Raises the `UserError` of every mistake that can be known before the work starts."""
+        options = self.options
+        self.info = data.get(options.dataset, **self.reading)
+        for flag in self.required:
+            if getattr(options, flag) is None:
+                recipe = f"flags/{self.recipe}/{options.dataset}.flags"
+                raise UserError(f"--{flag} has no value: {recipe} lacks it; give the flag")
+        # First, since the processor cannot be divided any more once TensorFlow has run anything.
+        self.strategy = strategy.make_strategy(
+            options.strategy, options.batch_size, options.logical_cpus
+        )
+        self.check_method()
+        self.folder.check(self.flags)
+        self.folder.require_classes(self.info.class_names)
+        self.model = self._build()
+        self.place = data.describe(options.dataset, **self.reading)
+
+    def finished(self):
+        """Whether the folder holds the final weights of as many updates, and all their results."""
+        if not self.folder.final_weights.exists():
+            return False
+        steps = self.folder.read_flags()["train_steps"]
+        return steps >= self.options.train_steps and not self.unmeasured()
+
+    def plan(self):
+        """Returns what is ahead, in a few lines."""
+        options = self.options
+        images = options.train_steps * options.batch_size
+        parameters = sum(math.prod(v.shape) for v in self.model.trainable_variables)
+        return (
+            f"{self.place}\n"
+            f"{self.title()} on {options.model} ({parameters:,} parameters)\n"
+            f"{options.train_steps:,} updates of {options.batch_size} images "
+            f"({images:,} images, {images / self.info.splits['train']:.1f} passes), checkpoint every "
+            f"{options.checkpoint_every:,}; Keras counts these stretches as epochs\n"
+            f"run folder {self.folder.path}"
+        )
+
+    def train(self):
+        """Trains and measures what is left of it; returns False where Ctrl-C stopped training."""
+        options = self.options
+        examples, held_out = self.training_images()
+        test = self.load("test", options.limit_test)
+        self.folder.claim(self.flags, self.info.class_names)
+        if not self.folder.final_weights.exists():
+            done = fitting.train(
+                self.model,
+                lambda start, stop: self.batches(examples, start, stop),
+                self.folder,
+                train_steps=options.train_steps,
+                checkpoint_every=options.checkpoint_every,
+                monitors=self.monitors(held_out),
+            )
+            if done < options.train_steps:
+                print(f"stopped after step {done}; the same command goes on from there")
+                return False
+            self.keep_final(held_out)
+        self.measure(test)
+        return True
+
+    def load(self, split, limit):
+        """Returns the `Examples` of a split."""
+        return data.load(self.options.dataset, split, limit=limit, **self.reading)
+
+    def _build(self):
+        options = self.options
+        keras.utils.set_random_seed(options.seed)
+        # The same seed gives the same weights only if every kernel adds up in a fixed order.
+        tf.config.experimental.enable_op_determinism()
+        keras.config.set_dtype_policy(options.precision)
+        with self.strategy.scope():
+            model = self.build_model()
+            xla = strategy.use_xla(options.jit_compile)
+            model.compile(optimizer=self.build_optimizer(), jit_compile=xla)
+        return model
+
+    # What a package says.
+
+    def check_method(self):
+        """Raises the `UserError` of the flags of the method."""
+        raise NotImplementedError
+
+    def build_model(self):
+        """Returns the `AdversarialModel`, not compiled."""
+        raise NotImplementedError
+
+    def build_optimizer(self):
+        """Returns the Keras optimiser."""
+        raise NotImplementedError
+
+    def title(self):
+        """Returns method and threat model in a few words."""
+        raise NotImplementedError
+
+    def batches(self, examples, start, stop):
+        """Returns the dataset of the batches of the updates start..stop-1."""
+        raise NotImplementedError
+
+    def training_images(self):
+        """Returns (training examples, held-out examples or None)."""
+        return self.load("train", self.options.limit_train), None
+
+    def monitors(self, held_out):
+        """Returns Keras callbacks that add to the logs of an interval."""
+        del held_out
+        return []
+
+    def keep_final(self, held_out):
+        """Writes final.keras."""
+        del held_out
+        self.folder.save_network(self.model.network, self.folder.final_weights)
+
+    def unmeasured(self):
+        """Returns the names of the measurements that the folder has no result of yet."""
+        raise NotImplementedError
+
+    def measure(self, test):
+        """Measures what is `unmeasured` on the test images and appends the results."""
+        raise NotImplementedError
+
+    def report(self):
+        """Returns the results as a table, the run folder, and what to do next."""
+        raise NotImplementedError

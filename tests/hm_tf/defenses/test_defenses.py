@@ -1,0 +1,294 @@
+"""What every step computes, against explicit loops in float64, and that every setting counts."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hm_tf import destinations
+from hm_tf.defenses.anti_collapse_triplet import AntiCollapseTriplet
+from hm_tf.defenses.embedding_shifted_triplet import EmbeddingShiftedTriplet
+from hm_tf.defenses.hardness_manipulation import HardnessManipulation
+from hm_tf.defenses.min_max import MinMax
+from hm_tf.defenses.no_defense import NoDefense
+from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
+from robust_tf import randomness
+from robust_tf.attacks.pgd import PGD
+from robust_tf.miners.triplet_sampler import TripletSampler
+from robust_tf.models.unit_length import UnitLength
+from robust_tf.threat_model import ThreatModel
+from robust_tf.training.checkpoints import Checkpoints
+
+EPS, STEP, STEPS, DECAY, RATE = 0.1, 0.03, 4, 0.01, 0.5
+SIZE, SHARDS = 16, 2
+ATTACK = PGD(ThreatModel(EPS), STEPS, STEP)
+RANDOM, SOFTHARD = TripletSampler("random"), TripletSampler("softhard")
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.fixture
+def network():
+    """4x4 images to 6 dimensions: small enough for explicit loops."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input([4, 4, 1], name="image", dtype="float64")
+    x = keras.layers.Dense(12, activation="tanh")(keras.layers.Flatten()(image))
+    return keras.Model(image, {"embedding": UnitLength()(keras.layers.Dense(6)(x))})
+
+
+def batch_of(step, classes=4):
+    random = np.random.default_rng(step)
+    labels = np.repeat(random.permutation(np.arange(SIZE // 2) % classes), 2)
+    patterns = np.random.default_rng(7).uniform(0.3, 0.7, [4, 4, 4, 1])
+    images = patterns[labels] + 0.1 * random.uniform(size=[SIZE, 4, 4, 1])
+    return {
+        "image": tf.constant(images),
+        "label": tf.constant(labels, tf.int32),
+        "step": tf.fill([SIZE], tf.constant(step, tf.int64)),
+    }
+
+
+def d(u, v):
+    return tf.sqrt(tf.reduce_sum((u - v + 1e-6) ** 2, axis=1))
+
+
+def loss_of(a, p, n):
+    return tf.reduce_mean(tf.maximum(0.0, d(a, p) - d(a, n) + 0.2))
+
+
+def ascend(value, x, stop=None):
+    """The attack as an explicit loop."""
+    clean, previous = x, -1.0
+    for _ in range(STEPS):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            current = value(x)
+        moved = x + STEP * tf.sign(tape.gradient(current, x))
+        x = tf.clip_by_value(tf.clip_by_value(moved, clean - EPS, clean + EPS), 0.0, 1.0)
+        if stop and abs(previous - current) < stop:
+            break
+        previous = current
+    return x
+
+
+class Explicit:
+    """One update of each defense, shard by shard, written out."""
+
+    def __init__(self, network):
+        self.network = network
+        self.previous = [2.0] * SHARDS
+        self.phi = lambda x: network(x)["embedding"]
+
+    def mined(self, batch, embeddings, sampler, purpose="triplets"):
+        """Places in the batch, one list of (a, p, n) arrays per shard."""
+        key = randomness.key(0, batch["step"][0], purpose)
+        size = SIZE // SHARDS
+        noise = randomness.uniform([SIZE // 2, size, 2], key)
+        for s in range(SHARDS):
+            own = slice(s * size, (s + 1) * size)
+            rows = noise[s * size // 2 : (s + 1) * size // 2]
+            triplets = sampler(embeddings[own], batch["label"][own], rows)
+            assert np.all(triplets.valid)
+            yield [places.numpy() + s * size for places in triplets[:3]]
+
+    def together(self, *args):
+        return [np.concatenate(places) for places in zip(*self.mined(*args))]
+
+    def regular(self, batch):
+        places = self.together(batch, self.phi(batch["image"]), RANDOM)
+        return lambda: loss_of(*(tf.gather(self.phi(batch["image"]), i) for i in places))
+
+    def shifted(self, batch):
+        clean, target = batch["image"], self.phi(batch["image"])
+        noise = randomness.uniform(target.shape, randomness.key(0, batch["step"][0], "jitter"))
+        jitter = 1e-7 * (np.digitize(noise, [1 / 3, 2 / 3]) - 1.0)
+        first = lambda x: tf.cast(tf.reduce_all(x == clean), tf.float64)
+        return ascend(lambda x: tf.reduce_sum(d(self.phi(x), target + first(x) * jitter)), clean)
+
+    def est(self, batch):
+        moved = self.shifted(batch)
+        places = self.together(batch, self.phi(moved), RANDOM)
+        return lambda: loss_of(*(tf.gather(self.phi(moved), i) for i in places))
+
+    def ses(self, batch):
+        moved, regular = self.shifted(batch), self.regular(batch)
+        shift = lambda: tf.reduce_mean(d(self.phi(moved), self.phi(batch["image"])))
+        return lambda: regular() + shift()
+
+    def act(self, batch):
+        places = self.together(batch, self.phi(batch["image"]), RANDOM)
+        a, p, n = (tf.gather(batch["image"], i) for i in places)
+        collapse = lambda x: -tf.reduce_sum(d(*tf.split(self.phi(x), 2)))
+        p, n = tf.split(ascend(collapse, tf.concat([p, n], 0)), 2)
+        return lambda: loss_of(self.phi(a), self.phi(p), self.phi(n))
+
+    def min_max(self, batch):
+        places = self.together(batch, self.phi(batch["image"]), RANDOM)
+        stacked = tf.concat([tf.gather(batch["image"], i) for i in places], 0)
+
+        def hardness(x):
+            a, p, n = tf.split(self.phi(x), 3)
+            return tf.reduce_sum(d(a, p) - d(a, n))
+
+        attacked = tf.split(ascend(hardness, stacked), 3)
+        return lambda: loss_of(*map(self.phi, attacked))
+
+    def hm(self, batch):
+        """HM[S, gLGA] & ICS with weight 0.5."""
+        clean = self.phi(batch["image"])
+        shards = []
+        for s, places in enumerate(self.mined(batch, clean, SOFTHARD, "source")):
+            images = [tf.gather(batch["image"], i) for i in places]
+            wanted = -0.2 * min(0.2, max(0.0, self.previous[s])) / 0.2
+
+            def objective(x):
+                a, p, n = tf.split(self.phi(x), 3)
+                return -tf.reduce_mean(tf.maximum(0.0, wanted - d(a, p) + d(a, n)) ** 2)
+
+            attacked = tf.split(ascend(objective, tf.concat(images, 0), stop=1e-7), 3)
+            self.previous[s] = float(loss_of(*map(self.phi, attacked)))
+            shards.append((images, attacked))
+        return lambda: tf.reduce_mean([self._with_ics(*shard) for shard in shards])
+
+    def _with_ics(self, images, attacked):
+        a, p, _ = map(self.phi, images)
+        moved = list(map(self.phi, attacked))
+        ics = tf.reduce_mean(tf.maximum(0.0, d(a, moved[0]) - d(a, p)))
+        return loss_of(*moved) + 0.5 * ics
+
+    def update(self, name, batch):
+        """A gradient step with coupled weight decay on every parameter; returns the loss."""
+        loss = getattr(self, name)(batch)
+        weights = self.network.trainable_variables
+        with tf.GradientTape() as tape:
+            value = loss()
+        for weight, gradient in zip(weights, tape.gradient(value, weights)):
+            weight.assign_sub(RATE * (gradient + DECAY * weight))
+        return float(value)
+
+
+def hm(network, source=SOFTHARD, destination="lga", **settings):
+    settings = {"attack": ATTACK, "shards": SHARDS, "ics_weight": 0.5, **settings}
+    destination = destinations.get(destination)
+    return HardnessManipulation(network, sampler=source, destination=destination, **settings)
+
+
+SETTINGS = {"sampler": RANDOM, "attack": ATTACK, "shards": SHARDS}
+MAKERS = {
+    "regular": lambda net, **kw: NoDefense(net, **{**SETTINGS, "attack": None, **kw}),
+    "est": lambda net, **kw: EmbeddingShiftedTriplet(net, **{**SETTINGS, **kw}),
+    "ses": lambda net, **kw: SuppressingEmbeddingShift(net, **{**SETTINGS, **kw}),
+    "act": lambda net, **kw: AntiCollapseTriplet(net, **{**SETTINGS, **kw}),
+    "min_max": lambda net, **kw: MinMax(net, **{**SETTINGS, **kw}),
+    "hm": hm,
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_three_updates_against_explicit_loops(name, network):
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    explicit = Explicit(copy)
+    defense = MAKERS[name](network, weight_decay=DECAY)
+    defense.compile(optimizer=keras.optimizers.SGD(RATE))
+    for step in range(3):
+        batch = batch_of(step)
+        defense.fit(tf.data.Dataset.from_tensors(batch), verbose=0, shuffle=False)
+        explicit.update(name, batch)
+        for found, expected in zip(network.get_weights(), copy.get_weights()):
+            np.testing.assert_allclose(found, expected, atol=1e-12)
+    if name == "hm":
+        np.testing.assert_allclose(defense.previous_loss, explicit.previous, atol=1e-12)
+        assert 0 < defense.previous_loss.numpy().min() < 0.2  # the gradual destination has moved
+
+
+def total(defense, batch):
+    terms, _ = defense.loss_terms(batch, defense.craft(batch))
+    assert terms.keys() == defense.term_weights.keys()
+    return float(tf.add_n([defense.term_weights[k] * tf.reduce_mean(v) for k, v in terms.items()]))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"source": RANDOM},
+        {"source": TripletSampler("hardest")},
+        {"destination": "semihard"},
+        {"destination": "gb:semihard"},
+        {"destination": "0"},
+        {"destination": "softhard"},
+        {"margin": 0.4},
+        {"ics_weight": 0.0},
+        {"ics_margin": 0.2},
+        {"shards": 1},
+        {"seed": 1},
+        {"attack": PGD(ThreatModel(EPS), 1, EPS)},
+    ],
+    ids=str,
+)
+def test_every_setting_of_hm_counts(network, setting):
+    batch = batch_of(0)
+    assert abs(total(hm(network), batch) - total(hm(network, **setting), batch)) > 1e-6
+
+
+@pytest.mark.parametrize(
+    "setting", [{"destination": "g2"}, {"destination": "ghalf"}, {"loss_bound": 2.2}], ids=str
+)
+def test_settings_that_count_below_the_margin(network, setting):
+    fine = {"attack": PGD(ThreatModel(EPS), 20, 0.005)}  # longer steps all end beyond the mark
+    totals = []
+    for defense in (hm(network, **fine), hm(network, **fine, **setting)):
+        defense.previous_loss.assign([0.1] * SHARDS)
+        totals.append(total(defense, batch_of(0)))
+    assert abs(totals[0] - totals[1]) > 1e-6
+
+
+def test_every_setting_of_ses_counts(network):
+    usual, changed = (MAKERS["ses"](network, shift_weight=w) for w in (1.0, 2.0))
+    assert abs(total(usual, batch_of(0)) - total(changed, batch_of(0))) > 1e-6
+
+
+def test_equal_names_skip_the_attack(network):
+    """HM[S, S] is regular training with S but for the draws; there an attack would move images."""
+    batch = batch_of(0)
+    crafted = hm(network, destination="softhard").craft(batch)
+    expected = tf.concat([tf.gather(batch["image"], i) for i in crafted["triplets"][:3]], 0)
+    np.testing.assert_array_equal(crafted["images"], expected)
+    assert np.any(hm(network, destination="0").craft(batch)["images"] != expected)
+
+
+def test_a_constant_of_two_is_min_max(network):
+    batch = batch_of(0)
+    two = hm(network, source=RANDOM, destination="2", ics_weight=0.0)
+    crafted = two.craft(batch)
+    images = tf.concat([tf.gather(batch["image"], i) for i in crafted["triplets"][:3]], 0)
+    other = MinMax(network, sampler=RANDOM, attack=ATTACK, shards=SHARDS)
+    other.mine = lambda *_: crafted["triplets"]
+    np.testing.assert_allclose(other.craft(batch)["images"], crafted["images"], atol=1e-12)
+    assert np.any(images != crafted["images"])
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_batch_of_one_class_has_no_triplets_and_says_so(name, network):
+    batch = batch_of(0, classes=1)
+    defense = MAKERS[name](network)
+    terms, monitors = defense.loss_terms(batch, defense.craft(batch))
+    np.testing.assert_array_equal(monitors["skipped_triplets"], np.ones(SIZE // 2))
+    assert np.all(terms["triplet"] == 0)
+
+
+def test_previous_loss_is_checkpointed(network, tmp_path):
+    defense = hm(network)
+    defense.compile(optimizer=keras.optimizers.Adam())
+    defense.previous_loss.assign([0.03, 0.07])
+    Checkpoints(tmp_path, defense).save(1)
+    defense.previous_loss.assign([2.0, 2.0])
+    assert Checkpoints(tmp_path, defense).restore_latest() == 1
+    np.testing.assert_array_equal(defense.previous_loss, [0.03, 0.07])
+    assert len(defense.trainable_variables) == 4

@@ -1,0 +1,99 @@
+"""The destination functions, and what is refused as one."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hm_tf import destinations
+from robust_tf.errors import UserError
+
+LOSSES = [2.0, 0.2, 0.15, 0.10, 0.05, 0.02, 0.0]
+LEVELS = [1.0, 1.0, 0.75, 0.5, 0.25, 0.1, 0.0]
+TABLE = {
+    "lga": [-0.2, -0.2, -0.15, -0.1, -0.05, -0.02, 0.0],
+    "g2": [-0.2, -0.2, -0.1125, -0.05, -0.0125, -0.002, 0.0],
+    "ghalf": [-0.2, -0.2, -0.173205, -0.141421, -0.1, -0.063246, 0.0],
+    "gb:semihard": [-0.126, -0.126, -0.101, -0.076, -0.051, -0.036, -0.026],
+    "semihard": [-0.126] * 7,
+    "-0.1": [-0.1] * 7,
+    "2": [2.0] * 7,
+}
+SYMBOLS = {"lga": "gLGA", "g2": "g2", "ghalf": "g1/2", "gb:semihard": "gB(M)", "semihard": "M"}
+
+
+def halved(level, source_hardness):
+    return level * source_hardness / 2
+
+
+def everything_nan(level, source_hardness):
+    return float("nan")
+
+
+def nan_at_zero(level, source_hardness):
+    return tf.where(level > 0, 0.0, float("nan"))
+
+
+def wrong_shape(level, source_hardness):
+    return [0.0, 0.0, 0.0]
+
+
+def broken(level, source_hardness):
+    raise RuntimeError("out of ideas")
+
+
+no_function = 3
+
+
+def test_loss_level():
+    losses = tf.constant(LOSSES, tf.float64)
+    np.testing.assert_allclose(destinations.loss_level(losses, 0.2), LEVELS)
+    wide = -0.2 * destinations.loss_level(losses, 2.2)
+    expected = [-0.181818, -0.018182, -0.013636, -0.009091, -0.004545, -0.001818, 0]
+    np.testing.assert_allclose(wide, expected, atol=2e-6)
+    assert destinations.loss_level(tf.constant(-1.0), 0.2) == 0.0
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_values(name):
+    destination = destinations.get(name)
+    levels, source = tf.constant(LEVELS, tf.float64), tf.zeros(7, tf.float64)
+    benign = tf.fill([7], tf.constant(-0.126, tf.float64)) if destination.sampler else None
+    np.testing.assert_allclose(destination(levels, source, benign), TABLE[name], atol=2e-6)
+    assert destination.symbol == SYMBOLS.get(name, name)
+    assert (destination.sampler == "semihard") == name.endswith("semihard")
+
+
+def test_margin_and_rise_count():
+    level, source = tf.constant([0.5]), tf.constant([0.0])
+    assert destinations.get("lga", margin=0.4)(level, source).numpy() == pytest.approx([-0.2])
+    raised = destinations.get("gb:random", rise=0.3)(level, source, tf.constant([-0.1]))
+    assert raised.numpy() == pytest.approx([0.05])
+
+
+def test_function_of_the_user():
+    destination = destinations.get(f"{__name__}.halved")
+    assert (destination.symbol, destination.sampler) == ("halved", None)
+    found = destination(tf.constant([1.0, 0.5]), tf.constant([-0.2, -0.4]))
+    np.testing.assert_allclose(found, [-0.1, -0.1])
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("gb:easy", "unknown destination"),
+        ("largest", "unknown destination"),
+        ("3", "between -2 and 2"),
+        ("nan", "between -2 and 2"),
+        ("no.such.module", "cannot be imported"),
+        (f"{__name__}.missing", "cannot be imported"),
+        (f"{__name__}.no_function", "no function"),
+        (f"{__name__}.everything_nan", "nan"),
+        (f"{__name__}.nan_at_zero", "nan"),
+        (f"{__name__}.wrong_shape", r"not \(3,\)"),
+        (f"{__name__}.broken", "out of ideas"),
+    ],
+)
+def test_refused(name, message):
+    with pytest.raises(UserError, match=message) as caught:
+        destinations.get(name)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,213 @@
+"""What APGD, FAB and Square have in common, each with a few steps on small networks."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf import randomness
+from robust_tf.attacks.apgd import APGD, LOSSES
+from robust_tf.attacks.fab import FAB
+from robust_tf.attacks.objectives import correct
+from robust_tf.attacks.square import Square
+from robust_tf.randomness import Shard
+from robust_tf.threat_model import ThreatModel
+
+KEY = randomness.key(0, 0, "test")
+THREATS = {"linf": ThreatModel(0.1), "l2": ThreatModel(0.4, "l2")}
+ATTACKS = {
+    "apgd-ce": lambda threat: APGD(threat, "ce", steps=6),
+    "apgd-dlr": lambda threat: APGD(threat, "dlr", steps=6),
+    "apgd-t": lambda threat: APGD(threat, "targeted-dlr", steps=6, targets=2),
+    "fab-t": lambda threat: FAB(threat, steps=6, targets=2),
+    "square": lambda threat: Square(threat, queries=20),
+}
+EVERY = pytest.mark.parametrize("name", ATTACKS)
+NORMS = pytest.mark.parametrize("norm", THREATS)
+
+
+def compiled(name, norm, logits_fn, shard=Shard()):
+    """Returns the attack as a compiled function of images, labels and key."""
+    attack = ATTACKS[name](THREATS[norm])
+
+    @tf.function(autograph=False)
+    def run(x, y, key=KEY):
+        return attack(logits_fn, x, y, key=key, shard=shard)
+
+    return run
+
+
+@EVERY
+@pytest.mark.parametrize("norm, classes", [("l2", 2), ("linf", 3), ("l2", 10)])
+def test_images_stay_in_ball_and_box_and_some_fool(name, norm, classes, classifier):
+    logits_fn, x, labels = classifier(classes=classes, seed=1)
+    x_adv = compiled(name, norm, logits_fn)(x, labels)
+    assert x_adv.dtype == x.dtype and x_adv.shape == x.shape
+    assert np.all(THREATS[norm].contains(x_adv, x, tolerance=1e-6))
+    assert not np.all(correct(logits_fn(x_adv), labels))
+
+
+@EVERY
+@NORMS
+def test_result_depends_on_the_key_and_on_nothing_else(name, norm, classifier):
+    logits_fn, x, labels = classifier()
+    attack = compiled(name, norm, logits_fn)
+    x_adv = attack(x, labels, KEY)
+    other = attack(x, labels, randomness.key(1, 0, "test"))
+    np.testing.assert_array_equal(attack(x, labels, KEY), x_adv)
+    assert np.any(other != x_adv) == (name != "fab-t")
+
+
+@EVERY
+@NORMS
+def test_two_shards_make_the_images_of_one(name, norm, classifier):
+    """In float64, where the sums of differently blocked rows agree to 1e-12."""
+    logits_fn, x, labels = classifier("float64")
+    whole = compiled(name, norm, logits_fn)(x, labels)
+    assert whole.dtype == tf.float64
+    for index in (0, 1):
+        rows = slice(4 * index, 4 * index + 4)
+        part = compiled(name, norm, logits_fn, Shard(index, 2))(x[rows], labels[rows])
+        np.testing.assert_allclose(part, whole[rows], rtol=0, atol=1e-10)
+
+
+@EVERY
+@NORMS
+def test_misclassified_images_are_returned_as_they_are_and_disturb_no_other(
+    name, norm, classifier
+):
+    logits_fn, x, labels = classifier("float64")
+    attack = compiled(name, norm, logits_fn)
+    alone = attack(x, labels)
+    wrong = np.arange(8) % 2 == 0
+    y = tf.where(wrong, (labels + 1) % 3, labels)
+    beside = attack(x, y)
+    np.testing.assert_array_equal(beside[wrong], x[wrong])
+    assert np.any(alone[~wrong] != x[~wrong])
+    np.testing.assert_allclose(beside[~wrong], alone[~wrong], rtol=0, atol=1e-10)
+
+
+@EVERY
+def test_compiled_once_and_no_image_is_looked_at_once_all_are_fooled(name, classifier):
+    logits_fn, x, labels = classifier()
+    traces, evaluations = [], tf.Variable(0)
+
+    def counted(x):
+        traces.append(1)
+        evaluations.assign_add(1)
+        return logits_fn(x)
+
+    attack = ATTACKS[name](THREATS["linf"])
+    run = tf.function(lambda x, y, key: attack(counted, x, y, key=key), autograph=False)
+    run(x, labels, KEY)
+    assert len(traces) <= 3 < evaluations
+    first = len(traces)
+    evaluations.assign(0)
+    run(x, (labels + 1) % 3, randomness.key(1, 0, "test"))
+    assert len(traces) == first
+    assert evaluations == 1
+
+
+@EVERY
+def test_eager_and_graph_agree(name, classifier):
+    logits_fn, x, labels = classifier("float64")
+    eager = ATTACKS[name](THREATS["l2"])(logits_fn, x, labels, key=KEY)
+    graph = compiled(name, "l2", logits_fn)(x, labels)
+    np.testing.assert_allclose(eager, graph, rtol=0, atol=1e-10)
+
+
+@EVERY
+def test_xla_compiles_it(name, classifier):
+    logits_fn, x, labels = classifier()
+    attack = ATTACKS[name](THREATS["linf"])
+
+    @tf.function(autograph=False, jit_compile=True)
+    def run(x, y):
+        return attack(logits_fn, x, y, key=KEY)
+
+    x_adv = run(x, labels)
+    assert np.all(THREATS["linf"].contains(x_adv, x))
+
+
+@EVERY
+def test_result_carries_no_gradient(name, classifier):
+    logits_fn, x, labels = classifier()
+    attack = ATTACKS[name](THREATS["linf"])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(attack(logits_fn, x, labels, key=KEY))
+    assert tape.gradient(total, x) is None
+
+
+def test_apgd_says_what_it_ascends():
+    threat = THREATS["linf"]
+    names = {loss: [APGD(threat, loss).loss_name(n) for n in (2, 3, 10)] for loss in LOSSES}
+    assert names == {
+        "ce": ["cross entropy"] * 3,
+        "dlr": ["margin", "DLR", "DLR"],
+        "targeted-dlr": ["margin", "DLR", "targeted DLR"],
+    }
+
+
+def test_apgd_keeps_its_best_point(classifier):
+    """In so small a ball no image is fooled; the highest loss met is returned."""
+    logits_fn, x, labels = classifier("float64")
+    seen = []
+
+    def spy(x):
+        logits = logits_fn(x)
+        seen.append(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        return logits
+
+    tiny = ThreatModel(1e-4)
+    x_adv = APGD(tiny, steps=10)(spy, x, labels, key=KEY)
+    losses = np.array(seen)
+    assert np.all(correct(logits_fn(x_adv), labels)) and len(losses) == 12
+    final = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits_fn(x_adv))
+    np.testing.assert_allclose(final, losses[1:].max(axis=0))
+
+
+def test_apgd_runs_towards_every_target():
+    """Only the run towards the second likeliest other class finds the way."""
+    x = tf.fill([1, 1, 1, 1], 0.5)
+
+    def logits_fn(x):
+        z = x[:, 0, 0]
+        wall = 0.9 - 2 * tf.nn.relu(z - 0.5)  # the likeliest other class: recedes as z rises
+        return tf.concat([0 * z + 1, wall, 0.5 + 6 * (z - 0.5), -5 + 0 * z, -5 + 0 * z], axis=1)
+
+    for targets, found in ((1, False), (2, True)):
+        attack = APGD(ThreatModel(0.1), "targeted-dlr", steps=5, targets=targets)
+        assert correct(logits_fn(attack(logits_fn, x, [0], key=KEY)), [0])[0] != found
+
+
+def test_square_needs_no_gradients(classifier):
+    logits_fn, x, labels = classifier()
+    attack = Square(THREATS["linf"], queries=100)
+    x_adv = attack(lambda x: tf.stop_gradient(logits_fn(x)), x, labels, key=KEY)
+    assert not np.all(correct(logits_fn(x_adv), labels))
+
+
+@pytest.mark.parametrize(
+    "make, match",
+    [
+        (lambda t: APGD(t, "hinge"), "ce, dlr, targeted-dlr"),
+        (lambda t: APGD(t, steps=0), "steps"),
+        (lambda t: FAB(t, targets=0), "targets"),
+        (lambda t: FAB(t, beta=1.5), "beta"),
+        (lambda t: Square(t, queries=0), "queries"),
+        (lambda t: Square(t, p=0.0), "p in"),
+        (lambda t: Square(t)(None, tf.zeros([2, 3]), [0, 0], key=KEY), "height, width"),
+    ],
+)
+def test_mistakes_are_refused(make, match):
+    with pytest.raises(ValueError, match=match):
+        make(THREATS["linf"])
+
+
+def test_repr_shows_every_setting():
+    threat = ThreatModel("8/255")
+    assert repr(APGD(threat)) == "APGD(linf eps=8/255, loss='ce', steps=100, targets=9, rho=0.75)"
+    assert repr(Square(threat)) == "Square(linf eps=8/255, queries=5000, p=0.8)"
+    assert repr(FAB(threat)) == (
+        "FAB(linf eps=8/255, steps=100, targets=9, alpha_max=0.1, eta=1.05, beta=0.9)"
+    )

@@ -1,0 +1,31 @@
+"""The smoke run, in this process: as a function, and finished once for all tests that read it."""
+
+import keras
+import pytest
+
+from tla_tf import train
+
+
+@pytest.fixture(autouse=True)
+def float32_policy():
+    """The commands set Keras' policy for the whole process."""
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def smoke():
+    """Returns the function (*flags) -> exit code of `tla_tf.train` with the smoke recipe."""
+
+    def run(*flags):
+        return train.main(["train", "--flagfile=flags/tla/smoke.flags", *flags])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished(smoke, tmp_path_factory):
+    """The folder of a finished smoke run; copy it before changing it."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    assert smoke(f"--workdir={folder}") == 0
+    return folder

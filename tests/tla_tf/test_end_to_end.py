@@ -1,0 +1,145 @@
+"""The commands from flags to results."""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import flags as absl_flags
+
+from robust_tf.evaluation.records import read_results
+from robust_tf.training import fitting
+from tla_tf import evaluate, export, train
+from tla_tf.finished_run import FinishedRun
+from tla_tf.flags import define_evaluate, define_export, define_train
+from tla_tf.names import METHODS
+
+RUN_FOLDER = {"flags.txt", "config.json", "metrics.jsonl", "tensorboard", "checkpoints"}
+RUN_FOLDER |= {"final.keras", "results.jsonl"}
+
+
+def test_smoke_run_leaves_a_complete_folder(smoke, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert smoke() == 0
+    said = capsys.readouterr().out
+    folder = tmp_path / "runs/tla_tf/digits/tla/seed0"
+    assert {path.name for path in folder.iterdir()} == RUN_FOLDER
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    config = json.loads((folder / "config.json").read_text())
+    assert config["flags"]["eps"] == "0.15" and config["versions"]["tensorflow"] == tf.__version__
+    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in metrics] == [4, 8]
+    assert {"loss", "cross_entropy", "triplet", "embedding_norm"} <= metrics[0].keys()
+    assert list(folder.glob("tensorboard/**/events*"))
+    assert len(list(folder.glob("checkpoints/step-*"))) == 2
+    results = read_results(folder / "results.jsonl")
+    assert [(result.attack, result.n) for result in results] == [
+        *(("clean", 40), ("fgsm", 40), ("pgd2", 40))
+    ]
+    for text in ("8 updates of 16 images", "pgd2", "tla_tf.evaluate --workdir=runs/tla_tf/digits"):
+        assert text in said
+
+
+def test_the_same_command_again_reprints_the_result(smoke, finished, monkeypatch, capsys):
+    def forbidden(*args, **kwargs):
+        raise AssertionError("a finished run is trained again")
+
+    monkeypatch.setattr(fitting, "train", forbidden)
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+    assert smoke(f"--workdir={finished}") == 0
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
+    table = capsys.readouterr().out
+    assert all(f"{100 * r.value:.2f}" in table for r in read_results(finished / "results.jsonl"))
+
+
+VARIANTS = [[f"--method={name}"] for name in METHODS] + [
+    ["--precision=mixed_bfloat16"],
+    ["--pool=separate", "--pool_mul=2", "--positive=both"],
+    ["--strategy=mirrored"],
+]
+
+
+@pytest.mark.parametrize("flags", VARIANTS, ids=lambda flags: flags[0])
+def test_every_method_trains(smoke, tmp_path, flags):
+    folder = tmp_path / "run"
+    short = ("--train_steps=2", "--eval_attacks=pgd2", "--limit_test=10", f"--workdir={folder}")
+    assert smoke(*flags, *short) == 0
+    (line,) = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert line["step"] == 2 and all(np.isfinite(value) for value in line.values())
+    (result,) = read_results(folder / "results.jsonl")
+    assert result.n == 10
+    assert f"--method={result.method}" == (flags[0] if "method" in flags[0] else "--method=tla")
+
+
+def test_evaluation_adds_records(smoke, finished, tmp_path, capsys):
+    """The same attack gives the number that training ended with; other flags reach the record."""
+    finished = shutil.copytree(finished, tmp_path / "copy")
+    before = read_results(finished / "results.jsonl")
+    flags = ["--attacks=pgd2,2pgd1", "--limit_test=40"]
+    assert evaluate.main(["evaluate", f"--workdir={finished}", *flags]) == 0
+    assert evaluate.main(["evaluate", f"--workdir={finished}", "--attacks=fgsm", "--eps=0"]) == 0
+    assert "2pgd1" in capsys.readouterr().out
+    again, restarts, unharmed = read_results(finished / "results.jsonl")[len(before) :]
+    assert (again.attack, again.value) == (before[2].attack, before[2].value)
+    assert restarts.attack_settings["restarts"] == 2
+    assert (unharmed.n, unharmed.threat_model["eps"]) == (360, 0.0)
+    assert {r.weights_hash for r in (again, restarts, unharmed)} == {before[0].weights_hash}
+
+
+def test_export(finished, tmp_path, capsys):
+    flags = [f"--workdir={finished}", f"--export_dir={tmp_path / 'served'}"]
+    assert export.main(["export", *flags]) == 0
+    assert "largest difference" in capsys.readouterr().out
+    serve = tf.saved_model.load(str(tmp_path / "served/1")).signatures["serving_default"]
+    images = np.random.default_rng(1).uniform(size=[3, 8, 8, 1]).astype(np.float32)
+    expected = FinishedRun(finished).network()(images, training=False)
+    for name, found in serve(image=tf.constant(images)).items():
+        np.testing.assert_allclose(found, expected[name], atol=1e-5)
+
+
+def test_fine_tuning_starts_from_the_other_run(smoke, finished, tmp_path):
+    """At learning rate 0 only the moving averages may leave the weights it started from."""
+    for name, start in (("tuned", [f"--init_from={finished}"]), ("fresh", [])):
+        still = ("--learning_rates=0", "--train_steps=1", "--eval_attacks=clean", "--seed=5")
+        assert smoke(*still, *start, f"--workdir={tmp_path / name}") == 0
+    started, tuned, fresh = (
+        [v.numpy() for v in FinishedRun(folder).network().trainable_variables]
+        for folder in (finished, tmp_path / "tuned", tmp_path / "fresh")
+    )
+    for expected, found in zip(started, tuned, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert any((a != b).any() for a, b in zip(started, fresh, strict=True))
+
+
+@pytest.mark.parametrize(
+    "main, define", [(train, define_train), (evaluate, define_evaluate), (export, define_export)]
+)
+def test_help_lists_every_flag_under_its_topic(main, define, capsys):
+    assert main.main(["command", "--help"]) == 0
+    text = capsys.readouterr().out
+    values = absl_flags.FlagValues()
+    define(values)
+    for topic, members in values.flags_by_module_dict().items():
+        section = text.split(f"\n{topic}:\n", 1)[1].split("\n\n")[0]
+        for flag in members:
+            assert f"--{flag.name}:" in section or f"--[no]{flag.name}:" in section
+            for choice in getattr(flag.parser, "enum_values", []):
+                assert choice in section
+
+
+def test_help_answers_at_once(pytestconfig):
+    code = "import sys; from tla_tf import train; train.main(['train', '--help'])"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; sys.exit('tensorflow' in sys.modules)"],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0 and "<um|at|alp|tla|tla_rn|tla_sa>" in done.stdout
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2.0, "seconds"

@@ -1,0 +1,209 @@
+"""What fails on the way: one line, exit code 1, and the same command goes on from what was kept."""
+
+import contextlib
+import json
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf.data import pipeline
+from robust_tf.evaluation.records import read_results
+from robust_tf.training.checkpoints import Checkpoints
+from robust_tf.training.run_folder import RunFolder
+from tla_tf import classifier_evaluation, train
+
+SMOKE = ("--flagfile=flags/tla/smoke.flags", "--checkpoint_every=2")
+
+
+@pytest.fixture
+def run(tmp_path, smoke):
+    """Returns the function (*flags) -> exit code of a run with four checkpoints in tmp_path."""
+    return lambda *flags: smoke(f"--workdir={tmp_path / 'run'}", "--checkpoint_every=2", *flags)
+
+
+@pytest.fixture
+def spoil(monkeypatch):
+    """Returns the function (step, pixel) that puts `pixel` into the images of that update."""
+
+    def spoil(step, pixel):
+        whole = pipeline.train_dataset
+
+        def replace(batch):
+            broken = tf.fill(tf.shape(batch["image"]), pixel)
+            return {**batch, "image": tf.where(batch["step"][0] == step, broken, batch["image"])}
+
+        monkeypatch.setattr(
+            pipeline, "train_dataset", lambda *args, **kw: whole(*args, **kw).map(replace)
+        )
+
+    return spoil
+
+
+def weights(folder):
+    return [value.numpy() for value in keras.models.load_model(folder / "final.keras").weights]
+
+
+def assert_ended_like(finished, folder):
+    """The weights are those of the run that met no trouble, and every result is there once."""
+    for found, expected in zip(weights(folder), weights(finished), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    results = read_results(folder / "results.jsonl")
+    assert [result.attack for result in results] == ["clean", "fgsm", "pgd2"]
+    assert [result.value for result in results] == [
+        result.value for result in read_results(finished / "results.jsonl")
+    ]
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [2, 4, 6, 8]
+
+
+def the_only_line(capsys):
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), lines
+    return lines[0]
+
+
+def test_loss_not_finite(run, tmp_path, capsys):
+    assert run("--learning_rates=0.001,1e30", "--boundaries=4") == 1
+    line = the_only_line(capsys)
+    assert re.search("cross_entropy.* not finite at step 7; checkpoint of step 6 is kept", line)
+    for step in (2, 4, 6):
+        reader = tf.train.load_checkpoint(str(tmp_path / f"run/checkpoints/step-{step:08d}/state"))
+        assert reader.get_variable_to_shape_map()
+
+
+@pytest.mark.parametrize("pixel, found", [(1.5, "1.5"), (np.nan, "nan")])
+def test_images_out_of_range(run, spoil, tmp_path, capsys, pixel, found):
+    spoil(5, np.float32(pixel))
+    assert run() == 1
+    line = the_only_line(capsys)
+    assert "step 6: images must be finite and in 0, 1" in line and found in line
+    assert sorted(path.name[-1] for path in tmp_path.glob("run/checkpoints/*")) == ["2", "4"]
+
+
+def test_torn_checkpoint(run, spoil, tmp_path, finished, monkeypatch, capsys):
+    spoil(7, np.float32(2.0))
+    assert run() == 1
+    monkeypatch.undo()
+    data = next(tmp_path.glob("run/checkpoints/step-00000006/*.data-*"))
+    data.write_bytes(data.read_bytes()[:-1000])
+    with pytest.warns(UserWarning, match="step-00000006 cannot be read"):
+        assert run() == 0
+    assert "resuming after step 4 of 8" in capsys.readouterr().out
+    assert_ended_like(finished, tmp_path / "run")
+
+
+@contextlib.contextmanager
+def disk_of(size):
+    """No file of this process can grow beyond `size` bytes, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    "owner, name, call",
+    [
+        (RunFolder, "claim", 1),
+        (RunFolder, "log_metrics", 3),
+        (Checkpoints, "save", 3),
+        (RunFolder, "save_final", 1),
+        (classifier_evaluation, "append_results", 2),
+    ],
+)
+def test_disk_full(run, tmp_path, finished, monkeypatch, capsys, owner, name, call):
+    whole, calls = getattr(owner, name), []
+
+    def on_a_full_disk(*args):
+        calls.append(args)
+        with disk_of(300) if len(calls) == call else contextlib.nullcontext():
+            return whole(*args)
+
+    monkeypatch.setattr(owner, name, on_a_full_disk)
+    assert run() == 1
+    assert "error: nothing more can be written" in capsys.readouterr().err.splitlines()[-1]
+    monkeypatch.undo()
+    assert run() == 0
+    done = {"claim": 0, "log_metrics": 4, "save": 4}.get(name, 8)
+    said = capsys.readouterr().out
+    assert f"resuming after step {done} of 8" in said or done in (0, 8)
+    assert_ended_like(finished, tmp_path / "run")
+
+
+def test_full_disk_ends_the_process(tmp_path, pytestconfig):
+    """The checkpoint of step 2 does not fit; no traceback, and the flags can be read."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tla_tf.train", *SMOKE, f"--workdir={tmp_path / 'run'}"],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000)),
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1 and "nothing more can be written" in done.stderr
+    assert RunFolder(tmp_path / "run").read_flags()["eps"] == "0.15"
+
+
+def test_interrupted_training(tmp_path, pytestconfig, capsys):
+    flags = [*SMOKE, "--train_steps=200", "--checkpoint_every=10", f"--workdir={tmp_path / 'run'}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tla_tf.train", *flags],
+        cwd=pytestconfig.rootpath,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.time() + 60
+    while not list(tmp_path.glob("run/checkpoints/step-*")) and time.time() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in errors
+    step = int(re.search(r"stopped after step (\d+)", said)[1])
+    assert step < 200 and (tmp_path / f"run/checkpoints/step-{step:08d}").is_dir()
+    assert train.main(["train", *flags]) == 0
+    assert f"resuming after step {step} of 200" in capsys.readouterr().out
+
+
+def test_interrupted_evaluation(run, tmp_path, finished, monkeypatch, capsys):
+    whole = classifier_evaluation.correct_predictions
+
+    def interrupted(network, examples, preset, **kw):
+        if preset is not None:
+            raise KeyboardInterrupt
+        return whole(network, examples, preset, **kw)
+
+    monkeypatch.setattr(classifier_evaluation, "correct_predictions", interrupted)
+    assert run() == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert run() == 0
+    assert_ended_like(finished, tmp_path / "run")
+
+
+def test_a_longer_run_that_failed_is_not_taken_for_finished(
+    smoke, spoil, finished, tmp_path, monkeypatch
+):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    before = weights(folder)
+    longer = (f"--workdir={folder}", "--train_steps=12")
+    spoil(9, np.float32(2.0))
+    assert smoke(*longer) == 1
+    monkeypatch.undo()
+    assert not (folder / "final.keras").exists()
+    assert (folder / "final-step-00000008.keras").exists(), "what was there is kept"
+    assert smoke(*longer) == 0
+    assert any((a != b).any() for a, b in zip(before, weights(folder)))
+    assert len(read_results(folder / "results.jsonl")) == 3
