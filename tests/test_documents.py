@@ -6,22 +6,24 @@ import re
 import pytest
 from absl import flags as absl_flags
 
+import hm_tf.flags
 from robust_tf import recipe
 from tla_tf import flags
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = {
-    "train": flags.define_train,
-    "evaluate": flags.define_evaluate,
-    "export": flags.define_export,
+    "tla_tf.train": flags.define_train,
+    "tla_tf.evaluate": flags.define_evaluate,
+    "tla_tf.export": flags.define_export,
+    "hm_tf.train": hm_tf.flags.define_train,
 }
 
 
 def commands():
     """All commands of this project in the documents."""
     for path in DOCUMENTS:
-        for line in re.findall(r"python -m tla_tf\.(\w+)([^`\n|]*)", path.read_text()):
+        for line in re.findall(r"python -m ((?:tla|hm)_tf\.\w+)([^`\n|]*)", path.read_text()):
             yield line
 
 
@@ -31,8 +33,8 @@ def test_every_command_has_only_flags_that_exist(name, rest):
     COMMANDS[name](values)
     given = re.findall(r"--[\w=./,]+", rest.split("&&")[0])
     given = [flag for flag in given if flag != "--help"]
-    if name == "train":
-        given = recipe.combine(given, lambda _: "digits", "tla")
+    if name.endswith(".train"):
+        given = recipe.combine(given, lambda _: "digits", name.split("_")[0])
     values(["command", *given])
 
 

@@ -7,19 +7,27 @@ import keras
 import pytest
 from absl import flags as absl_flags
 
+import hm_tf.config
+import hm_tf.flags
+import hm_tf.training_run
 from robust_tf import recipe
 from robust_tf.data import registry as data
 from robust_tf.errors import UserError
 from robust_tf.evaluation.records import read_results
 from robust_tf.threat_model import ThreatModel, parse_magnitude
 from tla_tf import config, train, training_run
-from tla_tf.classifier_evaluation import presets_of
+from tla_tf.attack_columns import attack_columns
 from tla_tf.flags import define_train
 from tla_tf.names import METHODS
 
 STORE = pathlib.Path(__file__).parents[1] / "flags"
 FILES = sorted(STORE.glob("*/*.flags"))
-DEFINE = {"tla": define_train}  # subfolder of flags/ -> the flags its files may set
+# subfolder of flags/ -> the flags its files may set, the run they are for
+DEFINE = {"tla": define_train, "hm": hm_tf.flags.define_train}
+RUNS = {
+    "tla": training_run.ClassifierTrainingRun,
+    "hm": hm_tf.training_run.MetricTrainingRun,
+}
 # What a run is about, as opposed to numbers that somebody chose.
 NO_CHOICE = ("dataset", "model", "eval_attacks")
 SOURCE = re.compile(r"#.*(\[paper\]|\[code\]|\[own\]|unused)")
@@ -47,9 +55,13 @@ def tiny_network():
     return keras.Model(image, {"logits": logits, "embedding": embedding})
 
 
-every_file = pytest.mark.parametrize(
-    "path", FILES, ids=lambda path: path.relative_to(STORE).as_posix()
-)
+def files(paths):
+    return pytest.mark.parametrize(
+        "path", paths, ids=lambda path: path.relative_to(STORE).as_posix()
+    )
+
+
+every_file = files(FILES)
 
 
 def test_every_folder_has_its_command():
@@ -75,14 +87,22 @@ def test_every_flag_exists_and_every_number_has_its_source(path):
 def test_every_required_flag_has_a_value(path):
     options = options_of(path)
     assert options.dataset in data.names()
-    assert [
-        name
-        for name in training_run.ClassifierTrainingRun.required
-        if getattr(options, name) is None
-    ] == []
+    required = RUNS[path.parent.name].required
+    assert [name for name in required if getattr(options, name) is None] == []
 
 
-@every_file
+@files([path for path in FILES if path.parent.name == "hm"])
+def test_metric_defense_can_be_built(path):
+    options = options_of(path)
+    hm_tf.config.check(options)
+    model = hm_tf.config.defense(options, tiny_network(), replicas=1)
+    assert model.attack.steps == options.pgd_steps
+    assert model.attack.step_size == pytest.approx(parse_magnitude(options.pgd_step_size))
+    assert model.shards == options.batch_size // options.shard_size
+    assert model.term_weights.get("ics", 0.0) == options.ics
+
+
+@files([path for path in FILES if path.parent.name == "tla"])
 def test_attack_optimizer_and_defenses_can_be_built(path):
     options = options_of(path)
     attack, optimizer = config.inner_attack(options), config.optimizer(options)
@@ -91,7 +111,7 @@ def test_attack_optimizer_and_defenses_can_be_built(path):
     default = 2.5 * attack.threat_model.eps / attack.steps
     assert attack.step_size == pytest.approx(parse_magnitude(options.attack_step_size or default))
     assert float(optimizer.learning_rate) == pytest.approx(float(options.learning_rates[0]))
-    presets_of(options.eval_attacks, attack.threat_model)
+    attack_columns(options.eval_attacks, attack.threat_model, options.dataset)
     # A file that sets the negatives is for the methods that leave them open.
     for options.method in [m for m in METHODS if not (options.negative and m == "tla_rn")]:
         model = config.defense(options, tiny_network())

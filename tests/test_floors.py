@@ -12,7 +12,7 @@ FLOORS = [
     ["robust_tf/attacks", "robust_tf/losses", "robust_tf/miners"],
     ["robust_tf/data", "robust_tf/models"],
     ["robust_tf/training", "robust_tf/evaluation", "robust_tf/reports", "robust_tf/export.py"]
-    + ["robust_tf/recipe.py", "robust_tf/command_line.py"],
+    + ["robust_tf/recipe.py", "robust_tf/command_line.py", "robust_tf/flag_topics.py"],
     ["tla_tf", "hm_tf"],
 ]
 PACKAGES = ("robust_tf", "tla_tf", "hm_tf")

@@ -1,12 +1,10 @@
 """From flags to objects: the only place that knows both."""
 
-import math
-
 import keras
 
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
-from robust_tf.threat_model import ThreatModel, parse_magnitude
+from robust_tf.training.flag_values import magnitude, schedule, threat_model
 from robust_tf.training.momentum_sgd import MomentumSGD
 from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
 from tla_tf.defenses.adversarial_training import AdversarialTraining
@@ -16,22 +14,6 @@ from tla_tf.negatives import NegativeSelection
 
 # What the variants of TLA fix: name -> (negative, anchor). None leaves it to the flag.
 TLA_VARIANTS = {"tla": (None, None), "tla_rn": ("random", None), "tla_sa": (None, "clean")}
-
-
-def magnitude(name, text):
-    """Returns the number that flag `name` was given as; UserError where it is none."""
-    try:
-        return parse_magnitude(text)
-    except ValueError as error:
-        raise UserError(f"--{name}={text}: {error}") from error
-
-
-def threat_model(eps, norm):
-    """Returns the `ThreatModel` of --eps and --norm."""
-    radius = magnitude("eps", eps)
-    if norm == "linf" and radius > 1:
-        raise UserError(f"--eps={eps}: pixels are in [0, 1]; did you mean {eps}/255?")
-    return ThreatModel(radius, norm)
 
 
 def inner_attack(options):
@@ -45,21 +27,7 @@ def inner_attack(options):
 
 def optimizer(options):
     """Returns the optimiser with its learning-rate schedule by update."""
-    rates = [_number("learning_rates", rate) for rate in options.learning_rates]
-    boundaries = [_number("boundaries", step, int) for step in options.boundaries]
-    if boundaries != sorted({0, *boundaries})[1:]:
-        raise UserError(
-            f"--boundaries={','.join(options.boundaries)}: the steps must be positive and ascend"
-        )
-    # A shorter run with fewer boundaries than rates is a mistake, not a guess to make.
-    if len(rates) != len(boundaries) + 1:
-        raise UserError(
-            f"--learning_rates has {len(rates)} values and --boundaries {len(boundaries)}; "
-            "there must be one rate more than boundaries"
-        )
-    rate = rates[0]
-    if boundaries:
-        rate = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
+    rate = schedule(options)
     if options.optimizer == "adam":
         return keras.optimizers.Adam(rate, epsilon=1e-8)
     return MomentumSGD(rate, momentum=0.9)
@@ -137,17 +105,6 @@ def _variant(options):
             )
         resolved.append(fixed or asked or defaults[name])
     return resolved
-
-
-def _number(name, text, kind=float):
-    try:
-        value = kind(text)
-    except ValueError as error:
-        wanted = {float: "number", int: "whole number"}[kind]
-        raise UserError(f"--{name}: '{text}' is not a {wanted}") from error
-    if not 0 <= value < math.inf:  # false for nan
-        raise UserError(f"--{name}: '{text}' must be finite and not negative")
-    return value
 
 
 def check(options):

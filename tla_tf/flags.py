@@ -3,72 +3,30 @@
 Hyper-parameters have no default here. Their values stand in flags/tla/<dataset>.flags.
 """
 
-import math
-
-from absl import flags
-
-from robust_tf.training.names import PRECISIONS, STRATEGIES, XLA_CHOICES
+from robust_tf.flag_topics import (
+    RECIPE,
+    Topic,
+    define_devices,
+    define_reading,
+    define_run,
+    define_schedule,
+)
+from robust_tf.training.names import PRECISIONS, XLA_CHOICES
 from tla_tf.names import ANCHORS, METHODS, NEGATIVES, POOLS, POSITIVES
-
-RECIPE = " From the recipe."
-LARGEST_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
-
-
-class _FiniteParser(flags.FloatParser):
-    """Refuses nan and inf, which absl lets through."""
-
-    def is_outside_bounds(self, val):
-        return not math.isfinite(val) or super().is_outside_bounds(val)
-
-
-class _Topic:
-    """Defines flags under one heading of --help."""
-
-    def __init__(self, heading, flag_values):
-        self._where = {"flag_values": flag_values, "module_name": heading}
-
-    def string(self, name, default, about):
-        flags.DEFINE_string(name, default, about, **self._where)
-
-    def choice(self, name, default, choices, about):
-        flags.DEFINE_enum(name, default, list(choices), about, **self._where)
-
-    def switch(self, name, default, about):
-        flags.DEFINE_boolean(name, default, about, **self._where)
-
-    def count(self, name, default, about, lowest=1, highest=None):
-        bounds = {"lower_bound": lowest, "upper_bound": highest}
-        flags.DEFINE_integer(name, default, about, **bounds, **self._where)
-
-    def seed(self, about):
-        self.count("seed", 0, about, lowest=0, highest=LARGEST_SEED)
-
-    def number(self, name, default, about, highest=None):
-        flags.DEFINE(_FiniteParser(0.0, highest), name, default, about, **self._where)
-
-    def numbers(self, name, default, about):
-        flags.DEFINE_list(name, default, about, **self._where)
 
 
 def define_train(flag_values):
     """Defines the flags of `python -m tla_tf.train`."""
-    run = _Topic("Run", flag_values)
-    run.string("workdir", None, "Run folder. Default: runs/tla_tf/<dataset>/<method>/seed<k>.")
-    run.seed("Seed of weights, batches, attack starts and selections.")
-    run.count("train_steps", None, "Updates in all; a run may be continued with more." + RECIPE)
-    run.count("checkpoint_every", None, "Updates between checkpoints and log lines." + RECIPE)
+    run = Topic("Run", flag_values)
+    define_run(run, "tla_tf", "<method>")
     run.string("init_from", None, "Run folder whose weights to start from (fine-tuning).")
 
-    data = _Topic("Data", flag_values)
+    data = Topic("Data", flag_values)
     data.string("dataset", "digits", "digits, mnist, cifar10, tiny_imagenet or folder.")
     _define_data(data)
-    data.count("limit_train", None, "Use the first n training images only.")
-    data.count("image_size", None, "Side in pixels that --dataset=folder resizes to." + RECIPE)
-    data.choice(
-        "on_bad_image", None, ("fail", "skip"), "Undecodable files of --dataset=folder." + RECIPE
-    )
+    define_reading(data)
 
-    method = _Topic("Method and model", flag_values)
+    method = Topic("Method and model", flag_values)
     method.choice("method", "tla", METHODS, "Training method.")
     method.string(
         "model",
@@ -77,47 +35,49 @@ def define_train(flag_values):
         + RECIPE,
     )
 
-    _define_attack(_Topic("Inner attack", flag_values))
-    _define_triplet(_Topic("Triplet loss (tla, tla_rn, tla_sa)", flag_values))
-    _define_pairing(_Topic("Logit pairing (alp)", flag_values))
-    _define_optimisation(_Topic("Optimisation", flag_values))
-    _define_devices(_Topic("Devices and precision", flag_values))
+    _define_attack(Topic("Inner attack", flag_values))
+    _define_triplet(Topic("Triplet loss (tla, tla_rn, tla_sa)", flag_values))
+    _define_pairing(Topic("Logit pairing (alp)", flag_values))
+    _define_optimisation(Topic("Optimisation", flag_values))
+    define_devices(Topic("Devices and precision", flag_values))
 
-    selection = _Topic("Selection", flag_values)
+    selection = Topic("Selection", flag_values)
     selection.count("held_out", 0, "Training images kept out, attacked at every checkpoint.", 0)
     selection.choice(
         "select", "last", ("last", "best"), "best: the network with the best held-out PGD-10."
     )
 
-    evaluation = _Topic("Evaluation after training", flag_values)
+    evaluation = Topic("Evaluation after training", flag_values)
     evaluation.numbers("eval_attacks", None, "As --attacks of tla_tf.evaluate." + RECIPE)
     evaluation.count("eval_batch_size", 250, "Images per attacked batch.")
 
 
 def define_evaluate(flag_values):
     """Defines the flags of `python -m tla_tf.evaluate`."""
-    run = _Topic("Run", flag_values)
+    run = Topic("Run", flag_values)
     run.string("workdir", None, "Folder of the finished run to evaluate. Required.")
     run.seed("Seed of the attacks' random starts.")
-    _define_data(_Topic("Data", flag_values))
-    attack = _Topic("Attacks", flag_values)
+    _define_data(Topic("Data", flag_values))
+    attack = Topic("Attacks", flag_values)
     attack.numbers(
         "attacks",
         ["clean", "fgsm", "pgd20"],
         "Comma-separated: clean, fgsm, bimN, pgdN, cwN, mimN with N steps; a number in front gives "
-        "restarts (20pgd20).",
+        "restarts (20pgd20); apgd-ce, apgd-dlr, apgd-t, fab-t, square; the groups standard "
+        "(AutoAttack: only what withstood the members before is attacked), table1, cleverhans.",
     )
+    attack.switch("fresh", False, "Attack again what RUN/evaluation has stored.")
     attack.string("eps", None, "Radius in [0, 1] pixels, also as 8/255. Default: of the training.")
     attack.choice("norm", "linf", ("linf", "l2"), "Norm of the ball.")
     attack.count("batch_size", 250, "Images per attacked batch.")
-    device = _Topic("Devices and precision", flag_values)
+    device = Topic("Devices and precision", flag_values)
     device.choice("precision", "float32", PRECISIONS, "Of the network under attack.")
     device.choice("jit_compile", "auto", XLA_CHOICES, "XLA; auto: on a GPU only.")
 
 
 def define_export(flag_values):
     """Defines the flags of `python -m tla_tf.export`."""
-    run = _Topic("Run", flag_values)
+    run = Topic("Run", flag_values)
     run.string("workdir", None, "Folder of the finished run to export. Required.")
     run.string("data_dir", None, "Folder of a --dataset=folder run. Default: of the training.")
     run.string("export_dir", None, "Where the SavedModel goes, as <export_dir>/1. Required.")
@@ -181,17 +141,9 @@ def _define_pairing(topic):
 def _define_optimisation(topic):
     topic.count("batch_size", None, "Images per update over all replicas." + RECIPE)
     topic.choice("optimizer", None, ("adam", "momentum"), "momentum: SGD, TF1 form." + RECIPE)
-    topic.numbers("learning_rates", None, "Of the stretches between boundaries." + RECIPE)
-    topic.numbers("boundaries", [], "Updates after which the next learning rate holds.")
+    define_schedule(topic)
     topic.number("weight_decay", None, "Of sum 1/2 |W|^2 over kernels." + RECIPE)
     topic.number("label_smoothing", 0.0, "Of the cross entropy, in loss and attack.", 1.0)
     topic.choice(
         "reduction", "mean", ("mean", "sum"), "Over the batch; sum: equation (1) literally."
     )
-
-
-def _define_devices(topic):
-    topic.choice("precision", "float32", PRECISIONS, "Keras policy of the network.")
-    topic.choice("strategy", "auto", STRATEGIES, "auto: all GPUs that divide the batch.")
-    topic.count("logical_cpus", 1, "Divide the processor into n devices (tests of replicas).")
-    topic.choice("jit_compile", "auto", XLA_CHOICES, "XLA; auto: on a GPU only.")

@@ -19,16 +19,10 @@ def main(argv=None):
 
 def train(options):
     """Trains as the flags say; returns the exit code."""
+    from robust_tf.training.training_run import execute
     from tla_tf.training_run import ClassifierTrainingRun
 
-    run = ClassifierTrainingRun(options)
-    run.check()
-    if not run.finished():
-        print(run.plan())
-        if not run.train():
-            return command_line.INTERRUPTED
-    print(run.report())
-    return 0
+    return execute(ClassifierTrainingRun(options))
 
 
 if __name__ == "__main__":

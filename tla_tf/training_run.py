@@ -9,7 +9,8 @@ from robust_tf.training.held_out import HeldOutMonitor
 from robust_tf.training.strategy import use_xla
 from robust_tf.training.training_run import TrainingRun
 from tla_tf import config
-from tla_tf.classifier_evaluation import evaluate, presets_of
+from tla_tf.attack_columns import attack_columns
+from tla_tf.classifier_evaluation import evaluation_of
 from tla_tf.finished_run import FinishedRun
 
 
@@ -35,7 +36,7 @@ class ClassifierTrainingRun(TrainingRun):
         options = self.options
         self.threat_model = config.threat_model(options.eps, options.norm)
         config.check(options)
-        presets_of(options.eval_attacks, self.threat_model)
+        self.columns = attack_columns(options.eval_attacks, self.threat_model, options.dataset)
         self.start_from = None
         if options.init_from is not None:
             self.start_from = FinishedRun(options.init_from, options.data_dir)
@@ -65,12 +66,19 @@ class ClassifierTrainingRun(TrainingRun):
             pool_mul=self.options.pool_mul,
         )
 
+    def images(self):
+        train, held_out = self.training_images()
+        return train, self.load("test", self.options.limit_test), held_out
+
     def training_images(self):
-        """Held out is the official validation split where there is one, otherwise the last training
-        images."""
+        """Returns (training examples, held-out examples or None).
+
+        Held out is the official validation split where there is one, otherwise the last training
+        images.
+        """
         options = self.options
         if not options.held_out:
-            return super().training_images()
+            return self.load("train", options.limit_train), None
         if "validation" in self.info.splits:
             held_out = self.load("validation", options.held_out)
             return self.load("train", options.limit_train), held_out
@@ -104,19 +112,18 @@ class ClassifierTrainingRun(TrainingRun):
     def unmeasured(self):
         found = read_results(self.folder.results) if self.folder.results.exists() else []
         measured = {result.attack for result in found}
-        return [name for name in self.options.eval_attacks if name not in measured]
+        return [c for c in self.columns if (c.ensemble or c.name) not in measured]
 
     def measure(self, test):
-        evaluate(
+        evaluation = evaluation_of(
             FinishedRun(self.folder.path, self.options.data_dir),
             test,
-            self.unmeasured(),
-            self.threat_model,
-            batch_size=self.options.eval_batch_size,
             seed=self.options.seed,
             precision="float32",
+            batch_size=self.options.eval_batch_size,
             xla=use_xla(self.options.jit_compile),
         )
+        evaluation.run(self.unmeasured())
 
     def report(self):
         folder = self.folder.path

@@ -26,12 +26,14 @@ class Result:
         attack, attack_settings: name, and steps, step_size, restarts, ...; "clean", {}.
         threat_model: eps, norm, lower, upper in the unit of images in [0, 1]; {} for "clean".
         metric, value: e.g. "accuracy", in [0, 1].
-        correct: number of images that `value` counts.
-        interval: (low, high), 95 % interval of `value` as a binomial proportion (Wilson).
+        correct: number of images that `value` counts, None where it counts none.
+        interval: (low, high), 95 % interval of `value` as a binomial proportion (Wilson), or None.
         precision: Keras policy of the attacked network.
         seed: of the attack's random draws.
         weights_hash: of the network's weights.
         versions: package name -> version.
+        after: what was tried before in an ensemble; only images that withstood it were attacked, and
+            `value` counts those that withstood it and this.
     """
 
     dataset: str
@@ -51,6 +53,12 @@ class Result:
     seed: int
     weights_hash: str
     versions: dict
+    after: tuple = ()
+
+    @property
+    def column(self):
+        """The attack as a column of a table: a member of an ensemble is none of its own."""
+        return f"{self.attack} after {', '.join(self.after)}" if self.after else self.attack
 
 
 def append_results(path, results):
@@ -74,7 +82,9 @@ def read_results(path):
         except json.JSONDecodeError:
             warnings.warn(f"{path}: line {number} was cut off and is left out", stacklevel=2)
             continue
-        results.append(Result(**{**fields, "interval": tuple(fields["interval"])}))
+        # JSON has no tuples.
+        tuples = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+        results.append(Result(**{**fields, **tuples}))
     return results
 
 
@@ -103,3 +113,4 @@ def versions():
         "numpy": np.__version__,
         "robust_tf": robust_tf.__version__,
     }
+

@@ -37,7 +37,7 @@ def retrieve(embeddings, labels, queries=None):
 
     A wrong image as near as a right one is ranked before it: equal distances, and a collapsed
     network, never earn anything. Nothing is sorted but the right images of a query; for the others
-    counting suffices. Memory: about 128 MB above the embeddings.
+    counting suffices. Memory: less than 512 MB above the embeddings.
 
     Args:
         embeddings: the gallery, unit vectors, float [n, d].

@@ -1,6 +1,4 @@
-"""Accuracy of a classifier on clean or attacked images."""
-
-import dataclasses
+"""Which images a classifier gets right, clean or attacked."""
 
 import numpy as np
 import tensorflow as tf
@@ -9,11 +7,20 @@ from tqdm import tqdm
 from robust_tf import randomness
 from robust_tf.data import image_files
 from robust_tf.errors import RunError
-from robust_tf.evaluation.records import Result, versions, weights_hash, wilson_interval
 
 
 def correct_predictions(
-    network, examples, preset=None, *, batch_size=250, seed=0, attack_batch=None, progress=True
+    network,
+    examples,
+    preset=None,
+    *,
+    batch_size=250,
+    seed=0,
+    attack_batch=None,
+    standing=None,
+    outcomes=None,
+    adversarial=None,
+    progress=True,
 ):
     """Returns which images the network classifies correctly, whatever the restarts of the attack.
 
@@ -30,6 +37,10 @@ def correct_predictions(
         seed: int; the random starts follow from seed, restart and number of the batch.
         attack_batch: what `compile_attack` returned for this network and preset; compiled here by
             default.
+        standing: bool [n], the images to attack; the others count as wrong. Default: all.
+        outcomes: mapping (restart, number of the batch) -> bool [images of the batch], read where it
+            has an entry and filled where it has none: an `OutcomeStore`, to go on after a crash.
+        adversarial: `AdversarialImages` to fill, or None.
         progress: whether to show a progress bar.
 
     Returns:
@@ -41,89 +52,64 @@ def correct_predictions(
     """
     _check_range(examples.images)
     attack_batch = attack_batch or compile_attack(network, preset)
-    name, restarts = _name_and_restarts(preset)
-    correct = np.ones(len(examples.labels), bool)
+    outcomes = {} if outcomes is None else outcomes
+    name, restarts = ("clean", 1) if preset is None else (preset.name, preset.restarts)
+    correct = np.ones(len(examples.labels), bool) if standing is None else standing.copy()
+
+    def outcome(restart, number, rows):
+        key = randomness.key(seed, number, f"evaluation, restart {restart}")
+        images, labels = _filled(examples, rows, batch_size, network)
+        logits, inside, attacked = attack_batch(images, labels, key)
+        _check_outcome(name, number, logits.numpy(), inside.numpy())
+        right = (np.argmax(logits, 1) == labels)[: len(rows)]
+        if adversarial is not None:
+            adversarial.update(rows, attacked.numpy()[: len(rows)], (restart == 0) | ~right)
+        return right
+
     for restart in range(restarts):
-        standing = np.flatnonzero(correct)
-        if not len(standing):
+        left = np.flatnonzero(correct)
+        if not len(left):
             break
-        batches = _batches(standing, batch_size)
         title = f"{name} {restart + 1}/{restarts}"
-        with tqdm(total=len(standing), desc=title, unit="image", disable=not progress) as bar:
-            for number, rows in enumerate(batches):
-                key = randomness.key(seed, number, f"evaluation, restart {restart}")
-                images, labels = _filled(examples, rows, batch_size, network)
-                logits, inside = attack_batch(images, labels, key)
-                _check_outcome(name, number, logits.numpy(), inside.numpy())
-                correct[rows] = (np.argmax(logits, 1) == labels)[: len(rows)]
+        with tqdm(total=len(left), desc=title, unit="image", disable=not progress) as bar:
+            for number, rows in enumerate(_batches(left, batch_size)):
+                if (restart, number) not in outcomes:
+                    outcomes[restart, number] = outcome(restart, number, rows)
+                correct[rows] = outcomes[restart, number]
                 bar.update(len(rows))
                 seen = correct if restart else correct[: rows[-1] + 1]
                 bar.set_postfix(accuracy=f"{100 * seen.mean():.2f} %", refresh=False)
     return correct
 
 
-def compile_attack(network, preset=None, *, jit_compile=False):
+def compile_attack(network, preset=None, *, source=None, jit_compile=False):
     """Returns the compiled function of one restart, for one shape of batches.
 
     Args:
         network, preset: as of `correct_predictions`.
+        source: classifier that the images are made on; by default the network itself.
         jit_compile: whether XLA compiles it.
 
     Returns:
-        (images [b, h, w, c], labels [b], key) -> (logits [b, classes], in ball and box, bool [b]).
+        (images [b, h, w, c], labels [b], key) ->
+        (logits [b, classes], in ball and box, bool [b], the attacked images).
     """
 
     def logits_fn(images):
         return network(images, training=False)["logits"]
 
+    def source_logits_fn(images):
+        return (source or network)(images, training=False)["logits"]
+
     @tf.function(jit_compile=jit_compile)
     def attack_batch(images, labels, key):
         if preset is None:
-            return logits_fn(images), tf.ones_like(labels, tf.bool)
-        attack, objective = preset.attack, preset.objective_factory(logits_fn, labels)
-        adversarial = attack.run(objective, images, key=key)
-        return logits_fn(adversarial), attack.threat_model.contains(adversarial, images)
+            return logits_fn(images), tf.ones_like(labels, tf.bool), images
+        adversarial = preset.run(source_logits_fn, images, labels, key)
+        inside = preset.attack.threat_model.contains(adversarial, images)
+        return logits_fn(adversarial), inside, adversarial
 
     return attack_batch
-
-
-def accuracy_result(
-    correct, network, preset=None, *, dataset, split, method, training_seed, precision, seed
-):
-    """Makes the `Result` of what `correct_predictions` returned for this network and preset."""
-    n, count = len(correct), int(np.sum(correct))
-    return Result(
-        dataset=dataset,
-        split=split,
-        n=n,
-        method=method,
-        model=network.name,
-        training_seed=training_seed,
-        attack=_name_and_restarts(preset)[0],
-        attack_settings=_settings(preset),
-        threat_model=dataclasses.asdict(preset.attack.threat_model) if preset else {},
-        metric="accuracy",
-        value=count / n,
-        correct=count,
-        interval=wilson_interval(count, n),
-        precision=precision,
-        seed=seed,
-        weights_hash=weights_hash(network),
-        versions=versions(),
-    )
-
-
-def _name_and_restarts(preset):
-    return ("clean", 1) if preset is None else (preset.name, preset.attack.restarts)
-
-
-def _settings(preset):
-    if preset is None:
-        return {}
-    attack = preset.attack
-    settings = {name: getattr(attack, name) for name in ("steps", "step_size", "restarts")}
-    momentum = vars(attack.momentum) if attack.momentum else None
-    return {**settings, "random_start": attack.random_start, "momentum": momentum}
 
 
 def _batches(indices, size):

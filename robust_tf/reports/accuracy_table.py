@@ -22,7 +22,7 @@ def markdown_table(results):
 def _cells(result):
     settings, (low, high) = result.attack_settings, result.interval
     return (
-        result.attack,
+        result.column,
         str(settings.get("steps", "-")),
         _magnitude(settings.get("step_size")),
         str(settings.get("restarts", "-")),

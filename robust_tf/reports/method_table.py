@@ -13,10 +13,10 @@ def method_table(results):
     Args:
         results: list of `Result` of one dataset.
     """
-    attacks = list(dict.fromkeys(result.attack for result in results))
+    attacks = list(dict.fromkeys(result.column for result in results))
     cells = collections.defaultdict(dict)
     for result in results:
-        where = (result.method, result.model), result.attack
+        where = (result.method, result.model), result.column
         cells[where][result.training_seed] = 100 * result.value
     rows = list(dict.fromkeys((result.method, result.model) for result in results))
     lines = [["method", "model", "seeds", "n", *attacks], ["---"] * (4 + len(attacks))]

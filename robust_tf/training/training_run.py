@@ -5,6 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
+from robust_tf.command_line import INTERRUPTED
 from robust_tf.data import registry as data
 from robust_tf.errors import UserError
 from robust_tf.training import fitting, strategy
@@ -77,8 +78,7 @@ class TrainingRun:
     def train(self):
         """Trains and measures what is left of it; returns False where Ctrl-C stopped training."""
         options = self.options
-        examples, held_out = self.training_images()
-        test = self.load("test", options.limit_test)
+        examples, test, held_out = self.images()
         self.folder.claim(self.flags, self.info.class_names)
         if not self.folder.final_weights.exists():
             done = fitting.train(
@@ -134,9 +134,9 @@ class TrainingRun:
         """Returns the dataset of the batches of the updates start..stop-1."""
         raise NotImplementedError
 
-    def training_images(self):
-        """Returns (training examples, held-out examples or None)."""
-        return self.load("train", self.options.limit_train), None
+    def images(self):
+        """Returns (training examples, test examples, held-out examples or None)."""
+        raise NotImplementedError
 
     def monitors(self, held_out):
         """Returns Keras callbacks that add to the logs of an interval."""
@@ -159,3 +159,14 @@ class TrainingRun:
     def report(self):
         """Returns the results as a table, the run folder, and what to do next."""
         raise NotImplementedError
+
+
+def execute(run):
+    """Does the whole run, or what is left of it; returns the exit code."""
+    run.check()
+    if not run.finished():
+        print(run.plan())
+        if not run.train():
+            return INTERRUPTED
+    print(run.report())
+    return 0

@@ -1,6 +1,6 @@
-"""One device with two shards and two replicas give the same weights: attack, mining and Adam included.
+"""One device with two shards and two replicas give the same weights, attack and mining included.
 
-In float64, since sign() and Adam amplify the rounding of float32; there the first losses are compared.
+In float64: sign() and Adam amplify the rounding of float32; there the first losses are compared.
 """
 
 import os

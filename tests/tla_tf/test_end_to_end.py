@@ -19,7 +19,7 @@ from tla_tf.flags import define_evaluate, define_export, define_train
 from tla_tf.names import METHODS
 
 RUN_FOLDER = {"flags.txt", "config.json", "metrics.jsonl", "tensorboard", "checkpoints"}
-RUN_FOLDER |= {"final.keras", "results.jsonl"}
+RUN_FOLDER |= {"final.keras", "results.jsonl", "evaluation"}
 
 
 def test_smoke_run_leaves_a_complete_folder(smoke, tmp_path, monkeypatch, capsys):
@@ -82,8 +82,12 @@ def test_evaluation_adds_records(smoke, finished, tmp_path, capsys):
     flags = ["--attacks=pgd2,2pgd1", "--limit_test=40"]
     assert evaluate.main(["evaluate", f"--workdir={finished}", *flags]) == 0
     assert evaluate.main(["evaluate", f"--workdir={finished}", "--attacks=fgsm", "--eps=0"]) == 0
-    assert "2pgd1" in capsys.readouterr().out
-    again, restarts, unharmed = read_results(finished / "results.jsonl")[len(before) :]
+    said = capsys.readouterr().out
+    assert "2pgd1" in said and "pgd2: stored" in said
+    added = read_results(finished / "results.jsonl")[len(before) :]
+    again, restarts, worst, unharmed, _ = added
+    assert (worst.attack, worst.n) == ("worst case", 40)
+    assert worst.value <= min(again.value, restarts.value, before[0].value)
     assert (again.attack, again.value) == (before[2].attack, before[2].value)
     assert restarts.attack_settings["restarts"] == 2
     assert (unharmed.n, unharmed.threat_model["eps"]) == (360, 0.0)

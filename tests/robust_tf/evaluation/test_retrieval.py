@@ -13,7 +13,7 @@ LABELS = np.repeat([0, 1, 2], 4)
 
 
 def brute_force(embeddings, labels, queries):
-    """(first hit, AP, MAP@R, MAP@10) of each query from one sort, wrong images first among equals."""
+    """(first hit, AP, MAP@R, MAP@10) of each query from a sort, wrong images first among equals."""
     rows = []
     for own, query in enumerate(queries):
         distance = 1.0 - embeddings @ query

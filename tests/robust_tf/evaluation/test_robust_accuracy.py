@@ -9,17 +9,7 @@ import tensorflow as tf
 from robust_tf import randomness
 from robust_tf.attacks import presets
 from robust_tf.errors import RunError
-from robust_tf.evaluation.records import (
-    append_results,
-    read_results,
-    weights_hash,
-    wilson_interval,
-)
-from robust_tf.evaluation.robust_accuracy import (
-    accuracy_result,
-    compile_attack,
-    correct_predictions,
-)
+from robust_tf.evaluation.robust_accuracy import compile_attack, correct_predictions
 from robust_tf.threat_model import ThreatModel
 
 SIDE = 4
@@ -67,7 +57,10 @@ class Noise:
         return x + self.reach * (2 * randomness.uniform(x.shape, key) - 1)
 
     def preset(self):
-        return SimpleNamespace(name="noise", attack=self, objective_factory=lambda f, y: (f, y))
+        def run(logits_fn, x, y, key):
+            return self.run((logits_fn, y), x, key=key)
+
+        return SimpleNamespace(name="noise", attack=self, restarts=self.restarts, run=run)
 
 
 def noise_of(seed, restart, number, batch_size, reach=0.3):
@@ -175,26 +168,6 @@ def test_the_named_attacks_move_the_threshold_by_eps(network, jit_compile):
         np.testing.assert_array_equal(correct, np.abs(data.images[:, 0, 0, 0] - 0.5) > 0.2)
 
 
-def test_settings_of_a_named_attack_can_be_stored(network, tmp_path):
-    preset = presets.get("mim3", ThreatModel("8/255"))
-    result = accuracy_result(
-        np.array([True]),
-        network,
-        preset,
-        dataset="digits",
-        split="test",
-        method="AT",
-        training_seed=3,
-        precision="float32",
-        seed=0,
-    )
-    append_results(tmp_path / "results.jsonl", [result])
-
-    assert read_results(tmp_path / "results.jsonl") == [result]
-    assert result.threat_model["eps"] == pytest.approx(8 / 255)
-    assert result.attack_settings["momentum"]["form"] == "accumulate"
-
-
 @pytest.mark.parametrize("bad, shown", [(1.5, "1.5"), (-0.25, "-0.25"), (np.nan, "nan")])
 def test_images_outside_the_unit_interval_are_refused(network, bad, shown):
     with pytest.raises(ValueError, match=rf"in \[0, 1\].*{shown}"):
@@ -219,19 +192,36 @@ def test_progress_shows_the_current_accuracy(network, capsys):
     assert "clean 1/1" in shown and "75.00 %" in shown
 
 
-def test_result_says_what_was_measured(network):
-    correct = np.array([True, True, False, True])
-    where = {"dataset": "digits", "split": "test", "method": "AT", "training_seed": 3, "seed": 4}
-    where["precision"] = "mixed_bfloat16"
-    attacked = accuracy_result(correct, network, Noise(restarts=2).preset(), **where)
-    clean = accuracy_result(correct, network, **where)
+def test_only_standing_images_are_attacked_and_the_others_are_wrong(network):
+    data = examples(np.linspace(0.05, 0.95, 10))
+    standing = np.arange(10) % 3 > 0
+    counted = []
+    attack_batch = compile_attack(network)
 
-    assert (attacked.n, attacked.correct, attacked.value) == (4, 3, 0.75)
-    assert attacked.metric == "accuracy"
-    assert attacked.interval == wilson_interval(3, 4)
-    assert {name: getattr(attacked, name) for name in where} == where
-    assert attacked.model == "threshold" and attacked.weights_hash == weights_hash(network)
-    assert attacked.attack == "noise" and attacked.threat_model == {"eps": 0.3}
-    settings = {"steps": 5, "step_size": 0.1, "restarts": 2, "random_start": True, "momentum": None}
-    assert attacked.attack_settings == settings
-    assert (clean.attack, clean.attack_settings, clean.threat_model) == ("clean", {}, {})
+    def counting(images, labels, key):
+        counted.append(images)
+        return attack_batch(images, labels, key)
+
+    correct = correct_predictions(
+        network, data, batch_size=3, standing=standing, attack_batch=counting
+    )
+    np.testing.assert_array_equal(correct, standing)
+    shown = np.concatenate(counted)[:6, 0, 0, 0]
+    np.testing.assert_array_equal(shown, data.images[standing, 0, 0, 0])
+
+
+def test_stored_outcomes_are_taken_instead_of_attacking(network):
+    data, preset = examples(np.linspace(0.3, 0.7, 10)), Noise(restarts=3).preset()
+    outcomes = {}
+    whole = correct_predictions(network, data, preset, batch_size=4, outcomes=outcomes)
+
+    def forbidden(*args):
+        raise AssertionError("attacked again")
+
+    again = {"batch_size": 4, "attack_batch": forbidden}
+    np.testing.assert_array_equal(
+        correct_predictions(network, data, preset, outcomes=dict(outcomes), **again), whole
+    )
+    del outcomes[max(outcomes)]
+    rest = correct_predictions(network, data, preset, batch_size=4, outcomes=outcomes)
+    np.testing.assert_array_equal(rest, whole)

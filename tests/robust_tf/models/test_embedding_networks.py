@@ -1,4 +1,4 @@
-"""Embedding networks: sizes, unit length, batch norm modes, and ResNet-18 against plain operations."""
+"""Embedding networks: sizes, unit length, batch norm, and the ResNets against plain operations."""
 
 from types import SimpleNamespace
 
@@ -94,10 +94,10 @@ def test_weights_survive_a_file(tmp_path):
     )
 
 
-@pytest.mark.parametrize("side", [33, 64])
-def test_resnet18_is_torchvisions(side, policy):
+@pytest.mark.parametrize("name, side", [("resnet18", 33), ("resnet18", 64), ("resnet50", 33)])
+def test_resnets_are_torchvisions(name, side, policy):
     policy("float64")
-    model = get_embedding("resnet18", dataset(side, 3), "frozen")
+    model = get_embedding(name, dataset(side, 3), "frozen")
     random = np.random.default_rng(1)
     weights = {}
     for layer in model.layers:
@@ -106,12 +106,13 @@ def test_resnet18_is_torchvisions(side, policy):
                 weight.assign(random.uniform(0.5, 1.5, weight.shape))
             weights[f"{layer.name} {weight.name}"] = weight.numpy()
     images = images_for(model)
-    expected = naive_resnet18(images, weights)
+    expected = naive_resnet(images, weights)
     np.testing.assert_allclose(model(images)["embedding"], expected, atol=1e-10)
 
 
-def naive_resnet18(images, weights):
+def naive_resnet(images, weights):
     """torchvision's forward pass, its paddings written out."""
+    bottleneck = "layer1.0.conv3 kernel" in weights
 
     def convolved(x, name, stride, pad):
         pads = [[0, 0], [pad, pad], [pad, pad], [0, 0]]
@@ -123,8 +124,13 @@ def naive_resnet18(images, weights):
         return (x - mean) / np.sqrt(variance + 1e-5) * scale + offset
 
     def block(x, name, stride):
-        out = tf.nn.relu(normalized(convolved(x, f"{name}.conv1", stride, 1), f"{name}.bn1"))
-        out = normalized(convolved(out, f"{name}.conv2", 1, 1), f"{name}.bn2")
+        # (stride, padding) of every convolution
+        plan = [(1, 0), (stride, 1), (1, 0)] if bottleneck else [(stride, 1), (1, 1)]
+        out = x
+        for number, settings in enumerate(plan, 1):
+            out = convolved(out, f"{name}.conv{number}", *settings)
+            out = normalized(out, f"{name}.bn{number}")
+            out = tf.nn.relu(out) if number < len(plan) else out
         if f"{name}.downsample.0 kernel" in weights:
             x = convolved(x, f"{name}.downsample.0", stride, 0)
             x = normalized(x, f"{name}.downsample.1")
@@ -134,7 +140,7 @@ def naive_resnet18(images, weights):
     x = tf.nn.relu(normalized(convolved(x, "conv1", 2, 3), "bn1"))
     x = tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 1], [1, 1], [0, 0]])
     for stage in range(4):
-        for number in range(2):
+        for number in range((3, 4, 6, 3)[stage] if bottleneck else 2):
             x = block(x, f"layer{stage + 1}.{number}", 2 if stage and not number else 1)
     x = tf.reduce_mean(x, [1, 2]) @ weights["fc kernel"] + weights["fc bias"]
     return x / np.linalg.norm(x, axis=1, keepdims=True)

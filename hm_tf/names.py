@@ -1,0 +1,7 @@
+"""What the flags may be set to, and what a defense is called; free of TensorFlow."""
+
+DEFENSES = ("hm", "none", "est", "act", "minmax", "ses")
+SAMPLERS = ("random", "semihard", "softhard", "distance", "hardest")
+MODES = ("fixed", "compat")
+BN_MODES = ("frozen", "live")
+TITLES = {"none": "N/A", "est": "EST", "act": "ACT", "minmax": "MinMax", "ses": "SES"}

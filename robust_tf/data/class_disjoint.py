@@ -1,0 +1,75 @@
+"""Training and test classes without a class in common, as metric learning is measured."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from robust_tf.data import registry
+from robust_tf.data.examples import Examples
+from robust_tf.errors import UserError
+
+# Sets whose own split is one of images, not of classes: both parts are joined and divided anew.
+DIVIDED = ("digits", "folder")
+
+
+def load(name, data_dir=None, train_classes=None, **reading):
+    """Returns (DatasetInfo, training Examples, test Examples).
+
+    Digits and folders are divided: the first half of the sorted classes trains, or those of a file.
+    Sets of classes that are disjoint already, and MNIST, whose ten classes train and test in the
+    HM paper, are read as they are.
+
+    Args:
+        name: a data set of `registry.names()`.
+        data_dir: folder with the data.
+        train_classes: path of a file with one class name per line, for `DIVIDED` sets.
+        **reading: see `registry.get`.
+
+    Raises:
+        UserError: fewer than two classes on a side, or class names that the data do not have.
+    """
+    info = registry.get(name, data_dir, **reading)
+    parts = [registry.load(name, split, data_dir, **reading) for split in ("train", "test")]
+    if name not in DIVIDED:
+        if train_classes is not None:
+            raise UserError(f"--train_classes is for {' and '.join(DIVIDED)}; {name} has its split")
+        return info, *parts
+    train, test = divide(join(*parts), _training_labels(info, train_classes))
+    splits = {"train": len(train), "test": len(test)}
+    return dataclasses.replace(info, splits=splits, class_disjoint=True), train, test
+
+
+def join(first, second):
+    """Returns all examples of two sets, in order."""
+    images = np.concatenate([first.images, second.images])
+    labels = np.concatenate([first.labels, second.labels])
+    return Examples(images, labels, first.encoded_shape)
+
+
+def divide(examples, training_labels):
+    """Returns (examples with one of the labels, all others)."""
+    trains = np.isin(examples.labels, list(training_labels))
+    return tuple(
+        Examples(examples.images[rows], examples.labels[rows], examples.encoded_shape)
+        for rows in (trains, ~trains)
+    )
+
+
+def _training_labels(info, train_classes):
+    names = info.class_names
+    if train_classes is None:
+        chosen = names[: len(names) // 2]
+    else:
+        path = pathlib.Path(train_classes)
+        if not path.is_file():
+            raise UserError(f"--train_classes={path} is not a file with one class name per line")
+        chosen = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    if unknown := sorted(set(chosen) - set(names)):
+        raise UserError(f"--train_classes: the data have no class {', '.join(unknown[:5])}")
+    if not 2 <= len(set(chosen)) <= len(names) - 2:
+        raise UserError(
+            f"{len(set(chosen))} of {len(names)} classes would train; metric learning needs at "
+            "least two to train and two to test"
+        )
+    return [names.index(name) for name in chosen]

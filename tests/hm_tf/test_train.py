@@ -1,0 +1,89 @@
+"""python -m hm_tf.train: the smoke run, its continuation, and mistakes that end in one line."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from hm_tf import train
+from robust_tf.evaluation.records import read_results
+from tla_tf import train as tla_train
+
+SMOKE = "--flagfile=flags/hm/smoke.flags"
+
+
+def weights(folder):
+    return keras.models.load_model(folder / "final.keras").get_weights()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hm") / "run"
+    assert train.main(["train", SMOKE, f"--workdir={folder}"]) == 0
+    return folder
+
+
+def test_results_of_the_unseen_classes(finished):
+    results = {(r.attack, r.metric): r for r in read_results(finished / "results.jsonl")}
+    assert len(results) == 6
+    assert all(0 <= result.value <= 1 and result.n == 100 for result in results.values())
+    assert results["clean", "R@1"].method == "HM[S,gLGA]&ICS"
+    assert results["clean", "R@1"].correct == round(100 * results["clean", "R@1"].value)
+    assert results["clean", "mAP"].interval is None
+    assert results["ES", "R@1"].attack_settings["steps"] == 2
+
+
+def test_the_same_command_reprints_the_result(finished, capsys):
+    before = (finished / "results.jsonl").read_text()
+    assert train.main(["train", SMOKE, f"--workdir={finished}"]) == 0
+    assert "R@1" in capsys.readouterr().out
+    assert (finished / "results.jsonl").read_text() == before
+
+
+def test_a_continued_run_equals_a_whole_one(finished, tmp_path):
+    """The loss of the update before is part of a checkpoint: without it the destination would start
+    anew."""
+    folder = tmp_path / "run"
+    for steps in (4, 8):
+        assert train.main(["train", SMOKE, f"--train_steps={steps}", f"--workdir={folder}"]) == 0
+    for one, other in zip(weights(finished), weights(folder), strict=True):
+        np.testing.assert_array_equal(one, other)
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [4, 8]
+
+
+@pytest.mark.parametrize("defense", ["none", "est", "act", "minmax", "ses"])
+def test_every_baseline_runs(defense, tmp_path):
+    flags = [f"--defense={defense}", "--source=random", "--ics=0", "--train_steps=2"]
+    assert train.main(["train", SMOKE, *flags, f"--workdir={tmp_path / 'run'}"]) == 0
+
+
+@pytest.mark.parametrize(
+    "flags, text",
+    [
+        (["--defense=act"], "--ics"),
+        (["--defense=unknown"], "unknown"),
+        (["--source=nearest"], "source"),
+        (["--destination=nearest"], "unknown destination"),
+        (["--destination=3"], "between -2 and 2"),
+        (["--destination=math.pow"], "math.pow"),
+        (["--model=resnet99"], "resnet99"),
+        (["--dataset=nowhere"], "nowhere"),
+        (["--eps=8"], "8/255"),
+        (["--batch_size=30"], "--shard_size"),
+        (["--train_classes=/nowhere/classes"], "train_classes"),
+    ],
+)
+def test_mistakes_end_in_one_line(flags, text, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert train.main(["train", SMOKE, *flags, f"--workdir={folder}"]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and text in lines[0]
+    assert not folder.exists()
+
+
+def test_a_run_of_the_other_paper_is_refused(finished, capsys):
+    smoke = "--flagfile=flags/tla/smoke.flags"
+    assert tla_train.main(["train", smoke, f"--workdir={finished}"]) == 2
+    assert "another run" in capsys.readouterr().err

@@ -1,0 +1,85 @@
+"""From the names given to --attacks to the columns of the table."""
+
+import dataclasses
+
+from robust_tf.attacks import presets
+from robust_tf.attacks.presets import Preset
+from robust_tf.errors import UserError
+
+CLEAN = "clean"
+ENSEMBLE = "standard"
+TRANSFER = "transfer"
+# Steps of the black-box column of TLA, table 1; other datasets take those of CIFAR-10.
+BLACK_BOX = {"mnist": "pgd100", "cifar10": "pgd7", "tiny_imagenet": "pgd10"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """One attack to run.
+
+    Attributes:
+        name: of the attack.
+        preset: its `Preset`; None for clean images.
+        ensemble: name of the ensemble it is run as a member of, after those before it; None alone.
+        substitute: number of the substitute that the images are made on; None for the network.
+    """
+
+    name: str
+    preset: Preset | None
+    ensemble: str | None = None
+    substitute: int | None = None
+
+
+def attack_columns(names, threat_model, dataset, substitutes=0):
+    """Returns the list of `Column` that the names stand for, in order, each once.
+
+    Groups are replaced by their members (`presets.expand`); those of "standard" stay an ensemble.
+    "transfer" attacks every substitute with the PGD of the black-box column of TLA's table 1 and
+    evaluates its images here; "transfer-NAME" does so with the attack NAME. It is appended where
+    there are substitutes and no name asks for them.
+
+    Args:
+        names: list of str.
+        threat_model: `ThreatModel`.
+        dataset: name of the dataset, which decides on steps.
+        substitutes: how many there are.
+
+    Raises:
+        UserError: no name, unknown names, a transfer without substitutes.
+    """
+    if not names:
+        raise UserError("no attack was named; e.g. --attacks=clean,fgsm,pgd20")
+    transfers = [name for name in names if name.partition("-")[0] == TRANSFER]
+    if transfers and not substitutes:
+        raise UserError(f"attack '{transfers[0]}' needs --substitute=RUN, the run to transfer from")
+    if substitutes and not transfers:
+        names = [*names, TRANSFER]
+    columns, unknown = [], []
+    for name in names:
+        try:
+            columns += _columns_of(name, threat_model, dataset, substitutes)
+        except ValueError:
+            unknown.append(repr(name))
+    if unknown:
+        raise UserError(
+            f"unknown attacks: {', '.join(unknown)}; allowed: {CLEAN}, {presets.ALLOWED}; with "
+            f"--substitute {TRANSFER}, {TRANSFER}-NAME"
+        )
+    return list({(c.name, c.ensemble, c.substitute): c for c in columns}.values())
+
+
+def _columns_of(name, threat_model, dataset, substitutes):
+    if name == CLEAN:
+        return [Column(name, None)]
+    kind, _, attack = name.partition("-")
+    if kind == TRANSFER:
+        attack = attack or BLACK_BOX.get(dataset, BLACK_BOX["cifar10"])
+        named = dataclasses.replace(
+            presets.get(attack, threat_model), name=f"{TRANSFER}-{attack}"
+        )
+        return [Column(named.name, named, substitute=number) for number in range(substitutes)]
+    ensemble = ENSEMBLE if name == ENSEMBLE else None
+    # The columns of table 1 begin with clean images, which are no attack.
+    first = [Column(CLEAN, None)] if name == "table1" else []
+    members = presets.expand([name], dataset)
+    return first + [Column(m, presets.get(m, threat_model), ensemble) for m in members]
