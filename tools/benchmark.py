@@ -2,12 +2,14 @@
 
     python tools/benchmark.py training --flagfile=flags/tla/cifar10_quick.flags
     python tools/benchmark.py input --dataset=cifar10 --data_dir=DIR
+    python tools/benchmark.py precision --flagfile=flags/tla/cifar10_quick.flags --model=wrn_10_4
 
 training: time of a train step of each method relative to AT, of a PGD step relative to one bare
-compiled forward-plus-input-gradient pass, and the shares of attack and input in a step. input: how
-many times faster the pipeline feeds than the step of the recipe consumes. Images are random where no
---data_dir is given; all other flags are those of tla_tf.train. Every round times each row once, in
-turn, and a ratio is the median of the rounds' ratios, so that a drift of the machine cancels.
+compiled forward-plus-input-gradient pass, and the share of the attack in a step. input: how many
+times faster the pipeline feeds, batch after batch, than the step of the recipe consumes. precision: a
+step of AT in float32 against mixed_bfloat16. Images are random where no --data_dir is given; all
+other flags are those of tla_tf.train. Every round times each row once, in turn, and a ratio is the
+median of the rounds' ratios, so that a drift of the machine cancels.
 """
 
 import os
@@ -30,6 +32,7 @@ from robust_tf.training.strategy import use_xla
 from tla_tf import config, flags
 
 ROUNDS = 15
+BATCHES = 20  # in a row: more than the pipeline has ready while nobody asks
 # Row -> flags on top of the recipe.
 METHODS = {
     "um": ["--method=um"],
@@ -41,26 +44,36 @@ METHODS = {
 }
 
 
+PRECISIONS = {
+    "float32": ["--method=at", "--precision=float32"],
+    "mixed_bfloat16": ["--method=at", "--precision=mixed_bfloat16"],
+}
+
+
 def main(arguments):
     what, *given = arguments or [""]
-    if what not in ("training", "input"):
-        sys.exit("usage: python tools/benchmark.py training | input [flags of tla_tf.train]")
+    if what not in ("training", "input", "precision"):
+        sys.exit("usage: python tools/benchmark.py training | input | precision [flags of train]")
     options = _options(given)
     examples = _examples(options)
     print(
-        f"{options.model}, {options.batch_size} images of {options.dataset}, {options.attack_steps} "
-        f"attack steps, {options.precision}; medians of {ROUNDS} rounds, {os.cpu_count()} processors"
+        f"{options.model}, {options.batch_size} images of {options.dataset}, "
+        f"{options.attack_steps} attack steps; medians of {ROUNDS} rounds, "
+        f"{os.cpu_count()} processors"
     )
+    variants = {"training": METHODS, "precision": PRECISIONS, "input": {"step": []}}[what]
     rows = {}
-    for name, extra in METHODS.items() if what == "training" else [(options.method, [])]:
+    for name, extra in variants.items():
         row_options = _options([*given, *extra])
         dataset = iter(_dataset(row_options, examples))
         rows[name] = _train_step(row_options, next(dataset))
-        if what == "input":
-            rows["next batch"] = lambda: next(dataset)
     if what == "training":
         rows["attack of a step"], rows["bare pass"] = _attack_and_bare_pass(options, examples)
-    _report(rows, what, options)
+    if what == "input":
+        rows[f"{BATCHES} batches"] = lambda: [next(dataset) for _ in range(BATCHES)]
+    times = _measure(rows)
+    for line in _ratios(what, times, options.attack_steps):
+        print(line)
 
 
 def _options(given):
@@ -133,7 +146,8 @@ def _attack_and_bare_pass(options, examples):
     return lambda: craft(*inputs).numpy(), lambda: bare(*inputs).numpy()
 
 
-def _report(rows, what, options):
+def _measure(rows):
+    """Prints the table of times; returns row -> milliseconds [rounds]."""
     for run in rows.values():  # compiles
         run(), run()
     times = {name: [] for name in rows}
@@ -143,24 +157,34 @@ def _report(rows, what, options):
             run()
             times[name].append(1000 * (time.perf_counter() - start))
     times = {name: np.array(values) for name, values in times.items()}
-    print("| | ms, median | min to max |\n|---|---|---|")
+    print("\n| | ms, median | min to max |\n|---|---|---|")
     for name, values in times.items():
         print(f"| {name} | {np.median(values):.1f} | {values.min():.1f} to {values.max():.1f} |")
+    return times
+
+
+def _ratios(what, times, attack_steps):
+    yield "\n| ratio | median (quartiles) | goal |\n|---|---|---|"
     if what == "input":
-        step = options.method
-        print(f"step / next batch: {_ratio(times[step], times['next batch'])} (goal >= 5)")
-        return
-    for name in METHODS:
-        print(f"{name} / at: {_ratio(times[name], times['at'])}")
-    print(f"attack / step of at: {_ratio(times['attack of a step'], times['at'])}")
-    per_step = times["attack of a step"] / options.attack_steps
-    print(f"PGD step / bare pass: {_ratio(per_step, times['bare pass'])} (goal <= 1.10)")
+        batch = times[f"{BATCHES} batches"] / BATCHES
+        yield f"| step / batch | {_ratio(times['step'], batch)} | >= 5 |"
+    elif what == "precision":
+        ratio = _ratio(times["float32"], times["mixed_bfloat16"])
+        yield f"| float32 / mixed_bfloat16 | {ratio} | >= 1.8 |"
+    else:
+        for name in METHODS:
+            goal = "<= 1.25" if name == "tla, pool=batch" else ""
+            yield f"| {name} / at | {_ratio(times[name], times['at'])} | {goal} |"
+        attack = times["attack of a step"]
+        yield f"| attack / step of at | {_ratio(attack, times['at'])} | |"
+        step = _ratio(attack / attack_steps, times["bare pass"])
+        yield f"| PGD step / bare pass | {step} | <= 1.10 |"
 
 
 def _ratio(numerator, denominator):
     """Median and quartiles of the rounds' ratios."""
     low, middle, high = np.percentile(numerator / denominator, [25, 50, 75])
-    return f"{middle:.2f} (quartiles {low:.2f} to {high:.2f})"
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
 
 
 if __name__ == "__main__":
