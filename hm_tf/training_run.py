@@ -62,7 +62,7 @@ class MetricTrainingRun(TrainingRun):
         if options.dataset in class_disjoint.DIVIDED:
             train, test = self._divided
         else:
-            _, train, test = self._read()
+            self.info, train, test = self._read()
         return train.take(options.limit_train), test.take(options.limit_test), None
 
     def unmeasured(self):

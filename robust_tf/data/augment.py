@@ -1,4 +1,4 @@
-"""Random crops of the zero-padded image and horizontal flips, as in the TLA authors' code."""
+"""Random crops and horizontal flips, as in the TLA and the HM authors' code."""
 
 import dataclasses
 
@@ -25,12 +25,41 @@ class Augment:
             images: [n, h, w, c] of static shape, any dtype.
             key: int32 [2], see `robust_tf.randomness.key`; the same key gives the same copies.
         """
-        count = images.shape[0]
-        keys = tf.unstack(tf.random.split(key, 2))
-        offsets = tf.random.stateless_uniform([count, 2], keys[0], 0, 2 * self.pad + 1, tf.int32)
-        flips = tf.random.stateless_uniform([count], keys[1], 0, 2, tf.int32)
-        flips = tf.cast(flips, tf.bool) if self.flip else tf.zeros([count], tf.bool)
-        return crop_and_flip(images, self.pad, offsets, flips)
+        return crop_and_flip(images, self.pad, *_draw(images, 2 * self.pad, self.flip, key))
+
+
+@dataclasses.dataclass(frozen=True)
+class ResizedCrop:
+    """Crops photos at a random place and flips half of them (HM, authors' code).
+
+    All photos are square then, `resized` pixels wide: 256 for a window of 224.
+
+    Attributes:
+        size: side of the window in pixels; its offsets are uniform in 0..resized - size,
+            independent per image and axis.
+    """
+
+    size: int
+
+    @property
+    def resized(self):
+        """Side in pixels that photos are resized to before."""
+        return round(self.size * 256 / 224)
+
+    def __call__(self, images, key):
+        """Returns windows of `images` at random places.
+
+        Args:
+            images: [n, resized, resized, c] of static shape, any dtype.
+            key: as of `Augment`.
+        """
+        shape = (self.size, self.size)
+        return _windows(images, shape, *_draw(images, self.resized - self.size, True, key))
+
+    def centre(self, images):
+        """Returns the windows in the middle, for evaluation: [n, size, size, c]."""
+        first = (self.resized - self.size) // 2
+        return images[:, first : first + self.size, first : first + self.size]
 
 
 def crop_and_flip(images, pad, offsets, flips):
@@ -42,8 +71,21 @@ def crop_and_flip(images, pad, offsets, flips):
         offsets: int32 [n, 2], first row and first column of the window, in 0..2 * pad.
         flips: bool [n], which windows to mirror left to right.
     """
-    height, width = images.shape[1:3]
+    padded = tf.pad(images, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
+    return _windows(padded, images.shape[1:3], offsets, flips)
+
+
+def _draw(images, last, flip, key):
+    """Returns offsets int32 [n, 2] in 0..last and flips bool [n]."""
+    count = images.shape[0]
+    keys = tf.unstack(tf.random.split(key, 2))
+    offsets = tf.random.stateless_uniform([count, 2], keys[0], 0, last + 1, tf.int32)
+    flips = tf.random.stateless_uniform([count], keys[1], 0, 2, tf.int32)
+    return offsets, tf.cast(flips, tf.bool) if flip else tf.zeros([count], tf.bool)
+
+
+def _windows(images, shape, offsets, flips):
+    height, width = shape
     rows = offsets[:, :1] + tf.range(height)
     columns = tf.where(flips[:, None], tf.range(width)[::-1], tf.range(width)) + offsets[:, 1:]
-    padded = tf.pad(images, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
-    return tf.gather(tf.gather(padded, rows, batch_dims=1), columns, axis=2, batch_dims=1)
+    return tf.gather(tf.gather(images, rows, batch_dims=1), columns, axis=2, batch_dims=1)

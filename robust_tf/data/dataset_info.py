@@ -1,10 +1,11 @@
 """What is known of a data set before anything is read."""
 
 import dataclasses
+from typing import Union
 
 from absl import logging
 
-from robust_tf.data.augment import Augment
+from robust_tf.data.augment import Augment, ResizedCrop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +22,8 @@ class DatasetInfo:
         augment: the augmentation of training images.
         standardize: whether per-image standardisation is the model's first layer.
         class_disjoint: whether train and test have no class in common (metric learning).
+        on_bad_image: "fail" or "skip", what a reader of files does about those that it cannot
+            decode.
     """
 
     name: str
@@ -29,22 +32,30 @@ class DatasetInfo:
     splits: dict
     source: str
     download_mb: float = 0.0
-    augment: Augment = Augment()
+    augment: Union[Augment, ResizedCrop] = Augment()
     standardize: bool = False
     class_disjoint: bool = False
+    on_bad_image: str = "fail"
 
     @property
     def num_classes(self):
         """The number of classes."""
         return len(self.class_names)
 
-    def warn_if_reduced(self, split, count):
-        """Logs one line if a copy on disk has another number of images than the official one."""
+    def warn_if_reduced(self, split, count, more=""):
+        """Logs one line if a copy on disk has another number of images than the official one.
+
+        Args:
+            split: a key of `splits`.
+            count: images of the split in the copy.
+            more: what else there is to say then.
+        """
         if count != self.splits[split]:
             logging.warning(
-                "%s %s: this copy has %d images, the official one %d.",
+                "%s %s: this copy has %d images, the official one %d.%s",
                 self.name,
                 split,
                 count,
                 self.splits[split],
+                more,
             )

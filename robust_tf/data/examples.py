@@ -6,6 +6,8 @@ from typing import Optional
 
 import numpy as np
 
+from robust_tf.data.augment import ResizedCrop
+
 # Above this many bytes of pixels a reader keeps the image files' bytes and the pipeline decodes.
 MAX_DECODED_BYTES = 2**30
 
@@ -23,11 +25,13 @@ class Examples:
         images: uint8 array [n, h, w, c], or object array [n] of encoded image files (JPEG, PNG).
         labels: int32 array [n].
         encoded_shape: (h, w, c) of the decoded images if they are encoded, else None.
+        crop: the window that a network sees of each image; None if it sees all of it.
     """
 
     images: np.ndarray
     labels: np.ndarray
     encoded_shape: Optional[tuple] = None
+    crop: Optional[ResizedCrop] = None
 
     def __post_init__(self):
         if len(self.images) != len(self.labels):
@@ -38,13 +42,17 @@ class Examples:
 
     @property
     def image_shape(self):
-        """(h, w, c) of one decoded image."""
-        return self.encoded_shape or self.images.shape[1:]
+        """(h, w, c) of one image as a network sees it."""
+        shape = self.encoded_shape or self.images.shape[1:]
+        return shape if self.crop is None else (self.crop.size, self.crop.size, shape[-1])
 
     def take(self, count):
         """Returns the first `count` examples."""
-        return Examples(self.images[:count], self.labels[:count], self.encoded_shape)
+        return self._rows(slice(count))
 
     def drop(self, count):
         """Returns all but the first `count` examples."""
-        return Examples(self.images[count:], self.labels[count:], self.encoded_shape)
+        return self._rows(slice(count, None))
+
+    def _rows(self, rows):
+        return dataclasses.replace(self, images=self.images[rows], labels=self.labels[rows])

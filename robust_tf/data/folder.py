@@ -11,10 +11,11 @@ from absl import logging
 from robust_tf.data.augment import Augment
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.examples import Examples, keeps_encoded
-from robust_tf.data.image_files import cannot_decode, in_threads, pixels_or_none
+from robust_tf.data.image_files import in_threads, pixels_or_none, report_bad, resize
 from robust_tf.errors import UserError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+SIDE = 64
 TEST_SHARE = 5  # one in so many images of a class
 
 
@@ -25,12 +26,10 @@ class FolderInfo(DatasetInfo):
     Attributes:
         files: split name -> [(path, label)], class by class in turn.
         empty: names of the subfolders that were left out, since they lack images.
-        on_bad_image: "fail" or "skip", what to do about files that cannot be decoded.
     """
 
     files: dict = dataclasses.field(default_factory=dict)
     empty: tuple = ()
-    on_bad_image: str = "fail"
 
 
 def scan(data_dir, image_size, on_bad_image):
@@ -42,12 +41,13 @@ def scan(data_dir, image_size, on_bad_image):
 
     Args:
         data_dir: the folder.
-        image_size: int, the side in pixels that all images are resized to.
-        on_bad_image: see `FolderInfo`.
+        image_size: int, the side in pixels that all images are resized to; None means 64.
+        on_bad_image: see `DatasetInfo`.
 
     Raises:
         UserError: no folder, fewer than two classes with images, or train and test with others.
     """
+    image_size = image_size or SIDE
     if data_dir is None:
         raise UserError("--dataset=folder needs --data_dir=DIR with one subfolder per class")
     root = pathlib.Path(data_dir).expanduser()
@@ -91,7 +91,8 @@ def read(info, split, data_dir, limit):
         return None if pixels is None else _resized(pixels, info.image_shape, encoded)
 
     images = in_threads(load, rows)
-    _report(info, [path for (path, _), image in zip(rows, images) if image is None])
+    bad = [path for (path, _), image in zip(rows, images) if image is None]
+    report_bad(bad, info.on_bad_image)
     labels = [label for (_, label), image in zip(rows, images) if image is not None]
     images = [image for image in images if image is not None]
     return Examples(
@@ -155,13 +156,5 @@ def _in_turn(found, classes):
 
 def _resized(pixels, image_shape, encoded):
     with tf.device("cpu"):
-        image = tf.image.resize(pixels, image_shape[:2], antialias=True)
-        image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
+        image = resize(pixels, image_shape)
         return (tf.io.encode_png(image) if encoded else image).numpy()
-
-
-def _report(info, bad):
-    if bad and info.on_bad_image == "fail":
-        raise UserError(f"{cannot_decode(bad)}; mend them, or leave them out: --on_bad_image=skip")
-    if bad:
-        logging.warning("%s: left out", cannot_decode(bad))

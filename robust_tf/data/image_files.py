@@ -3,12 +3,15 @@
 import concurrent.futures
 
 import tensorflow as tf
+from absl import logging
 
-NAMED = 3  # this many bad files are named in a message
+from robust_tf.errors import UserError
+
+NAMED = 3  # this many files are named in a message
 
 
 def decode(files, image_shape):
-    """Returns uint8 [n, h, w, c] of files that all have the same size.
+    """Returns uint8 [n, h, w, c] of files; those of another size are resized, see `resize`.
 
     Args:
         files: string tensor [n], or numpy array of bytes.
@@ -17,10 +20,22 @@ def decode(files, image_shape):
 
     def pixels(data):
         image = tf.io.decode_image(data, image_shape[-1], expand_animations=False)
+        image = tf.ensure_shape(image, [None, None, image_shape[-1]])
+        fits = tf.reduce_all(tf.shape(image) == image_shape)
+        image = tf.cond(fits, lambda: image, lambda: resize(image, image_shape))
         return tf.ensure_shape(image, image_shape)
 
     signature = tf.TensorSpec(image_shape, tf.uint8)
     return tf.map_fn(pixels, tf.convert_to_tensor(files), fn_output_signature=signature)
+
+
+def resize(pixels, image_shape):
+    """Returns uint8 [h, w, c], bilinear; the aspect ratio is not kept.
+
+    Antialiased, as Pillow does it, from which the result differs by at most one level.
+    """
+    image = tf.image.resize(pixels, image_shape[:2], antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
 
 
 def pixels_or_none(data, channels):
@@ -38,9 +53,30 @@ def in_threads(function, items):
         return list(pool.map(function, items))
 
 
+def report_bad(names, on_bad_image):
+    """Refuses files that cannot be decoded, or logs one line that they are left out.
+
+    Args:
+        names: of the bad files; may be empty.
+        on_bad_image: "fail" or "skip".
+
+    Raises:
+        UserError: there are some, and on_bad_image="fail".
+    """
+    if names and on_bad_image == "fail":
+        raise UserError(
+            f"{cannot_decode(names)}; mend them, or leave them out: --on_bad_image=skip"
+        )
+    if names:
+        logging.warning("%s: left out", cannot_decode(names))
+
+
 def cannot_decode(names):
     """Returns the words for a message: how many files, and the names of the first."""
+    return f"{len(names):,} image files cannot be decoded: {first_of(names)}"
+
+
+def first_of(names):
+    """Returns the first names, and how many more there are."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return (
-        f"{len(names):,} image files cannot be decoded: {', '.join(map(str, names[:NAMED]))}{more}"
-    )
+    return f"{', '.join(map(str, names[:NAMED]))}{more}"

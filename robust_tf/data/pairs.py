@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from robust_tf.data.class_balanced import SameClass
 from robust_tf.data.epoch_order import stream_index
-from robust_tf.data.pipeline import fetcher, finished, to_float
+from robust_tf.data.pipeline import fetcher, finished, seen, to_float
 from robust_tf.randomness import key, uniform
 
 
@@ -48,6 +48,8 @@ def pair_dataset(examples, info, *, batch_size, seed, start_step=0, stop_step, a
         pixels = fetch(index)
         if augment:
             pixels = info.augment(pixels, key(seed, step, "augment pairs"))
+        else:
+            pixels = seen(examples, pixels)
         return {
             "image": to_float(pixels),
             "label": tf.gather(labels, index),

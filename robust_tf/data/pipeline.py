@@ -55,8 +55,8 @@ def train_dataset(
     def images(index, step, stream):
         pixels = fetch(index)
         if augment:
-            pixels = info.augment(pixels, key(seed, step, f"augment {stream}"))
-        return to_float(pixels)
+            return to_float(info.augment(pixels, key(seed, step, f"augment {stream}")))
+        return to_float(seen(examples, pixels))
 
     def batch(step):
         position = step * batch_size + tf.range(batch_size, dtype=tf.int64)
@@ -91,20 +91,26 @@ def eval_batches(examples, batch_size):
     labels = tf.constant(examples.labels)
 
     def batch(index):
-        return {"image": to_float(fetch(index)), "label": tf.gather(labels, index)}
+        pixels = seen(examples, fetch(index))
+        return {"image": to_float(pixels), "label": tf.gather(labels, index)}
 
     return finished(tf.data.Dataset.range(len(examples)).batch(batch_size), batch)
 
 
 def fetcher(examples):
-    """Returns the function index [n] -> uint8 [n, h, w, c]."""
+    """Returns the function index [n] -> uint8 [n, h, w, c], whole images."""
     with tf.device("cpu"):  # the whole set stays off the accelerator
         images = tf.constant(examples.images)
     if examples.encoded_shape is None:
         return lambda index: tf.gather(images, index)
 
-    shape = examples.image_shape
+    shape = examples.encoded_shape
     return lambda index: image_files.decode(tf.gather(images, index), shape)
+
+
+def seen(examples, pixels):
+    """Returns what a network sees of whole images without augmentation."""
+    return pixels if examples.crop is None else examples.crop.centre(pixels)
 
 
 def to_float(pixels):

@@ -3,13 +3,21 @@
 import pathlib
 from typing import Callable, NamedTuple, Optional, Union
 
-from robust_tf.data import digits, folder, tfds_images, tiny_imagenet
+from robust_tf.data import (
+    cars196,
+    cub200,
+    digits,
+    folder,
+    stanford_online_products,
+    tfds_images,
+    tiny_imagenet,
+)
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.errors import UserError
 
 
 class Entry(NamedTuple):
-    """A data set: its facts or scan(data_dir, image_size, on_bad_image) -> facts,
+    """A data set: its facts or function (data_dir, image_size, on_bad_image) -> facts,
     read(info, split, data_dir, limit) -> Examples, and, for data that may have to be fetched,
     locate(info, data_dir) -> place of the copy or None."""
 
@@ -23,6 +31,14 @@ _ENTRIES = {
     "mnist": Entry(tfds_images.MNIST, tfds_images.read, tfds_images.locate),
     "cifar10": Entry(tfds_images.CIFAR10, tfds_images.read, tfds_images.locate),
     "tiny_imagenet": Entry(tiny_imagenet.TINY_IMAGENET, tiny_imagenet.read, tiny_imagenet.locate),
+    "fashion_mnist": Entry(tfds_images.FASHION_MNIST, tfds_images.read, tfds_images.locate),
+    "cub200": Entry(cub200.facts, cub200.read, cub200.locate),
+    "cars196": Entry(cars196.facts, cars196.read, cars196.locate),
+    "sop": Entry(
+        stanford_online_products.facts,
+        stanford_online_products.read,
+        stanford_online_products.locate,
+    ),
     "folder": Entry(folder.scan, folder.read),
 }
 
@@ -35,14 +51,16 @@ def names():
     return tuple(_ENTRIES)
 
 
-def get(name, data_dir=None, *, image_size=64, on_bad_image="fail"):
+def get(name, data_dir=None, *, image_size=None, on_bad_image=None):
     """Returns the DatasetInfo of a data set.
 
     Args:
         name: one of `names()`.
         data_dir: folder with the data; None means the data set's default place.
-        image_size: side in pixels that the images of "folder" are resized to; others have theirs.
-        on_bad_image: "fail" or "skip", what "folder" does about files that it cannot decode.
+        image_size: side in pixels of the images that a network sees; None means 64 for "folder",
+            224 for "cub200", "cars196" and "sop". Other data sets have theirs.
+        on_bad_image: "fail" (None means that) or "skip", what these four do about files that they
+            cannot decode.
 
     Raises:
         UserError: unknown name, or, for "folder", a `data_dir` that holds no classes.
@@ -50,7 +68,7 @@ def get(name, data_dir=None, *, image_size=64, on_bad_image="fail"):
     info = _entry(name).info
     if data_dir is not None and not pathlib.Path(data_dir).expanduser().exists():
         raise UserError(f"--data_dir={data_dir} is not a folder: it does not exist.")
-    return info(data_dir, image_size, on_bad_image) if callable(info) else info
+    return info(data_dir, image_size, on_bad_image or "fail") if callable(info) else info
 
 
 def load(name, split, data_dir=None, limit=None, **reading):

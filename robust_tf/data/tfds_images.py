@@ -1,16 +1,12 @@
-"""MNIST and CIFAR-10, read through TensorFlow Datasets."""
-
-import os
-import pathlib
-import urllib.error
-import urllib.request
+"""MNIST, Fashion-MNIST and CIFAR-10, read through TensorFlow Datasets."""
 
 import numpy as np
 
+from robust_tf.data import tfds_copies
 from robust_tf.data.augment import Augment
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.examples import Examples, keeps_encoded
-from robust_tf.errors import RunError, UserError
+from robust_tf.errors import UserError
 
 # Sizes of the downloads: TFDS's checksum files. Without a prepared copy TFDS knows no split sizes.
 MNIST = DatasetInfo(
@@ -20,6 +16,17 @@ MNIST = DatasetInfo(
     splits={"train": 55000, "validation": 5000, "test": 10000},
     source="https://storage.googleapis.com/cvdf-datasets/mnist/",
     download_mb=11.6,
+)
+FASHION_MNIST = DatasetInfo(
+    name="fashion_mnist",
+    image_shape=(28, 28, 1),
+    class_names=(
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+    splits={"train": 60000, "test": 10000},
+    source="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    download_mb=30.9,
 )
 CIFAR10 = DatasetInfo(
     name="cifar10",
@@ -47,11 +54,9 @@ def locate(info, data_dir):
     Raises:
         UserError: `data_dir` was given and does not exist.
     """
-    if data_dir is not None and not pathlib.Path(data_dir).expanduser().is_dir():
+    if data_dir is not None and not tfds_copies.root(data_dir).is_dir():
         raise UserError(f"--data_dir={data_dir} is not a folder; pass a TFDS data folder.")
-    folders = _root(data_dir).glob(f"{info.name}/*/dataset_info.json")
-    versions = [f.parent for f in folders if f.parent.name.replace(".", "").isdigit()]
-    return max(versions, key=lambda f: tuple(map(int, f.name.split("."))), default=None)
+    return tfds_copies.locate(info.name, data_dir)
 
 
 def read(info, split, data_dir, limit):
@@ -66,52 +71,14 @@ def read(info, split, data_dir, limit):
         UserError: no such folder, no network, or no such split in the copy.
         RunError: the download or the copy is broken.
     """
-    folder = locate(info, data_dir)
-    if folder is None:
-        _require_network(info, data_dir)
-    try:
-        builder = _prepared_builder(info, data_dir, folder)
+    if locate(info, data_dir) is None:
+        tfds_copies.require_network(info.name, info.source, data_dir)
+    with tfds_copies.one_line_errors(info.name, data_dir):
+        builder = tfds_copies.builder(info.name, data_dir)
         start, stop = _rows(info, split, builder.info.splits)
         if limit is not None:
             stop = min(stop, start + limit)
         return _collect(info, builder, f"{_tfds_split(split)}[{start}:{stop}]", stop - start)
-    except UserError:
-        raise
-    except Exception as error:  # TFDS, its downloader and its file formats share no base class
-        reason = str(error).strip().partition("\n")[0]
-        where = folder or _root(data_dir)
-        raise RunError(
-            f"Reading {info.name} from {where} failed: {type(error).__name__}: {reason}"
-        ) from error
-
-
-def _root(data_dir):
-    root = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return pathlib.Path(root).expanduser()
-
-
-def _require_network(info, data_dir):
-    # TFDS itself retries for minutes, with pages of warnings, before it gives up.
-    try:
-        urllib.request.urlopen(info.source, timeout=20).close()
-    except urllib.error.HTTPError:
-        pass  # an answer, whatever it says
-    except OSError as error:
-        raise UserError(
-            f"{info.name} is not in {_root(data_dir)} and cannot be downloaded: {info.source} "
-            f"cannot be reached. Pass --data_dir=FOLDER with a FOLDER that has "
-            f"{info.name}/<version>/dataset_info.json."
-        ) from error
-
-
-def _prepared_builder(info, data_dir, folder):
-    import tensorflow_datasets as tfds  # slow to import
-
-    if folder is not None:
-        return tfds.builder_from_directory(folder)
-    builder = tfds.builder(info.name, data_dir=_root(data_dir))
-    builder.download_and_prepare()
-    return builder
 
 
 def _tfds_split(split):

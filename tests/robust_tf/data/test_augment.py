@@ -1,10 +1,10 @@
-"""Crops and flips against a loop, and the distribution of the draws."""
+"""Crops, windows and flips against a loop, and the distribution of the draws."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf.data.augment import Augment, crop_and_flip
+from robust_tf.data.augment import Augment, ResizedCrop, crop_and_flip
 from robust_tf.randomness import key
 
 PAD = 2
@@ -45,6 +45,43 @@ def test_draws_cover_all_offsets_and_half_the_flips():
         np.testing.assert_allclose(shares, 0.2, atol=0.03)
     assert drawn[:, 2].mean() == pytest.approx(0.5, abs=0.03)
     assert abs(np.corrcoef(drawn.T) - np.eye(3)).max() < 0.06
+
+
+def ramps(side):
+    """Rows of red, columns of green: a window tells where it was cut."""
+    rows, columns = np.mgrid[:side, :side]
+    return np.stack([rows, columns], -1).astype(np.uint8)
+
+
+def test_windows_of_photos_cover_all_offsets_and_half_the_flips():
+    crop, count = ResizedCrop(224), 1500
+    assert crop.resized == 256
+    places = []
+    for part in range(10):
+        x = np.broadcast_to(ramps(256), [count // 10, 256, 256, 2])
+        copies = crop(x, key(0, part, "test")).numpy()
+        assert copies.shape == (count // 10, 224, 224, 2)
+        flips = copies[:, 0, 0, 1] > copies[:, 0, -1, 1]
+        columns = np.where(flips, copies[:, 0, -1, 1], copies[:, 0, 0, 1])
+        places += list(zip(copies[:, 0, 0, 0].astype(int), columns.astype(int), flips))
+        for copy, (row, column, flip) in zip(copies[:5], places[-count // 10 :]):
+            window = x[0, row : row + 224, column : column + 224]
+            np.testing.assert_array_equal(copy, window[:, ::-1] if flip else window)
+    places = np.array(places)
+    for axis in (0, 1):
+        counts = np.bincount(places[:, axis], minlength=33)
+        assert len(counts) == 33 and counts.min() > 15 and counts.max() < 90
+    assert places[:, 2].mean() == pytest.approx(0.5, abs=0.05)
+    assert abs(np.corrcoef(places.T) - np.eye(3)).max() < 0.09
+
+
+@pytest.mark.parametrize(("size", "resized", "first"), [(224, 256, 16), (64, 73, 4), (28, 32, 2)])
+def test_centre_of_photos(size, resized, first):
+    crop = ResizedCrop(size)
+    assert crop.resized == resized
+    window = crop.centre(ramps(resized)[None])
+    assert window.shape == (1, size, size, 2)
+    np.testing.assert_array_equal(window[0, 0, 0], [first, first])
 
 
 def test_padding_is_zero():

@@ -14,13 +14,16 @@ def test_facts_are_consistent(name):
     info = registry.get(name)
     assert info.name == name
     assert len(info.image_shape) == 3
-    classes = 200 if name == "tiny_imagenet" else 10
+    classes = {"tiny_imagenet": 200, "cub200": 200, "cars196": 196, "sop": 22634}.get(name, 10)
     assert info.num_classes == len(set(info.class_names)) == classes
     assert {"train", "test"} <= set(info.splits) <= {"train", "validation", "test"}
 
 
 def test_facts_of_the_paper():
     mnist, cifar10, tiny = map(registry.get, ("mnist", "cifar10", "tiny_imagenet"))
+    fashion = registry.get("fashion_mnist")
+    assert (fashion.splits, fashion.image_shape) == ({"train": 60000, "test": 10000}, (28, 28, 1))
+    assert (fashion.augment, fashion.class_names[9]) == (Augment(), "Ankle boot")
     assert mnist.splits == {"train": 55000, "validation": 5000, "test": 10000}
     assert (mnist.augment, mnist.standardize) == (Augment(), False)
     assert cifar10.splits == {"train": 50000, "test": 10000}

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from robust_tf.data import examples, pipeline, registry, tfds_images
+from robust_tf.data import examples, pipeline, registry, tfds_copies, tfds_images
 from robust_tf.errors import RunError, UserError
 
 COUNT = 48
@@ -55,6 +55,12 @@ def test_validation_is_the_first_twelfth(data_dir):
     labels = np.concatenate([validation.labels, train.labels])
     np.testing.assert_array_equal(labels, np.arange(COUNT) % 10)
     assert train.images.shape == (44, 28, 28, 1) and train.images.dtype == np.uint8
+
+
+def test_without_a_validation_split_all_train(data_dir, tmp_path):
+    shutil.copytree(data_dir / "mnist", tmp_path / "fashion_mnist")
+    train, test = (registry.load("fashion_mnist", s, tmp_path) for s in ("train", "test"))
+    assert (len(train), len(test)) == (COUNT, 5)
 
 
 def test_limit_reads_the_first(data_dir):
@@ -124,7 +130,7 @@ def test_failed_download_is_one_line(tmp_path, monkeypatch):
     def fail(self, **kwargs):
         raise OSError("disk full\nand more")
 
-    monkeypatch.setattr(tfds_images, "_require_network", lambda info, data_dir: None)
+    monkeypatch.setattr(tfds_copies, "require_network", lambda *arguments: None)
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
     with pytest.raises(RunError, match="disk full$"):
         registry.load("mnist", "test", tmp_path)

@@ -1,0 +1,81 @@
+"""Files by name, whether they are unpacked in a folder or still in their archive."""
+
+import pathlib
+import tarfile
+import zipfile
+import zlib
+
+from robust_tf.data import tfds_copies
+from robust_tf.errors import UserError
+
+
+def base(info, data_dir, *parts):
+    """Returns the folder that holds the archives or what was unpacked from them.
+
+    Args:
+        info: DatasetInfo.
+        data_dir: that folder, one of the `parts` in it, or None for the data set's own folder in
+            TFDS_DATA_DIR or ~/tensorflow_datasets.
+        *parts: names of archives and of the folders that they unpack to.
+    """
+    if data_dir is None:
+        return tfds_copies.root(None) / info.name
+    path = pathlib.Path(data_dir).expanduser().absolute()
+    return path.parent if path.is_file() or path.name in parts else path
+
+
+def find(folder, unpacked, archive):
+    """Returns `folder/unpacked`, else `folder/archive`, else None."""
+    if (folder / unpacked).is_dir():
+        return folder / unpacked
+    return folder / archive if (folder / archive).is_file() else None
+
+
+def read_files(place, names):
+    """Returns {name: bytes} of those `names` that exist.
+
+    Args:
+        place: an unpacked folder, a .zip or a tar file.
+        names: paths in the archive; their first part is the name of the unpacked folder.
+
+    Raises:
+        UserError: the archive is broken.
+    """
+    try:
+        if place.is_dir():
+            paths = ((name, place.parent / name) for name in names)
+            return {name: path.read_bytes() for name, path in paths if path.is_file()}
+        return (_from_zip if place.suffix == ".zip" else _from_tar)(place, set(names))
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise UserError(f"{place} is broken ({error}); get it anew") from error
+
+
+def require_files(place, names, purpose):
+    """Returns [bytes] of all `names`; UserError names those that `place` lacks.
+
+    Args:
+        place, names: as of `read_files`.
+        purpose: str, what the files tell.
+    """
+    found = read_files(place, names)
+    if missing := [name for name in names if name not in found]:
+        raise UserError(f"{place} lacks {', '.join(missing)}, which {purpose}")
+    return [found[name] for name in names]
+
+
+def _from_zip(place, names):
+    with zipfile.ZipFile(place) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if name in names}
+
+
+def _from_tar(place, names):
+    found = {}
+    # A stream: a compressed tar file can only be read from its beginning.
+    with tarfile.open(place, "r|*") as archive:
+        for member in archive:
+            name = member.name.removeprefix("./")
+            if member.isfile() and name in names:
+                found[name] = archive.extractfile(member).read()
+            if len(found) == len(names):
+                break
+    return found

@@ -1,0 +1,115 @@
+"""Photos of different sizes for metric learning: what CUB, Cars and SOP have in common."""
+
+import numpy as np
+from absl import logging
+
+from robust_tf.data.augment import ResizedCrop
+from robust_tf.data.dataset_info import DatasetInfo
+from robust_tf.data.examples import Examples
+from robust_tf.data.image_files import first_of, in_threads, pixels_or_none, report_bad
+from robust_tf.errors import UserError
+
+SIDE = 224
+
+
+def facts(name, classes, splits, source, image_size, on_bad_image, download_mb=0.0):
+    """Returns the DatasetInfo of a class-disjoint set of photos.
+
+    Args:
+        name: as given to --dataset.
+        classes: number of classes of train and test together; their names are 1, 2, ...
+        splits: official numbers of images.
+        source: where the photos come from.
+        image_size: side in pixels of the window that a network sees, None for 224.
+        on_bad_image: see `DatasetInfo`.
+        download_mb: 0 if there is no download.
+    """
+    side = image_size or SIDE
+    return DatasetInfo(
+        name=name,
+        image_shape=(side, side, 3),
+        class_names=tuple(str(number + 1) for number in range(classes)),
+        splits=splits,
+        source=source,
+        download_mb=download_mb,
+        augment=ResizedCrop(side),
+        class_disjoint=True,
+        on_bad_image=on_bad_image,
+    )
+
+
+def divided(info, split, rows, read, limit, *, place):
+    """Returns the Examples of a split of a set whose first half of the classes trains.
+
+    Of a copy with fewer classes, the first half of those that it has trains.
+
+    Args:
+        rows: [(name, label)] of the images of both splits.
+        info, split, read, limit, place: see `examples`, which this raises as well.
+    """
+    present = sorted({label for _, label in rows})
+    border, remark = info.num_classes // 2, ""
+    if 1 < len(present) < info.num_classes:
+        half = len(present) // 2
+        border = present[half]
+        remark = f" It has {len(present)} of {info.num_classes} classes: the first {half} train."
+    rows = [row for row in rows if (row[1] < border) == (split == "train")]
+    return examples(info, split, rows, read, limit, place=place, remark=remark)
+
+
+def examples(info, split, rows, read, limit, *, place, remark=""):
+    """Returns the Examples of a split as encoded files.
+
+    Args:
+        info: DatasetInfo.
+        split: "train" or "test".
+        rows: [(name, label)] of the split.
+        read: function names -> {name: bytes} of those that exist.
+        limit: take the first `limit` images; None means all.
+        place: where they come from, for messages.
+        remark: more to say if the copy is a reduced one.
+
+    Raises:
+        UserError: fewer than two classes, labels that the set does not have, annotated images that
+            are not there, or images that cannot be decoded, with info.on_bad_image="fail".
+    """
+    info.warn_if_reduced(split, len(rows), remark)
+    _check_labels(info, split, rows, place)
+    rows = rows[:limit]
+    found = read([name for name, _ in rows])
+    if missing := [name for name, _ in rows if name not in found]:
+        raise UserError(
+            f"{place}: the annotations name {len(missing):,} images that are not there: "
+            f"{first_of(missing)}; unpack it anew"
+        )
+    files = [found[name] for name, _ in rows]
+    sound = in_threads(lambda data: pixels_or_none(data, 3) is not None, files)
+    report_bad([name for (name, _), good in zip(rows, sound) if not good], info.on_bad_image)
+    side = info.augment.resized
+    return Examples(
+        np.array(files, object)[sound],
+        np.array([label for _, label in rows], np.int32)[sound],
+        (side, side, 3),
+        info.augment,
+    )
+
+
+def _check_labels(info, split, rows, place):
+    labels, counts = np.unique([label for _, label in rows], return_counts=True)
+    if len(labels) < 2:
+        raise UserError(
+            f"{place} has images of {len(labels)} classes for {split}; metric learning needs two"
+        )
+    if labels[0] < 0 or labels[-1] >= info.num_classes:
+        wrong = labels[0] if labels[0] < 0 else labels[-1]
+        raise UserError(
+            f"{place} has images of class {wrong + 1}; {info.name} has classes 1 to "
+            f"{info.num_classes}"
+        )
+    if alone := np.sum(counts == 1):
+        logging.warning(
+            "%s %s: classes with a single image, which pairs with itself: %d",
+            info.name,
+            split,
+            alone,
+        )

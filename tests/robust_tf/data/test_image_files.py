@@ -1,0 +1,47 @@
+"""Decoding in batches: files of the right size as they are, others resized."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf.data import image_files
+from robust_tf.errors import UserError
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, [height, width, 3]).astype(np.uint8)
+
+
+def png(pixels):
+    return tf.io.encode_png(pixels).numpy()
+
+
+def test_files_of_the_right_size_are_not_touched():
+    images = np.stack([noise(8, 6, seed) for seed in range(3)])
+    files = np.array([png(image) for image in images], object)
+    np.testing.assert_array_equal(image_files.decode(files, (8, 6, 3)), images)
+
+
+@pytest.mark.parametrize("size", [(75, 50), (20, 61), (8, 8)])
+def test_others_are_resized_as_by_tensorflow_and_pillow(size):
+    pil_image = pytest.importorskip("PIL.Image")
+    image = noise(*size)
+    found = image_files.decode(np.array([png(image)], object), (32, 24, 3)).numpy()[0]
+    expected = tf.image.resize(image, (32, 24), antialias=True)
+    assert abs(found - expected.numpy()).max() <= 0.5 + 1e-4
+    pillow = pil_image.fromarray(image).resize((24, 32), pil_image.BILINEAR)
+    assert abs(found.astype(int) - np.asarray(pillow).astype(int)).max() <= 1
+
+
+def test_gray_files_and_sizes_mixed_in_one_graph():
+    gray = png(np.full([5, 7, 1], 90, np.uint8))
+    decode = tf.function(lambda files: image_files.decode(files, (4, 4, 3)))
+    images = decode(tf.constant([gray, png(noise(4, 4)), png(noise(9, 3))])).numpy()
+    assert images.shape == (3, 4, 4, 3) and (images[0] == 90).all()
+    np.testing.assert_array_equal(images[1], noise(4, 4))
+
+
+def test_bad_files_are_named_up_to_three():
+    with pytest.raises(UserError, match="^4 image files .*: a, b, c and 1 more; mend"):
+        image_files.report_bad(list("abcd"), "fail")
+    image_files.report_bad([], "fail")
