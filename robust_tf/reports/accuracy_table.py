@@ -1,5 +1,6 @@
 """Clean and robust accuracy as a table, made of stored results only."""
 
+from robust_tf.reports.table import aligned, markdown
 from robust_tf.threat_model import format_magnitude
 
 HEADER = ("attack", "steps", "step size", "restarts", "n", "accuracy %", "95% interval", "eps")
@@ -7,16 +8,12 @@ HEADER = ("attack", "steps", "step size", "restarts", "n", "accuracy %", "95% in
 
 def plain_table(results):
     """Returns `results` (list of `Result`) as aligned text for a terminal, one line each."""
-    lines = [HEADER, *map(_cells, results)]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    return aligned(HEADER, [_cells(result) for result in results])
 
 
 def markdown_table(results):
     """Returns `results` (list of `Result`) as a Markdown table."""
-    lines = [HEADER, ["---"] * len(HEADER), *map(_cells, results)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(HEADER, [_cells(result) for result in results])
 
 
 def _cells(result):

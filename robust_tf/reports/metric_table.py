@@ -1,14 +1,13 @@
 """Retrieval metrics as a table, made of stored results only."""
 
+from robust_tf.reports.table import aligned
+
 HEADER = ("metric", "attack", "steps", "n", "value %", "95% interval")
 
 
 def metric_table(results):
     """Returns `results` (list of `Result`) as aligned text for a terminal, one line each."""
-    lines = [HEADER, *map(_cells, results)]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    return aligned(HEADER, [_cells(result) for result in results])
 
 
 def _cells(result):
