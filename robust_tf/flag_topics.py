@@ -47,6 +47,9 @@ class Topic:
     def number(self, name, default, about, highest=None):
         flags.DEFINE(_FiniteParser(0.0, highest), name, default, about, **self._where)
 
+    def repeated(self, name, about):
+        flags.DEFINE_multi_string(name, [], about, **self._where)
+
     def numbers(self, name, default, about):
         flags.DEFINE_list(name, default, about, **self._where)
 

@@ -5,6 +5,7 @@ import dataclasses
 from robust_tf.attacks import presets
 from robust_tf.attacks.presets import Preset
 from robust_tf.errors import UserError
+from robust_tf.reports.cleverhans_comparison import counterpart
 
 CLEAN = "clean"
 ENSEMBLE = "standard"
@@ -21,19 +22,20 @@ class Column:
         name: of the attack.
         preset: its `Preset`; None for clean images.
         ensemble: name of the ensemble it is run as a member of, after those before it; None alone.
-        substitute: number of the substitute that the images are made on; None for the network.
+        substitute: name of the substitute that the images are made on; None for the network.
     """
 
     name: str
     preset: Preset | None
     ensemble: str | None = None
-    substitute: int | None = None
+    substitute: str | None = None
 
 
-def attack_columns(names, threat_model, dataset, substitutes=0):
+def attack_columns(names, threat_model, dataset, substitutes=()):
     """Returns the list of `Column` that the names stand for, in order, each once.
 
-    Groups are replaced by their members (`presets.expand`); those of "standard" stay an ensemble.
+    Groups are replaced by their members (`presets.expand`); those of "standard" stay an ensemble,
+    those of "cleverhans" follow our attacks of the same kind.
     "transfer" attacks every substitute with the PGD of the black-box column of TLA's table 1 and
     evaluates its images here; "transfer-NAME" does so with the attack NAME. It is appended where
     there are substitutes and no name asks for them.
@@ -42,7 +44,7 @@ def attack_columns(names, threat_model, dataset, substitutes=0):
         names: list of str.
         threat_model: `ThreatModel`.
         dataset: name of the dataset, which decides on steps.
-        substitutes: how many there are.
+        substitutes: their names.
 
     Raises:
         UserError: no name, unknown names, a transfer without substitutes.
@@ -65,7 +67,7 @@ def attack_columns(names, threat_model, dataset, substitutes=0):
             f"unknown attacks: {', '.join(unknown)}; allowed: {CLEAN}, {presets.ALLOWED}; with "
             f"--substitute {TRANSFER}, {TRANSFER}-NAME"
         )
-    return list({(c.name, c.ensemble, c.substitute): c for c in columns}.values())
+    return list({(c.name, c.ensemble): c for c in columns}.values())
 
 
 def _columns_of(name, threat_model, dataset, substitutes):
@@ -74,12 +76,16 @@ def _columns_of(name, threat_model, dataset, substitutes):
     kind, _, attack = name.partition("-")
     if kind == TRANSFER:
         attack = attack or BLACK_BOX.get(dataset, BLACK_BOX["cifar10"])
-        named = dataclasses.replace(
-            presets.get(attack, threat_model), name=f"{TRANSFER}-{attack}"
-        )
-        return [Column(named.name, named, substitute=number) for number in range(substitutes)]
+        preset = presets.get(attack, threat_model)
+        named = {source: f"{TRANSFER}-{attack} from {source}" for source in substitutes}
+        return [
+            Column(title, dataclasses.replace(preset, name=title), substitute=source)
+            for source, title in named.items()
+        ]
     ensemble = ENSEMBLE if name == ENSEMBLE else None
     # The columns of table 1 begin with clean images, which are no attack.
     first = [Column(CLEAN, None)] if name == "table1" else []
     members = presets.expand([name], dataset)
+    if name == "cleverhans":
+        members = [*map(counterpart, members), *members]
     return first + [Column(m, presets.get(m, threat_model), ensemble) for m in members]

@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from robust_tf.data.examples import Examples
 from robust_tf.evaluation.accuracy_result import (
     accuracy_result,
     attack_settings,
     worst_case,
 )
+from robust_tf.evaluation.adversarial_images import AdversarialImages
 from robust_tf.evaluation.outcome_store import OutcomeStore, digest, examples_hash
 from robust_tf.evaluation.records import append_results, weights_hash
 from robust_tf.evaluation.robust_accuracy import compile_attack, correct_predictions
@@ -25,10 +27,24 @@ class ClassifierEvaluation:
         folder: pathlib.Path; gets `results.jsonl` and, image by image, `evaluation/`.
         batch_size: images per attacked batch.
         xla: bool, whether the attacks are compiled with XLA.
+        substitutes: list of `Substitute`, the networks that columns name to transfer from.
         fresh: whether to attack again what is stored.
+        save_adversarial: whether to keep the images, in `adversarial/`, and to take those kept.
     """
 
-    def __init__(self, network, examples, about, folder, *, batch_size, xla, fresh=False):
+    def __init__(
+        self,
+        network,
+        examples,
+        about,
+        folder,
+        *,
+        batch_size,
+        xla,
+        substitutes=(),
+        fresh=False,
+        save_adversarial=False,
+    ):
         self.network = network
         self.examples = examples
         self.about = {
@@ -43,84 +59,131 @@ class ClassifierEvaluation:
         self._batch_size = batch_size
         self._xla = xla
         self._fresh = fresh
+        self._substitutes = {substitute.name: substitute for substitute in substitutes}
+        self._save_adversarial = save_adversarial
         self._examples_hash = examples_hash(examples)
 
     def run(self, columns):
         """Runs all columns; the list of new `Result` is in `results` afterwards."""
         for column in columns:
+            self._adversarial(column)  # a file of other weights is refused before any work
+        for column in columns:
             if column.ensemble is None:
                 correct = self._attack(column)
-                self._record(correct, column.name, column.preset)
+                self._record(correct, column.name, _threat_model(column), self._settings(column))
             elif column.ensemble not in self.outcomes:
                 members = [c for c in columns if c.ensemble == column.ensemble]
                 correct = self._run_ensemble(members)
                 names = [member.name for member in members]
-                self._record(correct, column.ensemble, column.preset, {"members": names})
+                self._record(correct, column.ensemble, _threat_model(column), {"members": names})
                 self.outcomes[column.ensemble] = correct
 
-    def record_worst_case(self):
-        """Adds the per-image worst case over clean images and everything that was run."""
+    def record_worst_case(self, threat_model):
+        """Adds the per-image worst case over clean images and everything that was run in it."""
         self._attack(Column(CLEAN, None))
         correct = worst_case(self.outcomes.values())
-        self._record(correct, WORST_CASE, None, {"over": sorted(self.outcomes)})
+        names = sorted(self.outcomes)
+        attacked = threat_model if names != [CLEAN] else None
+        self._record(correct, WORST_CASE, attacked, {"over": names})
 
     def _run_ensemble(self, members):
         """One after the other, each on what is still correct (AutoAttack, Croce and Hein 2020)."""
         correct, after = self._attack(Column(CLEAN, None)), [CLEAN]
         for member in members:
             correct = self._attack(member, correct)
-            self._record(correct, member.name, member.preset, after=after)
+            self._record(
+                correct, member.name, _threat_model(member), self._settings(member), after
+            )
             after = [*after, member.name]
         return correct
 
     def _attack(self, column, standing=None):
         if standing is None and column.name in self.outcomes:
             return self.outcomes[column.name]
-        preset = column.preset
-        identity = self._identity(column, standing)
-        store = OutcomeStore(self.folder / "evaluation", identity, fresh=self._fresh)
-        correct = correct_predictions(
-            self.network,
-            self.examples,
-            preset,
-            batch_size=self._batch_size,
-            seed=self.about["seed"],
-            attack_batch=compile_attack(self.network, preset, jit_compile=self._xla),
-            standing=standing,
-            outcomes=store,
-        )
-        if not store.added:
-            print(f"{column.name}: stored ({100 * correct.mean():.2f} %); --fresh measures again")
+        adversarial = self._adversarial(column)
+        if adversarial is not None and adversarial.complete:
+            print(f"{column.name}: images of {adversarial.path}; --fresh makes them again")
+            correct = self._reattack(adversarial)
+        else:
+            correct = self._attack_anew(column, standing, adversarial)
         if standing is None:
             self.outcomes[column.name] = correct
         return correct
 
-    def _identity(self, column, standing):
+    def _attack_anew(self, column, standing, adversarial):
+        """Attacks, but for the batches that are stored."""
         attacked = np.ones(len(self.examples), bool) if standing is None else standing
+        identity = {**self._identity(column), "attacked": digest(attacked.tolist())}
+        if adversarial is not None:
+            identity["images"] = adversarial.path.name
+        # Outcomes without their images would leave holes in the file.
+        lost = adversarial is not None and not adversarial.begun
+        store = OutcomeStore(self.folder / "evaluation", identity, fresh=self._fresh or lost)
+        substitute = self._substitutes.get(column.substitute)
+        attack_batch = compile_attack(
+            self.network,
+            column.preset,
+            source=substitute and substitute.network,
+            jit_compile=self._xla,
+        )
+        correct = correct_predictions(
+            self.network,
+            self.examples,
+            column.preset,
+            batch_size=self._batch_size,
+            seed=self.about["seed"],
+            attack_batch=attack_batch,
+            standing=standing,
+            outcomes=store,
+            adversarial=adversarial,
+        )
+        if adversarial is not None:
+            adversarial.save(attacked)
+        if not store.added:
+            print(f"{column.name}: stored ({100 * correct.mean():.2f} %); --fresh measures again")
+        return correct
+
+    def _reattack(self, adversarial):
+        """Shows the network images that were made before."""
+        images = Examples(adversarial.images, self.examples.labels)
+        settings = {"batch_size": self._batch_size, "standing": adversarial.attacked}
+        return correct_predictions(self.network, images, **settings)
+
+    def _adversarial(self, column):
+        """The `AdversarialImages` of a column; None if they are not wanted or it is clean."""
+        if column.preset is None or not self._save_adversarial:
+            return None
+        name = "-".join(filter(None, [column.ensemble, column.name.replace(" ", "-")]))
+        shape = (len(self.examples), *self.examples.image_shape)
+        path = self.folder / "adversarial" / f"{name}.npz"
+        return AdversarialImages(path, self._identity(column), shape, fresh=self._fresh)
+
+    def _identity(self, column):
         return {
             **self.about,
             "attack": column.name,
-            "settings": self._settings(column.preset),
-            "threat_model": column.preset and vars(column.preset.attack.threat_model),
+            "settings": self._settings(column),
+            "threat_model": column.preset and vars(_threat_model(column)),
             "batch_size": self._batch_size,
             "examples": self._examples_hash,
-            "attacked": digest(attacked.tolist()),
         }
 
-    def _settings(self, preset):
-        return attack_settings(preset, self.network.output["logits"].shape[-1])
+    def _settings(self, column):
+        settings = attack_settings(column.preset, self.network.output["logits"].shape[-1])
+        if column.substitute is not None:
+            settings["substitute"] = self._substitutes[column.substitute].weights_hash
+        return settings
 
-    def _record(self, correct, name, preset, settings=None, after=()):
+    def _record(self, correct, name, threat_model, settings, after=()):
         result = accuracy_result(
-            correct,
-            name,
-            self.about,
-            settings=self._settings(preset) if settings is None else settings,
-            threat_model=preset and preset.attack.threat_model,
-            after=after,
+            correct, name, self.about, settings=settings, threat_model=threat_model, after=after
         )
         append_results(self.folder / "results.jsonl", [result])
         self.results.append(result)
+
+
+def _threat_model(column):
+    return column.preset and column.preset.attack.threat_model
 
 
 def evaluation_of(run, examples, *, seed, precision, **options):

@@ -2,8 +2,9 @@
 
 Every number comes with n, its attack's steps, step size and restarts, and a 95% interval; the last
 line, the worst case, counts the images that withstand everything. The records are appended to
-RUN/results.jsonl. What each image did is kept in RUN/evaluation: the same command after a crash goes
-on where it stopped.
+RUN/results.jsonl. What each image did is kept in RUN/evaluation: the same command goes on
+where a crash stopped it. --saved_model=DIR evaluates a SavedModel instead; its records go to
+DIR.evaluation.
 """
 
 import sys
@@ -20,21 +21,30 @@ def main(argv=None):
 
 def evaluate(options):
     """Evaluates as the flags say."""
-    if options.workdir is None:
-        raise UserError("--workdir=RUN is required: the folder of a finished run")
+    if (options.workdir is None) == (options.saved_model is None):
+        raise UserError(
+            "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR"
+        )
     from robust_tf.data import registry as data
-    from robust_tf.reports.accuracy_table import plain_table
     from robust_tf.training.strategy import use_xla
     from tla_tf import config
     from tla_tf.attack_columns import attack_columns
     from tla_tf.classifier_evaluation import evaluation_of
     from tla_tf.finished_run import FinishedRun
+    from tla_tf.saved_run import SavedRun
+    from tla_tf.substitute import load_substitute, substitute_runs
 
-    run = FinishedRun(options.workdir, options.data_dir)
+    if options.saved_model is not None:
+        run = SavedRun(options)
+    else:
+        run = FinishedRun(options.workdir, options.data_dir)
     eps = run.flags["eps"] if options.eps is None else options.eps
     threat_model = config.threat_model(eps, options.norm)
-    columns = attack_columns(options.attacks, threat_model, run.info.name)
+    runs = substitute_runs(options.substitute, run)
+    columns = attack_columns(options.attacks, threat_model, run.info.name, list(runs))
+    columns = _possible(columns, run)
     print(data.describe(run.info.name, **run.reading))
+    substitutes = [load_substitute(*item, options.precision) for item in runs.items()]
     evaluation = evaluation_of(
         run,
         data.load(run.info.name, "test", limit=options.limit_test, **run.reading),
@@ -42,11 +52,58 @@ def evaluate(options):
         precision=options.precision,
         batch_size=options.batch_size,
         xla=use_xla(options.jit_compile),
+        substitutes=substitutes,
         fresh=options.fresh,
+        save_adversarial=options.save_adversarial,
     )
     evaluation.run(columns)
-    evaluation.record_worst_case()
-    print(f"\n{plain_table(evaluation.results)}\n\nrecords: {run.folder.results}")
+    evaluation.record_worst_case(threat_model)
+    print(f"\n{_report(evaluation.results, options)}\n\nrecords: {run.folder.results}")
+    if options.checks != "none":
+        _check(evaluation, columns, threat_model, substitutes, options)
+
+
+def _possible(columns, run):
+    """The columns that this network allows; what is left out is said."""
+    from tla_tf.saved_run import without_gradients
+
+    if getattr(run, "differentiable", True):
+        return columns
+    kept, left_out = without_gradients(columns)
+    print(
+        "the SavedModel gives no gradients: only square and transfer can be run; left out: "
+        f"{', '.join(left_out) or 'nothing'}"
+    )
+    return kept
+
+
+def _report(results, options):
+    from robust_tf.reports.accuracy_table import plain_table
+    from robust_tf.reports.cleverhans_comparison import cleverhans_comparison
+
+    parts = [plain_table(results)]
+    if "table1" in options.attacks and not options.substitute:
+        parts.append("left out: the black-box column of table 1; it needs --substitute=RUN")
+    if "cleverhans" in options.attacks:
+        parts.append(cleverhans_comparison(results))
+    return "\n\n".join(filter(None, parts))
+
+
+def _check(evaluation, columns, threat_model, substitutes, options):
+    from tla_tf.evaluation_checks import check_evaluation, claimed_attack
+
+    if not getattr(evaluation.network, "differentiable", True):
+        print("checks: left out, they need gradients")
+        return
+    undefended = [substitute.network for substitute in substitutes if not substitute.defended]
+    lines = check_evaluation(
+        evaluation,
+        claimed_attack(columns, threat_model),
+        options.checks,
+        batch_size=options.batch_size,
+        undefended=next(iter(undefended), None),
+    )
+    print(f"\n{lines}\nrecords: {evaluation.folder / 'checks.jsonl'}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,16 @@ from robust_tf.flag_topics import (
     define_schedule,
 )
 from robust_tf.training.names import PRECISIONS, XLA_CHOICES
-from tla_tf.names import ANCHORS, METHODS, NEGATIVES, POOLS, POSITIVES
+from tla_tf.names import (
+    ANCHORS,
+    COVARIANCES,
+    IMAGE_FORMATS,
+    METHODS,
+    NEGATIVES,
+    OUTPUTS,
+    POOLS,
+    POSITIVES,
+)
 
 
 def define_train(flag_values):
@@ -55,8 +64,13 @@ def define_train(flag_values):
 def define_evaluate(flag_values):
     """Defines the flags of `python -m tla_tf.evaluate`."""
     run = Topic("Run", flag_values)
-    run.string("workdir", None, "Folder of the finished run to evaluate. Required.")
+    run.string("workdir", None, "Folder of the finished run to evaluate.")
     run.seed("Seed of the attacks' random starts.")
+    saved = Topic("SavedModel instead of a run", flag_values)
+    saved.string("saved_model", None, "Folder of a SavedModel: images in [0, 1] to logits.")
+    saved.string("dataset", None, "Its data. Required with --saved_model, as is --eps.")
+    saved.string("endpoint", "serving_default", "Its signature.")
+    saved.string("output", "logits", "Name of the signature's output.")
     _define_data(Topic("Data", flag_values))
     attack = Topic("Attacks", flag_values)
     attack.numbers(
@@ -66,7 +80,19 @@ def define_evaluate(flag_values):
         "restarts (20pgd20); apgd-ce, apgd-dlr, apgd-t, fab-t, square; the groups standard "
         "(AutoAttack: only what withstood the members before is attacked), table1, cleverhans.",
     )
-    attack.switch("fresh", False, "Attack again what RUN/evaluation has stored.")
+    attack.repeated(
+        "substitute",
+        "Run folder to transfer black-box images from, repeatable: adds the attack transfer (PGD "
+        "of table 1's last column), or transfer-NAME where --attacks names it.",
+    )
+    attack.switch("fresh", False, "Attack again what is stored in RUN.")
+    attack.switch("save_adversarial", False, "Keep the attacked images in RUN/adversarial.")
+    attack.choice(
+        "checks",
+        "none",
+        ("quick", "full", "none"),
+        "Whether the numbers can be believed: red, amber, green lines, of 256 or 1000 images.",
+    )
     attack.string("eps", None, "Radius in [0, 1] pixels, also as 8/255. Default: of the training.")
     attack.choice("norm", "linf", ("linf", "l2"), "Norm of the ball.")
     attack.count("batch_size", 250, "Images per attacked batch.")
@@ -147,3 +173,29 @@ def _define_optimisation(topic):
     topic.choice(
         "reduction", "mean", ("mean", "sum"), "Over the batch; sum: equation (1) literally."
     )
+
+
+def define_analyze(flag_values):
+    """Defines the flags of `python -m tla_tf.analyze`."""
+    run = Topic("Runs", flag_values)
+    run.numbers("workdir", [], "Folders of finished runs of one data set, comma-separated. Required.")
+    run.seed("Seed of the attack's random starts, of samples and of t-SNE.")
+    output = Topic("Outputs", flag_values)
+    output.numbers("outputs", list(OUTPUTS), "Comma-separated.")
+    output.string("output_dir", None, "Folder of the figures. Default: <first run>/figures.")
+    output.choice("format", "png", IMAGE_FORMATS, "Of the figures.")
+    output.choice(
+        "covariance",
+        "auto",
+        COVARIANCES,
+        "Of figure5's Gaussians. auto: full, but tied where a class has fewer training images than "
+        "an embedding has entries.",
+    )
+    data = Topic("Data", flag_values)
+    _define_data(data)
+    data.count("limit_train", None, "Use the first n training images only.")
+    attack = Topic("Attack", flag_values)
+    attack.string("attack", "pgd20", "One attack, named as in --attacks of tla_tf.evaluate.")
+    attack.string("eps", None, "Radius in [0, 1] pixels, also as 8/255. Default: of the training.")
+    attack.choice("norm", "linf", ("linf", "l2"), "Norm of the ball.")
+    attack.count("batch_size", 250, "Images per attacked batch.")

@@ -110,8 +110,7 @@ class ClassifierTrainingRun(TrainingRun):
             )
 
     def unmeasured(self):
-        found = read_results(self.folder.results) if self.folder.results.exists() else []
-        measured = {result.attack for result in found}
+        measured = {result.attack for result in self._accuracies()}
         return [c for c in self.columns if (c.ensemble or c.name) not in measured]
 
     def measure(self, test):
@@ -128,9 +127,14 @@ class ClassifierTrainingRun(TrainingRun):
     def report(self):
         folder = self.folder.path
         return (
-            f"\n{plain_table(read_results(self.folder.results))}\n\n"
+            f"\n{plain_table(self._accuracies())}\n\n"
             f"run folder: {folder}\n"
             f"next: python -m tla_tf.evaluate --workdir={folder} --attacks=pgd20,20pgd20,cw30,mim40\n"
             f"      python -m tla_tf.export --workdir={folder} --export_dir={folder / 'export'}\n"
             f"      python -m tla_tf.train --dataset=cifar10 --flagfile=flags/tla/cifar10_quick.flags"
         )
+
+    def _accuracies(self):
+        """The accuracies in the folder; it may hold other measurements too."""
+        found = read_results(self.folder.results) if self.folder.results.exists() else []
+        return [result for result in found if result.metric == "accuracy"]

@@ -11,8 +11,8 @@ import numpy as np
 class OutcomeStore:
     """A mapping (restart, number of the batch) -> bool [images of the batch], in a file.
 
-    A batch is one appended line, so that a killed evaluation goes on where it stopped. The file bears
-    the hash of the identity: of other weights, settings or images nothing is ever found.
+    A batch is one appended line, so that a killed evaluation goes on where it stopped. The file
+    bears the hash of the identity: of other weights, settings or images nothing is ever found.
 
     Args:
         folder: where the files are, made if missing with the first entry.
@@ -26,7 +26,10 @@ class OutcomeStore:
         self._identity = identity
         if fresh:
             self.path.unlink(missing_ok=True)
-        self._outcomes = self._read() if self.path.exists() else {}
+        text = self.path.read_text() if self.path.exists() else ""
+        # What a killed process left unfinished must not swallow the next line.
+        self._before = "" if text.endswith("\n") else "\n" if text else None
+        self._outcomes = self._read(text)
 
     def __contains__(self, place):
         return place in self._outcomes
@@ -43,21 +46,20 @@ class OutcomeStore:
 
     def _append(self, line):
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(line) + "\n"
-        old = self.path.read_bytes()[-1:] if self.path.exists() else b""
-        if not old:
-            text = json.dumps({"identity": self._identity}) + "\n" + text
-        # What a killed process left unfinished must not swallow the next line.
+        if self._before is None:
+            self._before = json.dumps({"identity": self._identity}) + "\n"
         with self.path.open("a") as file:
-            file.write("\n" + text if old not in (b"", b"\n") else text)
+            file.write(self._before + json.dumps(line) + "\n")
+        self._before = ""
 
-    def _read(self):
+    def _read(self, stored):
         outcomes = {}
-        for number, line in enumerate(self.path.read_text().splitlines(), start=1):
+        for number, line in enumerate(stored.splitlines(), start=1):
             try:
                 entry = json.loads(line)
             except json.JSONDecodeError:
-                warnings.warn(f"{self.path}: line {number} was cut off and is left out", stacklevel=4)
+                text = f"{self.path}: line {number} was cut off and is left out"
+                warnings.warn(text, stacklevel=4)
                 continue
             if "batch" in entry:
                 place = entry["restart"], entry["batch"]

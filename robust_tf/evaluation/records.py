@@ -32,8 +32,8 @@ class Result:
         seed: of the attack's random draws.
         weights_hash: of the network's weights.
         versions: package name -> version.
-        after: what was tried before in an ensemble; only images that withstood it were attacked, and
-            `value` counts those that withstood it and this.
+        after: what was tried before in an ensemble; only images that withstood it were attacked,
+            and `value` counts those that withstood it and this.
     """
 
     dataset: str
@@ -95,7 +95,12 @@ def wilson_interval(correct, n):
 
 
 def weights_hash(model):
-    """Returns the SHA-256, in hex, of the weights in their order; the names do not enter."""
+    """Returns the SHA-256, in hex, of the weights in their order; the names do not enter.
+
+    A `SavedClassifier` brings its own.
+    """
+    if hasattr(model, "weights_hash"):
+        return model.weights_hash
     digest = hashlib.sha256()
     for weight in model.weights:
         value = np.ascontiguousarray(weight.numpy())

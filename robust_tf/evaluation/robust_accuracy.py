@@ -38,8 +38,8 @@ def correct_predictions(
         attack_batch: what `compile_attack` returned for this network and preset; compiled here by
             default.
         standing: bool [n], the images to attack; the others count as wrong. Default: all.
-        outcomes: mapping (restart, number of the batch) -> bool [images of the batch], read where it
-            has an entry and filled where it has none: an `OutcomeStore`, to go on after a crash.
+        outcomes: mapping (restart, number of the batch) -> bool [images of the batch], read where
+            it has an entry and filled where it has none: an `OutcomeStore`, to go on after a crash.
         adversarial: `AdversarialImages` to fill, or None.
         progress: whether to show a progress bar.
 
@@ -58,7 +58,7 @@ def correct_predictions(
 
     def outcome(restart, number, rows):
         key = randomness.key(seed, number, f"evaluation, restart {restart}")
-        images, labels = _filled(examples, rows, batch_size, network)
+        images, labels = filled_batch(examples, rows, batch_size, network)
         logits, inside, attacked = attack_batch(images, labels, key)
         _check_outcome(name, number, logits.numpy(), inside.numpy())
         right = (np.argmax(logits, 1) == labels)[: len(rows)]
@@ -116,8 +116,11 @@ def _batches(indices, size):
     return [indices[start : start + size] for start in range(0, len(indices), size)]
 
 
-def _filled(examples, rows, size, network):
-    """Images and labels of `rows`, repeated up to `size`: another shape would be compiled anew."""
+def filled_batch(examples, rows, size, network):
+    """Returns images and labels of `rows`, repeated up to `size` as tensors for the network.
+
+    Another shape would be compiled anew.
+    """
     rows = np.resize(rows, size)
     images, dtype = examples.images[rows], np.dtype(network.inputs[0].dtype).type
     if images.dtype == object:

@@ -1,5 +1,7 @@
 """The smoke run, in this process: as a function, and finished once for all tests that read it."""
 
+import shutil
+
 import keras
 import pytest
 
@@ -28,4 +30,13 @@ def finished(smoke, tmp_path_factory):
     """The folder of a finished smoke run; copy it before changing it."""
     folder = tmp_path_factory.mktemp("finished") / "run"
     assert smoke(f"--workdir={folder}") == 0
+    return folder
+
+
+@pytest.fixture
+def unevaluated(finished, tmp_path):
+    """A copy of the finished run, without results."""
+    folder = shutil.copytree(finished, tmp_path / "run")
+    shutil.rmtree(folder / "evaluation")
+    (folder / "results.jsonl").unlink()
     return folder

@@ -118,7 +118,7 @@ def disk_of(size):
         (RunFolder, "claim", 1),
         (RunFolder, "log_metrics", 3),
         (Checkpoints, "save", 3),
-        (RunFolder, "save_final", 1),
+        (RunFolder, "save_network", 1),
         (classifier_evaluation, "append_results", 2),
     ],
 )

@@ -1,0 +1,80 @@
+"""Adversarial images kept in a file, with what they were made of."""
+
+import json
+import pathlib
+
+import numpy as np
+
+from robust_tf.errors import UserError
+from robust_tf.evaluation.outcome_store import digest
+
+
+class AdversarialImages:
+    """The images that one attack made, filled batch by batch and reloaded later.
+
+    The finished file is an .npz of `images` float32 [n, h, w, c], `attacked` bool [n] (the others
+    are zero) and `identity`, JSON. Until then the images are in a .partial file beside it, so that a
+    killed evaluation goes on.
+
+    Args:
+        path: of the finished file.
+        identity: dict for JSON of everything that the images depend on.
+        shape: (n, h, w, c).
+        fresh: whether to replace what is stored.
+
+    Raises:
+        UserError: the file is of another identity, or of no such images.
+    """
+
+    def __init__(self, path, identity, shape, *, fresh=False):
+        self.path = pathlib.Path(path)
+        self.complete = self.path.exists() and not fresh
+        self._identity = identity
+        self._partial = self.path.with_name(f"{self.path.stem}-{digest(identity)}.partial")
+        if fresh:
+            self._partial.unlink(missing_ok=True)
+        self.begun = self._partial.exists()
+        if self.complete:
+            self.images, self.attacked = self._load(shape)
+            return
+        self.images = np.zeros(shape, np.float32)
+        self.attacked = np.zeros(shape[:1], bool)
+        if self.begun:
+            found = np.fromfile(self._partial, np.float32)
+            self.images.ravel()[: found.size] = found[: self.images.size]
+
+    def update(self, rows, images, replaced):
+        """Puts `images`, float [b, h, w, c], into `rows` where `replaced`, bool [b]."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        rows, images = rows[replaced], images[replaced]
+        self.images[rows] = images
+        self._partial.touch()
+        with self._partial.open("r+b") as file:
+            for row in rows:
+                file.seek(row * self.images[0].nbytes)
+                file.write(self.images[row].tobytes())
+
+    def save(self, attacked):
+        """Writes the finished file; `attacked` is bool [n]."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.attacked = attacked
+        beside = self.path.with_suffix(".unfinished.npz")
+        np.savez(beside, images=self.images, attacked=attacked, identity=json.dumps(self._identity))
+        beside.rename(self.path)
+        self._partial.unlink(missing_ok=True)
+
+    def _load(self, shape):
+        try:
+            with np.load(self.path) as stored:
+                identity = json.loads(str(stored["identity"]))
+                images, attacked = stored["images"], stored["attacked"]
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"{self.path} cannot be read as adversarial images") from error
+        names = sorted(identity.keys() | self._identity.keys())
+        other = [name for name in names if identity.get(name) != self._identity.get(name)]
+        if other or images.shape != tuple(shape):
+            raise UserError(
+                f"{self.path} was made with another {', '.join(other or ['shape'])}; move it away, "
+                "or replace it with --fresh"
+            )
+        return images, attacked

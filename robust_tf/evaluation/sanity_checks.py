@@ -1,0 +1,164 @@
+"""Checks that a robustness claim must pass: from measurements to a verdict, nothing is run here.
+
+Sources: Carlini et al. 2019, On evaluating adversarial robustness; Athalye et al. 2018, Obfuscated
+gradients; Croce and Hein 2020 (AutoAttack's flags); Pintor et al. 2022, Indicators of attack
+failure; Tramer et al. 2020, On adaptive attacks. Accuracies are bool [n], one entry per image: a
+limit in points is never tighter than one image of n.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+GREEN, AMBER, RED = "green", "amber", "red"
+
+
+class Check(NamedTuple):
+    """A verdict: `status` green, amber or red, the figure it rests on, and what to do."""
+
+    name: str
+    status: str
+    figure: str
+    advice: str
+
+
+def single_step(fgsm, pgd):
+    """The iterated attack must not be weaker than the single step (Athalye et al. 2018)."""
+    excess = pgd.mean() - fgsm.mean()
+    figure = f"FGSM {_percent(fgsm)}, iterated {_percent(pgd)}"
+    advice = "the iterated attack is too weak or gradients are masked: more steps, larger steps"
+    return _graded("iterated attack beats one step", excess, 0.002, len(pgd), figure, advice)
+
+
+def black_box(white, black):
+    """Hardly any image may fall to attacks without gradients alone (AutoAttack's flag)."""
+    share = np.mean(white & ~black)
+    figure = f"{100 * share:.2f} % of the images fall only without gradients"
+    advice = "gradients are masked: report the black-box result, attack through the masking (BPDA)"
+    return _graded("white box beats black box", share, 0.005, len(white), figure, advice)
+
+
+def budget(by_eps):
+    """More eps, fewer correct images; `by_eps` is dict factor of eps -> bool [n], ascending."""
+    values = [correct.mean() for correct in by_eps.values()]
+    n = len(next(iter(by_eps.values())))
+    rise = max(np.diff(values))
+    figure = ", ".join(f"{factor:g} eps {_percent(c)}" for factor, c in by_eps.items())
+    advice = "a larger ball must not help the network: the attack fails there, tune its step size"
+    return _graded("more budget, more success", rise, 0.0, n, figure, advice)
+
+
+def unbounded(correct, num_classes):
+    """In a ball that holds a grey image for every image, nothing may be left above chance."""
+    excess = correct.mean() - 1 / num_classes
+    figure = f"{_percent(correct)} correct, chance is {100 / num_classes:.2f} %"
+    advice = "an unbounded attack must succeed: gradients are masked or the attack is broken"
+    return _graded("unbounded attack succeeds", excess, 0.01, len(correct), figure, advice)
+
+
+def converged(pgd, doubled):
+    """Twice the steps must change little."""
+    change = pgd.mean() - doubled.mean()
+    figure = f"{_percent(pgd)}, with twice the steps {_percent(doubled)}"
+    return _graded("converged", change, 0.003, len(pgd), figure, "attack with more steps")
+
+
+def restarts(once, often):
+    """Further random starts must change little."""
+    change = once.mean() - often.mean()
+    figure = f"one start {_percent(once)}, restarted {_percent(often)}"
+    return _graded("restarts", change, 0.01, len(once), figure, "report the result with restarts")
+
+
+def losses(cross_entropy, ratio):
+    """The scale-free difference of logits must not beat the cross entropy by far (AutoAttack)."""
+    gap = cross_entropy.mean() - ratio.mean()
+    figure = f"cross entropy {_percent(cross_entropy)}, logit ratio {_percent(ratio)}"
+    advice = "the scale of the logits masks the cross entropy: report the logit ratio or standard"
+    return _graded("losses agree", gap, 0.03, len(ratio), figure, advice)
+
+
+def gradients(norms):
+    """No image may have an input gradient that is all zero or not finite; float [n] norms."""
+    bad = ~np.isfinite(norms) | (norms == 0)
+    figure = f"{100 * bad.mean():.2f} % of the images have a zero or non-finite gradient"
+    advice = "look for rounding, saturation or huge logits; use apgd-dlr and square"
+    return Check("input gradients", RED if bad.any() else GREEN, figure, advice)
+
+
+def logits(outputs):
+    """The outputs, float [n, classes], must not be probabilities."""
+    unit = (outputs >= 0).all() and (outputs <= 1).all()
+    softmax = unit and np.allclose(outputs.sum(axis=1), 1, atol=1e-4)
+    figure = f"outputs from {outputs.min():.3g} to {outputs.max():.3g}"
+    figure += ", every sum is 1" if softmax else ""
+    advice = "give the attacks what goes into the softmax, not what comes out"
+    return Check("outputs are logits", RED if softmax else GREEN, figure, advice)
+
+
+def deterministic(first, second):
+    """Two passes over the same images must agree bit by bit."""
+    differ = (first != second).any(axis=1).mean()
+    figure = f"{100 * differ:.2f} % of the images differ between two passes"
+    advice = "average the gradient over passes (EOT) and say so; these numbers are too high"
+    return Check("forward pass is deterministic", RED if differ else GREEN, figure, advice)
+
+
+def last_iterate(trajectory):
+    """No image may have been misclassified on the way and right at the end; bool [steps + 1, n]."""
+    lost = trajectory[-1].mean() - trajectory.all(axis=0).mean()
+    best = _percent(trajectory.all(axis=0))
+    figure = f"last {_percent(trajectory[-1])}, best of all steps {best}"
+    advice = "keep the best iterate: smaller steps, or apgd-ce"
+    return _graded("last iterate is the best", lost, 0.001, trajectory.shape[1], figure, advice)
+
+
+def legal(distances, lowest, highest, threat_model):
+    """Ball and box must hold to 1e-6; float [n] distances, the extreme pixels."""
+    farthest = distances.max()
+    inside = farthest <= threat_model.eps + 1e-6 and lowest >= threat_model.lower - 1e-6
+    inside = inside and highest <= threat_model.upper + 1e-6  # all false for NaN
+    figure = f"largest distance {farthest:.6g} of {threat_model.eps:.6g}, "
+    figure += f"pixels from {lowest:.4g} to {highest:.4g}"
+    advice = "the attack leaves its threat model; its numbers mean nothing"
+    return Check("perturbations are legal", GREEN if inside else RED, figure, advice)
+
+
+def undefended_falls(correct):
+    """The same attack must break an undefended network; None where there is none."""
+    name = "undefended network falls"
+    if correct is None:
+        return Check(name, AMBER, "not run", "name an undefended run: --substitute=RUN")
+    figure = f"{_percent(correct)} correct"
+    advice = "an attack that fails on an undefended network proves nothing: more steps"
+    return _graded(name, correct.mean(), 0.01, len(correct), figure, advice)
+
+
+def adaptive(logit_attacks, embedding_attack):
+    """The attack on the embedding must find little that those on the logits miss."""
+    share = np.mean(logit_attacks & ~embedding_attack)
+    both = _percent(logit_attacks & embedding_attack)
+    figure = f"attacks on the logits {_percent(logit_attacks)}, with that on the embedding {both}"
+    advice = "report the minimum over both: the worst case of this call does not contain it"
+    n = len(logit_attacks)
+    return _graded("adaptive attack on the embedding", share, 0.005, n, figure, advice)
+
+
+def per_example(worst, single):
+    """What withstands everything, beside the strongest of the single attacks, list of bool [n]."""
+    lowest = min(correct.mean() for correct in single)
+    figure = f"worst case {100 * worst.mean():.2f} %, strongest single attack {100 * lowest:.2f} %"
+    advice = "report the per-example worst case"
+    n = len(worst)
+    return _graded("one attack is close to all", lowest - worst.mean(), 0.01, n, figure, advice)
+
+
+def _graded(name, value, limit, n, figure, advice):
+    """Green up to the limit, red above twice the limit; both at least one image of n."""
+    limit = max(limit, 1 / n) + 1e-9
+    status = GREEN if value <= limit else AMBER if value <= 2 * limit else RED
+    return Check(name, status, figure, advice)
+
+
+def _percent(correct):
+    return f"{100 * np.mean(correct):.2f} %"

@@ -1,0 +1,17 @@
+"""Measurements of several runs as a table, made of stored results only."""
+
+from robust_tf.reports.table import aligned
+
+HEADER = ("method", "seed", "metric", "attack", "n", "value", "95% interval")
+
+
+def measurement_table(results):
+    """Returns `results` (list of `Result`) as aligned text for a terminal, one line each."""
+    return aligned(HEADER, [_cells(result) for result in results])
+
+
+def _cells(result):
+    low, high = result.interval or (None, None)
+    interval = "-" if low is None else f"{low:.4f} to {high:.4f}"
+    where = result.method, str(result.training_seed), result.metric, result.attack
+    return *where, str(result.n), f"{result.value:.4f}", interval

@@ -1,0 +1,31 @@
+import numpy as np
+import tensorflow as tf
+
+from robust_tf import randomness
+from robust_tf.attacks.pgd import PGD
+from robust_tf.distances import angular
+from robust_tf.evaluation.embedding_attack import EmbeddingAttack
+from robust_tf.threat_model import ThreatModel
+
+
+def test_it_moves_away_from_the_own_and_towards_the_nearest_other_class():
+    random = np.random.default_rng(0)
+    x = tf.constant(random.uniform(0.3, 0.7, [6, 3, 3, 1]), tf.float32)
+    weights = tf.constant(random.normal(size=[9, 4]), tf.float32)
+    labels = tf.constant([0, 0, 1, 1, 2, 2])
+
+    def embedding_fn(images):
+        return tf.reshape(images, [-1, 9]) @ weights
+
+    threat_model = ThreatModel(0.1)
+    attack = EmbeddingAttack(PGD(threat_model, 10, random_start=True), embedding_fn)
+    x_adv = attack(None, x, labels, key=randomness.key(0, 0, "test"))
+    assert threat_model.contains(x_adv, x).numpy().all()
+
+    own, moved = embedding_fn(x), embedding_fn(x_adv)
+    for row in range(6):
+        others = [k for k in range(6) if labels[k] != labels[row]]
+        nearest = min(others, key=lambda k: float(angular(own[k], own[row])))
+        before = angular(own[row], own[row]) - angular(own[row], own[nearest])
+        after = angular(moved[row], own[row]) - angular(moved[row], own[nearest])
+        assert after > before

@@ -1,0 +1,142 @@
+"""The command: tables, figures and records of one run and of two; restarts; mistakes."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from robust_tf.attacks import presets
+from robust_tf.data import registry as data
+from robust_tf.evaluation.records import read_results
+from robust_tf.evaluation.robust_accuracy import correct_predictions
+from robust_tf.threat_model import ThreatModel
+from tla_tf import analyze, train
+from tla_tf.embeddings_under_attack import attacked_image, embeddings_under_attack
+from tla_tf.finished_run import FinishedRun
+
+FIGURES = ("figure1", "figure2", "figure4", "figure5")
+
+
+@pytest.fixture(autouse=True)
+def quick_tsne(monkeypatch):
+    monkeypatch.setattr("tla_tf.tsne.ITERATIONS", 300)
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of the finished run."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def command(run, *flags):
+    return analyze.main(["analyze", f"--workdir={run}", "--attack=pgd2", "--batch_size=90", *flags])
+
+
+def error_line(capsys):
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    (line,) = lines
+    return line
+
+
+def test_all_outputs_of_a_run(run, capsys):
+    before = len(read_results(run / "results.jsonl"))
+    assert command(run, "--format=svg") == 0
+    said = capsys.readouterr().out
+    records = read_results(run / "results.jsonl")[before:]
+    for record in records:
+        assert record.metric in said and f"{record.value:.4f}" in said
+    found = {(record.metric, record.attack): record for record in records}
+    assert found["50-NN accuracy", "clean"].n == 360
+    assert found["separation ratio", "pgd2"].value > 0
+    assert found["separation ratio, true class", "pgd2"].threat_model["eps"] == 0.15
+    for name in FIGURES:
+        assert (run / "figures" / f"{name}.svg").read_text().startswith("<?xml")
+    (curve,) = json.loads((run / "figures" / "figure5.json").read_text()).values()
+    assert found["misclassification detection AUC, full covariance", "pgd2"].value == curve["auc"]
+    assert train.main(["train", f"--flagfile={run / 'flags.txt'}", f"--workdir={run}"]) == 0
+    assert "separation" not in capsys.readouterr().out  # the accuracies of the run only
+
+
+def test_two_runs_side_by_side_in_a_folder_of_their_own(run, tmp_path):
+    other = shutil.copytree(run, tmp_path / "other")
+    before = len(read_results(run / "results.jsonl"))
+    folder = tmp_path / "figures"
+    flags = "--outputs=table2,figure2", f"--output_dir={folder}"
+    assert command(f"{run},{other}", *flags) == 0
+    assert (folder / "figure2.png").read_bytes().startswith(b"\x89PNG")
+    plotted = json.loads((folder / "figure2.json").read_text())
+    assert set(plotted) == {str(run), str(other)}
+    first, second = (read_results(path / "results.jsonl")[before:] for path in (run, other))
+    assert first == second and len(first) == 5
+
+
+def test_embeddings_belong_to_the_images_attacked(finished):
+    run = FinishedRun(finished)
+    network, test = run.network(), data.load("digits", "test", limit=50)
+    preset = presets.get("3pgd2", ThreatModel(0.1))
+    settings = {"batch_size": 20, "seed": 3}
+    embeddings, predictions = embeddings_under_attack(network, test, preset, **settings)
+    assert embeddings.shape == (50, 64)
+    expected = correct_predictions(network, test, preset, progress=False, **settings)
+    assert np.mean((predictions == test.labels) == expected) > 0.9  # other starts, as fewer are left
+    image = attacked_image(network, test, preset, 47, **settings)
+    assert np.abs(image - test.images[47] / 255).max() <= 0.1 + 1e-6
+    again = network(image[None], training=False)
+    np.testing.assert_allclose(again["embedding"][0], embeddings[47], atol=1e-5)
+    assert np.argmax(again["logits"]) == predictions[47]
+
+
+MISTAKES = [
+    ("--outputs=table2,table9", "'table9'; allowed: table2, table3, figure1"),
+    ("--outputs=", "nothing was named"),
+    ("--attack=nosuch", "'nosuch'"),
+    ("--eps=8", "did you mean 8/255"),
+    ("--format=gif", "png|svg"),
+    ("--outputs=table3 --limit_train=40", "50 nearest neighbours"),
+    ("--outputs=figure5 --limit_train=15", "training images of every class"),
+    ("--outputs=figure1 --limit_test=20", "perplexity"),
+]
+
+
+@pytest.mark.parametrize("flags, said", MISTAKES, ids=[flags for flags, _ in MISTAKES])
+def test_mistakes_are_one_line(finished, flags, said, tmp_path, capsys):
+    assert command(finished, *flags.split(), f"--output_dir={tmp_path / 'figures'}") == 2
+    assert said in error_line(capsys)
+    assert not (tmp_path / "figures").exists()
+
+
+def change_flags(run, **changed):
+    config = json.loads((run / "config.json").read_text())
+    config["flags"].update(changed)
+    (run / "config.json").write_text(json.dumps({**config, "class_names": []}))
+
+
+def test_runs_that_do_not_fit_together(run, tmp_path, capsys):
+    other = shutil.copytree(run, tmp_path / "other")
+    change_flags(other, eps="0.1")
+    assert command(f"{run},{other}") == 2
+    assert "different radii (0.15, 0.1)" in error_line(capsys)
+    change_flags(other, dataset="mnist")
+    assert command(f"{run},{other}") == 2
+    assert f"{other} of mnist" in error_line(capsys)
+    assert command(f"{run},{run}") == 2
+    assert "twice" in error_line(capsys)
+
+
+def test_folders_without_a_finished_run(run, tmp_path, capsys):
+    (run / "final.keras").unlink()
+    assert command(run) == 2
+    assert "no final weights yet" in error_line(capsys)
+    assert command(tmp_path / "nowhere") == 2
+    assert "holds no run" in error_line(capsys)
+    assert analyze.main(["analyze"]) == 2
+    assert "--workdir=RUN" in error_line(capsys)
+
+
+def test_an_attack_without_effect_is_said_and_the_tables_stay(run, capsys):
+    before = len(read_results(run / "results.jsonl"))
+    assert command(run, "--outputs=table2,figure2", "--eps=0") == 1
+    assert "use a larger --eps" in error_line(capsys)
+    metrics = [record.metric for record in read_results(run / "results.jsonl")[before:]]
+    assert "separation ratio: classes left out" in metrics

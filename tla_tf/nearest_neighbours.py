@@ -1,0 +1,50 @@
+"""Nearest neighbours by angular distance, and the classes they vote for."""
+
+import numpy as np
+import tensorflow as tf
+
+from robust_tf.distances import angular_matrix
+
+BLOCK_BYTES = 2**27
+
+
+def nearest_neighbours(queries, references, k):
+    """Finds the k nearest references of every query, nearest first.
+
+    Args:
+        queries: embeddings, float [n, d].
+        references: embeddings, float [m, d], m >= k.
+        k: int.
+
+    Returns:
+        (indices int [n, k], angular distances float [n, k]). Of references at the same distance the
+        first ones are taken. In blocks of queries; never more than about 128 MB of distances.
+    """
+    block = max(1, BLOCK_BYTES // (4 * len(references)))
+    references = tf.constant(references)
+    found = []
+    for start in range(0, len(queries), block):
+        distances = angular_matrix(queries[start : start + block], references)
+        nearness, indices = tf.math.top_k(-distances, k)
+        found.append((indices.numpy(), -nearness.numpy()))
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+
+
+def vote(neighbour_labels, distances, num_classes):
+    """Returns the class of every query, int [n] (k-NN of TLA, table 3).
+
+    The class of most neighbours; among equals the one with the smaller sum of distances, then the
+    smaller label.
+
+    Args:
+        neighbour_labels: int [n, k].
+        distances: float [n, k].
+        num_classes: int.
+    """
+    votes = np.zeros((len(neighbour_labels), num_classes), np.int64)
+    sums = np.zeros(votes.shape)
+    where = np.arange(len(votes))[:, None], neighbour_labels
+    np.add.at(votes, where, 1)
+    np.add.at(sums, where, distances)
+    leading = votes == votes.max(axis=1, keepdims=True)
+    return np.argmin(np.where(leading, sums, np.inf), axis=1)

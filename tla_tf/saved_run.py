@@ -1,0 +1,61 @@
+"""A SavedModel in the place of a run folder, as evaluation sees it."""
+
+import dataclasses
+import pathlib
+import types
+
+from robust_tf.attacks.square import Square
+from robust_tf.data import registry as data
+from robust_tf.errors import UserError
+from robust_tf.evaluation.saved_classifier import SavedClassifier
+
+
+class SavedRun:
+    """Has the same attributes as a `FinishedRun`; its results go to a folder beside the model.
+
+    Args:
+        options: flags of `tla_tf.flags.define_evaluate`.
+
+    Raises:
+        UserError: flags that are missing or do not fit, see also `SavedClassifier`.
+    """
+
+    def __init__(self, options):
+        path = pathlib.Path(options.saved_model)
+        for name in ("dataset", "eps"):
+            if getattr(options, name) is None:
+                raise UserError(f"--saved_model={path} needs --{name}, which no run folder gives")
+        if options.precision != "float32":
+            raise UserError("--precision: a SavedModel has its own; leave the flag out")
+        self.reading = {name: None for name in data.READING} | {"data_dir": options.data_dir}
+        self.info = data.get(options.dataset, **self.reading)
+        self.flags = {"method": "saved_model", "seed": 0, "eps": options.eps}
+        folder = path.with_name(f"{path.name}.evaluation")
+        self.folder = types.SimpleNamespace(path=folder, results=folder / "results.jsonl")
+        self._network = SavedClassifier(
+            path, self.info, endpoint=options.endpoint, output=options.output
+        )
+        fixed = self._network.batch_size
+        if fixed not in (None, options.batch_size):
+            raise UserError(f"{path} takes batches of {fixed} images; use --batch_size={fixed}")
+
+    @property
+    def differentiable(self):
+        """Whether attacks can have the gradient."""
+        return self._network.differentiable
+
+    def network(self, precision="float32"):
+        """Returns the `SavedClassifier`; makes the folder of its results."""
+        self.folder.path.mkdir(exist_ok=True)
+        return self._network
+
+
+def without_gradients(columns):
+    """Returns the columns that need no gradients of the network, and the names of the others."""
+    kept = [
+        dataclasses.replace(column, ensemble=None)
+        for column in columns
+        if column.preset is None or column.substitute or isinstance(column.preset.attack, Square)
+    ]
+    names = {column.name for column in kept}
+    return kept, [column.name for column in columns if column.name not in names]

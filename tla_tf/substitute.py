@@ -1,0 +1,72 @@
+"""Networks that black-box attacks make their images on (TLA, table 1, column BB)."""
+
+import dataclasses
+
+import keras
+
+from robust_tf.errors import UserError
+from robust_tf.evaluation.records import weights_hash
+from tla_tf.finished_run import FinishedRun
+
+
+@dataclasses.dataclass(frozen=True)
+class Substitute:
+    """A trained classifier other than the one evaluated.
+
+    Attributes:
+        name: method and seed of its training, for tables.
+        network: keras.Model.
+        weights_hash: of its weights.
+        defended: whether it was trained against attacks.
+    """
+
+    name: str
+    network: keras.Model
+    weights_hash: str
+    defended: bool = True
+
+
+def substitute_runs(paths, target):
+    """Opens the runs to transfer from, without loading weights.
+
+    Args:
+        paths: of the run folders.
+        target: `FinishedRun` to evaluate.
+
+    Returns:
+        dict name -> `FinishedRun`.
+
+    Raises:
+        UserError: no finished run, other classes or image shape, two of one name.
+    """
+    runs = {}
+    for path in paths:
+        run = FinishedRun(path, target.reading["data_dir"])
+        found, wanted = _kind(run), _kind(target)
+        if found != wanted:
+            raise UserError(
+                f"--substitute={path} knows {_text(found)}, the evaluated run {_text(wanted)}; a "
+                "substitute needs the same classes and image shape"
+            )
+        name = f"{run.flags['method']}-{run.flags['model']}-seed{run.flags['seed']}"
+        if name in runs:
+            raise UserError(f"--substitute={path} is a second {name}; name each kind once")
+        runs[name] = run
+    return runs
+
+
+def load_substitute(name, run, precision):
+    """Returns the `Substitute` of a `FinishedRun` under the Keras policy `precision`."""
+    network = run.network(precision)
+    defended = run.flags["method"] != "um"
+    return Substitute(name, network, weights_hash(network), defended)
+
+
+def _kind(run):
+    return list(run.info.class_names), tuple(run.info.image_shape)
+
+
+def _text(kind):
+    classes, shape = kind
+    few = ", ".join(map(str, classes[:3]))
+    return f"{len(classes)} classes ({few} ...) on {'x'.join(map(str, shape))} images"

@@ -1,0 +1,39 @@
+"""t-SNE with the settings of TLA's figures."""
+
+import numpy as np
+from sklearn.manifold import TSNE
+
+from robust_tf.errors import UserError
+
+PERPLEXITY = 15
+ITERATIONS = 5000
+
+
+def tsne(embeddings, seed):
+    """Returns the points of float [n, d] in the plane, float32 [n, 2].
+
+    Unit vectors, cosine distance, perplexity 15, learning rate 20, 5000 iterations, patience 800
+    (TLA, figures 1 and 2, authors' code).
+
+    Args:
+        embeddings: float [n, d].
+        seed: int.
+
+    Raises:
+        UserError: not more images than neighbours.
+    """
+    if len(embeddings) <= PERPLEXITY:
+        raise UserError(
+            f"t-SNE with perplexity {PERPLEXITY} needs more images than these {len(embeddings)}; "
+            "use more test images (--limit_test)"
+        )
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    model = TSNE(
+        perplexity=PERPLEXITY,
+        learning_rate=20,
+        max_iter=ITERATIONS,
+        n_iter_without_progress=800,
+        metric="cosine",
+        random_state=seed,
+    )
+    return model.fit_transform(embeddings / np.maximum(lengths, 1e-12))
