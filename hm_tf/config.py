@@ -22,6 +22,7 @@ DEFENSES = {
     "minmax": MinMax,
     "ses": SuppressingEmbeddingShift,
 }
+FEWEST_HELD_OUT = 50
 
 
 def title(options):
@@ -86,10 +87,25 @@ def check(options):
     """Raises the UserErrors of flags that building objects would raise later, before any data."""
     if options.defense != "hm" and options.ics:
         raise UserError(f"--ics goes with --defense=hm, not {options.defense}; set --ics=0")
+    _check_start(options)
+    if 0 < options.held_out < FEWEST_HELD_OUT:
+        raise UserError(
+            f"--held_out={options.held_out}: R@1 of fewer than {FEWEST_HELD_OUT} images says little"
+        )
     _destination(options)
     optimizer(options)
     attack(options, options.pgd_steps, options.pgd_step_size)
     attack(options, options.eval_steps, options.eval_step_size)
+
+
+def _check_start(options):
+    """With the first statistics frozen, random weights map all images to about one embedding."""
+    starts_anew = options.init_weights == "none" and options.model.startswith("resnet")
+    if starts_anew and options.bn == "frozen":
+        raise UserError(
+            f"--bn=frozen: {options.model} from random weights starts collapsed; give "
+            "--init_weights=imagenet or a file, or --bn=live"
+        )
 
 
 def _destination(options):

@@ -26,15 +26,13 @@ METRICS = (
 FIRST_SHIFT = 1e-7
 
 
-def embed(network, examples, batch_size, attack=None, *, xla=False):
-    """Returns the embeddings of all images, float32 [n, d], in order.
+def embedding_of_batch(network, attack=None, *, xla=False):
+    """Returns the compiled function from images [B, h, w, c] to embeddings [B, d].
 
     Args:
         network: output "embedding".
-        examples: `Examples`.
-        batch_size: images together; the last batch is filled up, so that nothing is retraced.
         attack: `PGD` that moves each embedding as far as it can (ES), or None.
-        xla: whether the batch function is compiled with XLA.
+        xla: whether the function is compiled with XLA.
     """
 
     def phi(images):
@@ -47,9 +45,20 @@ def embed(network, examples, batch_size, attack=None, *, xla=False):
         objective = ShiftObjective(phi, images, phi(images), FIRST_SHIFT)
         return phi(attack(objective, images))
 
+    return of_batch
+
+
+def embed(of_batch, examples, batch_size, title=None):
+    """Returns the embeddings of all images, float32 [n, d], in order.
+
+    Args:
+        of_batch: see `embedding_of_batch`.
+        examples: `Examples`.
+        batch_size: images together; the last batch is filled up, so that nothing is retraced.
+        title: of the progress bar; None shows none.
+    """
     rows = []
-    title = "embeddings" if attack is None else "embeddings under ES"
-    with tqdm(total=len(examples), desc=title, unit="image") as bar:
+    with tqdm(total=len(examples), desc=title, unit="image", disable=title is None) as bar:
         for batch in pipeline.eval_batches(examples, batch_size):
             images = batch["image"]
             missing = batch_size - images.shape[0]
@@ -63,13 +72,15 @@ def evaluate(network, examples, attack, path, *, batch_size, xla=False, **facts)
     """Measures `METRICS` and appends their records.
 
     Args:
-        network, examples, batch_size, xla: as of `embed`.
+        network, xla: as of `embedding_of_batch`.
+        examples, batch_size: as of `embed`.
         attack: `PGD` of the ES attack.
         path: file of the records.
         **facts: dataset, method, training_seed and precision of the records.
     """
-    gallery = embed(network, examples, batch_size, xla=xla)
-    moved = embed(network, examples, batch_size, attack, xla=xla)
+    of_batch, moved_of_batch = (embedding_of_batch(network, a, xla=xla) for a in (None, attack))
+    gallery = embed(of_batch, examples, batch_size, "embeddings")
+    moved = embed(moved_of_batch, examples, batch_size, "embeddings under ES")
     clean = retrieve(gallery, examples.labels)
     shifted = retrieve(gallery, examples.labels, queries=moved)
     values = {

@@ -4,4 +4,5 @@ DEFENSES = ("hm", "none", "est", "act", "minmax", "ses")
 SAMPLERS = ("random", "semihard", "softhard", "distance", "hardest")
 MODES = ("fixed", "compat")
 BN_MODES = ("frozen", "live")
+ON_COLLAPSE = ("warn", "stop")
 TITLES = {"none": "N/A", "est": "EST", "act": "ACT", "minmax": "MinMax", "ses": "SES"}

@@ -1,6 +1,10 @@
 """The training run of an embedding network."""
 
 from hm_tf import config
+from hm_tf.collapse_guard import CollapseGuard, likely_cause
+from hm_tf.finished_run import FinishedRun
+from hm_tf.held_out_pairs import split_pairs
+from hm_tf.initial_weights import load_initial_weights
 from hm_tf.metric_evaluation import METRICS, evaluate
 from robust_tf.data import class_disjoint
 from robust_tf.data.pairs import pair_dataset
@@ -38,6 +42,8 @@ class MetricTrainingRun(TrainingRun):
 
     def build_model(self):
         network = get_embedding(self.options.model, self.info, self.options.bn)
+        if self.options.init_weights != "none" and not self.finished():
+            load_initial_weights(network, self.options.init_weights)
         return config.defense(self.options, network, self.strategy.num_replicas_in_sync)
 
     def build_optimizer(self):
@@ -57,13 +63,25 @@ class MetricTrainingRun(TrainingRun):
         )
 
     def images(self):
-        """The class-disjoint sides of the data."""
+        """The class-disjoint sides of the data, pairs of the training side held out."""
         options = self.options
         if options.dataset in class_disjoint.DIVIDED:
             train, test = self._divided
         else:
             self.info, train, test = self._read()
-        return train.take(options.limit_train), test.take(options.limit_test), None
+        train, held_out = split_pairs(train, options.held_out)
+        return train.take(options.limit_train), test.take(options.limit_test), held_out
+
+    def monitors(self, held_out):
+        options = self.options
+        guard = CollapseGuard(
+            self.folder,
+            cause=likely_cause(options),
+            stop=options.on_collapse == "stop",
+            held_out=held_out,
+            batch_size=options.eval_batch_size,
+        )
+        return [guard]
 
     def unmeasured(self):
         found = read_results(self.folder.results) if self.folder.results.exists() else []
@@ -72,19 +90,16 @@ class MetricTrainingRun(TrainingRun):
 
     def measure(self, test):
         options = self.options
-        network = get_embedding(options.model, self.info, options.bn)
-        network.load_weights(self.folder.final_weights)
+        run = FinishedRun(self.folder.path, options.data_dir)
         evaluate(
-            network,
+            run.network(options.precision),
             test,
-            config.attack(options, options.eval_steps, options.eval_step_size),
+            run.attack(),
             self.folder.results,
-            dataset=options.dataset,
-            method=config.title(options),
-            training_seed=options.seed,
             precision=options.precision,
             batch_size=options.eval_batch_size,
             xla=use_xla(options.jit_compile),
+            **run.facts,
         )
 
     def report(self):
@@ -92,7 +107,9 @@ class MetricTrainingRun(TrainingRun):
         return (
             f"\n{metric_table(read_results(self.folder.results))}\n\n"
             f"run folder: {folder}\n"
-            "next: python -m hm_tf.train --defense=none --source=random --ics=0\n"
+            f"next: python -m hm_tf.evaluate --workdir={folder} --eval_steps=64\n"
+            f"      python -m hm_tf.export --workdir={folder} --export_dir={folder / 'export'}\n"
+            "      python -m hm_tf.train --defense=none --source=random --ics=0\n"
             "      python -m hm_tf.train --defense=act --source=random --ics=0\n"
             "      python -m hm_tf.train --dataset=mnist"
         )

@@ -16,7 +16,10 @@ COMMANDS = {
     "tla_tf.train": flags.define_train,
     "tla_tf.evaluate": flags.define_evaluate,
     "tla_tf.export": flags.define_export,
+    "tla_tf.analyze": flags.define_analyze,
     "hm_tf.train": hm_tf.flags.define_train,
+    "hm_tf.evaluate": hm_tf.flags.define_evaluate,
+    "hm_tf.export": hm_tf.flags.define_export,
 }
 
 

@@ -1,10 +1,10 @@
 """python -m tla_tf.analyze --workdir=RUN[,RUN2,...]: the analyses of the TLA paper.
 
-table2: separation ratio of attacked images from the class they are taken for. table3: accuracy of 50
-nearest neighbours. figure1, figure2: t-SNE of natural and attacked images. figure4: nearest training
-images of an image before and after the attack. figure5: detection of misclassified images. Several
-runs become panels side by side. Numbers are appended to every RUN/results.jsonl; figures, with what
-they plot as JSON, go to --output_dir.
+table2: separation ratio of attacked images from the class they are taken for. table3: accuracy of
+50 nearest neighbours. figure1, figure2: t-SNE of natural and attacked images. figure4: nearest
+training images of an image before and after the attack. figure5: detection of misclassified images.
+Several runs become panels side by side. Numbers are appended to every RUN/results.jsonl; figures,
+with what they plot as JSON, go to --output_dir.
 """
 
 import sys

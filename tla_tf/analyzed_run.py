@@ -1,4 +1,4 @@
-"""A finished run as the analyses of TLA see it: embeddings, predictions, and a place for records."""
+"""A finished run as the analyses of TLA see it: embeddings, predictions, a place for records."""
 
 import dataclasses
 import functools

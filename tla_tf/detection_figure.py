@@ -37,7 +37,7 @@ def figure5(runs, covariance):
         name: {"false_rates": f.tolist(), "true_rates": t.tolist(), "auc": area}
         for name, (f, t, area) in curves.items()
     }
-    return roc_figure(f"clean and attacked: {runs[0].describe()}", curves), data
+    return roc_figure(f"misclassified among clean and attacked\n{runs[0].describe()}", curves), data
 
 
 def _choose(covariance, run):

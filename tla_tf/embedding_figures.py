@@ -75,7 +75,7 @@ def _figure(subject, runs, groups):
         name: {group.label: group.points.tolist() for group in of_run}
         for name, of_run in groups.items()
     }
-    return scatter_figure(f"{subject}: {runs[0].describe()}", groups), points
+    return scatter_figure(f"{subject}\n{runs[0].describe()}", groups), points
 
 
 def _colours(runs, true):
@@ -85,7 +85,7 @@ def _colours(runs, true):
         turned = run.fooled & (run.test.labels == true)
         np.add.at(counts, run.adversarial_predictions[turned], 1)
     frequent = [int(k) for k in np.argsort(-counts, kind="stable") if counts[k]]
-    return dict(zip(frequent, PREDICTED_COLOURS))
+    return dict(zip(frequent, PREDICTED_COLOURS, strict=False))
 
 
 def _sample(chosen, output, seed):

@@ -14,7 +14,7 @@ def embeddings_under_attack(
 ):
     """Returns (embeddings float32 [n, d], predictions int64 [n]) of the attacked images.
 
-    All batches have one shape, the network runs in inference mode, the attack knows the true labels.
+    All batches have one shape, the network runs in inference mode, the attack knows the labels.
     With several restarts the embedding is that of the first run that is misclassified.
 
     Args:

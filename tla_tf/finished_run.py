@@ -1,5 +1,7 @@
 """A run folder whose training has ended, as evaluation, export and fine-tuning see it."""
 
+import zipfile
+
 import keras
 
 from robust_tf.data import registry as data
@@ -51,6 +53,6 @@ class FinishedRun:
         """Puts the trained weights, moving statistics included, into `network`."""
         try:
             network.load_weights(self.folder.final_weights)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             reason = str(error).splitlines()[0]
             raise RunError(f"{self.folder.final_weights} cannot be read: {reason}") from error

@@ -178,7 +178,7 @@ def _define_optimisation(topic):
 def define_analyze(flag_values):
     """Defines the flags of `python -m tla_tf.analyze`."""
     run = Topic("Runs", flag_values)
-    run.numbers("workdir", [], "Folders of finished runs of one data set, comma-separated. Required.")
+    run.numbers("workdir", [], "Folders of finished runs of one data set. Required.")
     run.seed("Seed of the attack's random starts, of samples and of t-SNE.")
     output = Topic("Outputs", flag_values)
     output.numbers("outputs", list(OUTPUTS), "Comma-separated.")

@@ -33,7 +33,7 @@ class MixtureDetector:
             self.covariances = [estimate(rows) for rows in deviations]
 
     def scores(self, embeddings):
-        """Returns c(x), float64 [n]: the log density of the most likely class; low is suspicious."""
+        """Returns c(x), float64 [n], the log density of the likeliest class; low is suspicious."""
         blocks = np.array_split(embeddings, -(-len(embeddings) // BLOCK_ROWS))
         return np.concatenate(
             [log_densities(block, self.means, self.covariances).max(axis=1) for block in blocks]

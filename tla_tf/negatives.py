@@ -58,6 +58,12 @@ class NegativeSelection:
         self.keep = keep
         self.class_check = class_check
 
+    def __repr__(self):
+        return (
+            f"NegativeSelection({self.selection!r}, similarity={self.similarity!r}, "
+            f"mask={self.mask!r}, keep={self.keep}, class_check={self.class_check})"
+        )
+
     def __call__(self, keys, labels, candidates, candidate_labels, *, noise, own_slot):
         """Returns (index int32 [rows], valid bool [rows]) into the candidates.
 

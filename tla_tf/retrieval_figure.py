@@ -15,15 +15,15 @@ def figure4(runs):
 
     The image is the first that adversarial training (the first run, if no run has that method)
     classifies correctly until it is attacked, of the pair of classes shown.
-    Returns (figure, indices, labels and distances by run and query); records the share of neighbours
-    of the image's class.
+    Returns (figure, indices, labels and distances by run and query); records the share of
+    neighbours of the image's class.
     """
     reference = next((run for run in runs if run.method == "at"), runs[0])
     query = _query(reference)
     rows, found = {}, {}
     for run in runs:
         rows[run.name], found[run.name] = _retrieve(run, query)
-    title = f"nearest training images of test image {query}: {runs[0].describe()}"
+    title = f"test image {query} and its nearest training images\n{runs[0].describe()}"
     return neighbour_figure(title, rows), {"query": query, "neighbours": found}
 
 

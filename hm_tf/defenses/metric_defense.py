@@ -3,10 +3,14 @@
 import tensorflow as tf
 
 from hm_tf.hardness import hardness, triplet_loss
+from hm_tf.spread import spread
 from robust_tf import randomness
 from robust_tf.miners.triplet_sampler import Triplets
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.replicas import current_shard
+
+# A hardness this close to 0 is counted as a loss at the margin.
+AT_MARGIN = 0.01
 
 
 class MetricDefense(AdversarialModel):
@@ -24,7 +28,9 @@ class MetricDefense(AdversarialModel):
         attack: `PGD` without a random start; None where nothing is attacked.
         shards: in how many parts the batch of this replica is mined.
         extra_weights: dict, the weights of terms besides "triplet".
-        extra_monitors: names of values besides "hardness" and "skipped_triplets".
+        extra_monitors: names of values besides "hardness", "skipped_triplets", and what a collapse
+            shows in: "spread", the mean distance of the anchors, and "at_margin", the share of
+            triplets whose loss is the margin.
     """
 
     def __init__(
@@ -40,8 +46,8 @@ class MetricDefense(AdversarialModel):
         **kw,
     ):
         weights = {"triplet": 1.0, **dict(extra_weights)}
-        monitors = ("hardness", "skipped_triplets", *extra_monitors)
-        super().__init__(network, term_weights=weights, monitors=monitors, **kw)
+        shown = ("hardness", "skipped_triplets", "spread", "at_margin", *extra_monitors)
+        super().__init__(network, term_weights=weights, monitors=shown, **kw)
         self.sampler = sampler
         self.margin = margin
         self.attack = attack
@@ -87,6 +93,8 @@ class MetricDefense(AdversarialModel):
         return {"triplet": weight * loss}, {
             "hardness": weight * current,
             "skipped_triplets": 1.0 - weight,
+            "spread": spread(tf.stop_gradient(anchor), self.shards),
+            "at_margin": weight * tf.cast(tf.abs(current) < AT_MARGIN, weight.dtype),
         }
 
 

@@ -57,6 +57,9 @@ class TripletSampler:
         self.margin = margin
         self.mode = mode
 
+    def __repr__(self):
+        return f"TripletSampler({self.name!r}, margin={self.margin}, mode={self.mode!r})"
+
     def __call__(self, embeddings, labels, noise):
         """Returns Triplets.
 

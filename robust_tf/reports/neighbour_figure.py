@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from robust_tf.reports.panels import BLUE, VERMILLION
 
-
 FRAMES = "frame of a neighbour: solid blue, of the query's class; dashed red, of another class"
 
 
@@ -40,7 +39,7 @@ def neighbour_figure(title, rows_by_name):
     """
     first = next(iter(rows_by_name.values()))
     columns = 1 + len(first[0].names)
-    width, height = len(rows_by_name) * columns * 1.15 + 0.4, len(first) * 1.4 + 1.0
+    width, height = len(rows_by_name) * columns * 1.15 + 0.4, len(first) * 1.5 + 1.2
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle(title, fontsize="medium")
     figure.supxlabel(FRAMES, fontsize="small")

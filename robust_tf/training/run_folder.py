@@ -13,7 +13,7 @@ from robust_tf.evaluation.records import versions
 # Flags that leave the mathematics of a run as it is. All others make its identity.
 NOT_IDENTITY = frozenset(
     {"workdir", "data_dir", "train_steps", "limit_test", "strategy", "logical_cpus"}
-    | {"checkpoint_every", "eval_attacks", "eval_batch_size"}
+    | {"checkpoint_every", "eval_attacks", "eval_batch_size", "on_collapse"}
 )
 
 

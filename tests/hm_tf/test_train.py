@@ -17,15 +17,8 @@ def weights(folder):
     return keras.models.load_model(folder / "final.keras").get_weights()
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hm") / "run"
-    assert train.main(["train", SMOKE, f"--workdir={folder}"]) == 0
-    return folder
-
-
-def test_results_of_the_unseen_classes(finished):
-    results = {(r.attack, r.metric): r for r in read_results(finished / "results.jsonl")}
+def test_results_of_the_unseen_classes(finished_smoke):
+    results = {(r.attack, r.metric): r for r in read_results(finished_smoke / "results.jsonl")}
     assert len(results) == 6
     assert all(0 <= result.value <= 1 and result.n == 100 for result in results.values())
     assert results["clean", "R@1"].method == "HM[S,gLGA]&ICS"
@@ -34,20 +27,20 @@ def test_results_of_the_unseen_classes(finished):
     assert results["ES", "R@1"].attack_settings["steps"] == 2
 
 
-def test_the_same_command_reprints_the_result(finished, capsys):
-    before = (finished / "results.jsonl").read_text()
-    assert train.main(["train", SMOKE, f"--workdir={finished}"]) == 0
+def test_the_same_command_reprints_the_result(finished_smoke, capsys):
+    before = (finished_smoke / "results.jsonl").read_text()
+    assert train.main(["train", SMOKE, f"--workdir={finished_smoke}"]) == 0
     assert "R@1" in capsys.readouterr().out
-    assert (finished / "results.jsonl").read_text() == before
+    assert (finished_smoke / "results.jsonl").read_text() == before
 
 
-def test_a_continued_run_equals_a_whole_one(finished, tmp_path):
+def test_a_continued_run_equals_a_whole_one(finished_smoke, tmp_path):
     """The loss of the update before is part of a checkpoint: without it the destination would start
     anew."""
     folder = tmp_path / "run"
     for steps in (4, 8):
         assert train.main(["train", SMOKE, f"--train_steps={steps}", f"--workdir={folder}"]) == 0
-    for one, other in zip(weights(finished), weights(folder), strict=True):
+    for one, other in zip(weights(finished_smoke), weights(folder), strict=True):
         np.testing.assert_array_equal(one, other)
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [4, 8]
@@ -72,6 +65,8 @@ def test_every_baseline_runs(defense, tmp_path):
         (["--dataset=nowhere"], "nowhere"),
         (["--eps=8"], "8/255"),
         (["--batch_size=30"], "--shard_size"),
+        (["--held_out=49"], "says little"),
+        (["--held_out=100000"], "both sides need two classes"),
         (["--train_classes=/nowhere/classes"], "train_classes"),
     ],
 )
@@ -83,7 +78,7 @@ def test_mistakes_end_in_one_line(flags, text, tmp_path, capsys):
     assert not folder.exists()
 
 
-def test_a_run_of_the_other_paper_is_refused(finished, capsys):
+def test_a_run_of_the_other_paper_is_refused(finished_smoke, capsys):
     smoke = "--flagfile=flags/tla/smoke.flags"
-    assert tla_train.main(["train", smoke, f"--workdir={finished}"]) == 2
+    assert tla_train.main(["train", smoke, f"--workdir={finished_smoke}"]) == 2
     assert "another run" in capsys.readouterr().err

@@ -26,11 +26,17 @@ def smoke():
 
 
 @pytest.fixture(scope="session")
-def finished(smoke, tmp_path_factory):
-    """The folder of a finished smoke run; copy it before changing it."""
+def smoke_run(smoke, tmp_path_factory):
+    """The folder of a finished smoke run that no test may change."""
     folder = tmp_path_factory.mktemp("finished") / "run"
     assert smoke(f"--workdir={folder}") == 0
     return folder
+
+
+@pytest.fixture
+def finished(smoke_run, tmp_path_factory):
+    """A copy of the finished smoke run."""
+    return shutil.copytree(smoke_run, tmp_path_factory.mktemp("copy") / "run")
 
 
 @pytest.fixture

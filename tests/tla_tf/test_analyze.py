@@ -79,7 +79,8 @@ def test_embeddings_belong_to_the_images_attacked(finished):
     embeddings, predictions = embeddings_under_attack(network, test, preset, **settings)
     assert embeddings.shape == (50, 64)
     expected = correct_predictions(network, test, preset, progress=False, **settings)
-    assert np.mean((predictions == test.labels) == expected) > 0.9  # other starts, as fewer are left
+    # Other starts: the evaluation fills its batches with the images that are left.
+    assert np.mean((predictions == test.labels) == expected) > 0.9
     image = attacked_image(network, test, preset, 47, **settings)
     assert np.abs(image - test.images[47] / 255).max() <= 0.1 + 1e-6
     again = network(image[None], training=False)

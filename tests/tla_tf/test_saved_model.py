@@ -12,9 +12,9 @@ from tla_tf import evaluate, export
 
 
 @pytest.fixture(scope="module")
-def saved_model(finished, tmp_path_factory):
+def saved_model(smoke_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
-    assert export.main(["export", f"--workdir={finished}", f"--export_dir={folder}"]) == 0
+    assert export.main(["export", f"--workdir={smoke_run}", f"--export_dir={folder}"]) == 0
     return folder / "1"
 
 

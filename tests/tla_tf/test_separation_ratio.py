@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from tla_tf.separation_ratio import mean_distance, separation_ratios, within_class_distance
+from tla_tf.separation_ratio import (
+    mean_distance,
+    separation_ratios,
+    within_class_distance,
+)
 
 NATURAL = np.array(
     [[1, 0.1, 0], [1, 0.3, 0.1], [0.9, 0, 0.2]]

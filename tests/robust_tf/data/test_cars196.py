@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import scipy.io
 import tensorflow_datasets as tfds
-from small_photos import assert_refused, jpeg, shades, write_folder, write_tfds, write_tgz
+from small_photos import (
+    assert_refused,
+    jpeg,
+    shades,
+    write_folder,
+    write_tfds,
+    write_tgz,
+)
 
 from robust_tf.data import registry
 

@@ -119,7 +119,7 @@ def total(defense, batch):
         {"seed": 1},
         {"attack": PGD(ThreatModel(EPS), 1, EPS)},
     ],
-    ids=str,
+    ids=lambda setting: ", ".join(f"{k}={getattr(v, 'name', v)}" for k, v in setting.items()),
 )
 def test_every_setting_of_hm_counts(network, setting):
     batch = batch_of(0)

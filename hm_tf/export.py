@@ -1,0 +1,42 @@
+"""python -m hm_tf.export --workdir=RUN --export_dir=DIR: a SavedModel for serving, under DIR/1.
+
+Input `image`, float32 [n, height, width, channels] in [0, 1]; output `embedding`, of unit length.
+The SavedModel is reloaded in a fresh process without this project, and its output is compared.
+"""
+
+import sys
+
+from hm_tf import flags
+from robust_tf import command_line
+from robust_tf.errors import UserError
+
+
+def main(argv=None):
+    """Runs the command; returns its exit code."""
+    return command_line.run(argv, define=flags.define_export, body=export, about=__doc__)
+
+
+def export(options):
+    """Exports and verifies."""
+    for name in ("workdir", "export_dir"):
+        if not getattr(options, name):
+            raise UserError(f"--{name} is required")
+    import numpy as np
+
+    from hm_tf.finished_run import FinishedRun
+    from robust_tf.export import export_saved_model, verify_saved_model
+
+    run = FinishedRun(options.workdir, options.data_dir)
+    network = run.network()
+    path = export_saved_model(network, options.export_dir, run.info.image_shape)
+    images = np.random.default_rng(0).uniform(size=[16, *run.info.image_shape])
+    difference = verify_saved_model(path, network, images.astype(np.float32))
+    shape = ", ".join(map(str, run.info.image_shape))
+    print(
+        f"SavedModel in {path}: image [n, {shape}] in [0, 1] -> embedding\n"
+        f"reloaded without this project: largest difference {difference:.1e}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

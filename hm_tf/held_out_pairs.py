@@ -1,0 +1,41 @@
+"""Training images that are kept out of training, so that each has another one of its class."""
+
+import dataclasses
+
+import numpy as np
+
+from robust_tf.errors import UserError
+
+
+def split_pairs(examples, count):
+    """Returns (the examples to train on, `count` held-out ones or None for 0).
+
+    Held out are the first two images of every class, then the next two, until there are enough: of
+    data in the order of their classes the last images would all be of one class.
+
+    Raises:
+        UserError: fewer than two classes or images are left on either side.
+    """
+    if not count:
+        return examples, None
+    rows = _pairs_first(examples.labels)[:count]
+    kept = np.ones(len(examples), bool)
+    kept[rows] = False
+    sides = [_rows(examples, np.flatnonzero(chosen)) for chosen in (kept, ~kept)]
+    if min(len(np.unique(side.labels)) for side in sides) < 2:
+        raise UserError(
+            f"--held_out={count} of {len(examples):,} training images: both sides need two classes"
+        )
+    return sides
+
+
+def _pairs_first(labels):
+    """All indices: two of every class, the next two of every class, ..."""
+    order = np.argsort(labels, kind="stable")
+    counts = np.unique(labels, return_counts=True)[1]
+    ranks = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return order[np.lexsort((labels[order], ranks // 2))]
+
+
+def _rows(examples, rows):
+    return dataclasses.replace(examples, images=examples.images[rows], labels=examples.labels[rows])
