@@ -43,7 +43,10 @@ class TrainingRun:
         for flag in self.required:
             if getattr(options, flag) is None:
                 recipe = f"flags/{self.recipe}/{options.dataset}.flags"
-                raise UserError(f"--{flag} has no value: {recipe} lacks it; give the flag")
+                raise UserError(
+                    f"--{flag} has no value: there is no recipe {recipe} that gives it. Choose a "
+                    "--dataset with a recipe, or give this and the other flags of a recipe"
+                )
         # First, since the processor cannot be divided any more once TensorFlow has run anything.
         self.strategy = strategy.make_strategy(
             options.strategy, options.batch_size, options.logical_cpus
