@@ -42,7 +42,7 @@ def define_train(flag_values):
     defense.number("margin", None, "Margin of the triplet loss, gamma." + RECIPE)
     defense.number("loss_bound", None, "u of the gradual destinations. Default: the margin.")
     defense.choice("sampling", "fixed", MODES, "compat: with the fallbacks of the authors' code.")
-    defense.string("model", None, "digits_embedding, c2f2, resnet18 or resnet50." + RECIPE)
+    defense.string("model", None, "digits_embedding, c2f2, resnet10_16, resnet18 or resnet50." + RECIPE)
     defense.choice("bn", None, BN_MODES, "Batch norm statistics of the ResNets." + RECIPE)
     defense.string(
         "init_weights",

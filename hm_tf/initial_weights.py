@@ -20,10 +20,11 @@ def load_initial_weights(network, source):
             tools/convert_resnet_weights.py has written.
 
     Raises:
-        UserError: the network is no ResNet, there are no such weights, or they do not fit.
+        UserError: there are no such weights for this network, or they do not fit.
     """
-    if not network.name.startswith("resnet"):
-        raise UserError(f"--init_weights={source} is for ResNets, not for {network.name}")
+    if network.name not in keras_hub_weights.PRESETS:
+        known = " and ".join(keras_hub_weights.PRESETS)
+        raise UserError(f"--init_weights={source} is for {known}, not for {network.name}")
     if source == "imagenet":
         arrays = keras_hub_weights.backbone_arrays(network.name)
     else:

@@ -3,11 +3,14 @@
 from robust_tf.errors import UserError
 from robust_tf.models.c2f2 import c2f2
 from robust_tf.models.digits_embedding import digits_embedding
-from robust_tf.models.resnet import resnet18, resnet50
+from robust_tf.models.resnet import resnet10_16, resnet18, resnet50
 
-_SMALLEST_SIDE = {"c2f2": 4, "digits_embedding": 2, "resnet18": 2, "resnet50": 2}
+_SMALLEST_SIDE = {
+    **{"c2f2": 4, "digits_embedding": 2},
+    **{"resnet10_16": 2, "resnet18": 2, "resnet50": 2},
+}
 _PLAIN = {"c2f2": c2f2, "digits_embedding": digits_embedding}
-_WITH_BATCH_NORM = {"resnet18": resnet18, "resnet50": resnet50}
+_WITH_BATCH_NORM = {"resnet10_16": resnet10_16, "resnet18": resnet18, "resnet50": resnet50}
 BN_MODES = ("frozen", "live")
 
 

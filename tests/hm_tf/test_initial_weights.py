@@ -252,7 +252,7 @@ def test_imagenet_without_the_package_or_a_network(module, text, monkeypatch, tm
     "flags, text",
     [
         (["--model=resnet18", "--bn=frozen"], "--bn=live"),
-        (["--model=digits_embedding", "--init_weights=imagenet"], "is for ResNets"),
+        (["--model=digits_embedding", "--init_weights=imagenet"], "resnet18 and resnet50"),
         (["--model=resnet18", "--init_weights=/nowhere.npz"], "is no file"),
     ],
 )

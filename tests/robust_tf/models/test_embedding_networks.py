@@ -37,6 +37,7 @@ def images_for(model, count=3):
     [
         ("c2f2", MNIST, 3_789_184, 512),
         ("digits_embedding", DIGITS, 158_272, 64),
+        ("resnet10_16", COLOUR, 375_504, 512),
         ("resnet18", COLOUR, 11_439_168, 512),
         ("resnet50", COLOUR, 24_557_120, 512),
     ],
