@@ -17,6 +17,8 @@ from robust_tf.errors import UserError
 SUFFIXES = (".jpg", ".jpeg", ".png")
 SIDE = 64
 TEST_SHARE = 5  # one in so many images of a class
+# What marks a Tiny ImageNet folder. The labels of its other images lie in annotation files.
+TINY_IMAGENET = "wnids.txt"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +39,8 @@ def scan(data_dir, image_size, on_bad_image):
 
     The folder has either the subfolders train and test, each with one subfolder per class, or the
     classes themselves. Then one fifth of every class is for testing, chosen by a checksum of the
-    file names: the same in every run, and other images do not move when some are added.
+    file names: the same in every run, and other images do not move when some are added. The images
+    of a class may lie in its subfolder images, as in Tiny ImageNet, of which only train is read.
 
     Args:
         data_dir: the folder.
@@ -53,6 +56,8 @@ def scan(data_dir, image_size, on_bad_image):
     root = pathlib.Path(data_dir).expanduser()
     if not root.is_dir():
         raise UserError(f"--data_dir={data_dir} is not a folder; it needs one subfolder per class")
+    if (root / TINY_IMAGENET).is_file():
+        root = root / "train"
     given = all((root / split).is_dir() for split in ("train", "test"))
     found = _given_splits(root) if given else _own_splits(root)
     classes = sorted(name for name, files in found["train"].items() if files)
@@ -121,10 +126,15 @@ def _own_splits(root):
 def _classes(folder):
     """Returns class name -> paths of its images, both sorted."""
     return {
-        entry.name: sorted(path for path in entry.iterdir() if path.suffix.lower() in SUFFIXES)
+        entry.name: _images(entry) or _images(entry / "images")
         for entry in sorted(folder.iterdir())
         if entry.is_dir() and not entry.name.startswith(".")
     }
+
+
+def _images(folder):
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
 
 
 def _check(root, classes):

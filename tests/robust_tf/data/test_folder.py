@@ -175,3 +175,15 @@ def test_nothing_but_bad_images(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.png").write_text("text")
     assert_refused(tmp_path, "no images in its split 'train'", action=load, on_bad_image="skip")
+
+
+def test_the_layout_of_tiny_imagenet_is_read(tmp_path):
+    for name in ("n01", "n02"):
+        fill(tmp_path / "train" / name, images=5)
+    fill(tmp_path / "val", images=2)
+    fill(tmp_path / "test", images=2)
+    (tmp_path / "wnids.txt").write_text("n01\nn02\n")
+    info = get(tmp_path)
+    assert info.class_names == ("n01", "n02")
+    assert info.splits == {"train": 8, "test": 2}
+    assert values(load(tmp_path, image_size=5)) and not info.empty
