@@ -6,7 +6,7 @@ import warnings
 import keras
 import numpy as np
 
-from hm_tf.metric_evaluation import embed, embedding_of_batch
+from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from robust_tf.errors import RunError
 from robust_tf.evaluation.records import wilson_interval
 from robust_tf.evaluation.retrieval import retrieve

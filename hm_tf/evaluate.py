@@ -1,7 +1,13 @@
-"""python -m hm_tf.evaluate --workdir=RUN: retrieval of a trained network on the test classes.
+"""python -m hm_tf.evaluate --workdir=RUN: retrieval of a trained network, clean and attacked.
 
-R@1, R@2, mAP, MAP@R and NMI of the clean images, and R@1 under the ES attack, with n, the steps of
-the attack and a 95% interval. The records are appended to RUN/results.jsonl.
+R@1, R@2, mAP, MAP@R, MAP@10 and NMI of the clean test images, the ten attack columns of the HM
+paper and their score ERS, in one table. The gallery is the whole test set, clean; each image is
+attacked as a query (CA+, CA-: as a candidate). --mode=both, the default, shows what the authors'
+code does (compat: only that compares with printed tables) beside what it means (fixed: GTM of
+compat aims at a wrong item for many queries, and flatters). --strength=strong adds random restarts
+with adaptive steps and shows how far the score falls. The records are appended to
+RUN/results.jsonl. What each query did is kept in RUN/evaluation: the same command goes on where a
+crash stopped it.
 """
 
 import sys
@@ -20,23 +26,75 @@ def evaluate(options):
     """Evaluates as the flags say."""
     if not options.workdir:
         raise UserError("--workdir=RUN is required, the folder of a finished run")
-    from hm_tf import metric_evaluation
+    from hm_tf.evaluation.attack_names import attack_names
+    from hm_tf.evaluation.ranking_table import ranking_table
+    from hm_tf.evaluation.substitute import substitute_run
     from hm_tf.finished_run import FinishedRun
-    from robust_tf.reports.metric_table import metric_table
+
+    names = attack_names(options.attacks)
+    run = FinishedRun(options.workdir, options.data_dir)
+    pgd = run.attack(options.eval_steps, options.eval_step_size, options.eps, options.profile)
+    other = options.substitute and substitute_run(options.substitute, run)
+    evaluation, settings = _evaluation(run, pgd, options)
+    results = _results(evaluation, names, other, settings, options)
+    if evaluation.stored:
+        print(f"attacks stored before: {len(evaluation.stored)}; --fresh attacks again")
+    print(f"\n{ranking_table(results)}\n\nrecords: {run.folder.results}")
+    if options.checks != "none":
+        _check(evaluation, results, options)
+
+
+def _evaluation(run, pgd, options):
+    from hm_tf.evaluation.closing_evaluation import shared_fields
+    from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
+    from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
     from robust_tf.training.strategy import use_xla
 
-    run = FinishedRun(options.workdir, options.data_dir)
-    results = metric_evaluation.evaluate(
-        run.network(options.precision),
-        run.test_images(options.limit_test),
-        run.attack(options.eval_steps),
-        run.folder.results,
-        precision=options.precision,
-        batch_size=options.batch_size,
-        xla=use_xla(options.jit_compile),
-        **run.facts,
+    settings = {"batch_size": options.batch_size, "xla": use_xla(options.jit_compile)}
+    network = run.network(options.precision)
+    facts = {**run.facts, "precision": options.precision, "seed": options.seed}
+    test_set = EmbeddedTestSet(network, run.test_images(options.limit_test), **settings)
+    print(f"{run.facts['dataset']}, {run.facts['method']}, {test_set}")
+    about = shared_fields(network, **facts)
+    evaluation = RankingEvaluation(
+        network, test_set, pgd, about, run.folder, fresh=options.fresh, **settings
     )
-    print(f"\n{metric_table(results)}\n\nrecords: {run.folder.results}")
+    return evaluation, settings
+
+
+def _results(evaluation, names, other, settings, options):
+    """Measures row by row; the records of a finished row are on the disk."""
+    from hm_tf.evaluation.metric_evaluation import clean_results
+    from hm_tf.evaluation.ranking_rows import RankingRows
+    from hm_tf.evaluation.substitute import load_substitute
+    from robust_tf.evaluation.records import append_results
+
+    substitute = other and load_substitute(
+        other, evaluation.test_set.examples, options.precision, **settings
+    )
+    rows = RankingRows(evaluation, names)
+    modes = ("compat", "fixed") if options.mode == "both" else (options.mode,)
+    results = []
+
+    def keep(found):
+        append_results(evaluation.folder.results, found)
+        results.extend(found)
+
+    keep(clean_results(evaluation.test_set, evaluation.about))
+    for mode in modes if names else ():
+        keep(rows.protocol(mode))
+        if options.strength == "strong":
+            keep(rows.strong(mode, options.restarts))
+        if substitute:
+            keep(rows.transfer(mode, substitute))
+    return results
+
+
+def _check(evaluation, results, options):
+    from hm_tf.evaluation.embedding_checks import check_evaluation
+
+    lines = check_evaluation(evaluation, results, options.checks)
+    print(f"\n{lines}\nrecords: {evaluation.folder.path / 'checks.jsonl'}")
 
 
 if __name__ == "__main__":

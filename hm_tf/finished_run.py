@@ -1,67 +1,49 @@
 """A run folder whose training has ended, as evaluation and export see it."""
 
 import types
-import zipfile
-
-import keras
 
 from hm_tf import config
+from hm_tf.ranking_attacks.registry import PROFILES, Profile
 from robust_tf.data import class_disjoint
-from robust_tf.data import registry as data
-from robust_tf.errors import RunError, UserError
 from robust_tf.models.embedding_registry import get_embedding
-from robust_tf.training.run_folder import RunFolder
+from robust_tf.training import finished_run
 
 
-class FinishedRun:
-    """Reads a run folder.
+class FinishedRun(finished_run.FinishedRun):
+    """The run of an embedding network; `options` has the flags of its training as attributes."""
 
-    Args:
-        workdir: path of the folder.
-        data_dir: where the data are now; None means where they were.
-
-    Raises:
-        UserError: no run of metric learning there, one that has no final weights yet, or data with
-            other classes.
-    """
+    command = "hm_tf.train"
+    own_flag = "defense"
 
     def __init__(self, workdir, data_dir=None):
-        self.folder = RunFolder(workdir)
-        self.options = types.SimpleNamespace(**self.folder.read_flags())
-        if not hasattr(self.options, "defense"):
-            raise UserError(f"{workdir} holds a run of another command than hm_tf.train")
-        self.reading = {name: getattr(self.options, name) for name in data.READING}
-        self.reading["data_dir"] = data_dir or self.reading["data_dir"]
-        self.info = data.get(self.options.dataset, **self.reading)
-        self.folder.require_classes(self.info.class_names)
-        if not self.folder.final_weights.exists():
-            raise UserError(
-                f"{workdir} has no final weights yet; finish it with "
-                f"python -m hm_tf.train --flagfile={self.folder.path / 'flags.txt'}"
-            )
+        super().__init__(workdir, data_dir)
+        self.options = types.SimpleNamespace(**self.flags)
 
-    def network(self, precision="float32"):
-        """Builds the trained network under the Keras policy `precision`."""
-        keras.config.set_dtype_policy(precision)
-        network = get_embedding(self.options.model, self.info, self.options.bn)
-        try:
-            network.load_weights(self.folder.final_weights)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            reason = str(error).splitlines()[0]
-            raise RunError(f"{self.folder.final_weights} cannot be read: {reason}") from error
-        return network
+    def build_network(self):
+        return get_embedding(self.options.model, self.info, self.options.bn)
 
     def test_images(self, limit=None):
         """Returns the first `limit` images of the test classes, None for all."""
-        options = self.options
-        train_classes = options.train_classes
-        parts = class_disjoint.load(options.dataset, train_classes=train_classes, **self.reading)
-        return parts[2].take(limit)
+        return self._images()[2].take(limit)
 
-    def attack(self, steps=None):
-        """Returns the `PGD` of the ES attack with `steps` steps, None for those of the run."""
-        options = self.options
-        return config.attack(options, steps or options.eval_steps, options.eval_step_size)
+    def training_images(self, limit=None):
+        """Returns the first `limit` images of the training classes, None for all."""
+        return self._images()[1].take(limit)
+
+    def attack(self, steps=None, step_size=None, eps=None, profile="run"):
+        """Returns the `PGD` of the evaluation, from the image itself.
+
+        Args:
+            steps, step_size, eps: as of the flags; None takes that of the profile.
+            profile: "run", as its own flags say, or a name of `ranking_attacks.registry.PROFILES`.
+        """
+        own = self.options
+        base = Profile(own.eps, own.eval_step_size, own.eval_steps)
+        base = base if profile == "run" else PROFILES[profile]
+        options = types.SimpleNamespace(eps=base.eps if eps is None else eps)
+        return config.attack(
+            options, steps or base.steps, base.step_size if step_size is None else step_size
+        )
 
     @property
     def facts(self):
@@ -72,3 +54,8 @@ class FinishedRun:
             "method": config.title(options),
             "training_seed": options.seed,
         }
+
+    def _images(self):
+        options = self.options
+        train_classes = options.train_classes
+        return class_disjoint.load(options.dataset, train_classes=train_classes, **self.reading)

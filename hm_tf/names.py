@@ -6,3 +6,7 @@ MODES = ("fixed", "compat")
 BN_MODES = ("frozen", "live")
 ON_COLLAPSE = ("warn", "stop")
 TITLES = {"none": "N/A", "est": "EST", "act": "ACT", "minmax": "MinMax", "ses": "SES"}
+ATTACK_MODES = ("both", "compat", "fixed")
+STRENGTHS = ("protocol", "strong")
+EVALUATION_PROFILES = ("run", "rob224", "rob28")
+CHECKS = ("none", "quick", "full")

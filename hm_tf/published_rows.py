@@ -1,10 +1,9 @@
 """The tables of the HM paper and the flags that reproduce their rows (Zhou and Patel 2022)."""
 
-import csv
 import pathlib
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
-from robust_tf.errors import UserError
+from robust_tf.reports import published_table
 
 FOLDER = pathlib.Path(__file__).parent / "published"
 _DESCRIPTION = ("dataset", "defense", "eta", "collapse", "flags")
@@ -27,7 +26,7 @@ class PublishedRow(NamedTuple):
     name: str
     dataset: str
     defense: str
-    eta: Optional[int]
+    eta: int | None
     collapse: bool
     values: dict
     flags: tuple
@@ -41,24 +40,16 @@ def rows():
 
 def get(name):
     """Returns the row of a name; UserError lists those that begin alike."""
-    known = {row.name: row for row in rows()}
-    if name in known:
-        return known[name]
-    table = name.split("/")[0]
-    alike = [other for other in known if other.split("/")[0] == table]
-    hint = "; ".join(alike) or f"the tables are table2 to table11, a row is {next(iter(known))}"
-    raise UserError(f"there is no row {name!r}; {hint}")
+    return published_table.find(rows(), name)
 
 
 def _read(path):
-    with path.open(newline="") as file:
-        lines = list(csv.DictReader(file))
+    lines = published_table.read_lines(path)
     several = len({line["dataset"] for line in lines}) > 1
     return [_row(path.stem, line, several) for line in lines]
 
 
 def _row(table, line, several):
-    metrics = [column for column in line if column not in _DESCRIPTION]
     parts = [table, line["dataset"] if several else "", line["defense"], line["eta"]]
     return PublishedRow(
         name="/".join(filter(None, parts)),
@@ -66,6 +57,6 @@ def _row(table, line, several):
         defense=line["defense"],
         eta=int(line["eta"]) if line["eta"] else None,
         collapse=bool(line["collapse"]),
-        values={metric: float(line[metric]) for metric in metrics if line[metric]},
+        values=published_table.values(line, _DESCRIPTION),
         flags=tuple(line["flags"].split()),
     )

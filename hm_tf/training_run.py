@@ -2,11 +2,12 @@
 
 from hm_tf import config
 from hm_tf.collapse_guard import CollapseGuard, likely_cause
+from hm_tf.evaluation.closing_evaluation import METRICS, evaluate, of_training
 from hm_tf.finished_run import FinishedRun
 from hm_tf.held_out_pairs import split_pairs
 from hm_tf.initial_weights import load_initial_weights
-from hm_tf.metric_evaluation import METRICS, evaluate
 from robust_tf.data import class_disjoint
+from robust_tf.data import registry as data
 from robust_tf.data.pairs import pair_dataset
 from robust_tf.evaluation.records import read_results
 from robust_tf.models.embedding_registry import get_embedding
@@ -39,6 +40,19 @@ class MetricTrainingRun(TrainingRun):
         if self.options.dataset in class_disjoint.DIVIDED:
             # These are at hand, and their sizes are known only after the division.
             self.info, *self._divided = self._read()
+
+    def describe_data(self):
+        """The sides of the data as they are used, not the images' own split."""
+        if self.options.dataset not in class_disjoint.DIVIDED:
+            return super().describe_data()
+        train, test, held_out = self.images()
+        parts = {"train": train, "held out": held_out, "test": test}
+        images = ", ".join(
+            f"{name} {len(part):,} images of {len(set(part.labels))} classes"
+            for name, part in parts.items()
+            if part is not None
+        )
+        return data.describe(self.options.dataset, images=images, **self.reading)
 
     def build_model(self):
         network = get_embedding(self.options.model, self.info, self.options.bn)
@@ -95,7 +109,7 @@ class MetricTrainingRun(TrainingRun):
             run.network(options.precision),
             test,
             run.attack(),
-            self.folder.results,
+            self.folder,
             precision=options.precision,
             batch_size=options.eval_batch_size,
             xla=use_xla(options.jit_compile),
@@ -105,13 +119,13 @@ class MetricTrainingRun(TrainingRun):
     def report(self):
         folder = self.folder.path
         return (
-            f"\n{metric_table(read_results(self.folder.results))}\n\n"
+            f"\n{metric_table(of_training(read_results(self.folder.results)))}\n\n"
             f"run folder: {folder}\n"
-            f"next: python -m hm_tf.evaluate --workdir={folder} --eval_steps=64\n"
+            f"next: python -m hm_tf.evaluate --workdir={folder}\n"
             f"      python -m hm_tf.export --workdir={folder} --export_dir={folder / 'export'}\n"
             "      python -m hm_tf.train --defense=none --source=random --ics=0\n"
             "      python -m hm_tf.train --defense=act --source=random --ics=0\n"
-            "      python -m hm_tf.train --dataset=mnist"
+            "      python -m hm_tf.train --dataset=mnist  # downloads 11.6 MB unless TFDS has it"
         )
 
     def _read(self):

@@ -8,6 +8,7 @@ import errno
 import os
 import sys
 import tempfile
+import warnings
 
 from absl import flags as absl_flags
 
@@ -15,6 +16,7 @@ from robust_tf import recipe
 from robust_tf.errors import RunError, UserError
 
 INTERRUPTED = 130
+_PLAIN_FORMAT = warnings.formatwarning
 
 
 def run(argv, *, define, body, about, family=None):
@@ -36,6 +38,7 @@ def run(argv, *, define, body, about, family=None):
             print(_help(define, about))
             return 0
         options = _parse(argv, define, family)
+        warnings.formatwarning = _one_line
         _load_tensorflow()
         return body(options) or 0
     except UserError as error:
@@ -51,6 +54,13 @@ def run(argv, *, define, body, about, family=None):
             raise
         reason = str(error).splitlines()[0]
         return _say(f"nothing more can be written ({reason}); what was written before is kept", 1)
+
+
+def _one_line(message, category, *place, **line):
+    """Formats our warnings, which are for the user, without the line of the code they come from."""
+    if category is not UserWarning:
+        return _PLAIN_FORMAT(message, category, *place, **line)
+    return f"warning: {message}\n"
 
 
 def _load_tensorflow():

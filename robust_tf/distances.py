@@ -46,15 +46,16 @@ def shifted_euclidean(u, v):
     return tf.norm(u - v + SHIFT, axis=-1)
 
 
-def euclidean_matrix(u, v):
+def euclidean_matrix(u, v, v_squared=None):
     """||u_i - v_j||_2 of all pairs: float [n, d] and [m, d] to [n, m].
 
     Computed from the matrix product, so in float32 the distance of two unit vectors is only exact
-    to about 5e-4 where it is near 0.
+    to about 5e-4 where it is near 0. `v_squared`: the squared lengths of v, float [m], where they
+    are known already.
     """
     u_squared = tf.reduce_sum(tf.square(u), axis=1)[:, None]
-    v_squared = tf.reduce_sum(tf.square(v), axis=1)[None, :]
-    return _root(u_squared + v_squared - 2.0 * tf.matmul(u, v, transpose_b=True))
+    v_squared = tf.reduce_sum(tf.square(v), axis=1) if v_squared is None else v_squared
+    return _root(u_squared + v_squared[None, :] - 2.0 * tf.matmul(u, v, transpose_b=True))
 
 
 def _angle(cosine):

@@ -17,8 +17,13 @@ COMMANDS = {
     "tla_tf.evaluate": flags.define_evaluate,
     "tla_tf.export": flags.define_export,
     "tla_tf.analyze": flags.define_analyze,
+    "tla_tf.report": flags.define_report,
+    "tla_tf.compare": flags.define_compare,
     "hm_tf.train": hm_tf.flags.define_train,
     "hm_tf.evaluate": hm_tf.flags.define_evaluate,
+    "hm_tf.attack": hm_tf.flags.define_attack,
+    "hm_tf.analyze": hm_tf.flags.define_analyze,
+    "hm_tf.report": hm_tf.flags.define_report,
     "hm_tf.export": hm_tf.flags.define_export,
 }
 

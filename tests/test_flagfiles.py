@@ -16,7 +16,7 @@ from robust_tf.errors import UserError
 from robust_tf.evaluation.records import read_results
 from robust_tf.threat_model import ThreatModel, parse_magnitude
 from tla_tf import config, train, training_run
-from tla_tf.attack_columns import attack_columns
+from tla_tf.evaluation.attack_columns import attack_columns
 from tla_tf.flags import define_train
 from tla_tf.names import METHODS
 

@@ -47,6 +47,13 @@ def test_every_module_of_the_tree_is_in_it(content):
     assert len(modules) > 40 and modules <= content, modules - content
 
 
+def test_all_package_data_are_in_it(content):
+    found = {p for n in PACKAGES for s in ("*.csv", "*.css") for p in (ROOT / n).rglob(s)}
+    data = {path.relative_to(ROOT).as_posix() for path in found}
+    assert {path.rpartition(".")[2] for path in data} == {"csv", "css"}
+    assert data <= content, data - content
+
+
 def test_every_recipe_is_in_it(content):
     recipes = {path.relative_to(ROOT / "flags") for path in (ROOT / "flags").rglob("*.flags")}
     assert recipes and {f"robust_tf/recipes/{path.as_posix()}" for path in recipes} <= content

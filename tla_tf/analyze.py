@@ -2,7 +2,8 @@
 
 table2: separation ratio of attacked images from the class they are taken for. table3: accuracy of
 50 nearest neighbours. figure1, figure2: t-SNE of natural and attacked images. figure4: nearest
-training images of an image before and after the attack. figure5: detection of misclassified images.
+training images of an image before and after the attack. figure5: detection of misclassified images,
+also under an attack that knows the detector.
 Several runs become panels side by side. Numbers are appended to every RUN/results.jsonl; figures,
 with what they plot as JSON, go to --output_dir.
 """
@@ -53,7 +54,7 @@ def _check_names(options):
 def _runs(options):
     from robust_tf.data import registry as data
     from tla_tf import config
-    from tla_tf.analyzed_run import AnalyzedRun
+    from tla_tf.analysis.analyzed_run import AnalyzedRun
     from tla_tf.comparable_runs import (
         check_training_images,
         common_eps,
@@ -88,18 +89,18 @@ def _preset(name, threat_model):
 
 
 def _functions(options):
-    from tla_tf.analysis_tables import table2, table3
-    from tla_tf.detection_figure import figure5
-    from tla_tf.embedding_figures import figure1, figure2
-    from tla_tf.retrieval_figure import figure4
+    from tla_tf.analysis.analysis_tables import table2, table3
+    from tla_tf.analysis.detection_figure import figure5
+    from tla_tf.analysis.embedding_figures import figure1, figure2
+    from tla_tf.analysis.retrieval_figure import figure4
 
     return {
-        "table2": table2,
+        "table2": lambda runs: table2(runs, options.all_adv),
         "table3": table3,
         "figure1": figure1,
         "figure2": figure2,
         "figure4": figure4,
-        "figure5": lambda runs: figure5(runs, options.covariance),
+        "figure5": lambda runs: figure5(runs, options.covariance, options.positive),
     }
 
 

@@ -28,11 +28,11 @@ def evaluate(options):
     from robust_tf.data import registry as data
     from robust_tf.training.strategy import use_xla
     from tla_tf import config
-    from tla_tf.attack_columns import attack_columns
-    from tla_tf.classifier_evaluation import evaluation_of
+    from tla_tf.evaluation.attack_columns import attack_columns
+    from tla_tf.evaluation.classifier_evaluation import evaluation_of
+    from tla_tf.evaluation.saved_run import SavedRun
+    from tla_tf.evaluation.substitute import load_substitute, substitute_runs
     from tla_tf.finished_run import FinishedRun
-    from tla_tf.saved_run import SavedRun
-    from tla_tf.substitute import load_substitute, substitute_runs
 
     if options.saved_model is not None:
         run = SavedRun(options)
@@ -41,7 +41,14 @@ def evaluate(options):
     eps = run.flags["eps"] if options.eps is None else options.eps
     threat_model = config.threat_model(eps, options.norm)
     runs = substitute_runs(options.substitute, run)
-    columns = attack_columns(options.attacks, threat_model, run.info.name, list(runs))
+    columns = attack_columns(
+        options.attacks,
+        threat_model,
+        run.info.name,
+        list(runs),
+        mim_form=options.mim_form,
+        round_pixels=options.round_pixels,
+    )
     columns = _possible(columns, run)
     print(data.describe(run.info.name, **run.reading))
     substitutes = [load_substitute(*item, options.precision) for item in runs.items()]
@@ -65,7 +72,7 @@ def evaluate(options):
 
 def _possible(columns, run):
     """The columns that this network allows; what is left out is said."""
-    from tla_tf.saved_run import without_gradients
+    from tla_tf.evaluation.saved_run import without_gradients
 
     if getattr(run, "differentiable", True):
         return columns
@@ -90,7 +97,7 @@ def _report(results, options):
 
 
 def _check(evaluation, columns, threat_model, substitutes, options):
-    from tla_tf.evaluation_checks import check_evaluation, claimed_attack
+    from tla_tf.evaluation.evaluation_checks import check_evaluation, claimed_attack
 
     if not getattr(evaluation.network, "differentiable", True):
         print("checks: left out, they need gradients")

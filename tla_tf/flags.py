@@ -3,6 +3,10 @@
 Hyper-parameters have no default here. Their values stand in flags/tla/<dataset>.flags.
 """
 
+from absl import flags as absl_flags
+
+from robust_tf import recipe
+from robust_tf.data.names import DATASETS
 from robust_tf.flag_topics import (
     RECIPE,
     Topic,
@@ -15,8 +19,10 @@ from robust_tf.training.names import PRECISIONS, XLA_CHOICES
 from tla_tf.names import (
     ANCHORS,
     COVARIANCES,
+    DETECTED,
     IMAGE_FORMATS,
     METHODS,
+    MIM_FORMS,
     NEGATIVES,
     OUTPUTS,
     POOLS,
@@ -31,7 +37,12 @@ def define_train(flag_values):
     run.string("init_from", None, "Run folder whose weights to start from (fine-tuning).")
 
     data = Topic("Data", flag_values)
-    data.string("dataset", "digits", "digits, mnist, cifar10, tiny_imagenet or folder.")
+    data.string(
+        "dataset",
+        "digits",
+        f"{', '.join(DATASETS)}. There is a recipe for digits, mnist, cifar10, tiny_imagenet and "
+        "folder; the others need its flags.",
+    )
     _define_data(data)
     define_reading(data)
 
@@ -84,6 +95,18 @@ def define_evaluate(flag_values):
         "substitute",
         "Run folder to transfer black-box images from, repeatable: adds the attack transfer (PGD "
         "of table 1's last column), or transfer-NAME where --attacks names it.",
+    )
+    attack.choice(
+        "mim_form",
+        "accumulate",
+        MIM_FORMS,
+        "Momentum of mimN: g + gradient (decay 1), the same of gradients divided by their L1 norm, "
+        "or a running mean (decay 0.9; the authors' code).",
+    )
+    attack.switch(
+        "round_pixels",
+        False,
+        "Round attacked images to 8 bits before they are classified, as the authors' code.",
     )
     attack.switch("fresh", False, "Attack again what is stored in RUN.")
     attack.switch("save_adversarial", False, "Keep the attacked images in RUN/adversarial.")
@@ -191,6 +214,17 @@ def define_analyze(flag_values):
         "Of figure5's Gaussians. auto: full, but tied where a class has fewer training images than "
         "an embedding has entries.",
     )
+    output.choice(
+        "positive",
+        "misclassified",
+        DETECTED,
+        "What figure5 detects: misclassified images, natural or attacked, or all attacked ones.",
+    )
+    output.switch(
+        "all_adv",
+        False,
+        "table2's true-class companion also of attacked images that are classified correctly.",
+    )
     data = Topic("Data", flag_values)
     _define_data(data)
     data.count("limit_train", None, "Use the first n training images only.")
@@ -199,3 +233,32 @@ def define_analyze(flag_values):
     attack.string("eps", None, "Radius in [0, 1] pixels, also as 8/255. Default: of the training.")
     attack.choice("norm", "linf", ("linf", "l2"), "Norm of the ball.")
     attack.count("batch_size", 250, "Images per attacked batch.")
+
+
+def define_compare(flag_values):
+    """Defines the flags of `python -m tla_tf.compare`."""
+    runs = Topic("Runs", flag_values)
+    runs.numbers("runs", ["runs"], "Folders to search for runs, or .jsonl files of their records.")
+
+
+def define_report(flag_values):
+    """Defines the flags of `python -m tla_tf.report`."""
+    run = Topic("Runs", flag_values)
+    run.numbers("workdir", [], "Folders of evaluated runs of one data set. Required.")
+    run.string("data_dir", None, "Where the data are. Default: of the training.")
+    page = Topic("Page", flag_values)
+    page.string("output", "report.html", "File of the page.")
+
+
+def resolve_train(arguments):
+    """Returns dict of all flags of a training from those typed, list of str, and the recipe."""
+    typed = recipe.combine(arguments, lambda given: _parse_train(given).dataset, "tla")
+    resolved = _parse_train(typed)
+    return {name: resolved[name].value for name in resolved}
+
+
+def _parse_train(arguments):
+    values = absl_flags.FlagValues()
+    define_train(values)
+    values(["command", *arguments])
+    return values

@@ -9,8 +9,8 @@ from robust_tf.training.held_out import HeldOutMonitor
 from robust_tf.training.strategy import use_xla
 from robust_tf.training.training_run import TrainingRun
 from tla_tf import config
-from tla_tf.attack_columns import attack_columns
-from tla_tf.classifier_evaluation import evaluation_of
+from tla_tf.evaluation.attack_columns import attack_columns
+from tla_tf.evaluation.classifier_evaluation import evaluation_of
 from tla_tf.finished_run import FinishedRun
 
 
@@ -131,7 +131,8 @@ class ClassifierTrainingRun(TrainingRun):
             f"run folder: {folder}\n"
             f"next: python -m tla_tf.evaluate --workdir={folder} --attacks=pgd20,20pgd20,cw30,mim40\n"
             f"      python -m tla_tf.export --workdir={folder} --export_dir={folder / 'export'}\n"
-            f"      python -m tla_tf.train --dataset=cifar10 --flagfile=flags/tla/cifar10_quick.flags"
+            "      python -m tla_tf.train --dataset=cifar10 --flagfile=flags/tla/cifar10_quick.flags"
+            "  # downloads 162 MB unless TFDS has it"
         )
 
     def _accuracies(self):

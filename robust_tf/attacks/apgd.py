@@ -4,11 +4,9 @@ Croce and Hein 2020, Reliable evaluation of adversarial robustness with an ensem
 parameter-free attacks (AutoAttack), algorithm 1.
 """
 
-from typing import NamedTuple
-
 import tensorflow as tf
 
-from robust_tf.attacks.apgd_step_size import StepSize, check_intervals
+from robust_tf.attacks.adaptive_search import AdaptiveSearch, Found
 from robust_tf.attacks.logit_gradient import logit_gradient
 from robust_tf.attacks.objectives import (
     correct,
@@ -22,19 +20,6 @@ from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.randomness import Shard
 
 LOSSES = ("ce", "dlr", "targeted-dlr")
-# Share of the new direction in a step; the rest is the step before (alpha of the paper).
-NEW_DIRECTION = 0.75
-
-
-class _Search(NamedTuple):
-    """Where one run is; `best` is the point of the highest loss, or the one that fooled."""
-
-    x_adv: tf.Tensor
-    previous: tf.Tensor
-    best: tf.Tensor
-    best_gradient: tf.Tensor
-    step_size: StepSize
-    standing: tf.Tensor
 
 
 class APGD:
@@ -99,12 +84,13 @@ class APGD:
         right = correct(logits, y)
         runs = min(self.targets, logits.shape[-1] - 1) if self.loss == "targeted-dlr" else 1
         targets = likeliest_others(logits, y, runs)
+        search_from = AdaptiveSearch(self.threat_model, self.steps, self.rho)
 
         def attack_target(number, result, standing):
             run_key = tf.random.experimental.stateless_fold_in(key, number)
             start = self.threat_model.random_start(x, run_key, shard)
             values_of = self._values_of(y, tf.gather(targets, number, axis=1))
-            search = self._run(logits_fn, x, y, start, standing, values_of)
+            search = search_from(_look(logits_fn, y, values_of), x, start, standing)
             replaced = standing & ((number == 0) | ~search.standing)
             return number + 1, select_images(replaced, search.best, result), search.standing
 
@@ -122,41 +108,12 @@ class APGD:
             return lambda logits: targeted_dlr(logits, y, target)
         return lambda logits: (cross_entropy if self.loss == "ce" else dlr)(logits, y)
 
-    def _run(self, logits_fn, x, y, start, standing, values_of):
-        intervals = tf.constant(check_intervals(self.steps))
-        start = tf.ensure_shape(start, x.shape)
-        sizes = tf.fill(tf.shape(standing), tf.constant(2 * self.threat_model.eps, x.dtype))
 
-        def ascend(step, search):
-            logits, values, gradient = logit_gradient(logits_fn, search.x_adv, values_of)
-            fooled = ~correct(logits, y)
-            better = search.standing & (fooled | (values > search.step_size.best))
-            best = select_images(better, search.x_adv, search.best)
-            best_gradient = select_images(better, gradient, search.best_gradient)
-            sizes, halved = search.step_size.update(values, intervals[step], self.rho)
-            # An image that was fooled is no longer looked at: it may move on, its best stays.
-            point = select_images(halved, best, search.x_adv)
-            slope = select_images(halved, best_gradient, gradient)
-            moved = self._step(x, point, slope, search.previous, sizes.size, step)
-            going = search.standing & ~fooled
-            return step + 1, _Search(moved, point, best, best_gradient, sizes, going)
+def _look(logits_fn, y, values_of):
+    """An image that is misclassified is done."""
 
-        first = _Search(start, start, start, tf.zeros_like(x), StepSize.start(sizes), standing)
-        # The last pass only looks at the point of the last step.
-        _, search = tf.while_loop(
-            lambda step, search: tf.reduce_any(search.standing),
-            ascend,
-            (tf.constant(0), first),
-            parallel_iterations=1,
-            maximum_iterations=self.steps + 1,
-        )
-        return search
+    def look(images):
+        logits, values, gradient = logit_gradient(logits_fn, images, values_of)
+        return Found(values, gradient, ~correct(logits, y))
 
-    def _step(self, x, point, slope, previous, sizes, step):
-        """The step with momentum; the first has none."""
-        size = tf.reshape(sizes, [-1] + [1] * (x.shape.rank - 1))
-        project = self.threat_model.project
-        target = project(self.threat_model.step(point, slope, size), x)
-        mixed = NEW_DIRECTION * (target - point) + (1 - NEW_DIRECTION) * (point - previous)
-        moved = tf.where(step == 0, target, project(point + mixed, x))
-        return tf.ensure_shape(moved, x.shape)
+    return look

@@ -113,14 +113,23 @@ class PGD:
 
     def run(self, objective, x, *, key=None, shard=Shard()):
         """One run of the attack, without restarts; arguments and result as of the call."""
+        return self._ascend(objective, x, key, shard)[0]
+
+    def run_keeping_last(self, objective, x, *, key=None, shard=Shard()):
+        """As `run`, and also returns the images of the last forward pass, one step earlier."""
+        return self._ascend(objective, x, key, shard, keep_last=True)
+
+    def _ascend(self, objective, x, key, shard, keep_last=False):
         self._check(key)
         x = tf.convert_to_tensor(x)
         start = self.threat_model.random_start(x, key, shard) if self.random_start else x
+        start = tf.ensure_shape(start, x.shape)
         velocity = () if self.momentum is None else tf.zeros_like(x)
         previous = () if objective.saturated is None else tf.constant(float("inf"), x.dtype)
 
-        def ascend(step, x_adv, velocity, previous, _):
-            values, direction = _value_and_gradient(objective, x_adv)
+        def ascend(step, x_adv, last, velocity, previous, _):
+            last = x_adv if keep_last else ()
+            values, direction = value_and_gradient(objective, x_adv)
             if self.momentum is not None:
                 direction = velocity = self.momentum(velocity, direction, step)
             moved = self.threat_model.step(x_adv, direction, self.step_size)
@@ -129,18 +138,18 @@ class PGD:
             if objective.saturated is not None:
                 mean = tf.cast(tf.reduce_mean(values), x.dtype)
                 going, previous = ~objective.saturated(mean, previous), mean
-            return step + 1, x_adv, velocity, previous, going
+            return step + 1, x_adv, last, velocity, previous, going
 
         # Not a Python loop: AutoGraph is off in Keras's train_step, and unrolling would compile the
         # model `steps` times.
-        _, x_adv, *_ = tf.while_loop(
-            lambda step, x_adv, velocity, previous, going: going,
+        _, x_adv, last, *_ = tf.while_loop(
+            lambda step, x_adv, last, velocity, previous, going: going,
             ascend,
-            (tf.constant(0), tf.ensure_shape(start, x.shape), velocity, previous, True),
+            (tf.constant(0), start, start if keep_last else (), velocity, previous, True),
             parallel_iterations=1,
             maximum_iterations=self.steps,
         )
-        return tf.stop_gradient(x_adv)
+        return tf.stop_gradient(x_adv), tf.stop_gradient(last) if keep_last else None
 
     def _with_restarts(self, objective, x, key, shard):
         per_image = [-1] + [1] * (x.shape.rank - 1)
@@ -169,7 +178,8 @@ class PGD:
             raise ValueError("a random start needs a key (robust_tf.randomness.key)")
 
 
-def _value_and_gradient(objective, x):
+def value_and_gradient(objective, x):
+    """Returns the values of an `Objective` at `x`, float [items], and the gradient, like x."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
         values = objective(x)

@@ -64,9 +64,14 @@ def read(info, split, data_dir, limit):
     return photo_set.divided(info, split, everything, files, limit, place=place or info.source)
 
 
+def reach(info, data_dir):
+    """Raises UserError if the place of the download does not answer."""
+    tfds_copies.require_network(TFDS_NAME, info.source, data_dir)
+
+
 def _tfds_photos(info, data_dir, place):
     if place is None:
-        tfds_copies.require_network(TFDS_NAME, info.source, data_dir)
+        reach(info, data_dir)
     return TfdsPhotos(
         TFDS_NAME,
         data_dir,

@@ -23,10 +23,7 @@ def download(url, path, *, md5, instead):
         UserError: the address cannot be reached.
         RunError: the download broke off, or is not the file that the checksum belongs to.
     """
-    try:
-        answer = urllib.request.urlopen(url, timeout=60)
-    except OSError as error:
-        raise UserError(f"{url} cannot be reached: {instead}") from error
+    answer = reach(url, instead)
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,6 +38,14 @@ def download(url, path, *, md5, instead):
             f"the download of {url} has the MD5 {found}, not {md5}; start it again, or {instead}"
         )
     partial.rename(path)
+
+
+def reach(url, instead):
+    """Returns the open answer of `url`; UserError if it cannot be reached, see `download`."""
+    try:
+        return urllib.request.urlopen(url, timeout=60)
+    except OSError as error:
+        raise UserError(f"{url} cannot be reached: {instead}") from error
 
 
 def _copy(answer, file):

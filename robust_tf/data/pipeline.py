@@ -48,38 +48,51 @@ def train_dataset(
     """
     if unknown := set(streams) - set(STREAMS):
         raise ValueError(f"Unknown streams {sorted(unknown)}; allowed: {', '.join(STREAMS)}.")
-    fetch = fetcher(examples)
-    labels = tf.constant(examples.labels)
+    draw = _Draw(examples, info.augment if augment else None, batch_size, seed)
     same_class = SameClass(examples.labels) if "positive" in streams else None
 
-    def images(index, step, stream):
-        pixels = fetch(index)
-        if augment:
-            return to_float(info.augment(pixels, key(seed, step, f"augment {stream}")))
-        return to_float(seen(examples, pixels))
-
     def batch(step):
-        position = step * batch_size + tf.range(batch_size, dtype=tf.int64)
-        anchor = stream_index(position, len(examples), seed=seed, purpose="anchor")
+        position, anchor = draw.positions(step, "anchor")
         result = {
-            "image": images(anchor, step, "anchor"),
-            "label": tf.gather(labels, anchor),
+            "image": draw.images(anchor, step, "anchor"),
+            "label": tf.gather(draw.labels, anchor),
             "step": tf.fill([batch_size], step),
         }
         if "positive" in streams:
             epoch = position // len(examples)
             positive = same_class.positive_index(anchor, epoch, seed=seed)
-            result["positive"] = images(positive, step, "positive")
+            result["positive"] = draw.images(positive, step, "positive")
         if "pool" in streams:
-            size = batch_size * pool_mul
-            position = step * size + tf.range(size, dtype=tf.int64)
-            pool = stream_index(position, len(examples), seed=seed, purpose="pool")
+            _, pool = draw.positions(step, "pool", pool_mul)
             shape = [batch_size, pool_mul, *examples.image_shape]
-            result["pool"] = tf.reshape(images(pool, step, "pool"), shape)
-            result["pool_label"] = tf.reshape(tf.gather(labels, pool), shape[:2])
+            result["pool"] = tf.reshape(draw.images(pool, step, "pool"), shape)
+            result["pool_label"] = tf.reshape(tf.gather(draw.labels, pool), shape[:2])
         return result
 
     return finished(tf.data.Dataset.range(start_step, stop_step), batch)
+
+
+class _Draw:
+    """Which images a step takes, and what they look like; `augment` None takes them whole."""
+
+    def __init__(self, examples, augment, batch_size, seed):
+        self.labels = tf.constant(examples.labels)
+        self._examples, self._fetch = examples, fetcher(examples)
+        self._augment, self._batch_size, self._seed = augment, batch_size, seed
+
+    def positions(self, step, stream, times=1):
+        """Returns the places of the step in a stream of `times` batches, and the images there."""
+        size = self._batch_size * times
+        position = step * size + tf.range(size, dtype=tf.int64)
+        count = len(self._examples)
+        return position, stream_index(position, count, seed=self._seed, purpose=stream)
+
+    def images(self, index, step, stream):
+        """Returns float32 [n, h, w, c]; every stream draws its own crops and flips."""
+        pixels = self._fetch(index)
+        if self._augment is None:
+            return to_float(seen(self._examples, pixels))
+        return to_float(self._augment(pixels, key(self._seed, step, f"augment {stream}")))
 
 
 def eval_batches(examples, batch_size):

@@ -13,26 +13,35 @@ from robust_tf.data import (
     tiny_imagenet,
 )
 from robust_tf.data.dataset_info import DatasetInfo
+from robust_tf.data.names import DATASETS
 from robust_tf.errors import UserError
 
 
 class Entry(NamedTuple):
     """A data set: its facts or function (data_dir, image_size, on_bad_image) -> facts,
     read(info, split, data_dir, limit) -> Examples, and, for data that may have to be fetched,
-    locate(info, data_dir) -> place of the copy or None."""
+    locate(info, data_dir) -> place of the copy or None, and, for data that can be downloaded,
+    reach(info, data_dir), which raises UserError if the place of the download does not answer."""
 
     info: Union[DatasetInfo, Callable]
     read: Callable
     locate: Optional[Callable] = None
+    reach: Optional[Callable] = None
 
 
+_TFDS = (tfds_images.read, tfds_images.locate, tfds_images.reach)
 _ENTRIES = {
     "digits": Entry(digits.INFO, digits.read),
-    "mnist": Entry(tfds_images.MNIST, tfds_images.read, tfds_images.locate),
-    "cifar10": Entry(tfds_images.CIFAR10, tfds_images.read, tfds_images.locate),
-    "tiny_imagenet": Entry(tiny_imagenet.TINY_IMAGENET, tiny_imagenet.read, tiny_imagenet.locate),
-    "fashion_mnist": Entry(tfds_images.FASHION_MNIST, tfds_images.read, tfds_images.locate),
-    "cub200": Entry(cub200.facts, cub200.read, cub200.locate),
+    "mnist": Entry(tfds_images.MNIST, *_TFDS),
+    "cifar10": Entry(tfds_images.CIFAR10, *_TFDS),
+    "tiny_imagenet": Entry(
+        tiny_imagenet.TINY_IMAGENET,
+        tiny_imagenet.read,
+        tiny_imagenet.locate,
+        tiny_imagenet.reach,
+    ),
+    "fashion_mnist": Entry(tfds_images.FASHION_MNIST, *_TFDS),
+    "cub200": Entry(cub200.facts, cub200.read, cub200.locate, cub200.reach),
     "cars196": Entry(cars196.facts, cars196.read, cars196.locate),
     "sop": Entry(
         stanford_online_products.facts,
@@ -48,7 +57,7 @@ READING = ("data_dir", "image_size", "on_bad_image")
 
 def names():
     """Returns the names of all data sets."""
-    return tuple(_ENTRIES)
+    return DATASETS
 
 
 def get(name, data_dir=None, *, image_size=None, on_bad_image=None):
@@ -97,19 +106,31 @@ def load(name, split, data_dir=None, limit=None, **reading):
     return examples
 
 
-def describe(name, data_dir=None, **reading):
+def require(name, data_dir=None, **reading):
+    """Raises UserError if the data would have to be downloaded and the network does not answer."""
+    info, entry = get(name, data_dir, **reading), _entry(name)
+    if entry.reach is not None and entry.locate(info, data_dir) is None:
+        entry.reach(info, data_dir)
+
+
+def describe(name, data_dir=None, images=None, **reading):
     """Returns a line on what `load` has ahead of it: how many images, and from where.
+
+    Args:
+        name, data_dir, **reading: see `get`.
+        images: how many, in words; by default those of the splits.
 
     Raises UserError if `data_dir` was given and does not exist.
     """
     info, locate = get(name, data_dir, **reading), _entry(name).locate
-    images = ", ".join(f"{split} {count:,}" for split, count in info.splits.items())
+    splits = ", ".join(f"{split} {count:,}" for split, count in info.splits.items())
+    images = images or f"{splits} images"
     if locate is None:
         place = f"from {info.source}"
     else:
         found = locate(info, data_dir)
         place = f"prepared in {found}" if found else f"download of {info.download_mb:g} MB ahead"
-    return f"{name}: {images} images, {place}"
+    return f"{name}: {images}, {place}"
 
 
 def _entry(name):

@@ -59,6 +59,11 @@ def locate(info, data_dir):
     return tfds_copies.locate(info.name, data_dir)
 
 
+def reach(info, data_dir):
+    """Raises UserError if the place of the download does not answer."""
+    tfds_copies.require_network(info.name, info.source, data_dir)
+
+
 def read(info, split, data_dir, limit):
     """Returns the Examples of a split in the order of the files, downloading them if need be.
 
@@ -72,7 +77,7 @@ def read(info, split, data_dir, limit):
         RunError: the download or the copy is broken.
     """
     if locate(info, data_dir) is None:
-        tfds_copies.require_network(info.name, info.source, data_dir)
+        reach(info, data_dir)
     with tfds_copies.one_line_errors(info.name, data_dir):
         builder = tfds_copies.builder(info.name, data_dir)
         start, stop = _rows(info, split, builder.info.splits)

@@ -7,9 +7,9 @@ import zlib
 
 import numpy as np
 
+from robust_tf.data import download
 from robust_tf.data.augment import Augment
 from robust_tf.data.dataset_info import DatasetInfo
-from robust_tf.data.download import download
 from robust_tf.data.examples import Examples
 from robust_tf.data.image_files import cannot_decode, in_threads, pixels_or_none
 from robust_tf.errors import UserError
@@ -92,8 +92,7 @@ def read(info, split, data_dir, limit):
     place = locate(info, data_dir)
     if place is None:
         place = _place(data_dir) / f"{ROOT}.zip"
-        instead = f"put {ROOT}.zip or its unpacked folder {ROOT} into {place.parent} (--data_dir)"
-        download(info.source, place, md5=MD5, instead=instead)
+        download.download(info.source, place, md5=MD5, instead=_instead(data_dir))
     try:
         names, read_file = _open(place)
         rows = _train(names) if split == "train" else _validation(names, read_file, place)
@@ -105,6 +104,16 @@ def read(info, split, data_dir, limit):
     _require_decodable(info, rows, files, place)
     labels = np.array([label for _, label in rows], np.int32)
     return Examples(np.array(files, object), labels, info.image_shape)
+
+
+def reach(info, data_dir):
+    """Raises UserError if the place of the download does not answer."""
+    download.reach(info.source, _instead(data_dir)).close()
+
+
+def _instead(data_dir):
+    folder = _place(data_dir)
+    return f"put {ROOT}.zip or its unpacked folder {ROOT} into {folder} (--data_dir)"
 
 
 def _place(data_dir):

@@ -46,11 +46,15 @@ def attack_settings(preset, num_classes):
     del settings["threat_model"]
     if hasattr(preset.attack, "loss_name"):
         settings["loss"] = preset.attack.loss_name(num_classes)
-    return settings
+    # Named only where it is so: what is stored without it stays valid.
+    return {**settings, "rounded": True} if preset.rounded else settings
 
 
 def _plain(value):
-    return vars(value) if hasattr(value, "__dict__") else value
+    """Objects as dicts of their attributes, down to what JSON takes."""
+    if not hasattr(value, "__dict__"):
+        return value
+    return {name: _plain(inner) for name, inner in vars(value).items()}
 
 
 def worst_case(outcomes):

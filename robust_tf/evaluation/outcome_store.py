@@ -1,4 +1,4 @@
-"""Outcomes of an attack, image by image, kept on the disk while it runs."""
+"""What an attack does, image by image, kept on the disk while it runs."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class OutcomeStore:
-    """A mapping (restart, number of the batch) -> bool [images of the batch], in a file.
+    """A mapping (restart, number of the batch) -> array [images of the batch, ...], in a file.
 
     A batch is one appended line, so that a killed evaluation goes on where it stopped. The file
     bears the hash of the identity: of other weights, settings or images nothing is ever found.
@@ -17,10 +17,13 @@ class OutcomeStore:
     Args:
         folder: where the files are, made if missing with the first entry.
         identity: dict for JSON of everything that the outcomes depend on.
+        kind: bool, what is correct, or float: measured values, kept to the last digit of float64.
         fresh: whether to forget what is stored.
     """
 
-    def __init__(self, folder, identity, *, fresh=False):
+    def __init__(self, folder, identity, *, kind=bool, fresh=False):
+        self._kind = kind
+        self._field = "correct" if kind is bool else "values"
         self.path = pathlib.Path(folder) / f"{digest(identity)}.jsonl"
         self.added = 0
         self._identity = identity
@@ -37,11 +40,11 @@ class OutcomeStore:
     def __getitem__(self, place):
         return self._outcomes[place]
 
-    def __setitem__(self, place, correct):
+    def __setitem__(self, place, outcome):
         restart, number = place
-        line = {"restart": restart, "batch": number, "correct": np.asarray(correct, int).tolist()}
-        self._append(line)
-        self._outcomes[place] = np.asarray(correct, bool)
+        written = np.asarray(outcome, int if self._kind is bool else float).tolist()
+        self._append({"restart": restart, "batch": number, self._field: written})
+        self._outcomes[place] = np.asarray(outcome, self._kind)
         self.added += 1
 
     def _append(self, line):
@@ -63,7 +66,7 @@ class OutcomeStore:
                 continue
             if "batch" in entry:
                 place = entry["restart"], entry["batch"]
-                outcomes[place] = np.array(entry["correct"], bool)
+                outcomes[place] = np.array(entry[self._field], self._kind)
         return outcomes
 
 

@@ -118,4 +118,3 @@ def versions():
         "numpy": np.__version__,
         "robust_tf": robust_tf.__version__,
     }
-

@@ -1,5 +1,7 @@
 """Retrieval metrics of an embedded test set against itself (HM; Musgrave et al. 2020 for MAP@R)."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +39,8 @@ def retrieve(embeddings, labels, queries=None):
 
     A wrong image as near as a right one is ranked before it: equal distances, and a collapsed
     network, never earn anything. Nothing is sorted but the right images of a query; for the others
-    counting suffices. Memory: less than 512 MB above the embeddings.
+    counting suffices. Rows are worked on by as many threads as there are processors. Memory: less
+    than 512 MB above the embeddings.
 
     Args:
         embeddings: the gallery, unit vectors, float [n, d].
@@ -58,12 +61,14 @@ def retrieve(embeddings, labels, queries=None):
     if max(map(len, members.values())) < 2:
         raise ValueError("retrieval needs a class with at least two images")
     block = max(1, BLOCK_BYTES // (embeddings.itemsize * len(embeddings)))
-    found = []
-    for start in range(0, len(queries), block):
-        similarities = queries[start : start + block] @ embeddings.T
-        for own, row in enumerate(similarities, start):
-            if len(members[labels[own]]) > 1:
-                found.append(_scores(_wrong_before(row, members[labels[own]], own)))
+    found, threads = [], os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(queries), block):
+            similarities = queries[start : start + block] @ embeddings.T
+            owns = np.arange(start, start + len(similarities))
+            parts = np.array_split(similarities, threads), np.array_split(owns, threads)
+            for part in pool.map(lambda rows, owns: _search(rows, owns, labels, members), *parts):
+                found += part
     return Retrieval(*np.array(found, np.float64).T)
 
 
@@ -96,13 +101,23 @@ def _members(labels):
     return dict(zip(values, np.split(order, starts[1:])))
 
 
+def _search(rows, owns, labels, members):
+    """The entries of `Retrieval` for the queries `owns`, int [q], with similarities [q, n]."""
+    return [
+        _scores(_wrong_before(row, members[labels[own]], own))
+        for own, row in zip(owns, rows)
+        if len(members[labels[own]]) > 1
+    ]
+
+
 def _wrong_before(row, members, own):
     """How many wrong images come before each right one, ascending; changes `row`."""
     right = np.sort(row[members[members != own]])[::-1]
     row[members] = -np.inf
     if len(right) < MANY_POSITIVES:
         return np.array([np.count_nonzero(row >= similarity) for similarity in right])
-    return len(row) - np.searchsorted(np.sort(row), right, side="left")
+    wrong = np.sort(row[row >= right[-1]])
+    return len(wrong) - np.searchsorted(wrong, right, side="left")
 
 
 def _scores(wrong_before):

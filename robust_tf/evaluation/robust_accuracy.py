@@ -1,5 +1,9 @@
 """Which images a classifier gets right, clean or attacked."""
 
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
@@ -7,6 +11,7 @@ from tqdm import tqdm
 from robust_tf import randomness
 from robust_tf.data import image_files
 from robust_tf.errors import RunError
+from robust_tf.evaluation.traced_once import traced_once
 
 
 def correct_predictions(
@@ -55,31 +60,50 @@ def correct_predictions(
     outcomes = {} if outcomes is None else outcomes
     name, restarts = ("clean", 1) if preset is None else (preset.name, preset.restarts)
     correct = np.ones(len(examples.labels), bool) if standing is None else standing.copy()
-
-    def outcome(restart, number, rows):
-        key = randomness.key(seed, number, f"evaluation, restart {restart}")
-        images, labels = filled_batch(examples, rows, batch_size, network)
-        logits, inside, attacked = attack_batch(images, labels, key)
-        _check_outcome(name, number, logits.numpy(), inside.numpy())
-        right = (np.argmax(logits, 1) == labels)[: len(rows)]
-        if adversarial is not None:
-            adversarial.update(rows, attacked.numpy()[: len(rows)], (restart == 0) | ~right)
-        return right
-
+    attacked = _Attacked(name, network, examples, attack_batch, batch_size, seed, adversarial)
     for restart in range(restarts):
-        left = np.flatnonzero(correct)
-        if not len(left):
+        if not correct.any():
             break
         title = f"{name} {restart + 1}/{restarts}"
-        with tqdm(total=len(left), desc=title, unit="image", disable=not progress) as bar:
-            for number, rows in enumerate(_batches(left, batch_size)):
-                if (restart, number) not in outcomes:
-                    outcomes[restart, number] = outcome(restart, number, rows)
-                correct[rows] = outcomes[restart, number]
-                bar.update(len(rows))
-                seen = correct if restart else correct[: rows[-1] + 1]
-                bar.set_postfix(accuracy=f"{100 * seen.mean():.2f} %", refresh=False)
+        with tqdm(total=correct.sum(), desc=title, unit="image", disable=not progress) as bar:
+            _run_restart(attacked, restart, correct, outcomes, bar)
     return correct
+
+
+def _run_restart(attacked, restart, correct, outcomes, bar):
+    """Attacks what is `correct`, bool [n], and takes out what falls, but for what is stored."""
+    for number, rows in enumerate(_batches(np.flatnonzero(correct), attacked.batch_size)):
+        if (restart, number) not in outcomes:
+            outcomes[restart, number] = attacked.outcome(restart, number, rows)
+        correct[rows] = outcomes[restart, number]
+        bar.update(len(rows))
+        seen = correct if restart else correct[: rows[-1] + 1]
+        bar.set_postfix(accuracy=f"{100 * seen.mean():.2f} %", refresh=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Attacked:
+    """The images under the attack `name`, batch by batch; attributes as of `correct_predictions`."""
+
+    name: str
+    network: Any
+    examples: Any
+    attack_batch: Callable
+    batch_size: int
+    seed: int
+    adversarial: Any
+
+    def outcome(self, restart, number, rows):
+        """Attacks the images of `rows`; returns bool [rows], which are still classified right."""
+        key = randomness.key(self.seed, number, f"evaluation, restart {restart}")
+        images, labels = filled_batch(self.examples, rows, self.batch_size, self.network)
+        logits, inside, attacked = self.attack_batch(images, labels, key)
+        _check_outcome(self.name, number, logits.numpy(), inside.numpy())
+        right = (np.argmax(logits, 1) == labels)[: len(rows)]
+        if self.adversarial is not None:
+            replaced = (restart == 0) | ~right
+            self.adversarial.update(rows, attacked.numpy()[: len(rows)], replaced)
+        return right
 
 
 def compile_attack(network, preset=None, *, source=None, jit_compile=False):
@@ -101,7 +125,6 @@ def compile_attack(network, preset=None, *, source=None, jit_compile=False):
     def source_logits_fn(images):
         return (source or network)(images, training=False)["logits"]
 
-    @tf.function(jit_compile=jit_compile)
     def attack_batch(images, labels, key):
         if preset is None:
             return logits_fn(images), tf.ones_like(labels, tf.bool), images
@@ -109,7 +132,7 @@ def compile_attack(network, preset=None, *, source=None, jit_compile=False):
         inside = preset.attack.threat_model.contains(adversarial, images)
         return logits_fn(adversarial), inside, adversarial
 
-    return attack_batch
+    return traced_once(attack_batch, jit_compile=jit_compile)
 
 
 def _batches(indices, size):

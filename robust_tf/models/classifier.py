@@ -2,6 +2,7 @@
 
 import keras
 
+from robust_tf.models.ends import full_precision, normalized_input
 from robust_tf.models.per_image_standardization import PerImageStandardization
 
 
@@ -11,8 +12,7 @@ def image_input(info):
     Args:
         info: DatasetInfo; `image_shape` and `standardize` are read.
     """
-    image = keras.Input(info.image_shape, dtype=_full_precision(), name="image")
-    return image, PerImageStandardization()(image) if info.standardize else image
+    return normalized_input(info, PerImageStandardization() if info.standardize else None)
 
 
 def classifier(image, embedding, info, *, name, kernel_initializer, bias_initializer="zeros"):
@@ -27,7 +27,7 @@ def classifier(image, embedding, info, *, name, kernel_initializer, bias_initial
         keras.Model called `name` with outputs {"logits": [B, classes], "embedding": [B, d]}, both
         in the dtype of the variables: float32 under the mixed policies.
     """
-    dtype = _full_precision()
+    dtype = full_precision()
     embedding = keras.layers.Activation("linear", dtype=dtype, name="embedding")(embedding)
     logits = keras.layers.Dense(
         info.num_classes,
@@ -37,7 +37,3 @@ def classifier(image, embedding, info, *, name, kernel_initializer, bias_initial
         name="logits",
     )(embedding)
     return keras.Model(image, {"logits": logits, "embedding": embedding}, name=name)
-
-
-def _full_precision():
-    return keras.config.dtype_policy().variable_dtype

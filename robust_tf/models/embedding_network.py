@@ -3,6 +3,7 @@
 import keras
 from keras import initializers, layers
 
+from robust_tf.models.ends import full_precision, normalized_input
 from robust_tf.models.imagenet_normalization import ImageNetNormalization
 from robust_tf.models.unit_length import UnitLength
 
@@ -15,8 +16,8 @@ def image_input(info):
     Args:
         info: DatasetInfo; `image_shape` is read.
     """
-    image = keras.Input(info.image_shape, dtype=_full_precision(), name="image")
-    return image, ImageNetNormalization()(image) if info.image_shape[-1] == 3 else image
+    colour = info.image_shape[-1] == 3
+    return normalized_input(info, ImageNetNormalization() if colour else None)
 
 
 def embedding_network(image, features, *, dimension, name):
@@ -31,7 +32,7 @@ def embedding_network(image, features, *, dimension, name):
         keras.Model called `name` with the output {"embedding": [B, dimension]}, of unit length, in
         the dtype of the variables: float32 under the mixed policies.
     """
-    dtype = _full_precision()
+    dtype = full_precision()
     start = fan_in_start(features.shape[-1])
     vector = layers.Dense(dimension, dtype=dtype, name="fc", **start)(features)
     embedding = UnitLength(dtype=dtype, name="embedding")(vector)
@@ -48,7 +49,3 @@ def fan_in_start(fan_in):
         "kernel_initializer": initializers.RandomUniform(-bound, bound),
         "bias_initializer": initializers.RandomUniform(-bound, bound),
     }
-
-
-def _full_precision():
-    return keras.config.dtype_policy().variable_dtype

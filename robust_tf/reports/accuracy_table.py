@@ -8,15 +8,16 @@ HEADER = ("attack", "steps", "step size", "restarts", "n", "accuracy %", "95% in
 
 def plain_table(results):
     """Returns `results` (list of `Result`) as aligned text for a terminal, one line each."""
-    return aligned(HEADER, [_cells(result) for result in results])
+    return aligned(HEADER, [accuracy_cells(result) for result in results])
 
 
 def markdown_table(results):
     """Returns `results` (list of `Result`) as a Markdown table."""
-    return markdown(HEADER, [_cells(result) for result in results])
+    return markdown(HEADER, [accuracy_cells(result) for result in results])
 
 
-def _cells(result):
+def accuracy_cells(result):
+    """Returns the cells of a line below `HEADER`, all str."""
     settings, (low, high) = result.attack_settings, result.interval
     return (
         result.column,

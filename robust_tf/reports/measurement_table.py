@@ -7,11 +7,13 @@ HEADER = ("method", "seed", "metric", "attack", "n", "value", "95% interval")
 
 def measurement_table(results):
     """Returns `results` (list of `Result`) as aligned text for a terminal, one line each."""
-    return aligned(HEADER, [_cells(result) for result in results])
+    return aligned(HEADER, [measurement_cells(result) for result in results])
 
 
-def _cells(result):
+def measurement_cells(result):
+    """Returns the cells of a line below `HEADER`, all str."""
     low, high = result.interval or (None, None)
     interval = "-" if low is None else f"{low:.4f} to {high:.4f}"
     where = result.method, str(result.training_seed), result.metric, result.attack
-    return *where, str(result.n), f"{result.value:.4f}", interval
+    value = str(result.value) if isinstance(result.value, int) else f"{result.value:.4f}"
+    return *where, str(result.n), value, interval

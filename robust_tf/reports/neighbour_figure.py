@@ -18,7 +18,7 @@ class Row(NamedTuple):
         query: image in [0, 1], float [h, w, c].
         neighbours: images, nearest first, float [k, h, w, c].
         names: list of k str, their classes.
-        right: bool [k], whether that is the query's true class.
+        right: bool [k], whether that is the query's true class; None has a thin black frame.
     """
 
     title: str
@@ -28,7 +28,7 @@ class Row(NamedTuple):
     right: np.ndarray
 
 
-def neighbour_figure(title, rows_by_name):
+def neighbour_figure(title, rows_by_name, frames=FRAMES):
     """Returns the figure: per network one row of images per query, the query first.
 
     Neighbours of the query's class have a blue solid frame, others a red dashed one.
@@ -36,13 +36,14 @@ def neighbour_figure(title, rows_by_name):
     Args:
         title: str.
         rows_by_name: dict, name of a panel -> list of `Row`; as many rows and neighbours in each.
+        frames: str, what the frames mean, below the images.
     """
     first = next(iter(rows_by_name.values()))
     columns = 1 + len(first[0].names)
     width, height = len(rows_by_name) * columns * 1.15 + 0.4, len(first) * 1.5 + 1.2
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle(title, fontsize="medium")
-    figure.supxlabel(FRAMES, fontsize="small")
+    figure.supxlabel(frames, fontsize="small")
     parts = figure.subfigures(1, len(rows_by_name), squeeze=False, wspace=0.06)[0]
     for part, (name, rows) in zip(parts, rows_by_name.items(), strict=True):
         part.suptitle(name)

@@ -7,6 +7,8 @@ BLACK, ORANGE, SKY_BLUE, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GRAY = "#BBBBBB"
 
+LEGEND_ROW = 0.18  # inches
+
 
 def panels(title, names, *, side=3.4):
     """Returns (figure, axes): one square panel per name, same limits on all.
@@ -25,17 +27,20 @@ def panels(title, names, *, side=3.4):
     return figure, axes
 
 
-def legend_below(figure, axes):
-    """Puts one legend for all axes below them, where it covers nothing."""
+def legend_below(figure, axes, most_columns=4):
+    """Puts one legend for all axes below them, where it covers nothing, and makes room for it."""
     entries = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
+    columns = min(1 + len(axes), most_columns, len(entries))
+    rows = -(-len(entries) // columns)
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (rows - 1))
     figure.legend(
         entries.values(),
         entries.keys(),
         loc="outside lower center",
-        ncols=min(1 + len(axes), 4, len(entries)),
+        ncols=columns,
         fontsize="small",
         frameon=False,
     )

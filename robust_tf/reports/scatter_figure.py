@@ -25,6 +25,8 @@ class Group(NamedTuple):
 def scatter_figure(title, groups_by_name):
     """Returns the figure: square panels of one scale, each centred on its points, without ticks.
 
+    The legend names the groups that have points in some panel.
+
     Args:
         title: str.
         groups_by_name: dict, name of a panel -> list of `Group`, later ones on top. The coordinates
@@ -36,7 +38,7 @@ def scatter_figure(title, groups_by_name):
         everything = np.concatenate([group.points for group in groups])
         lowest, highest = everything.min(axis=0), everything.max(axis=0)
         widest = max(widest, (highest - lowest).max())
-        for order, group in enumerate(groups):
+        for order, group in enumerate(group for group in groups if len(group.points)):
             points = group.points - (lowest + highest) / 2
             style = {"color": group.colour, "marker": group.marker, "label": group.label}
             axis.scatter(*points.T, s=16, linewidths=0, zorder=2 + order, **style)

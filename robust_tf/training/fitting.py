@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from robust_tf.errors import RunError
 from robust_tf.training.checkpoints import Checkpoints
+from robust_tf.training.progress_line import ProgressLine
 
 
 def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitors=()):
@@ -40,6 +41,7 @@ def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitor
     keeper = _Keeper(folder, checkpoints, done)
     board = keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False)
     epochs = -(-train_steps // checkpoint_every)
+    line = ProgressLine(epochs)
     with _StopOnInterrupt(keeper):
         while keeper.step < train_steps and not keeper.interrupted:
             start = keeper.step
@@ -52,7 +54,7 @@ def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitor
                     epochs=min(first + count, epochs),
                     steps_per_epoch=(stop - start) // count,
                     shuffle=False,  # the pipeline has shuffled
-                    callbacks=[*monitors, keeper, board],
+                    callbacks=[*monitors, keeper, board, line],
                 )
             except tf.errors.InvalidArgumentError as error:
                 raise _as_run_error(error, keeper.step) from error

@@ -55,7 +55,6 @@ class TrainingRun:
         self.folder.check(self.flags)
         self.folder.require_classes(self.info.class_names)
         self.model = self._build()
-        self.place = data.describe(options.dataset, **self.reading)
 
     def finished(self):
         """Whether the folder holds the final weights of as many updates, and all their results."""
@@ -70,7 +69,7 @@ class TrainingRun:
         images = options.train_steps * options.batch_size
         parameters = sum(math.prod(v.shape) for v in self.model.trainable_variables)
         return (
-            f"{self.place}\n"
+            f"{self.describe_data()}\n"
             f"{self.title()} on {options.model} ({parameters:,} parameters)\n"
             f"{options.train_steps:,} updates of {options.batch_size} images "
             f"({images:,} images, {images / self.info.splits['train']:.1f} passes), checkpoint every "
@@ -98,6 +97,14 @@ class TrainingRun:
             self.keep_final(held_out)
         self.measure(test)
         return True
+
+    def require_data(self):
+        """Raises UserError if the data would have to be downloaded and cannot be."""
+        data.require(self.options.dataset, **self.reading)
+
+    def describe_data(self):
+        """Returns a line on the data: how many images, and from where."""
+        return data.describe(self.options.dataset, **self.reading)
 
     def load(self, split, limit):
         """Returns the `Examples` of a split."""
@@ -168,6 +175,7 @@ def execute(run):
     """Does the whole run, or what is left of it; returns the exit code."""
     run.check()
     if not run.finished():
+        run.require_data()
         print(run.plan())
         if not run.train():
             return INTERRUPTED

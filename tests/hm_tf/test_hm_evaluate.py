@@ -1,7 +1,10 @@
 """python -m hm_tf.evaluate and hm_tf.export on the finished smoke run, and their mistakes."""
 
 import json
+import multiprocessing
 import shutil
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -17,24 +20,143 @@ def run(finished_smoke, tmp_path):
     return shutil.copytree(finished_smoke, tmp_path / "run")
 
 
+def command(run, *flags):
+    return evaluate.main(["evaluate", f"--workdir={run}", *flags])
+
+
+def new_results(run, *flags):
+    before = len(read_results(run / "results.jsonl"))
+    assert command(run, *flags) == 0
+    return read_results(run / "results.jsonl")[before:]
+
+
 def test_the_numbers_of_the_training_again(run, capsys):
     before = read_results(run / "results.jsonl")
-    flags = ["--limit_test=100", "--batch_size=128"]
-    assert evaluate.main(["evaluate", f"--workdir={run}", *flags]) == 0
-    after = read_results(run / "results.jsonl")
-    assert after[: len(before)] == before
-    assert after[len(before) :] == before
-    assert "R@1" in capsys.readouterr().out
+    new = new_results(run, "--limit_test=100", "--batch_size=128", "--attacks=es", "--mode=fixed")
+    assert [result for result in new if result.metric != "distance"] == before
+    said = capsys.readouterr().out
+    assert "R@1" in said and "ERS" not in said
+    assert "attacks stored before: 1; --fresh attacks again" in said
+
+
+def test_all_columns_and_the_score(run, capsys):
+    new = new_results(run, "--limit_test=60", "--batch_size=64", "--mode=compat")
+    said = capsys.readouterr().out.splitlines()
+    (header,) = [line for line in said if line.startswith("mode")]
+    names = ["CA+", "CA-", "QA+", "QA-", "TMA", "ES:D", "ES:R", "LTM", "GTM", "GTT", "ERS"]
+    assert header.split() == ["mode", "strength", *names]
+    (row,) = [line.split() for line in said if line.startswith("compat")]
+    (score,) = [result for result in new if result.attack == "ERS"]
+    assert row[-1] == f"{100 * score.value:.1f}"
+    assert (score.n, score.metric, score.attack_settings["collapsed"]) == (60, "ERS", False)
+
+
+def test_both_modes_and_strengths_of_an_attack(run, capsys):
+    new = new_results(run, "--limit_test=40", "--attacks=ES", "--strength=strong", "--restarts=1")
+    rows = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line]
+    strengths = ["protocol", "strong", "change", "worst"]
+    expected = [[mode, s] for mode in ("compat", "fixed") for s in strengths]
+    assert [row for row in rows if row[0] in ("compat", "fixed")] == expected
+    distance = {
+        r.attack_settings["strength"]: r.value
+        for r in new
+        if r.metric == "distance" and r.attack_settings["mode"] == "fixed"
+    }
+    assert distance["protocol"] <= distance["strong"] <= distance["worst"]
 
 
 def test_other_images_steps_and_precision(run):
     flags = ["--limit_test=40", "--eval_steps=3", "--precision=mixed_bfloat16", "--batch_size=16"]
-    before = len(read_results(run / "results.jsonl"))
-    assert evaluate.main(["evaluate", f"--workdir={run}", *flags]) == 0
-    new = read_results(run / "results.jsonl")[before:]
-    assert len(new) == before
-    assert {(r.n, r.precision, r.method) for r in new} == {(40, "mixed_bfloat16", "HM[S,gLGA]&ICS")}
-    assert [r.attack_settings.get("steps") for r in new if r.attack == "ES"] == [3]
+    new = new_results(run, *flags, "--attacks=ES,tma", "--mode=compat", "--eps=8/255", "--seed=3")
+    assert {(r.n, r.precision, r.method, r.seed) for r in new} == {
+        (40, "mixed_bfloat16", "HM[S,gLGA]&ICS", 3)
+    }
+    attacked = [r for r in new if r.attack != "clean"]
+    assert [(r.attack, r.metric) for r in attacked] == [
+        *(("TMA", "cosine"), ("ES", "distance"), ("ES", "R@1"))
+    ]
+    assert {r.attack_settings["steps"] for r in attacked} == {3}
+    assert {r.threat_model["eps"] for r in attacked} == {8 / 255}
+
+
+def test_without_attacks(run, capsys):
+    new = new_results(run, "--attacks=none")
+    assert [r.metric for r in new] == ["R@1", "R@2", "mAP", "MAP@R", "MAP@10", "NMI"]
+    assert "ERS" not in capsys.readouterr().out
+
+
+def test_the_profiles_of_the_authors(run):
+    flags = ["--attacks=TMA", "--mode=fixed", "--limit_test=12", "--eval_steps=1"]
+    (result,) = [r for r in new_results(run, "--profile=rob28", *flags) if r.attack == "TMA"]
+    assert result.threat_model["eps"] == 77 / 255
+
+
+def test_a_substitute_that_is_the_same_network(run, finished_smoke, capsys):
+    flags = [
+        "--attacks=CA+,TMA",
+        "--mode=fixed",
+        "--limit_test=60",
+        f"--substitute={finished_smoke}",
+    ]
+    new = [r for r in new_results(run, *flags) if r.attack != "clean"]
+    white = {r.attack: r.value for r in new if r.attack_settings["strength"] == "protocol"}
+    black = {r.attack: r.value for r in new if r.attack_settings["strength"] == "transfer"}
+    assert white == black and len(white) == 2
+    assert "made on HM[S,gLGA]&ICS seed 0" in capsys.readouterr().out
+
+
+def test_a_substitute_of_other_images(run, tmp_path, capsys):
+    other = shutil.copytree(run, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    config["flags"]["dataset"] = "mnist"
+    (other / "config.json").write_text(json.dumps(config))
+    assert command(run, f"--substitute={other}") == 2
+    line = capsys.readouterr().err
+    assert "has the data set mnist, the evaluated run digits" in line
+
+
+def lines_of(run):
+    return sum(path.read_text().count("\n") for path in run.glob("evaluation/*"))
+
+
+def test_killed_three_times_the_result_is_the_same(run, tmp_path):
+    flags = ["--attacks=TMA,ES", "--strength=strong", "--mode=fixed", "--limit_test=100"]
+    flags += ["--restarts=2", "--batch_size=4"]
+    shutil.rmtree(run / "evaluation")
+    untouched = shutil.copytree(run, tmp_path / "untouched")
+    # Processes that share one import of TensorFlow.
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["hm_tf.finished_run", "hm_tf.evaluation.ranking_rows"])
+    for _ in range(3):
+        before = lines_of(run)
+        given = ["evaluate", f"--workdir={run}", *flags]
+        process = processes.Process(target=evaluate.main, args=(given,))
+        process.start()
+        deadline = time.time() + 120
+        while lines_of(run) < before + 3 and process.is_alive() and time.time() < deadline:
+            time.sleep(0.002)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, "it was not finished yet"
+    assert lines_of(run) >= 9
+    assert new_results(run, *flags) == new_results(untouched, *flags)
+    stored = {path.name: path.read_text() for path in run.glob("evaluation/*")}
+    assert stored == {path.name: path.read_text() for path in untouched.glob("evaluation/*")}
+
+
+def test_checks_are_printed_and_stored(run, capsys, monkeypatch):
+    from hm_tf.evaluation import embedding_checks
+
+    monkeypatch.setattr(embedding_checks, "RESTARTS", 2)
+    flags = ["--attacks=ES", "--mode=fixed", "--checks=quick", "--limit_test=60"]
+    assert command(run, *flags, "--batch_size=32") == 0
+    said = capsys.readouterr().out
+    assert "checks of R@1 under ES" in said and "on 60 queries" in said
+    stored = [json.loads(line) for line in (run / "checks.jsonl").read_text().splitlines()]
+    assert len(stored) == 11
+    names = {check["name"]: check["status"] for check in stored}
+    assert names["perturbations are legal"] == "green"
+    assert names["the score means something"] == "amber"
 
 
 def test_export(run, tmp_path, capsys):
@@ -65,6 +187,12 @@ def of_the_other_paper(run):
     (run / "config.json").write_text(json.dumps(config))
 
 
+def not_finite(run):
+    network = FinishedRun(run).network()
+    network.set_weights([np.full_like(weight, np.nan) for weight in network.get_weights()])
+    network.save(run / "final.keras")
+
+
 @pytest.mark.parametrize(
     "harm, flags, code, text",
     [
@@ -75,6 +203,13 @@ def of_the_other_paper(run):
         (of_the_other_paper, [], 2, "another command"),
         (None, ["--data_dir=/nowhere"], 2, "/nowhere"),
         (None, ["--batch_size=0"], 2, "batch_size"),
+        (None, ["--attacks=qa+,nosuch,bad"], 2, "unknown attacks: 'nosuch', 'bad'; allowed: CA+"),
+        (None, ["--attacks="], 2, "allowed: CA+"),
+        (None, ["--eps=8"], 2, "did you mean 8/255"),
+        (None, ["--limit_test=5"], 2, "images"),
+        (None, ["--limit_test=1"], 2, "raise --limit_test"),
+        (None, ["--substitute=/nowhere"], 2, "holds no run"),
+        (not_finite, [], 2, "embeddings are not finite"),
     ],
 )
 def test_mistakes_end_in_one_line(harm, flags, code, text, run, capsys):
@@ -82,6 +217,7 @@ def test_mistakes_end_in_one_line(harm, flags, code, text, run, capsys):
         harm(run)
     assert evaluate.main(["evaluate", f"--workdir={run}", *flags]) == code
     lines = capsys.readouterr().err.strip().splitlines()
+    lines = [line for line in lines if line.startswith("error: ")]
     assert len(lines) == 1 and text in lines[0]
 
 

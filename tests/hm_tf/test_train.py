@@ -1,5 +1,6 @@
 """python -m hm_tf.train: the smoke run, its continuation, and mistakes that end in one line."""
 
+import dataclasses
 import json
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from hm_tf import train
+from hm_tf.evaluation.closing_evaluation import of_training
 from robust_tf.evaluation.records import read_results
 from tla_tf import train as tla_train
 
@@ -19,12 +21,19 @@ def weights(folder):
 
 def test_results_of_the_unseen_classes(finished_smoke):
     results = {(r.attack, r.metric): r for r in read_results(finished_smoke / "results.jsonl")}
-    assert len(results) == 6
+    assert len(results) == 7
     assert all(0 <= result.value <= 1 and result.n == 100 for result in results.values())
     assert results["clean", "R@1"].method == "HM[S,gLGA]&ICS"
     assert results["clean", "R@1"].correct == round(100 * results["clean", "R@1"].value)
     assert results["clean", "mAP"].interval is None
     assert results["ES", "R@1"].attack_settings["steps"] == 2
+
+
+def test_what_is_reprinted_are_the_first_results_only(finished_smoke):
+    own = read_results(finished_smoke / "results.jsonl")
+    strong = dataclasses.replace(own[-1], value=0.0, attack_settings={"strength": "strong"})
+    other = dataclasses.replace(own[-1], attack="TMA", metric="cosine")
+    assert of_training([*own, strong, other, *own]) == own
 
 
 def test_the_same_command_reprints_the_result(finished_smoke, capsys):

@@ -1,6 +1,7 @@
 """What goes wrong becomes one line and an exit code."""
 
 import errno
+import warnings
 
 import pytest
 from absl import flags
@@ -61,3 +62,12 @@ def test_help_needs_no_body(capsys):
 
 def test_flags_reach_the_body():
     assert run(lambda options: options.size, "--size=5") == 5
+
+
+def test_warnings_for_the_user_are_one_line():
+    run(lambda options: 0)
+    place = ("results.py", 3)
+    assert warnings.formatwarning("line 2 was cut off", UserWarning, *place) == (
+        "warning: line 2 was cut off\n"
+    )
+    assert "results.py:3" in warnings.formatwarning("old", DeprecationWarning, *place)

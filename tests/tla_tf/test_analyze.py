@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from robust_tf.attacks import presets
 from robust_tf.data import registry as data
@@ -12,7 +13,7 @@ from robust_tf.evaluation.records import read_results
 from robust_tf.evaluation.robust_accuracy import correct_predictions
 from robust_tf.threat_model import ThreatModel
 from tla_tf import analyze, train
-from tla_tf.embeddings_under_attack import attacked_image, embeddings_under_attack
+from tla_tf.analysis.embeddings_under_attack import attacked_image, embeddings_under_attack
 from tla_tf.finished_run import FinishedRun
 
 FIGURES = ("figure1", "figure2", "figure4", "figure5")
@@ -20,7 +21,7 @@ FIGURES = ("figure1", "figure2", "figure4", "figure5")
 
 @pytest.fixture(autouse=True)
 def quick_tsne(monkeypatch):
-    monkeypatch.setattr("tla_tf.tsne.ITERATIONS", 300)
+    monkeypatch.setattr("tla_tf.analysis.tsne.ITERATIONS", 300)
 
 
 @pytest.fixture
@@ -41,19 +42,25 @@ def error_line(capsys):
 
 def test_all_outputs_of_a_run(run, capsys):
     before = len(read_results(run / "results.jsonl"))
-    assert command(run, "--format=svg") == 0
+    assert command(run, "--format=svg", "--limit_test=180") == 0
     said = capsys.readouterr().out
     records = read_results(run / "results.jsonl")[before:]
     for record in records:
-        assert record.metric in said and f"{record.value:.4f}" in said
+        shown = f"{record.value:.4f}" if isinstance(record.value, float) else f" {record.value} "
+        assert record.metric in said and shown in said
     found = {(record.metric, record.attack): record for record in records}
-    assert found["50-NN accuracy", "clean"].n == 360
+    assert found["50-NN accuracy", "clean"].n == 180
     assert found["separation ratio", "pgd2"].value > 0
     assert found["separation ratio, true class", "pgd2"].threat_model["eps"] == 0.15
     for name in FIGURES:
         assert (run / "figures" / f"{name}.svg").read_text().startswith("<?xml")
-    (curve,) = json.loads((run / "figures" / "figure5.json").read_text()).values()
-    assert found["misclassification detection AUC, full covariance", "pgd2"].value == curve["auc"]
+    curves = json.loads((run / "figures" / "figure5.json").read_text())
+    assert list(curves) == ["pgd2", "pgd2 knowing the detector"]
+    metric = "misclassification detection AUC, full covariance"
+    for attack, suffix in zip(curves, ("", ", detector known"), strict=True):
+        assert found[metric + suffix, attack].value == curves[attack]["TLA, full covariance"]["auc"]
+    settings = found[metric + ", detector known", attack].attack_settings
+    assert settings["steps"] == 2 and settings["weights"][0] == 0
     assert train.main(["train", f"--flagfile={run / 'flags.txt'}", f"--workdir={run}"]) == 0
     assert "separation" not in capsys.readouterr().out  # the accuracies of the run only
 
@@ -61,14 +68,55 @@ def test_all_outputs_of_a_run(run, capsys):
 def test_two_runs_side_by_side_in_a_folder_of_their_own(run, tmp_path):
     other = shutil.copytree(run, tmp_path / "other")
     before = len(read_results(run / "results.jsonl"))
+    (other / "results.jsonl").unlink()  # trained, but not evaluated
     folder = tmp_path / "figures"
     flags = "--outputs=table2,figure2", f"--output_dir={folder}"
     assert command(f"{run},{other}", *flags) == 0
     assert (folder / "figure2.png").read_bytes().startswith(b"\x89PNG")
     plotted = json.loads((folder / "figure2.json").read_text())
     assert set(plotted) == {str(run), str(other)}
-    first, second = (read_results(path / "results.jsonl")[before:] for path in (run, other))
-    assert first == second and len(first) == 5
+    first, second = (read_results(path / "results.jsonl") for path in (run, other))
+    assert first[before:] == second and len(second) == 5
+
+
+def test_adversarial_images_against_natural_ones_and_the_companion_of_all(run):
+    before = len(read_results(run / "results.jsonl"))
+    flags = "--outputs=table2,figure5", "--positive=adversarial", "--all_adv", "--limit_test=90"
+    assert command(run, *flags, "--covariance=diag", "--eps=0") == 0
+    found = {r.metric: r.value for r in read_results(run / "results.jsonl")[before:]}
+    # With radius 0 the attacked images are the natural ones: nothing tells them apart.
+    assert found["adversarial detection AUC, diag covariance"] == 0.5
+    assert found["adversarial detection AUC, diag covariance, detector known"] == 0.5
+    ratio = found["separation ratio, true class, all attacked"]
+    # The distances of a class's images from themselves count here: a little below 1.
+    assert 0.8 < ratio < 1
+
+
+@pytest.fixture
+def colour_run(tmp_path):
+    """A network that tells reddish from bluish 8x8 images, from a folder of files."""
+    rng = np.random.default_rng(0)
+    for k, name in enumerate(("berry", "sky")):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(60):
+            pixels = rng.integers(0, 120, (8, 8, 3)) + 60 * np.eye(3, dtype=int)[2 * k]
+            encoded = tf.io.encode_png(pixels.astype(np.uint8)).numpy()
+            (tmp_path / "images" / name / f"{i}.png").write_bytes(encoded)
+    command = ["train", "--dataset=folder", f"--data_dir={tmp_path / 'images'}", "--method=um"]
+    size = "--model=digits_cnn", "--image_size=8", "--batch_size=16", "--train_steps=40"
+    steps = "--learning_rates=0.01", "--boundaries=", "--checkpoint_every=40", "--optimizer=adam"
+    folder = f"--workdir={tmp_path / 'run'}"
+    assert train.main([*command, *size, *steps, folder, "--eval_attacks=clean"]) == 0
+    return tmp_path / "run"
+
+
+def test_colour_images_of_a_folder(colour_run):
+    outputs = "figure1", "figure2", "figure4"
+    assert command(colour_run, f"--outputs={','.join(outputs)}", "--eps=0.3") == 0
+    for name in outputs:
+        assert (colour_run / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    shown = json.loads((colour_run / "figures" / "figure4.json").read_text())["neighbours"]["UM"]
+    assert len(set(shown["natural"]["labels"])) == 1  # in clean images the colour decides
 
 
 def test_embeddings_belong_to_the_images_attacked(finished):
@@ -95,6 +143,8 @@ MISTAKES = [
     ("--eps=8", "did you mean 8/255"),
     ("--format=gif", "png|svg"),
     ("--outputs=table3 --limit_train=40", "50 nearest neighbours"),
+    ("--outputs=figure4 --limit_train=2", "3 nearest neighbours need as many training images"),
+    ("--positive=nosuch", "misclassified|adversarial"),
     ("--outputs=figure5 --limit_train=15", "training images of every class"),
     ("--outputs=figure1 --limit_test=20", "perplexity"),
 ]
@@ -128,7 +178,8 @@ def test_runs_that_do_not_fit_together(run, tmp_path, capsys):
 def test_folders_without_a_finished_run(run, tmp_path, capsys):
     (run / "final.keras").unlink()
     assert command(run) == 2
-    assert "no final weights yet" in error_line(capsys)
+    said = error_line(capsys)
+    assert "no final weights yet" in said and "python -m tla_tf.train --flagfile=" in said
     assert command(tmp_path / "nowhere") == 2
     assert "holds no run" in error_line(capsys)
     assert analyze.main(["analyze"]) == 2

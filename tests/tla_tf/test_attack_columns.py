@@ -1,9 +1,11 @@
 import pytest
 
 from robust_tf.attacks import presets
+from robust_tf.attacks.pgd import MOMENTUM_FORMS
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
-from tla_tf.attack_columns import attack_columns
+from tla_tf.evaluation.attack_columns import attack_columns
+from tla_tf.names import MIM_FORMS
 
 THREAT = ThreatModel("8/255")
 
@@ -32,3 +34,30 @@ def test_all_unknown_names_are_listed():
         names(["clean", "pdg20", "cww3"])
     with pytest.raises(UserError, match="no attack was named"):
         names([])
+
+
+def test_another_form_of_momentum_and_rounding_show_in_name_and_preset():
+    given = ["clean", "mim3", "pgd2", "standard"]
+    columns = attack_columns(given, THREAT, "cifar10", mim_form="ema", round_pixels=True)
+    standard = [(f"{name}-rounded", "standard-rounded") for name in presets.STANDARD]
+    assert [(column.name, column.ensemble) for column in columns] == [
+        *(("clean", None), ("mim3-ema-rounded", None), ("pgd2-rounded", None)),
+        *standard,
+    ]
+    assert all(column.preset.rounded for column in columns[1:])
+    momentum = columns[1].preset.attack.momentum
+    assert (momentum.decay, momentum.form) == (0.9, "ema")
+    (other,) = attack_columns(["mim3"], THREAT, "cifar10", mim_form="l1")
+    assert (other.name, other.preset.attack.momentum.form) == ("mim3-l1", "l1")
+    assert not other.preset.rounded
+
+
+def test_transferred_images_are_rounded_too():
+    options = {"substitutes": ["other"], "round_pixels": True}
+    (column,) = attack_columns(["transfer-mim2"], THREAT, "cifar10", mim_form="l1", **options)
+    assert column.name == "transfer-mim2-l1-rounded from other" and column.preset.rounded
+    assert column.preset.name == column.name
+
+
+def test_the_forms_of_the_flag_are_those_of_the_attack():
+    assert MIM_FORMS == MOMENTUM_FORMS == tuple(presets.MIM_DECAY)

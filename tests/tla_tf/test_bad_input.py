@@ -92,8 +92,11 @@ def refused(folder, capsys):
 
     def refused(main, flags, text):
         before = sorted(folder.rglob("*"))
+        capsys.readouterr()
         assert main(["command", *flags]) == 2
-        lines = capsys.readouterr().err.splitlines()
+        said = capsys.readouterr()
+        assert not said.out, "one line, not after others"
+        lines = said.err.splitlines()
         assert len(lines) == 1 and lines[0].startswith("error: ") and text in lines[0], lines
         assert sorted(folder.rglob("*")) == before
 

@@ -15,10 +15,10 @@ from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError
 from robust_tf.evaluation.records import read_results, weights_hash
 from robust_tf.threat_model import ThreatModel
-from tla_tf import classifier_evaluation
-from tla_tf.attack_columns import attack_columns
-from tla_tf.classifier_evaluation import ClassifierEvaluation
-from tla_tf.substitute import Substitute
+from tla_tf.evaluation import classifier_evaluation
+from tla_tf.evaluation.attack_columns import attack_columns
+from tla_tf.evaluation.classifier_evaluation import ClassifierEvaluation
+from tla_tf.evaluation.substitute import Substitute
 
 SIDE, COUNT = 4, 11
 ABOUT = {"dataset": "cifar10", "method": "at", "training_seed": 0, "seed": 2}
@@ -155,6 +155,7 @@ def test_substitutes_add_the_black_box_column(evaluation):
 def test_adversarial_images_are_kept_and_shown_again(
     evaluation, examples, tmp_path, monkeypatch, capsys
 ):
+    monkeypatch.setattr(presets, "STANDARD", ("apgd-ce", "square"))  # quick to trace
     keep = {"save_adversarial": True}
     names = ["2pgd2", "standard"]
     first = run(evaluation(**keep), *names)
@@ -166,7 +167,7 @@ def test_adversarial_images_are_kept_and_shown_again(
     assert THREAT.contains(tf.constant(images), clean).numpy().all()
     right = np.argmax(network()(images)["logits"], 1) == examples.labels
     assert right.sum() == first["2pgd2"].correct
-    assert (tmp_path / "adversarial/standard-apgd-t.npz").exists()
+    assert (tmp_path / "adversarial/standard-square.npz").exists()
     assert not list(tmp_path.glob("adversarial/*.partial"))
     with monkeypatch.context() as patch:
         patch.setattr(presets.Preset, "run", None)
@@ -197,6 +198,7 @@ def test_an_interrupted_evaluation_goes_on(evaluation, tmp_path, monkeypatch, im
 
         return compile_attack
 
+    monkeypatch.setattr(presets, "STANDARD", ("apgd-ce", "square"))  # quick to trace
     names = ["3pgd2", "standard"]
     options = {"save_adversarial": images_too}
     expected = run(evaluation(**options), *names)

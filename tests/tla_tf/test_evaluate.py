@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 
+from robust_tf.attacks import presets
 from robust_tf.evaluation.records import read_results
-from tla_tf import evaluate, evaluation_checks
+from tla_tf import evaluate
+from tla_tf.evaluation import classifier_evaluation, evaluation_checks
 
 TABLE1 = ["clean", "fgsm", "bim7", "cw30", "pgd7", "pgd20", "20pgd20", "mim40"]
 
@@ -38,10 +41,10 @@ def error_line(capsys):
 
 
 def test_table1_with_and_without_a_substitute(run, capsys):
-    assert command(run, "--attacks=table1") == 0
+    assert command(run, "--attacks=table1", "--limit_test=6") == 0
     assert "left out: the black-box column" in capsys.readouterr().out
     assert attacks(run) == [*TABLE1, "worst case"]
-    assert command(run, "--attacks=table1", f"--substitute={run}") == 0
+    assert command(run, "--attacks=table1", "--limit_test=6", f"--substitute={run}") == 0
     said = capsys.readouterr().out
     assert "left out" not in said and "20pgd20: stored" in said
     results = read_results(run / "results.jsonl")[len(TABLE1) + 1 :]
@@ -49,7 +52,10 @@ def test_table1_with_and_without_a_substitute(run, capsys):
     assert own["transfer-pgd7 from tla-digits_cnn-seed0"].correct == own["pgd7"].correct
 
 
-def test_cleverhans_beside_ours_with_the_difference(run, capsys):
+def test_cleverhans_beside_ours_with_the_difference(run, capsys, monkeypatch):
+    # Its loops are unrolled: of 40 steps of mim the trace alone takes half a minute.
+    table1 = ["mim3" if name == "mim40" else name for name in presets.TABLE1["cifar10"]]
+    monkeypatch.setitem(presets.TABLE1, "cifar10", table1)
     assert command(run, "--attacks=cleverhans") == 0
     said = capsys.readouterr().out
     for name in ("fgm", "bim7", "pgd7"):
@@ -63,7 +69,7 @@ def lines_of(run):
 
 
 def test_killed_three_times_the_result_is_the_same(run, tmp_path, pytestconfig):
-    flags = ["--attacks=2pgd100,cw50", "--batch_size=2"]
+    flags = ["--attacks=2pgd100", "--batch_size=2"]
     untouched = shutil.copytree(run, tmp_path / "untouched")
     for _ in range(3):
         before = lines_of(run)
@@ -173,13 +179,81 @@ def test_a_substitute_with_other_classes(run, finished, capsys, monkeypatch):
     assert "knows 2 classes (cat, dog ...) on 8x8x1 images, the evaluated run 10 classes" in line
 
 
-def test_checks_are_printed_and_stored(run, capsys, monkeypatch):
+@pytest.mark.parametrize("form, decay", [("l1", 1.0), ("ema", 0.9)])
+def test_mim_form(run, form, decay):
+    assert command(run, "--attacks=mim3") == 0
+    assert command(run, "--attacks=mim3,fgsm", f"--mim_form={form}") == 0
+    plain, _, other, fgsm, _ = read_results(run / "results.jsonl")
+    assert (plain.attack, other.attack, fgsm.attack) == ("mim3", f"mim3-{form}", "fgsm")
+    assert plain.attack_settings["momentum"] == {"decay": 1.0, "form": "accumulate"}
+    assert other.attack_settings["momentum"] == {"decay": decay, "form": form}
+    identities = [path.read_text().splitlines()[0] for path in run.glob("evaluation/*")]
+    assert sum(f'"form": "{form}"' in line for line in identities) == 1, "of its own"
+
+
+def test_round_pixels(run):
+    flags = ["--attacks=pgd3,standard", "--limit_test=4", "--save_adversarial"]
+    assert command(run, *flags, "--round_pixels") == 0
+    assert command(run, "--attacks=pgd3", "--limit_test=4", "--save_adversarial") == 0
+    levels = {}
+    for name in ("pgd3-rounded", "pgd3", "standard-rounded-square-rounded"):
+        with np.load(run / f"adversarial/{name}.npz") as stored:
+            levels[name] = 255 * stored["images"]
+    for name, found in levels.items():
+        whole = np.abs(found - np.round(found)).max() < 1e-3
+        assert whole == name.endswith("-rounded")
+    results = {result.column: result for result in read_results(run / "results.jsonl")}
+    assert results["pgd3-rounded"].attack_settings["rounded"] is True
+    assert "rounded" not in results["pgd3"].attack_settings
+    assert results["worst case-rounded"].attack_settings["over"][1:] == [
+        "pgd3-rounded",
+        "standard-rounded",
+    ]
+
+
+def test_outputs_that_are_not_finite(run, capsys):
+    network = keras.models.load_model(run / "final.keras", compile=False)
+    network.get_layer("logits").bias.assign(np.full(10, np.nan))
+    network.save(run / "final.keras")
+    assert command(run, "--attacks=fgsm") == 1
+    assert "fgsm: the network's logits of batch 0 are not finite" in error_line(capsys)
+    assert not (run / "results.jsonl").exists()
+
+
+def test_weights_that_cannot_be_read(run, capsys):
+    weights = (run / "final.keras").read_bytes()
+    (run / "final.keras").write_bytes(weights[: len(weights) // 2])
+    assert command(run, "--attacks=fgsm") == 1
+    assert "final.keras cannot be read" in error_line(capsys)
+
+
+def test_checks_are_printed_and_stored_and_attack_nothing_twice(run, capsys, monkeypatch):
+    """Neither what the columns are, nor, when the command comes again, anything at all."""
     monkeypatch.setattr(evaluation_checks, "LEVELS", {"quick": (16, 20)})
-    assert command(run, "--attacks=pgd2,cw3,fgsm", "--checks=quick", "--batch_size=8") == 0
-    said = capsys.readouterr().out
+    attacked, whole = [], classifier_evaluation.compile_attack
+
+    def recorded(network, preset, **options):
+        attack_batch = whole(network, preset, **options)
+
+        def attack(*batch):
+            attacked.append(preset.name if preset else "clean")
+            return attack_batch(*batch)
+
+        return attack
+
+    monkeypatch.setattr(classifier_evaluation, "compile_attack", recorded)
+    flags = ["--attacks=20pgd2,pgd2,cw3,fgsm", "--checks=quick", "--batch_size=20"]
+    assert command(run, *flags) == 0
+    assert attacked.count("pgd2") == attacked.count("fgsm") == 1 and "20pgd2" in attacked
+    assert {"pgd4", "apgd-dlr", "pgd2 at 2 eps", "pgd2 unbounded"} < set(attacked)
+    lines = (run / "checks.jsonl").read_text()
+    said, stored = capsys.readouterr().out, [json.loads(line) for line in lines.splitlines()]
     assert "checks of PGD(linf eps=0.15, steps=2" in said and "on 16 images" in said
-    stored = [json.loads(line) for line in (run / "checks.jsonl").read_text().splitlines()]
     assert len(stored) == 15 and "adaptive attack on the embedding" in {c["name"] for c in stored}
     for check in stored:
         assert f"{check['status']:<5}  {check['name']}: {check['figure']}" in said
         assert check["n"] == 16 and check["weights_hash"] and check["threat_model"]["eps"] == 0.15
+    del attacked[:]
+    assert command(run, *flags) == 0
+    assert not attacked
+    assert (run / "checks.jsonl").read_text() == 2 * lines

@@ -19,7 +19,8 @@ from robust_tf.data import pipeline
 from robust_tf.evaluation.records import read_results
 from robust_tf.training.checkpoints import Checkpoints
 from robust_tf.training.run_folder import RunFolder
-from tla_tf import classifier_evaluation, train
+from tla_tf import train
+from tla_tf.evaluation import classifier_evaluation
 
 SMOKE = ("--flagfile=flags/tla/smoke.flags", "--checkpoint_every=2")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import Covariance
 
-from tla_tf.mixture_detection import (
+from tla_tf.analysis.mixture_detection import (
     VARIANCE_FLOOR,
     MixtureDetector,
     detection_roc,

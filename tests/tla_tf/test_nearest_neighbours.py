@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from tla_tf.nearest_neighbours import nearest_neighbours, vote
+from tla_tf.analysis.nearest_neighbours import nearest_neighbours, vote
 
 
 @pytest.fixture(params=[1, 2**27])
 def block_bytes(request, monkeypatch):
     """One query at a time, and all at once."""
-    monkeypatch.setattr("tla_tf.nearest_neighbours.BLOCK_BYTES", request.param)
+    monkeypatch.setattr("tla_tf.analysis.nearest_neighbours.BLOCK_BYTES", request.param)
 
 
 def brute_force(queries, references, k):

@@ -60,9 +60,7 @@ def test_without_gradients_only_square_and_transfer_are_run(
     assert "left out: fgsm, apgd-ce, apgd-t, fab-t" in said
     transfer = "transfer-fgsm from tla-digits_cnn-seed0"
     results = read_results(tmp_path / "frozen.evaluation/results.jsonl")
-    assert [result.attack for result in results] == [
-        *("clean", "square", transfer, "worst case")
-    ]
+    assert [result.attack for result in results] == [*("clean", "square", transfer, "worst case")]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tla_tf.separation_ratio import (
+from tla_tf.analysis.separation_ratio import (
     mean_distance,
     separation_ratios,
     within_class_distance,
@@ -47,7 +47,9 @@ def test_distances_equal_their_closed_form_for_nonnegative_entries(k):
 
 
 def test_distances_of_any_sign_equal_explicit_loops(monkeypatch):
-    monkeypatch.setattr("tla_tf.separation_ratio.BLOCK_BYTES", 8 * 7 * 2)  # two rows a block
+    monkeypatch.setattr(
+        "tla_tf.analysis.separation_ratio.BLOCK_BYTES", 8 * 7 * 2
+    )  # two rows a block
     rows = np.random.default_rng(0).normal(size=(7, 4))
     rows[3] = 0  # a dead embedding has distance 1 to every other
     loop = []

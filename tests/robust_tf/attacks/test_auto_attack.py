@@ -72,9 +72,7 @@ def test_two_shards_make_the_images_of_one(name, norm, classifier):
 
 @EVERY
 @NORMS
-def test_misclassified_images_are_returned_as_they_are_and_disturb_no_other(
-    name, norm, classifier
-):
+def test_misclassified_images_are_returned_as_they_are_and_disturb_no_other(name, norm, classifier):
     logits_fn, x, labels = classifier("float64")
     attack = compiled(name, norm, logits_fn)
     alone = attack(x, labels)

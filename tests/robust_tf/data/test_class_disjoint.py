@@ -24,7 +24,8 @@ def test_training_classes_of_a_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text, message", [("0\n", "at least two"), ("0\n1\nten\n", "no class ten"), (None, "not a file")]
+    "text, message",
+    [("0\n", "at least two"), ("0\n1\nten\n", "no class ten"), (None, "not a file")],
 )
 def test_refused_classes(text, message, tmp_path):
     if text is not None:

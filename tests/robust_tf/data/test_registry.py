@@ -19,6 +19,11 @@ def test_facts_are_consistent(name):
     assert {"train", "test"} <= set(info.splits) <= {"train", "validation", "test"}
 
 
+def test_the_names_are_those_that_can_be_read():
+    assert set(registry.names()) == registry._ENTRIES.keys()
+    assert len(set(registry.names())) == len(registry.names())
+
+
 def test_facts_of_the_paper():
     mnist, cifar10, tiny = map(registry.get, ("mnist", "cifar10", "tiny_imagenet"))
     fashion = registry.get("fashion_mnist")
@@ -39,9 +44,7 @@ def test_digits_are_scaled_and_split():
     assert train.images.dtype == np.uint8 and train.labels.dtype == np.int32
     images = np.concatenate([train.images, test.images])[..., 0]
     np.testing.assert_allclose(images / 255 * 16, load_digits().images, atol=0.5 / 255 * 16)
-    np.testing.assert_array_equal(
-        np.concatenate([train.labels, test.labels]), load_digits().target
-    )
+    np.testing.assert_array_equal(np.concatenate([train.labels, test.labels]), load_digits().target)
 
 
 def test_limit_takes_the_first_images():

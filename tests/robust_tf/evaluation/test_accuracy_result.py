@@ -1,14 +1,17 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from robust_tf.attacks import presets
+from robust_tf.attacks.presets import Preset
 from robust_tf.evaluation.accuracy_result import (
     accuracy_result,
     attack_settings,
     worst_case,
 )
+from robust_tf.evaluation.embedding_attack import EmbeddingAttack
 from robust_tf.evaluation.records import append_results, read_results, wilson_interval
 from robust_tf.threat_model import ThreatModel
 
@@ -46,6 +49,21 @@ def test_result_says_what_was_measured():
 def test_settings_of_every_kind_of_attack_can_be_stored(name, expected):
     settings = attack_settings(presets.get(name, ThreatModel("8/255")), 10)
     assert expected.items() <= settings.items() and "threat_model" not in settings
+    assert json.loads(json.dumps(settings)) == settings
+
+
+def test_what_differs_from_the_paper_is_in_the_settings():
+    threat_model = ThreatModel("8/255")
+    preset = presets.get("mim3", threat_model, "ema")
+    assert attack_settings(preset, 10)["momentum"] == {"decay": 0.9, "form": "ema"}
+    rounded = dataclasses.replace(preset, rounded=True)
+    assert attack_settings(rounded, 10) == {**attack_settings(preset, 10), "rounded": True}
+
+
+def test_settings_of_an_attack_around_another_can_be_stored():
+    attack = EmbeddingAttack(presets.get("pgd3", ThreatModel("8/255")).attack, lambda x: x)
+    settings = attack_settings(Preset("embedding", attack), 10)
+    assert settings["pgd"]["steps"] == 3 and settings["pgd"]["threat_model"]["eps"] == 8 / 255
     assert json.loads(json.dumps(settings)) == settings
 
 

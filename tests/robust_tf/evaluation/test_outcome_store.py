@@ -24,6 +24,14 @@ def test_outcomes_come_back(stored, tmp_path):
     assert again[1, 3].dtype == bool and again.added == 0
 
 
+def test_values_come_back_to_the_last_digit(tmp_path):
+    values = np.random.default_rng(0).normal(size=[5, 3]).astype(np.float32)
+    OutcomeStore(tmp_path, IDENTITY, kind=float)[0, 7] = values
+    found = OutcomeStore(tmp_path, IDENTITY, kind=float)[0, 7]
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, values)
+
+
 def test_other_weights_find_nothing_and_fresh_forgets(stored, tmp_path):
     assert (0, 0) not in OutcomeStore(tmp_path, {**IDENTITY, "weights_hash": "cd"})
     assert (0, 0) not in OutcomeStore(tmp_path, IDENTITY, fresh=True)

@@ -34,6 +34,8 @@ VERDICTS = [
     (checks.converged(right(500), right(400)), "red"),
     (checks.restarts(right(500), right(490)), "green"),
     (checks.restarts(right(500), right(450)), "red"),
+    (checks.restarts(right(500), right(450), reported=True), "amber"),
+    (checks.restarts(right(500), right(500), reported=True), "green"),
     (checks.losses(right(500), right(470)), "green"),
     (checks.losses(right(500), right(400)), "red"),
     (checks.losses(right(400), right(500)), "green"),

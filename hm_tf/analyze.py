@@ -1,0 +1,55 @@
+"""python -m hm_tf.analyze --workdir=RUN: how hard the triplets of the five samplers are (table 1).
+
+Mean and variance of the hardness H = d(a, p) - d(a, n) on batches of training images, in the
+embeddings of the run's network. Records go to RUN/sampler_hardness.jsonl; hm_tf.report shows them.
+"""
+
+import sys
+
+from hm_tf import flags
+from robust_tf import command_line
+from robust_tf.errors import UserError
+
+
+def main(argv=None):
+    """Runs the command; returns its exit code."""
+    return command_line.run(argv, define=flags.define_analyze, body=analyze, about=__doc__)
+
+
+def analyze(options):
+    """Measures, records and prints."""
+    if not options.workdir:
+        raise UserError("--workdir=RUN is required, the folder of a finished run")
+    from hm_tf.evaluation.metric_evaluation import embedding_of_batch
+    from hm_tf.finished_run import FinishedRun
+    from hm_tf.reporting import sampler_hardness
+    from hm_tf.reporting.hardness_records import RECORDS, hardness_results, hardness_table
+    from robust_tf.data.pairs import pair_dataset
+    from robust_tf.evaluation.records import append_results
+
+    run = FinishedRun(options.workdir, options.data_dir)
+    network = run.network()
+    batches = pair_dataset(
+        run.training_images(),
+        run.info,
+        batch_size=run.options.shard_size,
+        seed=options.seed,
+        stop_step=options.batches,
+    )
+    found = sampler_hardness.sampler_hardness(
+        batches,
+        embedding_of_batch(network),
+        margin=run.options.margin,
+        mode=run.options.sampling,
+        seed=options.seed,
+    )
+    results = hardness_results(
+        found, network, batches=options.batches, seed=options.seed, **run.facts
+    )
+    path = run.folder.path / RECORDS
+    append_results(path, results)
+    print(f"{hardness_table(results)}\n\nrecords: {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

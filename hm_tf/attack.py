@@ -1,0 +1,108 @@
+"""python -m hm_tf.attack --workdir=RUN --query=IMG --gallery=DIR --attack=qa+: your own images.
+
+Moves a query (with ca+ and ca- a gallery image: --candidate) within --eps so that the ranking of a
+gallery changes, and shows the ranking before and after. The gallery is a folder of images, or one
+with a subfolder per class; only ltm and gtm need the classes.
+
+ca+ ca-: --candidate goes up or down in the ranking of the query, by changing the candidate. qa+ qa-:
+by changing the query. tma: the query's embedding goes to that of --candidate. es: as far away as it
+can. ltm gtm: the nearest image is of another class. gtt: the nearest image leaves the first four.
+
+In --output_dir: adversarial.png, difference.png (amplified), ranking.png, attack.json.
+"""
+
+import pathlib
+import sys
+
+from hm_tf import flags
+from robust_tf import command_line
+from robust_tf.errors import UserError
+
+REQUIRED = {
+    "workdir": "the folder of a finished run",
+    "query": "an image",
+    "gallery": "a folder of images",
+    "attack": "one of ca+, ca-, qa+, qa-, tma, es, ltm, gtm, gtt",
+}
+
+
+def main(argv=None):
+    """Runs the command; returns its exit code."""
+    return command_line.run(argv, define=flags.define_attack, body=attack, about=__doc__)
+
+
+def attack(options):
+    """Attacks as the flags say."""
+    for name, what in REQUIRED.items():
+        if not getattr(options, name):
+            raise UserError(f"--{name} is required: {what}")
+    from hm_tf.finished_run import FinishedRun
+    from hm_tf.own_gallery.attack_aim import aim
+    from hm_tf.own_gallery.attack_files import write_attack
+    from hm_tf.own_gallery.attacked_ranking import ranking_table
+    from hm_tf.own_gallery.own_images import OwnImages
+
+    ranking_attack = _ranking_attack(options.attack, options.mode)
+    run = FinishedRun(options.workdir, options.data_dir)
+    pgd = run.attack(options.steps, options.step_size, options.eps)
+    images = OwnImages(
+        run,
+        options.gallery,
+        options.query,
+        query_class=options.query_class,
+        on_bad_image=options.on_bad_image,
+        batch_size=options.batch_size,
+    )
+    search = images.search
+    if len(search.embeddings) <= options.top:
+        raise UserError(
+            f"--top={options.top}: the gallery has {len(search.embeddings) - 1} images besides the "
+            "query; lower it"
+        )
+    goal = aim(ranking_attack, search, options.candidate, options.seed)
+    print("\n".join(_notices(images, goal)))
+    folder = _folder(options, run)
+    rankings = write_attack(folder, ranking_attack, pgd, images, goal, options.top)
+    print(f"\n{ranking_attack.name}, {ranking_attack.mode}: {pgd}")
+    print(ranking_table(rankings, search, goal.target))
+    print("saved file: rounded to 8 bits per channel, still within eps, and read again")
+    print(f"\nfolder: {folder}")
+
+
+def _ranking_attack(name, mode):
+    from hm_tf.ranking_attacks import registry
+
+    try:
+        return registry.get(name, mode)
+    except ValueError as error:
+        raise UserError(f"--attack: {error}".lower()) from error
+
+
+def _notices(images, goal):
+    """What the user may not expect, a line each."""
+    search = images.search
+    if images.notice:
+        yield images.notice
+    classes = len(search.files.class_names)
+    yield (
+        f"gallery: {len(search.embeddings) - search.added:,} images"
+        + (f" of {classes} classes" if classes else "; without subfolders it has no classes")
+        + ("; the query is added, and never finds itself" if search.added else "; it has the query")
+    )
+    if goal.target is not None:
+        yield f"aim: {search.name_of(goal.target)}"
+
+
+def _folder(options, run):
+    """The folder of the output, made."""
+    name = f"{pathlib.Path(options.query).stem}_{options.attack.lower()}"
+    folder = pathlib.Path(options.output_dir or run.folder.path / "attacks" / name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        raise UserError(f"--output_dir={folder} cannot be made ({error.strerror})") from error
+    return folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Retrieval, attacked and clean: what is measured, stored, checked and printed."""

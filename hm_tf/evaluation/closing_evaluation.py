@@ -1,0 +1,48 @@
+"""What is measured when a training ends: clean retrieval, and R@1 under the ES attack."""
+
+from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
+from hm_tf.evaluation.metric_evaluation import clean_results
+from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
+from hm_tf.evaluation.ranking_rows import RankingRows
+from robust_tf.evaluation.records import append_results, weights_hash
+
+# (attack, metric) without which a training is not measured.
+METRICS = (*(("clean", name) for name in ("R@1", "R@2", "mAP", "MAP@R", "NMI")), ("ES", "R@1"))
+
+
+def evaluate(network, examples, pgd, folder, *, batch_size, xla=False, **facts):
+    """Measures `METRICS` and appends their records.
+
+    Args:
+        network: output "embedding".
+        examples: `Examples`.
+        pgd: `PGD` of the ES attack.
+        folder: `RunFolder`.
+        batch_size: images per embedded or attacked batch.
+        xla: bool.
+        **facts: dataset, method, training_seed and precision of the records.
+    """
+    about = shared_fields(network, seed=0, **facts)
+    test_set = EmbeddedTestSet(network, examples, batch_size=batch_size, xla=xla)
+    settings = {"batch_size": batch_size, "xla": xla}
+    evaluation = RankingEvaluation(network, test_set, pgd, about, folder, **settings)
+    attacked = RankingRows(evaluation, ("ES",)).protocol("fixed")
+    results = clean_results(test_set, about)
+    results += [result for result in attacked if (result.attack, result.metric) in METRICS]
+    append_results(folder.results, results)
+    return results
+
+
+def of_training(results):
+    """Those of `results`, in the order of the file, that `evaluate` measured first of all."""
+    first = {}
+    for result in results:
+        if result.attack == "clean" or (result.attack, result.metric) in METRICS:
+            first.setdefault((result.attack, result.metric), result)
+    return list(first.values())
+
+
+def shared_fields(network, **facts):
+    """The fields of `Result` that all records of an evaluation share."""
+    fields = {"split": "test", "model": network.name, "weights_hash": weights_hash(network)}
+    return {**fields, **facts}

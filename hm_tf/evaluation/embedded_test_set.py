@@ -1,0 +1,95 @@
+"""The test images as an evaluation sees them: a gallery, and the queries in it."""
+
+import copy
+
+import numpy as np
+
+from hm_tf.collapse_guard import chance_recall
+from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
+from hm_tf.evaluation.robustness_score import collapsed
+from hm_tf.ranking_attacks.gallery_check import check_gallery
+from robust_tf.errors import UserError
+from robust_tf.evaluation.outcome_store import examples_hash
+from robust_tf.evaluation.retrieval import retrieve
+
+
+class EmbeddedTestSet:
+    """Images and their clean embeddings.
+
+    An image that is the only one of its class is no query; it stays in the gallery.
+
+    Args:
+        network: output "embedding".
+        examples: `Examples`.
+        batch_size, xla: as of `metric_evaluation`.
+
+    Attributes:
+        embeddings: float32 [n, d], unit vectors.
+        queries: int32 [q], the rows that have another image of their class.
+        retrieval: `Retrieval` of all that have another image of their class.
+        chance: R@1 of a random ranking.
+        mean_cosine: of all pairs of embeddings.
+
+    Raises:
+        UserError: images of another size than the network's, one class only, no query, embeddings
+            that are not finite or not of unit length.
+    """
+
+    def __init__(self, network, examples, *, batch_size=128, xla=False):
+        _check_size(network, examples)
+        self.examples = examples
+        self.labels = np.asarray(examples.labels)
+        self.queries = _queries(self.labels)
+        of_batch = embedding_of_batch(network, xla=xla)
+        self.embeddings = embed(of_batch, examples, batch_size, "embeddings")
+        check_gallery(self.embeddings, self.labels, self.queries)
+        self.retrieval = retrieve(self.embeddings, self.labels)
+        self.chance = chance_recall(self.labels)
+        self.mean_cosine = mean_cosine(self.embeddings)
+        self.hash = examples_hash(examples)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __str__(self):
+        classes = len(np.unique(self.labels))
+        text = f"{len(self):,} test images of {classes:,} classes"
+        alone = len(self) - len(self.queries)
+        more = f"; {alone:,} are the only one of their class: no queries, but in the gallery"
+        return text + (more if alone else "")
+
+    def with_queries(self, rows):
+        """The same gallery with fewer queries, int [q]."""
+        other = copy.copy(self)
+        other.queries = np.asarray(rows, np.int32)
+        return other
+
+    @property
+    def collapsed(self):
+        """Whether the network has collapsed, see `robustness_score.collapsed`."""
+        return collapsed(self.retrieval.recall_at(1).mean(), self.mean_cosine, self.chance)
+
+
+def mean_cosine(embeddings):
+    """The mean cosine of all pairs of unit vectors, float [n, d] to a number in [-1, 1]."""
+    n = len(embeddings)
+    total = np.sum(embeddings, axis=0, dtype=np.float64)
+    return float((total @ total - n) / (n * (n - 1)))
+
+
+def _queries(labels):
+    values, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    queries = np.flatnonzero(counts[place] > 1).astype(np.int32)
+    if len(values) < 2 or not len(queries):
+        raise UserError(
+            f"of the {len(labels)} test images {len(queries)} have another one of their class, in "
+            f"{len(values)} classes; retrieval needs some, and two classes: raise --limit_test"
+        )
+    return queries
+
+
+def _check_size(network, examples):
+    wanted, given = network.inputs[0].shape[1:], examples.image_shape
+    if tuple(wanted) != tuple(given):
+        wanted, given = ("x".join(map(str, shape)) for shape in (wanted, given))
+        raise UserError(f"the images are {given}, the network takes {wanted}")

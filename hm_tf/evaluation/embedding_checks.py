@@ -1,0 +1,131 @@
+"""Checks that the robustness of an embedding network must pass, as lines and records.
+
+Accuracy is R@1 under ES, which drives a query away from its own place and needs no labels. Sources:
+see robust_tf.evaluation.sanity_checks; spread and score are of metric learning alone.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from hm_tf.evaluation.embedding_probe import EmbeddingProbe
+from hm_tf.evaluation.ranking_search import PGDSearch
+from robust_tf.attacks.pgd import PGD
+from robust_tf.evaluation import sanity_checks as checks
+from robust_tf.evaluation.check_records import append_checks
+from robust_tf.evaluation.sanity_checks import AMBER, GREEN, RED, Check
+
+# --checks level -> queries.
+LEVELS = {"quick": 256, "full": 1000}
+RESTARTS = 20
+UNBOUNDED = 0.5
+R1_ATTACKS = ("ES", "LTM", "GTM")
+# Of the variance spectrum of the embeddings, as a number of equally strong directions.
+FEW_DIRECTIONS = 2.0
+
+
+def check_evaluation(evaluation, results, level):
+    """Runs the checks, appends them to `checks.jsonl` and returns their lines.
+
+    Args:
+        evaluation: `RankingEvaluation`.
+        results: its records.
+        level: "quick" or "full".
+    """
+    part = evaluation.of_queries(spread_queries(evaluation.test_set.queries, LEVELS[level]))
+    found = list(run_checks(part, evaluation, results))
+    n, pgd = len(part.test_set.queries), evaluation.pgd
+    about = {"n": n, "attack": f"ES, {pgd}", **evaluation.about}
+    about["threat_model"] = dataclasses.asdict(pgd.threat_model)
+    append_checks(evaluation.folder.path / "checks.jsonl", found, about)
+    return "\n".join([f"checks of R@1 under ES, {pgd}, on {n} queries:", *map(str, found)])
+
+
+def spread_queries(queries, count):
+    """At most `count` of the queries, evenly spread: a test set may be sorted by class."""
+    places = np.linspace(0, len(queries) - 1, min(count, len(queries)))
+    return queries[np.round(places).astype(int)]
+
+
+def run_checks(part, evaluation, results):
+    """Yields the `Check`s.
+
+    Args:
+        part: `RankingEvaluation` of the queries to attack in many ways.
+        evaluation: that of all queries.
+        results: its records.
+    """
+    pgd, test_set = evaluation.pgd, evaluation.test_set
+    threat = pgd.threat_model
+    claimed = _recall(part, pgd)
+    yield checks.single_step(_recall(part, PGD(threat, 1, threat.eps), "single step"), claimed)
+    wide = dataclasses.replace(threat, eps=UNBOUNDED)
+    size = pgd.step_size * UNBOUNDED / max(threat.eps, 1e-12)
+    without_bound = _recall(part, PGD(wide, pgd.steps, size), "unbounded")
+    # So many classes of one size would have this chance.
+    yield checks.unbounded(without_bound, 1 / max(test_set.chance, 1e-12))
+    doubled = _recall(part, PGD(threat, 2 * pgd.steps, pgd.step_size), "steps doubled")
+    yield checks.converged(claimed, doubled)
+    start = PGD(threat, pgd.steps, pgd.step_size, random_start=True)
+    often = claimed & _recall(part, start, "restarts", RESTARTS)
+    reported = any(result.attack_settings.get("strength") == "strong" for result in results)
+    yield checks.restarts(claimed, often, reported)
+    yield from _probed(EmbeddingProbe(part), threat)
+    yield spread(test_set)
+    yield score_stands(results, test_set)
+    recalls = [evaluation.protocol(name, "fixed")["R@1"] > 0.5 for name in R1_ATTACKS]
+    yield checks.per_example(np.logical_and.reduce(recalls), recalls)
+
+
+def spread(test_set):
+    """The embeddings must not lie together, nor along one direction."""
+    directions = effective_directions(test_set.embeddings)
+    recall = test_set.retrieval.recall_at(1).mean()
+    figure = (
+        f"mean cosine {test_set.mean_cosine:.3f}, {directions:.1f} effective directions, "
+        f"R@1 {100 * recall:.2f} %, chance {100 * test_set.chance:.2f} %"
+    )
+    status = AMBER if directions < FEW_DIRECTIONS else GREEN
+    advice = "the network has collapsed or is about to: no robustness score means anything"
+    return Check("embeddings are spread", RED if test_set.collapsed else status, figure, advice)
+
+
+def effective_directions(embeddings):
+    """exp of the entropy of the variance spectrum: d if all are equal, 1 if one holds it all."""
+    variances = np.linalg.eigvalsh(np.cov(np.asarray(embeddings, np.float64).T))
+    total = np.sum(np.maximum(variances, 0))
+    if total < 1e-12:
+        return 1.0
+    shares = np.maximum(variances, 0) / total
+    return float(np.exp(-np.sum(shares * np.log(np.maximum(shares, 1e-300)))))
+
+
+def score_stands(results, test_set):
+    """ERS must come with all ten columns, of a network that has not collapsed."""
+    name = "the score means something"
+    scores = [result for result in results if result.attack == "ERS"]
+    if not scores:
+        return Check(name, AMBER, "no score", "measure all ten columns: --attacks=all")
+    retrieval = test_set.retrieval
+    recall, precision = retrieval.recall_at(1).mean(), retrieval.average_precision.mean()
+    lowest = min(scores, key=lambda result: result.value)
+    settings = lowest.attack_settings
+    figure = f"lowest ERS {100 * lowest.value:.1f} ({settings['mode']}, {settings['strength']})"
+    figure += f" beside R@1 {100 * recall:.2f} %, mAP {100 * precision:.2f} %"
+    advice = "a collapsed network scores high: do not quote it"
+    return Check(name, RED if test_set.collapsed else GREEN, figure, advice)
+
+
+def _recall(part, pgd, strength="protocol", restarts=1):
+    """Which queries keep R@1 under every restart of ES, bool [q]."""
+    search = PGDSearch(pgd, restarts=restarts, strength=strength)
+    runs = part.runs(part.attack("ES", "fixed"), search)
+    return np.logical_and.reduce([run["R@1"] > 0.5 for run in runs])
+
+
+def _probed(probe, threat):
+    yield checks.gradients(probe.gradient_norms())
+    yield checks.deterministic(*probe.outputs())
+    right, distances, lowest, highest = probe.trajectory()
+    yield checks.last_iterate(right)
+    yield checks.legal(distances, lowest, highest, threat)

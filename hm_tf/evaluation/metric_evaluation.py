@@ -1,0 +1,92 @@
+"""The clean embeddings of a set of images, and its retrieval metrics as records."""
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from robust_tf.data import pipeline
+from robust_tf.evaluation.records import Result, versions, wilson_interval
+from robust_tf.evaluation.retrieval import clustering_nmi
+
+
+def embedding_of_batch(network, *, xla=False):
+    """Returns the compiled function from images [B, h, w, c] to embeddings [B, d].
+
+    Args:
+        network: output "embedding".
+        xla: whether the function is compiled with XLA.
+    """
+
+    @tf.function(jit_compile=xla)
+    def of_batch(images):
+        return network(images, training=False)["embedding"]
+
+    return of_batch
+
+
+def embed(of_batch, examples, batch_size, title=None):
+    """Returns the embeddings of all images, float32 [n, d], in order.
+
+    Args:
+        of_batch: see `embedding_of_batch`.
+        examples: `Examples`.
+        batch_size: images together; the last batch is filled up, so that nothing is retraced.
+        title: of the progress bar; None shows none.
+    """
+    rows = []
+    with tqdm(total=len(examples), desc=title, unit="image", disable=title is None) as bar:
+        for batch in pipeline.eval_batches(examples, batch_size):
+            images = batch["image"]
+            missing = batch_size - images.shape[0]
+            filled = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
+            rows.append(of_batch(filled).numpy()[: images.shape[0]])
+            bar.update(images.shape[0])
+    return np.concatenate(rows).astype(np.float32)
+
+
+def clean_results(test_set, about):
+    """Returns R@1, R@2, mAP, MAP@R, MAP@10 and NMI of the clean images, a list of `Result`.
+
+    Args:
+        test_set: `EmbeddedTestSet`.
+        about: dict of the fields of `Result` that all records of an evaluation share.
+    """
+    found = test_set.retrieval
+    values = {
+        "R@1": found.recall_at(1),
+        "R@2": found.recall_at(2),
+        "mAP": found.average_precision,
+        "MAP@R": found.map_at_r,
+        "MAP@10": found.map_at_10,
+        "NMI": [clustering_nmi(test_set.embeddings, test_set.labels)],
+    }
+    return [
+        measured("clean", metric, of_each, len(test_set.queries), about)
+        for metric, of_each in values.items()
+    ]
+
+
+def measured(attack, metric, values, n, about, *, settings=None, threat_model=None):
+    """Returns the `Result` of the mean of `values`; those of 0 and 1 get a 95 % interval.
+
+    Args:
+        attack, metric: as records name them.
+        values: float [n], one per query, or the one value of all together.
+        n: the number of queries.
+        about: as of `clean_results`.
+        settings, threat_model: dicts of the attack; None for clean images.
+    """
+    binary = metric.startswith("R@") or metric == "top-4"
+    correct = int(np.sum(values)) if binary else None
+    return Result(
+        n=n,
+        attack=attack,
+        attack_settings=settings or {},
+        threat_model=threat_model or {},
+        metric=metric,
+        value=float(np.mean(values)),
+        correct=correct,
+        interval=wilson_interval(correct, n) if binary else None,
+        versions=versions(),
+        **about,
+    )

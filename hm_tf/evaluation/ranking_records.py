@@ -1,0 +1,73 @@
+"""From what each query did under the ranking attacks to columns, score and their records."""
+
+import dataclasses
+
+import numpy as np
+
+from hm_tf.evaluation.metric_evaluation import measured
+from hm_tf.evaluation.robustness_score import COLUMNS, printed, score
+
+WORST_CASE = "worst case"
+
+
+def strongest(runs):
+    """Per query what the run did whose objective rose highest.
+
+    Args:
+        runs: list of dicts "objective" and measures -> float [queries], of one attack.
+
+    Returns:
+        One such dict.
+    """
+    best = np.argmax([run["objective"] for run in runs], axis=0)
+    return {name: _picked(runs, name, best) for name in runs[0]}
+
+
+def worst(name, runs):
+    """Per query and measure what is worst for the defender among all runs of the attack `name`."""
+    found = {}
+    for column in COLUMNS:
+        if column.attack == name:
+            values = [run[column.measure] for run in runs]
+            found[column.measure] = (np.min if column.high_is_robust else np.max)(values, axis=0)
+    return found
+
+
+def row_results(outcomes, test_set, about, *, settings, threat_model):
+    """Returns the records of one row of the table: columns, worst case, and the score.
+
+    Only all ten columns have a score; its settings say whether the network has collapsed. Means are
+    over queries in both modes: the authors' mean of batch means depends on the size of a batch.
+
+    Args:
+        outcomes: dict attack -> dict measure -> float [queries].
+        test_set: `EmbeddedTestSet`.
+        about: dict of the fields that all records share.
+        settings: dict of steps, restarts, mode, strength, ...
+        threat_model: `ThreatModel`.
+    """
+    attacked = {"settings": settings, "threat_model": dataclasses.asdict(threat_model)}
+    n = len(test_set.queries)
+
+    def result(attack, metric, values):
+        return measured(attack, metric, values, n, about, **attacked)
+
+    columns = [column for column in COLUMNS if column.attack in outcomes]
+    results = [result(c.attack, c.measure, outcomes[c.attack][c.measure]) for c in columns]
+    recalls = {name: of_each["R@1"] for name, of_each in outcomes.items() if "R@1" in of_each}
+    if len(recalls) > 1:
+        found = result(WORST_CASE, "R@1", np.min(list(recalls.values()), axis=0))
+        results.append(_with_settings(found, over=list(recalls)))
+    if len(columns) == len(COLUMNS):
+        values = {c.name: printed(c, r.value) for c, r in zip(columns, results)}
+        found = result("ERS", "ERS", [score(values) / 100])
+        results.append(_with_settings(found, collapsed=bool(test_set.collapsed)))
+    return results
+
+
+def _picked(runs, name, which):
+    return np.stack([run[name] for run in runs])[which, np.arange(len(which))]
+
+
+def _with_settings(result, **more):
+    return dataclasses.replace(result, attack_settings={**result.attack_settings, **more})

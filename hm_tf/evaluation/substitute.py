@@ -1,0 +1,58 @@
+"""Another run, on whose network images are made to be tried on the evaluated one."""
+
+from typing import NamedTuple
+
+from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
+from hm_tf.evaluation.ranking_batch import Ranker
+from hm_tf.finished_run import FinishedRun
+from robust_tf.errors import UserError
+from robust_tf.evaluation.records import weights_hash
+
+
+class Substitute(NamedTuple):
+    """What an evaluation needs of it.
+
+    Attributes:
+        name: e.g. "N/A[R] seed 0".
+        ranker: `Ranker`, its network with its own embeddings of the gallery.
+        weights_hash: of the network.
+    """
+
+    name: str
+    ranker: Ranker
+    weights_hash: str
+
+
+def substitute_run(workdir, run):
+    """Returns the `FinishedRun` in `workdir`; UserError if it is of other images or classes.
+
+    Args:
+        workdir: path.
+        run: `FinishedRun` to evaluate.
+    """
+    other = FinishedRun(workdir, run.reading["data_dir"])
+    for what, of in (
+        ("the data set", lambda r: r.info.name),
+        ("images of", lambda r: "x".join(map(str, r.info.image_shape))),
+        ("the training classes", lambda r: r.options.train_classes),
+    ):
+        if of(other) != of(run):
+            raise UserError(
+                f"--substitute={workdir} has {what} {of(other)}, the evaluated run {of(run)}"
+            )
+    return other
+
+
+def load_substitute(run, examples, precision, **settings):
+    """Returns the `Substitute` of a `FinishedRun`.
+
+    Args:
+        run: see `substitute_run`.
+        examples: `Examples` of the evaluation.
+        precision: Keras policy of the network.
+        **settings: batch_size and xla of `EmbeddedTestSet`.
+    """
+    network = run.network(precision)
+    test_set = EmbeddedTestSet(network, examples, **settings)
+    name = f"{run.facts['method']} seed {run.facts['training_seed']}"
+    return Substitute(name, Ranker.of(network, test_set), weights_hash(network))

@@ -1,0 +1,1 @@
+"""An attack on the user's own image against the user's own folder."""

@@ -1,0 +1,71 @@
+"""The ranking of a query before an attack, after it, and with the image as an 8-bit file."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hm_tf.evaluation.robustness_score import COLUMNS, printed
+from robust_tf.reports.table import aligned
+
+STATES = ("before", "after", "saved file")
+
+
+class Ranking(NamedTuple):
+    """What the query finds in one state.
+
+    Attributes:
+        rows, distances: of all images but the query, nearest first.
+        measured: what the attack's record would say, name with unit -> printed value.
+        shift: how far the moved image's embedding is from the clean one.
+    """
+
+    rows: np.ndarray
+    distances: np.ndarray
+    measured: dict
+    shift: float
+
+    def place_of(self, row):
+        """The place of an image in the ranking, from 1 on."""
+        return 1 + int(np.flatnonzero(self.rows == row)[0])
+
+
+def attacked_ranking(attack, search, aim, embedding, earlier=None):
+    """Returns the `Ranking` in one state.
+
+    Args:
+        attack: `RankingAttack`.
+        search: `GallerySearch`.
+        aim: `Aim`.
+        embedding: float32 [d], of the moved image in this state.
+        earlier: as of `RankingAttack.measure`, [d] or None.
+    """
+    rows, distances = search.ranked(aim.moved, embedding)
+    early = {} if earlier is None else {"earlier": earlier[None]}
+    values = attack.measure(embedding[None], aim.gallery, aim.rows, aim.chosen, **early)
+    measured = {}
+    for measure, value in zip(attack.measures, values, strict=True):
+        if measure == "R@1" and search.same_class(search.query) is None:
+            continue  # nobody knows what would be right
+        column = next(c for c in COLUMNS if (c.attack, c.measure) == (attack.name, measure))
+        name = f"{column.name}: {measure}{' %' if column.percent else ''}"
+        measured[name] = printed(column, float(value[0]))
+    shift = float(np.linalg.norm(embedding - search.embeddings[aim.moved]))
+    return Ranking(rows, distances, measured, shift)
+
+
+def ranking_table(rankings, search, target):
+    """Returns the rankings as aligned text.
+
+    Args:
+        rankings: dict state -> `Ranking`.
+        search: `GallerySearch`.
+        target: the row whose place is of interest, or None.
+    """
+    found = list(rankings.values())
+    lines = [(name, *(f"{r.measured[name]:.3f}" for r in found)) for name in found[0].measured]
+    if target is not None:
+        places = (f"{r.place_of(target)} of {len(r.rows)}" for r in found)
+        lines.append((f"place of {search.name_of(target)}", *places))
+    lines.append(("nearest image", *(search.name_of(r.rows[0]) for r in found)))
+    lines.append(("embedding moved by", *(f"{r.shift:.4f}" for r in found)))
+    return aligned(("", *rankings), lines)

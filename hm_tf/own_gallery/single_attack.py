@@ -1,0 +1,39 @@
+"""A ranking attack on one image, and what is left of it in a file of 8 bits per pixel."""
+
+import tensorflow as tf
+
+from robust_tf.attacks.round_pixels import round_pixels
+
+
+def attack_image(embed_fn, attack, pgd, image, aim):
+    """Returns (attacked image float32 [h, w, c], earlier embedding [d] or None).
+
+    Args:
+        embed_fn: images [1, h, w, c] to unit embeddings [1, d].
+        attack: `RankingAttack`.
+        pgd: `PGD` without a random start.
+        image: float32 [h, w, c] in [0, 1].
+        aim: `Aim`.
+    """
+    images = tf.constant(image)[None]
+
+    @tf.function
+    def attacked():
+        objective = attack.objective(embed_fn, images, aim.gallery, aim.rows, aim.chosen)
+        run = pgd.run_keeping_last if attack.measures_early else pgd.run
+        return run(objective, images)
+
+    if not attack.measures_early:
+        return attacked()[0].numpy(), None
+    moved, last = attacked()
+    return moved[0].numpy(), embed_fn(last)[0].numpy()
+
+
+def rounded(attacked, image, threat_model):
+    """Returns the attacked image in whole 255ths, still in the ball; all float32 [h, w, c]."""
+    return round_pixels(tf.constant(attacked), tf.constant(image), threat_model).numpy()
+
+
+def amplified(difference, eps):
+    """Returns a change of -eps ... eps per pixel as black ... white; unchanged pixels are gray."""
+    return 0.5 + difference / (2 * eps) if eps else 0.5 + 0 * difference

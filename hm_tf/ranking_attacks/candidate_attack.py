@@ -1,0 +1,69 @@
+"""CA+ and CA-: an image moves up or down in the ranking of one query (Zhou et al. 2020)."""
+
+import tensorflow as tf
+
+from hm_tf.ranking_attacks.neighbours import count_nearer
+from hm_tf.ranking_attacks.random_items import any_item, near_item
+from hm_tf.ranking_attacks.ranking_attack import RankingAttack
+
+
+class CandidateAttack(RankingAttack):
+    """J = mean_j [+-(d(c~, q) - d(x_j, q))]_+ for a candidate c and one query q (w = 1).
+
+    Chosen: the query, int32 [b]. Measured: the share of the gallery nearer to it than c~.
+    Memory of `cost`: up to 8 floats for each image of the batch and item of the gallery.
+    """
+
+    measures = ("rank",)
+    sign = None
+
+    def cost(self, gallery, rows, chosen):
+        (query,) = chosen
+        others = _distances(gallery, rows, query)
+
+        def of_moved(moved):
+            own = gallery.distance(moved, query)[:, None]
+            return tf.reduce_mean(tf.nn.relu(self.sign * (own - others)), axis=1)
+
+        return of_moved
+
+    def measure(self, moved, gallery, rows, chosen, earlier=None):
+        (query,) = chosen
+        vectors = gallery.vectors(query)
+        distance = gallery.distance(moved, query)
+        nearer = count_nearer(gallery, vectors, tf.stack([rows, query], axis=1), distance)
+        clean_is_nearer = gallery.distance(vectors, rows) < distance
+        query_is_nearer = (query != rows) & (0.0 < distance)
+        nearer += tf.cast(clean_is_nearer, tf.int32) + tf.cast(query_is_nearer, tf.int32)
+        return (tf.cast(nearer, moved.dtype) / gallery.size,)
+
+
+class CandidateUp(CandidateAttack):
+    """CA+: towards a query drawn from the whole gallery."""
+
+    name = "CA+"
+    directions = (-1,)
+    sign = 1.0
+
+    def select(self, gallery, rows, key):
+        return (any_item(gallery, rows, key),)
+
+
+class CandidateDown(CandidateAttack):
+    """CA-: away from a query drawn from the nearest 1 % of the gallery."""
+
+    name = "CA-"
+    directions = (1,)
+    sign = -1.0
+
+    def select(self, gallery, rows, key):
+        return (near_item(gallery, rows, key, self.mode),)
+
+
+def _distances(gallery, rows, query):
+    """d(x_j, q), float [b, n]; those to the candidate's clean image and the query itself exactly."""
+    items = tf.range(gallery.size)
+    distances = gallery.distances(query)
+    clean = gallery.distance(gallery.vectors(query), rows)[:, None]
+    distances = tf.where(items == rows[:, None], clean, distances)
+    return tf.where(items == query[:, None], tf.zeros_like(distances), distances)

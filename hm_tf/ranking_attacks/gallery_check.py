@@ -1,0 +1,55 @@
+"""What a gallery must be like before it is attacked."""
+
+import numpy as np
+
+from hm_tf.ranking_attacks.greedy_top1_translocation import TOP
+from robust_tf.errors import UserError
+
+UNIT_TOLERANCE = 1e-3
+# With fewer items but the query and the first one, the first could not leave the first four.
+SMALLEST = TOP + 2
+
+
+def check_gallery(embeddings, labels, rows=None):
+    """Refuses a gallery on which the attacks have no meaning.
+
+    Args:
+        embeddings: float [n, d].
+        labels: int [n].
+        rows: int [b], the images to be attacked; None means all.
+
+    Raises:
+        UserError: too few images, embeddings that are not finite or not of length 1, only one
+            class, an attacked image without another one of its class.
+    """
+    embeddings, labels = np.asarray(embeddings), np.asarray(labels)
+    _check_embeddings(embeddings)
+    classes, counts = np.unique(labels, return_counts=True)
+    if len(classes) < 2:
+        raise UserError("the gallery has images of one class only; the attacks need at least two")
+    attacked = labels if rows is None else labels[np.asarray(rows)]
+    alone = np.isin(attacked, classes[counts == 1])
+    if alone.any():
+        raise UserError(
+            f"{alone.sum()} of {len(attacked)} queries have no other image of their class in the "
+            f"gallery, the first of class {attacked[alone][0]}; add images or leave these out"
+        )
+
+
+def _check_embeddings(embeddings):
+    size = len(embeddings)
+    if size < SMALLEST:
+        raise UserError(f"the gallery has {size} images; the attacks need at least {SMALLEST}")
+    broken = ~np.isfinite(embeddings).all(axis=1)
+    if broken.any():
+        raise UserError(
+            f"{broken.sum()} of {size} embeddings are not finite, the first that of image "
+            f"{np.argmax(broken)}; check the weights and the images"
+        )
+    lengths = np.linalg.norm(embeddings, axis=1)
+    wrong = np.abs(lengths - 1.0) > UNIT_TOLERANCE
+    if wrong.any():
+        raise UserError(
+            f"{wrong.sum()} of {size} embeddings are not of length 1, the first that of image "
+            f"{np.argmax(wrong)} ({lengths[wrong][0]:.3g}); normalise them"
+        )

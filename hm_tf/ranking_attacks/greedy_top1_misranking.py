@@ -1,0 +1,46 @@
+"""GTM, greedy top-1 misranking (HM, section 4)."""
+
+import tensorflow as tf
+
+from hm_tf.ranking_attacks.neighbours import nearest
+from hm_tf.ranking_attacks.own_item import own_item, recall_at_one
+from hm_tf.ranking_attacks.ranking_attack import RankingAttack
+
+
+class GreedyTop1Misranking(RankingAttack):
+    """J = d(q~, u), where u is the nearest item of another class.
+
+    In the authors' code "another class" is another one than that of the top-1 item, and the place
+    of u in the list of the items of other classes is taken for its index in the gallery.
+
+    Chosen: u and the item that the query may not find, int32 [b] each. Measured: R@1.
+    """
+
+    name = "GTM"
+    measures = ("R@1",)
+    directions = (-1,)
+
+    def select(self, gallery, rows, key):
+        queries = gallery.vectors(rows)
+        own = own_item(gallery, rows, self.mode)
+        labelled = rows
+        if self.mode == "compat":
+            labelled, _ = nearest(gallery, queries, own[:, None])
+        labels = gallery.labels_of(labelled)[:, None]
+        target, _ = nearest(gallery, queries, own[:, None], lambda block: block.labels != labels)
+        if self.mode == "compat":
+            target = _place_among_others(gallery, target, labels)
+        return target, own
+
+    def cost(self, gallery, rows, chosen):
+        return lambda moved: gallery.distance(moved, chosen[0])
+
+    def measure(self, moved, gallery, rows, chosen, earlier=None):
+        return (recall_at_one(moved, gallery, rows, chosen[1]),)
+
+
+def _place_among_others(gallery, target, labels):
+    """The place of `target` [b] in the ascending list of all items without `labels` [b, 1]."""
+    items = tf.range(gallery.size)
+    skipped = (gallery.labels_of(items) == labels) & (items < target[:, None])
+    return target - tf.reduce_sum(tf.cast(skipped, tf.int32), axis=1)

@@ -1,0 +1,42 @@
+"""LTM, learning to mis-rank (Wang et al. 2020)."""
+
+import tensorflow as tf
+
+from hm_tf.ranking_attacks.neighbours import Search, find
+from hm_tf.ranking_attacks.own_item import own_item, recall_at_one
+from hm_tf.ranking_attacks.ranking_attack import RankingAttack
+
+
+class LearningToMisrank(RankingAttack):
+    """J = [max_{y_j != y} d(q~, x_j) - min_{y_j = y} d(q~, x_j)]_+.
+
+    Pulls the farthest item of the other classes and pushes the nearest of the query's own. In the
+    authors' code that class still contains the clean copy of the query.
+
+    Chosen: the item that the query may not find, int32 [b]. Measured: R@1.
+    """
+
+    name = "LTM"
+    measures = ("R@1",)
+    directions = (-1,)
+
+    def select(self, gallery, rows, key):
+        return (own_item(gallery, rows, self.mode),)
+
+    def cost(self, gallery, rows, chosen):
+        labels = gallery.labels_of(rows)[:, None]
+        others = Search(lambda block: block.labels != labels, farthest=True)
+        same = Search(lambda block: block.labels == labels)
+
+        def of_moved(moved):
+            (wrong, _), (right, exists) = find(gallery, moved, rows[:, None], others, same)
+            pushed = gallery.distance(moved, right)
+            pushed = tf.where(exists, pushed, float("inf"))
+            if self.mode == "compat":
+                pushed = tf.minimum(pushed, gallery.distance(moved, rows))
+            return tf.nn.relu(gallery.distance(moved, wrong) - pushed)
+
+        return of_moved
+
+    def measure(self, moved, gallery, rows, chosen, earlier=None):
+        return (recall_at_one(moved, gallery, rows, chosen[0]),)

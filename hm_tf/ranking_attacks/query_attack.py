@@ -1,0 +1,70 @@
+"""QA+ and QA-: a query moves until one candidate ranks high or low (Zhou et al. 2020)."""
+
+import tensorflow as tf
+
+from hm_tf.ranking_attacks.mean_hinge import mean_hinge
+from hm_tf.ranking_attacks.neighbours import count_nearer
+from hm_tf.ranking_attacks.random_items import any_item, near_item
+from hm_tf.ranking_attacks.ranking_attack import RankingAttack
+
+
+class QueryAttack(RankingAttack):
+    """J = mean_j [+-(d(q~, c) - d(q~, x_j))]_+ for a query q and one candidate c (m = 1).
+
+    Chosen: the candidate, int32 [b]. Measured: its zero-based rank in the list of q~, of which the
+    clean copy of q is part, divided by the size of the gallery.
+    """
+
+    measures = ("rank",)
+    sign = None
+
+    def cost(self, gallery, rows, chosen):
+        return ranking_cost(gallery, rows, chosen[0], self.sign)
+
+    def measure(self, moved, gallery, rows, chosen, earlier=None):
+        (candidate,) = chosen
+        distance = gallery.distance(moved, candidate)
+        nearer = count_nearer(gallery, moved, tf.stack([rows, candidate], axis=1), distance)
+        clean_is_nearer = (rows != candidate) & (gallery.distance(moved, rows) < distance)
+        rank = nearer + tf.cast(clean_is_nearer, tf.int32)
+        return (tf.cast(rank, moved.dtype) / gallery.size,)
+
+
+class QueryUp(QueryAttack):
+    """QA+: a candidate drawn from the whole gallery comes to the front."""
+
+    name = "QA+"
+    directions = (-1,)
+    sign = 1.0
+
+    def select(self, gallery, rows, key):
+        return (any_item(gallery, rows, key),)
+
+
+class QueryDown(QueryAttack):
+    """QA-: a candidate drawn from the nearest 1 % of the gallery goes to the back."""
+
+    name = "QA-"
+    directions = (1,)
+    sign = -1.0
+
+    def select(self, gallery, rows, key):
+        return (near_item(gallery, rows, key, self.mode),)
+
+
+def ranking_cost(gallery, rows, candidate, sign):
+    """Returns the function from moved embeddings [b, d] to mean_j [sign (d(q~,c) - d(q~,x_j))]_+.
+
+    The clean copy of the query, at distance 0 at first, is computed exactly; the candidate itself
+    adds nothing.
+    """
+    apart = tf.stack([rows, candidate], axis=1)
+
+    def of_moved(moved):
+        limit = gallery.distance(moved, candidate)
+        clean = tf.nn.relu(sign * (limit - gallery.distance(moved, rows))) / gallery.size
+        # Where the query is its own candidate, both differ by nothing but rounding.
+        clean = tf.where(rows == candidate, tf.zeros_like(clean), clean)
+        return clean + mean_hinge(gallery, moved, limit, apart, sign)
+
+    return of_moved

@@ -1,0 +1,103 @@
+"""What the nine ranking attacks have in common."""
+
+from robust_tf.attacks.objectives import Objective
+
+MODES = ("compat", "fixed")
+
+
+class RankingAttack:
+    """Moves images of a gallery, one by one, so that a ranking changes (HM, section 4).
+
+    The database is the clean embeddings of the whole gallery; only the images of the batch move.
+    Use: `chosen = select(...)` once, ascend `objective(...)` with a PGD, embed the images it
+    returns, and `measure(...)` these embeddings.
+
+    Args:
+        mode: "compat" does what the authors' code does, "fixed" what it evidently means.
+
+    Attributes:
+        name: as the records name the attack.
+        measures: names of what `measure` returns, in order.
+        directions: for each of them, +1 if the attack raises it, -1 if it lowers it.
+        measures_early: whether `measure` needs `earlier`.
+
+    Raises:
+        ValueError: unknown mode.
+    """
+
+    name = None
+    measures = ()
+    directions = ()
+    measures_early = False
+
+    def __init__(self, mode="compat"):
+        if mode not in MODES:
+            raise ValueError(f"unknown mode {mode!r}; choose from {', '.join(MODES)}")
+        self.mode = mode
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.name}, mode={self.mode!r})"
+
+    def select(self, gallery, rows, key):
+        """Chooses what the attack aims at, on clean embeddings.
+
+        What is drawn for an image depends on the key and on its row, not on the rest of the batch;
+        XLA draws other numbers than plain TensorFlow, so call this outside of what it compiles.
+
+        Args:
+            gallery: `Gallery`.
+            rows: int32 [b], the index of each image of the batch in the gallery.
+            key: int32 [2], see randomness.key.
+
+        Returns:
+            Tuple of tensors, first axis b; empty if nothing is chosen.
+        """
+        raise NotImplementedError
+
+    def cost(self, gallery, rows, chosen):
+        """Returns the function from moved embeddings [b, d] to J [b], which the attack minimises.
+
+        What does not depend on the moved embeddings is computed here, once.
+        """
+        raise NotImplementedError
+
+    def objective(self, embed_fn, images, gallery, rows, chosen):
+        """The `Objective` that a PGD ascends: -J.
+
+        Args:
+            embed_fn: images [b, ...] to unit embeddings [b, d]; decides the mode of the network.
+            images: the clean images [b, ...].
+            gallery, rows: as of `select`.
+            chosen: what `select` returned.
+        """
+        return LoweredCost(embed_fn, self.cost(gallery, rows, chosen))
+
+    def measure(self, moved, gallery, rows, chosen, earlier=None):
+        """What the attack achieved.
+
+        Args:
+            moved: float [b, d], unit embeddings of the attacked images.
+            gallery, rows, chosen: as of `objective`.
+            earlier: float [b, d], where `measures_early`: the embeddings of the last forward pass
+                inside the attack, before its last step (`PGD.run_keeping_last`). None: `moved`.
+
+        Returns:
+            Tuple of float [b], one for each of `measures`; ranks and hits in [0, 1].
+        """
+        raise NotImplementedError
+
+
+class LoweredCost(Objective):
+    """-J of the embedded images.
+
+    Args:
+        embed_fn: images to embeddings [b, d].
+        cost: embeddings [b, d] to J [b].
+    """
+
+    def __init__(self, embed_fn, cost):
+        self.embed_fn = embed_fn
+        self.cost = cost
+
+    def __call__(self, x):
+        return -self.cost(self.embed_fn(x))

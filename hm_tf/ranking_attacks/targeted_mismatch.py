@@ -1,0 +1,30 @@
+"""TMA, the targeted mismatch attack (Tolias et al. 2019)."""
+
+import tensorflow as tf
+
+from hm_tf.ranking_attacks.random_items import any_item
+from hm_tf.ranking_attacks.ranking_attack import RankingAttack
+
+
+class TargetedMismatch(RankingAttack):
+    """J = 1 - cos(q~, x_t) for an item t drawn from the whole gallery.
+
+    Chosen: t, int32 [b]. Measured: the cosine.
+    """
+
+    name = "TMA"
+    measures = ("cosine",)
+    directions = (1,)
+
+    def select(self, gallery, rows, key):
+        return (any_item(gallery, rows, key),)
+
+    def cost(self, gallery, rows, chosen):
+        return lambda moved: 1.0 - _cosine(moved, gallery, chosen)
+
+    def measure(self, moved, gallery, rows, chosen, earlier=None):
+        return (_cosine(moved, gallery, chosen),)
+
+
+def _cosine(moved, gallery, chosen):
+    return tf.reduce_sum(moved * gallery.vectors(chosen[0]), axis=1)

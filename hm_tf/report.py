@@ -1,0 +1,95 @@
+"""python -m hm_tf.report --workdir=RUN[,RUN2,...] --output=report.html: one page on trained runs.
+
+The claim with its threat model, retrieval, the ten attack columns with ERS, checks, the paper's
+tables beside ours, figures 6 to 8, rankings of attacked images, curves, settings. The page opens from
+the disk and loads nothing. It shows what train, evaluate, analyze and attack have stored; what they
+have not made yet it names, with the command.
+"""
+
+import sys
+
+from hm_tf import flags
+from robust_tf import command_line
+from robust_tf.errors import UserError
+
+
+def main(argv=None):
+    """Runs the command; returns its exit code."""
+    return command_line.run(argv, define=flags.define_report, body=report, about=__doc__)
+
+
+def report(options):
+    """Writes the page, and the figures if a folder is given."""
+    from hm_tf import published_rows
+    from hm_tf.reporting import paper_comparison, paper_tables
+    from hm_tf.reporting import report_sections as sections
+    from hm_tf.reporting.claim import claim
+    from hm_tf.reporting.cost_figure import cost_figures
+    from hm_tf.reporting.report_attacks import add_attacks
+    from robust_tf.reports.page import Page
+
+    runs = _runs(options.workdir)
+    rows = published_rows.rows()
+    comparisons = paper_comparison.compare(rows, runs, flags.resolve_train)
+    tables = {
+        title: paper_tables.paper_table(number, rows, runs)
+        for number, title in paper_tables.TITLES.items()
+    }
+    figures, training = cost_figures(rows, runs), sections.training_figure(runs)
+    names = ", ".join(run.name for run in runs)
+    page = Page(f"{names} on {runs[0].dataset}", claim(runs))
+    sections.add_retrieval(page, runs)
+    sections.add_scores(page, runs)
+    sections.add_checks(page, runs)
+    sections.add_comparison(page, comparisons, tables)
+    sections.add_figures(page, figures)
+    sections.add_hardness(page, runs)
+    add_attacks(page, runs)
+    sections.add_training(page, runs, training)
+    page.write(options.output)
+    print(f"report: {options.output}")
+    if options.figures_dir:
+        _save({**figures, **({"training": training} if training else {})}, options.figures_dir)
+
+
+def _runs(workdirs):
+    """The `ReportedRun`s of the folders."""
+    from hm_tf.reporting.paper_comparison import reported_runs
+    from robust_tf.reports.recorded_run import recorded_run
+
+    if not workdirs:
+        raise UserError("--workdir=RUN[,RUN2,...] is required: folders of evaluated runs")
+    if len(set(workdirs)) < len(workdirs):
+        raise UserError(f"--workdir names a run twice: {', '.join(workdirs)}")
+    recorded = [recorded_run(workdir) for workdir in workdirs]
+    for run in recorded:
+        if "defense" not in run.flags:
+            raise UserError(f"{run.path} holds a run of another command than hm_tf.train")
+        if not run.results:
+            raise UserError(
+                f"{run.path} has no results yet; python -m hm_tf.evaluate --workdir={run.path} "
+                "makes them"
+            )
+    runs = reported_runs(recorded)
+    for run in runs[1:]:
+        if run.dataset != runs[0].dataset:
+            raise UserError(
+                f"runs of different data cannot stand on one page: {runs[0].recorded.path} is of "
+                f"{runs[0].dataset}, {run.recorded.path} of {run.dataset}; report them apart"
+            )
+    return runs
+
+
+def _save(figures, folder):
+    import pathlib
+
+    from robust_tf.reports.panels import save_figure
+
+    for name, (figure, *_) in figures.items():
+        path = pathlib.Path(folder) / f"{name}.png"
+        save_figure(figure, path)
+        print(f"figure: {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

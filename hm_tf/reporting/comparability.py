@@ -1,0 +1,88 @@
+"""What keeps the numbers of a run from being compared with a published row."""
+
+from robust_tf.threat_model import format_magnitude, parse_magnitude
+from robust_tf.training.run_folder import NOT_IDENTITY
+
+# Flags that two runs of one row may differ in.
+_FREE = (
+    (NOT_IDENTITY - {"train_steps"})
+    | {"seed", "jit_compile", "held_out"}
+    | {
+        *("eval_steps", "eval_step_size", "on_bad_image", "limit_train"),
+    }
+)
+_ATTACK = {"eps", "pgd_steps", "pgd_step_size"}
+_MANIPULATION = {"destination", "ics", "ics_margin", "loss_bound"}
+# Flags that a defense does not read.
+_UNREAD = {
+    "none": _ATTACK | _MANIPULATION,
+    **dict.fromkeys(("est", "act", "minmax", "ses"), _MANIPULATION),
+    "hm": set(),
+}
+# What matters most stands first.
+_FIRST = ("dataset", "model", "init_weights", "bn", "train_steps", "eps", "pgd_steps")
+_TEST_IMAGES = {"cub200": 5924, "cars196": 8131, "sop": 60502}
+
+
+def training_differences(flags, published):
+    """Returns what was trained otherwise than the paper's row, list of str.
+
+    Args:
+        flags: dict of the resolved flags of the run; {} where they are unknown.
+        published: dict of those that reproduce the row.
+    """
+    if not flags:
+        return ["settings of the training unknown"]
+    free = _FREE | _UNREAD[published["defense"]]
+    names = [name for name in published if name in flags and name not in free]
+    different = [
+        f"{name} {_text(flags[name])}, not {_text(published[name])}"
+        for name in sorted(names, key=lambda name: (name not in _FIRST, _place(name)))
+        if _value(flags[name]) != _value(published[name])
+    ]
+    if flags.get("limit_train"):
+        different.append(f"{flags['limit_train']:,} training images, not all")
+    return different
+
+
+def measuring_differences(row, n, published):
+    """Returns what was measured otherwise than in the paper, list of str.
+
+    Args:
+        row: `ScoreRow`, or None where no attack was recorded.
+        n: queries.
+        published: as of `training_differences`.
+    """
+    different = []
+    if n != _TEST_IMAGES.get(published["dataset"]):
+        different.append(f"{n:,} test images, not {_TEST_IMAGES[published['dataset']]:,}")
+    if row is None:
+        return [*different, "no attack recorded"]
+    if row.mode != "compat":
+        different.append(f"attacks in {row.mode} mode, not as the authors' code")
+    settings, threat = row.results[0].attack_settings, row.results[0].threat_model
+    ours = threat["eps"], settings["steps"], settings.get("step_size")
+    wanted = "eps", "eval_steps", "eval_step_size"
+    for name, value in zip(wanted, ours, strict=True):
+        if value is not None and abs(value - parse_magnitude(published[name])) > 1e-6:
+            different.append(f"attack {name} {format_magnitude(value)}, not {published[name]}")
+    return different
+
+
+def _place(name):
+    return _FIRST.index(name) if name in _FIRST else 0
+
+
+def _value(value):
+    """Flags of the same number written in two ways are the same."""
+    values = value if isinstance(value, list) else [value]
+    try:
+        return [parse_magnitude(one) for one in values]
+    except ValueError:
+        return values
+
+
+def _text(value):
+    if value is None:
+        return "none"
+    return "/".join(map(str, value)) if isinstance(value, list) else str(value)

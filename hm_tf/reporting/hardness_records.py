@@ -1,0 +1,81 @@
+"""Table 1 of HM as records and as text."""
+
+from hm_tf.reporting.sampler_hardness import PUBLISHED
+from robust_tf.evaluation.records import Result, read_results, versions, weights_hash
+from robust_tf.reports.table import aligned
+
+RECORDS = "sampler_hardness.jsonl"
+MEAN = "mean hardness"
+# The paper does not say of what its variance is. That of single triplets is far larger.
+OF_MEANS = "variance of a batch's mean hardness"
+OF_TRIPLETS = "variance of a triplet's hardness"
+HEADER = ("sampler", "triplets", "E[H], paper", "E[H]", "Var[H], paper", "Var of batch means") + (
+    "Var of triplets",
+)
+
+
+def hardness_results(found, network, *, batches, seed, dataset, method, training_seed):
+    """Returns the list of `Result`, three per sampler.
+
+    Args:
+        found: what `sampler_hardness` returns.
+        network: whose embeddings these are.
+        batches: int, how many there were.
+        seed: int, of batches and draws.
+        dataset, method, training_seed: as of `Result`.
+    """
+    about = {
+        "dataset": dataset,
+        "split": "train",
+        "method": method,
+        "training_seed": training_seed,
+        "model": network.name,
+        "threat_model": {},
+        "correct": None,
+        "interval": None,
+        "precision": "float32",
+        "seed": seed,
+        "weights_hash": weights_hash(network),
+        "versions": versions(),
+    }
+    return [
+        Result(
+            n=values.triplets,
+            attack="clean",
+            attack_settings={"sampler": name, "batches": batches},
+            metric=metric,
+            value=value,
+            **about,
+        )
+        for name, values in found.items()
+        for metric, value in zip((MEAN, OF_MEANS, OF_TRIPLETS), values[:3], strict=True)
+    ]
+
+
+def recorded_hardness(folder):
+    """Returns the latest results of a run folder, [] where nothing was measured."""
+    path = folder / RECORDS
+    found = read_results(path) if path.exists() else []
+    latest = {(r.attack_settings["sampler"], r.metric): r for r in found}
+    return list(latest.values())
+
+
+def hardness_rows(results):
+    """Returns the rows of the table with `HEADER`, one per sampler, all str."""
+    values = {(r.attack_settings["sampler"], r.metric): r for r in results}
+    return [
+        (
+            name,
+            f"{values[name, MEAN].n:,}",
+            f"{mean:.3f}",
+            f"{values[name, MEAN].value:.3f}",
+            f"{variance:.5f}",
+            *(f"{values[name, metric].value:.5f}" for metric in (OF_MEANS, OF_TRIPLETS)),
+        )
+        for name, (mean, variance) in PUBLISHED.items()
+    ]
+
+
+def hardness_table(results):
+    """Returns the table as aligned text."""
+    return aligned(HEADER, hardness_rows(results))

@@ -1,0 +1,133 @@
+"""The paper's rows beside our runs: paper, ours, difference, and whether they may be compared."""
+
+from typing import NamedTuple
+
+from hm_tf.reporting.comparability import measuring_differences, training_differences
+from hm_tf.reporting.recorded_scores import ALL, SCORE, clean_values, paper_row, score_rows, text
+
+DATASETS = {"CUB": "cub200", "CARS": "cars196", "SOP": "sop"}
+COMPARABLE = "comparable: every setting of the row"
+
+
+class ReportedRun(NamedTuple):
+    """A run as tables and figures show it.
+
+    Attributes:
+        name: str, unlike the others'.
+        method: of the records, as the paper prints it.
+        dataset: as our flags name it.
+        eta: PGD steps in training, None where nothing is attacked or the flags are unknown.
+        values: dict column -> value as printed, see `recorded_scores.ALL`.
+        collapsed: see `ScoreRow`.
+        rows: list of `ScoreRow`.
+        recorded: `RecordedRun`.
+    """
+
+    name: str
+    method: str
+    dataset: str
+    eta: int | None
+    values: dict
+    collapsed: bool | None
+    rows: list
+    recorded: object
+
+    @property
+    def cost(self):
+        """Forward and backward passes per update, eta + 1."""
+        return 1 + (self.eta or 0)
+
+
+def reported_runs(recorded):
+    """Returns the list of `ReportedRun` of `RecordedRun`s; UserErrors are theirs."""
+    methods = [run.results[0].method for run in recorded]
+    seeds = [f"{m} seed {run.results[0].training_seed}" for m, run in zip(methods, recorded)]
+    folders = [f"{m}, {run.path}" for m, run in zip(methods, recorded)]
+    names = next(n for n in (methods, seeds, folders) if len(set(n)) == len(n) or n is folders)
+    return [_reported(name, run) for name, run in zip(names, recorded)]
+
+
+class Comparison(NamedTuple):
+    """A published row and the run that is nearest to it.
+
+    Attributes:
+        row: `PublishedRow`.
+        run: `ReportedRun`.
+        differences: list of str; empty if the two may be compared.
+    """
+
+    row: tuple
+    run: ReportedRun
+    differences: list
+
+    @property
+    def statement(self):
+        """Whether the difference means anything, in words."""
+        if not self.differences:
+            return COMPARABLE
+        return f"not comparable: {'; '.join(self.differences)}"
+
+    def title(self):
+        """What is compared, for the top of a table."""
+        eta = "" if self.row.eta is None else f", η {self.row.eta}"
+        return f"{self.run.name} beside {self.row.defense}{eta} on {self.row.dataset}"
+
+    def lines(self):
+        """Rows of a table: column, paper, ours, difference, all str."""
+        paper, ours = self.row.values, self.run.values
+        for name in ALL:
+            both = name in paper and name in ours
+            change = text(name, ours[name] - paper[name], "+") if both else "-"
+            own = text(name, ours.get(name))
+            if name == SCORE and self.run.collapsed:
+                own, change = "collapsed", "-"
+            yield name, text(name, paper.get(name)), own, change
+
+
+def compare(rows, runs, resolve):
+    """Returns the list of `Comparison`, one per run whose defense the paper has.
+
+    The row of the same data set, or else of CUB, with the same eta, or else the nearest.
+
+    Args:
+        rows: list of `PublishedRow`.
+        runs: list of `ReportedRun`.
+        resolve: function (flags of a row) -> dict of all flags of the training.
+    """
+    found = []
+    for run in runs:
+        known = [row for row in rows if row.defense == run.method and len(row.values) > 2]
+        if known:
+            row = min(known, key=lambda row: _distance(row, run))
+            found.append(Comparison(row, run, _differences(row, run, resolve(row.flags))))
+    return found
+
+
+def _distance(row, run):
+    same_data = DATASETS[row.dataset] == run.dataset
+    return not same_data, row.dataset != "CUB", abs((row.eta or 0) - (run.eta or 0))
+
+
+def _differences(row, run, published):
+    shown = paper_row(run.rows)
+    n = shown.n if shown else run.recorded.results[0].n
+    trained = training_differences(run.recorded.flags, published)
+    return trained + measuring_differences(shown, n, published)
+
+
+def _reported(name, recorded):
+    rows = score_rows(recorded.measured)
+    shown = paper_row(rows)
+    clean = clean_values(recorded.measured, shown and shown.n)
+    first, flags = recorded.results[0], recorded.flags
+    attacks = flags.get("defense") != "none" and flags.get("source") != flags.get("destination")
+    return ReportedRun(
+        name=name,
+        method=first.method,
+        dataset=first.dataset,
+        eta=flags.get("pgd_steps") if flags and attacks else None,
+        values={**clean, **(shown.values if shown else {})},
+        collapsed=shown.collapsed if shown else None,
+        rows=rows,
+        recorded=recorded,
+    )

@@ -1,0 +1,90 @@
+"""Tables 2 to 11 of the HM paper with our runs among their rows, made of stored results only."""
+
+from hm_tf.reporting.paper_comparison import DATASETS
+from hm_tf.reporting.recorded_scores import ALL, SCORE, text
+from robust_tf.miners.triplet_sampler import SYMBOLS
+
+TITLES = {
+    2: "Table 2: source and destination samplers, R@1 / ERS",
+    3: "Table 3: HM against ACT",
+    4: "Table 4: destination functions",
+    5: "Table 5: intra-class structure",
+    6: "Table 6: three data sets",
+    7: "Table 7: clipping constant u",
+    8: "Table 8: weight of ICS on SOP",
+    9: "Table 9: non-linear gradual adversary",
+    10: "Table 10: margin of ICS",
+    11: "Table 11: source and destination samplers, all columns",
+}
+
+
+def paper_table(number, rows, runs):
+    """Returns (header, lines, names of the runs shown) of a table.
+
+    Below a row stand our runs of the same defense and eta, and the difference; those on data that
+    the paper does not have stand in the rows of CUB.
+
+    Args:
+        number: 2 to 11.
+        rows: list of `PublishedRow`, of all tables.
+        runs: list of `ReportedRun`.
+    """
+    own = [row for row in rows if row.name.split("/")[0] == f"table{number}"]
+    if number == 2:
+        return _matrix(own, runs)
+    lines, shown = [], set()
+    for row in own:
+        cells = [text(name, row.values.get(name)) for name in ALL]
+        if row.collapse:
+            cells[0] = "collapse"
+        lines.append((_title(row), *cells))
+        for run in _of_row(row, runs):
+            lines += _ours(row, run)
+            shown.add(run.name)
+    return ("defense, η", *ALL), lines, shown
+
+
+def _title(row):
+    eta = f", {row.eta}" if row.eta else ""
+    return f"{row.dataset} {row.defense}{eta}"
+
+
+def _of_row(row, runs):
+    """The runs of a row, as far as defense and eta go."""
+    names = {row.defense}
+    if row.defense.startswith("HM[") and row.eta is None:
+        names.add(f"N/A[{row.defense[3]}]")  # the same sampler twice is regular training
+    # On CUB's rows also what the paper has no data set for.
+    others = {run.dataset for run in runs} - set(DATASETS.values()) if row.dataset == "CUB" else ()
+    data = {DATASETS[row.dataset], *others}
+    return [r for r in runs if r.method in names and r.eta == row.eta and r.dataset in data]
+
+
+def _ours(row, run):
+    ours = [text(name, run.values.get(name)) for name in ALL]
+    both = {name for name in ALL if name in row.values and name in run.values}
+    change = {name: text(name, run.values[name] - row.values[name], "+") for name in both}
+    if run.collapsed:
+        ours[ALL.index(SCORE)], change[SCORE] = "collapsed", "-"
+    yield (f"ours: {run.name}, {run.dataset}", *ours)
+    yield ("difference", *(change.get(name, "-") for name in ALL))
+
+
+def _matrix(rows, runs):
+    symbols, shown, lines = list(SYMBOLS.values()), set(), []
+    for source in symbols:
+        cells = []
+        for destination in symbols:
+            row = next(r for r in rows if r.defense == f"HM[{source},{destination}]")
+            pairs = [_pair(row.values) if row.values else "collapse"]
+            for run in _of_row(row, runs):
+                pairs.append(f"ours, {run.dataset}: {_pair(run.values, run.collapsed)}")
+                shown.add(run.name)
+            cells.append("; ".join(pairs))
+        lines.append((source, *cells))
+    return ("source \\ destination", *symbols), lines, shown
+
+
+def _pair(values, collapsed=False):
+    score = "collapsed" if collapsed else text(SCORE, values.get(SCORE))
+    return f"{text('R@1', values.get('R@1'))} / {score}"

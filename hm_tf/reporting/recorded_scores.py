@@ -1,0 +1,105 @@
+"""The columns of the paper's tables, in its units, as the records of a run have them."""
+
+from typing import NamedTuple
+
+from hm_tf.evaluation.robustness_score import COLUMNS, printed
+
+CLEAN = ("R@1", "R@2", "mAP", "NMI")
+SCORE = "ERS"
+ATTACKED = tuple(column.name for column in COLUMNS)
+ALL = (*CLEAN, *ATTACKED, SCORE)
+_RAW = {column.name for column in COLUMNS if not column.percent}
+# What the printed tables were measured with stands first.
+_PRINTED_AS = (("compat", "protocol"), ("fixed", "protocol"))
+
+
+class ScoreRow(NamedTuple):
+    """What the ranking attacks found in one mode and strength.
+
+    Attributes:
+        mode: "compat" or "fixed".
+        strength: "protocol", "strong", "worst" or "transfer".
+        n: queries.
+        values: dict column -> value as printed; ERS is among them only with all ten columns.
+        collapsed: whether the network has collapsed, so that ERS means nothing; None if unknown.
+        results: the list of `Result` it is made of.
+    """
+
+    mode: str
+    strength: str
+    n: int
+    values: dict
+    collapsed: bool | None
+    results: list
+
+    def cells(self):
+        """The ten columns and ERS as text, "-" for what was not measured."""
+        cells = [text(name, self.values.get(name)) for name in ATTACKED]
+        return (*cells, "collapsed" if self.collapsed else text(SCORE, self.values.get(SCORE)))
+
+
+def clean_values(measured, n=None):
+    """Returns dict metric -> percent of the clean images, the latest.
+
+    Args:
+        measured: list of `Result` of one network, in order.
+        n: on how many images, where there is a choice.
+    """
+    clean = [r for r in measured if r.attack == "clean" and r.metric in CLEAN]
+    same = [r for r in clean if r.n == n]
+    return {r.metric: 100 * r.value for r in same or clean}
+
+
+def score_rows(measured):
+    """Returns the list of `ScoreRow`, one per mode, strength and substitute.
+
+    The records of a row are of one evaluation: as many images, as many steps, one eps. Of several
+    that with the most columns counts, of these the latest.
+
+    Args:
+        measured: list of `Result` of one network, in order.
+    """
+    evaluations = {}
+    for result in measured:
+        settings = result.attack_settings
+        if "mode" not in settings:
+            continue
+        where = settings["mode"], settings["strength"], settings.get("substitute", "")
+        how = result.n, settings["steps"], settings["restarts"], result.threat_model["eps"]
+        found = evaluations.setdefault(where, {}).setdefault(how, {})
+        found.pop((result.attack, result.metric), None)  # the latest goes to the end
+        found[result.attack, result.metric] = result
+    rows = []
+    for (mode, strength, _), found in evaluations.items():
+        best = max(reversed(found.values()), key=len)
+        rows.append(_row(mode, strength, best))
+    return rows
+
+
+def paper_row(rows):
+    """The `ScoreRow` to set beside the paper's: of its protocol, compat if there; None without."""
+    for wanted in _PRINTED_AS:
+        for row in rows:
+            if (row.mode, row.strength) == wanted:
+                return row
+    return None
+
+
+def text(name, value, sign=""):
+    """Returns a value of a column with as many digits as the paper prints; "-" for None."""
+    if value is None:
+        return "-"
+    return f"{value:{sign}.3f}" if name in _RAW else f"{value:{sign}.1f}"
+
+
+def _row(mode, strength, by_place):
+    values = {
+        column.name: printed(column, by_place[column.attack, column.measure].value)
+        for column in COLUMNS
+        if (column.attack, column.measure) in by_place
+    }
+    results, collapsed = list(by_place.values()), None
+    if score := by_place.get((SCORE, SCORE)):
+        values[SCORE] = 100 * score.value
+        collapsed = score.attack_settings["collapsed"]
+    return ScoreRow(mode, strength, results[0].n, values, collapsed, results)

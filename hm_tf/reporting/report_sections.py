@@ -1,0 +1,183 @@
+"""The sections of the report page, each made of what runs have stored."""
+
+from hm_tf.reporting.hardness_records import HEADER as HARDNESS_HEADER
+from hm_tf.reporting.hardness_records import hardness_rows, recorded_hardness
+from hm_tf.reporting.recorded_scores import ATTACKED, SCORE
+from robust_tf.reports.training_curves import training_curves
+from robust_tf.threat_model import format_magnitude
+
+METRICS = ("R@1", "R@2", "mAP", "MAP@R", "MAP@10", "NMI")
+QUANTITIES = {
+    "loss": ["loss"],
+    "hardness of the triplets trained on": ["hardness"],
+    "destination hardness": ["destination"],
+}
+DIRECTIONS = (
+    "High is robust: CA+, QA+ (percentile the attacked image or the candidate keeps; 50 before the "
+    "attack), ES:R, LTM, GTM (R@1 in %), GTT (% of first images still among the first four), ERS. "
+    "Low is robust: CA-, QA- (percentile), TMA (cosine), ES:D (distance, 0 to 2)."
+)
+MODES = (
+    "compat does what the authors' code does and is what printed tables were made with; fixed does "
+    "what it evidently means. protocol: PGD from the image itself, as in the paper. strong: adaptive "
+    "steps from random starts, per query the highest objective; worst: per query the worst "
+    "measure. A score without its ten columns and R@1 says nothing: a collapsed network scores high."
+)
+
+
+def add_retrieval(page, runs):
+    """The metrics of clean images."""
+    page.section("Retrieval, clean images")
+    lines = []
+    for run in runs:
+        found = {r.metric: r for r in run.recorded.results if r.attack == "clean"}
+        n, interval = found["R@1"].n, found["R@1"].interval
+        spread = f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}" if interval else "-"
+        cells = (f"{100 * found[m].value:.1f}" if m in found else "-" for m in METRICS)
+        lines.append((run.name, f"{n:,}", *cells, spread))
+    header = ("run", "n", *METRICS, "95% interval of R@1")
+    page.table(header, lines, caption="in %; every image searches among all others")
+
+
+def add_scores(page, runs):
+    """The ten columns and ERS, in every mode and strength."""
+    page.section("Ranking attacks and score")
+    missing = [run for run in runs if SCORE not in run.values]
+    lines = [
+        (run.name, row.mode, row.strength, f"{row.n:,}", *row.cells())
+        for run in runs
+        for row in run.rows
+    ]
+    if lines:
+        page.paragraph(DIRECTIONS)
+        page.table(("run", "mode", "strength", "n", *ATTACKED, SCORE), lines, caption=_how(runs))
+        page.paragraph(MODES)
+        _add_falls(page, runs)
+    for run in missing:
+        page.paragraph(f"{run.name}: no score yet; this measures all ten columns:")
+        page.code(f"python -m hm_tf.evaluate --workdir={run.recorded.path} --strength=strong")
+
+
+def _add_falls(page, runs):
+    """How far stronger attacks lower the score of the protocol."""
+    lines = []
+    for run in runs:
+        scores = {(r.mode, r.strength): r for r in run.rows if SCORE in r.values}
+        for (mode, strength), row in scores.items():
+            before = scores.get((mode, "protocol"))
+            if strength in ("strong", "worst") and before and not row.collapsed:
+                pair = before.values[SCORE], row.values[SCORE]
+                cells = (f"{pair[0]:.1f}", f"{pair[1]:.1f}", f"{pair[1] - pair[0]:+.1f}")
+                lines.append((run.name, mode, strength, *cells))
+    if lines:
+        header = ("run", "mode", "strength", "ERS, protocol", "ERS, stronger", "change")
+        page.table(header, lines, caption="what stronger attacks leave of the score")
+
+
+def _how(runs):
+    """eps and steps of all rows, for the caption."""
+    said = dict.fromkeys(
+        f"eps {format_magnitude(r.threat_model['eps'])}, {r.attack_settings['steps']} steps "
+        f"({row.strength})"
+        for run in runs
+        for row in run.rows
+        for r in row.results[:1]
+    )
+    return "; ".join(said)
+
+
+def add_checks(page, runs):
+    """The checks of the evaluation as coloured lines."""
+    page.section("Can the numbers be believed?")
+    for run in runs:
+        if run.collapsed:
+            page.status("red", f"{run.name} has collapsed: its score means nothing")
+        checks = run.recorded.checks()
+        if not checks:
+            page.paragraph(f"{run.name}: no checks yet; this makes them:")
+            page.code(f"python -m hm_tf.evaluate --workdir={run.recorded.path} --checks=quick")
+            continue
+        page.paragraph(f"{run.name}: checks of {checks[0]['attack']}, {checks[0]['n']:,} queries.")
+        for check in checks:
+            advice = "" if check["status"] == "green" else f" → {check['advice']}"
+            page.status(check["status"], f"{check['name']}: {check['figure']}{advice}")
+
+
+def add_comparison(page, comparisons, tables):
+    """Paper, ours, difference, and whether they may be compared; then the paper's tables.
+
+    Args:
+        page: `Page`.
+        comparisons: list of `Comparison`.
+        tables: dict title -> (header, lines, runs shown), see `paper_table`.
+    """
+    page.section("The paper and ours")
+    if not comparisons:
+        page.paragraph("The paper has no row of these defenses.")
+    for item in comparisons:
+        header = ("", f"paper, {item.row.dataset}", f"ours, {item.run.dataset}", "difference")
+        page.table(header, list(item.lines()), caption=item.title())
+        page.status("amber" if item.differences else "green", f"{item.run.name}: {item.statement}")
+    page.paragraph(
+        "All tables of the paper follow; our runs stand below the rows of their defense and η, "
+        "with the difference; those on data that the paper does not have, below the rows of CUB."
+    )
+    for title, (header, lines, shown) in tables.items():
+        ours = f" ({len(shown)} of our runs)" if shown else ""
+        with page.details(f"{title}{ours}"):
+            page.table(header, lines)
+
+
+def add_figures(page, figures):
+    """The figures of the paper.
+
+    Args:
+        page: `Page`.
+        figures: dict name -> (matplotlib Figure, alternative text, caption).
+    """
+    page.section("Robustness against the cost of training")
+    for figure, alt, caption in figures.values():
+        page.figure(figure, alt=alt, caption=caption)
+
+
+def add_hardness(page, runs):
+    """Table 1: the hardness of what the samplers choose."""
+    page.section("Hardness of the samplers' triplets")
+    page.paragraph(
+        "Table 1 of the paper is of a ResNet-18 with ImageNet weights on CUB before training; ours "
+        "are of the trained networks, so only the order of the samplers can be compared."
+    )
+    for run in runs:
+        found = recorded_hardness(run.recorded.path)
+        if found:
+            page.table(HARDNESS_HEADER, hardness_rows(found), caption=run.name)
+        else:
+            page.paragraph(f"{run.name}: not measured; this does it:")
+            page.code(f"python -m hm_tf.analyze --workdir={run.recorded.path}")
+
+
+def training_figure(runs):
+    """Returns (figure, alternative text, caption), None where no run has logged anything."""
+    figure = training_curves({run.name: run.recorded.metrics() for run in runs}, QUANTITIES)
+    names = ", ".join(run.name for run in runs)
+    alt = f"Loss, hardness and destination hardness against the number of updates: {names}"
+    return figure and (figure, alt, "Course of training, means between log lines.")
+
+
+def add_training(page, runs, figure):
+    """Curves and settings, every flag and version."""
+    page.section("Training and settings")
+    if figure:
+        page.figure(figure[0], alt=figure[1], caption=figure[2])
+    for run in runs:
+        config, result = run.recorded.config, run.recorded.results[-1]
+        with page.details(f"{run.name}: settings and versions"):
+            page.code(f"python -m hm_tf.train --flagfile={run.recorded.path / 'flags.txt'}")
+            versions = {"commit": config.get("commit"), **config["versions"]}
+            versions["weights, SHA-256"] = result.weights_hash
+            page.table(("of the training", "version"), _lines(versions))
+            page.table(("flag", "value"), _lines(config["flags"]))
+
+
+def _lines(values):
+    return [(name, "-" if value is None else str(value)) for name, value in values.items()]

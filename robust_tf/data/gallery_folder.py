@@ -1,0 +1,184 @@
+"""A folder of the user's images to search in, and single images, as a trained network sees them."""
+
+import dataclasses
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from robust_tf.data.augment import ResizedCrop
+from robust_tf.data.examples import Examples
+from robust_tf.data.folder import SUFFIXES, FolderInfo
+from robust_tf.data.image_files import first_of, in_threads, pixels_or_none, report_bad
+from robust_tf.data.pipeline import eval_batches
+from robust_tf.errors import UserError
+
+
+class GalleryFolder(NamedTuple):
+    """The image files of a gallery, in the order of their names.
+
+    Attributes:
+        paths: list of Path.
+        labels: int32 [n], or None for a folder without subfolders.
+        class_names: tuple of str, the subfolders; empty without.
+    """
+
+    paths: list
+    labels: np.ndarray | None
+    class_names: tuple
+
+    def class_of(self, row):
+        """The name of the class of an image, "" without classes."""
+        return "" if self.labels is None else self.class_names[self.labels[row]]
+
+
+def scan(folder):
+    """Returns the `GalleryFolder` of one subfolder per class, or of images alone; opens no file.
+
+    Raises:
+        UserError: no folder, no images in it, or images beside subfolders with images.
+    """
+    root = pathlib.Path(folder).expanduser()
+    if not root.is_dir():
+        raise UserError(
+            f"--gallery={folder} is not a folder; it needs images, or one subfolder per class"
+        )
+    classes = {
+        entry.name: found
+        for entry in sorted(root.iterdir())
+        if entry.is_dir() and not entry.name.startswith(".") and (found := _images(entry))
+    }
+    flat = _images(root)
+    if flat and classes:
+        raise UserError(
+            f"--gallery={folder} has images beside subfolders with images ({flat[0].name}, "
+            f"{next(iter(classes))}/); put all images into subfolders, or none"
+        )
+    if not flat and not classes:
+        raise UserError(f"--gallery={folder} has no images ({', '.join(SUFFIXES)})")
+    if flat:
+        return GalleryFolder(flat, None, ())
+    labels = [label for label, found in enumerate(classes.values()) for _ in found]
+    paths = [path for found in classes.values() for path in found]
+    return GalleryFolder(paths, np.array(labels, np.int32), tuple(classes))
+
+
+def read(gallery, info, on_bad_image="fail"):
+    """Returns (`GalleryFolder` of the images that can be decoded, their `Examples`).
+
+    The files stay encoded in memory; photos are resized as the training did it.
+
+    Args:
+        gallery: `GalleryFolder`.
+        info: `DatasetInfo` of what the network was trained on.
+        on_bad_image: "fail" or "skip", see `DatasetInfo`.
+
+    Raises:
+        UserError: files that cannot be decoded, with "fail"; none that can; another size than the
+            network's where the training did not resize.
+    """
+    files = [path.read_bytes() for path in gallery.paths]
+    sides = in_threads(lambda data: _sides(data, info), files)
+    report_bad([p for p, found in zip(gallery.paths, sides) if found is None], on_bad_image)
+    kept = [row for row, found in enumerate(sides) if found is not None]
+    if not kept:
+        raise UserError("none of the gallery's images can be decoded")
+    if not resizes(info):
+        _refuse_other_sizes(
+            [gallery.paths[row] for row in kept], [sides[row] for row in kept], info
+        )
+    labels = None if gallery.labels is None else gallery.labels[kept]
+    left = GalleryFolder([gallery.paths[row] for row in kept], labels, gallery.class_names)
+    return left, _examples([files[row] for row in kept], info, labels)
+
+
+def read_single(path, info, flag):
+    """Returns (image float32 [h, w, c] in [0, 1], a notice or "") of one file.
+
+    A file of the size of the network's input is taken as it is; a photo of another size is resized
+    as the training did it, and the notice says so.
+
+    Args:
+        path: of the file.
+        info: see `read`.
+        flag: str, the flag that named it.
+
+    Raises:
+        UserError: no such file, one that cannot be decoded, or the wrong size, as of `read`.
+    """
+    path = pathlib.Path(path).expanduser()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"--{flag}={path} cannot be read ({error.strerror})") from error
+    sides = _sides(data, info)
+    if sides is None:
+        raise UserError(f"--{flag}={path} cannot be decoded; give a JPEG or PNG image")
+    wanted = tuple(info.image_shape[:2])
+    if sides == wanted:
+        return _decoded(data, info, crop=False), ""
+    if not resizes(info):
+        _refuse_other_sizes([path], [sides], info)
+    (height, width), side = sides, _target(info)[0]
+    cut = f" and cut to its middle {wanted[1]}x{wanted[0]}" if side != wanted[0] else ""
+    notice = f"{path.name} is {width}x{height}: resized to {side}x{side}{cut}, as in training"
+    return _decoded(data, info, crop=True), notice
+
+
+def resizes(info):
+    """Whether training took images of any size, so that those of a user may be resized as well."""
+    return isinstance(info, FolderInfo) or isinstance(info.augment, ResizedCrop)
+
+
+def _images(folder):
+    found = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in found if path.is_file())
+
+
+def _sides(data, info):
+    """(height, width) of an encoded image, None if it cannot be decoded."""
+    pixels = pixels_or_none(data, info.image_shape[-1])
+    return None if pixels is None else tuple(pixels.shape[:2])
+
+
+def _refuse_other_sizes(paths, sides, info):
+    wanted = tuple(info.image_shape[:2])
+    wrong = [path for path, found in zip(paths, sides) if found != wanted]
+    if wrong:
+        height, width = next(found for found in sides if found != wanted)
+        size = f"{wanted[1]}x{wanted[0]}"
+        raise UserError(
+            f"images of {info.name} are {size} and were never resized in training; of another size: "
+            f"{first_of(wrong)} ({width}x{height}); bring them to {size}"
+        )
+
+
+def _target(info):
+    """(h, w) that files are resized to before the window, if any, is cut out."""
+    if isinstance(info.augment, ResizedCrop):
+        return (info.augment.resized,) * 2
+    return tuple(info.image_shape[:2])
+
+
+def _examples(files, info, labels):
+    crop = info.augment if isinstance(info.augment, ResizedCrop) else None
+    labels = np.zeros(len(files), np.int32) if labels is None else labels
+    shape = (*_target(info), info.image_shape[-1])
+    return Examples(np.array(files, object), labels, shape, crop)
+
+
+def _decoded(data, info, crop):
+    examples = _examples([data], info, None)
+    if not crop:
+        examples = dataclasses.replace(examples, encoded_shape=info.image_shape, crop=None)
+    return pixels_of(examples, 0)
+
+
+def pixels_of(examples, row):
+    """Returns image `row` as a network sees it, float32 [h, w, c] in [0, 1]."""
+    one = dataclasses.replace(
+        examples, images=examples.images[row : row + 1], labels=examples.labels[row : row + 1]
+    )
+    with tf.device("cpu"):
+        return next(iter(eval_batches(one, 1)))["image"][0].numpy()

@@ -1,0 +1,105 @@
+"""What a run has stored, as reports read it: flags, results, checks, metrics; nothing is measured."""
+
+import json
+import pathlib
+
+from robust_tf.errors import UserError
+from robust_tf.evaluation.records import read_results
+from robust_tf.training.run_folder import RunFolder
+
+
+class RecordedRun:
+    """A run folder, or what its records alone say.
+
+    Attributes:
+        path: pathlib.Path, the folder or the file of the records.
+        measured: list of `Result` of the weights measured last, in the order they were measured.
+        results: of these, of a repeated measurement the one of the most images, of those the latest.
+        config: dict of flags, versions, commit and class_names; {} where only records are known.
+
+    Args:
+        path: see above.
+        results: list of `Result` of one network, in the order they were measured.
+        config: see above.
+    """
+
+    def __init__(self, path, results, config):
+        self.path, self.config = pathlib.Path(path), config
+        last = results[-1].weights_hash if results else None
+        self.measured = [result for result in results if result.weights_hash == last]
+        best = {}
+        for result in self.measured:
+            before = best.get(_measurement(result))
+            if before is None or result.n >= before.n:
+                best[_measurement(result)] = result
+        self.results = list(best.values())
+
+    @property
+    def flags(self):
+        """dict of the flags of the training; {} where only records are known."""
+        return self.config.get("flags", {})
+
+    def metrics(self):
+        """Returns the lines of metrics.jsonl as dicts."""
+        return RunFolder(self.path).read_metrics()
+
+    def checks(self):
+        """Returns the checks, as dicts, of the weights that the results are of, each the latest."""
+        path = self.path / "checks.jsonl"
+        lines = (
+            [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        )
+        hashes = {result.weights_hash for result in self.results}
+        return list({c["name"]: c for c in lines if c["weights_hash"] in hashes}.values())
+
+
+def recorded_run(folder):
+    """Returns the `RecordedRun` of a run folder; UserError where there is none."""
+    folder = pathlib.Path(folder)
+    RunFolder(folder).read_flags()
+    records = folder / "results.jsonl"
+    results = read_results(records) if records.exists() else []
+    return RecordedRun(folder, results, json.loads((folder / "config.json").read_text()))
+
+
+def find_runs(places):
+    """Returns the list of `RecordedRun` under folders, and of collections of records.
+
+    Args:
+        places: list of paths: folders, searched through for run folders, or .jsonl files of records.
+
+    Raises:
+        UserError: a place that is neither, or a file of something else.
+    """
+    runs = []
+    for place in map(pathlib.Path, places):
+        if place.is_dir():
+            folders = sorted(path.parent for path in place.rglob("results.jsonl"))
+            runs += [
+                recorded_run(folder) for folder in folders if (folder / "config.json").exists()
+            ]
+        elif place.exists() and place.suffix == ".jsonl":
+            runs += _collected(place)
+        else:
+            raise UserError(f"{place} is neither a folder of runs nor a .jsonl of records")
+    return runs
+
+
+def _collected(path):
+    by_weights = {}
+    try:
+        for result in read_results(path):
+            by_weights.setdefault(result.weights_hash, []).append(result)
+    except (TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} holds no records of results") from error
+    return [RecordedRun(path, results, {}) for results in by_weights.values()]
+
+
+def _measurement(result):
+    """What tells measurements apart."""
+    threat, settings = result.threat_model, result.attack_settings
+    # Of the ranking attacks of hm_tf.
+    variant = (settings.get("mode"), settings.get("strength"), settings.get("substitute_hash"))
+    # Worst cases over different attacks are different ones.
+    where = result.metric, result.attack, result.after, tuple(settings.get("over", ()))
+    return *where, threat.get("eps"), threat.get("norm"), *variant

@@ -1,0 +1,49 @@
+"""Keras's progress bar, for a run that is trained in several calls of fit, within 80 columns."""
+
+import keras
+
+BAR_WIDTH = 5
+# What is left of 80 columns beside the step, the bar and the time: 1000/1000 ===== 59s 99ms/step.
+COLUMNS = 49
+# Of a number as Keras writes it: 0.0000e+00.
+NUMBER = 10
+
+
+class ProgressLine(keras.callbacks.ProgbarLogger):
+    """Counts the epochs of the whole run, and after Ctrl-C no step that was not made.
+
+    The loss and the accuracies come first; what does not fit is in metrics.jsonl and TensorBoard.
+
+    Args:
+        epochs: of the whole run.
+    """
+
+    def __init__(self, epochs):
+        super().__init__()
+        self._all_epochs = epochs
+
+    def set_params(self, params):
+        super().set_params({**params, "epochs": self._all_epochs})
+
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        self.progbar.width = BAR_WIDTH
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, fitting(logs))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.target = min(self.target, self.seen)
+        super().on_epoch_end(epoch, fitting(logs))
+
+
+def fitting(logs, columns=COLUMNS):
+    """Returns those of `logs`, dict name -> float, that fit: the loss, accuracies, the others."""
+    order = sorted(logs, key=lambda name: (name != "loss", "accuracy" not in name))
+    chosen, used = {}, 0
+    for name in order:
+        used += len(f" - {name}: ") + NUMBER
+        if used > columns:
+            break
+        chosen[name] = logs[name]
+    return chosen

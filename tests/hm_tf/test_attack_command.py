@@ -1,0 +1,126 @@
+"""python -m hm_tf.attack on the user's own images: files, numbers, mistakes."""
+
+import json
+
+import matplotlib.image
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hm_tf import attack
+from hm_tf.finished_run import FinishedRun
+
+STATES = ("before", "after", "saved file")
+
+
+@pytest.fixture(scope="module")
+def images(finished_smoke, tmp_path_factory):
+    """A gallery of 24 digits by class, the same flat, and a query of class 5 that is in none."""
+    folder = tmp_path_factory.mktemp("images")
+    test = FinishedRun(finished_smoke).test_images(25)
+    for number, (image, label) in enumerate(zip(test.images, test.labels, strict=True)):
+        data = tf.io.encode_png(image).numpy()
+        places = [f"classes/digit {label}", "flat"] if number else ["."]
+        for place in places:
+            path = folder / place / f"{number:02d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    return folder
+
+
+@pytest.fixture
+def command(finished_smoke, images, tmp_path):
+    """Returns the function (gallery, *flags) -> exit code; files go to tmp_path / "out"."""
+
+    def run(gallery, *flags):
+        where = f"--workdir={finished_smoke}", f"--gallery={images / gallery}"
+        more = f"--query={images / '00.png'}", f"--output_dir={tmp_path / 'out'}"
+        return attack.main(["attack", *where, *more, *flags])
+
+    return run
+
+
+def read(folder):
+    numbers = json.loads((folder / "attack.json").read_text())
+    assert tuple(numbers["states"]) == STATES
+    return numbers
+
+
+def pixels(path):
+    return matplotlib.image.imread(path)[..., None]
+
+
+def test_a_query_moves_a_candidate_up(command, images, finished_smoke, tmp_path, capsys):
+    candidate = images / "flat" / "20.png"
+    flags = "--attack=QA+", f"--candidate={candidate}", "--steps=8", "--eps=38.25/255", "--top=2"
+    assert command("flat", *flags) == 0
+    said, numbers = capsys.readouterr().out, read(tmp_path / "out")
+    before, after, saved = (numbers["states"][state] for state in STATES)
+    assert after["place"] < before["place"] and "without subfolders it has no classes" in said
+    assert "the query is added" in said and f"{after['place']} of 24" in said
+    assert numbers["aim"] == "20.png" and numbers["gallery"] == 25
+    # The saved file: in the ball in whole levels, and its ranking that of the file read anew.
+    clean, attacked = pixels(images / "00.png"), pixels(tmp_path / "out/adversarial.png")
+    change = np.round(255 * (attacked - clean))
+    assert 0 < np.abs(change).max() <= 38
+    network = FinishedRun(finished_smoke).network()
+    gallery = np.stack([pixels(p) for p in sorted((images / "flat").iterdir())])
+    vectors, query = (network(x)["embedding"].numpy() for x in (gallery, attacked[None]))
+    distances = np.linalg.norm(vectors - query, axis=1)
+    assert saved["place"] == 1 + np.sum(distances < distances[19])  # 01.png is the first
+    np.testing.assert_allclose(saved["distances"], np.sort(distances)[:2], atol=1e-5)
+    gray = pixels(tmp_path / "out/difference.png")
+    np.testing.assert_allclose(gray, np.clip(0.5 + change / 76.5, 0, 1), atol=1 / 255)
+    assert (tmp_path / "out/ranking.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_eps_nothing_changes_and_the_gallery_knows_the_class(command, images, tmp_path):
+    own = next((images / "classes").rglob("07.png"))
+    assert command("classes", "--attack=gtm", f"--query={own}", "--eps=0", "--top=1") == 0
+    before, after, saved = read(tmp_path / "out")["states"].values()
+    assert before["first"] == after["first"] == saved["first"]
+    assert after["moved_by"] == saved["moved_by"] == 0
+    assert set(before["measured"]) == {"GTM: R@1 %"}
+    assert before["measured"] == after["measured"]
+
+
+def test_a_candidate_moves_in_the_ranking_of_the_query(command, images, tmp_path):
+    candidate = f"--candidate={images / 'flat' / '03.png'}"
+    assert command("classes", "--attack=ca-", candidate, "--steps=8", "--top=1") == 0
+    numbers = read(tmp_path / "out")
+    assert numbers["moved"] == numbers["aim"]
+    assert numbers["moved"].endswith("/03.png")
+    before, after, _ = numbers["states"].values()
+    assert after["place"] > before["place"]
+    clean, attacked = pixels(images / "flat/03.png"), pixels(tmp_path / "out/adversarial.png")
+    assert 0 < np.abs(attacked - clean).max() <= 0.15 + 1e-6
+
+
+def harmed(tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    (tmp_path / "empty").mkdir()
+    large = tf.io.encode_png(np.zeros((9, 9, 1), np.uint8)).numpy()
+    (tmp_path / "large.png").write_bytes(large)
+
+
+MISTAKES = {
+    "attack": ("--attack=nosuch", "unknown attack 'nosuch'"),
+    "no attack": ("--attack=", "--attack is required"),
+    "workdir": ("--workdir=/nowhere", "holds no run"),
+    "no query": ("--query=TMP/nowhere.png", "cannot be read"),
+    "bad query": ("--query=TMP/bad.png", "cannot be decoded"),
+    "size": ("--query=TMP/large.png", "images of digits are 8x8"),
+    "empty gallery": ("--gallery=TMP/empty", "has no images"),
+    "top": ("--top=25", "24 images besides the query"),
+    "output": ("--output_dir=TMP/bad.png --top=1", "cannot be made"),
+    "eps": ("--eps=8", "did you mean 8/255"),
+}
+
+
+@pytest.mark.parametrize("flags, said", MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_one_line(command, tmp_path, capsys, flags, said):
+    harmed(tmp_path)
+    assert command("flat", "--attack=qa+", *flags.replace("TMP", str(tmp_path)).split()) == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error: ")]
+    assert said in line
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,164 @@
+"""Paper, ours, difference: the right row, the paper's units, and what is not comparable said."""
+
+import pytest
+from ranking_results import PRINTED, attacked, clean, result
+
+from hm_tf import published_rows
+from hm_tf.flags import resolve_train
+from hm_tf.reporting.claim import claim
+from hm_tf.reporting.cost_figure import cost_figures
+from hm_tf.reporting.paper_comparison import COMPARABLE, compare, reported_runs
+from hm_tf.reporting.paper_tables import TITLES, paper_table
+from hm_tf.reporting.recorded_scores import ALL, clean_values, paper_row, score_rows
+from robust_tf.reports.recorded_run import RecordedRun
+
+ROWS = published_rows.rows()
+ROW = published_rows.get("table5/HM[S,gLGA]&ICS/8")
+FLAGS = resolve_train(ROW.flags)
+
+
+def run(results=None, **flags):
+    results = [*clean(), *attacked()] if results is None else results
+    recorded = RecordedRun("run", results, {"flags": {**FLAGS, **flags}})
+    return reported_runs([recorded])[0]
+
+
+def changed_data(results, dataset):
+    return [
+        result(r.attack, r.metric, r.value, settings=r.attack_settings, dataset=dataset)
+        for r in results
+    ]
+
+
+def test_columns_in_the_papers_units():
+    (row,) = score_rows([*clean(), *attacked()])
+    assert {name: pytest.approx(row.values[name]) for name in PRINTED} == PRINTED
+    assert row.values["ERS"] == pytest.approx(33.455)
+    assert clean_values(clean()) == pytest.approx(
+        {"R@1": 37.2, "R@2": 47.8, "mAP": 21.4, "NMI": 48.4}
+    )
+    assert row.cells() == ("12.9", "40.9", "14.7", "33.7", "0.806", "0.487") + (
+        *("17.1", "13.2", "26.3", "2.3", "33.5"),
+    )
+
+
+def test_a_row_is_of_one_evaluation():
+    few = {"ES:R": 90.0}  # on more images, but without the other columns
+    rows = score_rows([*attacked(n=100), *attacked(few, n=5000)])
+    assert [(row.n, row.values["ES:R"]) for row in rows] == [(100, pytest.approx(17.1))]
+    later = {**PRINTED, "LTM": 50.0}
+    (row,) = score_rows([*attacked(), *attacked(later)])
+    assert row.values["LTM"] == pytest.approx(50) and row.values["ERS"] == pytest.approx(37.135)
+
+
+def test_the_paper_is_compared_with_its_own_protocol():
+    rows = score_rows([*attacked(mode="fixed"), *attacked(), *attacked(strength="strong")])
+    assert (paper_row(rows).mode, paper_row(rows).strength) == ("compat", "protocol")
+    assert paper_row(score_rows(attacked(mode="fixed"))).mode == "fixed"
+    assert paper_row(score_rows(attacked(strength="strong"))) is None
+
+
+def test_the_same_run_is_comparable_and_without_difference():
+    (found,) = compare(ROWS, [run()], resolve_train)
+    assert found.row.name in ("table5/HM[S,gLGA]&ICS/8", "table6/CUB/HM[S,gLGA]&ICS/8")
+    assert found.statement == COMPARABLE
+    lines = {name: cells for name, *cells in found.lines()}
+    assert tuple(lines) == ALL
+    assert lines["R@1"] == ["37.2", "37.2", "+0.0"]
+    assert lines["TMA"] == ["0.806", "0.806", "+0.000"]
+    assert lines["ERS"][:2] == ["33.5", "33.5"]
+
+
+def test_what_differs_is_said():
+    trained = {"model": "digits_embedding", "train_steps": 300, "seed": 4, "limit_train": 500}
+    results = changed_data([*clean(), *attacked(mode="fixed")], "digits")
+    (found,) = compare(ROWS, [run(results, dataset="digits", **trained)], resolve_train)
+    assert found.row.dataset == "CUB" and found.statement.startswith(
+        "not comparable: dataset digits"
+    )
+    for said in (
+        *("model digits_embedding, not resnet18", "train_steps 300, not 3975"),
+        *("500 training images, not all", "attacks in fixed mode"),
+    ):
+        assert said in found.statement
+    assert "seed" not in found.statement
+
+
+def test_numbers_written_in_two_ways_do_not_differ():
+    (found,) = compare(ROWS, [run(eps=str(8 / 255), learning_rates=["0.00001"])], resolve_train)
+    assert found.statement == COMPARABLE
+
+
+def test_the_nearest_eta_and_the_same_data_are_chosen():
+    (found,) = compare(ROWS, [run(pgd_steps=30)], resolve_train)
+    assert found.row.eta == 32 and "pgd_steps 30, not 32" in found.statement
+    results = changed_data([*clean(), *attacked()], "sop")
+    (found,) = compare(ROWS, [run(results)], resolve_train)
+    assert found.row.dataset == "SOP"
+
+
+def test_a_collapsed_run_has_no_score_anywhere():
+    collapsed = run([*clean(recall=0.008), *attacked(collapsed=True)])
+    (found,) = compare(ROWS, [collapsed], resolve_train)
+    assert list(found.lines())[-1] == ("ERS", "33.5", "collapsed", "-")
+    assert collapsed.rows[0].cells()[-1] == "collapsed"
+    assert "has collapsed" in claim([collapsed]) and "33.5" not in claim([collapsed])
+    lines = paper_table(5, ROWS, [collapsed])[1]
+    assert [line[-1] for line in lines if line[0].startswith("ours")] == ["collapsed"]
+    assert "ours" not in cost_figures(ROWS, [collapsed])["figure8"][1]
+
+
+def test_the_claim_names_its_threat_model_and_the_worst_case():
+    settings = {"steps": 96, "restarts": 3, "mode": "fixed", "strength": "worst"}
+    worst = result("worst case", "R@1", 0.05, settings={**settings, "over": ["ES", "LTM", "GTM"]})
+    said = claim([run([*clean(), *attacked(), worst])])
+    for part in ("8/255 (L-infinity, images in [0, 1])", "from 37.2 % to 5.0 %", "ES, LTM, GTM"):
+        assert part in said
+    assert "ERS 33.5 of 100 (compat, protocol); its columns below" in said
+    weaker = attacked({**PRINTED, "LTM": 3.2}, mode="fixed", strength="worst")
+    said = claim([run([*clean(), *attacked(), *weaker])])
+    assert "ERS 33.5 of 100 (compat, protocol), 32.5 at the lowest (fixed, worst)" in said
+    assert "makes no claim" in claim([run(clean())])
+    assert "not all ten" in claim([run([*clean(), *attacked({"ES:R": 17.1})])])
+    higher = run([*clean(), *attacked({**PRINTED, "LTM": 90.0})])
+    assert "ERS 41.1" in claim([run(), higher]) and "of 2 runs" in claim([run(), higher])
+
+
+@pytest.mark.parametrize("number", TITLES)
+def test_every_table_has_its_rows_and_ours(number):
+    header, lines, shown = paper_table(number, ROWS, [run()])
+    assert all(len(line) == len(header) for line in lines)
+    own = [row for row in ROWS if row.name.startswith(f"table{number}/")]
+    if number == 2:
+        assert len(lines) == 5 and lines[1][1:3] == ("43.9 / 5.4", "44.0 / 5.0")
+        return
+    ours = sum(
+        row.defense == "HM[S,gLGA]&ICS" and row.eta == 8 and row.dataset == "CUB" for row in own
+    )
+    assert len(lines) == len(own) + 2 * ours
+    assert shown == ({"HM[S,gLGA]&ICS"} if ours else set())
+
+
+def test_regular_training_stands_on_the_diagonal():
+    flags = {"defense": "none", "source": "random"}
+    own = [
+        result(r.attack, r.metric, r.value, settings=r.attack_settings, method="N/A[R]")
+        for r in (*clean(), *attacked())
+    ]
+    plain = run(own, **flags)
+    assert plain.eta is None and plain.cost == 1
+    assert paper_table(2, ROWS, [plain])[1][0][1] == "53.9 / 3.8; ours, cub200: 37.2 / 33.5"
+    lines = paper_table(11, ROWS, [plain])[1]
+    assert [line[1] for line in lines[:3]] == ["53.9", "37.2", "-16.7"]
+
+
+def test_cost_figures_have_the_sweeps_and_our_mark():
+    figures = cost_figures(ROWS, [run()])
+    axes = figures["figure8"][0].axes
+    found = {line.get_label(): line.get_xydata().tolist() for line in axes[0].lines}
+    assert found["HM[S,gLGA]&ICS"] == [[3, 15.2], [5, 24.6], [9, 33.5], [17, 36.0], [33, 36.0]]
+    assert found["ours: HM[S,gLGA]&ICS, cub200"] == [[9, pytest.approx(33.455)]]
+    six = {line.get_label(): len(line.get_xdata()) for line in figures["figure6"][0].axes[1].lines}
+    assert six == {"N/A[R]": 1, "ACT[R]": 5, "ACT[S]": 5, "HM[R,M]": 5, "HM[S,M]": 5}
+    seven = {line.get_label() for line in figures["figure7"][0].axes[0].lines}
+    assert seven == {"HM[S,-0.1]", "HM[S,gLGA]"}

@@ -1,0 +1,186 @@
+"""Batches, the store and the strengths, on a tiny network."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_embedding import small_images, small_network
+
+from hm_tf.evaluation import ranking_evaluation
+from hm_tf.evaluation.closing_evaluation import shared_fields
+from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, mean_cosine
+from hm_tf.evaluation.ranking_batch import Ranker
+from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
+from hm_tf.evaluation.ranking_records import strongest
+from hm_tf.evaluation.ranking_search import PGDSearch
+from hm_tf.evaluation.substitute import Substitute
+from robust_tf.attacks.pgd import PGD
+from robust_tf.data.examples import Examples
+from robust_tf.errors import RunError, UserError
+from robust_tf.evaluation.records import weights_hash
+from robust_tf.threat_model import ThreatModel
+from robust_tf.training.run_folder import RunFolder
+
+EPS = 0.05
+FACTS = {"dataset": "small", "method": "N/A[R]", "training_seed": 0, "precision": "float32"}
+
+
+def evaluation(folder, network=None, examples=None, seed=0, pgd=None, **settings):
+    network = network or small_network()
+    test_set = EmbeddedTestSet(network, examples or small_images(), batch_size=8)
+    pgd = pgd or PGD(ThreatModel(EPS), 3, EPS / 2)
+    about = shared_fields(network, seed=seed, **FACTS)
+    settings = {"batch_size": 7, **settings}
+    return RankingEvaluation(network, test_set, pgd, about, RunFolder(folder), **settings)
+
+
+@pytest.fixture
+def no_attack(monkeypatch):
+    """Instead of compiled attacks, numbers that depend on the key alone."""
+
+    def numbers(attack, *others, **settings):
+        shape = [7, 1 + len(attack.measures)]
+        return lambda images, rows, key: (
+            tf.random.stateless_uniform(shape, key),
+            tf.ones([7], tf.bool),
+        )
+
+    monkeypatch.setattr(ranking_evaluation, "compile_ranking_attack", numbers)
+
+
+def same(first, second):
+    assert first.keys() == second.keys()
+    return all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_the_size_of_the_batches_changes_nothing(tmp_path):
+    whole = evaluation(tmp_path / "a", batch_size=24).protocol("QA+", "fixed")
+    parts = evaluation(tmp_path / "b", batch_size=7).protocol("QA+", "fixed")
+    np.testing.assert_allclose(parts["rank"], whole["rank"], atol=1e-6)
+    np.testing.assert_allclose(parts["objective"], whole["objective"], atol=1e-5)
+    assert parts["rank"].shape == (24,)
+
+
+@pytest.mark.parametrize("name", ["CA-", "LTM"])
+def test_strong_is_per_query_never_weaker_in_the_objective(tmp_path, name):
+    runs = evaluation(tmp_path).strong(name, "fixed", 2)
+    best = strongest(runs)["objective"]
+    assert len(runs) == 3
+    assert (best >= runs[0]["objective"]).all()
+    assert (best > runs[0]["objective"] + 1e-4).any()
+
+
+def test_what_is_stored_is_found_by_the_same_evaluation_only(tmp_path, no_attack):
+    first = evaluation(tmp_path)
+    found = first.protocol("ES", "fixed")
+    assert first.stored == []
+    again = evaluation(tmp_path)
+    assert same(again.protocol("ES", "fixed"), found) and again.stored == ["ES fixed protocol"]
+    others = {
+        "weights": {"network": small_network(seed=1)},
+        "images": {"examples": small_images(seed=1)},
+        "steps": {"pgd": PGD(ThreatModel(EPS), 2, EPS / 2)},
+        "eps": {"pgd": PGD(ThreatModel(2 * EPS), 3, EPS / 2)},
+        "seed": {"seed": 1},
+        "fresh": {"fresh": True},
+    }
+    for change, settings in others.items():
+        other = evaluation(tmp_path, **settings)
+        other.protocol("ES", "fixed")
+        assert other.stored == [], change
+
+
+def test_further_restarts_are_added_to_those_that_are_there(tmp_path, no_attack):
+    two = evaluation(tmp_path).strong("ES", "fixed", 2)
+    three = evaluation(tmp_path).strong("ES", "fixed", 3)
+    assert all(same(old, new) for old, new in zip(two, three[:3]))
+    assert not same(three[2], three[3])
+
+
+def test_a_batch_that_is_lost_is_made_again_alike(tmp_path, no_attack):
+    found = evaluation(tmp_path).protocol("QA-", "fixed")
+    (path,) = tmp_path.glob("evaluation/*")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:2], *lines[3:]]) + "\n")
+    again = evaluation(tmp_path)
+    assert same(again.protocol("QA-", "fixed"), found) and again.stored == []
+    assert len(path.read_text().splitlines()) == len(lines)
+
+
+def test_modes_are_run_once_where_they_do_not_differ(tmp_path):
+    assert evaluation(tmp_path).attack("TMA", "compat").mode == "fixed"
+    assert evaluation(tmp_path).attack("GTM", "compat").mode == "compat"
+    twice = Examples(np.repeat(small_images(12).images, 2, axis=0), np.repeat(np.arange(4), 6))
+    assert evaluation(tmp_path, examples=twice).attack("GTT", "compat").mode == "compat"
+
+
+def test_one_trace_for_all_batches_and_restarts(tmp_path, monkeypatch):
+    traces = []
+    attack = evaluation(tmp_path).attack("TMA", "fixed")
+    select = type(attack).select
+    monkeypatch.setattr(type(attack), "select", lambda *given: traces.append(1) or select(*given))
+    evaluation(tmp_path).runs(attack, PGDSearch(PGD(ThreatModel(EPS), 2), restarts=2))
+    assert len(traces) == 1
+
+
+def test_transfer_is_made_on_the_other_network(tmp_path):
+    here, network = evaluation(tmp_path), small_network(seed=1, dimension=3)
+    there = EmbeddedTestSet(network, small_images(), batch_size=8)
+    other = Substitute("other", Ranker.of(network, there), weights_hash(network))
+    white = here.protocol("ES", "fixed")
+    black = here.protocol("ES", "fixed", other)
+    assert 0 < black["distance"].mean() < white["distance"].mean()
+
+
+def test_no_ball_no_change(tmp_path):
+    here = evaluation(tmp_path, pgd=PGD(ThreatModel(0.0), 2, 0.1))
+    found = here.protocol("ES", "fixed")
+    np.testing.assert_allclose(found["distance"], 0, atol=1e-6)
+    np.testing.assert_array_equal(found["R@1"], here.test_set.retrieval.recall_at(1))
+
+
+def test_values_that_are_not_finite_end_the_run(tmp_path):
+    here = evaluation(tmp_path)
+    for weight in here.ranker.network.weights:
+        weight.assign(np.full(weight.shape, np.nan))
+    with pytest.raises(RunError, match="TMA protocol: values of batch 0 are not finite"):
+        here.protocol("TMA", "fixed")
+
+
+def test_an_image_alone_in_its_class_is_no_query():
+    images = small_images(9, classes=4)  # class 0 has three images
+    lonely = Examples(images.images, np.where(np.arange(9) == 8, 7, images.labels))
+    test_set = EmbeddedTestSet(small_network(), lonely, batch_size=4)
+    assert test_set.queries.tolist() == list(range(8)) and len(test_set) == 9
+    assert "1 are the only one of their class" in str(test_set)
+
+
+@pytest.mark.parametrize(
+    "examples, text",
+    [
+        (small_images(8, classes=1), "in 1 classes"),
+        (small_images(4, classes=4), "of the 4 test images 0 have another one"),
+        (small_images(4, classes=2), "at least 6"),
+        (
+            Examples(np.zeros([8, 5, 5, 1], np.uint8), np.arange(8) % 2),
+            "5x5x1, the network takes 4",
+        ),
+    ],
+)
+def test_images_that_cannot_be_ranked(examples, text):
+    with pytest.raises(UserError, match=text):
+        EmbeddedTestSet(small_network(), examples, batch_size=8)
+
+
+def test_embeddings_that_are_not_of_unit_length():
+    image = keras.Input([4, 4, 1])
+    vector = keras.layers.Dense(3)(keras.layers.Flatten()(image))
+    with pytest.raises(UserError, match="not of length 1"):
+        EmbeddedTestSet(keras.Model(image, {"embedding": vector}), small_images(), batch_size=8)
+
+
+def test_the_mean_cosine_against_all_pairs():
+    vectors = np.random.default_rng(0).normal(size=[6, 3])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    pairs = [vectors[i] @ vectors[j] for i in range(6) for j in range(6) if i != j]
+    assert mean_cosine(vectors) == pytest.approx(np.mean(pairs))

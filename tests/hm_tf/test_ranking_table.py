@@ -1,0 +1,96 @@
+"""Outcomes to records to the table, without a network."""
+
+import types
+
+import numpy as np
+import pytest
+
+from hm_tf.evaluation.ranking_records import row_results, strongest, worst
+from hm_tf.evaluation.ranking_table import ranking_table
+from hm_tf.evaluation.robustness_score import COLUMNS
+from robust_tf.threat_model import ThreatModel
+
+ABOUT = {
+    "dataset": "digits",
+    "split": "test",
+    "method": "ACT[R]",
+    "model": "m",
+    "training_seed": 0,
+    "precision": "float32",
+    "seed": 0,
+    "weights_hash": "ab",
+}
+PROTOCOL = {"steps": 32, "restarts": 1, "step_size": 3 / 255, "random_start": False}
+STRONG = {"steps": 96, "restarts": 3, "random_start": True}
+
+
+def outcomes(share):
+    """Two queries; every measure is `share`, R@1 of the attacks holds for other queries."""
+    found = {}
+    for column in COLUMNS:
+        found.setdefault(column.attack, {})[column.measure] = np.full(2, share)
+    found["ES"]["R@1"], found["LTM"]["R@1"] = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    return found
+
+
+def results(share, strength, settings, collapsed=False, names=None):
+    test_set = types.SimpleNamespace(queries=np.arange(2), collapsed=collapsed)
+    found = {name: value for name, value in outcomes(share).items() if not names or name in names}
+    settings = {**settings, "mode": "fixed", "strength": strength}
+    return row_results(found, test_set, ABOUT, settings=settings, threat_model=ThreatModel(0.1))
+
+
+def test_records_of_a_row():
+    found = {(r.attack, r.metric): r for r in results(0.25, "protocol", PROTOCOL)}
+    assert len(found) == 12
+    assert found["CA+", "rank"].value == 0.25 and found["CA+", "rank"].interval is None
+    assert found["ES", "R@1"].correct == 1 and found["ES", "R@1"].n == 2
+    assert found["worst case", "R@1"].value == 0
+    assert found["worst case", "R@1"].attack_settings["over"] == ["ES", "LTM", "GTM"]
+    # Ranks 50, 75, 50, 75; cosine 75; distance 87.5; shares 50, 50, 25, 25.
+    assert found["ERS", "ERS"].value == pytest.approx(0.5625)
+    assert found["ERS", "ERS"].attack_settings["collapsed"] is False
+
+
+def test_a_subset_has_no_score():
+    found = results(0.25, "protocol", PROTOCOL, names=("CA+", "TMA"))
+    assert [(r.attack, r.metric) for r in found] == [("CA+", "rank"), ("TMA", "cosine")]
+    table = ranking_table(found)
+    assert "ERS" not in table and "R@1" not in table
+
+
+def test_the_change_from_the_protocol_to_the_strong_attack():
+    table = ranking_table(
+        results(0.25, "protocol", PROTOCOL) + results(0.2, "strong", STRONG)
+    ).splitlines()
+    cells = {line.split()[1]: " ".join(line.split()[2:]) for line in table[2:5]}
+    shown = "25.0 25.0 25.0 25.0 0.250 0.250 50.0 50.0 25.0 25.0 56.2"
+    assert cells["protocol"] == shown
+    shown = "-5.0 -5.0 -5.0 -5.0 -0.050 -0.050 +0.0 +0.0 -5.0 -5.0 -1.2"
+    assert cells["change"] == shown
+    assert max(map(len, table)) <= 100
+
+
+def test_a_collapsed_network_has_no_score():
+    both = results(1.0, "protocol", PROTOCOL, True) + results(1.0, "strong", STRONG, True)
+    table = ranking_table(both).splitlines()
+    assert [line.split()[-1] for line in table[2:5]] == ["collapsed", "collapsed", "-"]
+    assert max(map(len, table)) <= 100
+
+
+def test_the_strongest_run_is_that_of_the_highest_objective_query_by_query():
+    first = {"objective": np.array([1.0, 5.0]), "R@1": np.array([1.0, 1.0])}
+    second = {"objective": np.array([2.0, 4.0]), "R@1": np.array([0.0, 0.0])}
+    best = strongest([first, second])
+    np.testing.assert_array_equal(best["objective"], [2.0, 5.0])
+    np.testing.assert_array_equal(best["R@1"], [0.0, 1.0])
+
+
+def test_the_worst_is_by_what_is_measured():
+    first = {"objective": np.array([9.0, 9.0]), "distance": np.array([0.1, 0.4])}
+    second = {"objective": np.array([1.0, 1.0]), "distance": np.array([0.2, 0.3])}
+    for run, hits in ((first, [1.0, 1.0]), (second, [1.0, 0.0])):
+        run["R@1"] = np.array(hits)
+    found = worst("ES", [first, second])
+    np.testing.assert_array_equal(found["distance"], [0.2, 0.4])
+    np.testing.assert_array_equal(found["R@1"], [1.0, 0.0])

@@ -1,0 +1,115 @@
+"""A user's images: in the order of their names, as the network was trained on images, or refused."""
+
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf.data import gallery_folder
+from robust_tf.data.augment import Augment, ResizedCrop
+from robust_tf.data.folder import FolderInfo
+from robust_tf.data.image_files import resize
+from robust_tf.errors import UserError
+
+FIXED = types.SimpleNamespace(name="digits", image_shape=(8, 8, 1), augment=Augment())
+PHOTOS = types.SimpleNamespace(name="cub200", image_shape=(28, 28, 3), augment=ResizedCrop(28))
+FOLDER = FolderInfo("folder", (8, 8, 3), ("a", "b"), {}, "")
+
+
+def pixels(height, width, channels=3, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
+
+
+def write(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(tf.io.encode_png(image).numpy())
+    return path
+
+
+def test_subfolders_are_classes_in_the_order_of_their_names(tmp_path):
+    for name in ("b/1.png", "a/2.PNG", "a/1.jpg", ".hidden/1.png", "empty/notes.txt"):
+        write(tmp_path / name, pixels(8, 8))
+    found = gallery_folder.scan(tmp_path)
+    assert [path.name for path in found.paths] == ["1.jpg", "2.PNG", "1.png"]
+    assert found.labels.tolist() == [0, 0, 1] and found.class_names == ("a", "b")
+    assert found.class_of(2) == "b"
+
+
+def test_a_flat_folder_has_no_classes(tmp_path):
+    write(tmp_path / "2.png", pixels(8, 8))
+    write(tmp_path / "1.png", pixels(8, 8))
+    found = gallery_folder.scan(tmp_path)
+    assert [path.name for path in found.paths] == ["1.png", "2.png"]
+    assert found.labels is None and found.class_of(0) == ""
+
+
+def test_folders_that_are_no_gallery(tmp_path):
+    with pytest.raises(UserError, match="is not a folder"):
+        gallery_folder.scan(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="has no images"):
+        gallery_folder.scan(tmp_path)
+    write(tmp_path / "a/1.png", pixels(8, 8))
+    write(tmp_path / "1.png", pixels(8, 8))
+    with pytest.raises(UserError, match="images beside subfolders"):
+        gallery_folder.scan(tmp_path)
+
+
+def test_undecodable_files_are_refused_or_left_out(tmp_path):
+    for name in ("a/1.png", "b/2.png"):
+        write(tmp_path / name, pixels(8, 8, 1))
+    (tmp_path / "a/0.png").write_bytes(b"no image")
+    found = gallery_folder.scan(tmp_path)
+    with pytest.raises(UserError, match="--on_bad_image=skip"):
+        gallery_folder.read(found, FIXED)
+    left, examples = gallery_folder.read(found, FIXED, "skip")
+    assert [path.name for path in left.paths] == ["1.png", "2.png"]
+    assert left.labels.tolist() == examples.labels.tolist() == [0, 1]
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/0.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match="none of the gallery's images"):
+        gallery_folder.read(gallery_folder.scan(tmp_path / "c"), FIXED, "skip")
+
+
+def test_sizes_that_training_never_saw_are_refused(tmp_path):
+    write(tmp_path / "1.png", pixels(8, 8, 1))
+    path = write(tmp_path / "2.png", pixels(9, 7, 1))
+    message = r"images of digits are 8x8 .* another size: .*2.png \(7x9\)"
+    with pytest.raises(UserError, match=message):
+        gallery_folder.read(gallery_folder.scan(tmp_path), FIXED)
+    with pytest.raises(UserError, match=message):
+        gallery_folder.read_single(path, FIXED, "query")
+
+
+def test_photos_are_resized_as_in_training(tmp_path):
+    image = pixels(20, 30)
+    path = write(tmp_path / "1.png", image)
+    found, notice = gallery_folder.read_single(path, FOLDER, "query")
+    np.testing.assert_array_equal(found, resize(image, (8, 8, 3)).numpy() / np.float32(255))
+    assert notice == "1.png is 30x20: resized to 8x8, as in training"
+    _, examples = gallery_folder.read(gallery_folder.scan(tmp_path), FOLDER)
+    np.testing.assert_array_equal(gallery_folder.pixels_of(examples, 0), found)
+
+
+def test_windows_are_cut_from_the_middle(tmp_path):
+    image = pixels(40, 50)
+    found, notice = gallery_folder.read_single(write(tmp_path / "1.png", image), PHOTOS, "query")
+    whole = resize(image, (32, 32, 3)).numpy()
+    np.testing.assert_array_equal(found, whole[2:30, 2:30] / np.float32(255))
+    assert "resized to 32x32 and cut to its middle 28x28" in notice
+
+
+def test_an_image_of_the_networks_size_is_taken_as_it_is(tmp_path):
+    for info in (FIXED, PHOTOS, FOLDER):
+        image = pixels(*info.image_shape)
+        found, notice = gallery_folder.read_single(write(tmp_path / "1.png", image), info, "query")
+        np.testing.assert_array_equal(found, image / np.float32(255))
+        assert notice == ""
+
+
+def test_single_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(UserError, match="--query=.*nowhere.png cannot be read"):
+        gallery_folder.read_single(tmp_path / "nowhere.png", FIXED, "query")
+    (tmp_path / "1.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match="--candidate=.*cannot be decoded"):
+        gallery_folder.read_single(tmp_path / "1.png", FIXED, "candidate")

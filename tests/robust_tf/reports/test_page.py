@@ -1,0 +1,167 @@
+"""The page: everything escaped and described, nothing loaded from elsewhere, tags that match."""
+
+import base64
+import configparser
+import html.parser
+import io
+import pathlib
+import re
+
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from robust_tf.errors import UserError
+from robust_tf.reports.page import Page, Picture
+
+NASTY = "<script>alert(\"1\")</script> & 'x'"
+ROOT = pathlib.Path(__file__).parents[3]
+VOID = ("meta", "img", "br")
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects tags and text; fails where an end tag does not match."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.text = [], [], ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def figure():
+    drawn = Figure(figsize=(1, 1))
+    drawn.subplots().plot([0, 1])
+    return drawn
+
+
+def full_page(text):
+    page = Page(text, lead=text)
+    page.section(text)
+    page.paragraph(text)
+    page.code(text)
+    page.status("amber", text)
+    page.table((text, "n"), [(text, "1"), ("b", text)], caption=text)
+    page.images((text, "b"), [(text, Picture(np.zeros((4, 4, 3)), text, text))], caption=text)
+    page.figure(figure(), alt=text, caption=text)
+    with page.details(text):
+        page.paragraph(text)
+    return page
+
+
+def test_tags_match_and_text_is_escaped():
+    page = Reader(full_page(NASTY).html())
+    assert page.all("script") == []
+    assert page.text.count(NASTY) == 19  # all but the alternative texts
+    assert [image["alt"] for image in page.all("img")] == [NASTY, NASTY]
+
+
+def test_nothing_is_loaded():
+    text = full_page("x").html()
+    page = Reader(text)
+    for _, attributes in page.tags:
+        assert "style" not in attributes or "url" not in attributes["style"]
+        for name in ("src", "href", "srcset", "data"):
+            assert attributes.get(name, "#").startswith(("#", "data:image/png;base64,"))
+    assert page.all("link") == page.all("script") == page.all("iframe") == []
+    style = text[text.index("<style>") : text.index("</style>")]
+    assert "url(" not in style and "@import" not in style
+    assert "://" not in re.sub(r"data:[^\"]*", "", text)
+
+
+def test_contents_link_to_the_sections():
+    page = Page("x")
+    page.section("first")
+    page.section("second")
+    read = Reader(page.html())
+    assert [h["id"] for h in read.all("h2")] == ["section-1", "section-2"]
+    assert [a["href"] for a in read.all("a")] == ["#section-1", "#section-2"]
+    assert Reader(Page("x").html()).all("nav") == []
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda page: page.figure(figure(), alt=" ", caption="c"),
+        lambda page: page.figure(figure(), alt="a", caption=""),
+        lambda page: page.figure("figure.pdf", alt="a", caption="c"),
+        lambda page: page.images(("a",), [(Picture(np.zeros((2, 2)), ""),)]),
+        lambda page: page.status("blue", "x"),
+    ],
+    ids=["no alt", "no caption", "file type", "grid without alt", "level"],
+)
+def test_what_is_refused(add):
+    with pytest.raises(ValueError):
+        add(Page("x"))
+
+
+def test_status_says_its_level_in_words():
+    page = Page("x")
+    page.status("red", "gradients are zero")
+    assert "red gradients are zero" in Reader(page.html()).text
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 2, 1), (2, 2, 3)], ids=str)
+def test_pixels_survive(shape):
+    pixels = np.linspace(0, 1, int(np.prod(shape))).reshape(shape)
+    expected = np.round(255 * pixels).reshape(2, 2, -1)
+    for given in (pixels, np.round(255 * pixels).astype(np.uint8)):
+        page = Page("x")
+        page.images(("a",), [(Picture(given, "a"),)])
+        (image,) = Reader(page.html()).all("img")
+        data = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
+        read = matplotlib.image.imread(io.BytesIO(data), format="png")[..., :3]
+        np.testing.assert_allclose(255 * read, np.broadcast_to(expected, (2, 2, 3)), atol=0.01)
+
+
+def test_stored_figures(tmp_path):
+    for name, media in (("a.png", "image/png"), ("a.svg", "image/svg+xml")):
+        (tmp_path / name).write_bytes(b"bytes")
+        page = Page("x")
+        page.figure(tmp_path / name, alt="a", caption="c")
+        assert f'src="data:{media};base64,Ynl0ZXM="' in page.html()
+
+
+def test_numbers_stand_right_and_long_text_wraps():
+    page = Page("x")
+    header = ("name", "1 number", "signed", "range", "mixed", "remark")
+    lines = [
+        ("a", "12.5", "-3", "97.3 to 98.1", "1", "short"),
+        ("b", "1,797", "-", "-", "x", "word " * 20),
+    ]
+    page.table(header, lines)
+    kinds = ["", "number", "number", "", "", "long"]
+    read = Reader(page.html())
+    assert [cell["class"] for tag, cell in read.tags if tag in ("th", "td")] == 3 * kinds
+    assert [cell["scope"] for cell in read.all("th")] == 6 * ["col"] + 2 * ["row"]
+
+
+def test_writing(tmp_path):
+    Page("Überschrift").write(tmp_path / "new/report.html")
+    assert "Überschrift" in (tmp_path / "new/report.html").read_text(encoding="utf-8")
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file/report.html"):
+        with pytest.raises(UserError, match="cannot be written"):
+            Page("x").write(path)
+
+
+def test_the_style_is_installed():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert setup["options.package_data"]["robust_tf.reports"] == "page.css"

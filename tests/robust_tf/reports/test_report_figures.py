@@ -1,0 +1,94 @@
+"""Figures of four networks: one scale, looks that differ without colour, gray and colour, SVG."""
+
+import xml.etree.ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from robust_tf.reports.neighbour_figure import Row, neighbour_figure
+from robust_tf.reports.panels import BLUE, VERMILLION, save_figure
+from robust_tf.reports.roc_figure import roc_figure
+from robust_tf.reports.scatter_figure import Group, scatter_figure
+
+NETWORKS = ("UM", "AT", "ALP", "TLA")
+
+
+def scatter():
+    rng = np.random.default_rng(0)
+    groups = {
+        name: [
+            Group("natural", rng.normal(size=(9, 2)) * 10**size, "gray", "o"),
+            Group("in no panel", np.zeros((0, 2)), "red", "<"),
+            Group(f"attacked {name}", np.zeros((1, 2)), "red", "<"),
+        ]
+        for size, name in enumerate(NETWORKS)
+    }
+    return scatter_figure("title", groups)
+
+
+def roc():
+    rates = np.linspace(0, 1, 5)
+    panel = {name: (rates, rates ** (1 + k), 0.5 + k / 10) for k, name in enumerate(NETWORKS)}
+    return roc_figure("title", {"pgd": panel, "pgd, knowing": panel}, ("false", "true"))
+
+
+def neighbours(channels=3):
+    rng = np.random.default_rng(0)
+    images = rng.random((4, 5, 5, channels))
+    row = Row("natural", images[0], images[1:], ["cat", "cat", "dog"], np.array([1, 1, 0], bool))
+    return neighbour_figure("title", {name: [row, row] for name in NETWORKS})
+
+
+def legend(figure):
+    (found,) = figure.legends
+    return [text.get_text() for text in found.get_texts()]
+
+
+def test_scatter_panels_share_the_scale_of_the_widest_and_one_legend_of_what_is_there():
+    figure = scatter()
+    assert [axis.get_title() for axis in figure.axes] == list(NETWORKS)
+    ((low, high),) = {tuple(map(float, axis.get_xlim())) for axis in figure.axes}
+    assert {tuple(map(float, axis.get_ylim())) for axis in figure.axes} == {(low, high)}
+    points = np.concatenate(
+        [paths.get_offsets() for axis in figure.axes for paths in axis.collections]
+    )
+    assert np.abs(points).max() < high == -low < 1.3 * np.abs(points).max()
+    assert legend(figure) == ["natural", *(f"attacked {name}" for name in NETWORKS)]
+
+
+def test_curves_of_a_network_look_alike_in_all_panels_and_its_areas_are_named():
+    figure = roc()
+    assert [axis.get_title() for axis in figure.axes] == ["pgd", "pgd, knowing"]
+    looks = [
+        [(line.get_color(), line.get_linestyle()) for line in axis.lines[1:]]
+        for axis in figure.axes
+    ]
+    assert looks[0] == looks[1] and len({colour for colour, _ in looks[0]}) == 4
+    assert legend(figure)[1] == "AT: AUC 0.600 → 0.600"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_neighbours_are_framed_by_class_in_gray_and_in_colour(channels):
+    figure = neighbours(channels)
+    axes = [axis for part in figure.subfigs for axis in part.axes]
+    assert len(axes) == 4 * 2 * 4
+    shown = axes[0].images[0].get_array()
+    assert shown.shape == ((5, 5, 3) if channels == 3 else (5, 5))
+    frames = [to_hex(axis.spines["left"].get_edgecolor()).upper() for axis in axes[:4]]
+    assert frames == ["#000000", BLUE, BLUE, VERMILLION]
+    dashes = [axis.spines["left"].get_linestyle() for axis in axes[1:4]]
+    assert dashes == ["-", "-", "--"]
+
+
+@pytest.mark.parametrize("make", [scatter, roc, neighbours], ids=lambda make: make.__name__)
+def test_svg_of_four_networks_has_nothing_outside_the_page(make, tmp_path):
+    figure = make()
+    path = tmp_path / "new" / "figure.svg"
+    save_figure(figure, path)
+    root = xml.etree.ElementTree.parse(path).getroot()
+    assert root.tag.endswith("svg")
+    # What needs more room than the page would be cut off.
+    needed, page = figure.get_tightbbox(), figure.get_size_inches()
+    assert needed.x0 > -0.05 and needed.y0 > -0.05
+    assert needed.x1 < page[0] + 0.05 and needed.y1 < page[1] + 0.05

@@ -1,0 +1,136 @@
+"""Published numbers beside ours, on records made by hand and on a run folder."""
+
+import dataclasses
+import json
+
+import pytest
+
+from robust_tf.evaluation.records import Result, append_results
+from robust_tf.reports.recorded_run import RecordedRun
+from tla_tf import compare, flags, published_rows
+from tla_tf.reporting import comparison
+
+PAPER = flags.resolve_train(["--dataset=cifar10", "--method=tla"])
+ROWS = [published_rows.get(f"table1/cifar10/{method}") for method in ("at", "tla")]
+
+
+def record(attack, value, **changes):
+    threat = {} if attack == "clean" else {"eps": 8 / 255, "norm": "linf", "lower": 0, "upper": 1}
+    settings = {
+        "dataset": "cifar10",
+        "split": "test",
+        "n": 10_000,
+        "method": "tla",
+        "model": "wrn_32_10",
+        "training_seed": 0,
+        "attack": attack,
+        "attack_settings": {},
+        "threat_model": threat,
+        "metric": "accuracy",
+        "value": value,
+        "correct": None,
+        "interval": (value - 0.01, value + 0.01),
+        "precision": "float32",
+        "seed": 0,
+        "weights_hash": "w",
+        "versions": {},
+    }
+    return Result(**{**settings, **changes})
+
+
+def run(*results, **changed):
+    return RecordedRun("run", list(results), {"flags": {**PAPER, **changed}})
+
+
+def compared(*runs):
+    return comparison.compare(ROWS, list(runs), flags.resolve_train)
+
+
+def test_a_comparable_number():
+    (found,) = compared(run(record("pgd20", 0.5)))
+    assert found.line() == (
+        *("table1/cifar10/tla", "pgd20", "accuracy", "51.59", "50.00", "-1.59"),
+        *("10,000", "49.00 to 51.00", "0", "comparable"),
+    )
+
+
+def test_seeds_are_one_comparison():
+    second = dataclasses.replace(record("clean", 0.9), training_seed=7)
+    (found,) = compared(run(record("clean", 0.8)), run(second, seed=7, workdir="b"))
+    assert found.line()[4:9] == ("85.00", "-1.21", "10,000", "± 7.07 over seeds", "0,7")
+
+
+def test_what_differs_is_named_and_kept_apart():
+    short = run(record("clean", 0.4, n=100), train_steps=100, model="wrn_10_1", margin=0.05)
+    same, other = compared(run(record("clean", 0.8)), short)
+    assert same.comparability == "comparable"
+    assert other.comparability == (
+        "no: model wrn_10_1, not wrn_32_10; train_steps 100, not 80000; margin 0.05, not 0.03; "
+        "n 100, not 10,000"
+    )
+
+
+def test_flags_that_a_method_does_not_read_differ_freely():
+    at = run(record("clean", 0.8, method="at"), method="at", margin=9.0, alp_weight=3.0)
+    assert compared(at)[0].differences == ()
+    assert compared(run(record("clean", 0.8), alp_weight=3.0))[0].differences == ()
+
+
+def test_many_differences_are_cut_short():
+    changes = {"batch_size": 1, "margin": 1.0, "lambda_norm": 1.0, "weight_decay": 1.0}
+    found = run(record("clean", 0.8), **changes, reduction="sum", norm_form="x", positive="own")
+    assert compared(found)[0].comparability.endswith("; and 1 more")
+
+
+def test_another_radius_norm_or_ensemble_is_no_comparison():
+    wider = record("pgd20", 0.2, threat_model={"eps": 16 / 255, "norm": "linf"})
+    l2 = record("pgd20", 0.2, threat_model={"eps": 8 / 255, "norm": "l2"})
+    member = record("pgd20", 0.2, after=("clean",))
+    assert compared(run(wider, l2, member)) == []
+
+
+def test_transfer_names_its_source():
+    (found,) = compared(run(record("transfer-pgd7 from um", 0.7)))
+    assert found.line()[1:6:2] == ("transfer-pgd7 from um", "70.63", "-0.63")
+
+
+def test_doubt_and_ratios():
+    rows = [published_rows.get("table2/cifar10/tla/8/255")]
+    ratio = record("pgd20", 1.2, metric="separation ratio", interval=None)
+    (found,) = comparison.compare(rows, [run(ratio)], flags.resolve_train)
+    assert found.line()[3:8] == ("1.093", "1.200", "+0.107", "10,000", "-")
+    rows = [published_rows.get("table1/cifar10/tla_rn")]
+    doubtful = record("20pgd20", 0.5, method="tla_rn")
+    (found,) = comparison.compare(rows, [run(doubtful)], flags.resolve_train)
+    assert found.line()[3] == "45.55 ?"
+
+
+def test_of_repeated_measurements_the_largest_then_the_latest():
+    old = record("clean", 0.1, weights_hash="before")
+    many, again, few = (record("clean", v, n=n) for v, n in ((0.7, 9), (0.8, 9), (0.9, 3)))
+    assert RecordedRun("run", [old, many, again, few], {}).results == [again]
+
+
+def test_the_command_finds_runs_and_names_what_is_missing(tmp_path, capsys):
+    folder = tmp_path / "deep" / "run"
+    folder.mkdir(parents=True)
+    append_results(folder / "results.jsonl", [record("clean", 0.8)])
+    (folder / "config.json").write_text(json.dumps({"flags": PAPER}))
+    append_results(tmp_path / "more.jsonl", [record("clean", 0.6, method="at", model="wrn_10_1")])
+    assert compare.main(["compare", f"--runs={tmp_path},{tmp_path / 'more.jsonl'}"]) == 0
+    out = capsys.readouterr().out
+    assert "no: model wrn_10_1, not wrn_32_10; other settings of the training unknown" in out
+    assert "86.21  80.00  -6.21" in out
+    assert "no results yet: table1, cifar10, um, alp, tla_rn, tla_sa; e.g. python tools/" in out
+
+
+@pytest.mark.parametrize("kind", ["empty", "missing", "text"])
+def test_bad_input_is_one_line(kind, tmp_path, capsys):
+    (tmp_path / "text.md").write_text("text")
+    place = {"empty": tmp_path, "missing": tmp_path / "no", "text": tmp_path / "text.md"}[kind]
+    assert compare.main(["compare", f"--runs={place}"]) == 2
+    error = capsys.readouterr().err
+    expected = "neither a folder of runs nor"
+    if kind == "empty":
+        expected = "e.g. python tools/run_table.py --row=table1/cifar10/um"
+    assert expected in error and error.count("\n") == 1

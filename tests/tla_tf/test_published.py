@@ -1,0 +1,151 @@
+"""The TLA paper's tables: their sums are right, their flags exist and make what they are named after."""
+
+import configparser
+import importlib.util
+import pathlib
+
+import pytest
+from absl import flags as absl_flags
+
+import tla_tf.train
+from robust_tf.attacks.presets import TABLE1
+from robust_tf.errors import UserError
+from robust_tf.threat_model import parse_magnitude
+from tla_tf import flags, published_rows
+from tla_tf.names import METHODS
+from tla_tf.reporting.comparability import UNREAD
+
+ROOT = pathlib.Path(__file__).parents[2]
+ROWS = published_rows.rows()
+TRAINABLE = [row for row in ROWS if row.flags]
+AREA = "misclassification detection AUC, full covariance"
+# Smallest white-box accuracy of every row of table 1, computed when the table was transcribed.
+MINIMA = {
+    "mnist": {"um": 0, "at": 93.87, "alp": 94.93, "tla_rn": 96.73, "tla_sa": 95.64, "tla": 96.64},
+    "cifar10": {"um": 0, "at": 45.16, "alp": 45.97, "tla_rn": 45.55, "tla_sa": 49.15, "tla": 50.03},
+    "tiny_imagenet": {"um": 0, "at": 11.42, "alp": 9.70, "tla_rn": 11.29}
+    | {"tla_sa": 11.34, "tla": 12.47},
+}
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("run_table_tla", ROOT / "tools/run_table.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def value(name, column):
+    return published_rows.get(name).values[column]
+
+
+def test_all_tables_are_there():
+    counts = {}
+    for row in ROWS:
+        counts[row.table] = counts.get(row.table, 0) + 1
+    assert counts == {"table1": 18, "table2": 24, "table3": 9, "figure5": 8, "anchors": 31}
+    assert len({row.name for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize("dataset", MINIMA)
+def test_minima_of_table_1(dataset):
+    for method, minimum in MINIMA[dataset].items():
+        values = published_rows.get(f"table1/{dataset}/{method}").values
+        first, *white_box, last = values
+        assert first == "clean" and last.startswith("transfer-")
+        assert min(values[attack] for attack in white_box) == minimum
+
+
+def test_the_gains_that_the_paper_states():
+    gains = {
+        1.86: ("table1/mnist/tla", "table1/mnist/alp", "20pgd100"),
+        4.12: ("table1/cifar10/tla", "table1/cifar10/alp", "mim40"),
+        1.05: ("table1/tiny_imagenet/tla", "table1/tiny_imagenet/at", "cw10"),
+        3.69: ("figure5/mnist/tla", "figure5/mnist/at", AREA),
+        6.45: ("figure5/cifar10/tla", "figure5/cifar10/alp", AREA),
+    }
+    for gain, (ours, other, column) in gains.items():
+        assert value(ours, column) - value(other, column) == pytest.approx(gain)
+
+
+def test_tables_2_and_3():
+    assert value("table2/cifar10/tla/25/255", "separation ratio") == 1.390
+    assert value("table2/mnist/at/0.3", "separation ratio") == 1.308
+    attacked, natural = published_rows.get("table3/mnist/tla").cells()
+    assert (natural.attack, natural.value, natural.scale) == ("clean", 99.47, 100)
+    assert (attacked.attack, attacked.value) == ("pgd100", 96.98)
+    assert natural.metric == attacked.metric == "50-NN accuracy"
+
+
+def test_doubtful_cells():
+    found = {(row.name, column) for row in ROWS for column in row.doubtful}
+    single = {
+        ("table1/cifar10/tla_rn", "20pgd20"),
+        ("table1/tiny_imagenet/tla_rn", "mim40"),
+        ("table1/mnist/tla", "mim200"),
+    }
+    header = {(f"table1/tiny_imagenet/{method}", "pgd10") for method in METHODS}
+    assert found == single | header
+    (cell,) = [c for c in published_rows.get("table1/mnist/tla").cells() if c.doubtful]
+    assert (cell.attack, cell.value) == ("mim200", 96.64)
+
+
+@pytest.mark.parametrize("row", TRAINABLE, ids=lambda row: row.name)
+def test_flags_make_the_row_and_measure_it(row):
+    resolved = flags.resolve_train(row.flags)
+    assert (resolved["dataset"], resolved["method"]) == (row.dataset, row.method)
+    assert resolved["model"] and resolved["train_steps"] >= 80_000
+    if row.table in ("table1", "table3", "anchors"):
+        assert parse_magnitude(resolved["eps"]) == parse_magnitude(row.eps)
+    if row.table == "table1":
+        assert tuple(list(row.values)[1:-1]) == TABLE1[row.dataset]
+    module, *given = row.measure.removeprefix("python -m tla_tf.").split()
+    values = absl_flags.FlagValues()
+    {"evaluate": flags.define_evaluate, "analyze": flags.define_analyze}[module](values)
+    assert values(["command", *given]) == ["command"]
+
+
+def test_anchors():
+    mao = published_rows.get("anchors/mao2019")
+    assert (mao.values, mao.method) == ({"clean": 86.21, "standard": 47.41}, "tla")
+    assert "50.03" in mao.note
+    best = max((r for r in ROWS if r.table == "anchors"), key=lambda r: r.values["standard"])
+    assert best.name == "anchors/gowal_mnist"
+
+
+def test_flags_that_methods_do_not_read_exist():
+    known = flags.resolve_train([])
+    assert set(UNREAD) == set(METHODS)
+    assert all(names <= known.keys() for names in UNREAD.values())
+
+
+@pytest.mark.parametrize("name", ["table1/cifar10/x", "table9/x", ""])
+def test_unknown_rows(name):
+    with pytest.raises(UserError, match="there is no row"):
+        published_rows.get(name)
+
+
+def test_the_tool_trains_a_row(tool, monkeypatch, capsys):
+    called = []
+    monkeypatch.setattr(tla_tf.train, "main", lambda argv: called.append(argv) or 0)
+    assert tool.main(["--row=table1/cifar10/tla_rn", "--seed=3"]) == 0
+    assert called == [["train", "--dataset=cifar10", "--method=tla_rn", "--seed=3"]]
+    out = capsys.readouterr().out
+    assert "published, table1/cifar10/tla_rn: clean 81.02" in out and "20pgd20 45.55 ?" in out
+    assert "measure it: python -m tla_tf.evaluate --attacks=table1 --workdir=RUN" in out
+
+
+def test_the_tool_lists_what_it_can_train(tool, capsys):
+    assert tool.main(["--list"]) == 0
+    listed = set(capsys.readouterr().out.split("\n"))
+    assert {row.name for row in TRAINABLE} <= listed
+    assert "table6/CUB/HM[S,gLGA]&ICS/8" in listed and "anchors/wu2020" not in listed
+    assert tool.main(["--row=anchors/wu2020"]) == 2
+    assert "no flags of this package reproduce it" in capsys.readouterr().err
+
+
+def test_the_tables_are_installed():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert setup["options.package_data"]["tla_tf"] == "published/*.csv"

@@ -1,0 +1,157 @@
+"""The report page of the smoke run: what is in it, and what it says is missing."""
+
+import json
+import os
+import shutil
+
+import pytest
+from matplotlib.figure import Figure
+
+from robust_tf.evaluation.records import read_results
+from robust_tf.reports.panels import save_figure
+from robust_tf.reports.recorded_run import RecordedRun
+from tla_tf import evaluate, report
+from tla_tf.reporting.claim import caveats, claim, worst_case
+
+ATTACKS = "--attacks=clean,fgsm,pgd2"
+
+
+@pytest.fixture(scope="module")
+def evaluated(smoke_run, tmp_path_factory):
+    """The smoke run, evaluated with images kept, a figure and a check."""
+    folder = shutil.copytree(smoke_run, tmp_path_factory.mktemp("report") / "run")
+    given = [f"--workdir={folder}", ATTACKS, "--limit_test=40", "--save_adversarial"]
+    assert evaluate.main(["evaluate", *given]) == 0
+    save_figure(Figure(), folder / "figures" / "figure4.png")
+    weights_hash = read_results(folder / "results.jsonl")[0].weights_hash
+    about = {"n": 40, "attack": "PGD(x)", "weights_hash": weights_hash}
+    checks = [
+        {"name": "restarts", "status": "amber", "figure": "old", "advice": "", **about},
+        {"name": "restarts", "status": "red", "figure": "<b>", "advice": "do this", **about},
+        {
+            "name": "stale",
+            "status": "red",
+            "figure": "",
+            "advice": "",
+            **about,
+            "weights_hash": "x",
+        },
+    ]
+    (folder / "checks.jsonl").write_text("".join(json.dumps(check) + "\n" for check in checks))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(evaluated):
+    output = evaluated.parent / "report.html"
+    assert report.main(["report", f"--workdir={evaluated}", f"--output={output}"]) == 0
+    return output.read_text()
+
+
+def test_the_claim_has_its_threat_model(evaluated, page):
+    last = read_results(evaluated / "results.jsonl")[-1]
+    low, high = last.interval
+    assert (
+        f"TLA (digits_cnn, seed 0) classifies {100 * last.value:.2f} % of 40 digits test images "
+        f"correctly (95 % interval {100 * low:.2f} to {100 * high:.2f}) in the worst case over no "
+        "attack and fgsm, pgd2: white box, untargeted, L-infinity radius 0.15 around images in "
+        "[0, 1]."
+    ) in page
+    assert "no worst case over AutoAttack (standard) was measured" in page
+
+
+def test_checks_are_the_latest_of_these_weights(page):
+    assert '<p class="status red"><b>red</b> restarts: &lt;b&gt; → do this</p>' in page
+    assert "stale" not in page and "restarts: old" not in page
+
+
+def test_pictures_and_settings(page):
+    assert 'alt="nearest training images of an image before and after the attack: TLA"' in page
+    assert page.count('<img src="data:image/png;base64,') >= 2 + 3
+    assert "TLA, pgd2: of the first 40 test images the first" in page
+    assert "--lambda_triplet" not in page and ">lambda_triplet</th>" in page
+    assert "weights, SHA-256" in page and "://" not in page
+
+
+def test_a_run_without_images_figures_or_checks_names_the_commands(finished, tmp_path):
+    output = tmp_path / "report.html"
+    assert report.main(["report", f"--workdir={finished}", f"--output={output}"]) == 0
+    text = output.read_text()
+    assert "makes no claim: no worst case over attacks was measured; the lowest accuracy" in text
+    for command in ("--attacks=pgd20 --save_adversarial", "--checks=full", "tla_tf.analyze"):
+        assert command in text
+
+
+def test_runs_side_by_side(evaluated, finished, tmp_path):
+    rewrite(finished, seed=1)
+    output = tmp_path / "report.html"
+    given = f"--workdir={evaluated},{finished}"
+    assert report.main(["report", given, f"--output={output}"]) == 0
+    assert "<h1>TLA seed 0, TLA seed 1 on digits</h1>" in output.read_text()
+
+
+def test_the_paper_stands_beside_a_data_set_it_has(finished, tmp_path):
+    rewrite(finished, dataset="cifar10")
+    records = finished / "results.jsonl"
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    records.write_text("".join(json.dumps({**x, "dataset": "cifar10"}) + "\n" for x in lines))
+    config = finished / "config.json"
+    names = json.loads(config.read_text())
+    config.write_text(json.dumps({**names, "class_names": []}))
+    output = tmp_path / "report.html"
+    assert report.main(["report", f"--workdir={finished}", f"--output={output}"]) == 0
+    text = output.read_text()
+    assert text.count("(1) Not comparable: model digits_cnn, not wrn_32_10; train_steps 8") == 1
+    assert (
+        text.count(">no (1)</td>") == 1
+        and ">86.21</td>" in text
+        and "Where the field stands" in text
+        and "73.71" in text
+    )
+
+
+def rewrite(folder, **changes):
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config["flags"].update(changes)
+    path.write_text(json.dumps(config))
+
+
+def test_of_several_worst_cases_the_most_images_then_the_lowest(evaluated):
+    run = RecordedRun(evaluated, read_results(evaluated / "results.jsonl"), {})
+    (base,) = [result for result in run.results if result.attack == "worst case"]
+    fields = vars(base)
+
+    def worst(value, n, over):
+        return type(base)(**{**fields, "value": value, "n": n, "attack_settings": {"over": over}})
+
+    cases = [worst(0.4, 9, ["b"]), worst(0.5, 9, ["a"]), worst(0.1, 4, ["c"])]
+    assert worst_case(RecordedRun("run", cases, {})).value == 0.4
+    single = type(base)(**{**fields, "attack": "pgd20", "value": 0.2, "n": 10})
+    run = RecordedRun("run", [*cases, single], {})
+    assert ("red", "the worst case is of 9 images, pgd20 alone leaves 20.00 % of 10") in caveats(
+        run
+    )
+    square = RecordedRun("run", [worst(0.4, 9, ["clean", "square"])], {})
+    assert "black box" in claim("TLA", square)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "no run", "no records", "other data", "output"])
+def test_bad_input_is_one_line(kind, finished, unevaluated, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    given, expected = {
+        "nothing": ([], "--workdir=RUN[,RUN2,...] is required"),
+        "no run": ([f"--workdir={tmp_path}"], "holds no run"),
+        "no records": (
+            [f"--workdir={unevaluated}"],
+            "has no results yet; python -m tla_tf.evaluate",
+        ),
+        "other data": ([f"--workdir={finished},{unevaluated}"], "different data"),
+        "output": ([f"--workdir={finished}", f"--output={tmp_path}/file/x"], "cannot be written"),
+    }[kind]
+    if kind == "other data":
+        rewrite(unevaluated, dataset="mnist")
+    assert report.main(["report", *given]) == 2
+    error = capsys.readouterr().err
+    assert expected in error and error.count("\n") == 1
+    assert not os.path.exists("report.html")

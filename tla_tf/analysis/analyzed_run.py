@@ -1,0 +1,142 @@
+"""A finished run as the analyses of TLA see it: embeddings, predictions, a place for records."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from robust_tf.evaluation.accuracy_result import attack_settings
+from robust_tf.evaluation.records import (
+    Result,
+    append_results,
+    versions,
+    weights_hash,
+    wilson_interval,
+)
+from tla_tf.analysis.embeddings_under_attack import (
+    attacked_image,
+    compile_embedding,
+    embeddings_under_attack,
+)
+
+
+class AnalyzedRun:
+    """Embeds the clean and the attacked test images; the training images when they are asked for.
+
+    Attributes:
+        name: str, for panels.
+        network: the trained classifier.
+        info, test, train: `DatasetInfo` and `Examples`; `train` is None where no output needs it.
+        preset: `Preset`, the attack.
+        natural, adversarial: embeddings of clean and attacked test images, float32 [n, d].
+        predictions, adversarial_predictions: predicted classes, int64 [n].
+        results: list of `Result`, what was recorded here; `records` is the file they are in.
+
+    Args:
+        run: `FinishedRun`.
+        name, test, train, preset: see above.
+        batch_size: images embedded or attacked together.
+        seed: int, of all random draws.
+    """
+
+    def __init__(self, run, name, test, train, preset, *, batch_size, seed):
+        self.name, self.info = name, run.info
+        self.test, self.train, self.preset, self.seed = test, train, preset, seed
+        self.method = run.flags["method"]
+        self.results = []
+        self.network = run.network()
+        self._settings = {"batch_size": batch_size, "seed": seed}
+        self.records = run.folder.results
+        self._about = {
+            "dataset": run.info.name,
+            "method": self.method,
+            "training_seed": run.flags["seed"],
+            "precision": "float32",
+            "seed": seed,
+            "split": "test",
+            "model": self.network.name,
+            "weights_hash": weights_hash(self.network),
+            "versions": versions(),
+        }
+        # Compiled once: the clean function for two splits, the attack also for single images.
+        self._clean_batch = compile_embedding(self.network, None, batch_size)
+        self._attack_batch = compile_embedding(self.network, preset, batch_size)
+        self.natural, self.predictions = self._embed(test, None, self._clean_batch)
+        self.adversarial, self.adversarial_predictions = self._embed(
+            test, preset, self._attack_batch
+        )
+
+    @functools.cached_property
+    def train_embeddings(self):
+        """Embeddings of the clean training images, not augmented, float32 [n, d]."""
+        return self._embed(self.train, None, self._clean_batch)[0]
+
+    @property
+    def fooled(self):
+        """bool [n]: which attacked test images are misclassified."""
+        return self.adversarial_predictions != self.test.labels
+
+    def confusions(self):
+        """Counts of images classified right that the attack turns, int [true, predicted]."""
+        counts = np.zeros((self.info.num_classes,) * 2, np.int64)
+        turned = self.fooled & (self.predictions == self.test.labels)
+        np.add.at(counts, (self.test.labels[turned], self.adversarial_predictions[turned]), 1)
+        return counts
+
+    def attack(self, preset):
+        """Returns (embeddings float32 [n, d], predictions int64 [n]) under another `Preset`."""
+        return self._embed(self.test, preset, None)
+
+    def attacked_image(self, index):
+        """Returns the attacked test image `index`, float32 [h, w, c]."""
+        return attacked_image(
+            self.network,
+            self.test,
+            self.preset,
+            index,
+            attack_batch=self._attack_batch,
+            **self._settings,
+        )
+
+    def record(self, metric, value, n, *, preset=None):
+        """Appends one number, measured on `n` images, to the run's results.jsonl.
+
+        `preset` is the attack where it is not that of the run.
+        """
+        preset = preset or self.preset
+        self._append(metric, n, preset, value=float(value), correct=None, interval=None)
+
+    def record_count(self, metric, count, n):
+        """Appends a whole number, which tables print as such."""
+        self._append(metric, n, self.preset, value=int(count), correct=None, interval=None)
+
+    def record_share(self, metric, counted, *, attacked=True):
+        """Appends the share of bool [n] `counted`, with its interval."""
+        n, count = len(counted), int(np.sum(counted))
+        share = {"value": count / n, "correct": count, "interval": wilson_interval(count, n)}
+        self._append(metric, n, self.preset if attacked else None, **share)
+
+    def _append(self, metric, n, preset, **value):
+        result = Result(
+            metric=metric,
+            n=n,
+            attack=preset.name if preset else "clean",
+            attack_settings=attack_settings(preset, self.info.num_classes),
+            threat_model=dataclasses.asdict(preset.attack.threat_model) if preset else {},
+            **value,
+            **self._about,
+        )
+        append_results(self.records, [result])
+        self.results.append(result)
+
+    def _embed(self, examples, preset, attack_batch):
+        settings = {"attack_batch": attack_batch, **self._settings}
+        return embeddings_under_attack(self.network, examples, preset, **settings)
+
+
+def describe(runs):
+    """Returns what was measured on `runs`, for a title: data, networks, attack, number of images."""
+    first = runs[0]
+    networks = ", ".join(dict.fromkeys(run.network.name for run in runs))
+    attack = f"{first.preset.name}, {first.preset.attack.threat_model}"
+    return f"{first.info.name}, {networks}, {attack}, n={len(first.test)}"

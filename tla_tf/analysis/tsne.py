@@ -1,0 +1,47 @@
+"""t-SNE with the settings of TLA's figures."""
+
+import os
+
+import numpy as np
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+from robust_tf.errors import UserError
+
+PERPLEXITY = 15
+ITERATIONS = 5000
+# A step over fewer points is shorter than the wait of its threads for each other; the points do not
+# depend on their number.
+POINTS_PER_THREAD = 500
+
+
+def tsne(embeddings, seed):
+    """Returns the points of float [n, d] in the plane, float32 [n, 2].
+
+    Unit vectors, cosine distance, perplexity 15, learning rate 20, 5000 iterations, patience 800
+    (TLA, figures 1 and 2, authors' code).
+
+    Args:
+        embeddings: float [n, d].
+        seed: int.
+
+    Raises:
+        UserError: not more images than neighbours.
+    """
+    if len(embeddings) <= PERPLEXITY:
+        raise UserError(
+            f"t-SNE with perplexity {PERPLEXITY} needs more images than these {len(embeddings)}; "
+            "use more test images (--limit_test)"
+        )
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    model = TSNE(
+        perplexity=PERPLEXITY,
+        learning_rate=20,
+        max_iter=ITERATIONS,
+        n_iter_without_progress=800,
+        metric="cosine",
+        random_state=seed,
+    )
+    threads = min(1 + len(embeddings) // POINTS_PER_THREAD, os.cpu_count())
+    with threadpool_limits(threads, user_api="openmp"):
+        return model.fit_transform(embeddings / np.maximum(lengths, 1e-12))

@@ -1,0 +1,1 @@
+"""Accuracy under attack: what is run, stored and checked."""

@@ -1,0 +1,113 @@
+"""From the names given to --attacks to the columns of the table."""
+
+import dataclasses
+
+from robust_tf.attacks import presets
+from robust_tf.attacks.presets import Preset
+from robust_tf.errors import UserError
+from robust_tf.reports.cleverhans_comparison import counterpart
+
+CLEAN = "clean"
+ENSEMBLE = "standard"
+TRANSFER = "transfer"
+# Ends the names of attacks whose images are rounded to 8 bits.
+ROUNDED = "-rounded"
+# Steps of the black-box column of TLA, table 1; other datasets take those of CIFAR-10.
+BLACK_BOX = {"mnist": "pgd100", "cifar10": "pgd7", "tiny_imagenet": "pgd10"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """One attack to run.
+
+    Attributes:
+        name: of the attack.
+        preset: its `Preset`; None for clean images.
+        ensemble: name of the ensemble it is run as a member of, after those before it; None alone.
+        substitute: name of the substitute that the images are made on; None for the network.
+    """
+
+    name: str
+    preset: Preset | None
+    ensemble: str | None = None
+    substitute: str | None = None
+
+
+def attack_columns(
+    names, threat_model, dataset, substitutes=(), *, mim_form="accumulate", round_pixels=False
+):
+    """Returns the list of `Column` that the names stand for, in order, each once.
+
+    Groups are replaced by their members (`presets.expand`); those of "standard" stay an ensemble,
+    those of "cleverhans" follow our attacks of the same kind.
+    "transfer" attacks every substitute with the PGD of the black-box column of TLA's table 1 and
+    evaluates its images here; "transfer-NAME" does so with the attack NAME. It is appended where
+    there are substitutes and no name asks for them.
+    Another form of momentum than TLA's and rounding show in the names: mim40-ema, pgd20-rounded.
+
+    Args:
+        names: list of str.
+        threat_model: `ThreatModel`.
+        dataset: name of the dataset, which decides on steps.
+        substitutes: their names.
+        mim_form: see `Momentum`.
+        round_pixels: whether attacked images are rounded to 8 bits.
+
+    Raises:
+        UserError: no name, unknown names, a transfer without substitutes.
+    """
+    if not names:
+        raise UserError("no attack was named; e.g. --attacks=clean,fgsm,pgd20")
+    transfers = [name for name in names if name.partition("-")[0] == TRANSFER]
+    if transfers and not substitutes:
+        raise UserError(f"attack '{transfers[0]}' needs --substitute=RUN, the run to transfer from")
+    if substitutes and not transfers:
+        names = [*names, TRANSFER]
+
+    def preset_of(name):
+        return _titled(presets.get(name, threat_model, mim_form), round_pixels)
+
+    columns, unknown = [], []
+    for name in names:
+        try:
+            columns += _columns_of(name, preset_of, dataset, substitutes)
+        except ValueError:
+            unknown.append(repr(name))
+    if unknown:
+        raise UserError(
+            f"unknown attacks: {', '.join(unknown)}; allowed: {CLEAN}, {presets.ALLOWED}; with "
+            f"--substitute {TRANSFER}, {TRANSFER}-NAME"
+        )
+    return list({(c.name, c.ensemble): c for c in columns}.values())
+
+
+def _titled(preset, rounded):
+    """The preset, rounded or not, with what is not the default in its name."""
+    momentum = getattr(preset.attack, "momentum", None)
+    form = f"-{momentum.form}" if momentum and momentum.form != "accumulate" else ""
+    name = f"{preset.name}{form}{ROUNDED if rounded else ''}"
+    return dataclasses.replace(preset, name=name, rounded=rounded)
+
+
+def _columns_of(name, preset_of, dataset, substitutes):
+    if name == CLEAN:
+        return [Column(name, None)]
+    kind, _, attack = name.partition("-")
+    if kind == TRANSFER:
+        attack = attack or BLACK_BOX.get(dataset, BLACK_BOX["cifar10"])
+        preset = preset_of(attack)
+        named = {source: f"{TRANSFER}-{preset.name} from {source}" for source in substitutes}
+        return [
+            Column(title, dataclasses.replace(preset, name=title), substitute=source)
+            for source, title in named.items()
+        ]
+    # The columns of table 1 begin with clean images, which are no attack.
+    first = [Column(CLEAN, None)] if name == "table1" else []
+    members = presets.expand([name], dataset)
+    if name == "cleverhans":
+        members = [*map(counterpart, members), *members]
+    found = [preset_of(member) for member in members]
+    ensemble = None
+    if name == ENSEMBLE:
+        ensemble = ENSEMBLE + (ROUNDED if found[0].rounded else "")
+    return first + [Column(preset.name, preset, ensemble) for preset in found]

@@ -1,0 +1,86 @@
+"""--checks: whether the numbers of an evaluation can be believed, as lines and records."""
+
+import dataclasses
+import functools
+import json
+
+from tqdm import tqdm
+
+from robust_tf.attacks import presets
+from robust_tf.attacks.objectives import CrossEntropy
+from robust_tf.evaluation.records import versions
+from robust_tf.evaluation.robust_accuracy import correct_predictions
+from robust_tf.evaluation.run_checks import CheckRun
+
+# --checks level -> images, queries of the attack without gradients.
+LEVELS = {"quick": (256, 1000), "full": (1000, 5000)}
+
+
+def claimed_attack(columns, threat_model):
+    """Returns the `Preset` that a claim rests on: the longest PGD among the columns, else pgd20.
+
+    Only on the network itself, on the cross entropy and without momentum, which the checks vary.
+    """
+    candidates = [
+        column.preset
+        for column in columns
+        if column.preset and column.preset.objective_factory is CrossEntropy
+        if column.substitute is None and column.preset.attack.momentum is None
+    ]
+    longest = max(candidates, key=lambda preset: preset.attack.steps, default=None)
+    return longest or presets.get("pgd20", threat_model)
+
+
+def check_evaluation(evaluation, claim, level, *, batch_size, undefended):
+    """Runs the checks, appends them to `checks.jsonl` and returns their lines.
+
+    Attacks that the evaluation, or an earlier one, ran on all images are not run again; the others
+    are stored as those of an evaluation are.
+
+    Args:
+        evaluation: `ClassifierEvaluation`.
+        claim: see `claimed_attack`.
+        level: "quick" or "full".
+        batch_size: images per attacked batch.
+        undefended: network without defense, or None.
+    """
+    images, queries = LEVELS[level]
+    part = evaluation.of_first(images)
+    seed, n = evaluation.about["seed"], len(part.examples)
+    settings = {"batch_size": min(batch_size, n), "seed": seed}
+    attack_undefended = functools.partial(correct_predictions, undefended, part.examples)
+    with tqdm(desc="checks", unit=" attacks") as bar:
+        run = CheckRun(
+            evaluation.network,
+            part.examples,
+            claim,
+            functools.partial(_measure, part, bar),
+            stored=functools.partial(_stored, evaluation, n),
+            queries=queries,
+            undefended=undefended
+            and functools.partial(attack_undefended, progress=False, **settings),
+            **settings,
+        )
+        found = run.run()
+    about = {"n": n, "attack": str(claim.attack), **evaluation.about, "versions": versions()}
+    about["threat_model"] = dataclasses.asdict(claim.attack.threat_model)
+    with (evaluation.folder / "checks.jsonl").open("a") as file:
+        file.writelines(json.dumps({**check._asdict(), **about}) + "\n" for check in found)
+    return "\n".join([f"checks of {claim.attack} on {n} images:", *map(_line, found)])
+
+
+def _measure(evaluation, bar, preset, standing=None):
+    bar.set_postfix_str(preset.name)
+    correct = evaluation.correct(preset, standing)
+    bar.update()
+    return correct
+
+
+def _stored(evaluation, n, preset):
+    correct = evaluation.stored(preset)
+    return None if correct is None else correct[:n]
+
+
+def _line(check):
+    advice = "" if check.status == "green" else f" -> {check.advice}"
+    return f"{check.status:<5}  {check.name}: {check.figure}{advice}"

@@ -1,0 +1,63 @@
+"""python -m tla_tf.report --workdir=RUN[,RUN2,...] --output=report.html: one page on trained runs.
+
+The claim with its threat model, the paper's numbers beside ours, checks, figures, attacked images,
+curves, settings. The page opens from the disk and loads nothing. It shows what train, evaluate and
+analyze have stored; what they have not made yet it names, with the command.
+"""
+
+import sys
+
+from robust_tf import command_line
+from robust_tf.errors import UserError
+from tla_tf import flags
+
+
+def main(argv=None):
+    """Runs the command; returns its exit code."""
+    return command_line.run(argv, define=flags.define_report, body=report, about=__doc__)
+
+
+def report(options):
+    """Writes the page."""
+    if not options.workdir:
+        raise UserError("--workdir=RUN[,RUN2,...] is required: folders of evaluated runs")
+    from robust_tf.reports.page import Page
+    from tla_tf import published_rows
+    from tla_tf.reporting import comparison
+    from tla_tf.reporting import report_sections as sections
+    from tla_tf.reporting.claim import claim
+
+    runs = _runs(options)
+    recorded = [run.recorded for run in runs]
+    rows = published_rows.rows()
+    comparisons = comparison.compare(rows, recorded, flags.resolve_train)
+    names = ", ".join(run.name for run in runs)
+    lead = " ".join(claim(run.name, run.recorded) for run in runs)
+    page = Page(f"{names} on {runs[0].finished.info.name}", lead)
+    sections.add_table_1(page, runs, rows, comparisons)
+    sections.add_checks(page, runs)
+    sections.add_analyses(page, runs, comparisons)
+    sections.add_images(page, runs)
+    sections.add_training(page, runs)
+    page.write(options.output)
+    print(f"report: {options.output}")
+
+
+def _runs(options):
+    from robust_tf.reports.recorded_run import recorded_run
+    from tla_tf.comparable_runs import comparable_runs, panel_names
+    from tla_tf.reporting.report_sections import ReportedRun
+
+    finished = comparable_runs(options.workdir, options.data_dir)
+    recorded = [recorded_run(run.folder.path) for run in finished]
+    for run in recorded:
+        if not run.results:
+            raise UserError(
+                f"{run.path} has no results yet; python -m tla_tf.evaluate --workdir={run.path} "
+                "makes them"
+            )
+    return list(map(ReportedRun, panel_names(finished), finished, recorded))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

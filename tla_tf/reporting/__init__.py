@@ -1,0 +1,1 @@
+"""Comparisons and pages, made of stored records."""

@@ -1,0 +1,86 @@
+"""Clean image, attacked image and their difference, of what an evaluation has kept."""
+
+import json
+
+import numpy as np
+
+from robust_tf.data import registry as data
+from robust_tf.errors import UserError
+from robust_tf.evaluation.outcome_store import examples_hash
+from robust_tf.evaluation.records import weights_hash
+from robust_tf.evaluation.robust_accuracy import filled_batch
+from robust_tf.reports.page import Picture
+
+HEADER = ("clean", "attacked", "difference")
+SEARCHED = 100  # images that are looked through
+FALLEN, STANDING = 4, 2
+
+
+def adversarial_grid(run):
+    """Returns (caption, rows) for a page: the first images that fall, and the first that stand.
+
+    Nothing is attacked: the images are those of RUN/adversarial, and the network is only shown them.
+
+    Args:
+        run: `FinishedRun` with images `kept`; those of the attack of the most steps are shown.
+
+    Raises:
+        UserError: the data cannot be read, or the images are of other data or another network.
+    """
+    path, identity = max(kept(run).items(), key=lambda item: _effort(item[1]["settings"]))
+    with np.load(path) as file:
+        stored = file["images"]
+    examples = data.load(run.info.name, "test", limit=len(stored), **run.reading)
+    network = run.network()
+    if identity["examples"] != examples_hash(examples):
+        raise UserError(f"the images kept in {run.folder.path} are of other test data")
+    if identity["weights_hash"] != weights_hash(network):
+        raise UserError(f"the images kept in {run.folder.path} were made for other weights")
+    count = min(SEARCHED, len(stored))
+    clean, labels = (v.numpy() for v in filled_batch(examples, np.arange(count), count, network))
+    before, after = (_predictions(network, images) for images in (clean, stored[:count]))
+    fallen = np.flatnonzero((before == labels) & (after != labels))[:FALLEN]
+    standing = np.flatnonzero((before == labels) & (after == labels))[:STANDING]
+    names = run.info.class_names
+    rows = [
+        _row(clean[i], stored[i], *(names[k] for k in (labels[i], before[i], after[i])))
+        for i in (*fallen, *standing)
+    ]
+    caption = (
+        f"{identity['attack']}: of the first {count} test images the first {len(fallen)} that fall "
+        f"and the first {len(standing)} that withstand. Difference: grey is unchanged, black and "
+        "white are the largest change of that image."
+    )
+    return caption, rows
+
+
+def kept(run):
+    """Returns dict path -> identity of the attacks on all test images that were kept."""
+    found = {}
+    for path in sorted((run.folder.path / "adversarial").glob("*.npz")):
+        with np.load(path) as stored:
+            if stored["attacked"].all():
+                found[path] = json.loads(str(stored["identity"]))
+    return found
+
+
+def _effort(settings):
+    return settings.get("restarts", 1) * settings.get("steps", 1)
+
+
+def _predictions(network, images):
+    return np.argmax(network(images, training=False)["logits"], axis=-1)
+
+
+def _row(clean, attacked, label, before, after):
+    change = attacked - clean
+    largest = max(np.abs(change).max(), 1e-6)
+    return (
+        Picture(clean, f"a clean image of {label}", f"{label}, classified as {before}"),
+        Picture(attacked, f"the same image attacked, {after}", f"classified as {after}"),
+        Picture(
+            0.5 + 0.5 * change / largest,
+            f"the change, amplified {0.5 / largest:.3g} times",
+            f"× {0.5 / largest:.3g}; largest {largest:.3g}",
+        ),
+    )

@@ -1,0 +1,84 @@
+"""What a run claims, in one sentence with its threat model."""
+
+from robust_tf.threat_model import format_magnitude, parse_magnitude
+from tla_tf.evaluation.attack_columns import ENSEMBLE
+from tla_tf.evaluation.classifier_evaluation import WORST_CASE
+
+_NORMS = {"linf": "L-infinity", "l2": "L2"}
+# Attacks that do not see the gradients of the network.
+_BLACK_BOX = ("clean", "square", "transfer")
+
+
+def worst_case(run):
+    """Returns the `Result` that a run claims, None if it has none.
+
+    The worst case in the ball of the training; of several that over the most images, then the
+    lowest.
+
+    Args:
+        run: `RecordedRun`.
+    """
+    found = [result for result in run.results if result.attack == WORST_CASE]
+    own = [result for result in found if _in_ball(result, run.flags)]
+    return min(own or found, key=lambda result: (-result.n, result.value), default=None)
+
+
+def claim(name, run):
+    """Returns the sentence.
+
+    Args:
+        name: str, of the run.
+        run: `RecordedRun`.
+    """
+    result = worst_case(run)
+    if result is None or not result.threat_model:
+        return f"{name} makes no claim: no worst case over attacks was measured{_lowest(run)}."
+    low, high = result.interval
+    attacks = [attack for attack in result.attack_settings["over"] if attack != "clean"]
+    access = "black box" if all(map(_is_black_box, attacks)) else "white box"
+    threat = result.threat_model
+    ball = f"{_NORMS[threat['norm']]} radius {format_magnitude(threat['eps'])}"
+    return (
+        f"{name} ({result.model}, seed {result.training_seed}) classifies {100 * result.value:.2f} % "
+        f"of {result.n:,} {result.dataset} test images correctly (95 % interval {100 * low:.2f} to "
+        f"{100 * high:.2f}) in the worst case over no attack and {', '.join(attacks)}: {access}, "
+        f"untargeted, {ball} around images in [{threat['lower']:g}, {threat['upper']:g}]."
+    )
+
+
+def caveats(run):
+    """Returns what weakens the claim, list of (level of a status line, str).
+
+    Args:
+        run: `RecordedRun`.
+    """
+    result, found = worst_case(run), []
+    if result is None or ENSEMBLE not in result.attack_settings["over"]:
+        found.append(("amber", f"no worst case over AutoAttack ({ENSEMBLE}) was measured"))
+    for other in run.results if result else ():
+        same_ball = other.threat_model == result.threat_model
+        if other.metric == "accuracy" and other.n > result.n and same_ball:
+            level = "red" if other.value < result.value else "amber"
+            seen = f"{other.column} alone leaves {100 * other.value:.2f} % of {other.n:,}"
+            found.append((level, f"the worst case is of {result.n:,} images, {seen}"))
+    return found
+
+
+def _lowest(run):
+    """The lowest accuracy under one attack, as the end of a sentence."""
+    attacked = [r for r in run.results if r.metric == "accuracy" and r.threat_model]
+    if not attacked:
+        return ""
+    result = min(attacked, key=lambda result: result.value)
+    share = f"{100 * result.value:.2f} % of {result.n:,} {result.dataset} test images"
+    return f"; the lowest accuracy under one attack, {result.column}, is {share}"
+
+
+def _is_black_box(attack):
+    return attack.startswith(_BLACK_BOX)
+
+
+def _in_ball(result, flags):
+    eps = flags.get("eps")
+    ball = result.threat_model.get("eps"), result.threat_model.get("norm")
+    return eps is None or ball == (parse_magnitude(eps), flags.get("norm"))

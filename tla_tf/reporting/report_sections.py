@@ -1,0 +1,188 @@
+"""The sections of the report page, each made of what runs have stored."""
+
+from typing import NamedTuple
+
+from robust_tf.errors import UserError
+from robust_tf.reports import accuracy_table, measurement_table
+from robust_tf.reports.recorded_run import RecordedRun
+from robust_tf.reports.training_curves import training_curves
+from tla_tf.finished_run import FinishedRun
+from tla_tf.published_rows import ANCHORS
+from tla_tf.reporting import adversarial_grid
+from tla_tf.reporting.claim import caveats
+from tla_tf.reporting.comparison_section import add_comparisons
+
+QUANTITIES = {
+    "loss": ["loss"],
+    "accuracy on training batches, attacked; um: clean": ["robust_accuracy", "accuracy"],
+    "accuracy on held-out images, PGD-10": ["held_out_pgd10"],
+}
+# Columns in sight on a phone too.
+FIRST = ("attack", "accuracy %", "95% interval", "n")
+FIGURES = {
+    "figure1": "t-SNE of the embeddings of natural and of attacked images of one class",
+    "figure2": "t-SNE of two classes and of images of the one taken for the other",
+    "figure4": "nearest training images of an image before and after the attack",
+    "figure5": "ROC curves of the detection of misclassified images",
+}
+
+
+class ReportedRun(NamedTuple):
+    """A run in the report.
+
+    Attributes:
+        name: str, unlike that of every other.
+        finished: `FinishedRun`, its network and data.
+        recorded: `RecordedRun`, its results.
+    """
+
+    name: str
+    finished: FinishedRun
+    recorded: RecordedRun
+
+
+def add_table_1(page, runs, rows, comparisons):
+    """Paper, ours, difference; below it everything that was measured."""
+    dataset = runs[0].finished.info.name
+    page.section("Accuracy, paper and ours")
+    found = [item for item in comparisons if item.row.table == "table1"]
+    if found:
+        add_comparisons(page, found, "table 1 of the paper, accuracy in %")
+    else:
+        page.paragraph(
+            f"Table 1 of the paper has no numbers that can stand beside these ({dataset})."
+        )
+    for row, columns in _unmeasured(runs, rows, found):
+        page.paragraph(f"No results yet in {row.name}: {', '.join(columns)}; this measures them:")
+        page.code(f"{row.measure} --workdir=RUN --substitute=RUN2")
+    for run in runs:
+        accuracies = [r for r in run.recorded.results if r.metric == "accuracy"]
+        cells = list(map(accuracy_table.accuracy_cells, accuracies))
+        columns = [accuracy_table.HEADER.index(column) for column in FIRST]
+        columns += sorted(set(range(len(accuracy_table.HEADER))) - set(columns))
+        header, *lines = ([line[c] for c in columns] for line in (accuracy_table.HEADER, *cells))
+        page.table(header, lines, caption=f"{run.name}: all accuracies")
+    _add_anchors(page, [row for row in rows if (row.table, row.dataset) == (ANCHORS, dataset)])
+
+
+def _unmeasured(runs, rows, found):
+    """(row, its columns without a result) of the methods of the runs in table 1."""
+    methods = {(run.finished.info.name, run.finished.flags["method"]) for run in runs}
+    own = [r for r in rows if r.table == "table1" and (r.dataset, r.method) in methods]
+    done = {(item.row.name, item.cell.attack) for item in found}
+    missing = [(row, [c for c in row.values if (row.name, c) not in done]) for row in own]
+    return [(row, columns) for row, columns in missing if columns]
+
+
+def _add_anchors(page, anchors):
+    """The best-known numbers of the field on the data set."""
+    if not anchors:
+        return
+    cells = [
+        (row.name.split("/")[1], f"{row.norm} {row.eps}", *_anchor_values(row), row.note)
+        for row in anchors
+    ]
+    with page.details("Where the field stands: AutoAttack, RobustBench of March 2025"):
+        header = ("defense", "threat model", "clean %", "AutoAttack %", "remark")
+        page.table(header, cells)
+
+
+def _anchor_values(row):
+    return tuple(f"{row.values[c]:.2f}" if c in row.values else "-" for c in ("clean", "standard"))
+
+
+def add_checks(page, runs):
+    """The sanity checks of the evaluation as coloured lines."""
+    page.section("Can the numbers be believed?")
+    for run in runs:
+        command = (
+            f"python -m tla_tf.evaluate --workdir={run.recorded.path} --attacks=clean,standard"
+        )
+        for level, caveat in caveats(run.recorded):
+            page.status(level, f"{run.name}: {caveat}")
+        checks = run.recorded.checks()
+        if caveats(run.recorded) or not checks:
+            page.code(f"{command} --checks=full")
+        if not checks:
+            page.paragraph(f"{run.name}: no checks yet; the command above makes them.")
+            continue
+        page.paragraph(f"{run.name}: checks of {checks[0]['attack']} on {checks[0]['n']:,} images.")
+        for check in checks:
+            advice = "" if check["status"] == "green" else f" → {check['advice']}"
+            page.status(check["status"], f"{check['name']}: {check['figure']}{advice}")
+
+
+def add_analyses(page, runs, comparisons):
+    """Numbers and figures of `tla_tf.analyze`."""
+    page.section("The space of embeddings")
+    measured = [r for run in runs for r in run.recorded.results if r.metric != "accuracy"]
+    found = [item for item in comparisons if item.row.table not in ("table1", ANCHORS)]
+    if found:
+        add_comparisons(page, found, "tables 2, 3 and figure 5 of the paper, shares in %")
+    if measured:
+        cells = list(map(measurement_table.measurement_cells, measured))
+        page.table(measurement_table.HEADER, cells, caption="all numbers of the analyses")
+    paths = [path for run in runs for path in _figures(run.recorded.path)]
+    for path in paths:
+        made = FIGURES.get(path.stem, path.stem)
+        numbers = [_described(r) for r in measured if path.stem == "figure5" and "AUC" in r.metric]
+        alt = "; ".join([f"{made}: {', '.join(run.name for run in runs)}", *numbers])
+        page.figure(path, alt=alt, caption=f"{path.stem}: {made}.")
+    if not measured and not paths:
+        folders = ",".join(str(run.recorded.path) for run in runs)
+        page.paragraph("Not analysed yet; this does it:")
+        page.code(f"python -m tla_tf.analyze --workdir={folders}")
+
+
+def _figures(folder):
+    return sorted(p for p in folder.glob("figures/*") if p.suffix in (".png", ".svg"))
+
+
+def _described(result):
+    """The area under a curve, for those who do not see it."""
+    return f"{result.method} seed {result.training_seed}, {result.attack}: AUC {result.value:.3f}"
+
+
+def add_images(page, runs):
+    """Attacked images beside the clean ones."""
+    page.section("Attacked images")
+    for run in runs:
+        if not adversarial_grid.kept(run.finished):
+            folder = run.recorded.path
+            page.paragraph(f"{run.name}: no attacked images were kept; this makes and keeps them:")
+            page.code(
+                f"python -m tla_tf.evaluate --workdir={folder} --attacks=pgd20 --save_adversarial"
+            )
+            continue
+        try:
+            caption, rows = adversarial_grid.adversarial_grid(run.finished)
+        except UserError as error:
+            page.paragraph(f"{run.name}: {error}")
+            continue
+        page.images(adversarial_grid.HEADER, rows, caption=f"{run.name}, {caption}")
+
+
+def add_training(page, runs):
+    """Curves and settings, every flag and version."""
+    page.section("Training and settings")
+    figure = training_curves({run.name: run.recorded.metrics() for run in runs}, QUANTITIES)
+    if figure is not None:
+        names = ", ".join(run.name for run in runs)
+        alt = f"Loss and accuracy against the number of updates: {names}"
+        page.figure(figure, alt=alt, caption="Course of training, means between log lines.")
+    for run in runs:
+        _add_settings(page, run)
+
+
+def _add_settings(page, run):
+    config, result = run.recorded.config, run.recorded.results[-1]
+    with page.details(f"{run.name}: settings and versions"):
+        page.code(f"python -m tla_tf.train --flagfile={run.recorded.path / 'flags.txt'}")
+        versions = {"commit": config.get("commit"), **config["versions"]}
+        versions["weights, SHA-256"] = result.weights_hash
+        page.table(("of the training", "version"), _lines(versions))
+        page.table(("flag", "value"), _lines(config["flags"]))
+
+
+def _lines(values):
+    return [(name, "-" if value is None else str(value)) for name, value in values.items()]

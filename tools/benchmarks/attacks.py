@@ -1,0 +1,91 @@
+"""Attacks on a classifier against bare passes, against cleverhans, and in bfloat16."""
+
+import tensorflow as tf
+
+from benchmarks import restarts, rounds
+from benchmarks.classifiers import classifiers, in_bfloat16
+from benchmarks.passes import input_gradient_pass, waiting
+from benchmarks.peak_memory import HOW, mebibytes, peak_memory
+from benchmarks.recipe_flags import examples_and_info
+from benchmarks.tla_batches import batches
+from robust_tf import randomness
+from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
+from robust_tf.attacks.objectives import CrossEntropy
+from tla_tf import config
+
+
+def run(options):
+    """Measures and prints."""
+    found = classifiers(options, train=options.restarts > 0)
+    _measure_steps(found[0], options)
+    if options.restarts:
+        restarts.measure(found, options)
+
+
+def _measure_steps(classifier, options):
+    """One run of PGD on one batch, by us and by cleverhans, against one pass."""
+    flags = classifier.options
+    print(
+        f"{classifier.name}, {flags.model}, {flags.batch_size} images of {flags.dataset}, "
+        f"{flags.attack_steps} attack steps; {rounds.conditions(options.rounds)}"
+    )
+    batch = _batch(classifier, options)
+    rows = {}
+    for precision, network in (
+        ("float32", classifier.network),
+        ("bfloat16", in_bfloat16(classifier)),
+    ):
+        rows.update(_rows(config.inner_attack(flags), network, batch, precision))
+    print(f"\nPeak memory of the first call, compilation included, {HOW}:")
+    for name, row in rows.items():
+        print(f"{name}: {mebibytes(peak_memory(row))}")
+    seconds = rounds.measure(rows, options.rounds)
+    rounds.show_times(seconds)
+    rounds.show_ratios(_ratios(seconds, flags.attack_steps))
+
+
+def _batch(classifier, options):
+    """A training batch of the run; from random images where there are no others."""
+    flags = classifier.options
+    flags.data_dir = options.data_dir or flags.data_dir
+    examples, info = examples_and_info(flags)
+    return next(batches(flags, examples, info))
+
+
+def _rows(attack, network, batch, precision):
+    """Bare pass, PGD and cleverhans' PGD; the latter in float32 only."""
+    images, labels = batch["image"], batch["label"]
+
+    def logits_fn(images):
+        return network(images, training=False)["logits"]
+
+    objective = CrossEntropy(logits_fn, labels)
+
+    @tf.function(autograph=False)
+    def craft(images):
+        return attack(objective, images, key=randomness.key(0, 0, "benchmark"))
+
+    rows = {
+        f"bare pass, {precision}": waiting(input_gradient_pass(objective), images),
+        f"PGD, {precision}": waiting(craft, images),
+    }
+    if precision == "float32":
+        theirs = CleverhansAttack("pgd", attack.threat_model, attack.steps, attack.step_size)
+        rows["PGD, cleverhans"] = waiting(theirs, logits_fn, images, labels)
+    return rows
+
+
+def _ratios(seconds, steps):
+    bare, ours, theirs = (
+        seconds[name] for name in ("bare pass, float32", "PGD, float32", "PGD, cleverhans")
+    )
+    return [
+        ("PGD step / bare pass", ours / steps / bare, "<= 1.10"),
+        (
+            "PGD step / bare pass, bfloat16",
+            seconds["PGD, bfloat16"] / steps / seconds["bare pass, bfloat16"],
+            "<= 1.10",
+        ),
+        ("cleverhans' PGD / ours", theirs / ours, ""),
+        ("PGD in float32 / in bfloat16", ours / seconds["PGD, bfloat16"], ">= 2"),
+    ]

@@ -1,0 +1,84 @@
+"""The classifiers that attacks are measured on: finished runs, or trained here."""
+
+import types
+from typing import Any, NamedTuple
+
+import keras
+
+from benchmarks.recipe_flags import changed, examples_and_info, has_data
+from benchmarks.tla_batches import batches, network
+from benchmarks.train_step import train_step
+from robust_tf.data import registry
+from robust_tf.errors import UserError
+from tla_tf import config
+from tla_tf.finished_run import FinishedRun
+
+
+class Classifier(NamedTuple):
+    """A network with the flags it was trained with and its facts.
+
+    Attributes:
+        network: keras.Model with the output "logits".
+        options: flags of tla_tf.train.
+        info: DatasetInfo.
+        name: its method.
+    """
+
+    network: Any
+    options: Any
+    info: Any
+    name: str
+
+    def test_images(self, count, data_dir=None):
+        """Returns the first `count` test Examples."""
+        reading = {name: getattr(self.options, name) for name in registry.READING}
+        reading["data_dir"] = data_dir or reading["data_dir"]
+        return registry.load(self.options.dataset, "test", limit=count, **reading)
+
+
+def classifiers(options, train=True):
+    """Returns [undefended, defended]: of --workdir=RUN[,RUN2], where one may be both, or trained.
+
+    Args:
+        options: resolved flags of tla_tf.train.
+        train: whether networks that are made here are trained.
+
+    Raises:
+        UserError: more than two runs, or training on random images.
+    """
+    if options.workdir:
+        runs = options.workdir.split(",")
+        if len(runs) > 2:
+            raise UserError(f"--workdir={options.workdir}: give one or two runs")
+        found = [_finished(run, options.data_dir) for run in runs]
+        return [found[0], found[-1]]
+    if train and not has_data(options):
+        raise UserError("nothing can be trained on random images: give --data_dir or --restarts=0")
+    return [_made(changed(options, method=method), train) for method in ("um", "at")]
+
+
+def in_bfloat16(classifier):
+    """Returns the network with the same weights under mixed_bfloat16."""
+    options = types.SimpleNamespace(model=classifier.options.model, precision="mixed_bfloat16")
+    copy = network(options, classifier.info)
+    copy.set_weights(classifier.network.get_weights())
+    return copy
+
+
+def _finished(workdir, data_dir):
+    run = FinishedRun(workdir, data_dir)
+    return Classifier(
+        run.network(), types.SimpleNamespace(**run.flags), run.info, run.flags["method"]
+    )
+
+
+def _made(options, train):
+    examples, info = examples_and_info(options)
+    keras.utils.set_random_seed(options.seed)
+    model = config.defense(options, network(options, info))
+    if train:
+        update = train_step(model, config.optimizer(options), options)
+        source = batches(options, examples, info)
+        for _ in range(options.train_steps):
+            update(next(source))
+    return Classifier(model.network, options, info, options.method)

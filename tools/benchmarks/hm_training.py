@@ -1,0 +1,97 @@
+"""The step of HM against its bare passes, and what the saturation stop saves."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import rounds
+from benchmarks.observed_attack import ObservedAttack
+from benchmarks.passes import input_gradient_pass, training_pass, waiting, weighted_sum
+from benchmarks.recipe_flags import examples_and_info, has_data
+from benchmarks.train_step import train_step
+from hm_tf import config
+from robust_tf.data.pairs import pair_dataset
+from robust_tf.errors import UserError
+from robust_tf.models.embedding_registry import get_embedding
+from robust_tf.training.strategy import use_xla
+
+
+def run(options):
+    """Measures and prints."""
+    if options.defense != "hm":
+        raise UserError(f"--defense={options.defense}: this measures --defense=hm only")
+    examples, info = examples_and_info(options, disjoint=True)
+    print(
+        f"{config.title(options)}, {options.model}, {options.batch_size} images of "
+        f"{options.dataset} {info.image_shape[0]} pixels wide, eta = {options.pgd_steps}, "
+        f"{options.precision}; {rounds.conditions(options.rounds)}"
+    )
+    batch = next(_batches(options, examples, info))
+    model = _defense(options, info, stops=False)
+    step = train_step(model, config.optimizer(options), options)
+    rows = {"step": lambda: step(batch)}
+    rows.update(_bare_rows(options, model.network, batch["image"]))
+    seconds = rounds.measure(rows, options.rounds)
+    rounds.show_times(seconds)
+    bare = sum(_passes(options, name) * row for name, row in seconds.items() if name != "step")
+    rounds.show_ratios([("HM step / its bare passes", seconds["step"] / bare, "<= 1.10")])
+    if has_data(options):
+        _show_saving(options, examples, info)
+
+
+def _batches(options, examples, info):
+    size, seed = options.batch_size, options.seed
+    return iter(pair_dataset(examples, info, batch_size=size, seed=seed, stop_step=10**6))
+
+
+def _defense(options, info, stops):
+    keras.config.set_dtype_policy(options.precision)
+    try:
+        network = get_embedding(options.model, info, options.bn)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model = config.defense(options, network, replicas=1)
+    model.attack = ObservedAttack(model.attack, stops)
+    return model
+
+
+def _bare_rows(options, network, images):
+    """The passes that no implementation can do without; m triplets have 3m images."""
+    xla = use_xla(options.jit_compile)
+    stacked = tf.concat([images, images[: len(images) // 2]], axis=0)
+    gradient = input_gradient_pass(
+        lambda x: weighted_sum(network(x, training=False)["embedding"]), xla
+    )
+    train = training_pass(network, "embedding", xla)
+    embed = tf.function(lambda x: network(x, training=False), jit_compile=xla, autograph=False)
+    rows = {
+        "input-gradient pass, 3m images": waiting(gradient, stacked),
+        "training pass, 3m images": waiting(train, stacked),
+    }
+    if options.ics:
+        rows["clean forward pass"] = waiting(embed, images)
+        rows["clean training pass"] = waiting(train, images)
+    return rows
+
+
+def _passes(options, name):
+    return options.pgd_steps if name.startswith("input-gradient") else 1
+
+
+def _show_saving(options, examples, info):
+    """Trains from the start and counts the steps that the attacks make."""
+    model, batches = _defense(options, info, stops=True), _batches(options, examples, info)
+    update = train_step(model, config.optimizer(options), options)
+    made = []
+    for _ in range(options.updates):
+        before = int(model.attack.steps)
+        update(next(batches))
+        made.append(int(model.attack.steps) - before)
+    made = np.array(made)
+    saved = 1 - made / options.pgd_steps
+    print(
+        f"\nSaturation stop, updates 1 to {options.updates} of training: "
+        f"{100 * saved.mean():.1f} % of the attack steps saved "
+        f"({100 * saved[len(saved) // 2 :].mean():.1f} % in the second half), "
+        f"{100 * np.mean(made < options.pgd_steps):.1f} % of the updates end early"
+    )

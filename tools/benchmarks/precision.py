@@ -1,0 +1,29 @@
+"""A train step of AT in float32 against mixed_bfloat16."""
+
+import functools
+
+from benchmarks import rounds
+from benchmarks.recipe_flags import changed, examples_and_info
+from benchmarks.tla_batches import batches, network
+from benchmarks.train_step import train_step
+from tla_tf import config
+
+
+def run(options):
+    """Measures and prints."""
+    examples, info = examples_and_info(options)
+    rows = {}
+    for precision in ("float32", "mixed_bfloat16"):
+        row = changed(options, method="at", precision=precision)
+        model = config.defense(row, network(row, info))
+        batch = next(batches(row, examples, info))
+        step = train_step(model, config.optimizer(row), row)
+        rows[precision] = functools.partial(step, batch)
+    print(
+        f"at, {options.model}, {options.batch_size} images of {options.dataset}; "
+        f"{rounds.conditions(options.rounds)}"
+    )
+    seconds = rounds.measure(rows, options.rounds)
+    rounds.show_times(seconds)
+    ratio = seconds["float32"] / seconds["mixed_bfloat16"]
+    rounds.show_ratios([("float32 / mixed_bfloat16", ratio, ">= 1.8")])

@@ -1,0 +1,118 @@
+"""PGD-20 with restarts on images that are still right, against the same work through cleverhans."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import rounds
+from robust_tf.attacks import presets
+from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
+from robust_tf.evaluation.robust_accuracy import (
+    compile_attack,
+    correct_predictions,
+    filled_batch,
+)
+from robust_tf.threat_model import ThreatModel, format_magnitude
+from tla_tf import config
+
+STEPS = 20
+HALF = (0.4, 0.6)
+BISECTIONS = 6
+
+
+def measure(classifiers, options):
+    """Measures and prints.
+
+    Args:
+        classifiers: [undefended, defended] `Classifier`. The first is attacked in the ball of its
+            training, the second in one in which about half of the images withstand PGD-20.
+        options: flags of the benchmark.
+    """
+    undefended, defended = (
+        (classifier, classifier.test_images(options.images, options.data_dir))
+        for classifier in classifiers
+    )
+    eps = config.inner_attack(undefended[0].options).threat_model
+    cases = [(*undefended, eps, ">= 10"), (*defended, _half_robust(*defended), ">= 1.5")]
+    rows = {}
+    for classifier, examples, threat_model, _ in cases:
+        rows.update(_rows(classifier, examples, threat_model, options.restarts))
+    seconds = rounds.measure(rows, options.rounds, warmups=0)
+    rounds.show_times(seconds)
+    names = list(rows)
+    rounds.show_ratios(
+        [
+            (f"cleverhans / ours, {classifier.name}", seconds[theirs] / seconds[ours], goal)
+            for ours, theirs, (classifier, *_, goal) in zip(names[::2], names[1::2], cases)
+        ]
+    )
+
+
+def _rows(classifier, examples, threat_model, restarts):
+    """Our evaluation and cleverhans', each run once to compile and to see what withstands."""
+    size = min(classifier.options.batch_size, len(examples))
+    title = f"{restarts}PGD({STEPS}), {classifier.name}, {threat_model}"
+    preset = presets.get(f"{restarts}pgd{STEPS}", threat_model)
+    ours = functools.partial(
+        correct_predictions,
+        classifier.network,
+        examples,
+        preset,
+        batch_size=size,
+        attack_batch=compile_attack(classifier.network, preset),
+        progress=False,
+    )
+    theirs = functools.partial(
+        _cleverhans, classifier.network, examples, preset.attack, restarts, size
+    )
+    print(
+        f"\n{title}: {len(examples)} images in batches of {size}, {ours().mean():.2f} withstand "
+        f"ours, {theirs().mean():.2f} cleverhans'"
+    )
+    return {f"{title}: ours": ours, f"{title}: cleverhans": theirs}
+
+
+def _cleverhans(network, examples, pgd, restarts, size):
+    """All restarts on all images, as a loop around cleverhans has it; returns bool [n].
+
+    Its adapter starts at the image. The steps, which take the time, are those of ours.
+    """
+    logits_fn = _logits_fn(network)
+    attack = CleverhansAttack("pgd", pgd.threat_model, pgd.steps, pgd.step_size)
+    correct = np.ones(len(examples), bool)
+    for _ in range(restarts):
+        for start in range(0, len(examples), size):
+            rows = np.arange(start, min(start + size, len(examples)))
+            images, labels = filled_batch(examples, rows, size, network)
+            logits = logits_fn(attack(logits_fn, images, labels))
+            correct[rows] &= (np.argmax(logits, axis=1) == labels.numpy())[: len(rows)]
+    return correct
+
+
+@functools.cache
+def _logits_fn(network):
+    """One compiled function a network: cleverhans compiles anew for each that it is given."""
+    return tf.function(lambda images: network(images, training=False)["logits"], autograph=False)
+
+
+def _half_robust(classifier, examples):
+    """The ball in which about half of the images withstand PGD-20, by bisection."""
+    low, high = 0.0, 2 * config.inner_attack(classifier.options).threat_model.eps
+    for _ in range(BISECTIONS):
+        eps = (low + high) / 2
+        threat_model = ThreatModel(eps, classifier.options.norm)
+        share = _robust_share(classifier, examples, threat_model)
+        if HALF[0] <= share <= HALF[1]:
+            break
+        low, high = (eps, high) if share > HALF[1] else (low, eps)
+    print(f"\neps {format_magnitude(eps)}: {share:.2f} withstand PGD-{STEPS}")
+    return threat_model
+
+
+def _robust_share(classifier, examples, threat_model):
+    preset = presets.get(f"pgd{STEPS}", threat_model)
+    size = min(classifier.options.batch_size, len(examples))
+    return correct_predictions(
+        classifier.network, examples, preset, batch_size=size, progress=False
+    ).mean()

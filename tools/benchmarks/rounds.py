@@ -1,0 +1,64 @@
+"""Rows that are timed in turn, and ratios of them."""
+
+import os
+import time
+
+import numpy as np
+
+from robust_tf.reports.table import markdown
+
+
+def measure(rows, rounds, warmups=2):
+    """Times every row once a round, in turn.
+
+    Args:
+        rows: dict of name -> function without arguments; it returns when its work is done.
+        rounds: int.
+        warmups: calls before the first round; they compile.
+
+    Returns:
+        dict of name -> float [rounds], seconds.
+    """
+    for run in rows.values():
+        for _ in range(warmups):
+            run()
+    seconds = {name: np.empty(rounds) for name in rows}
+    for number in range(rounds):
+        for name, run in rows.items():
+            start = time.perf_counter()
+            run()
+            seconds[name][number] = time.perf_counter() - start
+    return seconds
+
+
+def quartiles(values):
+    """Median and quartiles of float [rounds] as text."""
+    low, middle, high = np.percentile(values, [25, 50, 75])
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def conditions(rounds):
+    """How it was measured, as a line."""
+    return f"medians (quartiles) of {rounds} rounds, {os.cpu_count()} processors"
+
+
+def show_times(seconds):
+    """Prints the result of `measure`."""
+    rows = [
+        (
+            name,
+            *(f"{1000 * value:.1f}" for value in (np.median(row), row.min(), row.max())),
+        )
+        for name, row in seconds.items()
+    ]
+    print(f"\n{markdown(('', 'ms, median', 'least', 'most'), rows)}")
+
+
+def show_ratios(rows):
+    """Prints ratios.
+
+    Args:
+        rows: list of (name, float [rounds], goal); the goal is a text, "" where there is none.
+    """
+    rows = [(name, quartiles(values), goal) for name, values, goal in rows]
+    print(f"\n{markdown(('ratio', 'median (quartiles)', 'goal'), rows)}")

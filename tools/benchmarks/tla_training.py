@@ -1,0 +1,89 @@
+"""A train step of every method of tla_tf relative to AT, and what it is made of."""
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import rounds
+from benchmarks.passes import input_gradient_pass, waiting
+from benchmarks.recipe_flags import changed, examples_and_info
+from benchmarks.tla_batches import BATCHES, batches, input_row, network
+from benchmarks.tla_mining import mining
+from benchmarks.train_step import train_step
+from robust_tf import randomness
+from robust_tf.attacks.objectives import CrossEntropy
+from robust_tf.reports.table import markdown
+from robust_tf.training.strategy import use_xla
+from tla_tf import config
+
+# Row -> flags on top of the recipe.
+METHODS = {
+    "um": {"method": "um"},
+    "at": {"method": "at"},
+    "alp": {"method": "alp"},
+    "tla, pool=batch": {"method": "tla", "pool": "batch"},
+    "tla, pool=separate x 1": {"method": "tla", "pool": "separate", "pool_mul": 1},
+    "tla, pool=separate x 10": {"method": "tla", "pool": "separate", "pool_mul": 10},
+}
+GOALS = {"tla, pool=batch": "<= 1.25"}
+
+
+def run(options):
+    """Measures and prints."""
+    examples, info = examples_and_info(options)
+    print(
+        f"{options.model}, {options.batch_size} images of {options.dataset}, "
+        f"{options.attack_steps} attack steps; {rounds.conditions(options.rounds)}"
+    )
+    rows = {}
+    for name, values in METHODS.items():
+        rows.update(_rows_of(name, changed(options, **values), examples, info))
+    rows["attack"], rows["bare pass"] = _attack_rows(options, examples, info)
+    seconds = rounds.measure(rows, options.rounds)
+    for name in METHODS:
+        seconds[f"{name}: input"] /= BATCHES
+    rounds.show_times(seconds)
+    header = ("method", "relative to at", "goal", "attack", "mining", "input")
+    print(f"\n{markdown(header, [_shares(name, seconds) for name in METHODS])}")
+    ratio = seconds["attack"] / options.attack_steps / seconds["bare pass"]
+    rounds.show_ratios([("PGD step / bare pass", ratio, "<= 1.10")])
+
+
+def _rows_of(name, options, examples, info):
+    """The step of a method, and its input and mining by themselves."""
+    source = batches(options, examples, info)
+    batch = next(source)
+    model = config.defense(options, network(options, info))
+    step = train_step(model, config.optimizer(options), options)
+    rows = {name: lambda: step(batch)}
+    rows[f"{name}: input"] = input_row(source)
+    if options.method == "tla":
+        bystander = config.defense(options, network(options, info))
+        rows[f"{name}: mining"] = mining(bystander, batch, use_xla(options.jit_compile))
+    return rows
+
+
+def _attack_rows(options, examples, info):
+    """The attack of one train step, and one bare pass on the same images."""
+    options = changed(options, method="at")
+    classifier, attack = network(options, info), config.inner_attack(options)
+    batch = next(batches(options, examples, info))
+    xla = use_xla(options.jit_compile)
+    objective = CrossEntropy(
+        lambda images: classifier(images, training=False)["logits"], batch["label"]
+    )
+
+    @tf.function(jit_compile=xla, autograph=False)
+    def craft(images):
+        return attack(objective, images, key=randomness.key(0, 0, "benchmark"))
+
+    bare = input_gradient_pass(objective, xla)
+    return waiting(craft, batch["image"]), waiting(bare, batch["image"])
+
+
+def _shares(name, seconds):
+    step = seconds[name]
+    attack = seconds["attack"] if name != "um" else np.zeros_like(step)
+    found = seconds.get(f"{name}: mining", np.zeros_like(step))
+    parts = (attack / step, found / step, seconds[f"{name}: input"] / step)
+    relative = rounds.quartiles(step / seconds["at"])
+    return name, relative, GOALS.get(name, ""), *map(rounds.quartiles, parts)
