@@ -31,7 +31,7 @@ def title(options):
     if options.defense != "hm":
         return f"{TITLES[options.defense]}[{symbol}]"
     ics = "&ICS" if options.ics else ""
-    return f"HM[{symbol},{_destination(options).symbol}]{ics}"
+    return f"HM[{symbol},{destinations.symbol(options.destination)}]{ics}"
 
 
 def attack(options, steps, step_size):
@@ -85,23 +85,72 @@ def defense(options, network, replicas):
 
 def check(options):
     """Raises the UserErrors of flags that building objects would raise later, before any data."""
-    if options.defense != "hm" and options.ics:
-        raise UserError(f"--ics goes with --defense=hm, not {options.defense}; set --ics=0")
+    _check_manipulation(options)
     _check_start(options)
     if 0 < options.held_out < FEWEST_HELD_OUT:
         raise UserError(
             f"--held_out={options.held_out}: R@1 of fewer than {FEWEST_HELD_OUT} images says little"
         )
-    _destination(options)
+    _check_destination(options)
     optimizer(options)
     attack(options, options.pgd_steps, options.pgd_step_size)
     attack(options, options.eval_steps, options.eval_step_size)
 
 
+def notes(options):
+    """Returns lines for the plan: what the flags do that one may not expect."""
+    lines = []
+    if options.defense == "hm" and options.source == options.destination:
+        lines.append(
+            f"--source and --destination are both {options.source}: the attack is skipped, this is "
+            "regular training"
+        )
+    if options.defense == "est" and _freezes(options):
+        lines.append(
+            "--bn=frozen: batch norm statistics stay as they are; those of the authors' EST are "
+            "live, --bn=live"
+        )
+    return lines
+
+
+def _check_manipulation(options):
+    given = [name for name in ("ics", "ics_margin", "loss_bound") if getattr(options, name)]
+    if given and options.defense != "hm":
+        raise UserError(
+            f"--{given[0]} goes with --defense=hm, not {options.defense}; leave it out, and set "
+            "--ics=0"
+        )
+    if options.ics_margin and not options.ics:
+        raise UserError("--ics_margin does nothing with --ics=0; leave it out, or give both")
+
+
+def _check_destination(options):
+    """The level of the loss is divided by its bound, see `destinations.loss_level`."""
+    gradual = _destination(options).gradual
+    if options.defense != "hm":
+        return
+    flag = "margin" if options.loss_bound is None else "loss_bound"
+    bound = getattr(options, flag)
+    if gradual and bound <= 0:
+        raise UserError(
+            f"--{flag}={bound:g}: --destination={options.destination} divides by it; give a number "
+            "above 0"
+        )
+    if flag == "loss_bound" and not gradual:
+        raise UserError(
+            f"--loss_bound goes with a gradual --destination, not {options.destination}; leave it "
+            "out"
+        )
+
+
+def _freezes(options):
+    """Whether there are batch norm statistics that stay as they are."""
+    return options.model.startswith("resnet") and options.bn == "frozen"
+
+
 def _check_start(options):
     """With the first statistics frozen, random weights map all images to about one embedding."""
-    starts_anew = options.init_weights == "none" and options.model.startswith("resnet")
-    if starts_anew and options.bn == "frozen":
+    if options.init_weights == "none" and _freezes(options):
         raise UserError(
             f"--bn=frozen: {options.model} from random weights starts collapsed; give "
             "--init_weights=imagenet or a file, or --bn=live"

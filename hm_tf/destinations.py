@@ -11,7 +11,8 @@ A destination by its name on the command line:
 
 import importlib
 import math
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -57,11 +58,13 @@ class Destination(NamedTuple):
         sampler: name of the sampler whose triplets it needs, or None.
         function: (level, source, benign) -> H_D, all float [m]: the level of the loss, the hardness
             of the source triplets and that of the sampler's (None without a sampler).
+        gradual: whether it may change with the level of the loss.
     """
 
     symbol: str
-    sampler: Optional[str]
+    sampler: str | None
     function: Callable
+    gradual: bool = False
 
     def __call__(self, level, source, benign=None):
         """Returns H_D, float [m], like `source`."""
@@ -74,6 +77,18 @@ GRADUAL = {
     "g2": ("g2", eager_gradual),
     "ghalf": ("g1/2", conservative_gradual),
 }
+
+
+def symbol(name):
+    """Returns what the tables of the paper write for a valid name, see `get`; imports nothing."""
+    if name in SYMBOLS:
+        return SYMBOLS[name]
+    if name in GRADUAL:
+        return GRADUAL[name][0]
+    if name.startswith("gb:"):
+        return f"gB({SYMBOLS[name.removeprefix('gb:')]})"
+    constant = _number(name)
+    return name.rpartition(".")[2] if constant is None else f"{constant:g}"
 
 
 def get(name, *, margin=0.2, rise=0.1):
@@ -89,16 +104,16 @@ def get(name, *, margin=0.2, rise=0.1):
             another shape than its arguments'.
     """
     if name in SYMBOLS:
-        return Destination(SYMBOLS[name], name, lambda level, source, benign: benign)
+        return Destination(symbol(name), name, lambda level, source, benign: benign)
     if name in GRADUAL:
-        symbol, gradual = GRADUAL[name]
-        return Destination(symbol, None, lambda level, *_: gradual(level, margin))
+        gradual = GRADUAL[name][1]
+        return Destination(symbol(name), None, lambda level, *_: gradual(level, margin), True)
     base, _, sampler = name.partition(":")
     if base == "gb" and sampler in SYMBOLS:
         function = lambda level, source, benign: raised(benign, level, rise)
-        return Destination(f"gB({SYMBOLS[sampler]})", sampler, function)
+        return Destination(symbol(name), sampler, function, True)
     if (constant := _number(name)) is not None:
-        return Destination(f"{constant:g}", None, lambda level, *_: constant)
+        return Destination(symbol(name), None, lambda level, *_: constant)
     if "." in name and ":" not in name:
         return _imported(name)
     raise UserError(
@@ -121,12 +136,24 @@ def _imported(name):
     module, _, attribute = name.rpartition(".")
     try:
         function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"destination {name} cannot be imported: {error}") from error
+    except Exception as error:  # whatever a user's module may raise
+        raise UserError(f"destination {name} cannot be imported: {_reason(error)}") from error
     if not callable(function):
         raise UserError(f"destination {name} is no function but {function!r}")
     _try_out(name, function)
-    return Destination(attribute, None, lambda level, source, _: function(level, source))
+    return Destination(symbol(name), None, _checked(name, function), True)
+
+
+def _checked(name, function):
+    """A user's function that stops training at NaN, with its name; XLA leaves the check out."""
+
+    def checked(level, source, _):
+        value = tf.cast(function(level, source), source.dtype)
+        finite = tf.reduce_all(tf.math.is_finite(value))
+        tf.debugging.Assert(finite, [f"--destination={name} returned a value that is not finite"])
+        return value
+
+    return checked
 
 
 def _try_out(name, function):
@@ -136,7 +163,9 @@ def _try_out(name, function):
         try:
             value = tf.convert_to_tensor(function(tf.fill([5], level), source), tf.float32)
         except Exception as error:  # whatever a user's function may raise
-            raise UserError(f"destination {name} failed at level {level}: {error}") from error
+            raise UserError(
+                f"destination {name} failed at level {level}: {_reason(error)}"
+            ) from error
         if value.shape not in ([], [5]):
             raise UserError(
                 f"destination {name} must return a number or one per triplet, shape () or (5,) "
@@ -144,3 +173,7 @@ def _try_out(name, function):
             )
         if not tf.reduce_all(tf.math.is_finite(value)):
             raise UserError(f"destination {name} returned {value.numpy()} at level {level}")
+
+
+def _reason(error):
+    return f"{type(error).__name__}: {error}".splitlines()[0]

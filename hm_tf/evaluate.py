@@ -39,14 +39,15 @@ def evaluate(options):
     results = _results(evaluation, names, other, settings, options)
     if evaluation.stored:
         print(f"attacks stored before: {len(evaluation.stored)}; --fresh attacks again")
-    print(f"\n{ranking_table(results)}\n\nrecords: {run.folder.results}")
+    table = ranking_table(results, evaluation.test_set.warning)
+    print(f"\n{table}\n\nrecords: {run.folder.results}")
     if options.checks != "none":
         _check(evaluation, results, options)
 
 
 def _evaluation(run, pgd, options):
     from hm_tf.evaluation.closing_evaluation import shared_fields
-    from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
+    from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, spread_queries
     from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
     from robust_tf.training.strategy import use_xla
 
@@ -54,11 +55,14 @@ def _evaluation(run, pgd, options):
     network = run.network(options.precision)
     facts = {**run.facts, "precision": options.precision, "seed": options.seed}
     test_set = EmbeddedTestSet(network, run.test_images(options.limit_test), **settings)
-    print(f"{run.facts['dataset']}, {run.facts['method']}, {test_set}")
     about = shared_fields(network, **facts)
     evaluation = RankingEvaluation(
         network, test_set, pgd, about, run.folder, fresh=options.fresh, **settings
     )
+    if options.limit_queries:
+        queries = spread_queries(test_set.queries, options.limit_queries)
+        evaluation = evaluation.of_queries(queries)
+    print(f"{run.facts['dataset']}, {run.facts['method']}, {evaluation.test_set}")
     return evaluation, settings
 
 

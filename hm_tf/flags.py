@@ -51,6 +51,7 @@ def define_evaluate(flag_values):
     run.seed("Seed of the chosen items and of random starts.")
     run.string("data_dir", None, "Folder with the data. Default: that of the training.")
     run.count("limit_test", None, "Use the first n test images only, as queries and as gallery.")
+    run.count("limit_queries", None, "Attack n queries only, evenly spread; the gallery is whole.")
     _define_ranking_attacks(Topic("Attacks", flag_values))
     _define_attacker(Topic("Attacker", flag_values))
     evaluation = Topic("Evaluation", flag_values)

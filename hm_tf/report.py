@@ -6,6 +6,7 @@ the disk and loads nothing. It shows what train, evaluate, analyze and attack ha
 have not made yet it names, with the command.
 """
 
+import functools
 import sys
 
 from hm_tf import flags
@@ -30,12 +31,13 @@ def report(options):
 
     runs = _runs(options.workdir)
     rows = published_rows.rows()
-    comparisons = paper_comparison.compare(rows, runs, flags.resolve_train)
+    resolve = functools.cache(flags.resolve_train)
+    comparisons = paper_comparison.compare(rows, runs, resolve)
     tables = {
-        title: paper_tables.paper_table(number, rows, runs)
+        title: paper_tables.paper_table(number, rows, runs, resolve)
         for number, title in paper_tables.TITLES.items()
     }
-    figures, training = cost_figures(rows, runs), sections.training_figure(runs)
+    figures, training = cost_figures(rows, runs, resolve), sections.training_figure(runs)
     names = ", ".join(run.name for run in runs)
     page = Page(f"{names} on {runs[0].dataset}", claim(runs))
     sections.add_retrieval(page, runs)

@@ -1,5 +1,7 @@
 """The training run of an embedding network."""
 
+import functools
+
 from hm_tf import config
 from hm_tf.collapse_guard import CollapseGuard, likely_cause
 from hm_tf.evaluation.closing_evaluation import METRICS, evaluate, of_training
@@ -41,6 +43,9 @@ class MetricTrainingRun(TrainingRun):
             # These are at hand, and their sizes are known only after the division.
             self.info, *self._divided = self._read()
 
+    def plan(self):
+        return "\n".join([super().plan(), *config.notes(self.options)])
+
     def describe_data(self):
         """The sides of the data as they are used, not the images' own split."""
         if self.options.dataset not in class_disjoint.DIVIDED:
@@ -78,13 +83,19 @@ class MetricTrainingRun(TrainingRun):
 
     def images(self):
         """The class-disjoint sides of the data, pairs of the training side held out."""
+        return self._images
+
+    @functools.cached_property
+    def _images(self):
         options = self.options
         if options.dataset in class_disjoint.DIVIDED:
             train, test = self._divided
         else:
             self.info, train, test = self._read()
         train, held_out = split_pairs(train, options.held_out)
-        return train.take(options.limit_train), test.take(options.limit_test), held_out
+        train = train.take(options.limit_train)
+        class_disjoint.warn_of_single_images(train)
+        return train, test.take(options.limit_test), held_out
 
     def monitors(self, held_out):
         options = self.options

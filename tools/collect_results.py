@@ -10,8 +10,11 @@ import json
 import pathlib
 import sys
 
+from hm_tf.reporting import recorded_scores
 from robust_tf.evaluation.records import append_results, read_results
 from robust_tf.reports.method_table import method_table
+from robust_tf.reports.recorded_run import recorded_run
+from robust_tf.reports.table import markdown
 
 SHOWN = (
     *("dataset", "method", "defense", "source", "destination", "ics", "model", "batch_size"),
@@ -27,13 +30,32 @@ def main(arguments):
     records.unlink(missing_ok=True)
     results = [result for run in runs for result in read_results(run / "results.jsonl")]
     append_results(records, results)
-    # Of a classifier the accuracies; what its embeddings were analysed for is another table.
-    shown = [result for result in results if result.metric == "accuracy"] or results
-    lines = [f"# {output.name}", "", method_table(shown), "", "## Runs", ""]
+    lines = [f"# {output.name}", "", _table(runs, results), "", "## Runs", ""]
     lines += ["| run | training, s | commit | main flags |", "|---|---|---|---|"]
     lines += [_run_line(run) for run in runs]
     output.with_suffix(".md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
+
+
+def _table(runs, results):
+    if any(result.attack == recorded_scores.SCORE for result in results):
+        return _score_table([recorded_run(run) for run in runs])
+    # Of a classifier the accuracies; what its embeddings were analysed for is another table.
+    shown = [result for result in results if result.metric == "accuracy"] or results
+    return method_table(shown)
+
+
+def _score_table(runs):
+    """The ranking attacks: one line for every run, mode and strength."""
+    header = ("defense", "seed", "mode", "strength", "n", *recorded_scores.ALL)
+    lines = []
+    for run in runs:
+        for row in recorded_scores.score_rows(run.measured):
+            clean = recorded_scores.clean_values(run.measured, row.n)
+            cells = [recorded_scores.text(name, clean.get(name)) for name in recorded_scores.CLEAN]
+            of_run = run.measured[0].method, str(run.measured[0].training_seed)
+            lines.append((*of_run, row.mode, row.strength, f"{row.n:,}", *cells, *row.cells()))
+    return markdown(header, lines)
 
 
 def _run_line(run):

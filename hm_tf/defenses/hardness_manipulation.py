@@ -61,7 +61,7 @@ class HardnessManipulation(MetricDefense):
         self.attacks = (destination.sampler, destination.symbol) != plain
         self.ics_weight = ics_weight
         self.ics_margin = ics_margin
-        self.loss_bound = loss_bound or margin
+        self.loss_bound = margin if loss_bound is None else loss_bound
         self.previous_loss = self.add_weight(
             name="previous_loss",
             shape=[shards * tf.distribute.get_strategy().num_replicas_in_sync],

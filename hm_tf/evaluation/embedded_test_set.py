@@ -8,6 +8,7 @@ from hm_tf.collapse_guard import chance_recall
 from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from hm_tf.evaluation.robustness_score import collapsed
 from hm_tf.ranking_attacks.gallery_check import check_gallery
+from hm_tf.ranking_attacks.random_items import FEWEST_FOR_SHARE
 from robust_tf.errors import UserError
 from robust_tf.evaluation.outcome_store import examples_hash
 from robust_tf.evaluation.retrieval import retrieve
@@ -54,9 +55,29 @@ class EmbeddedTestSet:
     def __str__(self):
         classes = len(np.unique(self.labels))
         text = f"{len(self):,} test images of {classes:,} classes"
-        alone = len(self) - len(self.queries)
-        more = f"; {alone:,} are the only one of their class: no queries, but in the gallery"
-        return text + (more if alone else "")
+        if alone := len(self) - len(self.retrieval.first_hit):
+            text += f"; {alone:,} without another of their class: no queries, but in the gallery"
+        if self.limited:
+            text += f"; {len(self.queries):,} of them are queries"
+        if len(self) < FEWEST_FOR_SHARE:
+            text += "; CA- and QA- draw the nearest one only, as 1 % is none"
+        return text
+
+    @property
+    def warning(self):
+        """What stands below the metrics of a network that has collapsed; "" for others."""
+        if not self.collapsed:
+            return ""
+        recall = self.retrieval.recall_at(1).mean()
+        return (
+            f"collapsed: R@1 {100 * recall:.1f} %, chance {100 * self.chance:.1f} %, mean cosine "
+            f"{self.mean_cosine:.3f}; attacks on it mean nothing"
+        )
+
+    @property
+    def limited(self):
+        """Whether there are fewer queries than could be."""
+        return len(self.queries) < len(self.retrieval.first_hit)
 
     def with_queries(self, rows):
         """The same gallery with fewer queries, int [q]."""
@@ -68,6 +89,12 @@ class EmbeddedTestSet:
     def collapsed(self):
         """Whether the network has collapsed, see `robustness_score.collapsed`."""
         return collapsed(self.retrieval.recall_at(1).mean(), self.mean_cosine, self.chance)
+
+
+def spread_queries(queries, count):
+    """At most `count` of the queries, evenly spread: a test set may be sorted by class."""
+    places = np.linspace(0, len(queries) - 1, min(count, len(queries)))
+    return queries[np.round(places).astype(int)]
 
 
 def mean_cosine(embeddings):

@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 
+from hm_tf.evaluation.embedded_test_set import spread_queries
 from hm_tf.evaluation.embedding_probe import EmbeddingProbe
 from hm_tf.evaluation.ranking_search import PGDSearch
 from robust_tf.attacks.pgd import PGD
@@ -39,12 +40,6 @@ def check_evaluation(evaluation, results, level):
     about["threat_model"] = dataclasses.asdict(pgd.threat_model)
     append_checks(evaluation.folder.path / "checks.jsonl", found, about)
     return "\n".join([f"checks of R@1 under ES, {pgd}, on {n} queries:", *map(str, found)])
-
-
-def spread_queries(queries, count):
-    """At most `count` of the queries, evenly spread: a test set may be sorted by class."""
-    places = np.linspace(0, len(queries) - 1, min(count, len(queries)))
-    return queries[np.round(places).astype(int)]
 
 
 def run_checks(part, evaluation, results):

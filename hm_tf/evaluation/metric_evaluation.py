@@ -61,7 +61,7 @@ def clean_results(test_set, about):
         "NMI": [clustering_nmi(test_set.embeddings, test_set.labels)],
     }
     return [
-        measured("clean", metric, of_each, len(test_set.queries), about)
+        measured("clean", metric, of_each, len(found.first_hit), about)
         for metric, of_each in values.items()
     ]
 

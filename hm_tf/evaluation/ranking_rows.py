@@ -38,9 +38,12 @@ class RankingRows:
         return self._results(outcomes, mode, search, "transfer", **more)
 
     def _results(self, outcomes, mode, search, strength, **more):
+        test_set = self.evaluation.test_set
+        if test_set.limited:
+            more["gallery"] = len(test_set)
         return row_results(
             outcomes,
-            self.evaluation.test_set,
+            test_set,
             self.evaluation.about,
             settings={**search.settings, "mode": mode, "strength": strength, **more},
             threat_model=search.threat_model,

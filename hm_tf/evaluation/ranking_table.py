@@ -8,15 +8,16 @@ from robust_tf.threat_model import format_magnitude
 SCORE = ("ERS", "ERS")
 
 
-def ranking_table(results):
+def ranking_table(results, warning=""):
     """Returns the table of one evaluation, at most 100 columns wide; a score never stands alone.
 
     Args:
         results: list of `Result` of one network; those of one row share mode and strength.
+        warning: str, stands below the clean metrics, see `EmbeddedTestSet.warning`.
     """
     clean = [result for result in results if result.attack == "clean"]
     rows = _rows(results)
-    parts = [_clean(clean)] if clean else []
+    parts = ["\n".join(filter(None, [_clean(clean), warning]))] if clean else []
     if rows:
         parts += [_attacked(rows), _notes(rows)]
     return "\n\n".join(parts)
@@ -102,13 +103,16 @@ def _legend(rows):
         said.setdefault(strength, next(iter(row.values())))
     for strength, result in said.items():
         yield f"{strength}: {_HOW[strength](result)}"
+    if ("ES", "distance") in rows.get(("compat", "strong"), ()):
+        yield "compat: ES:D of the protocol is one step early, as the authors'; of APGD it is final"
 
 
 def _protocol(result):
     settings, eps = result.attack_settings, format_magnitude(result.threat_model["eps"])
     size = format_magnitude(settings["step_size"])
     steps = f"{settings['steps']} steps of {size} from the image itself"
-    return f"{result.n:,} queries, eps {eps}, {steps}"
+    gallery = f" in {settings['gallery']:,} images" if "gallery" in settings else ""
+    return f"{result.n:,} queries{gallery}, eps {eps}, {steps}"
 
 
 def _strong(result):

@@ -5,6 +5,8 @@ from typing import NamedTuple
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.ranking_batch import Ranker
 from hm_tf.finished_run import FinishedRun
+from robust_tf.data import class_disjoint
+from robust_tf.data.image_files import first_of
 from robust_tf.errors import UserError
 from robust_tf.evaluation.records import weights_hash
 
@@ -24,23 +26,42 @@ class Substitute(NamedTuple):
 
 
 def substitute_run(workdir, run):
-    """Returns the `FinishedRun` in `workdir`; UserError if it is of other images or classes.
+    """Returns the `FinishedRun` in `workdir`.
 
     Args:
         workdir: path.
         run: `FinishedRun` to evaluate.
+
+    Raises:
+        UserError: it is of another data set or image size, or was trained on classes that the
+            evaluation searches.
     """
     other = FinishedRun(workdir, run.reading["data_dir"])
     for what, of in (
         ("the data set", lambda r: r.info.name),
         ("images of", lambda r: "x".join(map(str, r.info.image_shape))),
-        ("the training classes", lambda r: r.options.train_classes),
     ):
         if of(other) != of(run):
             raise UserError(
                 f"--substitute={workdir} has {what} {of(other)}, the evaluated run {of(run)}"
             )
+    # Other data sets have one split, of classes or, like MNIST, of images.
+    if run.options.dataset in class_disjoint.DIVIDED:
+        _check_unseen(workdir, other, run)
     return other
+
+
+def _check_unseen(workdir, other, run):
+    searched = set(run.info.class_names) - _training_classes(run)
+    if seen := sorted(searched & _training_classes(other)):
+        raise UserError(
+            f"--substitute={workdir} was trained on classes that are searched here: "
+            f"{first_of(seen)}; name a run with the training classes of the evaluated one"
+        )
+
+
+def _training_classes(run):
+    return set(class_disjoint.training_classes(run.info, run.options.train_classes))
 
 
 def load_substitute(run, examples, precision, **settings):

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from hm_tf.own_gallery.gallery_search import UNKNOWN, find
+from hm_tf.ranking_attacks import registry
 from hm_tf.ranking_attacks.gallery import Gallery
-from hm_tf.ranking_attacks.gallery_check import SMALLEST, check_gallery
+from hm_tf.ranking_attacks.gallery_check import SMALLEST, check_embeddings, check_gallery
 from robust_tf import randomness
 from robust_tf.errors import UserError
 
@@ -71,12 +72,19 @@ def aim(attack, search, candidate=None, seed=0):
 
 def _left_to_the_attack(attack, search, gallery, seed):
     rows = tf.constant([search.query], tf.int32)
-    for draw in itertools.count():
-        chosen = attack.select(gallery, rows, randomness.key(seed, draw, f"aim of {attack.name}"))
-        other = int(chosen[0][0]) if attack.name in TAKES_CANDIDATE else None
-        # The whole gallery is drawn from, of which the query is part.
+    if attack.name not in TAKES_CANDIDATE:
+        return Aim(search.query, None, gallery, attack.select(gallery, rows, _key(attack, seed)))
+    # In compat the query itself can be the nearest to a copy of it, and so the only candidate.
+    draw_from = registry.get(attack.name, "fixed")
+    for draw in itertools.count():  # the query is at most one of six: this ends
+        chosen = draw_from.select(gallery, rows, _key(attack, seed, draw))
+        other = int(chosen[0][0])
         if other != search.query:
             return Aim(search.query, other, gallery, chosen)
+
+
+def _key(attack, seed, draw=0):
+    return randomness.key(seed, draw, f"aim of {attack.name}")
 
 
 def _check(name, search):
@@ -86,6 +94,7 @@ def _check(name, search):
         raise UserError(
             f"--gallery has {size} images with the query; the attacks need at least {SMALLEST}"
         )
+    check_embeddings(search.embeddings)
     if name in NEEDS_CLASSES:
         flag, labels = f"--attack={name.lower()}", search.files.labels
         if labels is None:

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from robust_tf.attacks.round_pixels import round_pixels
+from robust_tf.errors import RunError
 
 
 def attack_image(embed_fn, attack, pgd, image, aim):
@@ -14,6 +15,9 @@ def attack_image(embed_fn, attack, pgd, image, aim):
         pgd: `PGD` without a random start.
         image: float32 [h, w, c] in [0, 1].
         aim: `Aim`.
+
+    Raises:
+        RunError: the attacked image is not in ball and box, or its embedding is not finite.
     """
     images = tf.constant(image)[None]
 
@@ -23,10 +27,18 @@ def attack_image(embed_fn, attack, pgd, image, aim):
         run = pgd.run_keeping_last if attack.measures_early else pgd.run
         return run(objective, images)
 
-    if not attack.measures_early:
-        return attacked()[0].numpy(), None
-    moved, last = attacked()
-    return moved[0].numpy(), embed_fn(last)[0].numpy()
+    moved, last = attacked() if attack.measures_early else (attacked(), None)
+    _check(moved, images, embed_fn(moved), pgd.threat_model)
+    return moved[0].numpy(), None if last is None else embed_fn(last)[0].numpy()
+
+
+def _check(moved, images, embeddings, threat_model):
+    if not threat_model.contains(moved, images).numpy().all():
+        raise RunError(
+            f"the attacked image is not within {threat_model} and the box of valid pixels"
+        )
+    if not tf.reduce_all(tf.math.is_finite(embeddings)):
+        raise RunError("the embedding of the attacked image is not finite: it has no ranking")
 
 
 def rounded(attacked, image, threat_model):

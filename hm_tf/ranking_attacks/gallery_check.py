@@ -11,7 +11,7 @@ SMALLEST = TOP + 2
 
 
 def check_gallery(embeddings, labels, rows=None):
-    """Refuses a gallery on which the attacks have no meaning.
+    """Refuses a gallery on which attacks that need classes have no meaning.
 
     Args:
         embeddings: float [n, d].
@@ -19,11 +19,11 @@ def check_gallery(embeddings, labels, rows=None):
         rows: int [b], the images to be attacked; None means all.
 
     Raises:
-        UserError: too few images, embeddings that are not finite or not of length 1, only one
-            class, an attacked image without another one of its class.
+        UserError: as of `check_embeddings`; only one class, an attacked image without another one
+            of its class.
     """
-    embeddings, labels = np.asarray(embeddings), np.asarray(labels)
-    _check_embeddings(embeddings)
+    labels = np.asarray(labels)
+    check_embeddings(embeddings)
     classes, counts = np.unique(labels, return_counts=True)
     if len(classes) < 2:
         raise UserError("the gallery has images of one class only; the attacks need at least two")
@@ -36,7 +36,13 @@ def check_gallery(embeddings, labels, rows=None):
         )
 
 
-def _check_embeddings(embeddings):
+def check_embeddings(embeddings):
+    """Refuses embeddings, float [n, d], on which no attack has a meaning.
+
+    Raises:
+        UserError: too few, not finite or not of length 1.
+    """
+    embeddings = np.asarray(embeddings)
     size = len(embeddings)
     if size < SMALLEST:
         raise UserError(f"the gallery has {size} images; the attacks need at least {SMALLEST}")

@@ -8,6 +8,8 @@ from robust_tf import randomness
 
 # Of the gallery, among the nearest of which CA- and QA- draw (HM, authors' code).
 NEAR_SHARE = 0.01
+# With fewer items in the gallery this share is none; one is taken.
+FEWEST_FOR_SHARE = round(1 / NEAR_SHARE)
 
 
 def any_item(gallery, rows, key):

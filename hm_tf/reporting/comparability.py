@@ -19,9 +19,35 @@ _UNREAD = {
     **dict.fromkeys(("est", "act", "minmax", "ses"), _MANIPULATION),
     "hm": set(),
 }
+# What the rows of the paper set on top of a recipe, besides the data.
+_ROW_SETTINGS = ("defense", "source", "destination", "ics", "ics_margin", "loss_bound", "bn") + (
+    "pgd_steps",
+)
 # What matters most stands first.
 _FIRST = ("dataset", "model", "init_weights", "bn", "train_steps", "eps", "pgd_steps")
 _TEST_IMAGES = {"cub200": 5924, "cars196": 8131, "sop": 60502}
+
+
+def attacks(flags):
+    """Whether a training attacks: HM with the same sampler twice does not."""
+    twice = flags["defense"] == "hm" and flags["source"] == flags["destination"]
+    return flags["defense"] != "none" and not twice
+
+
+def differing_settings(flags, published):
+    """Returns the set of the settings of a row that a training does not have; none: it belongs.
+
+    On other data the networks differ, and with them what batch norm does: it is not compared then.
+
+    Args:
+        flags, published: as of `training_differences`.
+    """
+    if not flags:
+        return set(_ROW_SETTINGS)
+    ours, theirs = _row_settings(flags), _row_settings(published)
+    other_data = {"bn"} if flags["dataset"] != published["dataset"] else set()
+    shared = (ours.keys() & theirs.keys()) - other_data
+    return {name for name in shared if ours[name] != theirs[name]}
 
 
 def training_differences(flags, published):
@@ -55,7 +81,7 @@ def measuring_differences(row, n, published):
     """
     different = []
     if n != _TEST_IMAGES.get(published["dataset"]):
-        different.append(f"{n:,} test images, not {_TEST_IMAGES[published['dataset']]:,}")
+        different.append(f"{n:,} queries, not {_TEST_IMAGES[published['dataset']]:,}")
     if row is None:
         return [*different, "no attack recorded"]
     if row.mode != "compat":
@@ -67,6 +93,13 @@ def measuring_differences(row, n, published):
         if value is not None and abs(value - parse_magnitude(published[name])) > 1e-6:
             different.append(f"attack {name} {format_magnitude(value)}, not {published[name]}")
     return different
+
+
+def _row_settings(flags):
+    """Those of `_ROW_SETTINGS` that the defense reads; regular training has one name for all."""
+    defense = flags["defense"] if attacks(flags) or flags["ics"] else "none"
+    read = {name for name in _ROW_SETTINGS if name in flags} - _UNREAD[defense]
+    return {**{name: _value(flags[name]) for name in read}, "defense": defense}
 
 
 def _place(name):

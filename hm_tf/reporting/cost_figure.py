@@ -1,5 +1,6 @@
 """Figures 6 to 8 of HM: ERS and R@1 against the cost of training."""
 
+from hm_tf.reporting.comparability import differing_settings
 from hm_tf.reporting.recorded_scores import SCORE
 from robust_tf.reports.line_figure import Line, Panel, line_figure
 
@@ -8,25 +9,35 @@ COSTS = (1, 3, 5, 9, 17, 33)  # eta + 1
 FEWEST = 3  # points of a line
 
 
-def cost_figures(rows, runs):
+def cost_figures(rows, runs, resolve):
     """Returns dict name -> (figure, alternative text, caption) of figures 6 to 8.
 
-    Runs without the score, or collapsed, or of a defense that a figure's table does not have, are
-    left out there.
+    Runs without the score, or collapsed, or with settings that no row of a figure's sweeps has, are
+    left out there; eta may be any.
 
     Args:
         rows: list of `PublishedRow`, of all tables.
         runs: list of `ReportedRun`.
+        resolve: function (flags of a row) -> dict of all flags of the training.
     """
-    return {
-        f"figure{number}": _figure(number, table, rows, runs) for number, table in TABLES.items()
-    }
+    scored = [run for run in runs if SCORE in run.values and not run.collapsed]
+    figures = {}
+    for number, table in TABLES.items():
+        # Rows named after a setting are not of the sweeps.
+        own = [
+            r for r in rows if r.name.startswith(f"{table}/") and r.values and "=" not in r.defense
+        ]
+        published = [resolve(row.flags) for row in own] if scored else []
+        shown = [run for run in scored if any(_in_sweep(run, flags) for flags in published)]
+        figures[f"figure{number}"] = _figure(number, table, own, shown)
+    return figures
 
 
-def _figure(number, table, rows, runs):
-    own = [row for row in rows if row.name.startswith(f"{table}/") and row.values]
-    known = {row.defense for row in own}
-    shown = [r for r in runs if r.method in known and SCORE in r.values and not r.collapsed]
+def _in_sweep(run, published):
+    return differing_settings(run.recorded.flags, published) <= {"pgd_steps"}
+
+
+def _figure(number, table, own, shown):
     panels = {
         column: Panel("training cost, η + 1 passes per update", label, _lines(own, shown, column))
         for column, label in ((SCORE, "ERS"), ("R@1", "R@1 (%)"))
@@ -53,7 +64,7 @@ def _lines(rows, runs, column):
     for row in rows:
         if row.eta is None:
             sweeps[row.defense] = {0: row.values[column]}
-        elif "=" not in row.defense:
+        else:
             sweeps.setdefault(row.defense, {})[row.eta] = row.values[column]
     lines = [
         Line(defense, [1 + eta for eta in sorted(sweep)], [sweep[eta] for eta in sorted(sweep)])

@@ -2,7 +2,12 @@
 
 from typing import NamedTuple
 
-from hm_tf.reporting.comparability import measuring_differences, training_differences
+from hm_tf.reporting.comparability import (
+    attacks,
+    differing_settings,
+    measuring_differences,
+    training_differences,
+)
 from hm_tf.reporting.recorded_scores import ALL, SCORE, clean_values, paper_row, score_rows, text
 
 DATASETS = {"CUB": "cub200", "CARS": "cars196", "SOP": "sop"}
@@ -36,6 +41,11 @@ class ReportedRun(NamedTuple):
     def cost(self):
         """Forward and backward passes per update, eta + 1."""
         return 1 + (self.eta or 0)
+
+
+def same_data(row, run):
+    """Whether a `PublishedRow` and a `ReportedRun` are of one data set."""
+    return DATASETS[row.dataset] == run.dataset
 
 
 def reported_runs(recorded):
@@ -73,10 +83,10 @@ class Comparison(NamedTuple):
         return f"{self.run.name} beside {self.row.defense}{eta} on {self.row.dataset}"
 
     def lines(self):
-        """Rows of a table: column, paper, ours, difference, all str."""
+        """Rows of a table: column, paper, ours, difference (of the same data only), all str."""
         paper, ours = self.row.values, self.run.values
         for name in ALL:
-            both = name in paper and name in ours
+            both = name in paper and name in ours and same_data(self.row, self.run)
             change = text(name, ours[name] - paper[name], "+") if both else "-"
             own = text(name, ours.get(name))
             if name == SCORE and self.run.collapsed:
@@ -87,7 +97,8 @@ class Comparison(NamedTuple):
 def compare(rows, runs, resolve):
     """Returns the list of `Comparison`, one per run whose defense the paper has.
 
-    The row of the same data set, or else of CUB, with the same eta, or else the nearest.
+    The row of the same data set, or else of CUB; of these one with the same settings, or else as
+    many as there are, and the nearest eta.
 
     Args:
         rows: list of `PublishedRow`.
@@ -96,16 +107,26 @@ def compare(rows, runs, resolve):
     """
     found = []
     for run in runs:
-        known = [row for row in rows if row.defense == run.method and len(row.values) > 2]
+        known = [row for row in rows if _title(row) == run.method and len(row.values) > 2]
         if known:
-            row = min(known, key=lambda row: _distance(row, run))
+            row = min(known, key=lambda row: _distance(row, run, resolve(row.flags)))
             found.append(Comparison(row, run, _differences(row, run, resolve(row.flags))))
     return found
 
 
-def _distance(row, run):
-    same_data = DATASETS[row.dataset] == run.dataset
-    return not same_data, row.dataset != "CUB", abs((row.eta or 0) - (run.eta or 0))
+def _title(row):
+    """The defense without settings."""
+    return row.defense.split()[0]
+
+
+def _distance(row, run, published):
+    others = len(differing_settings(run.recorded.flags, published) - {"pgd_steps"})
+    return (
+        not same_data(row, run),
+        row.dataset != "CUB",
+        others,
+        abs((row.eta or 0) - (run.eta or 0)),
+    )
 
 
 def _differences(row, run, published):
@@ -118,14 +139,13 @@ def _differences(row, run, published):
 def _reported(name, recorded):
     rows = score_rows(recorded.measured)
     shown = paper_row(rows)
-    clean = clean_values(recorded.measured, shown and shown.n)
+    clean = clean_values(recorded.measured, shown and shown.gallery)
     first, flags = recorded.results[0], recorded.flags
-    attacks = flags.get("defense") != "none" and flags.get("source") != flags.get("destination")
     return ReportedRun(
         name=name,
         method=first.method,
         dataset=first.dataset,
-        eta=flags.get("pgd_steps") if flags and attacks else None,
+        eta=flags["pgd_steps"] if flags and attacks(flags) else None,
         values={**clean, **(shown.values if shown else {})},
         collapsed=shown.collapsed if shown else None,
         rows=rows,

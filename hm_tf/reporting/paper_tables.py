@@ -1,6 +1,7 @@
 """Tables 2 to 11 of the HM paper with our runs among their rows, made of stored results only."""
 
-from hm_tf.reporting.paper_comparison import DATASETS
+from hm_tf.reporting.comparability import differing_settings
+from hm_tf.reporting.paper_comparison import DATASETS, same_data
 from hm_tf.reporting.recorded_scores import ALL, SCORE, text
 from robust_tf.miners.triplet_sampler import SYMBOLS
 
@@ -18,27 +19,28 @@ TITLES = {
 }
 
 
-def paper_table(number, rows, runs):
+def paper_table(number, rows, runs, resolve):
     """Returns (header, lines, names of the runs shown) of a table.
 
-    Below a row stand our runs of the same defense and eta, and the difference; those on data that
-    the paper does not have stand in the rows of CUB.
+    Below a row stand our runs with its settings, and the difference; those on data that the paper
+    does not have stand below the rows of CUB, without a difference.
 
     Args:
         number: 2 to 11.
         rows: list of `PublishedRow`, of all tables.
         runs: list of `ReportedRun`.
+        resolve: function (flags of a row) -> dict of all flags of the training.
     """
     own = [row for row in rows if row.name.split("/")[0] == f"table{number}"]
     if number == 2:
-        return _matrix(own, runs)
+        return _matrix(own, runs, resolve)
     lines, shown = [], set()
     for row in own:
         cells = [text(name, row.values.get(name)) for name in ALL]
         if row.collapse:
             cells[0] = "collapse"
         lines.append((_title(row), *cells))
-        for run in _of_row(row, runs):
+        for run in _of_row(row, runs, resolve):
             lines += _ours(row, run)
             shown.add(run.name)
     return ("defense, η", *ALL), lines, shown
@@ -49,20 +51,18 @@ def _title(row):
     return f"{row.dataset} {row.defense}{eta}"
 
 
-def _of_row(row, runs):
-    """The runs of a row, as far as defense and eta go."""
-    names = {row.defense}
-    if row.defense.startswith("HM[") and row.eta is None:
-        names.add(f"N/A[{row.defense[3]}]")  # the same sampler twice is regular training
+def _of_row(row, runs, resolve):
+    """The runs with the settings of a row."""
     # On CUB's rows also what the paper has no data set for.
     others = {run.dataset for run in runs} - set(DATASETS.values()) if row.dataset == "CUB" else ()
-    data = {DATASETS[row.dataset], *others}
-    return [r for r in runs if r.method in names and r.eta == row.eta and r.dataset in data]
+    same = [run for run in runs if run.dataset in {DATASETS[row.dataset], *others}]
+    published = resolve(row.flags) if same else {}
+    return [run for run in same if not differing_settings(run.recorded.flags, published)]
 
 
 def _ours(row, run):
     ours = [text(name, run.values.get(name)) for name in ALL]
-    both = {name for name in ALL if name in row.values and name in run.values}
+    both = row.values.keys() & run.values.keys() & set(ALL) if same_data(row, run) else ()
     change = {name: text(name, run.values[name] - row.values[name], "+") for name in both}
     if run.collapsed:
         ours[ALL.index(SCORE)], change[SCORE] = "collapsed", "-"
@@ -70,14 +70,14 @@ def _ours(row, run):
     yield ("difference", *(change.get(name, "-") for name in ALL))
 
 
-def _matrix(rows, runs):
+def _matrix(rows, runs, resolve):
     symbols, shown, lines = list(SYMBOLS.values()), set(), []
     for source in symbols:
         cells = []
         for destination in symbols:
             row = next(r for r in rows if r.defense == f"HM[{source},{destination}]")
             pairs = [_pair(row.values) if row.values else "collapse"]
-            for run in _of_row(row, runs):
+            for run in _of_row(row, runs, resolve):
                 pairs.append(f"ours, {run.dataset}: {_pair(run.values, run.collapsed)}")
                 shown.add(run.name)
             cells.append("; ".join(pairs))

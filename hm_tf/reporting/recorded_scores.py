@@ -1,5 +1,6 @@
 """The columns of the paper's tables, in its units, as the records of a run have them."""
 
+import json
 from typing import NamedTuple
 
 from hm_tf.evaluation.robustness_score import COLUMNS, printed
@@ -9,6 +10,8 @@ SCORE = "ERS"
 ATTACKED = tuple(column.name for column in COLUMNS)
 ALL = (*CLEAN, *ATTACKED, SCORE)
 _RAW = {column.name for column in COLUMNS if not column.percent}
+# Settings of the worst case and of the score alone.
+_OF_ONE_RECORD = ("over", "collapsed")
 # What the printed tables were measured with stands first.
 _PRINTED_AS = (("compat", "protocol"), ("fixed", "protocol"))
 
@@ -20,6 +23,7 @@ class ScoreRow(NamedTuple):
         mode: "compat" or "fixed".
         strength: "protocol", "strong", "worst" or "transfer".
         n: queries.
+        gallery: images that they were ranked in.
         values: dict column -> value as printed; ERS is among them only with all ten columns.
         collapsed: whether the network has collapsed, so that ERS means nothing; None if unknown.
         results: the list of `Result` it is made of.
@@ -28,6 +32,7 @@ class ScoreRow(NamedTuple):
     mode: str
     strength: str
     n: int
+    gallery: int
     values: dict
     collapsed: bool | None
     results: list
@@ -53,8 +58,8 @@ def clean_values(measured, n=None):
 def score_rows(measured):
     """Returns the list of `ScoreRow`, one per mode, strength and substitute.
 
-    The records of a row are of one evaluation: as many images, as many steps, one eps. Of several
-    that with the most columns counts, of these the latest.
+    The records of a row are of one evaluation: all settings and images alike. Of several that with
+    the most columns counts, of these the one that was measured last.
 
     Args:
         measured: list of `Result` of one network, in order.
@@ -65,9 +70,11 @@ def score_rows(measured):
         if "mode" not in settings:
             continue
         where = settings["mode"], settings["strength"], settings.get("substitute", "")
-        how = result.n, settings["steps"], settings["restarts"], result.threat_model["eps"]
-        found = evaluations.setdefault(where, {}).setdefault(how, {})
-        found.pop((result.attack, result.metric), None)  # the latest goes to the end
+        alike = evaluations.setdefault(where, {})
+        # The latest goes to the end, a record and an evaluation.
+        found = alike.pop(_how(result), {})
+        alike[_how(result)] = found
+        found.pop((result.attack, result.metric), None)
         found[result.attack, result.metric] = result
     rows = []
     for (mode, strength, _), found in evaluations.items():
@@ -92,6 +99,13 @@ def text(name, value, sign=""):
     return f"{value:{sign}.3f}" if name in _RAW else f"{value:{sign}.1f}"
 
 
+def _how(result):
+    """What all records of one evaluation have in common, hashable."""
+    settings = {k: v for k, v in result.attack_settings.items() if k not in _OF_ONE_RECORD}
+    same = result.n, result.seed, result.precision, result.threat_model, settings
+    return json.dumps(same, sort_keys=True)
+
+
 def _row(mode, strength, by_place):
     values = {
         column.name: printed(column, by_place[column.attack, column.measure].value)
@@ -102,4 +116,6 @@ def _row(mode, strength, by_place):
     if score := by_place.get((SCORE, SCORE)):
         values[SCORE] = 100 * score.value
         collapsed = score.attack_settings["collapsed"]
-    return ScoreRow(mode, strength, results[0].n, values, collapsed, results)
+    n = results[0].n
+    gallery = results[0].attack_settings.get("gallery", n)
+    return ScoreRow(mode, strength, n, gallery, values, collapsed, results)

@@ -19,9 +19,10 @@ DIRECTIONS = (
 )
 MODES = (
     "compat does what the authors' code does and is what printed tables were made with; fixed does "
-    "what it evidently means. protocol: PGD from the image itself, as in the paper. strong: adaptive "
-    "steps from random starts, per query the highest objective; worst: per query the worst "
-    "measure. A score without its ten columns and R@1 says nothing: a collapsed network scores high."
+    "what it evidently means. protocol: PGD from the image itself, as in the paper (ES:D of compat "
+    "one step early, as the authors'). strong: adaptive steps from random starts, per query the "
+    "highest objective; worst: per query the worst measure. A score without its ten columns and "
+    "R@1 says nothing: a collapsed network scores high."
 )
 
 
@@ -119,8 +120,9 @@ def add_comparison(page, comparisons, tables):
         page.table(header, list(item.lines()), caption=item.title())
         page.status("amber" if item.differences else "green", f"{item.run.name}: {item.statement}")
     page.paragraph(
-        "All tables of the paper follow; our runs stand below the rows of their defense and η, "
-        "with the difference; those on data that the paper does not have, below the rows of CUB."
+        "All tables of the paper follow; our runs stand below the rows of their settings, with the "
+        "difference. Those on data that the paper does not have stand below the rows of CUB, without "
+        "a difference: numbers of other images cannot be compared."
     )
     for title, (header, lines, shown) in tables.items():
         ours = f" ({len(shown)} of our runs)" if shown else ""

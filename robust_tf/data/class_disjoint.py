@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 import numpy as np
+from absl import logging
 
 from robust_tf.data import registry
 from robust_tf.errors import UserError
@@ -39,7 +40,8 @@ def load(name, data_dir=None, train_classes=None, **reading):
         train = join(held_out, parts[0])
         splits = {"train": len(train), "test": len(parts[1])}
         return dataclasses.replace(info, splits=splits), train, parts[1]
-    train, test = divide(join(*parts), _training_labels(info, train_classes))
+    labels = [info.class_names.index(name) for name in training_classes(info, train_classes)]
+    train, test = divide(join(*parts), labels)
     splits = {"train": len(train), "test": len(test)}
     return dataclasses.replace(info, splits=splits, class_disjoint=True), train, test
 
@@ -60,7 +62,15 @@ def divide(examples, training_labels):
     )
 
 
-def _training_labels(info, train_classes):
+def warn_of_single_images(examples):
+    """Logs one line on how many classes of the training Examples have one image, if any."""
+    alone = np.sum(np.unique(examples.labels, return_counts=True)[1] == 1)
+    if alone:
+        logging.warning("training classes with a single image, which pairs with itself: %d", alone)
+
+
+def training_classes(info, train_classes=None):
+    """Returns the names of the classes that train, of a set of `DIVIDED`; see `load`."""
     names = info.class_names
     if train_classes is None:
         chosen = names[: len(names) // 2]
@@ -76,4 +86,4 @@ def _training_labels(info, train_classes):
             f"{len(set(chosen))} of {len(names)} classes would train; metric learning needs at "
             "least two to train and two to test"
         )
-    return [names.index(name) for name in chosen]
+    return chosen

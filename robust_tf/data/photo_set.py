@@ -1,7 +1,6 @@
 """Photos of different sizes for metric learning: what CUB, Cars and SOP have in common."""
 
 import numpy as np
-from absl import logging
 
 from robust_tf.data.augment import ResizedCrop
 from robust_tf.data.dataset_info import DatasetInfo
@@ -95,7 +94,7 @@ def examples(info, split, rows, read, limit, *, place, remark=""):
 
 
 def _check_labels(info, split, rows, place):
-    labels, counts = np.unique([label for _, label in rows], return_counts=True)
+    labels = np.unique([label for _, label in rows])
     if len(labels) < 2:
         raise UserError(
             f"{place} has images of {len(labels)} classes for {split}; metric learning needs two"
@@ -105,11 +104,4 @@ def _check_labels(info, split, rows, place):
         raise UserError(
             f"{place} has images of class {wrong + 1}; {info.name} has classes 1 to "
             f"{info.num_classes}"
-        )
-    if alone := np.sum(counts == 1):
-        logging.warning(
-            "%s %s: classes with a single image, which pairs with itself: %d",
-            info.name,
-            split,
-            alone,
         )

@@ -58,6 +58,40 @@ def test_what_needs_no_candidate(search):
     assert aim(get("GTT"), flat).chosen[0].numpy()[0] in (2, 4)  # the nearest
 
 
+def copied(search):
+    """The query beside the same image in another file, the first of the gallery."""
+    embeddings = np.roll(search.embeddings, 3, axis=0)
+    embeddings[0] = embeddings[-1]
+    return search._replace(embeddings=embeddings, query=SIZE - 1)
+
+
+def collapsed(search):
+    return search._replace(embeddings=np.tile(np.float32([[1, 0]]), [SIZE, 1]))
+
+
+@pytest.mark.parametrize("name", ["QA+", "QA-", "TMA"])
+@pytest.mark.parametrize("mode", ["compat", "fixed"])
+@pytest.mark.parametrize("change", [copied, collapsed])
+def test_the_query_is_never_its_own_aim(search, name, mode, change):
+    changed = change(search)
+    for seed in range(8):
+        found = aim(registry.get(name, mode), changed, seed=seed)
+        assert found.target != changed.query and 0 <= found.target < SIZE
+        if name == "QA-" and change is copied:
+            assert found.target == 0
+
+
+@pytest.mark.parametrize("name", registry.NAMES)
+@pytest.mark.parametrize(
+    "value, said", [(np.nan, "embeddings are not finite"), (3.0, "embeddings are not of length 1")]
+)
+def test_broken_embeddings_are_refused_by_every_attack(search, name, value, said):
+    broken = search.embeddings.copy()
+    broken[6] *= value
+    candidate = search.files.paths[5] if name in ("CA+", "CA-") else None
+    refused(name, search._replace(embeddings=broken), candidate, said)
+
+
 def refused(name, search, candidate, said):
     with pytest.raises(UserError, match=said):
         aim(get(name), search, candidate)

@@ -1,6 +1,7 @@
 """python -m hm_tf.attack on the user's own images: files, numbers, mistakes."""
 
 import json
+import shutil
 
 import matplotlib.image
 import numpy as np
@@ -94,6 +95,24 @@ def test_a_candidate_moves_in_the_ranking_of_the_query(command, images, tmp_path
     assert after["place"] > before["place"]
     clean, attacked = pixels(images / "flat/03.png"), pixels(tmp_path / "out/adversarial.png")
     assert 0 < np.abs(attacked - clean).max() <= 0.15 + 1e-6
+
+
+def test_a_query_that_the_gallery_has_in_another_file_is_not_its_own_aim(command, images, tmp_path):
+    levels = tf.io.decode_png((images / "flat/05.png").read_bytes())
+    again = tmp_path / "again.png"
+    again.write_bytes(tf.io.encode_png(levels, compression=0).numpy())
+    flags = "--attack=qa-", "--mode=compat", f"--query={again}", "--steps=1", "--top=1"
+    assert command("flat", *flags) == 0
+    assert read(tmp_path / "out")["aim"] == "05.png"
+
+
+def test_a_network_that_embeds_nothing_is_refused(command, finished_smoke, tmp_path, capsys):
+    run = shutil.copytree(finished_smoke, tmp_path / "run")
+    network = FinishedRun(run).network()
+    network.set_weights([np.full_like(weight, np.nan) for weight in network.get_weights()])
+    network.save(run / "final.keras")
+    assert command("flat", f"--workdir={run}", "--attack=es") == 2
+    assert "25 of 25 embeddings are not finite" in capsys.readouterr().err
 
 
 def harmed(tmp_path):

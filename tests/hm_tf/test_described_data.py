@@ -3,6 +3,7 @@
 import types
 
 import pytest
+import tensorflow as tf
 
 from hm_tf.training_run import MetricTrainingRun
 from robust_tf.data import registry
@@ -24,3 +25,23 @@ def test_digits(held_out, limit, expected):
     said = run.describe_data()
     assert said.startswith("digits: train ") and expected in said and "scikit-learn" in said
     assert ("held out 100 images" in said) == bool(held_out)
+
+
+def test_classes_that_are_left_with_one_image_are_told_once(tmp_path, caplog):
+    """One of the two images of class b cannot be decoded; class a has one. c and d are searched."""
+    pixels = tf.zeros([4, 4, 3], tf.uint8)
+    for name in ("a/1", "b/1", "b/2", "c/1", "d/1"):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"" if name == "b/2" else tf.io.encode_png(pixels).numpy())
+    run = object.__new__(MetricTrainingRun)
+    limits = {"limit_train": None, "limit_test": None, "held_out": 0}
+    run.options = types.SimpleNamespace(dataset="folder", train_classes=None, **limits)
+    run.reading = {"data_dir": tmp_path, "image_size": None, "on_bad_image": "skip"}
+    run.info, *run._divided = run._read()
+    run.describe_data()
+    run.images()
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if "itself" in line] == [
+        "training classes with a single image, which pairs with itself: 2"
+    ]

@@ -41,6 +41,15 @@ def broken(level, source_hardness):
     raise RuntimeError("out of ideas")
 
 
+def two_lines(level, source_hardness):
+    raise RuntimeError("out of ideas\nand of time")
+
+
+def nan_in_between(level, source_hardness):
+    """NaN where the range of its arguments is not tried out before training."""
+    return tf.where(tf.abs(source_hardness + 0.1) < 0.09, float("nan"), source_hardness)
+
+
 no_function = 3
 
 
@@ -61,6 +70,7 @@ def test_values(name):
     np.testing.assert_allclose(destination(levels, source, benign), TABLE[name], atol=2e-6)
     assert destination.symbol == SYMBOLS.get(name, name)
     assert (destination.sampler == "semihard") == name.endswith("semihard")
+    assert destination.gradual == (name in ("lga", "g2", "ghalf", "gb:semihard"))
 
 
 def test_margin_and_rise_count():
@@ -72,7 +82,7 @@ def test_margin_and_rise_count():
 
 def test_function_of_the_user():
     destination = destinations.get(f"{__name__}.halved")
-    assert (destination.symbol, destination.sampler) == ("halved", None)
+    assert destination[:2] == ("halved", None) and destination.gradual
     found = destination(tf.constant([1.0, 0.5]), tf.constant([-0.2, -0.4]))
     np.testing.assert_allclose(found, [-0.1, -0.1])
 
@@ -85,15 +95,41 @@ def test_function_of_the_user():
         ("3", "between -2 and 2"),
         ("nan", "between -2 and 2"),
         ("no.such.module", "cannot be imported"),
+        (".x", "cannot be imported"),
         (f"{__name__}.missing", "cannot be imported"),
         (f"{__name__}.no_function", "no function"),
         (f"{__name__}.everything_nan", "nan"),
         (f"{__name__}.nan_at_zero", "nan"),
         (f"{__name__}.wrong_shape", r"not \(3,\)"),
         (f"{__name__}.broken", "out of ideas"),
+        (f"{__name__}.two_lines", "out of ideas"),
     ],
 )
 def test_refused(name, message):
     with pytest.raises(UserError, match=message) as caught:
         destinations.get(name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [("def half(:", "SyntaxError"), ("1 / 0", "division by zero"), ("raise ValueError", "Value")],
+)
+def test_a_module_that_does_not_run(text, message, tmp_path, monkeypatch):
+    (tmp_path / "module_of_the_user.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=f"cannot be imported: .*{message}") as caught:
+        destinations.get("module_of_the_user.half")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_symbol_of_a_function_needs_no_import():
+    assert destinations.symbol("no.such.module.halved") == "halved"
+
+
+def test_nan_during_training_names_the_flag():
+    name = f"{__name__}.nan_in_between"
+    destination, level = destinations.get(name), tf.constant([0.5])
+    np.testing.assert_allclose(destination(level, tf.constant([0.3])), [0.3])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"--destination={name} returned"):
+        destination(level, tf.constant([-0.1]))

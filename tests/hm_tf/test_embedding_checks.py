@@ -10,12 +10,11 @@ from small_embedding import small_images, small_network
 
 from hm_tf.evaluation import embedding_checks
 from hm_tf.evaluation.closing_evaluation import shared_fields
-from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
+from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, spread_queries
 from hm_tf.evaluation.embedding_checks import (
     effective_directions,
     run_checks,
     score_stands,
-    spread_queries,
 )
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from robust_tf.attacks.pgd import PGD

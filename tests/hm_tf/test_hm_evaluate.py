@@ -11,7 +11,9 @@ import pytest
 import tensorflow as tf
 
 from hm_tf import evaluate, export
+from hm_tf.evaluation.substitute import substitute_run
 from hm_tf.finished_run import FinishedRun
+from robust_tf.errors import UserError
 from robust_tf.evaluation.records import read_results
 
 
@@ -85,6 +87,35 @@ def test_without_attacks(run, capsys):
     assert "ERS" not in capsys.readouterr().out
 
 
+def test_some_queries_against_the_whole_gallery(run, capsys):
+    flags = ["--limit_test=90", "--limit_queries=7", "--attacks=TMA,QA-", "--mode=fixed"]
+    new = new_results(run, *flags, "--batch_size=30", "--eval_steps=1")
+    assert {r.n for r in new if r.attack == "clean"} == {90}
+    attacked = {r.attack: (r.n, r.attack_settings["gallery"]) for r in new if r.attack != "clean"}
+    assert attacked == {"TMA": (7, 90), "QA-": (7, 90)}
+    said = capsys.readouterr().out
+    (header,) = [line for line in said.splitlines() if line.startswith("digits, HM")]
+    assert "90 test images" in header and "7 of them are queries" in header
+    assert "draw the nearest one only" in header
+    assert "7 queries in 90 images" in said
+
+
+def collapse(run):
+    network = FinishedRun(run).network()
+    *others, bias = network.get_weights()
+    network.set_weights([*(0 * weight for weight in others), bias + 1])
+    network.save(run / "final.keras")
+
+
+@pytest.mark.parametrize("attacks", ["ES", "none"])
+def test_a_collapsed_network_is_named_below_the_clean_metrics(run, capsys, attacks):
+    collapse(run)
+    new_results(run, f"--attacks={attacks}", "--mode=fixed", "--limit_test=30", "--eval_steps=1")
+    lines = capsys.readouterr().out.splitlines()
+    (place,) = [n for n, line in enumerate(lines) if line.startswith("clean %")]
+    assert lines[place + 3].startswith("collapsed: R@1 0.0 %")
+
+
 def test_the_profiles_of_the_authors(run):
     flags = ["--attacks=TMA", "--mode=fixed", "--limit_test=12", "--eval_steps=1"]
     (result,) = [r for r in new_results(run, "--profile=rob28", *flags) if r.attack == "TMA"]
@@ -105,14 +136,55 @@ def test_a_substitute_that_is_the_same_network(run, finished_smoke, capsys):
     assert "made on HM[S,gLGA]&ICS seed 0" in capsys.readouterr().out
 
 
+def edited(run, folder, **flags):
+    """A copy of the run with other flags."""
+    shutil.copytree(run, folder)
+    config = json.loads((folder / "config.json").read_text())
+    class_names = flags.pop("class_names", config["class_names"])
+    config |= {"flags": config["flags"] | flags, "class_names": class_names}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def of_classes(run, folder, *names):
+    """A copy of the run that trained on those classes."""
+    path = folder.with_suffix(".txt")
+    path.write_text("\n".join(names))
+    return edited(run, folder, train_classes=str(path))
+
+
 def test_a_substitute_of_other_images(run, tmp_path, capsys):
-    other = shutil.copytree(run, tmp_path / "other")
-    config = json.loads((other / "config.json").read_text())
-    config["flags"]["dataset"] = "mnist"
-    (other / "config.json").write_text(json.dumps(config))
+    other = edited(run, tmp_path / "other", dataset="mnist")
     assert command(run, f"--substitute={other}") == 2
     line = capsys.readouterr().err
     assert "has the data set mnist, the evaluated run digits" in line
+
+
+@pytest.mark.parametrize("classes", [["4", "3", "2", "1", "0"], ["0", "2"]], ids=str)
+def test_a_substitute_of_no_class_that_is_searched(classes, run, tmp_path):
+    other = of_classes(run, tmp_path / "other", *classes)
+    assert substitute_run(other, FinishedRun(run)).folder.path == other
+
+
+def test_a_substitute_that_was_trained_on_what_is_searched(run, tmp_path, capsys):
+    one = of_classes(run, tmp_path / "one", "0", "1", "2")
+    other = of_classes(run, tmp_path / "other", "0", "1", "8")
+    assert command(one, f"--substitute={other}") == 2
+    said = capsys.readouterr().err
+    assert "was trained on classes that are searched here: 8; name" in said
+
+
+def test_a_substitute_of_another_folder(run, tmp_path):
+    runs = []
+    for name, classes in (("one", "abcd"), ("other", "cdef")):
+        for letter in classes:
+            (tmp_path / "data" / name / letter).mkdir(parents=True)
+            (tmp_path / "data" / name / letter / "1.png").touch()
+        flags = {"dataset": "folder", "data_dir": str(tmp_path / "data" / name)}
+        runs.append(edited(run, tmp_path / name, **flags, class_names=list(classes)))
+    with pytest.raises(UserError, match="knows the 4 classes c, d, e, f") as caught:
+        substitute_run(runs[1], FinishedRun(runs[0]))
+    assert "\n" not in str(caught.value)
 
 
 def lines_of(run):

@@ -1,10 +1,13 @@
 """Paper, ours, difference: the right row, the paper's units, and what is not comparable said."""
 
+import dataclasses
+import functools
+import itertools
+
 import pytest
 from ranking_results import PRINTED, attacked, clean, result
 
-from hm_tf import published_rows
-from hm_tf.flags import resolve_train
+from hm_tf import flags, published_rows
 from hm_tf.reporting.claim import claim
 from hm_tf.reporting.cost_figure import cost_figures
 from hm_tf.reporting.paper_comparison import COMPARABLE, compare, reported_runs
@@ -13,6 +16,7 @@ from hm_tf.reporting.recorded_scores import ALL, clean_values, paper_row, score_
 from robust_tf.reports.recorded_run import RecordedRun
 
 ROWS = published_rows.rows()
+resolve_train = functools.cache(flags.resolve_train)
 ROW = published_rows.get("table5/HM[S,gLGA]&ICS/8")
 FLAGS = resolve_train(ROW.flags)
 
@@ -51,6 +55,45 @@ def test_a_row_is_of_one_evaluation():
     assert row.values["LTM"] == pytest.approx(50) and row.values["ERS"] == pytest.approx(37.135)
 
 
+OTHERWISE = {
+    "step_size": {"settings": {"step_size": 1 / 255}},
+    "gallery": {"settings": {"gallery": 9000}},
+    "seed": {"seed": 3},
+    "precision": {"precision": "mixed_bfloat16"},
+    "eps": {"threat_model": {"eps": 4 / 255, "norm": "linf", "lower": 0.0, "upper": 1.0}},
+}
+
+
+def measured_otherwise(results, settings=None, **changed):
+    return [
+        dataclasses.replace(r, attack_settings={**r.attack_settings, **(settings or {})}, **changed)
+        for r in results
+    ]
+
+
+@pytest.mark.parametrize("changed", OTHERWISE.values(), ids=OTHERWISE)
+def test_a_column_measured_otherwise_is_of_another_row(changed):
+    later = measured_otherwise(attacked({"ES:R": 90.0, "ES:D": 0.1}), **changed)
+    (row,) = score_rows([*attacked(), *later])
+    assert row.values["ES:R"] == pytest.approx(17.1) and row.values["ES:D"] == 0.487
+    assert row.values["ERS"] == pytest.approx(33.455)
+
+
+def test_of_two_whole_evaluations_that_with_the_latest_record_counts():
+    low, high = attacked({**PRINTED, "LTM": 3.2}), attacked({**PRINTED, "LTM": 50.0})
+    other = measured_otherwise(high, seed=1)
+    assert score_rows([*low, *other])[0].values["LTM"] == pytest.approx(50)
+    assert score_rows([*low, *other, *low[:1]])[0].values["LTM"] == pytest.approx(3.2)
+
+
+def test_clean_values_are_of_the_whole_gallery():
+    (row,) = score_rows(measured_otherwise(attacked(n=100), {"gallery": 5924}))
+    assert (row.n, row.gallery) == (100, 5924)
+    few = clean(n=100, recall=0.9)
+    found = run([*clean(), *few, *measured_otherwise(attacked(n=100), {"gallery": 5924})])
+    assert found.values["R@1"] == pytest.approx(37.2)
+
+
 def test_the_paper_is_compared_with_its_own_protocol():
     rows = score_rows([*attacked(mode="fixed"), *attacked(), *attacked(strength="strong")])
     assert (paper_row(rows).mode, paper_row(rows).strength) == ("compat", "protocol")
@@ -82,6 +125,7 @@ def test_what_differs_is_said():
     ):
         assert said in found.statement
     assert "seed" not in found.statement
+    assert {line[3] for line in found.lines()} == {"-"}
 
 
 def test_numbers_written_in_two_ways_do_not_differ():
@@ -103,9 +147,9 @@ def test_a_collapsed_run_has_no_score_anywhere():
     assert list(found.lines())[-1] == ("ERS", "33.5", "collapsed", "-")
     assert collapsed.rows[0].cells()[-1] == "collapsed"
     assert "has collapsed" in claim([collapsed]) and "33.5" not in claim([collapsed])
-    lines = paper_table(5, ROWS, [collapsed])[1]
+    lines = paper_table(5, ROWS, [collapsed], resolve_train)[1]
     assert [line[-1] for line in lines if line[0].startswith("ours")] == ["collapsed"]
-    assert "ours" not in cost_figures(ROWS, [collapsed])["figure8"][1]
+    assert "ours" not in cost_figures(ROWS, [collapsed], resolve_train)["figure8"][1]
 
 
 def test_the_claim_names_its_threat_model_and_the_worst_case():
@@ -126,7 +170,7 @@ def test_the_claim_names_its_threat_model_and_the_worst_case():
 
 @pytest.mark.parametrize("number", TITLES)
 def test_every_table_has_its_rows_and_ours(number):
-    header, lines, shown = paper_table(number, ROWS, [run()])
+    header, lines, shown = paper_table(number, ROWS, [run()], resolve_train)
     assert all(len(line) == len(header) for line in lines)
     own = [row for row in ROWS if row.name.startswith(f"table{number}/")]
     if number == 2:
@@ -139,6 +183,62 @@ def test_every_table_has_its_rows_and_ours(number):
     assert shown == ({"HM[S,gLGA]&ICS"} if ours else set())
 
 
+def run_of(row_name, results=None, **changed):
+    """A run with the settings of a row."""
+    row = published_rows.get(row_name)
+    results = [*clean(), *attacked()] if results is None else results
+    own = [dataclasses.replace(r, method=row.defense.split()[0]) for r in results]
+    return run(own, **{**resolve_train(row.flags), **changed})
+
+
+def rows_above(runs, number):
+    """The rows of a table below which runs stand."""
+    lines = paper_table(number, ROWS, runs, resolve_train)[1]
+    return [before[0] for before, line in itertools.pairwise(lines) if line[0].startswith("ours")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "table5/HM[S,gLGA]&ICS ics=1/8",
+        "table7/HM[S,gLGA] loss_bound=2.2/8",
+        "table8/HM[S,gLGA]&ICS ics=0.5/32",
+        "table10/HM[S,gLGA]&ICS ics_margin=0.2/8",
+    ],
+)
+def test_a_setting_that_no_title_has_finds_its_own_row_only(name):
+    row = published_rows.get(name)
+    dataset = resolve_train(row.flags)["dataset"]
+    own = run_of(name, changed_data([*clean(), *attacked()], dataset))
+    found = {number: rows_above([own], number) for number in set(TITLES) - {2}}
+    ours = int(name.split("/")[0].removeprefix("table"))
+    assert found.pop(ours) == [f"{row.dataset} {row.defense}, {row.eta}"]
+    assert not any(found.values())
+    (comparison,) = compare(ROWS, [own], resolve_train)
+    assert comparison.row.name == name
+    if dataset == "cub200":
+        assert comparison.statement == COMPARABLE
+        figures = cost_figures(ROWS, [own], resolve_train).values()
+        assert not any("ours" in alt for _, alt, _ in figures)
+
+
+def test_what_the_defense_does_not_read_is_not_compared():
+    plain = run_of("table3/ACT[R]/8", source="random", destination="random", loss_bound=1.0)
+    assert plain.eta == 8
+    assert rows_above([plain], 3) == ["CUB ACT[R], 8"]
+    assert rows_above([run_of("table6/CUB/EST[R]/8", bn="frozen")], 6) == []
+    assert rows_above([run_of("table6/CUB/EST[R]/8")], 6) == ["CUB EST[R], 8"]
+
+
+def test_on_other_data_there_is_no_difference():
+    results = changed_data([*clean(), *attacked()], "digits")
+    other = run_of("table5/HM[S,gLGA]&ICS/8", results, dataset="digits", bn="live")
+    assert set(rows_above([other], 5)) == {"CUB HM[S,gLGA]&ICS, 8"}
+    lines = paper_table(5, ROWS, [other], resolve_train)[1]
+    assert [set(line[1:]) for line in lines if line[0] == "difference"] == [{"-"}]
+    assert rows_above([run_of("table5/HM[S,gLGA]&ICS/8", results, ics=0.3)], 5) == []
+
+
 def test_regular_training_stands_on_the_diagonal():
     flags = {"defense": "none", "source": "random"}
     own = [
@@ -147,13 +247,16 @@ def test_regular_training_stands_on_the_diagonal():
     ]
     plain = run(own, **flags)
     assert plain.eta is None and plain.cost == 1
-    assert paper_table(2, ROWS, [plain])[1][0][1] == "53.9 / 3.8; ours, cub200: 37.2 / 33.5"
-    lines = paper_table(11, ROWS, [plain])[1]
+    assert (
+        paper_table(2, ROWS, [plain], resolve_train)[1][0][1]
+        == "53.9 / 3.8; ours, cub200: 37.2 / 33.5"
+    )
+    lines = paper_table(11, ROWS, [plain], resolve_train)[1]
     assert [line[1] for line in lines[:3]] == ["53.9", "37.2", "-16.7"]
 
 
 def test_cost_figures_have_the_sweeps_and_our_mark():
-    figures = cost_figures(ROWS, [run()])
+    figures = cost_figures(ROWS, [run()], resolve_train)
     axes = figures["figure8"][0].axes
     found = {line.get_label(): line.get_xydata().tolist() for line in axes[0].lines}
     assert found["HM[S,gLGA]&ICS"] == [[3, 15.2], [5, 24.6], [9, 33.5], [17, 36.0], [33, 36.0]]

@@ -8,10 +8,12 @@ from small_embedding import small_images, small_network
 
 from hm_tf.evaluation import ranking_evaluation
 from hm_tf.evaluation.closing_evaluation import shared_fields
-from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, mean_cosine
+from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, mean_cosine, spread_queries
+from hm_tf.evaluation.metric_evaluation import clean_results
 from hm_tf.evaluation.ranking_batch import Ranker
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from hm_tf.evaluation.ranking_records import strongest
+from hm_tf.evaluation.ranking_rows import RankingRows
 from hm_tf.evaluation.ranking_search import PGDSearch
 from hm_tf.evaluation.substitute import Substitute
 from robust_tf.attacks.pgd import PGD
@@ -152,7 +154,36 @@ def test_an_image_alone_in_its_class_is_no_query():
     lonely = Examples(images.images, np.where(np.arange(9) == 8, 7, images.labels))
     test_set = EmbeddedTestSet(small_network(), lonely, batch_size=4)
     assert test_set.queries.tolist() == list(range(8)) and len(test_set) == 9
-    assert "1 are the only one of their class" in str(test_set)
+    assert "; 1 without another of their class: no queries" in str(test_set)
+    three = Examples(images.images, np.array([0, 0, 0, 0, 1, 1, 7, 8, 9]))
+    test_set = EmbeddedTestSet(small_network(), three, batch_size=4)
+    assert "; 3 without another of their class: no queries" in str(test_set)
+
+
+def test_what_fewer_queries_find_is_what_they_find_among_all(tmp_path):
+    here = evaluation(tmp_path)
+    some = here.of_queries(spread_queries(here.test_set.queries, 5))
+    whole = here.protocol("LTM", "fixed")["objective"]
+    found = some.protocol("LTM", "fixed")["objective"]
+    np.testing.assert_allclose(found, whole[[0, 6, 12, 17, 23]], atol=1e-5)
+    assert "; 5 of them are queries" in str(some.test_set)
+    assert "queries" not in str(here.test_set)
+    (rank,) = RankingRows(some, ("TMA",)).protocol("fixed")
+    assert (rank.n, rank.attack_settings["gallery"]) == (5, 24)
+    assert {r.n for r in clean_results(some.test_set, here.about)} == {24}
+
+
+@pytest.mark.parametrize("size, said", [(99, True), (100, False)])
+def test_a_gallery_of_which_one_percent_is_none(size, said):
+    test_set = EmbeddedTestSet(small_network(), small_images(size), batch_size=50)
+    assert ("draw the nearest one only" in str(test_set)) == said
+
+
+def test_a_collapsed_network_is_warned_of():
+    test_set = EmbeddedTestSet(small_network(), small_images(), batch_size=8)
+    assert test_set.warning == ""
+    test_set.mean_cosine = 0.999
+    assert "mean cosine 0.999; attacks on it mean nothing" in test_set.warning
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import types
 
 import numpy as np
 import pytest
+from ranking_results import clean
 
 from hm_tf.evaluation.ranking_records import row_results, strongest, worst
 from hm_tf.evaluation.ranking_table import ranking_table
@@ -33,10 +34,10 @@ def outcomes(share):
     return found
 
 
-def results(share, strength, settings, collapsed=False, names=None):
+def results(share, strength, settings, collapsed=False, names=None, mode="fixed"):
     test_set = types.SimpleNamespace(queries=np.arange(2), collapsed=collapsed)
     found = {name: value for name, value in outcomes(share).items() if not names or name in names}
-    settings = {**settings, "mode": "fixed", "strength": strength}
+    settings = {**settings, "mode": mode, "strength": strength}
     return row_results(found, test_set, ABOUT, settings=settings, threat_model=ThreatModel(0.1))
 
 
@@ -76,6 +77,31 @@ def test_a_collapsed_network_has_no_score():
     table = ranking_table(both).splitlines()
     assert [line.split()[-1] for line in table[2:5]] == ["collapsed", "collapsed", "-"]
     assert max(map(len, table)) <= 100
+
+
+def test_without_all_columns_the_warning_stands_below_the_metrics():
+    recall = clean(recall=0.2)[:1]
+    few = results(0.25, "protocol", PROTOCOL, True, names=("ES",))
+    lines = ranking_table(recall + few, "collapsed: R@1 20.0 %").splitlines()
+    assert [line.strip() for line in lines[2:5]] == ["20.0", "collapsed: R@1 20.0 %", ""]
+    assert "collapsed" not in ranking_table(recall + few)
+
+
+def test_the_early_distance_of_compat_is_said():
+    rows = {
+        mode: results(0.2, "protocol", PROTOCOL, mode=mode)
+        + results(0.2, "strong", STRONG, mode=mode)
+        for mode in ("compat", "fixed")
+    }
+    assert "compat: ES:D of the protocol is one step early" in ranking_table(rows["compat"])
+    assert "one step early" not in ranking_table(rows["fixed"])
+    assert "one step early" not in ranking_table(results(0.2, "protocol", PROTOCOL, mode="compat"))
+
+
+def test_fewer_queries_are_said_with_the_size_of_the_gallery():
+    assert "2 queries in 5,924 images" in ranking_table(
+        results(0.2, "protocol", {**PROTOCOL, "gallery": 5924})
+    )
 
 
 def test_the_strongest_run_is_that_of_the_highest_objective_query_by_query():

@@ -70,6 +70,12 @@ def test_every_baseline_runs(defense, tmp_path):
         (["--destination=nearest"], "unknown destination"),
         (["--destination=3"], "between -2 and 2"),
         (["--destination=math.pow"], "math.pow"),
+        (["--destination=.x"], "cannot be imported"),
+        (["--margin=0"], "--margin=0: --destination=lga divides by it"),
+        (["--loss_bound=0", "--destination=gb:random"], "--loss_bound=0: "),
+        (["--loss_bound=1", "--destination=-0.1"], "gradual --destination, not -0.1"),
+        (["--defense=est", "--ics=0", "--loss_bound=1"], "--loss_bound goes with --defense=hm"),
+        (["--ics=0", "--ics_margin=0.2"], "--ics_margin does nothing with --ics=0"),
         (["--model=resnet99"], "resnet99"),
         (["--dataset=nowhere"], "nowhere"),
         (["--eps=8"], "8/255"),
@@ -91,3 +97,17 @@ def test_a_run_of_the_other_paper_is_refused(finished_smoke, capsys):
     smoke = "--flagfile=flags/tla/smoke.flags"
     assert tla_train.main(["train", smoke, f"--workdir={finished_smoke}"]) == 2
     assert "another run" in capsys.readouterr().err
+
+
+def test_equal_names_are_said_to_skip_the_attack(tmp_path, capsys):
+    flags = ["--destination=softhard", "--train_steps=1", f"--workdir={tmp_path / 'run'}"]
+    assert train.main(["train", SMOKE, *flags]) == 0
+    plan, _ = capsys.readouterr().out.split("1/1", 1)
+    assert "both softhard: the attack is skipped, this is regular training\n" in plan
+
+
+def test_nan_of_a_destination_ends_in_one_line_that_names_it(tmp_path, capsys):
+    flag = "--destination=test_destinations.nan_in_between"
+    assert train.main(["train", SMOKE, flag, f"--workdir={tmp_path / 'run'}"]) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line == f"error: step 1: {flag} returned a value that is not finite"

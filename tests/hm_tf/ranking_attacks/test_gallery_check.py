@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hm_tf.ranking_attacks.gallery_check import check_gallery
+from hm_tf.ranking_attacks.gallery_check import check_embeddings, check_gallery
 from robust_tf.errors import UserError
 
 POINTS = np.eye(8)
@@ -34,6 +34,14 @@ def test_bad_galleries_are_refused(vectors, labels, message):
     with pytest.raises(UserError, match=message) as refused:
         check_gallery(vectors, labels)
     assert "\n" not in str(refused.value)
+
+
+def test_without_classes_only_the_embeddings_are_checked():
+    check_embeddings(POINTS)
+    for name in ("small", "nan", "infinite", "unnormalised", "zero"):
+        vectors, _, message = CASES[name]
+        with pytest.raises(UserError, match=message):
+            check_embeddings(vectors)
 
 
 def test_only_the_attacked_images_need_another_of_their_class():

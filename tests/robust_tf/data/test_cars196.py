@@ -137,6 +137,14 @@ def test_missing_files(left_out, word, tmp_path):
     assert_refused(lambda: load(write_folder(tmp_path, files), "test"), word)
 
 
+def test_missing_images_of_the_one_folder(tmp_path):
+    images, labels = one_folder()
+    del images["car_ims/000000.jpg"]
+    write_folder(tmp_path, {**images, **labels})
+    word = "car_ims: the annotations name 1 images that are not there: car_ims/000000.jpg"
+    assert_refused(lambda: load(tmp_path), word)
+
+
 def test_missing_annotations_of_the_one_folder(tmp_path):
     write_folder(tmp_path, one_folder()[0])
     assert_refused(lambda: load(tmp_path), "no cars_annos.mat")

@@ -34,6 +34,15 @@ def test_refused_classes(text, message, tmp_path):
         class_disjoint.load("digits", train_classes=tmp_path / "classes")
 
 
+@pytest.mark.parametrize("labels, alone", [([3, 1, 3, 1], None), ([5, 2, 5, 1], 2)], ids=str)
+def test_training_classes_of_one_image_are_counted(labels, alone, caplog):
+    images = np.zeros([4, 2, 2, 1], np.uint8)
+    class_disjoint.warn_of_single_images(Examples(images, np.array(labels, np.int32)))
+    said = [record.getMessage() for record in caplog.records]
+    line = f"training classes with a single image, which pairs with itself: {alone}"
+    assert said == ([line] if alone else [])
+
+
 def test_the_held_out_images_of_mnist_train(monkeypatch):
     def load(name, split, data_dir=None, **reading):
         sizes = {"validation": 2, "train": 3, "test": 4}

@@ -118,12 +118,6 @@ def test_reduced_copy_warns_once_and_is_halved(tmp_path, caplog):
     assert load(tmp_path, "test").labels.tolist() == [7, 7, 8, 8, 8, 19, 19]
 
 
-def test_classes_of_one_image_are_counted(folder, caplog):
-    load(folder)
-    assert warnings_of(caplog)[-1].startswith("cub200 train: classes with a single image,")
-    assert warnings_of(caplog)[-1].endswith("itself: 1")
-
-
 def test_batches_have_the_windows_of_the_network(folder):
     examples, info = load(folder, image_size=32), registry.get("cub200", image_size=32)
     for augment in (True, False):
