@@ -17,8 +17,8 @@ SMALL_SPREAD = 0.05
 MOST_TRIPLETS = 0.9
 # In a row: a single batch of one class may look collapsed.
 PATIENCE = 10
-# The same of held-out slices: a network may need an interval to learn anything.
-HELD_OUT_PATIENCE = 2
+# The same of slices: a network may need an interval to learn anything.
+SLICE_PATIENCE = 2
 
 
 def collapsed(spread, at_margin):
@@ -38,28 +38,30 @@ def chance_recall(labels):
 
 
 class CollapseGuard(keras.callbacks.Callback):
-    """Watches every update, and a held-out slice after every checkpoint interval.
+    """Watches every update, and a slice of images after every checkpoint interval.
 
-    Adds "held_out_recall" and "held_out_spread" to the logs of the interval.
+    Adds "<kind>_recall" and "<kind>_spread" of the slice to the logs of the interval.
 
     Args:
         folder: `RunFolder`.
         cause: str, the likely cause to name.
         stop: whether a collapse ends training; otherwise it is reported once.
-        held_out: `Examples` that are not trained on, or None.
-        batch_size: held-out images per embedded batch.
+        watched: `Examples`, the slice, with two images of one class; None for none.
+        kind: what these are, "held_out" or "training".
+        batch_size: watched images per embedded batch.
     """
 
-    def __init__(self, folder, *, cause, stop=False, held_out=None, batch_size=128):
+    def __init__(self, folder, *, cause, stop=False, watched=None, kind="held_out", batch_size=128):
         super().__init__()
         self.folder = folder
         self.cause = cause
         self.stop = stop
-        self.held_out = held_out
+        self.watched = watched
+        self.kind = kind
         self.batch_size = batch_size
         self._reported = False
         self._in_a_row = 0
-        self._at_chance = 0
+        self._at_chance = []
         self._of_batch = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -68,26 +70,33 @@ class CollapseGuard(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self._in_a_row = self._in_a_row + 1 if collapsed(**self._of_this_update(logs)) else 0
         if self._in_a_row == PATIENCE:
-            first = int(self.model.optimizer.iterations) - PATIENCE + 1
+            first = self._step() - PATIENCE + 1
             self._report(
                 first, f"collapse: from step {first} on all images get about one embedding"
             )
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.held_out is None:
+        if self.watched is None:
             return
         self._of_batch = self._of_batch or embedding_of_batch(self.model.network)
-        embeddings = embed(self._of_batch, self.held_out, self.batch_size)
-        hits = retrieve(embeddings, self.held_out.labels).recall_at(1)
-        logs["held_out_recall"] = float(hits.mean())
-        logs["held_out_spread"] = float(np.mean(_distances(embeddings)))
-        chance = chance_recall(self.held_out.labels)
+        embeddings = embed(self._of_batch, self.watched, self.batch_size)
+        hits = retrieve(embeddings, self.watched.labels).recall_at(1)
+        logs[f"{self.kind}_recall"] = float(hits.mean())
+        logs[f"{self.kind}_spread"] = float(np.mean(_distances(embeddings)))
+        chance = chance_recall(self.watched.labels)
         lowest = wilson_interval(int(hits.sum()), len(hits))[0]
-        self._at_chance = self._at_chance + 1 if lowest <= chance else 0
-        if self._at_chance == HELD_OUT_PATIENCE:
-            step = int(self.model.optimizer.iterations)
+        step = self._step()
+        self._at_chance = [*self._at_chance, step] if lowest <= chance else []
+        if len(self._at_chance) == SLICE_PATIENCE:
             recall = f"{100 * hits.mean():.1f} %, no better than chance ({100 * chance:.1f} %)"
-            self._report(step, f"at step {step} held-out R@1 is {recall}")
+            images = {"held_out": "held-out", "training": "training"}[self.kind]
+            self._report(
+                self._at_chance[0], f"at step {step} R@1 of {len(hits)} {images} images is {recall}"
+            )
+
+    def _step(self):
+        # On several replicas the variable is no number for int().
+        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
 
     def _of_this_update(self, logs):
         """Keras shows the means since the interval began."""

@@ -23,6 +23,8 @@ DEFENSES = {
     "ses": SuppressingEmbeddingShift,
 }
 FEWEST_HELD_OUT = 50
+# Learning rates below it are of the recipes that start from ImageNet weights.
+FINE_TUNING = 1e-4
 
 
 def title(options):
@@ -97,6 +99,19 @@ def check(options):
     attack(options, options.eval_steps, options.eval_step_size)
 
 
+def check_typed(options):
+    """Raises the UserError of a flag that was typed and that the defense does not read.
+
+    Args:
+        options: absl `FlagValues`; what comes from a recipe or flagfile counts as their default, as
+            `robust_tf.command_line.run` marks it.
+    """
+    if options.defense != "hm" and not options["destination"].using_default_value:
+        raise UserError(
+            f"--destination goes with --defense=hm, not {options.defense}; leave it out"
+        )
+
+
 def notes(options):
     """Returns lines for the plan: what the flags do that one may not expect."""
     lines = []
@@ -109,6 +124,11 @@ def notes(options):
         lines.append(
             "--bn=frozen: batch norm statistics stay as they are; those of the authors' EST are "
             "live, --bn=live"
+        )
+    if _fine_tunes_nothing(options):
+        lines.append(
+            f"--learning_rates={','.join(options.learning_rates)} is for pretrained weights; from "
+            "random ones flags/hm/folder.flags has 0.001"
         )
     return lines
 
@@ -148,12 +168,18 @@ def _freezes(options):
     return options.model.startswith("resnet") and options.bn == "frozen"
 
 
+def _fine_tunes_nothing(options):
+    """Whether random weights are to learn at a rate for pretrained ones."""
+    random = options.model.startswith("resnet") and options.init_weights == "none"
+    return random and max(map(float, options.learning_rates)) < FINE_TUNING
+
+
 def _check_start(options):
     """With the first statistics frozen, random weights map all images to about one embedding."""
     if options.init_weights == "none" and _freezes(options):
         raise UserError(
             f"--bn=frozen: {options.model} from random weights starts collapsed; give "
-            "--init_weights=imagenet or a file, or --bn=live"
+            "--init_weights=imagenet or a file, or --bn=live --learning_rates=0.001"
         )
 
 

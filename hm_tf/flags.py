@@ -128,7 +128,7 @@ def _define_collapse(topic):
         "held_out",
         0,
         "Training images to keep out, at best hundreds: after each checkpoint interval their R@1 "
-        "must beat chance.",
+        "must beat chance. 0: that of 256 training images must.",
         lowest=0,
     )
 

@@ -1,4 +1,4 @@
-"""Training images that are kept out of training, so that each has another one of its class."""
+"""Few of the training images, so that each has another one of its class: held out, or watched."""
 
 import dataclasses
 
@@ -27,6 +27,15 @@ def split_pairs(examples, count):
             f"--held_out={count} of {len(examples):,} training images: both sides need two classes"
         )
     return sides
+
+
+def watched_pairs(examples, count):
+    """Returns the first `count` images in the order of `split_pairs`; nothing is kept out.
+
+    None where they say nothing of retrieval: one class only, or no class twice.
+    """
+    chosen = _rows(examples, np.sort(_pairs_first(examples.labels)[:count]))
+    return chosen if 1 < len(np.unique(chosen.labels)) < len(chosen) else None
 
 
 def _pairs_first(labels):

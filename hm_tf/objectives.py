@@ -36,23 +36,26 @@ class TripletObjective(Objective):
 class HardnessObjective(TripletObjective):
     """-max(0, H_D - H~)^2: drives each triplet up to its destination hardness (HM, section 3).
 
-    A triplet at least as hard as its destination has no gradient and stays where it is. The loop
-    ends once the mean of all triplets no longer changes by 1e-7 (the authors' code).
+    A triplet at least as hard as its destination has no gradient and stays where it is. A shard
+    stays where it is once the mean of its triplets no longer changes by 1e-7 (the authors' code, in
+    which every device attacks its own batch); the loop ends with the last shard.
 
     Args:
         destination: H_D, float [m].
+        shards: in how many equal parts in a row the m are divided.
     """
 
-    def __init__(self, embed_fn, destination, valid, distance=shifted_euclidean):
+    def __init__(self, embed_fn, destination, valid, distance=shifted_euclidean, *, shards=1):
         super().__init__(embed_fn, valid, distance)
         self.destination = destination
+        self.groups = shards
 
     def values(self, anchor, positive, negative):
         missing = self.destination - hardness(anchor, positive, negative, self.distance)
         return -tf.square(tf.nn.relu(missing))
 
-    def saturated(self, mean, previous):
-        return tf.abs(mean - previous) < SATURATION
+    def saturated(self, means, previous):
+        return tf.abs(means - previous) < SATURATION
 
 
 class MinMaxObjective(TripletObjective):

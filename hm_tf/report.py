@@ -74,12 +74,23 @@ def _runs(workdirs):
             )
     runs = reported_runs(recorded)
     for run in runs[1:]:
-        if run.dataset != runs[0].dataset:
-            raise UserError(
-                f"runs of different data cannot stand on one page: {runs[0].recorded.path} is of "
-                f"{runs[0].dataset}, {run.recorded.path} of {run.dataset}; report them apart"
-            )
+        _require_same_data(runs[0], run)
     return runs
+
+
+def _require_same_data(first, run):
+    apart = "runs of different data cannot stand on one page"
+    if run.dataset != first.dataset:
+        raise UserError(
+            f"{apart}: {first.recorded.path} is of {first.dataset}, {run.recorded.path} of "
+            f"{run.dataset}; report them apart"
+        )
+    # Every folder of a user's own images is called folder.
+    if run.recorded.config["class_names"] != first.recorded.config["class_names"]:
+        raise UserError(
+            f"{apart}: {first.recorded.path} and {run.recorded.path} know other classes; report "
+            "them apart"
+        )
 
 
 def _save(figures, folder):

@@ -5,8 +5,9 @@ import functools
 from hm_tf import config
 from hm_tf.collapse_guard import CollapseGuard, likely_cause
 from hm_tf.evaluation.closing_evaluation import METRICS, evaluate, of_training
+from hm_tf.evaluation.embedded_test_set import searchable
 from hm_tf.finished_run import FinishedRun
-from hm_tf.held_out_pairs import split_pairs
+from hm_tf.held_out_pairs import split_pairs, watched_pairs
 from hm_tf.initial_weights import load_initial_weights
 from robust_tf.data import class_disjoint
 from robust_tf.data import registry as data
@@ -16,6 +17,9 @@ from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.reports.metric_table import metric_table
 from robust_tf.training.strategy import use_xla
 from robust_tf.training.training_run import TrainingRun
+
+# Training images whose R@1 is watched where none are held out.
+WATCHED = 256
 
 
 class MetricTrainingRun(TrainingRun):
@@ -38,6 +42,7 @@ class MetricTrainingRun(TrainingRun):
 
     def check_method(self):
         config.check(self.options)
+        config.check_typed(self.options)
         config.shards(self.options, self.strategy.num_replicas_in_sync)
         if self.options.dataset in class_disjoint.DIVIDED:
             # These are at hand, and their sizes are known only after the division.
@@ -93,17 +98,22 @@ class MetricTrainingRun(TrainingRun):
         else:
             self.info, train, test = self._read()
         train, held_out = split_pairs(train, options.held_out)
-        train = train.take(options.limit_train)
+        train, test = train.take(options.limit_train), test.take(options.limit_test)
+        class_disjoint.require_two_classes(train)
         class_disjoint.warn_of_single_images(train)
-        return train, test.take(options.limit_test), held_out
+        searchable(test.labels)  # what it refuses would come up after training only
+        return train, test, held_out
 
     def monitors(self, held_out):
         options = self.options
+        # The recipes hold nothing out, as the paper. A collapse shows in training images, too.
+        watched = watched_pairs(self.images()[0], WATCHED) if held_out is None else held_out
         guard = CollapseGuard(
             self.folder,
             cause=likely_cause(options),
             stop=options.on_collapse == "stop",
-            held_out=held_out,
+            watched=watched,
+            kind="training" if held_out is None else "held_out",
             batch_size=options.eval_batch_size,
         )
         return [guard]

@@ -89,9 +89,14 @@ def _load_tensorflow():
 
 def _parse(argv, define, family):
     arguments = argv[1:]
-    if family is not None:
-        arguments = recipe.combine(arguments, lambda given: _flags(define, given).dataset, family)
-    return _flags(define, arguments)
+    if family is None:
+        return _flags(define, arguments)
+    combined = recipe.combine(arguments, lambda given: _flags(define, given).dataset, family)
+    values, typed = _flags(define, combined), _flags(define, recipe.typed(arguments))
+    for name in values:
+        # What recipes and flagfiles say is a default of the command; only typed flags contradict.
+        values[name].using_default_value = typed[name].using_default_value
+    return values
 
 
 def _flags(define, arguments):

@@ -34,6 +34,11 @@ def combine(arguments, read_dataset, family):
     return (_read(recipe, ()) if recipe.exists() else []) + chosen + explicit
 
 
+def typed(arguments):
+    """Returns the arguments without the user's flagfiles."""
+    return _split(arguments)[1]
+
+
 def _split(arguments):
     files, explicit = [], []
     rest = iter(arguments)

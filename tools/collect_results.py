@@ -63,6 +63,8 @@ def _run_line(run):
     metrics = (run / "metrics.jsonl").read_text().splitlines()
     seconds = sum(json.loads(line)["seconds"] for line in metrics)
     values = {name: value for name, value in config["flags"].items() if name in SHOWN}
+    if values.get("defense") != "hm":
+        values.pop("destination", None)  # nobody but hm has one: typed, it is refused
     flags = " ".join(f"--{name}={value}" for name, value in values.items())
     return f"| {run.parent.name} {run.name} | {seconds:.0f} | {config['commit'][:12]} | `{flags}` |"
 

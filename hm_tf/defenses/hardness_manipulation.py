@@ -76,7 +76,7 @@ class HardnessManipulation(MetricDefense):
         stacked = tf.concat(members(images, source), axis=0)
         wanted = self._wanted(batch, embeddings, source)
         if self.attacks:
-            objective = HardnessObjective(self.embed, wanted, source.valid)
+            objective = HardnessObjective(self.embed, wanted, source.valid, shards=self.shards)
             stacked = self.attack(objective, stacked)
         return {"triplets": source, "images": stacked, "destination": wanted}
 

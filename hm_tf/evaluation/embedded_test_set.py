@@ -40,7 +40,7 @@ class EmbeddedTestSet:
         _check_size(network, examples)
         self.examples = examples
         self.labels = np.asarray(examples.labels)
-        self.queries = _queries(self.labels)
+        self.queries = searchable(self.labels)
         of_batch = embedding_of_batch(network, xla=xla)
         self.embeddings = embed(of_batch, examples, batch_size, "embeddings")
         check_gallery(self.embeddings, self.labels, self.queries)
@@ -104,7 +104,12 @@ def mean_cosine(embeddings):
     return float((total @ total - n) / (n * (n - 1)))
 
 
-def _queries(labels):
+def searchable(labels):
+    """The rows that have another image of their class, int32 [q].
+
+    Raises:
+        UserError: there is none, or one class only.
+    """
     values, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
     queries = np.flatnonzero(counts[place] > 1).astype(np.int32)
     if len(values) < 2 or not len(queries):

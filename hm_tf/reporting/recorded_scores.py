@@ -59,7 +59,7 @@ def score_rows(measured):
     """Returns the list of `ScoreRow`, one per mode, strength and substitute.
 
     The records of a row are of one evaluation: all settings and images alike. Of several that with
-    the most columns counts, of these the one that was measured last.
+    the most columns counts, of these that with the most queries, of these the last.
 
     Args:
         measured: list of `Result` of one network, in order.
@@ -78,7 +78,7 @@ def score_rows(measured):
         found[result.attack, result.metric] = result
     rows = []
     for (mode, strength, _), found in evaluations.items():
-        best = max(reversed(found.values()), key=len)
+        best = max(reversed(found.values()), key=_extent)
         rows.append(_row(mode, strength, best))
     return rows
 
@@ -97,6 +97,10 @@ def text(name, value, sign=""):
     if value is None:
         return "-"
     return f"{value:{sign}.3f}" if name in _RAW else f"{value:{sign}.1f}"
+
+
+def _extent(found):
+    return len(found), next(iter(found.values())).n
 
 
 def _how(result):

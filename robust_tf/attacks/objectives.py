@@ -99,10 +99,13 @@ class Objective:
     triplet of images stacked in x.
     """
 
-    # saturated(mean_value, previous) -> bool scalar: called after each step with the mean over the
-    # items before that step and the mean one step earlier (inf at first); True ends the loop.
+    # saturated(means, previous) -> bool, all [groups]: called after each step with the mean over the
+    # items of every group before that step and the means one step earlier (inf at first). A group
+    # for which it was True stays where it is; once all do, the loop ends.
     # None means no such rule: the loop is then compiled without it.
     saturated = None
+    # In how many equal parts in a row the items are divided for that rule.
+    groups = 1
 
     def __call__(self, x):
         """Returns float [items]; the attack ascends their sum."""

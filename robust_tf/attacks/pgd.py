@@ -125,27 +125,32 @@ class PGD:
         start = self.threat_model.random_start(x, key, shard) if self.random_start else x
         start = tf.ensure_shape(start, x.shape)
         velocity = () if self.momentum is None else tf.zeros_like(x)
-        previous = () if objective.saturated is None else tf.constant(float("inf"), x.dtype)
+        ends, groups = objective.saturated is not None, objective.groups
+        previous = tf.fill([groups], tf.constant(float("inf"), x.dtype)) if ends else ()
 
-        def ascend(step, x_adv, last, velocity, previous, _):
+        def ascend(step, x_adv, last, velocity, previous, going):
             last = x_adv if keep_last else ()
             values, direction = value_and_gradient(objective, x_adv)
             if self.momentum is not None:
                 direction = velocity = self.momentum(velocity, direction, step)
             moved = self.threat_model.step(x_adv, direction, self.step_size)
-            x_adv = tf.ensure_shape(self.threat_model.project(moved, x), x.shape)
-            going = tf.constant(True)
-            if objective.saturated is not None:
-                mean = tf.cast(tf.reduce_mean(values), x.dtype)
-                going, previous = ~objective.saturated(mean, previous), mean
-            return step + 1, x_adv, last, velocity, previous, going
+            moved = tf.ensure_shape(self.threat_model.project(moved, x), x.shape)
+            if not ends:
+                return step + 1, moved, last, velocity, previous, going
+            x_adv = tf.where(_images_of(going, values.shape[0], x.shape), moved, x_adv)
+            means = tf.reduce_mean(tf.reshape(tf.cast(values, x.dtype), [groups, -1]), axis=1)
+            going &= ~objective.saturated(means, previous)
+            return step + 1, x_adv, last, velocity, means, going
 
         # Not a Python loop: AutoGraph is off in Keras's train_step, and unrolling would compile the
         # model `steps` times.
         _, x_adv, last, *_ = tf.while_loop(
-            lambda step, x_adv, last, velocity, previous, going: going,
+            lambda step, x_adv, last, velocity, previous, going: tf.reduce_any(going),
             ascend,
-            (tf.constant(0), start, start if keep_last else (), velocity, previous, True),
+            (
+                *(tf.constant(0), start, start if keep_last else ()),
+                *(velocity, previous, tf.fill([groups], True)),
+            ),
             parallel_iterations=1,
             maximum_iterations=self.steps,
         )
@@ -176,6 +181,18 @@ class PGD:
     def _check(self, key):
         if self.random_start and key is None:
             raise ValueError("a random start needs a key (robust_tf.randomness.key)")
+
+
+def _images_of(groups, items, shape):
+    """Which images belong to the chosen groups of items: bool [groups] to bool [n, 1, ...].
+
+    Args:
+        groups: bool [groups].
+        items: how many items; the images of each role, one per item, follow one another in x.
+        shape: of x, [n, ...].
+    """
+    of_items = tf.repeat(groups, items // groups.shape[0])
+    return tf.reshape(tf.tile(of_items, [shape[0] // items]), [-1] + [1] * (shape.rank - 1))
 
 
 def value_and_gradient(objective, x):

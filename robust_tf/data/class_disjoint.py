@@ -69,6 +69,15 @@ def warn_of_single_images(examples):
         logging.warning("training classes with a single image, which pairs with itself: %d", alone)
 
 
+def require_two_classes(examples):
+    """Raises UserError if the training Examples, perhaps limited, are of one class."""
+    if len(np.unique(examples.labels)) < 2:
+        raise UserError(
+            f"the {len(examples):,} training images are of one class; metric learning needs two: "
+            "raise --limit_train"
+        )
+
+
 def training_classes(info, train_classes=None):
     """Returns the names of the classes that train, of a set of `DIVIDED`; see `load`."""
     names = info.class_names

@@ -16,7 +16,7 @@ from hm_tf.collapse_guard import (
     collapsed,
     likely_cause,
 )
-from hm_tf.held_out_pairs import split_pairs
+from hm_tf.held_out_pairs import split_pairs, watched_pairs
 from hm_tf.spread import spread
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
@@ -91,6 +91,18 @@ def test_a_collapse_from_the_start_has_another_cause(folder):
         fed(CollapseGuard(folder, cause="my cause", stop=True), [BAD] * PATIENCE, first=1)
 
 
+def test_a_collapse_on_replicas(folder):
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        optimizer = keras.optimizers.SGD()
+    optimizer.iterations.assign(20 + PATIENCE)
+    guard = CollapseGuard(folder, cause="my cause", stop=True)
+    guard.set_model(types.SimpleNamespace(optimizer=optimizer))
+    guard.on_epoch_begin(0)
+    with pytest.raises(RunError, match="from step 21 on .* step 20 is kept"):
+        for number in range(PATIENCE):
+            guard.on_train_batch_end(number, dict(zip(("spread", "at_margin"), BAD)))
+
+
 def test_thresholds_and_chance():
     assert collapsed(0.0, 1.0) and not collapsed(0.06, 1.0) and not collapsed(0.0, 0.8)
     assert chance_recall(np.array([0, 0, 1, 1])) == pytest.approx(1 / 3)
@@ -139,23 +151,42 @@ def test_pairs_are_held_out_of_all_classes():
             split_pairs(examples, count)
 
 
+def test_watched_are_the_first_pairs_of_all_classes():
+    labels = [0, 0, 0, 0, 0, 2, 2, 2, 5, 5]
+    watched = watched_pairs(labelled(labels), 8)
+    np.testing.assert_array_equal(watched.labels, [0, 0, 0, 0, 2, 2, 5, 5])
+    np.testing.assert_array_equal(watched.images.ravel(), [0, 1, 2, 3, 5, 6, 8, 9])
+    assert len(watched_pairs(labelled(labels), 256)) == 10
+
+
+@pytest.mark.parametrize("labels", [[3], [3, 3, 3], [0, 1, 2]], ids=str)
+def test_nothing_is_watched_where_r1_says_nothing(labels, folder, recwarn):
+    watched = watched_pairs(labelled(labels), 256)
+    CollapseGuard(folder, cause="c", stop=True, watched=watched).on_epoch_end(0, {})
+    assert watched is None and not recwarn.list
+
+
 class Constant(keras.layers.Layer):
     def call(self, images):
         return tf.ones([tf.shape(images)[0], 2]) * 0.5**0.5
 
 
-def test_held_out_recall_at_chance_is_reported(folder):
+@pytest.mark.parametrize("kind, said", [("held_out", "held-out"), ("training", "training")])
+def test_recall_at_chance_is_reported(kind, said, folder):
     image = keras.Input([1, 1, 1])
     network = keras.Model(image, {"embedding": Constant()(image)})
-    held_out = labelled([0, 1] * 20)
-    guard = CollapseGuard(folder, cause="c", stop=True, held_out=held_out, batch_size=8)
-    optimizer = types.SimpleNamespace(iterations=30)
+    watched = labelled([0, 1] * 20)
+    guard = CollapseGuard(folder, cause="c", stop=True, watched=watched, kind=kind, batch_size=8)
+    optimizer = types.SimpleNamespace(iterations=20)
     guard.set_model(types.SimpleNamespace(network=network, optimizer=optimizer))
     logs = {}
     guard.on_epoch_end(0, {})  # the first interval may have been too short
-    with pytest.raises(RunError, match="held-out R@1 is 0.0 %, no better than chance .48.7 %"):
+    optimizer.iterations = 25
+    text = f"step 25 R@1 of 40 {said} images is 0.0 %, no better than chance .48.7 %"
+    # What was saved at step 20 is no better than what is here.
+    with pytest.raises(RunError, match=f"{text}.* checkpoint of step 10 is kept"):
         guard.on_epoch_end(1, logs)
-    assert logs == {"held_out_recall": 0.0, "held_out_spread": 0.0}
+    assert logs == {f"{kind}_recall": 0.0, f"{kind}_spread": 0.0}
 
 
 @pytest.fixture
@@ -170,6 +201,11 @@ def test_a_collapsing_run_is_stopped(hard, tmp_path, capsys):
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
     assert len(lines) == 1 and "--destination=2, too hard" in lines[0]
     assert not (tmp_path / "run/final.keras").exists()
+
+
+def test_without_held_out_images_training_images_are_watched(finished_smoke):
+    lines = (finished_smoke / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == 2 and all(json.loads(line)["training_recall"] > 0.5 for line in lines)
 
 
 def test_a_healthy_run_with_held_out_images(tmp_path, recwarn):

@@ -30,7 +30,7 @@ def test_digits(held_out, limit, expected):
 def test_classes_that_are_left_with_one_image_are_told_once(tmp_path, caplog):
     """One of the two images of class b cannot be decoded; class a has one. c and d are searched."""
     pixels = tf.zeros([4, 4, 3], tf.uint8)
-    for name in ("a/1", "b/1", "b/2", "c/1", "d/1"):
+    for name in ("a/1", "b/1", "b/2", "c/1", "c/2", "d/1"):
         path = tmp_path / f"{name}.png"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"" if name == "b/2" else tf.io.encode_png(pixels).numpy())

@@ -18,6 +18,8 @@ def options(*arguments):
         (["--dataset=cub200", "--defense=est", "--ics=0", "--bn=live"], None),
         (["--dataset=cub200", "--defense=act", "--ics=0"], None),
         (["--dataset=mnist", "--defense=est", "--ics=0", "--bn=frozen"], None),
+        (["--dataset=cub200", "--init_weights=none", "--bn=live"], "0.001"),
+        (["--dataset=cub200", "--init_weights=none", "--bn=live", "--learning_rates=0.001"], None),
         (["--dataset=mnist", "--destination=softhard"], "the attack is skipped"),
         (["--dataset=mnist", "--destination=gb:softhard"], None),
         (["--dataset=mnist", "--defense=none", "--source=random", "--destination=random"], None),

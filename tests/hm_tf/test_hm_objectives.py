@@ -145,3 +145,28 @@ def test_an_invalid_triplet_stays_clean():
     attacked = PGD(BALL, 4, 0.02).run(objective, images)
     np.testing.assert_array_equal(attacked[::2], IMAGES)
     np.testing.assert_allclose(attacked[1::2], FAR, atol=1e-9)
+
+
+def test_a_shard_that_stands_still_stops_while_the_other_moves_on():
+    """By steps of 1e-6 a small J changes by less than 1e-7: as on a device of its own, it ends."""
+    attack, wanted = PGD(BALL, 5, 1e-6), [value(IMAGES) + 1e-3, 2.0]
+    alone = [
+        attack.run(HardnessObjective(embed, tf.constant([d], tf.float64), VALID, euclidean), IMAGES)
+        for d in wanted
+    ]
+    assert [np.abs(x - IMAGES).max() for x in alone] == pytest.approx([2e-6, 5e-6])
+    setting = embed, tf.constant(wanted, tf.float64), tf.repeat(VALID, 2), euclidean
+    both = tf.repeat(IMAGES, 2, axis=0)
+    apart, joint = (attack.run(HardnessObjective(*setting, shards=s), both) for s in (2, 1))
+    np.testing.assert_array_equal(apart[::2], alone[0])
+    np.testing.assert_array_equal(apart[1::2], alone[1])
+    assert np.abs(joint[::2] - IMAGES).max() == pytest.approx(5e-6)
+
+
+def test_the_loop_ends_with_the_last_shard():
+    wanted = tf.constant([-0.25, -0.1], tf.float64)
+    objective = HardnessObjective(embed, wanted, tf.repeat(VALID, 2), euclidean, shards=2)
+    calls, values = [], objective.values
+    objective.values = lambda *roles: calls.append(1) or values(*roles)
+    PGD(BALL, 8, 0.02).run(objective, tf.repeat(IMAGES, 2, axis=0))
+    assert len(calls) == 5  # of the second triplet; the first alone needs 3

@@ -108,6 +108,9 @@ def of_other_data(run):
 def test_mistakes_are_one_line(run, tmp_path, capsys):
     other = shutil.copytree(run, tmp_path / "other")
     of_other_data(other)
+    classes = shutil.copytree(run, tmp_path / "classes")
+    config = json.loads((run / "config.json").read_text())
+    (classes / "config.json").write_text(json.dumps({**config, "class_names": ["a", "b"]}))
     bare = shutil.copytree(run, tmp_path / "bare")
     (bare / "results.jsonl").unlink()
     folder = tmp_path / "folder"
@@ -118,6 +121,7 @@ def test_mistakes_are_one_line(run, tmp_path, capsys):
         ([f"--workdir={bare}"], "has no results yet"),
         ([f"--workdir={run},{run}"], "names a run twice"),
         ([f"--workdir={run},{other}"], f"{other} of mnist"),
+        ([f"--workdir={run},{classes}"], f"{classes} know other classes"),
         ([f"--workdir={run}", f"--output={folder}"], "cannot be written"),
     ):
         assert report.main(["report", f"--output={tmp_path / 'r.html'}", *flags]) == 2

@@ -79,6 +79,11 @@ def test_a_column_measured_otherwise_is_of_another_row(changed):
     assert row.values["ERS"] == pytest.approx(33.455)
 
 
+def test_of_two_whole_evaluations_that_of_more_queries_counts():
+    rows = score_rows([*attacked(n=500), *attacked(n=100)])
+    assert [row.n for row in rows] == [500]
+
+
 def test_of_two_whole_evaluations_that_with_the_latest_record_counts():
     low, high = attacked({**PRINTED, "LTM": 3.2}), attacked({**PRINTED, "LTM": 50.0})
     other = measured_otherwise(high, seed=1)

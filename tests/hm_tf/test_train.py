@@ -57,8 +57,19 @@ def test_a_continued_run_equals_a_whole_one(finished_smoke, tmp_path):
 
 @pytest.mark.parametrize("defense", ["none", "est", "act", "minmax", "ses"])
 def test_every_baseline_runs(defense, tmp_path):
+    folder = tmp_path / "run"
     flags = [f"--defense={defense}", "--source=random", "--ics=0", "--train_steps=2"]
-    assert train.main(["train", SMOKE, *flags, f"--workdir={tmp_path / 'run'}"]) == 0
+    assert train.main(["train", SMOKE, *flags, f"--workdir={folder}"]) == 0
+    # Its flags replay, with the destination of the recipe among them.
+    assert "--destination=lga" in (folder / "flags.txt").read_text()
+    assert train.main(["train", f"--flagfile={folder / 'flags.txt'}"]) == 0
+
+
+def test_hm_trains_in_mixed_precision(tmp_path):
+    folder = tmp_path / "run"
+    flags = ["--precision=mixed_bfloat16", "--train_steps=2", f"--workdir={folder}"]
+    assert train.main(["train", SMOKE, *flags]) == 0
+    assert {r.precision for r in read_results(folder / "results.jsonl")} == {"mixed_bfloat16"}
 
 
 @pytest.mark.parametrize(
@@ -66,6 +77,8 @@ def test_every_baseline_runs(defense, tmp_path):
     [
         (["--defense=act"], "--ics"),
         (["--defense=unknown"], "unknown"),
+        (["--defense=act", "--ics=0", "--destination=lga"], "--destination goes with --defense=hm"),
+        (["--destination", "2", "--defense=none", "--ics=0"], "not none; leave it out"),
         (["--source=nearest"], "source"),
         (["--destination=nearest"], "unknown destination"),
         (["--destination=3"], "between -2 and 2"),
@@ -83,6 +96,8 @@ def test_every_baseline_runs(defense, tmp_path):
         (["--held_out=49"], "says little"),
         (["--held_out=100000"], "both sides need two classes"),
         (["--train_classes=/nowhere/classes"], "train_classes"),
+        (["--limit_train=1"], "1 training images are of one class; metric learning needs two"),
+        (["--limit_test=1"], "raise --limit_test"),
     ],
 )
 def test_mistakes_end_in_one_line(flags, text, tmp_path, capsys):

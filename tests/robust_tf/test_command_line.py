@@ -55,6 +55,25 @@ def test_wrong_flags(argument, text, capsys):
     assert text in error and len(error.strip().splitlines()) == 1
 
 
+def test_what_was_typed_is_known(tmp_path, monkeypatch):
+    (tmp_path / "tla").mkdir()
+    (tmp_path / "tla/any.flags").write_text("--size=2\n")
+    user = tmp_path / "user.flags"
+    user.write_text("--size=3\n")
+    monkeypatch.setattr(command_line.recipe, "store", lambda: tmp_path)
+
+    def define_both(values):
+        define(values)
+        flags.DEFINE_string("dataset", "any", "A data set.", flag_values=values)
+
+    said = []
+    body = lambda options: said.append((options.size, options["size"].using_default_value))
+    for arguments in ([], [f"--flagfile={user}"], ["--size=4", f"--flagfile={user}"]):
+        argv = ["command", *arguments]
+        assert command_line.run(argv, define=define_both, body=body, about="", family="tla") == 0
+    assert said == [(2, True), (3, True), (4, False)]
+
+
 def test_help_needs_no_body(capsys):
     assert run(failing(AssertionError()), "--help") == 0
     assert "--size" in capsys.readouterr().out

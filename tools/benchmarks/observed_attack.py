@@ -32,6 +32,7 @@ class _Observed(Objective):
         self.objective = objective
         self.steps = steps
         self.saturated = objective.saturated if stops else None
+        self.groups = objective.groups
 
     def __call__(self, x):
         self.steps.assign_add(1)

@@ -152,6 +152,19 @@ def test_equal_names_skip_the_attack(network):
     assert np.any(hm(network, destination="0").craft(batch)["images"] != expected)
 
 
+def test_every_shard_is_attacked_as_on_its_own_device(network):
+    """The second shard is far from its destination, the first so near that it ends early."""
+    missing = tf.repeat(tf.constant([1e-3, 0.5], tf.float64), SIZE // 2 // SHARDS)
+    near = destinations.Destination("near", None, lambda level, source, _: source + missing)
+    defense = hm(network, attack=PGD(ThreatModel(EPS), 5, 1e-6))
+    defense.destination = near
+    batch = batch_of(0)
+    crafted = defense.craft(batch)
+    images = tf.concat([tf.gather(batch["image"], i) for i in crafted["triplets"][:3]], 0)
+    moved = np.abs(crafted["images"] - images).reshape(3, SHARDS, -1).max(axis=(0, 2))
+    np.testing.assert_allclose(moved, [2e-6, 5e-6])
+
+
 def test_a_constant_of_two_is_min_max(network):
     batch = batch_of(0)
     two = hm(network, source=RANDOM, destination="2", ics_weight=0.0)

@@ -4,11 +4,11 @@ from robust_tf.evaluation.records import Result
 from robust_tf.reports.method_table import method_table
 
 
-def record(method, seed, attack, value):
+def record(method, seed, attack, value, n=200):
     return Result(
         dataset="digits",
         split="test",
-        n=200,
+        n=n,
         method=method,
         model="net",
         training_seed=seed,
@@ -17,7 +17,7 @@ def record(method, seed, attack, value):
         threat_model={},
         metric="accuracy",
         value=value,
-        correct=int(200 * value),
+        correct=int(n * value),
         interval=(0.0, 1.0),
         precision="float32",
         seed=0,
@@ -38,3 +38,16 @@ def test_mean_and_spread_over_seeds():
     assert lines[0] == "| method | model | seeds | n | clean | pgd20 |"
     assert lines[2] == "| um | net | 2 | 200 | 85.00 ± 7.07 | - |"
     assert lines[3] == "| at | net | 1 | 200 | 70.00 | 25.00 |"
+
+
+def test_other_images_are_another_row_and_missing_seeds_are_said():
+    results = [
+        *(record("at", seed, "pgd20", 0.25) for seed in (0, 1)),
+        record("at", 0, "fab", 0.2),
+        record("at", 0, "pgd20", 0.3, n=5000),
+    ]
+    lines = method_table(results).splitlines()
+    assert lines[2:] == [
+        "| at | net | 2 | 200 | 25.00 ± 0.00 | 20.00 (1 of 2 seeds) |",
+        "| at | net | 1 | 5,000 | 30.00 | - |",
+    ]
