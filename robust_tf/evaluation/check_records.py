@@ -1,8 +1,6 @@
 """Verdicts of sanity checks as records: JSON lines beside those of the results."""
 
-import json
-
-from robust_tf.evaluation.records import versions
+from robust_tf.evaluation.records import append_lines, versions
 
 
 def append_checks(path, checks, about):
@@ -13,7 +11,4 @@ def append_checks(path, checks, about):
         checks: list of `Check`.
         about: dict for JSON of what was checked, on what, and under which attack.
     """
-    with path.open("a") as file:
-        for check in checks:
-            line = {**check._asdict(), **about, "versions": versions()}
-            file.write(json.dumps(line) + "\n")
+    append_lines(path, [{**c._asdict(), **about, "versions": versions()} for c in checks])

@@ -63,29 +63,40 @@ class Result:
 
 def append_results(path, results):
     """Appends `results` to the JSON lines of `path`; they are on the disk when this returns."""
-    path = pathlib.Path(path)
-    torn = path.exists() and path.stat().st_size and not path.read_bytes().endswith(b"\n")
-    with path.open("a") as file:
-        # What a killed process left unfinished must not swallow the next line.
-        file.write("\n" if torn else "")
-        file.writelines(json.dumps(dataclasses.asdict(result)) + "\n" for result in results)
-        file.flush()
-        os.fsync(file.fileno())
+    append_lines(path, map(dataclasses.asdict, results))
 
 
 def read_results(path):
     """Returns the results in `path`; a line cut off by a crash is left out with a warning."""
     results = []
-    for number, line in enumerate(pathlib.Path(path).read_text().splitlines(), start=1):
-        try:
-            fields = json.loads(line)
-        except json.JSONDecodeError:
-            warnings.warn(f"{path}: line {number} was cut off and is left out", stacklevel=2)
-            continue
+    for fields in read_lines(path):
         # JSON has no tuples.
         tuples = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
         results.append(Result(**{**fields, **tuples}))
     return results
+
+
+def append_lines(path, records):
+    """Appends dicts as JSON lines to `path`; they are on the disk when this returns."""
+    path = pathlib.Path(path)
+    torn = path.exists() and path.stat().st_size and not path.read_bytes().endswith(b"\n")
+    with path.open("a") as file:
+        # What a killed process left unfinished must not swallow the next line.
+        file.write("\n" if torn else "")
+        file.writelines(json.dumps(record) + "\n" for record in records)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path):
+    """Returns the dicts in `path`; a line cut off by a crash is left out with a warning."""
+    records = []
+    for number, line in enumerate(pathlib.Path(path).read_text().splitlines(), start=1):
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            warnings.warn(f"{path}: line {number} was cut off and is left out", stacklevel=3)
+    return records
 
 
 def wilson_interval(correct, n):

@@ -155,6 +155,25 @@ def adaptive(logit_attacks, embedding_attack):
     return _graded("adaptive attack on the embedding", share, 0.005, n, figure, advice)
 
 
+def detector(areas, measure):
+    """Whether images can be rejected by a detector that the attacker knows (Carlini et al. 2019).
+
+    Args:
+        areas: (area under its ROC curve, that under an attack which knows it, number of images);
+            None if they were not measured.
+        measure: str, what to do to measure them.
+    """
+    name = "detector that the attack knows"
+    if areas is None:
+        return Check(
+            name, AMBER, "not run", f"before any claim that images are rejected: {measure}"
+        )
+    unaware, aware, n = areas
+    figure = f"AUC {unaware:.3f}, under an attack that knows it {aware:.3f}, of {n} images"
+    advice = "claim no rejection: an attack that knows the detector is not noticed"
+    return Check(name, GREEN if aware > 0.5 else AMBER, figure, advice)
+
+
 def per_example(worst, single):
     """What withstands everything, beside the strongest of the single attacks, list of bool [n]."""
     lowest = min(correct.mean() for correct in single)

@@ -4,7 +4,7 @@ import json
 import pathlib
 
 from robust_tf.errors import UserError
-from robust_tf.evaluation.records import read_results
+from robust_tf.evaluation.records import read_lines, read_results
 from robust_tf.training.run_folder import RunFolder
 
 
@@ -46,9 +46,7 @@ class RecordedRun:
     def checks(self):
         """Returns the checks, as dicts, of the weights that the results are of, each the latest."""
         path = self.path / "checks.jsonl"
-        lines = (
-            [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-        )
+        lines = read_lines(path) if path.exists() else []
         hashes = {result.weights_hash for result in self.results}
         return list({c["name"]: c for c in lines if c["weights_hash"] in hashes}.values())
 

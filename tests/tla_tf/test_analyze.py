@@ -13,6 +13,7 @@ from robust_tf.evaluation.records import read_results
 from robust_tf.evaluation.robust_accuracy import correct_predictions
 from robust_tf.threat_model import ThreatModel
 from tla_tf import analyze, train
+from tla_tf.analysis.detection_records import latest_areas
 from tla_tf.analysis.embeddings_under_attack import attacked_image, embeddings_under_attack
 from tla_tf.finished_run import FinishedRun
 
@@ -59,7 +60,9 @@ def test_all_outputs_of_a_run(run, capsys):
     metric = "misclassification detection AUC, full covariance"
     for attack, suffix in zip(curves, ("", ", detector known"), strict=True):
         assert found[metric + suffix, attack].value == curves[attack]["TLA, full covariance"]["auc"]
-    settings = found[metric + ", detector known", attack].attack_settings
+    both = [found[metric, "pgd2"], found[metric + ", detector known", attack]]
+    assert list(latest_areas(records, both[0].weights_hash, ThreatModel(0.15))) == both
+    settings = both[1].attack_settings
     assert settings["steps"] == 2 and settings["weights"][0] == 0
     assert train.main(["train", f"--flagfile={run / 'flags.txt'}", f"--workdir={run}"]) == 0
     assert "separation" not in capsys.readouterr().out  # the accuracies of the run only

@@ -4,7 +4,7 @@ from robust_tf.attacks import presets
 from robust_tf.attacks.pgd import MOMENTUM_FORMS
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
-from tla_tf.evaluation.attack_columns import attack_columns
+from tla_tf.evaluation.attack_columns import attack_columns, simpler_losses
 from tla_tf.names import MIM_FORMS
 
 THREAT = ThreatModel("8/255")
@@ -50,6 +50,25 @@ def test_another_form_of_momentum_and_rounding_show_in_name_and_preset():
     (other,) = attack_columns(["mim3"], THREAT, "cifar10", mim_form="l1")
     assert (other.name, other.preset.attack.momentum.form) == ("mim3-l1", "l1")
     assert not other.preset.rounded
+
+
+@pytest.mark.parametrize(
+    "classes, said",
+    [
+        (4, []),
+        (3, ["apgd-t: ascends the DLR; 3 classes are too few for the targeted DLR"]),
+        (
+            2,
+            [
+                "apgd-dlr: ascends the margin; 2 classes are too few for the DLR",
+                "apgd-t: ascends the margin; 2 classes are too few for the targeted DLR",
+            ],
+        ),
+    ],
+)
+def test_a_loss_for_few_classes_is_said(classes, said):
+    columns = attack_columns(["clean", "pgd2", "apgd-dlr", "standard"], THREAT, "cifar10")
+    assert simpler_losses(columns, classes) == said
 
 
 def test_transferred_images_are_rounded_too():

@@ -1,4 +1,4 @@
-"""The defenses on one fixed batch of digits: what each step computes, and that every setting counts."""
+"""The defenses on one fixed batch of digits: what each step computes."""
 
 import keras
 import numpy as np
@@ -131,50 +131,6 @@ def test_switched_anchor_exchanges_anchor_and_positive(network, batch):
     negative = tf.gather(clean, scores.argmax(1))
     expected = angular_triplet(clean, attacked, negative, 0.3)
     np.testing.assert_allclose(terms["triplet"], expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("pool", ["batch", "separate"])
-@pytest.mark.parametrize(
-    "setting",
-    [
-        {"positive": "own"},
-        {"positive": "both"},
-        {"positive": "both", "own_margin_mul": 2.0},
-        {"positive": "both", "own_noise": 0.1},
-        {"match_l2": 0.5},
-        {"norm_form": "mean_sq"},
-        {"anchor": "clean"},
-        {"concat_forward": True},
-        {"label_smoothing": 0.1},
-        {"margin": 0.6},
-        {"negatives": NegativeSelection("random")},
-        {"negatives": NegativeSelection("masked", keep=0.2)},
-        {"attack": PGD(ThreatModel(0.2), 2, random_start=True)},
-    ],
-    ids=str,
-)
-def test_every_setting_counts(network, batch, setting, pool):
-    base = {"positive": "both"} if len(setting) > 1 else {}
-    weights = network.get_weights()
-    usual = total(TripletAdversarial(network, pool=pool, **{**TLA, **base}), batch)
-    network.set_weights(weights)
-    changed = total(TripletAdversarial(network, pool=pool, **{**TLA, **setting}), batch)
-    assert abs(usual - changed) > 1e-6
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [{"layer": "x4"}, {"reduce": "mean"}, {"clean_weight": 0.0}, {"pairing_weight": 1.0}],
-    ids=str,
-)
-def test_every_setting_of_logit_pairing_counts(network, batch, setting):
-    usual = {"attack": ATTACK, "pairing_weight": 0.5, "clean_weight": 0.5}
-    weights = network.get_weights()
-    before = total(AdversarialLogitPairing(network, **usual), batch)
-    network.set_weights(weights)
-    assert (
-        abs(before - total(AdversarialLogitPairing(network, **{**usual, **setting}), batch)) > 1e-6
-    )
 
 
 def test_one_forward_of_all_images_shares_their_statistics(network, batch):

@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -115,6 +116,17 @@ def test_fine_tuning_starts_from_the_other_run(smoke, finished, tmp_path):
     for expected, found in zip(started, tuned, strict=True):
         np.testing.assert_array_equal(found, expected)
     assert any((a != b).any() for a, b in zip(started, fresh, strict=True))
+
+
+def test_fine_tuning_takes_the_moving_averages_too(finished):
+    """What --init_from loads into a network that has not been trained."""
+    run = FinishedRun(finished)
+    network = run.build_network()
+    run.load_weights(network)
+    trained = keras.models.load_model(finished / "final.keras")
+    for found, expected in zip(network.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert any(np.any(v != 0) for v in network.non_trainable_variables if "mean" in v.name)
 
 
 @pytest.mark.parametrize(

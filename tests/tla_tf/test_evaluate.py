@@ -179,6 +179,32 @@ def test_a_substitute_with_other_classes(run, finished, capsys, monkeypatch):
     assert "knows 2 classes (cat, dog ...) on 8x8x1 images, the evaluated run 10 classes" in line
 
 
+def rename_method(run, method):
+    config = json.loads((run / "config.json").read_text())
+    config["flags"]["method"] = method
+    (run / "config.json").write_text(json.dumps(config))
+
+
+def test_of_several_substitutes_the_undefended_serves_the_checks(
+    run, finished, monkeypatch, capsys
+):
+    undefended = []
+    monkeypatch.setattr(
+        evaluation_checks,
+        "check_evaluation",
+        lambda *args, **kw: undefended.append(kw["undefended"]),
+    )
+    flags = ["--attacks=transfer-fgsm", "--checks=quick", f"--substitute={run}"]
+    assert command(run, *flags) == 0
+    assert command(run, *flags, f"--substitute={finished}") == 2
+    assert f"--substitute={finished} is a second tla-digits_cnn-seed0" in error_line(capsys)
+    rename_method(finished, "um")
+    assert command(run, *flags, f"--substitute={finished}") == 0
+    assert undefended[0] is None and undefended[1].name == "digits_cnn"
+    found = [f"transfer-fgsm from {method}-digits_cnn-seed0" for method in ("tla", "um")]
+    assert attacks(run) == [found[0], "worst case", *found, "worst case"]
+
+
 @pytest.mark.parametrize("form, decay", [("l1", 1.0), ("ema", 0.9)])
 def test_mim_form(run, form, decay):
     assert command(run, "--attacks=mim3") == 0
@@ -249,7 +275,9 @@ def test_checks_are_printed_and_stored_and_attack_nothing_twice(run, capsys, mon
     lines = (run / "checks.jsonl").read_text()
     said, stored = capsys.readouterr().out, [json.loads(line) for line in lines.splitlines()]
     assert "checks of PGD(linf eps=0.15, steps=2" in said and "on 16 images" in said
-    assert len(stored) == 15 and "adaptive attack on the embedding" in {c["name"] for c in stored}
+    names = {check["name"] for check in stored}
+    assert len(stored) == len(names) == 16
+    assert {"adaptive attack on the embedding", "detector that the attack knows"} < names
     for check in stored:
         assert f"{check['status']:<5}  {check['name']}: {check['figure']}" in said
         assert check["n"] == 16 and check["weights_hash"] and check["threat_model"]["eps"] == 0.15

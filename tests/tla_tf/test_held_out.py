@@ -1,13 +1,17 @@
 """Early warnings from made-up histories; selection on a real, tiny run."""
 
+import contextlib
+import io
 import json
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from absl import flags as absl_flags
 
 from robust_tf.data import registry
+from robust_tf.training import held_out
 from robust_tf.training.held_out import catastrophic_overfitting, robust_overfitting
 from tla_tf import flags, train
 from tla_tf.training_run import ClassifierTrainingRun
@@ -37,19 +41,46 @@ def test_robust_overfitting_is_a_fall_since_the_best():
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("held_out") / "run"
-    assert train.main(["train", *FLAGS, "--select=best", f"--workdir={workdir}"]) == 0
-    return workdir
+def selected(tmp_path_factory):
+    """A run with --select=best whose held-out accuracies seem to be 90, 85 and 70 %.
+
+    Returns its folder, what was attacked by which preset, and what was said.
+    """
+    folder, attacked, said = tmp_path_factory.mktemp("held_out") / "run", [], io.StringIO()
+    whole = held_out.correct_predictions
+
+    def falling(network, examples, preset, **options):
+        attacked.append((examples, preset.name))
+        n = len(whole(network, examples, preset, **options))
+        return np.arange(n) < (0.90, 0.85, 0.70)[(len(attacked) - 1) // 2] * n
+
+    command = ["train", *FLAGS, "--select=best", f"--workdir={folder}"]
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr(held_out, "correct_predictions", falling)
+        with pytest.warns(UserWarning, match="robust overfitting: .* 70.0 %, its best was 90.0 %"):
+            assert train.main(command) == 0
+    return folder, attacked, said.getvalue()
 
 
-def test_the_best_network_by_held_out_images_is_kept(finished):
-    lines = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
-    values = [line["held_out_pgd10"] for line in lines]
-    assert len(values) == 3 and all(0 <= value <= 1 for value in values)
-    final, best = (keras.models.load_model(finished / f"{n}.keras") for n in ("final", "best"))
-    for a, b in zip(final.get_weights(), best.get_weights()):
-        np.testing.assert_array_equal(a, b)
+def test_the_best_network_by_held_out_images_is_kept(selected):
+    folder, _, said = selected
+    assert "last 70.00 %, best 90.00 % after step 4; the best network is kept" in said
+    final = keras.models.load_model(folder / "final.keras").get_weights()
+    for step, same in ((4, True), (12, False)):
+        state = tf.train.load_checkpoint(str(folder / f"checkpoints/step-{step:08d}/state"))
+        tensors = [state.get_tensor(name) for name in state.get_variable_to_shape_map()]
+        found = [any(np.array_equal(weight, tensor) for tensor in tensors) for weight in final]
+        assert all(found) == same
+
+
+def test_the_held_out_images_are_attacked_by_both(selected):
+    folder, attacked, _ = selected
+    assert [name for _, name in attacked] == 3 * ["fgsm", "pgd10"]
+    everything = registry.load("digits", "train")
+    for examples, _ in attacked:
+        np.testing.assert_array_equal(examples.images, everything.images[1337:])
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["held_out_pgd10"] for line in lines] == [0.90, 0.85, 0.70]
 
 
 def test_more_held_out_images_than_there_are(tmp_path, capsys):
@@ -64,10 +95,10 @@ def test_held_out_images_are_not_trained_on():
     options(["train", "--held_out=100"])
     run = ClassifierTrainingRun(options)
     run.info = registry.get("digits")
-    training, held_out = run.training_images()
+    training, kept = run.training_images()
     everything = registry.load("digits", "train")
     np.testing.assert_array_equal(training.images, everything.images[:1337])
-    np.testing.assert_array_equal(held_out.images, everything.images[1337:])
+    np.testing.assert_array_equal(kept.images, everything.images[1337:])
 
 
 def test_best_needs_images_to_select_by(tmp_path, capsys):

@@ -3,13 +3,20 @@
 import numpy as np
 import pytest
 
+from tla_tf.analysis import nearest_neighbours as neighbours
 from tla_tf.analysis.nearest_neighbours import nearest_neighbours, vote
 
 
-@pytest.fixture(params=[1, 2**27])
-def block_bytes(request, monkeypatch):
-    """One query at a time, and all at once."""
-    monkeypatch.setattr("tla_tf.analysis.nearest_neighbours.BLOCK_BYTES", request.param)
+@pytest.fixture(params=[1, 2**27], ids=["one", "all"])
+def blocks(request, monkeypatch):
+    """The numbers of queries whose distances are in memory together: one at a time, all at once."""
+    found, whole = [], neighbours.angular_matrix
+    monkeypatch.setattr(neighbours, "BLOCK_BYTES", request.param)
+    monkeypatch.setattr(
+        neighbours, "angular_matrix", lambda u, v: found.append(len(u)) or whole(u, v)
+    )
+    yield found
+    assert found == ([1] * 9 if request.param == 1 else [9])
 
 
 def brute_force(queries, references, k):
@@ -22,7 +29,7 @@ def brute_force(queries, references, k):
     return map(np.array, zip(*found, strict=True))
 
 
-def test_neighbours_equal_brute_force(block_bytes):
+def test_neighbours_equal_brute_force(blocks):
     rng = np.random.default_rng(0)
     queries, references = rng.normal(size=(9, 5)), rng.normal(size=(40, 5))
     indices, distances = nearest_neighbours(queries, references, 7)

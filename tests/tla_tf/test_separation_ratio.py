@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from robust_tf.distances import angular_matrix as distances_of
+from tla_tf.analysis import separation_ratio
 from tla_tf.analysis.separation_ratio import (
     mean_distance,
     separation_ratios,
@@ -47,11 +49,15 @@ def test_distances_equal_their_closed_form_for_nonnegative_entries(k):
 
 
 def test_distances_of_any_sign_equal_explicit_loops(monkeypatch):
-    monkeypatch.setattr(
-        "tla_tf.analysis.separation_ratio.BLOCK_BYTES", 8 * 7 * 2
-    )  # two rows a block
+    monkeypatch.setattr(separation_ratio, "BLOCK_BYTES", 8 * 7 * 2)  # two rows a block
     rows = np.random.default_rng(0).normal(size=(7, 4))
     rows[3] = 0  # a dead embedding has distance 1 to every other
+    blocks = []
+    monkeypatch.setattr(
+        separation_ratio,
+        "angular_matrix",
+        lambda u, v: blocks.append(len(u)) or distances_of(u, v),
+    )
     loop = []
     for i in range(7):
         for j in range(7):
@@ -61,6 +67,7 @@ def test_distances_of_any_sign_equal_explicit_loops(monkeypatch):
     assert mean_distance(rows, rows) == pytest.approx(np.mean(distances), abs=1e-12)
     pairs = distances[~np.eye(7, dtype=bool)]
     assert within_class_distance(rows) == pytest.approx(np.mean(pairs), abs=1e-12)
+    assert max(blocks) == 2 and sum(blocks) == 2 * 7
 
 
 def test_positive_factors_per_image_change_nothing():

@@ -59,8 +59,8 @@ class AnalyzedRun:
             "versions": versions(),
         }
         # Compiled once: the clean function for two splits, the attack also for single images.
-        self._clean_batch = compile_embedding(self.network, None, batch_size)
-        self._attack_batch = compile_embedding(self.network, preset, batch_size)
+        self._clean_batch = compile_embedding(self.network, None)
+        self._attack_batch = compile_embedding(self.network, preset)
         self.natural, self.predictions = self._embed(test, None, self._clean_batch)
         self.adversarial, self.adversarial_predictions = self._embed(
             test, preset, self._attack_batch

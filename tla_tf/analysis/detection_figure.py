@@ -5,6 +5,7 @@ import numpy as np
 from robust_tf.errors import RunError
 from robust_tf.reports.roc_figure import roc_figure
 from tla_tf.analysis.analyzed_run import describe
+from tla_tf.analysis.detection_records import area_metric
 from tla_tf.analysis.detector_attack import detector_preset
 from tla_tf.analysis.mixture_detection import MixtureDetector, detection_roc
 
@@ -39,10 +40,9 @@ def figure5(runs, covariance, positive):
         hiding = {"hide_correct": positive == "adversarial"}
         adaptive = detector_preset(run.preset, run.network, detector, **hiding)
         plain = run.adversarial, run.adversarial_predictions
-        attacks = {run.preset: ("", plain), adaptive: (", detector known", run.attack(adaptive))}
-        for preset, (suffix, attacked) in attacks.items():
+        for preset, attacked in ((run.preset, plain), (adaptive, run.attack(adaptive))):
             curve = _curve(run, detector, *attacked, positive)
-            name = f"{metric} detection AUC, {kind} covariance{suffix}"
+            name = area_metric(metric, kind, known=preset is adaptive)
             run.record(name, curve[-1], 2 * len(run.test), preset=preset)
             curves.setdefault(preset.name, {})[f"{run.name}, {kind} covariance"] = curve
     title = f"detection of {found} images by their density\n{describe(runs)}"

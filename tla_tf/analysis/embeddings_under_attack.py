@@ -7,6 +7,7 @@ from tqdm import tqdm
 from robust_tf import randomness
 from robust_tf.errors import RunError
 from robust_tf.evaluation.robust_accuracy import filled_batch
+from robust_tf.evaluation.traced_once import traced_once
 
 
 def embeddings_under_attack(
@@ -23,14 +24,14 @@ def embeddings_under_attack(
         preset: `Preset` of robust_tf.attacks.presets; None for clean images.
         batch_size: images attacked together.
         seed: int; the random starts follow from seed, restart and number of the batch.
-        attack_batch: what `compile_embedding` returned for this network, preset and batch size;
+        attack_batch: what `compile_embedding` returned for this network and preset;
             compiled here by default.
         progress: whether to show a progress bar.
 
     Raises:
         RunError: outputs that are not finite, or an attack that left its ball or box.
     """
-    attack_batch = attack_batch or compile_embedding(network, preset, batch_size)
+    attack_batch = attack_batch or compile_embedding(network, preset)
     found = []
     title = "clean" if preset is None else preset.name
     with tqdm(total=len(examples), desc=title, unit="image", disable=not progress) as bar:
@@ -45,12 +46,12 @@ def embeddings_under_attack(
 def attacked_image(network, examples, preset, index, *, batch_size=250, seed=0, attack_batch=None):
     """Returns the image, float [h, w, c], behind entry `index` of `embeddings_under_attack`."""
     number, place = divmod(index, batch_size)
-    attack_batch = attack_batch or compile_embedding(network, preset, batch_size)
+    attack_batch = attack_batch or compile_embedding(network, preset)
     outputs = _batch(attack_batch, network, examples, preset, number, batch_size, seed)
     return outputs["image"][place]
 
 
-def compile_embedding(network, preset, batch_size):
+def compile_embedding(network, preset):
     """Returns the compiled function of one restart on one batch.
 
     (images [b, h, w, c], labels [b], key) -> dict of the network's outputs, the attacked "image"
@@ -60,7 +61,6 @@ def compile_embedding(network, preset, batch_size):
     def logits_fn(images):
         return network(images, training=False)["logits"]
 
-    @tf.function
     def attack(images, labels, key):
         attacked, inside = images, tf.ones_like(labels, tf.bool)
         if preset is not None:
@@ -68,13 +68,7 @@ def compile_embedding(network, preset, batch_size):
             inside = preset.attack.threat_model.contains(attacked, images)
         return {**network(attacked, training=False), "image": attacked, "inside": inside}
 
-    image = network.inputs[0]
-    # A concrete function: TensorFlow takes the functions of several networks for retracing.
-    return attack.get_concrete_function(
-        tf.TensorSpec([batch_size, *image.shape[1:]], image.dtype),
-        tf.TensorSpec([batch_size], tf.int32),
-        tf.TensorSpec([2], tf.int32),
-    )
+    return traced_once(attack)
 
 
 def _batch(attack_batch, network, examples, preset, number, size, seed):

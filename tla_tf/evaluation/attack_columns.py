@@ -12,6 +12,8 @@ ENSEMBLE = "standard"
 TRANSFER = "transfer"
 # Ends the names of attacks whose images are rounded to 8 bits.
 ROUNDED = "-rounded"
+# Enough for every loss to take its usual form.
+MANY_CLASSES = 10
 # Steps of the black-box column of TLA, table 1; other datasets take those of CIFAR-10.
 BLACK_BOX = {"mnist": "pgd100", "cifar10": "pgd7", "tiny_imagenet": "pgd10"}
 
@@ -79,6 +81,20 @@ def attack_columns(
             f"--substitute {TRANSFER}, {TRANSFER}-NAME"
         )
     return list({(c.name, c.ensemble): c for c in columns}.values())
+
+
+def simpler_losses(columns, num_classes):
+    """Returns a line for every attack whose loss takes more classes than there are."""
+    lines = []
+    for column in columns:
+        loss_name = getattr(column.preset and column.preset.attack, "loss_name", lambda _: None)
+        taken, usual = loss_name(num_classes), loss_name(MANY_CLASSES)
+        if taken != usual:
+            lines.append(
+                f"{column.name}: ascends the {taken}; {num_classes} classes are too few "
+                f"for the {usual}"
+            )
+    return lines
 
 
 def _titled(preset, rounded):

@@ -14,7 +14,7 @@ from robust_tf.evaluation.adversarial_images import AdversarialImages
 from robust_tf.evaluation.outcome_store import OutcomeStore, digest, examples_hash
 from robust_tf.evaluation.records import append_results, weights_hash
 from robust_tf.evaluation.robust_accuracy import compile_attack, correct_predictions
-from tla_tf.evaluation.attack_columns import CLEAN, ROUNDED, Column
+from tla_tf.evaluation.attack_columns import CLEAN, ROUNDED, Column, simpler_losses
 
 WORST_CASE = "worst case"
 
@@ -71,6 +71,8 @@ class ClassifierEvaluation:
         """Runs all columns; the list of new `Result` is in `results` afterwards."""
         for column in columns:
             self._adversarial(column)  # a file of other weights is refused before any work
+        for line in simpler_losses(columns, self.network.output["logits"].shape[-1]):
+            self._say(line)
         for column in columns:
             if column.ensemble is None:
                 correct = self._attack(column)

@@ -2,15 +2,17 @@
 
 import dataclasses
 import functools
-import json
 
 from tqdm import tqdm
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.objectives import CrossEntropy
-from robust_tf.evaluation.records import versions
+from robust_tf.evaluation import sanity_checks
+from robust_tf.evaluation.check_records import append_checks
+from robust_tf.evaluation.records import read_results
 from robust_tf.evaluation.robust_accuracy import correct_predictions
 from robust_tf.evaluation.run_checks import CheckRun
+from tla_tf.analysis.detection_records import latest_areas
 
 # --checks level -> images, queries of the attack without gradients.
 LEVELS = {"quick": (256, 1000), "full": (1000, 5000)}
@@ -62,11 +64,30 @@ def check_evaluation(evaluation, claim, level, *, batch_size, undefended):
             **settings,
         )
         found = run.run()
-    about = {"n": n, "attack": str(claim.attack), **evaluation.about, "versions": versions()}
+    about = {"n": n, "attack": str(claim.attack), **evaluation.about}
     about["threat_model"] = dataclasses.asdict(claim.attack.threat_model)
-    with (evaluation.folder / "checks.jsonl").open("a") as file:
-        file.writelines(json.dumps({**check._asdict(), **about}) + "\n" for check in found)
-    return "\n".join([f"checks of {claim.attack} on {n} images:", *map(_line, found)])
+    path = evaluation.folder / "checks.jsonl"
+    append_checks(path, found, about)
+    if "embedding" in evaluation.network.output:
+        weights_hash, threat_model = about["weights_hash"], claim.attack.threat_model
+        check, measured = detector_check(evaluation.folder, weights_hash, threat_model)
+        append_checks(path, [check], {**about, **measured})
+        found.append(check)
+    return "\n".join([f"checks of {claim.attack} on {n} images:", *map(str, found)])
+
+
+def detector_check(folder, weights_hash, threat_model):
+    """Returns (the `Check` of the detector of figure 5, n and attack that it was measured with).
+
+    Nothing is measured here: the areas are those that the records in `folder` have of the network.
+    """
+    found = latest_areas(read_results(folder / "results.jsonl"), weights_hash, threat_model)
+    command = f"python -m tla_tf.analyze --workdir={folder} --outputs=figure5"
+    if found is None:
+        return sanity_checks.detector(None, command), {}
+    unaware, aware = found
+    check = sanity_checks.detector((unaware.value, aware.value, aware.n), command)
+    return check, {"n": aware.n, "attack": aware.attack}
 
 
 def _measure(evaluation, bar, preset, standing=None):
@@ -79,8 +100,3 @@ def _measure(evaluation, bar, preset, standing=None):
 def _stored(evaluation, n, preset):
     correct = evaluation.stored(preset)
     return None if correct is None else correct[:n]
-
-
-def _line(check):
-    advice = "" if check.status == "green" else f" -> {check.advice}"
-    return f"{check.status:<5}  {check.name}: {check.figure}{advice}"

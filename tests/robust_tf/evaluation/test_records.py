@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from robust_tf.evaluation.check_records import append_checks
 from robust_tf.evaluation.records import (
     Result,
     append_results,
@@ -14,6 +15,8 @@ from robust_tf.evaluation.records import (
     weights_hash,
     wilson_interval,
 )
+from robust_tf.evaluation.sanity_checks import Check
+from robust_tf.reports.recorded_run import RecordedRun
 
 RESULT = Result(
     dataset="digits",
@@ -104,3 +107,33 @@ def test_weights_hash_depends_on_the_weights_and_their_order_alone():
 def test_versions_name_what_a_number_depends_on():
     assert {"python", "tensorflow", "keras", "numpy", "robust_tf"} == set(versions())
     assert versions()["keras"] == keras.__version__
+
+
+CHECKED = {"n": 9, "attack": "pgd20", "weights_hash": RESULT.weights_hash}
+
+
+def check(name, status="green"):
+    return Check(name, status, "figure", "advice")
+
+
+def test_each_check_is_the_latest_of_the_weights(tmp_path):
+    path = tmp_path / "checks.jsonl"
+    append_checks(path, [check("one", "red"), check("two")], CHECKED)
+    append_checks(path, [check("one")], CHECKED)
+    append_checks(path, [check("one", "red")], {**CHECKED, "weights_hash": "others"})
+    found = RecordedRun(tmp_path, [RESULT], {}).checks()
+    assert [(line["name"], line["status"]) for line in found] == [
+        ("one", "green"),
+        ("two", "green"),
+    ]
+    assert found[0]["n"] == 9 and found[0]["versions"]["tensorflow"]
+
+
+def test_a_torn_check_is_left_out_and_swallows_no_other(tmp_path):
+    path = tmp_path / "checks.jsonl"
+    append_checks(path, [check("one"), check("two")], CHECKED)
+    path.write_text(path.read_text()[:-20])
+    append_checks(path, [check("three")], CHECKED)
+    run = RecordedRun(tmp_path, [RESULT], {})
+    with pytest.warns(UserWarning, match="line 2 was cut off"):
+        assert [line["name"] for line in run.checks()] == ["one", "three"]

@@ -58,6 +58,9 @@ VERDICTS = [
     (checks.undefended_falls(None), "amber"),
     (checks.adaptive(right(500), right(500)), "green"),
     (checks.adaptive(right(500), right(400)), "red"),
+    (checks.detector((0.9, 0.6, N), "measure"), "green"),
+    (checks.detector((0.9, 0.4, N), "measure"), "amber"),
+    (checks.detector(None, "measure"), "amber"),
     (checks.per_example(right(500), [right(505), right(700)]), "green"),
     (checks.per_example(right(300), [right(505), right(700)]), "red"),
 ]

@@ -1,0 +1,58 @@
+"""The files authors_code_*.flags set the last value of every setting that the TLA paper's code has."""
+
+import pytest
+
+from tla_tf import flags
+
+# From the three configurations in the released code of Mao et al. 2019.
+TABLE = """
+    dataset            mnist        cifar10         tiny_imagenet
+    model              lenet_large  wrn_32_10       tiny_res50
+    batch_size         50           50              20
+    train_steps        600000       80000           80000
+    optimizer          adam         momentum        momentum
+    learning_rates     0.0001       0.1,0.01,0.001  0.0001,0.00001
+    boundaries         -            1000,5000       60000
+    weight_decay       0.0002       0.0002          0.0002
+    label_smoothing    0.1          0.0             0.0
+    reduction          mean         mean            mean
+    eps                0.3          8/255           8/255
+    attack_steps       40           7               7
+    attack_step_size   0.01         2/255           2/255
+    positive           other        both            both
+    own_noise          0.3          8/255           8/255
+    own_margin_mul     1.0          1.0             30.0
+    match_l2           0.0          0.0             0.5
+    lambda_triplet     0.5          2.0             0.5
+    margin             0.05         0.03            0.02
+    lambda_norm        0.0001       0.001           0.001
+    norm_form          mean_sq      mean_sq         mean_sq
+    pool               separate     separate        separate
+    pool_mul           1            10              1
+    negative           None         None            masked
+    neg_keep           0.5          0.5             0.5
+    neg_similarity     signed       signed          signed
+    neg_mask           zero         zero            zero
+    rn_class_check     False        False           False
+    select             last         last            last
+"""
+NAMES, *COLUMNS = zip(*map(str.split, TABLE.strip().splitlines()), strict=True)
+
+
+def resolved(dataset, *typed):
+    return flags.resolve_train([*typed, f"--flagfile=flags/tla/authors_code_{dataset}.flags"])
+
+
+def text(value):
+    return ",".join(value) or "-" if isinstance(value, list) else str(value)
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column[0])
+def test_values(column):
+    found = resolved(column[0])
+    assert [text(found[name]) for name in NAMES] == list(column)
+
+
+def test_explicit_flags_win():
+    found = resolved("cifar10", "--norm_form=l2", "--method=at")
+    assert (found["norm_form"], found["method"], found["neg_mask"]) == ("l2", "at", "zero")

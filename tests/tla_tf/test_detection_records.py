@@ -1,0 +1,55 @@
+"""The areas of figure 5 are found again by the checks: those of these weights, measured last."""
+
+import dataclasses
+
+import pytest
+
+from robust_tf.evaluation.records import Result, append_results
+from robust_tf.threat_model import ThreatModel
+from tla_tf.analysis.detection_records import area_metric, latest_areas
+from tla_tf.evaluation.evaluation_checks import detector_check
+
+THREAT = ThreatModel("8/255")
+FIELDS = {field.name: None for field in dataclasses.fields(Result)}
+
+
+def measured(unaware, aware, weights="own", eps="8/255", covariance="full"):
+    """The two records of one run of figure 5."""
+    ball = dataclasses.asdict(ThreatModel(eps))
+    about = {**FIELDS, "weights_hash": weights, "threat_model": ball, "after": (), "n": 720}
+    return [
+        Result(**{**about, "metric": area_metric("x", covariance, known=known), "value": value})
+        for known, value in ((False, unaware), (True, aware))
+    ]
+
+
+LAST = measured(0.8, 0.6, covariance="diag")
+ACCURACY = dataclasses.replace(LAST[0], metric="accuracy")
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        [],
+        [ACCURACY],
+        measured(0.9, 0.9, weights="others"),
+        measured(0.9, 0.9, eps="4/255"),
+        measured(0.9, 0.9)[:1],  # interrupted
+    ],
+    ids=["nothing", "accuracy", "weights", "eps", "interrupted"],
+)
+def test_of_these_weights_in_this_ball_the_latest(later):
+    results = [*measured(0.7, 0.2), *LAST, *later]
+    assert latest_areas(results, "own", THREAT) == tuple(LAST)
+
+
+def test_the_check_says_what_it_was_measured_on(tmp_path):
+    path = tmp_path / "results.jsonl"
+    append_results(path, [ACCURACY])
+    check, of = detector_check(tmp_path, "own", THREAT)
+    assert (check.status, check.figure, of) == ("amber", "not run", {})
+    assert f"tla_tf.analyze --workdir={tmp_path} --outputs=figure5" in check.advice
+    append_results(path, LAST)
+    check, of = detector_check(tmp_path, "own", THREAT)
+    assert check.status == "green" and of["n"] == 720
+    assert check.figure == "AUC 0.800, under an attack that knows it 0.600, of 720 images"

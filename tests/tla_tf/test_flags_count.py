@@ -1,0 +1,144 @@
+"""Every flag that is mathematics changes what an update computes: none is read and forgotten.
+
+From the flags as typed to the loss and the weights after one update, on a network so small that
+nothing is compiled: batch norm, two signed embedding coordinates, three classes.
+"""
+
+import functools
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import flags as absl_flags
+
+from robust_tf.data import registry
+from tla_tf import config, flags
+from tla_tf.training_run import ClassifierTrainingRun
+
+# In an L2 ball the step follows the size of the gradient, not only its sign.
+BASE = [
+    "--norm=l2",
+    "--eps=0.5",
+    "--attack_steps=2",
+    "--attack_step_size=0.2",
+    "--batch_size=8",
+    "--pool_mul=2",
+    "--margin=0.5",
+    "--lambda_norm=0.1",
+]
+LABELS = np.array([0, 0, 0, 0, 0, 1, 1, 2], np.int32)
+OF_ALL = [
+    "--seed=1",
+    "--weight_decay=0.1",
+    "--label_smoothing=0.1",
+    "--reduction=sum",
+    "--learning_rates=0.01",
+    "--optimizer=momentum",
+]
+OF_ATTACK = [
+    "--eps=0.3",
+    "--norm=linf",
+    "--attack_steps=1",
+    "--attack_step_size=0.1",
+    "--attack_bn_mode=training",
+]
+OF_PAIRING = ["--alp_weight=1", "--alp_clean_weight=0", "--alp_layer=x4", "--alp_reduce=mean"]
+# Of several flags in a line the last is the one in question.
+OF_TRIPLETS = """
+    --lambda_triplet=2
+    --margin=0.9
+    --lambda_norm=0.2
+    --norm_form=mean_sq
+    --positive=own
+    --positive=both
+    --positive=both --own_noise=0.3
+    --positive=both --own_margin_mul=2
+    --match_l2=0.5
+    --negative=random
+    --negative=masked
+    --negative=masked --neg_keep=0.1
+    --neg_similarity=signed
+    --neg_similarity=signed --neg_mask=zero
+    --method=tla_rn --norn_class_check
+    --method=tla_sa
+    --anchor=clean
+    --concat_forward
+""".strip().splitlines()
+
+
+def options(*given):
+    return types.SimpleNamespace(**flags.resolve_train([*BASE, *given]))
+
+
+def network():
+    keras.utils.set_random_seed(3)
+    image = keras.Input([2, 2, 1], name="image")
+    # Of pixels around 0.5, so that cosines of both signs occur in inference mode too.
+    norm = keras.layers.BatchNormalization(moving_mean_initializer=keras.initializers.Constant(0.5))
+    hidden = norm(keras.layers.Flatten()(image))
+    embedding = keras.layers.Dense(2)(hidden)
+    logits = keras.layers.Dense(3)(embedding)
+    return keras.Model(image, {"logits": logits, "embedding": embedding})
+
+
+def batch():
+    rng = np.random.default_rng(6)  # draws where the nearest candidates of all rules differ
+    shapes = {"image": (), "positive": (), "pool": (2,)}
+    images = {name: rng.random((8, *shape, 2, 2, 1), np.float32) for name, shape in shapes.items()}
+    pool_label = np.repeat([[0, 0], [1, 2]], [7, 1], axis=0).astype(np.int32)
+    labels = {"label": LABELS, "pool_label": pool_label, "step": np.zeros(8, np.int64)}
+    return {name: tf.constant(value) for name, value in {**images, **labels}.items()}
+
+
+@functools.cache
+def updated(*given):
+    """The loss, and the weights after one update, in one vector."""
+    chosen = options(*given)
+    model = config.defense(chosen, network())
+    model.compile(optimizer=config.optimizer(chosen))
+    loss = model.train_step(batch())["loss"]
+    return np.concatenate([np.ravel(value) for value in (loss, *model.network.get_weights())])
+
+
+def assert_last_counts(*given):
+    assert np.abs(updated(*given) - updated(*given[:-1])).max() > 1e-6
+
+
+@pytest.mark.parametrize("flag", [*OF_ALL, *OF_ATTACK])
+def test_of_adversarial_training(flag):
+    assert_last_counts("--method=at", flag)
+
+
+@pytest.mark.parametrize("flag", OF_PAIRING)
+def test_of_logit_pairing(flag):
+    assert_last_counts("--method=alp", flag)
+
+
+@pytest.mark.parametrize("pool", ["batch", "separate"])
+@pytest.mark.parametrize("given", OF_TRIPLETS, ids=str.strip)
+def test_of_the_triplet_loss(given, pool):
+    assert_last_counts(f"--pool={pool}", *given.split())
+
+
+def test_where_candidates_come_from():
+    assert_last_counts("--pool=batch", "--pool=separate")
+
+
+def test_label_smoothing_is_in_the_attack_too():
+    crafted = [
+        config.defense(options("--method=at", flag), network()).craft(batch())["adversarial"]
+        for flag in ("--label_smoothing=0", "--label_smoothing=0.5")
+    ]
+    assert np.abs(crafted[0] - crafted[1]).max() > 1e-6
+
+
+def test_pool_mul_is_the_number_of_candidates_per_anchor():
+    typed = absl_flags.FlagValues()
+    flags.define_train(typed)
+    typed(["train", "--batch_size=8", "--pool=separate", "--pool_mul=3"])
+    run = ClassifierTrainingRun(typed)
+    run.info = registry.get("digits")
+    spec = run.batches(registry.load("digits", "train", limit=20), 0, 1).element_spec
+    assert spec["pool"].shape == (8, 3, 8, 8, 1) and "positive" in spec

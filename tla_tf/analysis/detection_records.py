@@ -1,0 +1,34 @@
+"""The areas under the curves of figure 5 in records, and where the checks find them again."""
+
+import dataclasses
+import itertools
+
+AREA = " detection AUC, "
+KNOWN = ", detector known"
+
+
+def area_metric(detected, covariance, *, known):
+    """Returns the metric's name; `known`: of the attack that knows the detector."""
+    return f"{detected}{AREA}{covariance} covariance{KNOWN if known else ''}"
+
+
+def latest_areas(results, weights_hash, threat_model):
+    """Returns the `Result`s (of the attack, of that which knows the detector) measured last.
+
+    Args:
+        results: list of `Result` in the order they were measured.
+        weights_hash: of the network.
+        threat_model: `ThreatModel` of the attacks.
+
+    Returns:
+        None where there are none.
+    """
+    ball = dataclasses.asdict(threat_model)
+    own = [
+        result
+        for result in results
+        if AREA in result.metric
+        and (result.weights_hash, result.threat_model) == (weights_hash, ball)
+    ]
+    pairs = [pair for pair in itertools.pairwise(own) if pair[1].metric == pair[0].metric + KNOWN]
+    return pairs[-1] if pairs else None
