@@ -56,7 +56,7 @@ def clean_values(measured, n=None):
 
 
 def score_rows(measured):
-    """Returns the list of `ScoreRow`, one per mode, strength and substitute.
+    """Returns the list of `ScoreRow`, one per mode, strength and substitute, in alphabetic order.
 
     The records of a row are of one evaluation: all settings and images alike. Of several that with
     the most columns counts, of these that with the most queries, of these the last.
@@ -77,7 +77,7 @@ def score_rows(measured):
         found.pop((result.attack, result.metric), None)
         found[result.attack, result.metric] = result
     rows = []
-    for (mode, strength, _), found in evaluations.items():
+    for (mode, strength, _), found in sorted(evaluations.items()):
         best = max(reversed(found.values()), key=_extent)
         rows.append(_row(mode, strength, best))
     return rows
