@@ -23,7 +23,12 @@ def analyze(options):
     from hm_tf.evaluation.metric_evaluation import embedding_of_batch
     from hm_tf.finished_run import FinishedRun
     from hm_tf.reporting import sampler_hardness
-    from hm_tf.reporting.hardness_records import RECORDS, hardness_results, hardness_table
+    from hm_tf.reporting.hardness_records import (
+        OF_THE_PAPER,
+        RECORDS,
+        hardness_results,
+        hardness_table,
+    )
     from robust_tf.data.pairs import pair_dataset
     from robust_tf.evaluation.records import append_results
 
@@ -48,7 +53,7 @@ def analyze(options):
     )
     path = run.folder.path / RECORDS
     append_results(path, results)
-    print(f"{hardness_table(results)}\n\nrecords: {path}")
+    print(f"{hardness_table(results)}\n\n{OF_THE_PAPER}\nrecords: {path}")
 
 
 if __name__ == "__main__":

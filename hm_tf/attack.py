@@ -54,18 +54,22 @@ def attack(options):
         batch_size=options.batch_size,
     )
     search = images.search
+    goal = aim(ranking_attack, search, options.candidate, options.seed)
     if len(search.embeddings) <= options.top:
         raise UserError(
             f"--top={options.top}: the gallery has {len(search.embeddings) - 1} images besides the "
             "query; lower it"
         )
-    goal = aim(ranking_attack, search, options.candidate, options.seed)
     print("\n".join(_notices(images, goal)))
     folder = _folder(options, run)
-    rankings = write_attack(folder, ranking_attack, pgd, images, goal, options.top)
+    asked = {"run": options.workdir, "query": options.query, "seed": options.seed}
+    rankings, reached = write_attack(
+        folder, ranking_attack, pgd, images, goal, options.top, **asked
+    )
     print(f"\n{ranking_attack.name}, {ranking_attack.mode}: {pgd}")
     print(ranking_table(rankings, search, goal.target))
     print("saved file: rounded to 8 bits per channel, still within eps, and read again")
+    print(f"aim {reached}")
     print(f"\nfolder: {folder}")
 
 
@@ -90,12 +94,15 @@ def _notices(images, goal):
         + ("; the query is added, and never finds itself" if search.added else "; it has the query")
     )
     if goal.target is not None:
-        yield f"aim: {search.name_of(goal.target)}"
+        drawn = ", drawn with --seed; --candidate=IMG names one" if goal.drawn else ""
+        yield f"aim: {search.name_of(goal.target)}{drawn}"
 
 
 def _folder(options, run):
     """The folder of the output, made."""
-    name = f"{pathlib.Path(options.query).stem}_{options.attack.lower()}"
+    query = pathlib.Path(options.query).expanduser().resolve()
+    # Images of other classes often have the same names.
+    name = f"{query.parent.name}_{query.stem}_{options.attack.lower()}"
     folder = pathlib.Path(options.output_dir or run.folder.path / "attacks" / name)
     try:
         folder.mkdir(parents=True, exist_ok=True)

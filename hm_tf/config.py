@@ -1,5 +1,7 @@
 """From flags to objects: the only place that knows both."""
 
+import re
+
 import keras
 
 from hm_tf import destinations
@@ -22,6 +24,8 @@ DEFENSES = {
     "minmax": MinMax,
     "ses": SuppressingEmbeddingShift,
 }
+# Flags of HM alone -> what they are without it.
+OFF = {"ics": 0.0, "ics_margin": 0.0, "loss_bound": None}
 FEWEST_HELD_OUT = 50
 # Learning rates below it are of the recipes that start from ImageNet weights.
 FINE_TUNING = 1e-4
@@ -34,6 +38,15 @@ def title(options):
         return f"{TITLES[options.defense]}[{symbol}]"
     ics = "&ICS" if options.ics else ""
     return f"HM[{symbol},{destinations.symbol(options.destination)}]{ics}"
+
+
+def folder_name(options):
+    """Returns the defense with what it is called after, for a folder, e.g. hm-softhard-lga-ics0.5."""
+    parts = [options.defense, options.source]
+    if options.defense == "hm":
+        parts += [options.destination, f"ics{options.ics:g}" if options.ics else None]
+    # Names of destinations may have colons, which not every file system takes.
+    return "-".join(re.sub(r"[^\w.-]", "-", part) for part in parts if part)
 
 
 def attack(options, steps, step_size):
@@ -99,6 +112,17 @@ def check(options):
     attack(options, options.eval_steps, options.eval_step_size)
 
 
+def drop_unread(options):
+    """Switches off what a recipe or flagfile sets for HM alone, where another defense is trained.
+
+    Args:
+        options: as of `check_typed`; changed in place. What was typed stays, to be refused.
+    """
+    for name, off in OFF.items():
+        if options.defense != "hm" and options[name].using_default_value:
+            options[name].value = off
+
+
 def check_typed(options):
     """Raises the UserError of a flag that was typed and that the defense does not read.
 
@@ -134,12 +158,9 @@ def notes(options):
 
 
 def _check_manipulation(options):
-    given = [name for name in ("ics", "ics_margin", "loss_bound") if getattr(options, name)]
+    given = [name for name in OFF if getattr(options, name)]
     if given and options.defense != "hm":
-        raise UserError(
-            f"--{given[0]} goes with --defense=hm, not {options.defense}; leave it out, and set "
-            "--ics=0"
-        )
+        raise UserError(f"--{given[0]} goes with --defense=hm, not {options.defense}; leave it out")
     if options.ics_margin and not options.ics:
         raise UserError("--ics_margin does nothing with --ics=0; leave it out, or give both")
 

@@ -11,6 +11,7 @@ A destination by its name on the command line:
 
 import importlib
 import math
+import textwrap
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ import tensorflow as tf
 
 from robust_tf.errors import UserError
 from robust_tf.miners.triplet_sampler import SYMBOLS
+
+# Characters of what TensorFlow or a user's module says went wrong.
+LONGEST_REASON = 160
 
 
 def loss_level(previous_loss, bound):
@@ -128,7 +132,7 @@ def _number(name):
     except ValueError:
         return None
     if not math.isfinite(value) or abs(value) > 2.0:
-        raise UserError(f"destination {name}: a hardness lies between -2 and 2")
+        raise UserError(f"--destination={name}: a hardness lies between -2 and 2")
     return value
 
 
@@ -137,9 +141,9 @@ def _imported(name):
     try:
         function = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # whatever a user's module may raise
-        raise UserError(f"destination {name} cannot be imported: {_reason(error)}") from error
+        raise UserError(f"--destination={name} cannot be imported: {_reason(error)}") from error
     if not callable(function):
-        raise UserError(f"destination {name} is no function but {function!r}")
+        raise UserError(f"--destination={name} is no function but {function!r}")
     _try_out(name, function)
     return Destination(symbol(name), None, _checked(name, function), True)
 
@@ -148,7 +152,7 @@ def _checked(name, function):
     """A user's function that stops training at NaN, with its name; XLA leaves the check out."""
 
     def checked(level, source, _):
-        value = tf.cast(function(level, source), source.dtype)
+        value = _called(name, function, level, source)
         finite = tf.reduce_all(tf.math.is_finite(value))
         tf.debugging.Assert(finite, [f"--destination={name} returned a value that is not finite"])
         return value
@@ -158,22 +162,35 @@ def _checked(name, function):
 
 def _try_out(name, function):
     """Calls a user's function on the range of its arguments, before any training."""
+    # As in training: there a Python `if` on a tensor fails, called plainly it does not.
+    called = tf.function(lambda *given: _called(name, function, *given), autograph=False)
     source = tf.linspace(-2.0, 2.0, 5)
     for level in (0.0, 0.5, 1.0):
         try:
-            value = tf.convert_to_tensor(function(tf.fill([5], level), source), tf.float32)
-        except Exception as error:  # whatever a user's function may raise
+            value = called(tf.fill([5], level), source)
+        except tf.errors.OpError as error:
             raise UserError(
-                f"destination {name} failed at level {level}: {_reason(error)}"
+                f"--destination={name} failed at level {level}: {_reason(error)}"
             ) from error
-        if value.shape not in ([], [5]):
-            raise UserError(
-                f"destination {name} must return a number or one per triplet, shape () or (5,) "
-                f"here, not {tuple(value.shape)}"
-            )
         if not tf.reduce_all(tf.math.is_finite(value)):
-            raise UserError(f"destination {name} returned {value.numpy()} at level {level}")
+            raise UserError(f"--destination={name} returned {value.numpy()} at level {level}")
+
+
+def _called(name, function, level, source):
+    """What a user's function returns, a number or one per triplet, like `source`."""
+    try:
+        value = tf.cast(function(level, source), source.dtype)
+    except Exception as error:  # whatever a user's function may raise
+        raise UserError(f"--destination={name} failed: {_reason(error)}") from error
+    of_each = tuple(source.shape)
+    if not any(value.shape.is_compatible_with(shape) for shape in ((), of_each)):
+        raise UserError(
+            f"--destination={name} must return a number or one per triplet, shape () or {of_each} "
+            f"here, not {tuple(value.shape)}"
+        )
+    return value
 
 
 def _reason(error):
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    line = f"{type(error).__name__}: {error}".splitlines()[0]
+    return textwrap.shorten(line, LONGEST_REASON, placeholder=" ...")

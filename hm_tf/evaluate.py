@@ -26,6 +26,8 @@ def evaluate(options):
     """Evaluates as the flags say."""
     if not options.workdir:
         raise UserError("--workdir=RUN is required, the folder of a finished run")
+    if options.strength != "strong" and not options["restarts"].using_default_value:
+        raise UserError("--restarts goes with --strength=strong; give both, or neither")
     from hm_tf.evaluation.attack_names import attack_names
     from hm_tf.evaluation.ranking_table import ranking_table
     from hm_tf.evaluation.substitute import substitute_run

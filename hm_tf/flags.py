@@ -30,7 +30,7 @@ from robust_tf.training.names import PRECISIONS, XLA_CHOICES
 
 def define_train(flag_values):
     """Defines the flags of `python -m hm_tf.train`."""
-    define_run(Topic("Run", flag_values), "hm_tf", "<defense>")
+    define_run(Topic("Run", flag_values), "hm_tf", "<defense>-<source>[-<destination>-ics<w>]")
     _define_data(Topic("Data", flag_values))
     _define_defense(Topic("Defense and model", flag_values))
     _define_inner_attack(Topic("Inner attack", flag_values))
@@ -186,7 +186,7 @@ def define_attack(flag_values):
     attacks.seed("Seed of the candidate that is drawn without --candidate.")
 
     output = Topic("Output", flag_values)
-    output.string("output_dir", None, "Default: RUN/attacks/<query>_<attack>.")
+    output.string("output_dir", None, "Default: RUN/attacks/<folder>_<query>_<attack>.")
     output.count("top", 5, "Images of each ranking in the picture.")
     output.count("batch_size", 128, "Images embedded together.")
 

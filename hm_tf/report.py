@@ -68,14 +68,23 @@ def _runs(workdirs):
         if "defense" not in run.flags:
             raise UserError(f"{run.path} holds a run of another command than hm_tf.train")
         if not run.results:
-            raise UserError(
-                f"{run.path} has no results yet; python -m hm_tf.evaluate --workdir={run.path} "
-                "makes them"
-            )
+            raise UserError(_without_results(run.path))
     runs = reported_runs(recorded)
     for run in runs[1:]:
         _require_same_data(runs[0], run)
     return runs
+
+
+def _without_results(path):
+    from robust_tf.training.run_folder import RunFolder
+
+    folder = RunFolder(path)
+    if folder.final_weights.exists():
+        return f"{path} has no results yet; python -m hm_tf.evaluate --workdir={path} makes them"
+    return (
+        f"{path} is not finished; python -m hm_tf.train --flagfile={path / 'flags.txt'} "
+        f"--workdir={path} goes on"
+    )
 
 
 def _require_same_data(first, run):

@@ -9,9 +9,12 @@ from hm_tf.evaluation.embedded_test_set import searchable
 from hm_tf.finished_run import FinishedRun
 from hm_tf.held_out_pairs import split_pairs, watched_pairs
 from hm_tf.initial_weights import load_initial_weights
+from hm_tf.next_trainings import next_trainings
+from robust_tf import recipe
 from robust_tf.data import class_disjoint
 from robust_tf.data import registry as data
 from robust_tf.data.pairs import pair_dataset
+from robust_tf.errors import UserError
 from robust_tf.evaluation.records import read_results
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.reports.metric_table import metric_table
@@ -38,7 +41,15 @@ class MetricTrainingRun(TrainingRun):
     )
 
     def __init__(self, options):
-        super().__init__(options, options.defense)
+        config.drop_unread(options)
+        super().__init__(options, config.folder_name(options))
+
+    def check(self):
+        name, recipes = self.options.dataset, recipe.store() / self.recipe
+        if name not in data.names():
+            allowed = [n for n in data.names() if (recipes / f"{n}.flags").exists()]
+            raise UserError(f"Unknown data set {name!r}; allowed: {', '.join(allowed)}.")
+        super().check()
 
     def check_method(self):
         config.check(self.options)
@@ -144,10 +155,7 @@ class MetricTrainingRun(TrainingRun):
             f"run folder: {folder}\n"
             f"next: python -m hm_tf.evaluate --workdir={folder}\n"
             f"      python -m hm_tf.export --workdir={folder} --export_dir={folder / 'export'}\n"
-            "      python -m hm_tf.train --defense=none --source=random --ics=0\n"
-            "      python -m hm_tf.train --defense=act --source=random --ics=0\n"
-            "      python -m hm_tf.train --dataset=mnist  # downloads 11.6 MB unless TFDS has it"
-        )
+        ) + "\n".join(f"      {line}" for line in next_trainings(self.options, folder))
 
     def _read(self):
         options = self.options

@@ -25,19 +25,46 @@ def main(argv=None):
 
 
 def analyze(options):
-    """Makes what the flags say."""
+    """Makes what the flags say, and what cannot be made of these images leaves out."""
     _check_names(options)
+    from tla_tf.analysis.cannot_be_shown import CannotBeShown
+    from tla_tf.comparable_runs import comparable_runs
+
+    finished = comparable_runs(options.workdir, options.data_dir)
+    outputs, preset = list(dict.fromkeys(options.outputs)), _preset(finished, options)
+    test, train = _images(finished[0], options)
+    left_out = _lacking(finished[0].info, train, outputs)
+    possible = [output for output in outputs if output not in left_out]
+    runs = _analyzed(finished, test, train, preset, options) if possible else []
+    for output in possible:
+        try:
+            _make(output, runs, options)
+        except (UserError, CannotBeShown) as reason:
+            left_out[output] = reason
+            for run in runs:
+                run.results.clear()
+    _report(left_out, len(outputs), runs)
+
+
+def _make(output, runs, options):
+    """Makes one output; its numbers are kept only when its figure is."""
     from robust_tf.reports.measurement_table import measurement_table
 
-    runs = _runs(options)
-    for output in dict.fromkeys(options.outputs):
-        done = [len(run.results) for run in runs]
-        made = _functions(options)[output](runs)
-        fresh = [r for run, n in zip(runs, done, strict=True) for r in run.results[n:]]
-        print(f"\n{output}\n{measurement_table(fresh)}")
-        if made is not None:
-            print(f"figure: {_save(output, *made, options)}")
-    print(f"\nrecords: {', '.join(str(run.records) for run in runs)}")
+    made = _functions(options)[output](runs)
+    path = made and _save(output, *made, options)
+    kept = [result for run in runs for result in run.keep()]
+    print(f"\n{output}\n{measurement_table(kept)}")
+    if path:
+        print(f"figure: {path}")
+
+
+def _report(left_out, asked, runs):
+    """Says what was left out; where that is all, it is an error."""
+    reasons = [f"{output}: {reason}" for output, reason in left_out.items()]
+    if len(left_out) == asked:
+        raise type(next(iter(left_out.values())))("; ".join(reasons))
+    print("".join(f"\nleft out: {reason}" for reason in reasons))
+    print(f"records: {', '.join(str(run.records) for run in runs)}")
 
 
 def _check_names(options):
@@ -51,41 +78,52 @@ def _check_names(options):
         )
 
 
-def _runs(options):
+def _images(run, options):
+    """The test images, and the training images if an output needs them."""
     from robust_tf.data import registry as data
-    from tla_tf import config
-    from tla_tf.analysis.analyzed_run import AnalyzedRun
-    from tla_tf.comparable_runs import (
-        check_training_images,
-        common_eps,
-        comparable_runs,
-        panel_names,
-    )
 
-    runs = comparable_runs(options.workdir, options.data_dir)
-    info, reading = runs[0].info, runs[0].reading
+    test = data.load(run.info.name, "test", limit=options.limit_test, **run.reading)
+    if not NEEDED.keys() & set(options.outputs):
+        return test, None
+    return test, data.load(run.info.name, "train", limit=options.limit_train, **run.reading)
+
+
+def _lacking(info, train, outputs):
+    """The outputs that there are too few training images for, with the `UserError`."""
+    from tla_tf.comparable_runs import check_training_images
+
+    lacking = {}
+    for output in outputs:
+        if output in NEEDED:
+            try:
+                check_training_images(train, info.class_names, **NEEDED[output])
+            except UserError as reason:
+                lacking[output] = reason
+    return lacking
+
+
+def _preset(runs, options):
+    from robust_tf.attacks import presets
+    from tla_tf import config
+    from tla_tf.comparable_runs import common_eps
+
     eps = common_eps(runs) if options.eps is None else options.eps
-    preset = _preset(options.attack, config.threat_model(eps, options.norm))
-    test, train = data.load(info.name, "test", limit=options.limit_test, **reading), None
-    needs = [NEEDED[output] for output in options.outputs if output in NEEDED]
-    if needs:
-        train = data.load(info.name, "train", limit=options.limit_train, **reading)
-        for need in needs:
-            check_training_images(train, info.class_names, **need)
+    threat_model = config.threat_model(eps, options.norm)
+    try:
+        return presets.get(options.attack, threat_model)
+    except ValueError as error:
+        raise UserError(f"--attack: {error}") from error
+
+
+def _analyzed(runs, test, train, preset, options):
+    from tla_tf.analysis.analyzed_run import AnalyzedRun
+    from tla_tf.comparable_runs import panel_names
+
     settings = {"batch_size": options.batch_size, "seed": options.seed}
     return [
         AnalyzedRun(run, name, test, train, preset, **settings)
         for run, name in zip(runs, panel_names(runs), strict=True)
     ]
-
-
-def _preset(name, threat_model):
-    from robust_tf.attacks import presets
-
-    try:
-        return presets.get(name, threat_model)
-    except ValueError as error:
-        raise UserError(f"--attack: {error}") from error
 
 
 def _functions(options):

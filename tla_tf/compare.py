@@ -4,6 +4,7 @@ Reads the records of all runs under --runs; nothing is measured. "comparable" is
 its training and its measurement have every setting of the row. "?": doubtful in the paper itself.
 """
 
+import collections
 import sys
 
 from robust_tf import command_line
@@ -11,6 +12,8 @@ from robust_tf.errors import UserError
 from tla_tf import flags
 
 RUN_TABLE = "python tools/run_table.py --row="
+# Ends in minutes, and stands beside a row of the paper.
+QUICK = "python -m tla_tf.train --flagfile=flags/tla/mnist_quick.flags"
 
 
 def main(argv=None):
@@ -26,15 +29,34 @@ def compare(options):
     from tla_tf.reporting import comparison
 
     rows = published_rows.rows()
-    found = comparison.compare(rows, find_runs(options.runs), flags.resolve_train)
+    runs = [run for run in find_runs(options.runs) if run.results]
+    if not runs:
+        raise UserError(
+            f"no results yet under {', '.join(options.runs)}; {QUICK} makes some in minutes, "
+            f"{RUN_TABLE}{rows[0].name} those of a row of the paper in its full length"
+        )
+    found = comparison.compare(rows, runs, flags.resolve_train)
     missing = comparison.without_results(rows, found)
     if not found:
-        raise UserError(
-            f"no results yet under {', '.join(options.runs)} that the paper has numbers for; e.g. "
-            f"{RUN_TABLE}{missing[0].name}"
-        )
+        print("\n".join(_nothing_in_common(runs, rows)))
+        return
     print(aligned(comparison.HEADER, [item.line() for item in found]))
     print("\n" + "\n".join(_missing_lines(missing)))
+
+
+def _nothing_in_common(runs, rows):
+    """Which runs there are, and why none of them stands beside a row."""
+    kinds = collections.Counter((run.results[0].dataset, run.results[0].method) for run in runs)
+    seen = ", ".join(f"{dataset} {method} ({count})" for (dataset, method), count in kinds.items())
+    yield f"nothing to compare; runs with results: {seen}"
+    published = list(dict.fromkeys(row.dataset for row in rows if row.method))
+    for dataset in dict.fromkeys(dataset for dataset, _ in kinds):
+        if dataset in published:
+            measure = "python -m tla_tf.evaluate --attacks=table1 --workdir=RUN"
+            yield f"{dataset}: no method, attack and radius of the paper yet; {measure}"
+        else:
+            yield f"{dataset}: the paper has no row of it; its data are {', '.join(published)}"
+    yield f"in minutes, on data of the paper: {QUICK}"
 
 
 def _missing_lines(rows):

@@ -25,7 +25,6 @@ def evaluate(options):
         raise UserError(
             "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR"
         )
-    from robust_tf.data import registry as data
     from robust_tf.training.strategy import use_xla
     from tla_tf import config
     from tla_tf.evaluation.attack_columns import attack_columns
@@ -50,11 +49,11 @@ def evaluate(options):
         round_pixels=options.round_pixels,
     )
     columns = _possible(columns, run)
-    print(data.describe(run.info.name, **run.reading))
+    test = _test_images(run, options.limit_test)
     substitutes = [load_substitute(*item, options.precision) for item in runs.items()]
     evaluation = evaluation_of(
         run,
-        data.load(run.info.name, "test", limit=options.limit_test, **run.reading),
+        test,
         seed=options.seed,
         precision=options.precision,
         batch_size=options.batch_size,
@@ -68,6 +67,18 @@ def evaluate(options):
     print(f"\n{_report(evaluation.results, options)}\n\nrecords: {run.folder.results}")
     if options.checks != "none":
         _check(evaluation, columns, threat_model, substitutes, options)
+
+
+def _test_images(run, limit):
+    """The `Examples`; says where they are, and how many there are."""
+    from robust_tf.data import registry as data
+
+    name = run.info.name
+    if line := data.announce(name, **run.reading):
+        print(line, flush=True)
+    test = data.load(name, "test", limit=limit, **run.reading)
+    print(data.describe(name, images=f"test {len(test):,} images", **run.reading))
+    return test
 
 
 def _possible(columns, run):
@@ -107,7 +118,6 @@ def _check(evaluation, columns, threat_model, substitutes, options):
         evaluation,
         claimed_attack(columns, threat_model),
         options.checks,
-        batch_size=options.batch_size,
         undefended=next(iter(undefended), None),
     )
     print(f"\n{lines}\nrecords: {evaluation.folder / 'checks.jsonl'}")

@@ -78,7 +78,11 @@ def define_evaluate(flag_values):
     run.string("workdir", None, "Folder of the finished run to evaluate.")
     run.seed("Seed of the attacks' random starts.")
     saved = Topic("SavedModel instead of a run", flag_values)
-    saved.string("saved_model", None, "Folder of a SavedModel: images in [0, 1] to logits.")
+    saved.string(
+        "saved_model",
+        None,
+        "Folder of a SavedModel, or an export_dir (its newest): images in [0, 1] to logits.",
+    )
     saved.string("dataset", None, "Its data. Required with --saved_model, as is --eps.")
     saved.string("endpoint", "serving_default", "Its signature.")
     saved.string("output", "logits", "Name of the signature's output.")

@@ -1,5 +1,7 @@
 """The training run of a classifier."""
 
+import functools
+
 from robust_tf.data import pipeline
 from robust_tf.errors import UserError
 from robust_tf.evaluation.records import read_results
@@ -9,9 +11,12 @@ from robust_tf.training.held_out import HeldOutMonitor
 from robust_tf.training.strategy import use_xla
 from robust_tf.training.training_run import TrainingRun
 from tla_tf import config
-from tla_tf.evaluation.attack_columns import attack_columns
+from tla_tf.evaluation.attack_columns import ENSEMBLE, attack_columns
 from tla_tf.evaluation.classifier_evaluation import evaluation_of
 from tla_tf.finished_run import FinishedRun
+
+# What a finished training proposes.
+NEXT_ATTACKS = ("pgd20", "20pgd20", "cw30", "mim40")
 
 
 class ClassifierTrainingRun(TrainingRun):
@@ -51,6 +56,9 @@ class ClassifierTrainingRun(TrainingRun):
     def build_optimizer(self):
         return config.optimizer(self.options)
 
+    def plan(self):
+        return "\n".join(filter(None, [super().plan(), self._origin()]))
+
     def title(self):
         return f"{self.options.method}, {self.threat_model},"
 
@@ -67,6 +75,10 @@ class ClassifierTrainingRun(TrainingRun):
         )
 
     def images(self):
+        return self._images
+
+    @functools.cached_property
+    def _images(self):
         train, held_out = self.training_images()
         return train, self.load("test", self.options.limit_test), held_out
 
@@ -125,15 +137,25 @@ class ClassifierTrainingRun(TrainingRun):
         evaluation.run(self.unmeasured())
 
     def report(self):
-        folder = self.folder.path
+        folder, attacks = self.folder.path, ",".join(self._stronger())
         return (
             f"\n{plain_table(self._accuracies())}\n\n"
             f"run folder: {folder}\n"
-            f"next: python -m tla_tf.evaluate --workdir={folder} --attacks=pgd20,20pgd20,cw30,mim40\n"
+            f"next: python -m tla_tf.evaluate --workdir={folder} --attacks={attacks}\n"
             f"      python -m tla_tf.export --workdir={folder} --export_dir={folder / 'export'}\n"
             "      python -m tla_tf.train --dataset=cifar10 --flagfile=flags/tla/cifar10_quick.flags"
             "  # downloads 162 MB unless TFDS has it"
         )
+
+    def _origin(self):
+        """Where the first weights come from, None where they are random."""
+        run = self.start_from
+        return run and f"weights from {run.folder.path}, step {run.flags['train_steps']:,}"
+
+    def _stronger(self):
+        """Attacks to go on with, those that are not measured yet."""
+        measured = {result.attack for result in self._accuracies()}
+        return [name for name in NEXT_ATTACKS if name not in measured] or [ENSEMBLE]
 
     def _accuracies(self):
         """The accuracies in the folder; it may hold other measurements too."""

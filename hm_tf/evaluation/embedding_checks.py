@@ -14,7 +14,8 @@ from hm_tf.evaluation.ranking_search import PGDSearch
 from robust_tf.attacks.pgd import PGD
 from robust_tf.evaluation import sanity_checks as checks
 from robust_tf.evaluation.check_records import append_checks
-from robust_tf.evaluation.sanity_checks import AMBER, GREEN, RED, Check
+from robust_tf.evaluation.records import read_results
+from robust_tf.evaluation.sanity_checks import AMBER, GREEN, NOT_RUN, RED, Check
 
 # --checks level -> queries.
 LEVELS = {"quick": 256, "full": 1000}
@@ -23,6 +24,7 @@ UNBOUNDED = 0.5
 R1_ATTACKS = ("ES", "LTM", "GTM")
 # Of the variance spectrum of the embeddings, as a number of equally strong directions.
 FEW_DIRECTIONS = 2.0
+SCORE_STANDS = "the score means something"
 
 
 def check_evaluation(evaluation, results, level):
@@ -30,9 +32,10 @@ def check_evaluation(evaluation, results, level):
 
     Args:
         evaluation: `RankingEvaluation`.
-        results: its records.
+        results: its records; what the folder has of these weights in this ball counts as well.
         level: "quick" or "full".
     """
+    results = [*results, *_stored(evaluation)]
     part = evaluation.of_queries(spread_queries(evaluation.test_set.queries, LEVELS[level]))
     found = list(run_checks(part, evaluation, results))
     n, pgd = len(part.test_set.queries), evaluation.pgd
@@ -60,16 +63,18 @@ def run_checks(part, evaluation, results):
     # So many classes of one size would have this chance.
     yield checks.unbounded(without_bound, 1 / max(test_set.chance, 1e-12))
     doubled = _recall(part, PGD(threat, 2 * pgd.steps, pgd.step_size), "steps doubled")
-    yield checks.converged(claimed, doubled)
+    yield _advised(checks.converged(claimed, doubled), f"measure --eval_steps={2 * pgd.steps}")
     start = PGD(threat, pgd.steps, pgd.step_size, random_start=True)
     often = claimed & _recall(part, start, "restarts", RESTARTS)
-    reported = any(result.attack_settings.get("strength") == "strong" for result in results)
-    yield checks.restarts(claimed, often, reported)
+    reported = any(result.attack_settings.get("strength") == "worst" for result in results)
+    advice = "quote the row worst of the table" if reported else "measure --strength=strong"
+    yield _advised(checks.restarts(claimed, often, reported), f"{advice}, not one start alone")
     yield from _probed(EmbeddingProbe(part), threat)
     yield spread(test_set)
     yield score_stands(results, test_set)
     recalls = [evaluation.protocol(name, "fixed")["R@1"] > 0.5 for name in R1_ATTACKS]
-    yield checks.per_example(np.logical_and.reduce(recalls), recalls)
+    together = checks.per_example(np.logical_and.reduce(recalls), recalls)
+    yield _advised(together, f"quote what is correct under all of {', '.join(R1_ATTACKS)}")
 
 
 def spread(test_set):
@@ -97,10 +102,9 @@ def effective_directions(embeddings):
 
 def score_stands(results, test_set):
     """ERS must come with all ten columns, of a network that has not collapsed."""
-    name = "the score means something"
     scores = [result for result in results if result.attack == "ERS"]
     if not scores:
-        return Check(name, AMBER, "no score", "measure all ten columns: --attacks=all")
+        return Check(SCORE_STANDS, AMBER, NOT_RUN, "measure all ten columns: --attacks=all")
     retrieval = test_set.retrieval
     recall, precision = retrieval.recall_at(1).mean(), retrieval.average_precision.mean()
     lowest = min(scores, key=lambda result: result.value)
@@ -108,7 +112,7 @@ def score_stands(results, test_set):
     figure = f"lowest ERS {100 * lowest.value:.1f} ({settings['mode']}, {settings['strength']})"
     figure += f" beside R@1 {100 * recall:.2f} %, mAP {100 * precision:.2f} %"
     advice = "a collapsed network scores high: do not quote it"
-    return Check(name, RED if test_set.collapsed else GREEN, figure, advice)
+    return Check(SCORE_STANDS, RED if test_set.collapsed else GREEN, figure, advice)
 
 
 def _recall(part, pgd, strength="protocol", restarts=1):
@@ -119,8 +123,23 @@ def _recall(part, pgd, strength="protocol", restarts=1):
 
 
 def _probed(probe, threat):
-    yield checks.gradients(probe.gradient_norms())
+    nothing = "look for rounding or saturation in the network: these attacks see no slope there"
+    yield _advised(checks.gradients(probe.gradient_norms()), nothing)
     yield checks.deterministic(*probe.outputs())
     right, distances, lowest, highest = probe.trajectory()
-    yield checks.last_iterate(right)
+    best = "measure smaller steps, --eval_step_size, or --strength=strong, which keeps the best"
+    yield _advised(checks.last_iterate(right), best)
     yield checks.legal(distances, lowest, highest, threat)
+
+
+def _advised(check, advice):
+    """The check with advice that names what `hm_tf.evaluate` has."""
+    return check._replace(advice=advice)
+
+
+def _stored(evaluation):
+    """What the folder has of these weights in this ball, list of `Result`."""
+    path, weights = evaluation.folder.results, evaluation.about["weights_hash"]
+    found = read_results(path) if path.exists() else []
+    eps = evaluation.pgd.threat_model.eps
+    return [r for r in found if r.weights_hash == weights and r.threat_model.get("eps") == eps]

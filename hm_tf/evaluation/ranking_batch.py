@@ -50,9 +50,7 @@ def compile_ranking_attack(attack, search, choice_key, ranker, source=None, *, x
     """
     source = source or ranker
 
-    @tf.function
-    def select(rows):
-        return attack.select(ranker.gallery, rows, choice_key)
+    select = traced_once(lambda rows: attack.select(ranker.gallery, rows, choice_key))
 
     def attack_batch(images, rows, key, *chosen):
         objective = attack.objective(source.embed, images, source.gallery, rows, chosen)

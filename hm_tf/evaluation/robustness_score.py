@@ -38,6 +38,16 @@ COLUMNS = (
     Column("GTM", "GTM", "R@1", True, True),
     Column("GTT", "GTT", "top-4", True, True),
 )
+# What a column says; ERS says nothing more than its ten.
+_MEANINGS = (
+    (("CA+", "QA+"), "percentile the attacked image or the candidate keeps; 50 before the attack"),
+    (("ES:R", "LTM", "GTM"), "R@1 in %"),
+    (("GTT",), "% of first images still among the first four"),
+    (("ERS",), ""),
+    (("CA-", "QA-"), "percentile"),
+    (("TMA",), "cosine"),
+    (("ES:D",), "distance, 0 to 2"),
+)
 # Column -> from the printed value to 0 ... 100, without clipping. Ranks are 50 % by chance.
 _NORMALISED = {
     "CA+": lambda rank: 2 * rank,
@@ -52,6 +62,22 @@ _NORMALISED = {
 def printed(column, value):
     """Returns the value of a record as the paper prints it; `column` is a `Column`."""
     return 100 * value if column.percent else value
+
+
+def directions(names):
+    """Returns two sentences, or one: of which columns a high and of which a low value is robust.
+
+    Args:
+        names: of the columns shown, ERS among them or not.
+    """
+    high = {column.name for column in COLUMNS if column.high_is_robust} | {"ERS"}
+    said = {"High": [], "Low": []}
+    for group, meaning in _MEANINGS:
+        shown = ", ".join(name for name in group if name in names)
+        about = f" ({meaning})" if meaning else ""
+        if shown:
+            said["High" if group[0] in high else "Low"].append(f"{shown}{about}")
+    return [f"{side} is robust: {', '.join(found)}." for side, found in said.items() if found]
 
 
 def score(values):

@@ -27,12 +27,14 @@ class Aim(NamedTuple):
         target: the row whose place in the ranking of the query is of interest; None without one.
         gallery: `Gallery`.
         chosen: as of `RankingAttack.select`, for the one image.
+        drawn: whether nobody named the target.
     """
 
     moved: int
     target: int | None
     gallery: Gallery
     chosen: tuple
+    drawn: bool = False
 
     @property
     def rows(self):
@@ -80,7 +82,7 @@ def _left_to_the_attack(attack, search, gallery, seed):
         chosen = draw_from.select(gallery, rows, _key(attack, seed, draw))
         other = int(chosen[0][0])
         if other != search.query:
-            return Aim(search.query, other, gallery, chosen)
+            return Aim(search.query, other, gallery, chosen, drawn=True)
 
 
 def _key(attack, seed, draw=0):
@@ -92,7 +94,8 @@ def _check(name, search):
     size = len(search.embeddings)
     if size < SMALLEST:
         raise UserError(
-            f"--gallery has {size} images with the query; the attacks need at least {SMALLEST}"
+            f"--gallery has {size - 1} image{'s' * (size != 2)} besides the query; the attacks need "
+            f"at least {SMALLEST - 1}"
         )
     check_embeddings(search.embeddings)
     if name in NEEDS_CLASSES:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import tensorflow as tf
 
+from hm_tf.own_gallery.attack_outcome import outcome
 from hm_tf.own_gallery.attacked_ranking import STATES, attacked_ranking
 from hm_tf.own_gallery.ranking_picture import ranking_picture
 from hm_tf.own_gallery.single_attack import amplified, attack_image, rounded
@@ -15,7 +16,7 @@ IMAGE, DIFFERENCE = "adversarial.png", "difference.png"
 RANKING, NUMBERS = "ranking.png", "attack.json"
 
 
-def write_attack(folder, attack, pgd, images, aim, top):
+def write_attack(folder, attack, pgd, images, aim, top, **asked):
     """Attacks one image, writes the files, and measures the saved image as any other file.
 
     Args:
@@ -25,9 +26,10 @@ def write_attack(folder, attack, pgd, images, aim, top):
         images: `OwnImages`.
         aim: `Aim`.
         top: how many images of each ranking to show.
+        **asked: for attack.json, what was asked for: run, query, seed.
 
     Returns:
-        dict state -> `Ranking`, of `STATES`.
+        dict state -> `Ranking`, of `STATES`, and the sentence of `outcome`.
     """
     clean = images.pixels_of(aim.moved)
     attacked, earlier = attack_image(images.embed_fn, attack, pgd, clean, aim)
@@ -47,16 +49,20 @@ def write_attack(folder, attack, pgd, images, aim, top):
     title = f"{attack.name} ({attack.mode}), {pgd.threat_model}, {pgd.steps} steps"
     picture = ranking_picture(title, images.search, rankings, pixels_of, target=aim.target, top=top)
     save_figure(picture, folder / RANKING)
+    reached = outcome(attack.name, rankings, images.search, aim.target)
     about = {
+        **asked,
         "attack": attack.name,
         "mode": attack.mode,
         "eps": format_magnitude(pgd.threat_model.eps),
         "steps": pgd.steps,
         "step_size": format_magnitude(pgd.step_size),
         "moved": images.search.name_of(aim.moved),
+        "outcome": reached,
+        "aim_drawn": aim.drawn,
     }
     _save_numbers(folder / NUMBERS, about, images.search, rankings, aim.target, top)
-    return rankings
+    return rankings, reached
 
 
 def save_image(path, pixels):

@@ -43,4 +43,4 @@ def ranking_picture(title, search, rankings, pixels_of, *, target, top):
 def _name(search, row, distance, is_target):
     lines = search.name_of(row).split("/")
     short = (n if len(n) <= _NAME_LENGTH else f"…{n[1 - _NAME_LENGTH :]}" for n in lines)
-    return "\n".join([*(["AIM"] if is_target else []), *short, f"{distance:.3f}"])
+    return "\n".join([*(["AIM"] if is_target else []), *short, f"distance {distance:.3f}"])

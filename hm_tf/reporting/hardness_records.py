@@ -9,6 +9,10 @@ MEAN = "mean hardness"
 # The paper does not say of what its variance is. That of single triplets is far larger.
 OF_MEANS = "variance of a batch's mean hardness"
 OF_TRIPLETS = "variance of a triplet's hardness"
+OF_THE_PAPER = (
+    "Table 1 of the paper is of a ResNet-18 with ImageNet weights on CUB before training; ours are "
+    "of the trained networks, so only the order of the samplers can be compared."
+)
 HEADER = ("sampler", "triplets", "E[H], paper", "E[H]", "Var[H], paper", "Var of batch means") + (
     "Var of triplets",
 )

@@ -50,16 +50,22 @@ def clean_values(measured, n=None):
         measured: list of `Result` of one network, in order.
         n: on how many images, where there is a choice.
     """
+    return {name: 100 * r.value for name, r in clean_results(measured, n).items()}
+
+
+def clean_results(measured, n=None):
+    """Returns dict metric -> `Result`; arguments as of `clean_values`."""
     clean = [r for r in measured if r.attack == "clean" and r.metric in CLEAN]
     same = [r for r in clean if r.n == n]
-    return {r.metric: 100 * r.value for r in same or clean}
+    return {r.metric: r for r in same or clean}
 
 
 def score_rows(measured):
     """Returns the list of `ScoreRow`, one per mode, strength and substitute, in alphabetic order.
 
     The records of a row are of one evaluation: all settings and images alike. Of several that with
-    the most columns counts, of these that with the most queries, of these the last.
+    the most attacks counts, of these that with the most queries, of these the last. (A training
+    ends with R@1 under ES of all images: it stands above both columns of ES of fewer.)
 
     Args:
         measured: list of `Result` of one network, in order.
@@ -100,7 +106,8 @@ def text(name, value, sign=""):
 
 
 def _extent(found):
-    return len(found), next(iter(found.values())).n
+    attacks = {attack for attack, _ in found}
+    return len(attacks), next(iter(found.values())).n, len(found)
 
 
 def _how(result):

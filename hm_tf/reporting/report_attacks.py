@@ -32,7 +32,8 @@ def _add_attack(page, run, folder):
     caption = (
         f"{run.name}: {numbers['attack']} ({numbers['mode']}), eps {numbers['eps']}, "
         f"{numbers['steps']} steps, a gallery of {numbers['gallery']:,} images. The last row is "
-        "the ranking of the file as it was saved, 8 bits per channel."
+        "the ranking of the file as it was saved, 8 bits per channel. Aim "
+        f"{numbers['outcome']}."
     )
     page.figure(folder / RANKING, alt=alt, caption=caption)
     pictures = {IMAGE: "attacked image as saved", DIFFERENCE: "difference, ±eps as white and black"}

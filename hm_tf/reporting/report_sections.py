@@ -1,8 +1,11 @@
 """The sections of the report page, each made of what runs have stored."""
 
+from hm_tf.evaluation.embedding_checks import SCORE_STANDS
+from hm_tf.evaluation.robustness_score import directions
 from hm_tf.reporting.hardness_records import HEADER as HARDNESS_HEADER
-from hm_tf.reporting.hardness_records import hardness_rows, recorded_hardness
+from hm_tf.reporting.hardness_records import OF_THE_PAPER, hardness_rows, recorded_hardness
 from hm_tf.reporting.recorded_scores import ATTACKED, SCORE
+from robust_tf.evaluation.sanity_checks import NOT_RUN
 from robust_tf.reports.training_curves import training_curves
 from robust_tf.threat_model import format_magnitude
 
@@ -12,11 +15,6 @@ QUANTITIES = {
     "hardness of the triplets trained on": ["hardness"],
     "destination hardness": ["destination"],
 }
-DIRECTIONS = (
-    "High is robust: CA+, QA+ (percentile the attacked image or the candidate keeps; 50 before the "
-    "attack), ES:R, LTM, GTM (R@1 in %), GTT (% of first images still among the first four), ERS. "
-    "Low is robust: CA-, QA- (percentile), TMA (cosine), ES:D (distance, 0 to 2)."
-)
 MODES = (
     "compat does what the authors' code does and is what printed tables were made with; fixed does "
     "what it evidently means. protocol: PGD from the image itself, as in the paper (ES:D of compat "
@@ -50,7 +48,7 @@ def add_scores(page, runs):
         for row in run.rows
     ]
     if lines:
-        page.paragraph(DIRECTIONS)
+        page.paragraph(" ".join(directions((*ATTACKED, SCORE))))
         page.table(("run", "mode", "strength", "n", *ATTACKED, SCORE), lines, caption=_how(runs))
         page.paragraph(MODES)
         _add_falls(page, runs)
@@ -100,6 +98,9 @@ def add_checks(page, runs):
             continue
         page.paragraph(f"{run.name}: checks of {checks[0]['attack']}, {checks[0]['n']:,} queries.")
         for check in checks:
+            # The score was measured later than the checks.
+            if (check["name"], check["figure"]) == (SCORE_STANDS, NOT_RUN) and SCORE in run.values:
+                continue
             advice = "" if check["status"] == "green" else f" → {check['advice']}"
             page.status(check["status"], f"{check['name']}: {check['figure']}{advice}")
 
@@ -145,10 +146,7 @@ def add_figures(page, figures):
 def add_hardness(page, runs):
     """Table 1: the hardness of what the samplers choose."""
     page.section("Hardness of the samplers' triplets")
-    page.paragraph(
-        "Table 1 of the paper is of a ResNet-18 with ImageNet weights on CUB before training; ours "
-        "are of the trained networks, so only the order of the samplers can be compared."
-    )
+    page.paragraph(OF_THE_PAPER)
     for run in runs:
         found = recorded_hardness(run.recorded.path)
         if found:

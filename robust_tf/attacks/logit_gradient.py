@@ -20,4 +20,5 @@ def logit_gradient(logits_fn, x, values_of):
         values = tf.cast(values_of(logits), x.dtype)
         total = tf.reduce_sum(values)
     gradient = tape.gradient(total, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return logits, values, gradient
+    # The backward pass of a SavedModel has forgotten the shape.
+    return logits, values, tf.ensure_shape(gradient, x.shape)

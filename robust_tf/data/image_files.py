@@ -73,7 +73,8 @@ def report_bad(names, on_bad_image):
 
 def cannot_decode(names):
     """Returns the words for a message: how many files, and the names of the first."""
-    return f"{len(names):,} image files cannot be decoded: {first_of(names)}"
+    files = f"{len(names):,} image file{'s' * (len(names) != 1)}"
+    return f"{files} cannot be decoded: {first_of(names)}"
 
 
 def first_of(names):

@@ -122,15 +122,28 @@ def describe(name, data_dir=None, images=None, **reading):
 
     Raises UserError if `data_dir` was given and does not exist.
     """
-    info, locate = get(name, data_dir, **reading), _entry(name).locate
+    info = get(name, data_dir, **reading)
     splits = ", ".join(f"{split} {count:,}" for split, count in info.splits.items())
-    images = images or f"{splits} images"
+    place = _copy(name, info, data_dir) or f"from {info.source}"
+    return f"{name}: {images or f'{splits} images'}, {place}"
+
+
+def announce(name, data_dir=None, **reading):
+    """Returns a line on the copy that `load` will read or fetch, None for data that have none.
+
+    Arguments and errors as of `describe`.
+    """
+    copy = _copy(name, get(name, data_dir, **reading), data_dir)
+    return copy and f"reading {name}, {copy}"
+
+
+def _copy(name, info, data_dir):
+    """Where the copy of a data set is, in words; None for data that have none."""
+    locate = _entry(name).locate
     if locate is None:
-        place = f"from {info.source}"
-    else:
-        found = locate(info, data_dir)
-        place = f"prepared in {found}" if found else f"download of {info.download_mb:g} MB ahead"
-    return f"{name}: {images}, {place}"
+        return None
+    found = locate(info, data_dir)
+    return f"prepared in {found}" if found else f"download of {info.download_mb:g} MB ahead"
 
 
 def _entry(name):

@@ -3,10 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from robust_tf import randomness
 from robust_tf.attacks.logit_gradient import logit_gradient
 from robust_tf.attacks.objectives import correct
-from robust_tf.evaluation.robust_accuracy import filled_batch
+from robust_tf.evaluation.robust_accuracy import filled_batch, start_key
 from robust_tf.evaluation.traced_once import traced_once
 from robust_tf.losses.cross_entropy import cross_entropy
 
@@ -41,7 +40,7 @@ class NetworkProbe:
         return self._over_batches(traced_once(norms))
 
     def trajectory(self, attack, seed):
-        """Follows a PGD on the cross entropy, without momentum.
+        """Follows a PGD on the cross entropy, without momentum, from where evaluation starts it.
 
         Returns:
             Which images are right after each step, bool [steps, n]; the distances of the last
@@ -59,8 +58,7 @@ class NetworkProbe:
         for number, (images, labels, count) in enumerate(self._batches()):
             x_adv, found = images, []
             if attack.random_start:
-                key = randomness.key(seed, number, "checks, trajectory")
-                x_adv = threat_model.random_start(x_adv, key)
+                x_adv = threat_model.random_start(x_adv, start_key(seed, number))
             for _ in range(attack.steps):
                 before, x_adv = step(x_adv, images, labels)
                 found.append(before)

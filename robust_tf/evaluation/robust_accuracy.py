@@ -46,7 +46,7 @@ def correct_predictions(
         outcomes: mapping (restart, number of the batch) -> bool [images of the batch], read where
             it has an entry and filled where it has none: an `OutcomeStore`, to go on after a crash.
         adversarial: `AdversarialImages` to fill, or None.
-        progress: whether to show a progress bar.
+        progress: whether to show a progress bar for a restart that is not all in `outcomes`.
 
     Returns:
         bool [n].
@@ -64,8 +64,10 @@ def correct_predictions(
     for restart in range(restarts):
         if not correct.any():
             break
-        title = f"{name} {restart + 1}/{restarts}"
-        with tqdm(total=correct.sum(), desc=title, unit="image", disable=not progress) as bar:
+        title, total = f"{name} {restart + 1}/{restarts}", correct.sum()
+        batches = range(-(-total // batch_size))
+        silent = not progress or all((restart, number) in outcomes for number in batches)
+        with tqdm(total=total, desc=title, unit="image", disable=silent) as bar:
             _run_restart(attacked, restart, correct, outcomes, bar)
     return correct
 
@@ -95,7 +97,7 @@ class _Attacked:
 
     def outcome(self, restart, number, rows):
         """Attacks the images of `rows`; returns bool [rows], which are still classified right."""
-        key = randomness.key(self.seed, number, f"evaluation, restart {restart}")
+        key = start_key(self.seed, number, restart)
         images, labels = filled_batch(self.examples, rows, self.batch_size, self.network)
         logits, inside, attacked = self.attack_batch(images, labels, key)
         _check_outcome(self.name, number, logits.numpy(), inside.numpy())
@@ -104,6 +106,11 @@ class _Attacked:
             replaced = (restart == 0) | ~right
             self.adversarial.update(rows, attacked.numpy()[: len(rows)], replaced)
         return right
+
+
+def start_key(seed, number, restart=0):
+    """Returns the key, int32 [2], of the random starts of batch `number` in a restart."""
+    return randomness.key(seed, number, f"evaluation, restart {restart}")
 
 
 def compile_attack(network, preset=None, *, source=None, jit_compile=False):

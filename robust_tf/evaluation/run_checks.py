@@ -29,7 +29,7 @@ class CheckRun:
         undefended: function preset -> bool [n], of a network of the same task without defense;
             None if there is none.
         batch_size: images shown together.
-        seed: int, of the random start of the trajectory.
+        seed: int, of the random start of the trajectory, that of `measure`.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class CheckRun:
         self.seed = seed
         self._measure = measure
         self._stored = stored
-        self._probe = NetworkProbe(network, examples, min(batch_size, len(examples)))
+        self._probe = NetworkProbe(network, examples, batch_size)
 
     def run(self):
         """Returns the list of `Check`."""
@@ -65,9 +65,11 @@ class CheckRun:
         fgsm = self._accuracy(self._preset("fgsm", PGD(self._threat, 1, self._threat.eps)))
         often = self._accuracy(restarted)
         doubled = self._accuracy(self._pgd(steps=2 * steps))
-        apgd = APGD(self._threat, "dlr", steps=2 * steps)
-        ratio = self._accuracy(self._preset("apgd-dlr", apgd))
-        white = [pgd, fgsm, often, doubled, ratio]
+        cross_entropy, ratio = (
+            self._accuracy(self._preset(f"apgd-{loss}", APGD(self._threat, loss, steps=2 * steps)))
+            for loss in ("ce", "dlr")
+        )
+        white = [pgd, fgsm, often, doubled, cross_entropy, ratio]
         together = worst_case(white)
         square = self._preset("square", Square(self._threat, queries=self.queries))
         square = self._accuracy(square, together)
@@ -79,7 +81,7 @@ class CheckRun:
             checks.unbounded(self._accuracy(self._unbounded()), outputs[0].shape[1]),
             checks.converged(pgd, doubled),
             checks.restarts(pgd, often & pgd, reported),
-            checks.losses(pgd, ratio),
+            checks.losses(cross_entropy, ratio),
             checks.gradients(self._probe.gradient_norms()),
             checks.logits(outputs[0]),
             checks.deterministic(*outputs),
@@ -129,7 +131,9 @@ class CheckRun:
 
     def _trajectory_checks(self):
         right, distances, lowest, highest = self._probe.trajectory(self.attack, self.seed)
-        yield checks.last_iterate(right)
+        last = checks.last_iterate(right)
+        rounding = ", before rounding" if self.claim.rounded else ""
+        yield last._replace(figure=f"{last.figure}{rounding}")
         yield checks.legal(distances, lowest, highest, self._threat)
 
     def _adaptive_check(self, white):

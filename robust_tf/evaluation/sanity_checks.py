@@ -9,8 +9,11 @@ limit in points is never tighter than one image of n.
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import binomtest
 
 GREEN, AMBER, RED = "green", "amber", "red"
+NOT_RUN = "not run"  # the figure of a check that nothing was measured for
+SIGNIFICANT = 0.05
 
 
 class Check(NamedTuple):
@@ -82,11 +85,19 @@ def restarts(once, often, reported=False):
 
 
 def losses(cross_entropy, ratio):
-    """The scale-free difference of logits must not beat the cross entropy by far (AutoAttack)."""
+    """The scale-free difference of logits must not beat the cross entropy by far (AutoAttack).
+
+    Both of the same steps and step rule, on the same images. A gap within its sampling error is
+    none: the images that fall to one alone must not fall to it by chance (McNemar's exact test).
+    """
     gap = cross_entropy.mean() - ratio.mean()
-    figure = f"cross entropy {_percent(cross_entropy)}, logit ratio {_percent(ratio)}"
+    alone = int(np.sum(cross_entropy & ~ratio)), int(np.sum(ratio & ~cross_entropy))
+    chance = binomtest(alone[0], sum(alone), alternative="greater").pvalue if any(alone) else 1.0
+    figure = f"APGD: cross entropy {_percent(cross_entropy)}, logit ratio {_percent(ratio)}; "
+    figure += f"{alone[0]} images fall to the ratio alone, {alone[1]} to the cross entropy alone"
     advice = "the scale of the logits masks the cross entropy: report the logit ratio or standard"
-    return _graded("losses agree", gap, 0.03, len(ratio), figure, advice)
+    counted = gap if chance < SIGNIFICANT else min(gap, 0.0)
+    return _graded("losses agree", counted, 0.03, len(ratio), figure, advice)
 
 
 def gradients(norms):
@@ -139,7 +150,7 @@ def undefended_falls(correct):
     """The same attack must break an undefended network; None where there is none."""
     name = "undefended network falls"
     if correct is None:
-        return Check(name, AMBER, "not run", "name an undefended run: --substitute=RUN")
+        return Check(name, AMBER, NOT_RUN, "name an undefended run: --substitute=RUN")
     figure = f"{_percent(correct)} correct"
     advice = "an attack that fails on an undefended network proves nothing: more steps"
     return _graded(name, correct.mean(), 0.01, len(correct), figure, advice)
@@ -165,9 +176,7 @@ def detector(areas, measure):
     """
     name = "detector that the attack knows"
     if areas is None:
-        return Check(
-            name, AMBER, "not run", f"before any claim that images are rejected: {measure}"
-        )
+        return Check(name, AMBER, NOT_RUN, f"before any claim that images are rejected: {measure}")
     unaware, aware, n = areas
     figure = f"AUC {unaware:.3f}, under an attack that knows it {aware:.3f}, of {n} images"
     advice = "claim no rejection: an attack that knows the detector is not noticed"

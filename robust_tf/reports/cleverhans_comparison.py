@@ -29,8 +29,10 @@ def cleverhans_comparison(results):
     for name, theirs in accuracy.items():
         ours = columns.get(counterpart(name))
         if ours is not None:
+            # Its random start cannot be repeated, see CleverhansAttack.
+            same = " (starts at the image, which is bim)" if "-pgd" in name else ""
             lines.append(
-                f"{name} {theirs:.2f} %, our {ours} {accuracy[ours]:.2f} %, "
+                f"{name}{same} {theirs:.2f} %, our {ours} {accuracy[ours]:.2f} %, "
                 f"difference {accuracy[ours] - theirs:+.2f} points"
             )
     return "\n".join([*lines, LEFT_OUT]) if lines else ""

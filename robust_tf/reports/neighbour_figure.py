@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from robust_tf.reports.panels import BLUE, VERMILLION
 
-FRAMES = "frame of a neighbour: solid blue, of the query's class; dashed red, of another class"
+FRAMES = "frame of a neighbour: solid blue, of the query's class; dashed orange, of another class"
 
 
 class Row(NamedTuple):
@@ -31,7 +31,7 @@ class Row(NamedTuple):
 def neighbour_figure(title, rows_by_name, frames=FRAMES):
     """Returns the figure: per network one row of images per query, the query first.
 
-    Neighbours of the query's class have a blue solid frame, others a red dashed one.
+    Neighbours of the query's class have a blue solid frame, others an orange dashed one.
 
     Args:
         title: str.

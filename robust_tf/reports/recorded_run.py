@@ -5,6 +5,7 @@ import pathlib
 
 from robust_tf.errors import UserError
 from robust_tf.evaluation.records import read_lines, read_results
+from robust_tf.evaluation.sanity_checks import NOT_RUN
 from robust_tf.training.run_folder import RunFolder
 
 
@@ -44,11 +45,25 @@ class RecordedRun:
         return RunFolder(self.path).read_metrics()
 
     def checks(self):
-        """Returns the checks, as dicts, of the weights that the results are of, each the latest."""
+        """Returns the checks, as dicts, in the threat model checked last; see `check_groups`."""
+        return (self.check_groups() or [[]])[-1]
+
+    def check_groups(self):
+        """Returns the checks of the weights that the results are of, a list for each threat model.
+
+        Of every check the latest, but none that was not run in the place of one that was.
+        """
         path = self.path / "checks.jsonl"
         lines = read_lines(path) if path.exists() else []
         hashes = {result.weights_hash for result in self.results}
-        return list({c["name"]: c for c in lines if c["weights_hash"] in hashes}.values())
+        groups = {}
+        for check in (line for line in lines if line["weights_hash"] in hashes):
+            ball = json.dumps(check.get("threat_model"), sort_keys=True)
+            # The threat model checked last goes to the end.
+            group = groups[ball] = groups.pop(ball, {})
+            if check["figure"] != NOT_RUN or check["name"] not in group:
+                group[check["name"]] = check
+        return [list(group.values()) for group in groups.values()]
 
 
 def recorded_run(folder):

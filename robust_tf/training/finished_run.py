@@ -42,7 +42,8 @@ class FinishedRun:
         if not self.folder.final_weights.exists():
             raise UserError(
                 f"{workdir} has no final weights yet; finish it with "
-                f"python -m {self.command} --flagfile={self.folder.path / 'flags.txt'}"
+                f"python -m {self.command} --flagfile={self.folder.path / 'flags.txt'} "
+                f"--workdir={self.folder.path}"
             )
 
     def build_network(self):

@@ -123,7 +123,7 @@ class RunFolder:
         before = self.read_flags()
         names = sorted((before.keys() | flags.keys()) - NOT_IDENTITY)
         differing = [
-            f"--{name} was {before.get(name)}, is {flags.get(name)}"
+            f"--{name} was {_given(before.get(name))}, is {_given(flags.get(name))}"
             for name in names
             if before.get(name) != flags.get(name)
         ]
@@ -140,9 +140,17 @@ class RunFolder:
 
 
 def _line(name, value):
-    """Returns the line of a flagfile, lists as they are typed."""
-    text = ",".join(value) if isinstance(value, list) else value
-    return shlex.quote(f"--{name}={text}")
+    """Returns the line of a flagfile."""
+    return shlex.quote(f"--{name}={_typed(value)}")
+
+
+def _given(value):
+    return "not given" if value is None else _typed(value)
+
+
+def _typed(value):
+    """Lists as they are typed."""
+    return ",".join(value) if isinstance(value, list) else value
 
 
 def _write_then_rename(path, text):

@@ -64,15 +64,16 @@ class TrainingRun:
         return steps >= self.options.train_steps and not self.unmeasured()
 
     def plan(self):
-        """Returns what is ahead, in a few lines."""
+        """Returns what is ahead, in a few lines; reads the images, to count them."""
         options = self.options
         images = options.train_steps * options.batch_size
+        passes = images / len(self.images()[0])
         parameters = sum(math.prod(v.shape) for v in self.model.trainable_variables)
         return (
             f"{self.describe_data()}\n"
             f"{self.title()} on {options.model} ({parameters:,} parameters)\n"
             f"{options.train_steps:,} updates of {options.batch_size} images "
-            f"({images:,} images, {images / self.info.splits['train']:.1f} passes), checkpoint every "
+            f"({images:,} images, {passes:.1f} passes), checkpoint every "
             f"{options.checkpoint_every:,}; Keras counts these stretches as epochs\n"
             f"run folder {self.folder.path}"
         )
@@ -103,8 +104,15 @@ class TrainingRun:
         data.require(self.options.dataset, **self.reading)
 
     def describe_data(self):
-        """Returns a line on the data: how many images, and from where."""
-        return data.describe(self.options.dataset, **self.reading)
+        """Returns a line on the data: how many images are used, and from where."""
+        parts = zip(("train", "test", "held-out"), self.images(), strict=True)
+        counts = ", ".join(f"{name} {len(part):,}" for name, part in parts if part is not None)
+        return data.describe(self.options.dataset, images=f"{counts} images", **self.reading)
+
+    def announce_data(self):
+        """Says, before the images are read, where from, if that may take long."""
+        if line := data.announce(self.options.dataset, **self.reading):
+            print(line, flush=True)
 
     def load(self, split, limit):
         """Returns the `Examples` of a split."""
@@ -145,7 +153,7 @@ class TrainingRun:
         raise NotImplementedError
 
     def images(self):
-        """Returns (training examples, test examples, held-out examples or None)."""
+        """Returns (training examples, test examples, held-out examples or None), read once."""
         raise NotImplementedError
 
     def monitors(self, held_out):
@@ -174,8 +182,11 @@ class TrainingRun:
 def execute(run):
     """Does the whole run, or what is left of it; returns the exit code."""
     run.check()
-    if not run.finished():
+    if run.finished():
+        print("finished before: this is its result; for a new run name another --workdir")
+    else:
         run.require_data()
+        run.announce_data()
         print(run.plan())
         if not run.train():
             return INTERRUPTED

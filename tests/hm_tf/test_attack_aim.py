@@ -48,6 +48,9 @@ def test_candidates_that_are_drawn(search):
     found = [aim(get("QA+"), search, seed=seed).target for seed in range(40)]
     assert set(found) == set(range(SIZE)) - {QUERY}
     assert found[:5] == [aim(get("QA+"), search, seed=seed).target for seed in range(5)]
+    assert (
+        aim(get("QA+"), search).drawn and not aim(get("QA+"), search, search.files.paths[6]).drawn
+    )
     assert {aim(get("QA-"), search, seed=seed).target for seed in range(3)} <= {2, 4}
 
 
@@ -118,4 +121,4 @@ def test_galleries_without_the_classes_that_it_needs(search, name):
 def test_a_gallery_that_is_too_small(search):
     files = GalleryFolder(search.files.paths[:5], search.files.labels[:5], ("even", "odd"))
     small = search._replace(files=files, embeddings=search.embeddings[:5])
-    refused("ES", small, None, "has 5 images with the query; the attacks need at least 6")
+    refused("ES", small, None, "has 4 images besides the query; the attacks need at least 5")

@@ -60,6 +60,13 @@ def test_a_query_moves_a_candidate_up(command, images, finished_smoke, tmp_path,
     assert after["place"] < before["place"] and "without subfolders it has no classes" in said
     assert "the query is added" in said and f"{after['place']} of 24" in said
     assert numbers["aim"] == "20.png" and numbers["gallery"] == 25
+    assert f"aim {numbers['outcome']}\n" in said and "reached: 20.png" in numbers["outcome"]
+    assert (numbers["run"], numbers["seed"], numbers["aim_drawn"]) == (
+        str(finished_smoke),
+        0,
+        False,
+    )
+    assert numbers["query"] == str(images / "00.png") and "drawn" not in said
     # The saved file: in the ball in whole levels, and its ranking that of the file read anew.
     clean, attacked = pixels(images / "00.png"), pixels(tmp_path / "out/adversarial.png")
     change = np.round(255 * (attacked - clean))
@@ -97,13 +104,27 @@ def test_a_candidate_moves_in_the_ranking_of_the_query(command, images, tmp_path
     assert 0 < np.abs(attacked - clean).max() <= 0.15 + 1e-6
 
 
-def test_a_query_that_the_gallery_has_in_another_file_is_not_its_own_aim(command, images, tmp_path):
+def test_a_query_that_the_gallery_has_in_another_file_is_not_its_own_aim(
+    command, images, tmp_path, capsys
+):
     levels = tf.io.decode_png((images / "flat/05.png").read_bytes())
     again = tmp_path / "again.png"
     again.write_bytes(tf.io.encode_png(levels, compression=0).numpy())
     flags = "--attack=qa-", "--mode=compat", f"--query={again}", "--steps=1", "--top=1"
     assert command("flat", *flags) == 0
     assert read(tmp_path / "out")["aim"] == "05.png"
+    assert "aim: 05.png, drawn with --seed; --candidate=IMG names one\n" in capsys.readouterr().out
+
+
+def test_images_of_the_same_name_do_not_replace_each_other(images, finished_smoke, tmp_path):
+    run = shutil.copytree(finished_smoke, tmp_path / "run")
+    for digit in ("three", "four"):
+        (tmp_path / digit).mkdir()
+        query = shutil.copy(images / "00.png", tmp_path / digit / "000.png")
+        where = f"--workdir={run}", f"--gallery={images / 'flat'}", f"--query={query}"
+        assert attack.main(["attack", *where, "--attack=ES", "--steps=1", "--top=1"]) == 0
+    made = sorted(path.name for path in (run / "attacks").iterdir())
+    assert made == ["four_000_es", "three_000_es"]
 
 
 def test_a_network_that_embeds_nothing_is_refused(command, finished_smoke, tmp_path, capsys):
@@ -118,6 +139,9 @@ def test_a_network_that_embeds_nothing_is_refused(command, finished_smoke, tmp_p
 def harmed(tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no image")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "one").mkdir()
+    pixels = tf.io.encode_png(np.zeros((8, 8, 1), np.uint8)).numpy()
+    (tmp_path / "one" / "a.png").write_bytes(pixels)
     large = tf.io.encode_png(np.zeros((9, 9, 1), np.uint8)).numpy()
     (tmp_path / "large.png").write_bytes(large)
 
@@ -130,6 +154,7 @@ MISTAKES = {
     "bad query": ("--query=TMP/bad.png", "cannot be decoded"),
     "size": ("--query=TMP/large.png", "images of digits are 8x8"),
     "empty gallery": ("--gallery=TMP/empty", "has no images"),
+    "small gallery": ("--gallery=TMP/one", "has 1 image besides the query; the attacks need at"),
     "top": ("--top=25", "24 images besides the query"),
     "output": ("--output_dir=TMP/bad.png --top=1", "cannot be made"),
     "eps": ("--eps=8", "did you mean 8/255"),

@@ -41,6 +41,16 @@ def broken(level, source_hardness):
     raise RuntimeError("out of ideas")
 
 
+def other_shape_later(level, source_hardness):
+    """Right for what is tried out, five triplets."""
+    return tf.zeros([5 if source_hardness.shape[0] == 5 else 7])
+
+
+def branches(level, source_hardness):
+    """A Python `if` on a tensor, which the compiled step does not have."""
+    return -0.1 if level[0] > 0.5 else -0.2
+
+
 def two_lines(level, source_hardness):
     raise RuntimeError("out of ideas\nand of time")
 
@@ -103,6 +113,7 @@ def test_function_of_the_user():
         (f"{__name__}.wrong_shape", r"not \(3,\)"),
         (f"{__name__}.broken", "out of ideas"),
         (f"{__name__}.two_lines", "out of ideas"),
+        (f"{__name__}.branches", "branches failed: OperatorNotAllowed.* is not allowed"),
     ],
 )
 def test_refused(name, message):

@@ -5,6 +5,7 @@ import types
 import pytest
 
 from hm_tf import config, flags
+from robust_tf import command_line
 
 
 def options(*arguments):
@@ -40,3 +41,36 @@ def test_a_margin_of_0_where_nothing_divides_by_it(arguments):
 def test_the_title_imports_nothing():
     found = config.title(options("--destination=no.such.module.halved"))
     assert found == "HM[S,halved]&ICS"
+
+
+@pytest.mark.parametrize(
+    "arguments, name",
+    [
+        ([], "hm-softhard-lga-ics0.5"),
+        (["--source=random", "--destination=semihard", "--ics=0"], "hm-random-semihard"),
+        (["--destination=gb:semihard", "--ics=1"], "hm-softhard-gb-semihard-ics1"),
+        (["--destination=-0.1", "--ics=0.05"], "hm-softhard--0.1-ics0.05"),
+        (["--destination=my.module.halved"], "hm-softhard-my.module.halved-ics0.5"),
+        (["--defense=est", "--source=random", "--ics=0"], "est-random"),
+    ],
+)
+def test_every_variant_has_its_folder(arguments, name):
+    assert config.folder_name(options("--dataset=digits", *arguments)) == name
+
+
+def parsed(*typed):
+    """Flags as the command line has them: what the recipe says is a default."""
+    values = command_line._parse(["train", *typed], flags.define_train, "hm")
+    config.drop_unread(values)
+    return values
+
+
+def test_what_a_recipe_sets_for_hm_alone_is_dropped_silently(tmp_path):
+    file = tmp_path / "own.flags"
+    file.write_text("--ics=0.3\n--ics_margin=0.1\n--loss_bound=1\n")
+    act = parsed("--defense=act", f"--flagfile={file}")
+    assert (act.ics, act.ics_margin, act.loss_bound) == (0, 0, None)
+    config.check(act)
+    hm = parsed(f"--flagfile={file}")
+    assert (hm.ics, hm.ics_margin, hm.loss_bound) == (0.3, 0.1, 1)
+    assert parsed("--defense=act", "--ics=0.5").ics == 0.5

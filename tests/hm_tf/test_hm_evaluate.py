@@ -47,9 +47,12 @@ def test_all_columns_and_the_score(run, capsys):
     (header,) = [line for line in said if line.startswith("mode")]
     names = ["CA+", "CA-", "QA+", "QA-", "TMA", "ES:D", "ES:R", "LTM", "GTM", "GTT", "ERS"]
     assert header.split() == ["mode", "strength", *names]
-    (row,) = [line.split() for line in said if line.startswith("compat")]
+    row, shares = [line.split() for line in said if line.startswith("compat")]
     (score,) = [result for result in new if result.attack == "ERS"]
     assert row[-1] == f"{100 * score.value:.1f}"
+    recall = next(r for r in new if (r.attack, r.metric) == ("ES", "R@1"))
+    low, high = (f"{100 * bound:.1f}" for bound in recall.interval)
+    assert shares[2:5] == [low, "to", high]
     assert (score.n, score.metric, score.attack_settings["collapsed"]) == (60, "ERS", False)
 
 
@@ -58,7 +61,9 @@ def test_both_modes_and_strengths_of_an_attack(run, capsys):
     rows = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line]
     strengths = ["protocol", "strong", "change", "worst"]
     expected = [[mode, s] for mode in ("compat", "fixed") for s in strengths]
-    assert [row for row in rows if row[0] in ("compat", "fixed")] == expected
+    shown = [row for row in rows if row[0] in ("compat", "fixed")]
+    assert shown[:8] == expected
+    assert shown[8:] == [row for row in expected if row[1] != "change"]  # the intervals
     distance = {
         r.attack_settings["strength"]: r.value
         for r in new
@@ -278,6 +283,7 @@ def not_finite(run):
         (None, ["--attacks=qa+,nosuch,bad"], 2, "unknown attacks: 'nosuch', 'bad'; allowed: CA+"),
         (None, ["--attacks="], 2, "allowed: CA+"),
         (None, ["--eps=8"], 2, "did you mean 8/255"),
+        (None, ["--restarts=5"], 2, "--restarts goes with --strength=strong; give both"),
         (None, ["--limit_test=5"], 2, "images"),
         (None, ["--limit_test=1"], 2, "raise --limit_test"),
         (None, ["--substitute=/nowhere"], 2, "holds no run"),

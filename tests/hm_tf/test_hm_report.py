@@ -9,8 +9,10 @@ import pytest
 from ranking_results import PRINTED, attacked
 
 from hm_tf import report
+from hm_tf.evaluation.embedding_checks import SCORE_STANDS
 from hm_tf.own_gallery.attack_files import save_image
 from robust_tf.evaluation.records import append_results, read_results
+from robust_tf.evaluation.sanity_checks import NOT_RUN
 
 
 class Text(html.parser.HTMLParser):
@@ -64,7 +66,10 @@ def test_everything_that_is_stored_is_shown(run, tmp_path, capsys):
         "attack": "ES",
         "weights_hash": read_results(run / "results.jsonl")[-1].weights_hash,
     }
-    (run / "checks.jsonl").write_text(json.dumps({**check, **more}) + "\n")
+    # Checked before the score was measured.
+    early = {**check, "name": SCORE_STANDS, "status": "amber", "figure": NOT_RUN}
+    lines = [json.dumps({**found, **more}) for found in (check, early)]
+    (run / "checks.jsonl").write_text("\n".join(lines) + "\n")
     add_attack(run)
     figures = tmp_path / "figures"
     page = page_of(tmp_path, f"--workdir={run}", f"--figures_dir={figures}")
@@ -72,8 +77,10 @@ def test_everything_that_is_stored_is_shown(run, tmp_path, capsys):
         "ERS 33.5 of 100 (compat, protocol), 32.5 at the lowest (compat, strong)",
         "red a check: 1 of 2 → mend it",
         "33.532.5-1.0",
+        "Aim reached: x.png is first of 8",
     ):
         assert said in page.text
+    assert SCORE_STANDS not in page.text
     for name in ("12.9", "40.9", "0.806", "0.487", "not comparable: dataset digits"):
         assert name in page.text
     assert sum(alt.startswith("Figure ") for alt in page.alt) == 3
@@ -90,6 +97,7 @@ def add_attack(run):
         save_image(folder / name, np.zeros((8, 8, 1)))
     state = {"first": ["a.png"], "place": 7}
     about = {"attack": "QA+", "mode": "fixed", "eps": "0.1", "steps": 3, "moved": "q.png"}
+    about["outcome"] = "reached: x.png is first of 8, from place 7"
     numbers = {**about, "aim": "x.png", "gallery": 9, "states": {"before": state}}
     (folder / "attack.json").write_text(json.dumps(numbers))
 
@@ -113,12 +121,15 @@ def test_mistakes_are_one_line(run, tmp_path, capsys):
     (classes / "config.json").write_text(json.dumps({**config, "class_names": ["a", "b"]}))
     bare = shutil.copytree(run, tmp_path / "bare")
     (bare / "results.jsonl").unlink()
+    begun = shutil.copytree(bare, tmp_path / "begun")
+    (begun / "final.keras").unlink()
     folder = tmp_path / "folder"
     folder.mkdir()
     for flags, said in (
         ([], "--workdir=RUN[,RUN2,...] is required"),
         ([f"--workdir={tmp_path / 'nowhere'}"], "holds no run"),
-        ([f"--workdir={bare}"], "has no results yet"),
+        ([f"--workdir={bare}"], f"has no results yet; python -m hm_tf.evaluate --workdir={bare}"),
+        ([f"--workdir={begun}"], "begun is not finished; python -m hm_tf.train --flagfile="),
         ([f"--workdir={run},{run}"], "names a run twice"),
         ([f"--workdir={run},{other}"], f"{other} of mnist"),
         ([f"--workdir={run},{classes}"], f"{classes} know other classes"),

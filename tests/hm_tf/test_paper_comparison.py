@@ -91,6 +91,16 @@ def test_of_two_whole_evaluations_that_with_the_latest_record_counts():
     assert score_rows([*low, *other, *low[:1]])[0].values["LTM"] == pytest.approx(3.2)
 
 
+def test_of_evaluations_of_the_same_attacks_that_of_more_queries_counts():
+    """A training ends with R@1 of all images under ES; --attacks=es measures the distance, too."""
+    whole, few = attacked({"ES:R": 20.0}, n=896), attacked({"ES:R": 9.0, "ES:D": 0.1}, n=32)
+    for order in ([*whole, *few], [*few, *whole]):
+        (row,) = score_rows(order)
+        assert (row.n, row.values) == (896, {"ES:R": pytest.approx(20)})
+    (row,) = score_rows([*attacked({"ES:R": 20.0}, n=32), *few])
+    assert set(row.values) == {"ES:R", "ES:D"}
+
+
 def test_clean_values_are_of_the_whole_gallery():
     (row,) = score_rows(measured_otherwise(attacked(n=100), {"gallery": 5924}))
     assert (row.n, row.gallery) == (100, 5924)
@@ -171,6 +181,28 @@ def test_the_claim_names_its_threat_model_and_the_worst_case():
     assert "not all ten" in claim([run([*clean(), *attacked({"ES:R": 17.1})])])
     higher = run([*clean(), *attacked({**PRINTED, "LTM": 90.0})])
     assert "ERS 41.1" in claim([run(), higher]) and "of 2 runs" in claim([run(), higher])
+
+
+def test_the_claim_never_mixes_queries():
+    few = measured_otherwise(attacked(n=32), {"gallery": 5924})
+    said = claim([run([*clean(), *few])])
+    assert "R@1 of all 5,924 images is 37.2 %; an attacker who" in said
+    assert "of only 32 queries 13.2 % by LTM, the strongest of ES, LTM, GTM" in said
+    said = claim([run([*clean(), *measured_otherwise(attacked(n=100), {"gallery": 5924})])])
+    assert "leaves R@1 of 100 queries 13.2 %" in said
+    # The first 300 images as queries and as gallery have a clean value of their own.
+    settings = {"steps": 96, "mode": "fixed", "strength": "worst", "over": ["ES", "LTM"]}
+    worst = result("worst case", "R@1", 0.05, settings=settings, n=300)
+    said = claim([run([*clean(), *attacked(), *clean(n=300, recall=0.5), worst])])
+    assert "lowers R@1 of 300 queries from 50.0 % to 5.0 % in the worst case" in said
+
+
+def test_a_claim_without_an_attack_on_recall():
+    said = claim([run([*clean(), *attacked({"TMA": 0.8})])])
+    assert "R@1 37.2 % of clean images, no attack on it was measured; no score" in said
+    assert "to 13.2 % by LTM, the only such attack" in claim(
+        [run([*clean(), *attacked({"LTM": 13.2})])]
+    )
 
 
 @pytest.mark.parametrize("number", TITLES)

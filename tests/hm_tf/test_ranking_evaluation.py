@@ -1,5 +1,7 @@
 """Batches, the store and the strengths, on a tiny network."""
 
+import logging
+
 import keras
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from hm_tf.evaluation.ranking_records import strongest
 from hm_tf.evaluation.ranking_rows import RankingRows
 from hm_tf.evaluation.ranking_search import PGDSearch
 from hm_tf.evaluation.substitute import Substitute
+from hm_tf.ranking_attacks.registry import NAMES
 from robust_tf.attacks.pgd import PGD
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
@@ -123,6 +126,17 @@ def test_one_trace_for_all_batches_and_restarts(tmp_path, monkeypatch):
     monkeypatch.setattr(type(attack), "select", lambda *given: traces.append(1) or select(*given))
     evaluation(tmp_path).runs(attack, PGDSearch(PGD(ThreatModel(EPS), 2), restarts=2))
     assert len(traces) == 1
+
+
+def test_tensorflow_does_not_warn_of_tracing_all_attacks(tmp_path, monkeypatch):
+    """One function for each attack looks to it like one that is traced again and again."""
+    said, keep = [], logging.Handler()
+    keep.emit = lambda record: said.append(record.getMessage())
+    monkeypatch.setattr(logging.getLogger("tensorflow"), "handlers", [keep])
+    here = evaluation(tmp_path, pgd=PGD(ThreatModel(EPS), 1, EPS), batch_size=24)
+    for name in NAMES:
+        here.protocol(name, "fixed")
+    assert not [line for line in said if "retracing" in line]
 
 
 def test_transfer_is_made_on_the_other_network(tmp_path):

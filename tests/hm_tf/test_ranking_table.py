@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ranking_results import clean
 
+from hm_tf.evaluation.metric_evaluation import measured
 from hm_tf.evaluation.ranking_records import row_results, strongest, worst
 from hm_tf.evaluation.ranking_table import ranking_table
 from hm_tf.evaluation.robustness_score import COLUMNS
@@ -83,7 +84,8 @@ def test_without_all_columns_the_warning_stands_below_the_metrics():
     recall = clean(recall=0.2)[:1]
     few = results(0.25, "protocol", PROTOCOL, True, names=("ES",))
     lines = ranking_table(recall + few, "collapsed: R@1 20.0 %").splitlines()
-    assert [line.strip() for line in lines[2:5]] == ["20.0", "collapsed: R@1 20.0 %", ""]
+    assert lines[2].split()[0] == "20.0"
+    assert lines[3:5] == ["collapsed: R@1 20.0 %", ""]
     assert "collapsed" not in ranking_table(recall + few)
 
 
@@ -102,6 +104,31 @@ def test_fewer_queries_are_said_with_the_size_of_the_gallery():
     assert "2 queries in 5,924 images" in ranking_table(
         results(0.2, "protocol", {**PROTOCOL, "gallery": 5924})
     )
+
+
+def test_the_legend_says_what_is_robust_and_how_sure_it_is():
+    table = ranking_table(
+        results(0.2, "protocol", PROTOCOL) + results(0.2, "strong", STRONG)
+    ).splitlines()
+    text = " ".join(line.strip() for line in table)
+    assert "High is robust: CA+, QA+ (percentile" in text and "ES:R, LTM, GTM (R@1 in %)" in text
+    assert "Low is robust: CA-, QA- (percentile), TMA (cosine), ES:D (distance, 0 to 2)." in text
+    assert "2 queries, seed 0, eps 0.1" in text
+    assert "ES:R, may rise with it, only worst may not" in text
+    assert "correct under all three, ES, LTM, GTM (fixed): protocol 0.0 %" in text
+    # Wilson's interval of 1 of 2, and of 0.4 of 2, which counts as none.
+    (place,) = [number for number, line in enumerate(table) if line.startswith("95 % interval")]
+    assert table[place].split()[3:] == ["ES:R", "LTM", "GTM", "GTT"]
+    cells = table[place + 2].split()
+    assert cells[:5] == ["fixed", "protocol", "9.5", "to", "90.5"] and cells[-1] == "65.8"
+    few = ranking_table(results(0.2, "protocol", PROTOCOL, names=("TMA",)))
+    assert "Low is robust: TMA (cosine)." in few and "High" not in few and "95 %" not in few
+
+
+def test_the_clean_metrics_have_their_number_and_interval():
+    table = ranking_table([measured("clean", "R@1", np.array([1.0, 0.0]), 2, ABOUT)])
+    assert table.splitlines()[0].split() == ["clean", "%", "R@1", "n", "R@1,", "95", "%"]
+    assert table.splitlines()[2].split() == ["50.0", "2", "9.5", "to", "90.5"]
 
 
 def test_the_strongest_run_is_that_of_the_highest_objective_query_by_query():

@@ -53,6 +53,7 @@ def test_the_command(finished_smoke, capsys):
     found = recorded_hardness(finished_smoke)
     assert len(found) == 15 and {r.metric for r in found} == {MEAN, OF_MEANS, OF_TRIPLETS}
     assert {(r.n, r.split) for r in found} == {(16, "train")}  # two batches of eight pairs
+    assert "only the order of the samplers can be compared" in said
     assert "-0.126" in said and f"{found[0].value:.3f}" in said
     assert analyze.main(["analyze"]) == 2
     assert "--workdir=RUN" in capsys.readouterr().err

@@ -58,10 +58,11 @@ def test_a_continued_run_equals_a_whole_one(finished_smoke, tmp_path):
 @pytest.mark.parametrize("defense", ["none", "est", "act", "minmax", "ses"])
 def test_every_baseline_runs(defense, tmp_path):
     folder = tmp_path / "run"
-    flags = [f"--defense={defense}", "--source=random", "--ics=0", "--train_steps=2"]
+    flags = [f"--defense={defense}", "--source=random", "--train_steps=2"]
     assert train.main(["train", SMOKE, *flags, f"--workdir={folder}"]) == 0
-    # Its flags replay, with the destination of the recipe among them.
-    assert "--destination=lga" in (folder / "flags.txt").read_text()
+    # Its flags replay, with the destination of the recipe among them; its ICS is off.
+    said = (folder / "flags.txt").read_text().splitlines()
+    assert "--destination=lga" in said and "--ics=0.0" in said
     assert train.main(["train", f"--flagfile={folder / 'flags.txt'}"]) == 0
 
 
@@ -75,7 +76,8 @@ def test_hm_trains_in_mixed_precision(tmp_path):
 @pytest.mark.parametrize(
     "flags, text",
     [
-        (["--defense=act"], "--ics"),
+        (["--defense=act", "--ics=0.5"], "--ics goes with --defense=hm, not act; leave it out"),
+        (["--defense=none", "--ics_margin=0.1"], "--ics_margin goes with --defense=hm"),
         (["--defense=unknown"], "unknown"),
         (["--defense=act", "--ics=0", "--destination=lga"], "--destination goes with --defense=hm"),
         (["--destination", "2", "--defense=none", "--ics=0"], "not none; leave it out"),
@@ -90,7 +92,7 @@ def test_hm_trains_in_mixed_precision(tmp_path):
         (["--defense=est", "--ics=0", "--loss_bound=1"], "--loss_bound goes with --defense=hm"),
         (["--ics=0", "--ics_margin=0.2"], "--ics_margin does nothing with --ics=0"),
         (["--model=resnet99"], "resnet99"),
-        (["--dataset=nowhere"], "nowhere"),
+        (["--dataset=nowhere"], "allowed: digits, mnist, fashion_mnist, cub200"),
         (["--eps=8"], "8/255"),
         (["--batch_size=30"], "--shard_size"),
         (["--held_out=49"], "says little"),
@@ -126,3 +128,11 @@ def test_nan_of_a_destination_ends_in_one_line_that_names_it(tmp_path, capsys):
     assert train.main(["train", SMOKE, flag, f"--workdir={tmp_path / 'run'}"]) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line == f"error: step 1: {flag} returned a value that is not finite"
+
+
+def test_another_shape_in_training_than_when_tried_out_names_the_flag(tmp_path, capsys):
+    flag = "--destination=test_destinations.other_shape_later"
+    assert train.main(["train", SMOKE, flag, f"--workdir={tmp_path / 'run'}"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f"error: {flag} must return a number or one per triplet")
+    assert line.endswith("shape () or (16,) here, not (7,)")

@@ -1,6 +1,9 @@
 """The command: tables, figures and records of one run and of two; restarts; mistakes."""
 
+import errno
 import json
+import math
+import re
 import shutil
 
 import numpy as np
@@ -191,7 +194,39 @@ def test_folders_without_a_finished_run(run, tmp_path, capsys):
 
 def test_an_attack_without_effect_is_said_and_the_tables_stay(run, capsys):
     before = len(read_results(run / "results.jsonl"))
-    assert command(run, "--outputs=table2,figure2", "--eps=0") == 1
-    assert "use a larger --eps" in error_line(capsys)
+    assert command(run, "--outputs=figure2", "--eps=0", "--limit_test=40") == 1
+    assert "figure2: the attack turns no image of TLA" in error_line(capsys)
+    assert len(read_results(run / "results.jsonl")) == before
+    assert command(run, "--outputs=table2,figure2", "--eps=0", "--limit_test=40") == 0
+    said = capsys.readouterr().out
+    assert "left out: figure2: the attack turns no image" in said and "larger --eps" in said
     metrics = [record.metric for record in read_results(run / "results.jsonl")[before:]]
     assert "separation ratio: classes left out" in metrics
+
+
+def test_what_needs_more_images_is_left_out_and_leaves_no_record(run, capsys):
+    before = len(read_results(run / "results.jsonl"))
+    flags = "--outputs=figure1,table3,figure4,table2", "--limit_test=40", "--limit_train=49"
+    assert command(run, *flags, "--eps=0.3") == 0
+    said = capsys.readouterr().out
+    assert "left out: table3: 50 nearest neighbours need as many training images, not 49" in said
+    (line,) = [line for line in said.splitlines() if line.startswith("left out: figure1: t-SNE")]
+    points = int(
+        re.search("40 test images give ([0-9]+), natural or attacked images of digit", line)[1]
+    )
+    assert points <= 15 and f"use about {math.ceil(40 * 16 / points)} test images" in line
+    assert (run / "figures/figure4.png").exists() and not (run / "figures/figure1.png").exists()
+    metrics = {record.metric for record in read_results(run / "results.jsonl")[before:]}
+    assert any("figure 4" in metric for metric in metrics) and "separation ratio" in metrics
+    assert not any("figure 1" in metric or "50-NN" in metric for metric in metrics)
+
+
+def test_no_number_is_kept_of_a_figure_that_could_not_be_written(run, monkeypatch, capsys):
+    def full(figure, path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = len(read_results(run / "results.jsonl"))
+    monkeypatch.setattr("robust_tf.reports.panels.save_figure", full)
+    assert command(run, "--outputs=table2,figure4", "--limit_test=40", "--eps=0.3") == 1
+    metrics = {record.metric for record in read_results(run / "results.jsonl")[before:]}
+    assert "separation ratio" in metrics and not any("figure" in metric for metric in metrics)

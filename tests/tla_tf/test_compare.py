@@ -124,6 +124,22 @@ def test_the_command_finds_runs_and_names_what_is_missing(tmp_path, capsys):
     assert "no results yet: table1, cifar10, um, alp, tla_rn, tla_sa; e.g. python tools/" in out
 
 
+def test_runs_that_the_paper_has_no_row_of_are_named(tmp_path, capsys):
+    for place, results in {
+        "a": [record("clean", 0.8, dataset="digits")],
+        "b": [record("pgd2", 0.8, dataset="digits", weights_hash="v")],
+        "c": [record("pgd3", 0.8, method="at", weights_hash="u")],
+    }.items():
+        append_results(tmp_path / f"{place}.jsonl", results)
+    given = ",".join(str(tmp_path / f"{place}.jsonl") for place in "abc")
+    assert compare.main(["compare", f"--runs={given}"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "nothing to compare; runs with results: digits tla (2), cifar10 at (1)"
+    assert said[1].startswith("digits: the paper has no row of it; its data are ")
+    assert said[2].startswith("cifar10: no method, attack and radius of the paper yet; python -m")
+    assert "mnist_quick.flags" in said[3] and len(said) == 4
+
+
 @pytest.mark.parametrize("kind", ["empty", "missing", "text"])
 def test_bad_input_is_one_line(kind, tmp_path, capsys):
     (tmp_path / "text.md").write_text("text")
@@ -132,5 +148,5 @@ def test_bad_input_is_one_line(kind, tmp_path, capsys):
     error = capsys.readouterr().err
     expected = "neither a folder of runs nor"
     if kind == "empty":
-        expected = "e.g. python tools/run_table.py --row=table1/cifar10/um"
+        expected = "flags/tla/mnist_quick.flags makes some in minutes, python tools/run_table.py"
     assert expected in error and error.count("\n") == 1

@@ -53,6 +53,8 @@ def test_the_same_command_again_reprints_the_result(smoke, finished, monkeypatch
     assert smoke(f"--workdir={finished}") == 0
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
     table = capsys.readouterr().out
+    assert "finished before" in table and "another --workdir" in table
+    assert "--attacks=pgd20,20pgd20,cw30,mim40" in table
     assert all(f"{100 * r.value:.2f}" in table for r in read_results(finished / "results.jsonl"))
 
 
@@ -73,6 +75,18 @@ def test_every_method_trains(smoke, tmp_path, flags):
     (result,) = read_results(folder / "results.jsonl")
     assert result.n == 10
     assert f"--method={result.method}" == (flags[0] if "method" in flags[0] else "--method=tla")
+
+
+def test_what_was_measured_is_not_proposed_again(smoke, finished, capsys):
+    path = finished / "results.jsonl"
+    line = json.loads(path.read_text().splitlines()[-1])
+    for measured, proposed in (("pgd20,cw30", "20pgd20,mim40"), ("20pgd20,mim40", "standard")):
+        with path.open("a") as file:
+            file.writelines(
+                json.dumps({**line, "attack": name}) + "\n" for name in measured.split(",")
+            )
+        assert smoke(f"--workdir={finished}") == 0
+        assert f"--attacks={proposed}\n" in capsys.readouterr().out
 
 
 def test_evaluation_adds_records(smoke, finished, tmp_path, capsys):
@@ -104,11 +118,12 @@ def test_export(finished, tmp_path, capsys):
         np.testing.assert_allclose(found, expected[name], atol=1e-5)
 
 
-def test_fine_tuning_starts_from_the_other_run(smoke, finished, tmp_path):
+def test_fine_tuning_starts_from_the_other_run(smoke, finished, tmp_path, capsys):
     """At learning rate 0 only the moving averages may leave the weights it started from."""
     for name, start in (("tuned", [f"--init_from={finished}"]), ("fresh", [])):
         still = ("--learning_rates=0", "--train_steps=1", "--eval_attacks=clean", "--seed=5")
         assert smoke(*still, *start, f"--workdir={tmp_path / name}") == 0
+        assert (f"weights from {finished}, step 8" in capsys.readouterr().out) == bool(start)
     started, tuned, fresh = (
         [v.numpy() for v in FinishedRun(folder).network().trainable_variables]
         for folder in (finished, tmp_path / "tuned", tmp_path / "fresh")

@@ -40,11 +40,11 @@ def error_line(capsys):
     return line
 
 
-def test_table1_with_and_without_a_substitute(run, capsys):
+def test_table1_with_and_without_a_substitute(run, finished, capsys):
     assert command(run, "--attacks=table1", "--limit_test=6") == 0
     assert "left out: the black-box column" in capsys.readouterr().out
     assert attacks(run) == [*TABLE1, "worst case"]
-    assert command(run, "--attacks=table1", "--limit_test=6", f"--substitute={run}") == 0
+    assert command(run, "--attacks=table1", "--limit_test=6", f"--substitute={finished}") == 0
     said = capsys.readouterr().out
     assert "left out" not in said and "20pgd20: stored" in said
     results = read_results(run / "results.jsonl")[len(TABLE1) + 1 :]
@@ -61,6 +61,7 @@ def test_cleverhans_beside_ours_with_the_difference(run, capsys, monkeypatch):
     for name in ("fgm", "bim7", "pgd7"):
         assert f"cleverhans-{name}" in said
     assert "our bim7" in said and "difference +0.00 points" in said
+    assert "cleverhans-pgd7 (starts at the image, which is bim) " in said
     assert "carlini_wagner_l2 and spsa" in said
 
 
@@ -153,10 +154,11 @@ def test_adversarial_images_of_other_weights(run, tmp_path, capsys):
         (["--attacks=pdg20,clean,nosuch"], "unknown attacks: 'pdg20', 'nosuch'; allowed: clean"),
         (["--attacks=transfer"], "--substitute=RUN"),
         (["--substitute=nowhere"], "nowhere holds no run"),
+        (["--substitute={run}/../run"], "/../run is the evaluated run itself"),
     ],
 )
 def test_mistakes(run, capsys, flags, text):
-    assert command(run, *flags) == 2
+    assert command(run, *(flag.format(run=run) for flag in flags)) == 2
     assert text in error_line(capsys)
 
 
@@ -186,15 +188,15 @@ def rename_method(run, method):
 
 
 def test_of_several_substitutes_the_undefended_serves_the_checks(
-    run, finished, monkeypatch, capsys
+    run, finished, tmp_path, monkeypatch, capsys
 ):
-    undefended = []
+    undefended, other = [], shutil.copytree(run, tmp_path / "other")
     monkeypatch.setattr(
         evaluation_checks,
         "check_evaluation",
         lambda *args, **kw: undefended.append(kw["undefended"]),
     )
-    flags = ["--attacks=transfer-fgsm", "--checks=quick", f"--substitute={run}"]
+    flags = ["--attacks=transfer-fgsm", "--checks=quick", f"--substitute={other}"]
     assert command(run, *flags) == 0
     assert command(run, *flags, f"--substitute={finished}") == 2
     assert f"--substitute={finished} is a second tla-digits_cnn-seed0" in error_line(capsys)
@@ -231,7 +233,7 @@ def test_round_pixels(run):
     results = {result.column: result for result in read_results(run / "results.jsonl")}
     assert results["pgd3-rounded"].attack_settings["rounded"] is True
     assert "rounded" not in results["pgd3"].attack_settings
-    assert results["worst case-rounded"].attack_settings["over"][1:] == [
+    assert results["worst case, rounded"].attack_settings["over"][1:] == [
         "pgd3-rounded",
         "standard-rounded",
     ]

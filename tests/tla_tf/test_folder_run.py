@@ -76,6 +76,8 @@ def test_image_size_and_on_bad_image_make_the_identity(finished, images, capsys)
     assert "--image_size was 16, is 32" in capsys.readouterr().err
     assert run(images, finished) == 2
     assert "--on_bad_image was skip, is fail" in capsys.readouterr().err
+    assert run(images, finished, "--on_bad_image=skip", f"--init_from={finished}") == 2
+    assert f"--init_from was not given, is {finished}" in capsys.readouterr().err
 
 
 def test_bad_images_fail_before_anything_is_written(images, tmp_path, capsys):

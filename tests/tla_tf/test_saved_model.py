@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.square import Square
-from robust_tf.evaluation.records import read_results
+from robust_tf.evaluation.records import read_lines, read_results
 from tla_tf import evaluate, export
+from tla_tf.evaluation import evaluation_checks
+from tla_tf.evaluation.saved_run import newest_version
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,16 @@ def test_it_gives_the_numbers_of_its_run(unevaluated, saved_model, tmp_path):
     )
     assert [(r.attack, r.correct) for r in of_run] == [(r.attack, r.correct) for r in of_saved]
     assert of_saved[0].method == "saved_model" and of_saved[0].weights_hash
+
+
+def test_of_an_export_dir_the_newest_version_is_taken(saved_model, tmp_path, capsys):
+    for version in ("2", "10"):
+        shutil.copytree(saved_model, tmp_path / version)
+    (tmp_path / "11").mkdir()
+    assert saved_command(tmp_path, "--attacks=clean") == 0
+    assert f"records: {tmp_path / '10.evaluation'}" in capsys.readouterr().out
+    assert newest_version(tmp_path / "2") == tmp_path / "2"
+    assert newest_version(tmp_path / "11") == tmp_path / "11"
 
 
 class Frozen(tf.Module):
@@ -78,6 +90,35 @@ def test_mistakes(saved_model, capsys, flags, text):
     assert saved_command(saved_model, *flags) == 2
     line = capsys.readouterr().err
     assert line.startswith("error: ") and line.count("\n") == 1 and text in line
+
+
+class Fixed(tf.Module):
+    """Linear, and takes 32 images at a time."""
+
+    @tf.function(input_signature=[tf.TensorSpec([32, 8, 8, 1], tf.float32, name="image")])
+    def logits(self, image):
+        return {"logits": tf.reshape(image, [32, 64])[:, ::7]}
+
+
+@pytest.mark.parametrize("level", ["quick", "full"])
+def test_checks(saved_model, tmp_path, capsys, monkeypatch, level):
+    """Ours, which takes any number of images, and one that takes more than there are."""
+    monkeypatch.setattr(evaluation_checks, "LEVELS", {"quick": (12, 5), "full": (20, 10)})
+    path = tmp_path / "model"
+    if level == "quick":
+        shutil.copytree(saved_model, path)
+    else:
+        model = Fixed()
+        tf.saved_model.save(model, str(path), signatures=model.logits)
+    batch = {"quick": 10, "full": 32}[level]
+    flags = ["--attacks=pgd2", f"--checks={level}", f"--batch_size={batch}"]
+    assert saved_command(path, *flags) == 0
+    found = {line["name"]: line for line in read_lines(f"{path}.evaluation/checks.jsonl")}
+    assert {line["n"] for line in found.values()} == {12 if level == "quick" else 20}
+    assert found["input gradients"]["status"] == "green"
+    assert len(found) == 14 and "white box beats black box" in found
+    accuracy = found["converged"]["figure"].split(",")[0]
+    assert found["last iterate is the best"]["figure"].startswith(f"last {accuracy}")
 
 
 def test_it_needs_the_data_and_eps(saved_model, capsys):

@@ -1,5 +1,6 @@
 """The report page of the smoke run: what is in it, and what it says is missing."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from robust_tf.evaluation.records import read_results
 from robust_tf.reports.panels import save_figure
 from robust_tf.reports.recorded_run import RecordedRun
 from tla_tf import evaluate, report
-from tla_tf.reporting.claim import caveats, claim, worst_case
+from tla_tf.reporting.claim import caveats, claim, worst_case, worst_cases
 
 ATTACKS = "--attacks=clean,fgsm,pgd2"
 
@@ -53,16 +54,51 @@ def test_the_claim_has_its_threat_model(evaluated, page):
     low, high = last.interval
     assert (
         f"TLA (digits_cnn, seed 0) classifies {100 * last.value:.2f} % of 40 digits test images "
-        f"correctly (95 % interval {100 * low:.2f} to {100 * high:.2f}) in the worst case over no "
-        "attack and fgsm, pgd2: white box, untargeted, L-infinity radius 0.15 around images in "
-        "[0, 1]."
+        f"correctly (95 % interval {100 * low:.2f} to {100 * high:.2f}) in the worst case over "
+        "clean, fgsm and pgd2: white box, untargeted, L-infinity radius 0.15 around images in "
+        "[0, 1]. 1 check is red, see below."
     ) in page
-    assert "no worst case over AutoAttack (standard) was measured" in page
+    assert "no worst case over AutoAttack (standard) on all 40 test images was measured" in page
+    assert "worst case, linf eps=0.15: of 40 images, over clean, fgsm and pgd2." in page
 
 
 def test_checks_are_the_latest_of_these_weights(page):
     assert '<p class="status red"><b>red</b> restarts: &lt;b&gt; → do this</p>' in page
     assert "stale" not in page and "restarts: old" not in page
+
+
+def test_red_checks_count_in_the_threat_model_of_the_claim(evaluated, tmp_path):
+    results = read_results(evaluated / "results.jsonl")
+    ball = results[-1].threat_model
+    other = {**ball, "norm": "l2"}
+    about = {"advice": "", "n": 40, "attack": "x", "weights_hash": results[-1].weights_hash}
+    checks = [
+        {"name": "a", "status": "red", "figure": "", "threat_model": ball, **about},
+        {"name": "b", "status": "red", "figure": "", "threat_model": ball, **about},
+        {"name": "c", "status": "red", "figure": "", "threat_model": other, **about},
+    ]
+    for count, end in ((3, "[0, 1]. 2 checks are red, see below."), (0, "[0, 1].")):
+        text = "".join(json.dumps(check) + "\n" for check in checks[:count])
+        (tmp_path / "checks.jsonl").write_text(text)
+        assert claim("TLA", RecordedRun(tmp_path, results, {})).endswith(end)
+
+
+def test_one_worst_case_for_each_threat_model(evaluated):
+    (base,) = [r for r in read_results(evaluated / "results.jsonl") if r.attack == "worst case"]
+    l2 = {**base.threat_model, "norm": "l2"}
+    cases = [
+        dataclasses.replace(
+            base, n=n, value=value, threat_model=ball, attack_settings={"over": over}
+        )
+        for n, value, ball, over in (
+            (40, 0.5, base.threat_model, ["clean", "fgsm"]),
+            (40, 0.5, base.threat_model, ["clean", "fgsm", "pgd20"]),
+            (20, 0.1, base.threat_model, ["clean", "standard"]),
+            (40, 0.3, l2, ["clean", "pgd20"]),
+            (40, 0.9, {}, ["clean"]),
+        )
+    ]
+    assert set(map(id, worst_cases(RecordedRun("run", cases, {})))) == {id(cases[1]), id(cases[3])}
 
 
 def test_pictures_and_settings(page):

@@ -30,7 +30,8 @@ class AnalyzedRun:
         preset: `Preset`, the attack.
         natural, adversarial: embeddings of clean and attacked test images, float32 [n, d].
         predictions, adversarial_predictions: predicted classes, int64 [n].
-        results: list of `Result`, what was recorded here; `records` is the file they are in.
+        results: list of `Result`, what was recorded here and not kept yet; `records` is the file
+            that `keep` appends them to.
 
     Args:
         run: `FinishedRun`.
@@ -99,7 +100,7 @@ class AnalyzedRun:
         )
 
     def record(self, metric, value, n, *, preset=None):
-        """Appends one number, measured on `n` images, to the run's results.jsonl.
+        """Records one number, measured on `n` images.
 
         `preset` is the attack where it is not that of the run.
         """
@@ -107,11 +108,11 @@ class AnalyzedRun:
         self._append(metric, n, preset, value=float(value), correct=None, interval=None)
 
     def record_count(self, metric, count, n):
-        """Appends a whole number, which tables print as such."""
+        """Records a whole number, which tables print as such."""
         self._append(metric, n, self.preset, value=int(count), correct=None, interval=None)
 
     def record_share(self, metric, counted, *, attacked=True):
-        """Appends the share of bool [n] `counted`, with its interval."""
+        """Records the share of bool [n] `counted`, with its interval."""
         n, count = len(counted), int(np.sum(counted))
         share = {"value": count / n, "correct": count, "interval": wilson_interval(count, n)}
         self._append(metric, n, self.preset if attacked else None, **share)
@@ -126,8 +127,13 @@ class AnalyzedRun:
             **value,
             **self._about,
         )
-        append_results(self.records, [result])
         self.results.append(result)
+
+    def keep(self):
+        """Appends what was recorded to the run's results.jsonl; returns it."""
+        append_results(self.records, self.results)
+        kept, self.results = self.results, []
+        return kept
 
     def _embed(self, examples, preset, attack_batch):
         settings = {"attack_batch": attack_batch, **self._settings}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robust_tf.errors import RunError
+from tla_tf.analysis.cannot_be_shown import CannotBeShown
 
 DIGITS = ("digits", "mnist")  # data whose class names are bare numbers
 PAPER_CLASS = {"cifar10": "deer"}  # figure 1
@@ -33,13 +33,13 @@ def confused_pair(runs, output):
     classifies correctly until they are attacked.
 
     Raises:
-        RunError: there is no such image.
+        CannotBeShown: there is no such image.
     """
     info = runs[0].info
     counts = sum(run.confusions() for run in runs)
     if not counts.any():
-        raise RunError(
-            f"{output}: the attack turns no image of {', '.join(run.name for run in runs)} that is "
+        raise CannotBeShown(
+            f"the attack turns no image of {', '.join(run.name for run in runs)} that is "
             "classified correctly; use a larger --eps or more --limit_test"
         )
     if (info.name, output) in PAPER_PAIRS:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from robust_tf.errors import RunError
 from robust_tf.reports.roc_figure import roc_figure
 from tla_tf.analysis.analyzed_run import describe
+from tla_tf.analysis.cannot_be_shown import CannotBeShown
 from tla_tf.analysis.detection_records import area_metric
 from tla_tf.analysis.detector_attack import detector_preset
 from tla_tf.analysis.mixture_detection import MixtureDetector, detection_roc
@@ -29,7 +29,7 @@ def figure5(runs, covariance, positive):
     Returns (figure, curves by attack and run); records the areas under them.
 
     Raises:
-        RunError: nothing, or everything, is misclassified.
+        CannotBeShown: nothing, or everything, is misclassified.
     """
     found, rejected, metric = WORDING[positive]
     curves = {}
@@ -57,7 +57,7 @@ def _curve(run, detector, adversarial, predictions, positive):
         wanted = np.concatenate([run.predictions != labels, predictions != labels])
     if wanted.all() or not wanted.any():
         amount = "all" if wanted.all() else "none"
-        raise RunError(f"figure5: {amount} of the images of {run.name} are misclassified")
+        raise CannotBeShown(f"{amount} of the images of {run.name} are misclassified")
     return detection_roc(detector.scores(np.concatenate([run.natural, adversarial])), wanted)
 
 

@@ -1,7 +1,10 @@
 """Figures 1 and 2 of TLA: where attacked images lie among natural ones, by t-SNE."""
 
+import math
+
 import numpy as np
 
+from robust_tf.errors import UserError
 from robust_tf.reports.panels import (
     BLACK,
     BLUE,
@@ -15,7 +18,7 @@ from robust_tf.reports.panels import (
 from robust_tf.reports.scatter_figure import Group, scatter_figure
 from tla_tf.analysis.analyzed_run import describe
 from tla_tf.analysis.confused_classes import attacked_class, class_title, confused_pair
-from tla_tf.analysis.tsne import tsne
+from tla_tf.analysis.tsne import PERPLEXITY, tsne
 
 PREDICTED_COLOURS = (VERMILLION, BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE)
 REMAINING_COLOUR = "#666666"
@@ -33,7 +36,6 @@ def figure1(runs):
     groups = {}
     for run in runs:
         own = run.test.labels == shown
-        run.record_share(f"figure 1: {title} misclassified", run.fooled[own])
         predicted = run.adversarial_predictions
         parts = [("natural", run.natural[_sample(own, "figure1", run.seed)], GRAY, "o")]
         still = own & ~run.fooled
@@ -45,7 +47,8 @@ def figure1(runs):
         if len(colours) == len(PREDICTED_COLOURS):
             rest = "attacked, taken for another class"
             parts.append((rest, run.adversarial[rows], REMAINING_COLOUR, "<"))
-        groups[run.name] = _embedded(parts, run.seed)
+        groups[run.name] = _embedded(parts, run, f"natural or attacked images of {title}")
+        run.record_share(f"figure 1: {title} misclassified", run.fooled[own])
     return _figure(f"{title}: natural and attacked images (t-SNE)", runs, groups)
 
 
@@ -60,15 +63,17 @@ def figure2(runs):
     groups = {}
     for run in runs:
         labels, turned = run.test.labels, run.adversarial_predictions == false
-        metric = f"figure 2: {titles[0]} taken for {titles[1]}"
-        run.record_share(metric, turned[labels == true])
         parts = []
         for k, colour in ((true, GREEN), (false, SKY_BLUE)):
             rows = _sample(labels == k, "figure2", run.seed)
             parts.append((f"natural {names[k]}", run.natural[rows], colour, "o"))
         attacked = run.adversarial[turned & (labels == true)]
         label = f"attacked {names[true]}, taken for {names[false]}"
-        groups[run.name] = _embedded([*parts, (label, attacked, VERMILLION, "<")], run.seed)
+        parts.append((label, attacked, VERMILLION, "<"))
+        shown = f"natural {titles[0]} or {titles[1]}, or {titles[0]} attacked and taken for it"
+        groups[run.name] = _embedded(parts, run, shown)
+        metric = f"figure 2: {titles[0]} taken for {titles[1]}"
+        run.record_share(metric, turned[labels == true])
     return _figure(f"{titles[0]}, attacked, taken for {titles[1]} (t-SNE)", runs, groups)
 
 
@@ -96,9 +101,20 @@ def _sample(chosen, output, seed):
     return np.random.default_rng(seed).permutation(rows)[: MOST_NATURAL[output]]
 
 
-def _embedded(parts, seed):
-    """(label, embeddings, colour, marker) to `Group`, all parts embedded jointly."""
-    points = tsne(np.concatenate([embeddings for _, embeddings, _, _ in parts]), seed)
+def _embedded(parts, run, shown):
+    """(label, embeddings, colour, marker) to `Group`, all parts embedded jointly.
+
+    `shown` says what they are; UserError where there are too few.
+    """
+    embeddings = np.concatenate([embeddings for _, embeddings, _, _ in parts])
+    count, n = len(embeddings), len(run.test)
+    if count <= PERPLEXITY:
+        enough = math.ceil(n * (PERPLEXITY + 1) / max(count, 1))
+        raise UserError(
+            f"t-SNE with perplexity {PERPLEXITY} needs more than {PERPLEXITY} points, and {n} test "
+            f"images give {count}, {shown}; use about {enough} test images (--limit_test)"
+        )
+    points = tsne(embeddings, run.seed)
     ends = np.cumsum([len(embeddings) for _, embeddings, _, _ in parts])
     split = np.split(points, ends[:-1])
     return [

@@ -4,9 +4,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from robust_tf import randomness
 from robust_tf.errors import RunError
-from robust_tf.evaluation.robust_accuracy import filled_batch
+from robust_tf.evaluation.robust_accuracy import filled_batch, start_key
 from robust_tf.evaluation.traced_once import traced_once
 
 
@@ -76,7 +75,7 @@ def _batch(attack_batch, network, examples, preset, number, size, seed):
     rows = np.arange(number * size, min((number + 1) * size, len(examples)))
     images, labels = filled_batch(examples, rows, size, network)
     for restart in range(1 if preset is None else preset.restarts):
-        key = randomness.key(seed, number, f"evaluation, restart {restart}")
+        key = start_key(seed, number, restart)
         outputs = {name: value.numpy() for name, value in attack_batch(images, labels, key).items()}
         _check(outputs, number)
         outputs["prediction"] = np.argmax(outputs["logits"], axis=1)

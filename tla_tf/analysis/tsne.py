@@ -6,8 +6,6 @@ import numpy as np
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from robust_tf.errors import UserError
-
 PERPLEXITY = 15
 ITERATIONS = 5000
 # A step over fewer points is shorter than the wait of its threads for each other; the points do not
@@ -22,17 +20,9 @@ def tsne(embeddings, seed):
     (TLA, figures 1 and 2, authors' code).
 
     Args:
-        embeddings: float [n, d].
+        embeddings: float [n, d], n > PERPLEXITY.
         seed: int.
-
-    Raises:
-        UserError: not more images than neighbours.
     """
-    if len(embeddings) <= PERPLEXITY:
-        raise UserError(
-            f"t-SNE with perplexity {PERPLEXITY} needs more images than these {len(embeddings)}; "
-            "use more test images (--limit_test)"
-        )
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     model = TSNE(
         perplexity=PERPLEXITY,

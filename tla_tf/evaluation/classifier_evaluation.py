@@ -17,6 +17,7 @@ from robust_tf.evaluation.robust_accuracy import compile_attack, correct_predict
 from tla_tf.evaluation.attack_columns import CLEAN, ROUNDED, Column, simpler_losses
 
 WORST_CASE = "worst case"
+WORST_CASE_ROUNDED = f"{WORST_CASE}, rounded"
 
 
 class ClassifierEvaluation:
@@ -60,7 +61,7 @@ class ClassifierEvaluation:
         self.outcomes = {}
         self._ran = {}
         self._quiet = False
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._xla = xla
         self._fresh = fresh
         self._substitutes = {substitute.name: substitute for substitute in substitutes}
@@ -91,7 +92,7 @@ class ClassifierEvaluation:
         names = sorted(self.outcomes)
         attacked = threat_model if names != [CLEAN] else None
         rounded = any(ROUNDED in name for name in names)
-        title = WORST_CASE + (ROUNDED if rounded else "")
+        title = WORST_CASE_ROUNDED if rounded else WORST_CASE
         self._record(correct, title, attacked, {"over": names})
 
     def of_first(self, count):
@@ -99,7 +100,9 @@ class ClassifierEvaluation:
         part = copy.copy(self)
         part.examples = self.examples.take(count)
         part.results, part.outcomes, part._ran = [], {}, {}
-        part._batch_size = min(self._batch_size, len(part.examples))
+        # A SavedModel may take batches of one size only.
+        fixed = getattr(self.network, "batch_size", None)
+        part.batch_size = fixed or min(self.batch_size, len(part.examples))
         part._examples_hash = examples_hash(part.examples)
         part._save_adversarial = False
         part._quiet = True
@@ -176,13 +179,13 @@ class ClassifierEvaluation:
         return correct
 
     def _correct(self, column, **options):
-        settings = {"batch_size": self._batch_size, "seed": self.about["seed"], **options}
+        settings = {"batch_size": self.batch_size, "seed": self.about["seed"], **options}
         return correct_predictions(self.network, self.examples, column.preset, **settings)
 
     def _reattack(self, adversarial):
         """Shows the network images that were made before."""
         images = Examples(adversarial.images, self.examples.labels)
-        settings = {"batch_size": self._batch_size, "standing": adversarial.attacked}
+        settings = {"batch_size": self.batch_size, "standing": adversarial.attacked}
         return correct_predictions(self.network, images, **settings)
 
     def _adversarial(self, column):
@@ -204,7 +207,7 @@ class ClassifierEvaluation:
             "attack": column.name,
             "settings": self._settings(column),
             "threat_model": column.preset and vars(_threat_model(column)),
-            "batch_size": self._batch_size,
+            "batch_size": self.batch_size,
             "examples": self._examples_hash,
         }
 

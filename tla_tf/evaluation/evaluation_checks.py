@@ -33,7 +33,7 @@ def claimed_attack(columns, threat_model):
     return longest or presets.get("pgd20", threat_model)
 
 
-def check_evaluation(evaluation, claim, level, *, batch_size, undefended):
+def check_evaluation(evaluation, claim, level, *, undefended):
     """Runs the checks, appends them to `checks.jsonl` and returns their lines.
 
     Attacks that the evaluation, or an earlier one, ran on all images are not run again; the others
@@ -43,13 +43,12 @@ def check_evaluation(evaluation, claim, level, *, batch_size, undefended):
         evaluation: `ClassifierEvaluation`.
         claim: see `claimed_attack`.
         level: "quick" or "full".
-        batch_size: images per attacked batch.
         undefended: network without defense, or None.
     """
     images, queries = LEVELS[level]
     part = evaluation.of_first(images)
     seed, n = evaluation.about["seed"], len(part.examples)
-    settings = {"batch_size": min(batch_size, n), "seed": seed}
+    settings = {"batch_size": part.batch_size, "seed": seed}
     attack_undefended = functools.partial(correct_predictions, undefended, part.examples)
     with tqdm(desc="checks", unit=" attacks") as bar:
         run = CheckRun(

@@ -14,14 +14,14 @@ class SavedRun:
     """Has the same attributes as a `FinishedRun`; its results go to a folder beside the model.
 
     Args:
-        options: flags of `tla_tf.flags.define_evaluate`.
+        options: flags of `tla_tf.flags.define_evaluate`; of several versions the newest is taken.
 
     Raises:
         UserError: flags that are missing or do not fit, see also `SavedClassifier`.
     """
 
     def __init__(self, options):
-        path = pathlib.Path(options.saved_model)
+        path = newest_version(pathlib.Path(options.saved_model))
         for name in ("dataset", "eps"):
             if getattr(options, name) is None:
                 raise UserError(f"--saved_model={path} needs --{name}, which no run folder gives")
@@ -48,6 +48,14 @@ class SavedRun:
         """Returns the `SavedClassifier`; makes the folder of its results."""
         self.folder.path.mkdir(exist_ok=True)
         return self._network
+
+
+def newest_version(path):
+    """Returns `path`, or, of an --export_dir, its SavedModel of the highest number."""
+    versions = [p for p in path.glob("*/saved_model.pb") if p.parent.name.isdecimal()]
+    if (path / "saved_model.pb").exists() or not versions:
+        return path
+    return max((p.parent for p in versions), key=lambda folder: int(folder.name))
 
 
 def without_gradients(columns):

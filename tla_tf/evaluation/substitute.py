@@ -1,6 +1,7 @@
 """Networks that black-box attacks make their images on (TLA, table 1, column BB)."""
 
 import dataclasses
+import pathlib
 
 import keras
 
@@ -37,10 +38,15 @@ def substitute_runs(paths, target):
         dict name -> `FinishedRun`.
 
     Raises:
-        UserError: no finished run, other classes or image shape, two of one name.
+        UserError: no finished run, other classes or image shape, two of one name, the target.
     """
     runs = {}
     for path in paths:
+        if pathlib.Path(path).resolve() == target.folder.path.resolve():
+            raise UserError(
+                f"--substitute={path} is the evaluated run itself, whose images are no black-box "
+                "attack; name a run of another training"
+            )
         run = FinishedRun(path, target.reading["data_dir"])
         found, wanted = _kind(run), _kind(target)
         if found != wanted:

@@ -2,7 +2,7 @@
 
 from robust_tf.threat_model import format_magnitude, parse_magnitude
 from tla_tf.evaluation.attack_columns import ENSEMBLE
-from tla_tf.evaluation.classifier_evaluation import WORST_CASE
+from tla_tf.evaluation.classifier_evaluation import WORST_CASE, WORST_CASE_ROUNDED
 
 _NORMS = {"linf": "L-infinity", "l2": "L2"}
 # Attacks that do not see the gradients of the network.
@@ -20,7 +20,21 @@ def worst_case(run):
     """
     found = [result for result in run.results if result.attack == WORST_CASE]
     own = [result for result in found if _in_ball(result, run.flags)]
-    return min(own or found, key=lambda result: (-result.n, result.value), default=None)
+    return min(own or found, key=_preference, default=None)
+
+
+def worst_cases(run):
+    """Returns of the worst cases over attacks that of each threat model, as `worst_case` chooses.
+
+    Args:
+        run: `RecordedRun`.
+    """
+    best = {}
+    for result in sorted(run.results, key=_preference):
+        if result.attack in (WORST_CASE, WORST_CASE_ROUNDED) and result.threat_model:
+            place = result.attack, result.threat_model["norm"], result.threat_model["eps"]
+            best.setdefault(place, result)
+    return list(best.values())
 
 
 def claim(name, run):
@@ -38,11 +52,13 @@ def claim(name, run):
     access = "black box" if all(map(_is_black_box, attacks)) else "white box"
     threat = result.threat_model
     ball = f"{_NORMS[threat['norm']]} radius {format_magnitude(threat['eps'])}"
+    over = listed(["clean", *attacks])
     return (
         f"{name} ({result.model}, seed {result.training_seed}) classifies {100 * result.value:.2f} % "
         f"of {result.n:,} {result.dataset} test images correctly (95 % interval {100 * low:.2f} to "
-        f"{100 * high:.2f}) in the worst case over no attack and {', '.join(attacks)}: {access}, "
+        f"{100 * high:.2f}) in the worst case over {over}: {access}, "
         f"untargeted, {ball} around images in [{threat['lower']:g}, {threat['upper']:g}]."
+        f"{_doubts(run, threat)}"
     )
 
 
@@ -54,7 +70,9 @@ def caveats(run):
     """
     result, found = worst_case(run), []
     if result is None or ENSEMBLE not in result.attack_settings["over"]:
-        found.append(("amber", f"no worst case over AutoAttack ({ENSEMBLE}) was measured"))
+        n = max((other.n for other in run.results if other.metric == "accuracy"), default=0)
+        on = f" on all {n:,} test images" if n else ""
+        found.append(("amber", f"no worst case over AutoAttack ({ENSEMBLE}){on} was measured"))
     for other in run.results if result else ():
         same_ball = other.threat_model == result.threat_model
         if other.metric == "accuracy" and other.n > result.n and same_ball:
@@ -62,6 +80,28 @@ def caveats(run):
             seen = f"{other.column} alone leaves {100 * other.value:.2f} % of {other.n:,}"
             found.append((level, f"the worst case is of {result.n:,} images, {seen}"))
     return found
+
+
+def listed(names):
+    """Returns "a, b and c"."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _preference(result):
+    return -result.n, result.value, -len(result.attack_settings.get("over", ()))
+
+
+def _doubts(run, threat_model):
+    """The number of checks of the claim that are red, as a sentence of its own."""
+    own = [
+        check
+        for group in run.check_groups()
+        for check in group
+        if check.get("threat_model", threat_model) == threat_model
+    ]
+    red = sum(check["status"] == "red" for check in own)
+    return f" {red} check{' is' if red == 1 else 's are'} red, see below." if red else ""
 
 
 def _lowest(run):

@@ -6,10 +6,12 @@ from robust_tf.errors import UserError
 from robust_tf.reports import accuracy_table, measurement_table
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.training_curves import training_curves
+from robust_tf.threat_model import ThreatModel
+from tla_tf.evaluation.classifier_evaluation import WORST_CASE
 from tla_tf.finished_run import FinishedRun
 from tla_tf.published_rows import ANCHORS
 from tla_tf.reporting import adversarial_grid
-from tla_tf.reporting.claim import caveats
+from tla_tf.reporting.claim import caveats, listed, worst_cases
 from tla_tf.reporting.comparison_section import add_comparisons
 
 QUANTITIES = {
@@ -18,7 +20,7 @@ QUANTITIES = {
     "accuracy on held-out images, PGD-10": ["held_out_pgd10"],
 }
 # Columns in sight on a phone too.
-FIRST = ("attack", "accuracy %", "95% interval", "n")
+FIRST = ("attack", "eps", "accuracy %", "95% interval", "n")
 FIGURES = {
     "figure1": "t-SNE of the embeddings of natural and of attacked images of one class",
     "figure2": "t-SNE of two classes and of images of the one taken for the other",
@@ -56,13 +58,23 @@ def add_table_1(page, runs, rows, comparisons):
         page.paragraph(f"No results yet in {row.name}: {', '.join(columns)}; this measures them:")
         page.code(f"{row.measure} --workdir=RUN --substitute=RUN2")
     for run in runs:
-        accuracies = [r for r in run.recorded.results if r.metric == "accuracy"]
-        cells = list(map(accuracy_table.accuracy_cells, accuracies))
-        columns = [accuracy_table.HEADER.index(column) for column in FIRST]
-        columns += sorted(set(range(len(accuracy_table.HEADER))) - set(columns))
-        header, *lines = ([line[c] for c in columns] for line in (accuracy_table.HEADER, *cells))
-        page.table(header, lines, caption=f"{run.name}: all accuracies")
+        _add_accuracies(page, run)
     _add_anchors(page, [row for row in rows if (row.table, row.dataset) == (ANCHORS, dataset)])
+
+
+def _add_accuracies(page, run):
+    """All that was measured, but one worst case for each threat model."""
+    worst = worst_cases(run.recorded)
+    accuracies = [r for r in run.recorded.results if r.metric == "accuracy"]
+    accuracies = [r for r in accuracies if not r.attack.startswith(WORST_CASE) or r in worst]
+    columns = [accuracy_table.HEADER.index(column) for column in FIRST]
+    columns += sorted(set(range(len(accuracy_table.HEADER))) - set(columns))
+    cells = accuracy_table.HEADER, *accuracy_table.accuracy_lines(accuracies)
+    header, *lines = ([line[c] for c in columns] for line in cells)
+    page.table(header, lines, caption=f"{run.name}: all accuracies")
+    for result in worst:
+        over, threat = listed(result.attack_settings["over"]), ThreatModel(**result.threat_model)
+        page.paragraph(f"{result.attack}, {threat}: of {result.n:,} images, over {over}.")
 
 
 def _unmeasured(runs, rows, found):
@@ -100,16 +112,24 @@ def add_checks(page, runs):
         )
         for level, caveat in caveats(run.recorded):
             page.status(level, f"{run.name}: {caveat}")
-        checks = run.recorded.checks()
-        if caveats(run.recorded) or not checks:
+        groups = run.recorded.check_groups()
+        if caveats(run.recorded) or not groups:
             page.code(f"{command} --checks=full")
-        if not checks:
+        if not groups:
             page.paragraph(f"{run.name}: no checks yet; the command above makes them.")
-            continue
-        page.paragraph(f"{run.name}: checks of {checks[0]['attack']} on {checks[0]['n']:,} images.")
-        for check in checks:
-            advice = "" if check["status"] == "green" else f" → {check['advice']}"
-            page.status(check["status"], f"{check['name']}: {check['figure']}{advice}")
+        for checks in groups:
+            _add_check_group(page, run.name, checks)
+
+
+def _add_check_group(page, name, checks):
+    """The checks in one threat model; a check of other images than most of them says so."""
+    n = checks[0]["n"]
+    page.paragraph(f"{name}: checks of {checks[0]['attack']} on {n:,} images.")
+    for check in checks:
+        images = f"{check['n']} images"
+        other = "" if check["n"] == n or images in check["figure"] else f", measured on {images}"
+        advice = "" if check["status"] == "green" else f" → {check['advice']}"
+        page.status(check["status"], f"{check['name']}: {check['figure']}{other}{advice}")
 
 
 def add_analyses(page, runs, comparisons):

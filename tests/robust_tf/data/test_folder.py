@@ -129,7 +129,7 @@ def test_limit(tmp_path):
 
 def test_one_class_or_none(tmp_path):
     assert_refused(tmp_path, "has 0 subfolders with images", "at least two classes")
-    assert_refused(fill(tmp_path, only=3), "has 1 subfolders with images")
+    assert_refused(fill(tmp_path, only=3), "has 1 subfolder with images")
     assert_refused(None, "--data_dir=DIR")
     assert_refused(tmp_path / "nowhere", "nowhere is not a folder")
 

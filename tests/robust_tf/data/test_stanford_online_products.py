@@ -110,7 +110,7 @@ def test_lists_that_do_not_fit_the_images(folder):
 
 def test_bad_images(folder):
     (folder / ROOT / LISTS["train"][0][1]).write_bytes(b"text")
-    assert_refused(lambda: load(folder), "1 image files cannot be decoded", LISTS["train"][0][1])
+    assert_refused(lambda: load(folder), "1 image file cannot be decoded", LISTS["train"][0][1])
     assert shades(load(folder, on_bad_image="skip")) == [20, 10, 40]
 
 

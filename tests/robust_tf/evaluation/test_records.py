@@ -129,6 +129,23 @@ def test_each_check_is_the_latest_of_the_weights(tmp_path):
     assert found[0]["n"] == 9 and found[0]["versions"]["tensorflow"]
 
 
+def test_what_was_not_run_replaces_no_measured_check_of_the_threat_model(tmp_path):
+    path, balls = tmp_path / "checks.jsonl", [{**CHECKED, "threat_model": {"eps": e}} for e in "ab"]
+    skipped = Check("one", "amber", "not run", "advice")
+    for checks, about in (
+        ([skipped, check("two")], balls[0]),
+        ([check("one", "red")], balls[0]),
+        ([skipped], balls[1]),
+        ([skipped, check("two", "amber")], balls[0]),
+    ):
+        append_checks(path, checks, about)
+    run = RecordedRun(tmp_path, [RESULT], {})
+    found = [[(line["name"], line["status"]) for line in group] for group in run.check_groups()]
+    assert found == [[("one", "amber")], [("one", "red"), ("two", "amber")]]
+    assert run.checks() == run.check_groups()[-1]
+    assert RecordedRun(tmp_path / "elsewhere", [RESULT], {}).checks() == []
+
+
 def test_a_torn_check_is_left_out_and_swallows_no_other(tmp_path):
     path = tmp_path / "checks.jsonl"
     append_checks(path, [check("one"), check("two")], CHECKED)

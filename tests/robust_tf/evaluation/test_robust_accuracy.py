@@ -76,6 +76,16 @@ def test_clean_predictions_with_a_short_last_batch(network, batch_size):
     assert correct.tolist() == [True, False, True, True, True, True, False, True]
 
 
+def test_only_what_is_not_stored_draws_a_bar(network, capsys):
+    data, outcomes = examples(np.linspace(0.05, 0.95, 8)), {}
+    for drawn in (True, False):
+        correct_predictions(network, data, batch_size=3, outcomes=outcomes)
+        assert ("clean 1/1" in capsys.readouterr().err) == drawn
+    del outcomes[0, 2]
+    correct_predictions(network, data, batch_size=3, outcomes=outcomes)
+    assert "clean 1/1" in capsys.readouterr().err
+
+
 def test_bytes_are_scaled_to_the_unit_interval(network):
     data = examples([0, 127, 128, 255], labels=[0, 0, 1, 1])
     data.images = data.images.astype(np.uint8)

@@ -1,5 +1,5 @@
 from robust_tf.evaluation.records import Result
-from robust_tf.reports.accuracy_table import markdown_table, plain_table
+from robust_tf.reports.accuracy_table import accuracy_lines, markdown_table, plain_table
 
 
 def result(attack, settings, eps, value, interval):
@@ -43,6 +43,15 @@ def test_markdown():
         "| 20pgd20 | 20 | 1/255 | 20 | 1000 | 50.00 | 46.90 to 53.10 | 8/255 |",
         "| pgd40 | 40 | 0.01 | 1 | 1000 | 90.00 | 88.00 to 91.70 | 0.3 |",
     ]
+
+
+def test_norms_and_queries_are_named_where_they_tell_rows_apart():
+    square = result("square", {"queries": 5000}, 0.5, 0.5, (0, 1))
+    square.threat_model["norm"] = "l2"
+    lines = accuracy_lines([*RESULTS, square])
+    assert [line[-1] for line in lines] == ["-", "linf 8/255", "linf 0.3", "l2 0.5"]
+    assert [line[1] for line in lines] == ["-", "20", "40", "5000 queries"]
+    assert accuracy_lines([square])[0][-1] == "l2 0.5"
 
 
 def test_plain_text_has_the_same_cells_in_aligned_columns():

@@ -1,0 +1,95 @@
+"""What the rows and columns of an evaluation's table are, and what withstands all attacks on R@1."""
+
+import textwrap
+
+from hm_tf.evaluation.ranking_records import WORST_CASE
+from hm_tf.evaluation.robustness_score import directions
+from robust_tf.reports.table import aligned
+from robust_tf.threat_model import format_magnitude
+
+WIDTH = 100
+_ALL = {2: "both", 3: "all three"}
+
+
+def intervals(rows, columns):
+    """Returns a table of the 95 % intervals of the columns that are shares of queries, "" if none.
+
+    Args:
+        rows: dict (mode, strength) -> dict (attack, metric) -> `Result`.
+        columns: list of the `Column`s shown.
+    """
+    binary = [c for c in columns if all(row[c.attack, c.measure].interval for row in rows.values())]
+    if not binary:
+        return ""
+    lines = [
+        (" ".join(place), *(interval(row[c.attack, c.measure]) for c in binary))
+        for place, row in rows.items()
+    ]
+    return aligned(("95 % interval", *(column.name for column in binary)), lines)
+
+
+def interval(result):
+    """The 95 % interval of a share, in percent; "-" where the record has none."""
+    low, high = result.interval or (None, None)
+    return "-" if low is None else f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def notes(rows, names):
+    """Returns the lines below the table.
+
+    Args:
+        rows: as of `intervals`.
+        names: of the columns shown.
+    """
+    lines = [*_worst_cases(rows), *_strengths(rows), *directions(names)]
+    return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines)
+
+
+def _worst_cases(rows):
+    values, over = {}, ()
+    for (mode, strength), row in rows.items():
+        if (WORST_CASE, "R@1") in row:
+            found = row[WORST_CASE, "R@1"]
+            over = found.attack_settings["over"]
+            values.setdefault(mode, []).append(f"{strength} {100 * found.value:.1f} %")
+    for mode, shares in values.items():
+        attacks = f"{_ALL[len(over)]}, {', '.join(over)}"
+        yield f"correct under {attacks} ({mode}): {', '.join(shares)}"
+
+
+def _strengths(rows):
+    said = {}
+    for (_, strength), row in rows.items():
+        said.setdefault(strength, next(iter(row.values())))
+    for strength, result in said.items():
+        yield f"{strength}: {_HOW[strength](result)}"
+    if ("ES", "distance") in rows.get(("compat", "strong"), ()):
+        yield "compat: ES:D of the protocol is one step early, as the authors'; of APGD it is final"
+
+
+def _protocol(result):
+    settings, eps = result.attack_settings, format_magnitude(result.threat_model["eps"])
+    size = format_magnitude(settings["step_size"])
+    steps = f"{settings['steps']} steps of {size} from the image itself"
+    gallery = f" in {settings['gallery']:,} images" if "gallery" in settings else ""
+    return f"{result.n:,} queries{gallery}, seed {result.seed}, eps {eps}, {steps}"
+
+
+def _strong(result):
+    settings = result.attack_settings
+    starts = (
+        "1 random start" if settings["restarts"] == 1 else f"{settings['restarts']} random starts"
+    )
+    runs = f"{starts} of {settings['steps']} adaptive steps"
+    return (
+        f"per query the highest objective of the protocol and {runs}; what is not the objective, as "
+        "ES:R, may rise with it, only worst may not"
+    )
+
+
+_HOW = {
+    "protocol": _protocol,
+    "strong": _strong,
+    "worst": lambda result: "of the same images, per query and column the worst for the defender",
+    "transfer": lambda result: f"made on {result.attack_settings['substitute']}, tried here",
+}

@@ -1,0 +1,35 @@
+"""What to train after a training: other defenses to compare it with, on the same data."""
+
+import shlex
+
+# Defense -> the flags that make it, whatever the flags of the finished run are.
+_OTHERS = {
+    "none": ("--defense=none", "--source=random"),
+    "act": ("--defense=act", "--source=random"),
+    "hm": ("--defense=hm", "--source=softhard", "--destination=lga", "--ics=0.5"),
+}
+SHOWN = 2
+
+
+def next_trainings(options, folder):
+    """Returns commands, list of str: two other defenses, all else as in the finished run.
+
+    Args:
+        options: resolved flags of the finished run.
+        folder: pathlib.Path of it.
+    """
+    others = [flags for defense, flags in _OTHERS.items() if defense != options.defense]
+    lines = [_command(options, folder, flags) for flags in others[:SHOWN]]
+    if options.dataset == "digits":
+        more = "python -m hm_tf.train --dataset=mnist"
+        lines.append(f"{more}  # downloads 11.6 MB unless TFDS has it")
+    return lines
+
+
+def _command(options, folder, flags):
+    # Data, schedule and attack stand in this file, and the folder too where it was typed.
+    parts = ["python", "-m", "hm_tf.train", f"--flagfile={folder / 'flags.txt'}", *flags]
+    if options.workdir:
+        name = "-".join(flag.partition("=")[2] for flag in flags[:2])
+        parts.append(f"--workdir={folder.with_name(f'{folder.name}-{name}')}")
+    return shlex.join(parts)

@@ -1,0 +1,69 @@
+"""What the commands say of the data is what they use: limits, held-out and skipped images."""
+
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import flags as absl_flags
+
+from robust_tf.data import registry
+from tla_tf import evaluate, flags
+from tla_tf.training_run import ClassifierTrainingRun
+
+
+def training_run(*arguments):
+    options = absl_flags.FlagValues()
+    flags.define_train(options)
+    options(["train", "--batch_size=64", "--train_steps=3", "--checkpoint_every=3", *arguments])
+    run = ClassifierTrainingRun(options)
+    run.info = registry.get(options.dataset, **run.reading)
+    run.threat_model = run.folder = types.SimpleNamespace(path="run")
+    run.model, run.start_from = types.SimpleNamespace(trainable_variables=[]), None
+    return run
+
+
+@pytest.mark.parametrize(
+    "arguments, counts, passes",
+    [
+        ([], "train 1,437, test 360 images", "0.1"),
+        (
+            ["--limit_train=200", "--held_out=100", "--limit_test=50"],
+            "train 200, test 50, held-out 100 images",
+            "1.0",
+        ),
+        (["--held_out=1245"], "train 192, test 360, held-out 1,245 images", "1.0"),
+    ],
+    ids=["all", "limits", "held out"],
+)
+def test_the_plan_counts_the_images_that_are_used(arguments, counts, passes, monkeypatch):
+    run, reads, load = training_run(*arguments), [], registry.load
+    monkeypatch.setattr(registry, "load", lambda *a, **kw: reads.append(a) or load(*a, **kw))
+    said = run.plan()
+    assert said.startswith(f"digits: {counts}, from scikit-learn")
+    assert f"(192 images, {passes} passes)" in said
+    run.images()
+    assert len(reads) == 2, "each split once"
+
+
+def test_skipped_images_do_not_count(tmp_path):
+    png = tf.io.encode_png(np.zeros([4, 4, 3], np.uint8)).numpy()
+    for name in ("train/a/1", "train/a/2", "train/b/1", "test/a/1", "test/b/1"):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"text" if name == "train/a/2" else png)
+    where = "--dataset=folder", f"--data_dir={tmp_path}", "--on_bad_image=skip"
+    assert training_run(*where).plan().startswith("folder: train 2, test 2 images, from")
+
+
+def test_evaluation_counts_the_images_that_are_attacked(unevaluated, capsys):
+    command = ["evaluate", f"--workdir={unevaluated}", "--attacks=clean", "--limit_test=60"]
+    assert evaluate.main(command) == 0
+    assert "digits: test 60 images, from scikit-learn" in capsys.readouterr().out
+
+
+def test_a_copy_is_announced_before_it_is_read(tmp_path, capsys):
+    run = training_run()
+    run.announce_data()
+    assert capsys.readouterr().out == ""  # the digits are at hand
+    assert registry.announce("cifar10", tmp_path) == "reading cifar10, download of 162 MB ahead"
