@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from robust_tf.evaluation.records import read_results
 from robust_tf.reports.panels import save_figure
-from robust_tf.reports.recorded_run import RecordedRun
+from robust_tf.reports.recorded_run import RecordedRun, recorded_run
 from tla_tf import evaluate, report
 from tla_tf.reporting.claim import caveats, claim, worst_case, worst_cases
 
@@ -99,6 +99,15 @@ def test_one_worst_case_for_each_threat_model(evaluated):
         )
     ]
     assert set(map(id, worst_cases(RecordedRun("run", cases, {})))) == {id(cases[1]), id(cases[3])}
+
+
+def test_a_claim_over_many_attacks_counts_them(evaluated):
+    run = recorded_run(evaluated)
+    of_pgd = next(result for result in run.results if result.attack == "pgd2")
+    over = ["clean", "fgsm", "bim7", "pgd7", "standard", "square"]
+    worst = dataclasses.replace(of_pgd, attack="worst case", attack_settings={"over": over})
+    sentence = claim("TLA", RecordedRun("run", [worst], run.flags))
+    assert "over clean images and 5 attacks, AutoAttack (standard) among them: white" in sentence
 
 
 def test_pictures_and_settings(page):

@@ -7,6 +7,8 @@ from tla_tf.evaluation.classifier_evaluation import WORST_CASE, WORST_CASE_ROUND
 _NORMS = {"linf": "L-infinity", "l2": "L2"}
 # Attacks that do not see the gradients of the network.
 _BLACK_BOX = ("clean", "square", "transfer")
+# More attacks would drown the claim; the table below it names them.
+MOST_NAMED = 4
 
 
 def worst_case(run):
@@ -52,11 +54,10 @@ def claim(name, run):
     access = "black box" if all(map(_is_black_box, attacks)) else "white box"
     threat = result.threat_model
     ball = f"{_NORMS[threat['norm']]} radius {format_magnitude(threat['eps'])}"
-    over = listed(["clean", *attacks])
     return (
         f"{name} ({result.model}, seed {result.training_seed}) classifies {100 * result.value:.2f} % "
         f"of {result.n:,} {result.dataset} test images correctly (95 % interval {100 * low:.2f} to "
-        f"{100 * high:.2f}) in the worst case over {over}: {access}, "
+        f"{100 * high:.2f}) in the worst case over {_over(attacks)}: {access}, "
         f"untargeted, {ball} around images in [{threat['lower']:g}, {threat['upper']:g}]."
         f"{_doubts(run, threat)}"
     )
@@ -86,6 +87,13 @@ def listed(names):
     """Returns "a, b and c"."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def _over(attacks):
+    if len(attacks) <= MOST_NAMED:
+        return listed(["clean", *attacks])
+    ensemble = f", AutoAttack ({ENSEMBLE}) among them" if ENSEMBLE in attacks else ""
+    return f"clean images and {len(attacks)} attacks{ensemble}"
 
 
 def _preference(result):
