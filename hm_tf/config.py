@@ -41,7 +41,7 @@ def title(options):
 
 
 def folder_name(options):
-    """Returns the defense with what it is called after, for a folder, e.g. hm-softhard-lga-ics0.5."""
+    """Returns the name of a defense for a folder, e.g. hm-softhard-lga-ics0.5."""
     parts = [options.defense, options.source]
     if options.defense == "hm":
         parts += [options.destination, f"ics{options.ics:g}" if options.ics else None]

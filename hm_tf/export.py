@@ -1,4 +1,4 @@
-"""python -m hm_tf.export --workdir=RUN --export_dir=DIR: a SavedModel for serving, under DIR/1.
+"""python -m hm_tf.export --workdir=RUN --export_dir=DIR: a SavedModel, in DIR/1 or the next.
 
 Input `image`, float32 [n, height, width, channels] in [0, 1]; output `embedding`, of unit length.
 The SavedModel is reloaded in a fresh process without this project, and its output is compared.
@@ -6,14 +6,14 @@ The SavedModel is reloaded in a fresh process without this project, and its outp
 
 import sys
 
-from hm_tf import flags
 from robust_tf import command_line
 from robust_tf.errors import UserError
+from robust_tf.flag_topics import define_export
 
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=flags.define_export, body=export, about=__doc__)
+    return command_line.run(argv, define=define_export, body=export, about=__doc__)
 
 
 def export(options):

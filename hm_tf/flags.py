@@ -8,7 +8,6 @@ from absl import flags as absl_flags
 from hm_tf.names import (
     ATTACK_MODES,
     BN_MODES,
-    CHECKS,
     DEFENSES,
     EVALUATION_PROFILES,
     MODES,
@@ -20,12 +19,13 @@ from robust_tf import recipe
 from robust_tf.flag_topics import (
     RECIPE,
     Topic,
+    define_checks,
     define_devices,
+    define_network,
     define_reading,
     define_run,
     define_schedule,
 )
-from robust_tf.training.names import PRECISIONS, XLA_CHOICES
 
 
 def define_train(flag_values):
@@ -55,24 +55,10 @@ def define_evaluate(flag_values):
     _define_ranking_attacks(Topic("Attacks", flag_values))
     _define_attacker(Topic("Attacker", flag_values))
     evaluation = Topic("Evaluation", flag_values)
-    evaluation.choice(
-        "checks",
-        "none",
-        CHECKS,
-        "Whether the numbers can be believed: red, amber, green lines, of 256 or 1000 queries.",
-    )
+    define_checks(evaluation, "queries")
     evaluation.switch("fresh", False, "Attack again what is stored in RUN.")
     evaluation.count("batch_size", 128, "Images per embedded or attacked batch.")
-    evaluation.choice("precision", "float32", PRECISIONS, "Keras policy of the network.")
-    evaluation.choice("jit_compile", "auto", XLA_CHOICES, "XLA; auto: on a GPU only.")
-
-
-def define_export(flag_values):
-    """Defines the flags of `python -m hm_tf.export`."""
-    run = Topic("Run", flag_values)
-    run.string("workdir", None, "Folder of the finished run to export. Required.")
-    run.string("data_dir", None, "Folder of a --dataset=folder run. Default: of the training.")
-    run.string("export_dir", None, "Where the SavedModel goes, as <export_dir>/1. Required.")
+    define_network(evaluation)
 
 
 def _define_data(topic):

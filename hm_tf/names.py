@@ -9,4 +9,3 @@ TITLES = {"none": "N/A", "est": "EST", "act": "ACT", "minmax": "MinMax", "ses": 
 ATTACK_MODES = ("both", "compat", "fixed")
 STRENGTHS = ("protocol", "strong")
 EVALUATION_PROFILES = ("run", "rob224", "rob28")
-CHECKS = ("none", "quick", "full")

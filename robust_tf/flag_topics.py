@@ -77,9 +77,34 @@ def define_schedule(topic):
     topic.numbers("boundaries", [], "Updates after which the next learning rate holds.")
 
 
+def define_checks(topic, unit):
+    """The flag of the checks of a robustness claim, made on so many `unit`."""
+    topic.choice(
+        "checks",
+        "none",
+        ("none", "quick", "full"),
+        f"Whether the numbers can be believed: red, amber, green lines, of 256 or 1000 {unit}.",
+    )
+
+
+def define_network(topic):
+    """Flags of the network that is evaluated or attacked."""
+    topic.choice("precision", "float32", PRECISIONS, "Keras policy of the network.")
+    topic.choice("jit_compile", "auto", XLA_CHOICES, "XLA; auto: on a GPU only.")
+
+
+def define_export(flag_values):
+    """All flags of an export command."""
+    run = Topic("Run", flag_values)
+    run.string("workdir", None, "Folder of the finished run to export. Required.")
+    run.string("data_dir", None, "Folder of a --dataset=folder run. Default: of the training.")
+    run.string(
+        "export_dir", None, "Where the SavedModel goes, as <export_dir>/1, /2, ... Required."
+    )
+
+
 def define_devices(topic):
     """Flags of devices and precision of a training run."""
-    topic.choice("precision", "float32", PRECISIONS, "Keras policy of the network.")
+    define_network(topic)
     topic.choice("strategy", "auto", STRATEGIES, "auto: all GPUs that divide the batch.")
     topic.count("logical_cpus", 1, "Divide the processor into n devices (tests of replicas).")
-    topic.choice("jit_compile", "auto", XLA_CHOICES, "XLA; auto: on a GPU only.")

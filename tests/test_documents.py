@@ -8,6 +8,7 @@ from absl import flags as absl_flags
 
 import hm_tf.flags
 from robust_tf import recipe
+from robust_tf.flag_topics import define_export
 from tla_tf import flags
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -15,7 +16,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = {
     "tla_tf.train": flags.define_train,
     "tla_tf.evaluate": flags.define_evaluate,
-    "tla_tf.export": flags.define_export,
+    "tla_tf.export": define_export,
     "tla_tf.analyze": flags.define_analyze,
     "tla_tf.report": flags.define_report,
     "tla_tf.compare": flags.define_compare,
@@ -24,7 +25,7 @@ COMMANDS = {
     "hm_tf.attack": hm_tf.flags.define_attack,
     "hm_tf.analyze": hm_tf.flags.define_analyze,
     "hm_tf.report": hm_tf.flags.define_report,
-    "hm_tf.export": hm_tf.flags.define_export,
+    "hm_tf.export": define_export,
 }
 
 

@@ -10,12 +10,13 @@ from robust_tf.data.names import DATASETS
 from robust_tf.flag_topics import (
     RECIPE,
     Topic,
+    define_checks,
     define_devices,
+    define_network,
     define_reading,
     define_run,
     define_schedule,
 )
-from robust_tf.training.names import PRECISIONS, XLA_CHOICES
 from tla_tf.names import (
     ANCHORS,
     COVARIANCES,
@@ -114,26 +115,12 @@ def define_evaluate(flag_values):
     )
     attack.switch("fresh", False, "Attack again what is stored in RUN.")
     attack.switch("save_adversarial", False, "Keep the attacked images in RUN/adversarial.")
-    attack.choice(
-        "checks",
-        "none",
-        ("quick", "full", "none"),
-        "Whether the numbers can be believed: red, amber, green lines, of 256 or 1000 images.",
-    )
+    define_checks(attack, "images")
     attack.string("eps", None, "Radius in [0, 1] pixels, also as 8/255. Default: of the training.")
     attack.choice("norm", "linf", ("linf", "l2"), "Norm of the ball.")
     attack.count("batch_size", 250, "Images per attacked batch.")
     device = Topic("Devices and precision", flag_values)
-    device.choice("precision", "float32", PRECISIONS, "Of the network under attack.")
-    device.choice("jit_compile", "auto", XLA_CHOICES, "XLA; auto: on a GPU only.")
-
-
-def define_export(flag_values):
-    """Defines the flags of `python -m tla_tf.export`."""
-    run = Topic("Run", flag_values)
-    run.string("workdir", None, "Folder of the finished run to export. Required.")
-    run.string("data_dir", None, "Folder of a --dataset=folder run. Default: of the training.")
-    run.string("export_dir", None, "Where the SavedModel goes, as <export_dir>/1. Required.")
+    define_network(device)
 
 
 def _define_data(topic):

@@ -13,7 +13,7 @@ from hm_tf.evaluation.robustness_score import COLUMNS, printed
 from hm_tf.ranking_attacks import registry
 from robust_tf import randomness
 from robust_tf.data import pipeline
-from robust_tf.errors import RunError
+from robust_tf.evaluation.outcome_check import check_outcome
 from robust_tf.evaluation.outcome_store import OutcomeStore, digest
 
 # The modes of the others differ, if at all, where the gallery has one embedding twice.
@@ -154,7 +154,7 @@ class RankingEvaluation:
             for (restart, number), (images, rows) in zip(missing, made, strict=True):
                 key = randomness.key(self.about["seed"], number, f"{title}, restart {restart}")
                 found, inside = compiled(images, rows, key)
-                _check(title, number, found.numpy(), inside.numpy())
+                check_outcome(title, number, found.numpy(), inside.numpy())
                 store[restart, number] = found[: len(batches[number])]
                 running.append(store[restart, number][:, 1])
                 value = printed(column, np.mean(np.concatenate(running)))
@@ -182,13 +182,3 @@ class RankingEvaluation:
 def _title(attack, search, source):
     mode = f" {attack.mode}" if attack.name in MODES_DIFFER else ""
     return f"{attack.name}{mode} {search.strength if source is None else 'transfer'}"
-
-
-def _check(title, number, values, inside):
-    if not np.isfinite(values).all():
-        raise RunError(f"{title}: values of batch {number} are not finite")
-    if not inside.all():
-        raise RunError(
-            f"{title}: {np.sum(~inside)} images of batch {number} left the ball or the box of the "
-            "threat model; their result would mean nothing"
-        )

@@ -7,6 +7,7 @@ from hm_tf.reporting.hardness_records import OF_THE_PAPER, hardness_rows, record
 from hm_tf.reporting.recorded_scores import ATTACKED, SCORE
 from robust_tf.evaluation.sanity_checks import NOT_RUN
 from robust_tf.reports.training_curves import training_curves
+from robust_tf.reports.training_settings import add_training_settings
 from robust_tf.threat_model import format_magnitude
 
 METRICS = ("R@1", "R@2", "mAP", "MAP@R", "MAP@10", "NMI")
@@ -170,14 +171,4 @@ def add_training(page, runs, figure):
     if figure:
         page.figure(figure[0], alt=figure[1], caption=figure[2])
     for run in runs:
-        config, result = run.recorded.config, run.recorded.results[-1]
-        with page.details(f"{run.name}: settings and versions"):
-            page.code(f"python -m hm_tf.train --flagfile={run.recorded.path / 'flags.txt'}")
-            versions = {"commit": config.get("commit"), **config["versions"]}
-            versions["weights, SHA-256"] = result.weights_hash
-            page.table(("of the training", "version"), _lines(versions))
-            page.table(("flag", "value"), _lines(config["flags"]))
-
-
-def _lines(values):
-    return [(name, "-" if value is None else str(value)) for name, value in values.items()]
+        add_training_settings(page, run.name, run.recorded, "hm_tf.train")

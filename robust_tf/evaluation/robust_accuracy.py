@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from robust_tf import randomness
 from robust_tf.data import image_files
-from robust_tf.errors import RunError
+from robust_tf.evaluation.outcome_check import check_outcome
 from robust_tf.evaluation.traced_once import traced_once
 
 
@@ -100,7 +100,9 @@ class _Attacked:
         key = start_key(self.seed, number, restart)
         images, labels = filled_batch(self.examples, rows, self.batch_size, self.network)
         logits, inside, attacked = self.attack_batch(images, labels, key)
-        _check_outcome(self.name, number, logits.numpy(), inside.numpy())
+        check_outcome(
+            self.name, number, logits.numpy(), inside.numpy(), what="the network's logits"
+        )
         right = (np.argmax(logits, 1) == labels)[: len(rows)]
         if self.adversarial is not None:
             replaced = (restart == 0) | ~right
@@ -166,14 +168,4 @@ def _check_range(images):
     if not (low >= 0 and high <= 1):  # false for NaN too
         raise ValueError(
             f"images must be finite and in [0, 1] (or uint8); these range from {low} to {high}"
-        )
-
-
-def _check_outcome(name, number, logits, inside):
-    if not np.isfinite(logits).all():
-        raise RunError(f"{name}: the network's logits of batch {number} are not finite")
-    if not inside.all():
-        raise RunError(
-            f"{name}: {np.sum(~inside)} images of batch {number} left the ball or the box of the "
-            "threat model; their result would mean nothing"
         )

@@ -58,7 +58,8 @@ def neighbour_figure(title, rows_by_name, frames=FRAMES):
 
 def _show(axis, image, title, right):
     gray = image.shape[-1] == 1
-    axis.imshow(image[..., 0] if gray else image, cmap="gray" if gray else None, vmin=0, vmax=1)
+    pixels, colours = (image[..., 0], "gray") if gray else (image, None)
+    axis.imshow(pixels, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
     axis.set_title(title, fontsize="small")
     axis.set(xticks=[], yticks=[])
     colour, line = {None: ("black", "-"), True: (BLUE, "-"), False: (VERMILLION, "--")}[right]

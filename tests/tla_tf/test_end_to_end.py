@@ -12,10 +12,11 @@ import tensorflow as tf
 from absl import flags as absl_flags
 
 from robust_tf.evaluation.records import read_results
+from robust_tf.flag_topics import define_export
 from robust_tf.training import fitting
 from tla_tf import evaluate, export, train
 from tla_tf.finished_run import FinishedRun
-from tla_tf.flags import define_evaluate, define_export, define_train
+from tla_tf.flags import define_evaluate, define_train
 from tla_tf.names import METHODS
 
 RUN_FOLDER = {"flags.txt", "config.json", "metrics.jsonl", "tensorboard", "checkpoints"}

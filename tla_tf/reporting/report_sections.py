@@ -6,6 +6,7 @@ from robust_tf.errors import UserError
 from robust_tf.reports import accuracy_table, measurement_table
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.training_curves import training_curves
+from robust_tf.reports.training_settings import add_training_settings
 from robust_tf.threat_model import ThreatModel
 from tla_tf.evaluation.classifier_evaluation import WORST_CASE
 from tla_tf.finished_run import FinishedRun
@@ -191,18 +192,4 @@ def add_training(page, runs):
         alt = f"Loss and accuracy against the number of updates: {names}"
         page.figure(figure, alt=alt, caption="Course of training, means between log lines.")
     for run in runs:
-        _add_settings(page, run)
-
-
-def _add_settings(page, run):
-    config, result = run.recorded.config, run.recorded.results[-1]
-    with page.details(f"{run.name}: settings and versions"):
-        page.code(f"python -m tla_tf.train --flagfile={run.recorded.path / 'flags.txt'}")
-        versions = {"commit": config.get("commit"), **config["versions"]}
-        versions["weights, SHA-256"] = result.weights_hash
-        page.table(("of the training", "version"), _lines(versions))
-        page.table(("flag", "value"), _lines(config["flags"]))
-
-
-def _lines(values):
-    return [(name, "-" if value is None else str(value)) for name, value in values.items()]
+        add_training_settings(page, run.name, run.recorded, "tla_tf.train")
