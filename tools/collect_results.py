@@ -1,9 +1,9 @@
 """Copies the records of finished runs into one file and renders their table.
 
-    python tools/collect_results.py docs/results/digits runs/tla_tf/digits/*/seed*
+    python tools/collect_results.py docs/results/records/digits runs/tla_tf/digits/*/seed*
 
-writes docs/results/digits.jsonl (all records) and docs/results/digits.md: the table, and for every run
-its command, commit and training time.
+writes digits.jsonl there (all records) and digits.md: the table, and for every run its command,
+commit and training time.
 """
 
 import json
