@@ -1,7 +1,6 @@
 """What is known of a data set before anything is read."""
 
 import dataclasses
-from typing import Union
 
 from absl import logging
 
@@ -32,7 +31,7 @@ class DatasetInfo:
     splits: dict
     source: str
     download_mb: float = 0.0
-    augment: Union[Augment, ResizedCrop] = Augment()
+    augment: Augment | ResizedCrop = Augment()
     standardize: bool = False
     class_disjoint: bool = False
     on_bad_image: str = "fail"

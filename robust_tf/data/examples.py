@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from typing import Optional
 
 import numpy as np
 
@@ -30,8 +29,8 @@ class Examples:
 
     images: np.ndarray
     labels: np.ndarray
-    encoded_shape: Optional[tuple] = None
-    crop: Optional[ResizedCrop] = None
+    encoded_shape: tuple | None = None
+    crop: ResizedCrop | None = None
 
     def __post_init__(self):
         if len(self.images) != len(self.labels):

@@ -1,7 +1,8 @@
 """The data sets by name. A new one is a file with its facts and reader, and a line here."""
 
 import pathlib
-from typing import Callable, NamedTuple, Optional, Union
+from collections.abc import Callable
+from typing import NamedTuple
 
 from robust_tf.data import (
     cars196,
@@ -23,10 +24,10 @@ class Entry(NamedTuple):
     locate(info, data_dir) -> place of the copy or None, and, for data that can be downloaded,
     reach(info, data_dir), which raises UserError if the place of the download does not answer."""
 
-    info: Union[DatasetInfo, Callable]
+    info: DatasetInfo | Callable
     read: Callable
-    locate: Optional[Callable] = None
-    reach: Optional[Callable] = None
+    locate: Callable | None = None
+    reach: Callable | None = None
 
 
 _TFDS = (tfds_images.read, tfds_images.locate, tfds_images.reach)

@@ -80,6 +80,7 @@ class CheckRun:
             checks.budget({factor: self._accuracy(self._scaled(factor)) for factor in BUDGETS}),
             checks.unbounded(self._accuracy(self._unbounded()), outputs[0].shape[1]),
             checks.converged(pgd, doubled),
+            checks.step_rule(pgd & doubled, cross_entropy),
             checks.restarts(pgd, often & pgd, reported),
             checks.losses(cross_entropy, ratio),
             checks.gradients(self._probe.gradient_norms()),

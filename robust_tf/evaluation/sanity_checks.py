@@ -70,6 +70,17 @@ def converged(pgd, doubled):
     return _graded("converged", change, 0.003, len(pgd), figure, "attack with more steps")
 
 
+def step_rule(fixed, adaptive):
+    """Steps of an adaptive size (APGD; Croce and Hein 2020) must take little more than fixed ones.
+
+    Small steps may stand still where gradients are masked; doubled and restarted ones do so too.
+    """
+    gap = fixed.mean() - adaptive.mean()
+    figure = f"steps of one size {_percent(fixed)}, of adaptive size {_percent(adaptive)}"
+    advice = "gradients are masked or the steps too small: report apgd-ce or standard"
+    return _graded("fixed steps suffice", gap, 0.03, len(fixed), figure, advice)
+
+
 def restarts(once, often, reported=False):
     """Further random starts must change little; `reported`: those with them are measured already.
 

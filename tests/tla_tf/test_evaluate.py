@@ -278,7 +278,7 @@ def test_checks_are_printed_and_stored_and_attack_nothing_twice(run, capsys, mon
     said, stored = capsys.readouterr().out, [json.loads(line) for line in lines.splitlines()]
     assert "checks of PGD(linf eps=0.15, steps=2" in said and "on 16 images" in said
     names = {check["name"] for check in stored}
-    assert len(stored) == len(names) == 16
+    assert len(stored) == len(names) == 17
     assert {"adaptive attack on the embedding", "detector that the attack knows"} < names
     for check in stored:
         assert f"{check['status']:<5}  {check['name']}: {check['figure']}" in said

@@ -80,7 +80,7 @@ def test_an_honest_network_passes():
     found = statuses(classifier())
     assert found.pop("undefended network falls") == "amber"
     assert set(found.values()) == {"green"}, found
-    assert len(found) == 14
+    assert len(found) == 15
 
 
 def test_l2():
@@ -119,9 +119,10 @@ def test_a_masked_network_is_caught(network, attacks, names):
 
 
 def test_one_tiny_step_is_caught():
-    attacks = only("bim1", "fgsm", "bim1 unbounded")
+    attacks = only("bim1", "fgsm", "bim1 unbounded", "apgd-ce")
     found = statuses(classifier(), PGD(THREAT, 1, THREAT.eps / 100), stored=attacks)
-    for name in ("iterated attack beats one step", "unbounded attack succeeds"):
+    caught = ("iterated attack beats one step", "unbounded attack succeeds", "fixed steps suffice")
+    for name in caught:
         assert found[name] == "red", found
 
 
