@@ -60,7 +60,7 @@ def clean_results(measured, n=None):
     return {r.metric: r for r in same or clean}
 
 
-def score_rows(measured):
+def score_rows(measured, n=None):
     """Returns the list of `ScoreRow`, one per mode, strength and substitute, in alphabetic order.
 
     The records of a row are of one evaluation: all settings and images alike. Of several that with
@@ -69,11 +69,12 @@ def score_rows(measured):
 
     Args:
         measured: list of `Result` of one network, in order.
+        n: None, or the number of queries that an evaluation must be of.
     """
     evaluations = {}
     for result in measured:
         settings = result.attack_settings
-        if "mode" not in settings:
+        if "mode" not in settings or n not in (None, result.n):
             continue
         where = settings["mode"], settings["strength"], settings.get("substitute", "")
         alike = evaluations.setdefault(where, {})

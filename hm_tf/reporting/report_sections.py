@@ -4,7 +4,7 @@ from hm_tf.evaluation.embedding_checks import SCORE_STANDS
 from hm_tf.evaluation.robustness_score import directions
 from hm_tf.reporting.hardness_records import HEADER as HARDNESS_HEADER
 from hm_tf.reporting.hardness_records import OF_THE_PAPER, hardness_rows, recorded_hardness
-from hm_tf.reporting.recorded_scores import ATTACKED, SCORE
+from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, score_rows
 from robust_tf.evaluation.sanity_checks import NOT_RUN
 from robust_tf.reports.training_curves import training_curves
 from robust_tf.reports.training_settings import add_training_settings
@@ -59,19 +59,22 @@ def add_scores(page, runs):
 
 
 def _add_falls(page, runs):
-    """How far stronger attacks lower the score of the protocol."""
+    """How far stronger attacks lower the score of the protocol, of the same queries."""
     lines = []
     for run in runs:
-        scores = {(r.mode, r.strength): r for r in run.rows if SCORE in r.values}
-        for (mode, strength), row in scores.items():
-            before = scores.get((mode, "protocol"))
-            if strength in ("strong", "worst") and before and not row.collapsed:
-                pair = before.values[SCORE], row.values[SCORE]
-                cells = (f"{pair[0]:.1f}", f"{pair[1]:.1f}", f"{pair[1] - pair[0]:+.1f}")
-                lines.append((run.name, mode, strength, *cells))
+        for row in run.rows:
+            if row.strength not in ("strong", "worst") or row.collapsed or SCORE not in row.values:
+                continue
+            for before in score_rows(run.recorded.measured, row.n):
+                same = (before.mode, before.strength) == (row.mode, "protocol")
+                if same and SCORE in before.values:
+                    pair = before.values[SCORE], row.values[SCORE]
+                    cells = (f"{pair[0]:.1f}", f"{pair[1]:.1f}", f"{pair[1] - pair[0]:+.1f}")
+                    lines.append((run.name, row.mode, row.strength, f"{row.n:,}", *cells))
     if lines:
-        header = ("run", "mode", "strength", "ERS, protocol", "ERS, stronger", "change")
-        page.table(header, lines, caption="what stronger attacks leave of the score")
+        header = ("run", "mode", "strength", "n", "ERS, protocol", "ERS, stronger", "change")
+        caption = "what stronger attacks leave of the score, both of the same queries"
+        page.table(header, lines, caption=caption)
 
 
 def _how(runs):

@@ -72,12 +72,6 @@ def retrieve(embeddings, labels, queries=None):
     return Retrieval(*np.array(found, np.float64).T)
 
 
-def mean_of_batch_means(values, batch_size):
-    """The mean as the authors of HM take it: a short last batch counts as much as a full one."""
-    starts = range(0, len(values), batch_size)
-    return float(np.mean([np.mean(values[start : start + batch_size]) for start in starts]))
-
-
 def clustering_nmi(embeddings, labels, seed=0):
     """Normalised mutual information of the labels and of as many k-means clusters, in [0, 1].
 

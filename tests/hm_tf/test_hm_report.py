@@ -46,6 +46,7 @@ def add_scores(run):
     last = read_results(run / "results.jsonl")[-1]
     same = {"dataset": "digits", "weights_hash": last.weights_hash, "n": 100}
     rows = attacked(**same) + attacked({**PRINTED, "LTM": 3.2}, strength="strong", **same)
+    rows += attacked({**PRINTED, "GTT": 12.3}, **{**same, "n": 500})  # counts as the protocol's
     append_results(run / "results.jsonl", rows)
 
 
@@ -74,9 +75,9 @@ def test_everything_that_is_stored_is_shown(run, tmp_path, capsys):
     figures = tmp_path / "figures"
     page = page_of(tmp_path, f"--workdir={run}", f"--figures_dir={figures}")
     for said in (
-        "ERS 33.5 of 100 (compat, protocol), 32.5 at the lowest (compat, strong)",
+        "ERS 34.5 of 100 (compat, protocol), 32.5 at the lowest (compat, strong)",
         "red a check: 1 of 2 → mend it",
-        "33.532.5-1.0",
+        "10033.532.5-1.0",
         "Aim reached: x.png is first of 8",
     ):
         assert said in page.text
