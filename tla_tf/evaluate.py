@@ -66,7 +66,7 @@ def evaluate(options):
     evaluation.record_worst_case(threat_model)
     print(f"\n{_report(evaluation.results, options)}\n\nrecords: {run.folder.results}")
     if options.checks != "none":
-        _check(evaluation, columns, threat_model, substitutes, options)
+        _check(evaluation.attacks, columns, threat_model, substitutes, options)
 
 
 def _test_images(run, limit):
@@ -107,20 +107,20 @@ def _report(results, options):
     return "\n\n".join(filter(None, parts))
 
 
-def _check(evaluation, columns, threat_model, substitutes, options):
-    from tla_tf.evaluation.evaluation_checks import check_evaluation, claimed_attack
+def _check(attacks, columns, threat_model, substitutes, options):
+    from tla_tf.evaluation.evaluation_checks import check_attacks, claimed_attack
 
-    if not getattr(evaluation.network, "differentiable", True):
+    if not getattr(attacks.network, "differentiable", True):
         print("checks: left out, they need gradients")
         return
     undefended = [substitute.network for substitute in substitutes if not substitute.defended]
-    lines = check_evaluation(
-        evaluation,
+    lines = check_attacks(
+        attacks,
         claimed_attack(columns, threat_model),
         options.checks,
         undefended=next(iter(undefended), None),
     )
-    print(f"\n{lines}\nrecords: {evaluation.folder / 'checks.jsonl'}")
+    print(f"\n{lines}\nrecords: {attacks.folder / 'checks.jsonl'}")
 
 
 if __name__ == "__main__":

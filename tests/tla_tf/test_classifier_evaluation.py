@@ -15,9 +15,10 @@ from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError
 from robust_tf.evaluation.records import read_results, weights_hash
 from robust_tf.threat_model import ThreatModel
-from tla_tf.evaluation import classifier_evaluation
+from tla_tf.evaluation import column_attacks
 from tla_tf.evaluation.attack_columns import attack_columns
 from tla_tf.evaluation.classifier_evaluation import ClassifierEvaluation
+from tla_tf.evaluation.column_attacks import ColumnAttacks
 from tla_tf.evaluation.substitute import Substitute
 
 SIDE, COUNT = 4, 11
@@ -62,13 +63,14 @@ def examples():
 def evaluation(tmp_path, examples):
     def evaluation(target=None, **options):
         options = {"batch_size": 4, "xla": False, **options}
-        return ClassifierEvaluation(target or network(), examples, ABOUT, tmp_path, **options)
+        attacks = ColumnAttacks(target or network(), examples, ABOUT, tmp_path, **options)
+        return ClassifierEvaluation(attacks)
 
     return evaluation
 
 
 def run(evaluation, *names, threat_model=THREAT):
-    substitutes = list(evaluation._substitutes)
+    substitutes = list(evaluation.attacks._substitutes)
     evaluation.run(attack_columns(list(names), threat_model, "cifar10", substitutes))
     evaluation.record_worst_case(threat_model)
     return {result.column: result for result in evaluation.results}
@@ -81,7 +83,7 @@ def forbid_attacks(monkeypatch):
 
         return attack_batch
 
-    monkeypatch.setattr(classifier_evaluation, "compile_attack", forbidden)
+    monkeypatch.setattr(column_attacks, "compile_attack", forbidden)
 
 
 @pytest.mark.parametrize("threat_model", [THREAT, ThreatModel(0.3, "l2")], ids=str)
@@ -96,14 +98,14 @@ def test_every_attack_runs_and_the_worst_case_is_below_all(evaluation, threat_mo
 
 
 def test_an_ensemble_attacks_only_what_withstood_its_members_before(evaluation, monkeypatch):
-    shown, whole = [], classifier_evaluation.correct_predictions
+    shown, whole = [], column_attacks.correct_predictions
 
     def recorded(network, examples, preset, **kw):
         correct = whole(network, examples, preset, **kw)
         shown.append((preset and preset.name, kw["standing"], correct))
         return correct
 
-    monkeypatch.setattr(classifier_evaluation, "correct_predictions", recorded)
+    monkeypatch.setattr(column_attacks, "correct_predictions", recorded)
     found = run(evaluation(), "apgd-ce", "standard")
     assert [name for name, *_ in shown] == ["apgd-ce", None, *presets.STANDARD]
     assert shown[0][1] is None, "alone it attacks all images"
@@ -182,7 +184,7 @@ def test_adversarial_images_are_kept_and_shown_again(
 
 @pytest.mark.parametrize("images_too", [False, True])
 def test_an_interrupted_evaluation_goes_on(evaluation, tmp_path, monkeypatch, images_too):
-    whole, calls = classifier_evaluation.compile_attack, []
+    whole, calls = column_attacks.compile_attack, []
 
     def counted(limit):
         def compile_attack(*args, **kw):
@@ -207,10 +209,10 @@ def test_an_interrupted_evaluation_goes_on(evaluation, tmp_path, monkeypatch, im
     for path in [*tmp_path.glob("evaluation/*"), *tmp_path.glob("adversarial/*")]:
         path.unlink()
     for limit in (2, 5, 9):
-        monkeypatch.setattr(classifier_evaluation, "compile_attack", counted(limit))
+        monkeypatch.setattr(column_attacks, "compile_attack", counted(limit))
         with pytest.raises(KeyboardInterrupt):
             run(evaluation(**options), *names)
-    monkeypatch.setattr(classifier_evaluation, "compile_attack", whole)
+    monkeypatch.setattr(column_attacks, "compile_attack", whole)
     assert run(evaluation(**options), *names) == expected
     if images_too:
         np.testing.assert_array_equal(np.load(kept)["images"], images)

@@ -16,7 +16,7 @@ import pytest
 from robust_tf.attacks import presets
 from robust_tf.evaluation.records import read_results
 from tla_tf import evaluate
-from tla_tf.evaluation import classifier_evaluation, evaluation_checks
+from tla_tf.evaluation import column_attacks, evaluation_checks
 
 TABLE1 = ["clean", "fgsm", "bim7", "cw30", "pgd7", "pgd20", "20pgd20", "mim40"]
 
@@ -193,7 +193,7 @@ def test_of_several_substitutes_the_undefended_serves_the_checks(
     undefended, other = [], shutil.copytree(run, tmp_path / "other")
     monkeypatch.setattr(
         evaluation_checks,
-        "check_evaluation",
+        "check_attacks",
         lambda *args, **kw: undefended.append(kw["undefended"]),
     )
     flags = ["--attacks=transfer-fgsm", "--checks=quick", f"--substitute={other}"]
@@ -258,7 +258,7 @@ def test_weights_that_cannot_be_read(run, capsys):
 def test_checks_are_printed_and_stored_and_attack_nothing_twice(run, capsys, monkeypatch):
     """Neither what the columns are, nor, when the command comes again, anything at all."""
     monkeypatch.setattr(evaluation_checks, "LEVELS", {"quick": (16, 20)})
-    attacked, whole = [], classifier_evaluation.compile_attack
+    attacked, whole = [], column_attacks.compile_attack
 
     def recorded(network, preset, **options):
         attack_batch = whole(network, preset, **options)
@@ -269,7 +269,7 @@ def test_checks_are_printed_and_stored_and_attack_nothing_twice(run, capsys, mon
 
         return attack
 
-    monkeypatch.setattr(classifier_evaluation, "compile_attack", recorded)
+    monkeypatch.setattr(column_attacks, "compile_attack", recorded)
     flags = ["--attacks=20pgd2,pgd2,cw3,fgsm", "--checks=quick", "--batch_size=20"]
     assert command(run, *flags) == 0
     assert attacked.count("pgd2") == attacked.count("fgsm") == 1 and "20pgd2" in attacked

@@ -20,7 +20,7 @@ from robust_tf.evaluation.records import read_results
 from robust_tf.training.checkpoints import Checkpoints
 from robust_tf.training.run_folder import RunFolder
 from tla_tf import train
-from tla_tf.evaluation import classifier_evaluation
+from tla_tf.evaluation import classifier_evaluation, column_attacks
 
 SMOKE = ("--flagfile=flags/tla/smoke.flags", "--checkpoint_every=2")
 
@@ -178,14 +178,14 @@ def test_interrupted_training(tmp_path, pytestconfig, capsys):
 
 
 def test_interrupted_evaluation(run, tmp_path, finished, monkeypatch, capsys):
-    whole = classifier_evaluation.correct_predictions
+    whole = column_attacks.correct_predictions
 
     def interrupted(network, examples, preset, **kw):
         if preset is not None:
             raise KeyboardInterrupt
         return whole(network, examples, preset, **kw)
 
-    monkeypatch.setattr(classifier_evaluation, "correct_predictions", interrupted)
+    monkeypatch.setattr(column_attacks, "correct_predictions", interrupted)
     assert run() == 130
     assert "the same command goes on" in capsys.readouterr().err
     monkeypatch.undo()

@@ -116,7 +116,7 @@ def test_checks(saved_model, tmp_path, capsys, monkeypatch, level):
     found = {line["name"]: line for line in read_lines(f"{path}.evaluation/checks.jsonl")}
     assert {line["n"] for line in found.values()} == {12 if level == "quick" else 20}
     assert found["input gradients"]["status"] == "green"
-    assert len(found) == 14 and "white box beats black box" in found
+    assert len(found) == 15 and "white box beats black box" in found
     accuracy = found["converged"]["figure"].split(",")[0]
     assert found["last iterate is the best"]["figure"].startswith(f"last {accuracy}")
 

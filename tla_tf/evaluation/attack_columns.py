@@ -34,6 +34,11 @@ class Column:
     ensemble: str | None = None
     substitute: str | None = None
 
+    @property
+    def threat_model(self):
+        """`ThreatModel` of the attack; None of clean images."""
+        return self.preset and self.preset.attack.threat_model
+
 
 def attack_columns(
     names, threat_model, dataset, substitutes=(), *, mim_form="accumulate", round_pixels=False

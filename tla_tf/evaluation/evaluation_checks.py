@@ -13,6 +13,7 @@ from robust_tf.evaluation.records import read_results
 from robust_tf.evaluation.robust_accuracy import correct_predictions
 from robust_tf.evaluation.run_checks import CheckRun
 from tla_tf.analysis.detection_records import latest_areas
+from tla_tf.evaluation.attack_columns import Column
 
 # --checks level -> images, queries of the attack without gradients.
 LEVELS = {"quick": (256, 1000), "full": (1000, 5000)}
@@ -33,43 +34,43 @@ def claimed_attack(columns, threat_model):
     return longest or presets.get("pgd20", threat_model)
 
 
-def check_evaluation(evaluation, claim, level, *, undefended):
+def check_attacks(attacks, claim, level, *, undefended):
     """Runs the checks, appends them to `checks.jsonl` and returns their lines.
 
-    Attacks that the evaluation, or an earlier one, ran on all images are not run again; the others
-    are stored as those of an evaluation are.
+    Those that were run on all images, now or before, are not run again; the others are stored as
+    those of an evaluation are.
 
     Args:
-        evaluation: `ClassifierEvaluation`.
+        attacks: `ColumnAttacks`.
         claim: see `claimed_attack`.
         level: "quick" or "full".
         undefended: network without defense, or None.
     """
     images, queries = LEVELS[level]
-    part = evaluation.of_first(images)
-    seed, n = evaluation.about["seed"], len(part.examples)
+    part = attacks.of_first(images)
+    seed, n = attacks.about["seed"], len(part.examples)
     settings = {"batch_size": part.batch_size, "seed": seed}
     attack_undefended = functools.partial(correct_predictions, undefended, part.examples)
     with tqdm(desc="checks", unit=" attacks") as bar:
         run = CheckRun(
-            evaluation.network,
+            attacks.network,
             part.examples,
             claim,
             functools.partial(_measure, part, bar),
-            stored=functools.partial(_stored, evaluation, n),
+            stored=functools.partial(_stored, attacks, n),
             queries=queries,
             undefended=undefended
             and functools.partial(attack_undefended, progress=False, **settings),
             **settings,
         )
         found = run.run()
-    about = {"n": n, "attack": str(claim.attack), **evaluation.about}
+    about = {"n": n, "attack": str(claim.attack), **attacks.about}
     about["threat_model"] = dataclasses.asdict(claim.attack.threat_model)
-    path = evaluation.folder / "checks.jsonl"
+    path = attacks.folder / "checks.jsonl"
     append_checks(path, found, about)
-    if "embedding" in evaluation.network.output:
+    if "embedding" in attacks.network.output:
         weights_hash, threat_model = about["weights_hash"], claim.attack.threat_model
-        check, measured = detector_check(evaluation.folder, weights_hash, threat_model)
+        check, measured = detector_check(attacks.folder, weights_hash, threat_model)
         append_checks(path, [check], {**about, **measured})
         found.append(check)
     return "\n".join([f"checks of {claim.attack} on {n} images:", *map(str, found)])
@@ -89,13 +90,13 @@ def detector_check(folder, weights_hash, threat_model):
     return check, {"n": aware.n, "attack": aware.attack}
 
 
-def _measure(evaluation, bar, preset, standing=None):
+def _measure(attacks, bar, preset, standing=None):
     bar.set_postfix_str(preset.name)
-    correct = evaluation.correct(preset, standing)
+    correct = attacks.attack(Column(preset.name, preset), standing)
     bar.update()
     return correct
 
 
-def _stored(evaluation, n, preset):
-    correct = evaluation.stored(preset)
+def _stored(attacks, n, preset):
+    correct = attacks.stored(Column(preset.name, preset))
     return None if correct is None else correct[:n]
