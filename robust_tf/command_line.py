@@ -1,7 +1,7 @@
 """What every entry point does around its work: flags, help, and one clear line for a mistake.
 
-Exit codes: 0 done; 1 failed on the way; 2 a mistake in flags, data or folder, found before any work;
-130 stopped by Ctrl-C.
+Exit codes: 0 done; 1 failed on the way; 2 a mistake in flags, data or folder, found before any
+work; 130 stopped by Ctrl-C.
 """
 
 import errno
@@ -25,7 +25,7 @@ def run(argv, *, define, body, about, family=None):
     Args:
         argv: list of str, the command and its arguments; None for those of this process.
         define: function (absl FlagValues) that defines the flags.
-        body: function (absl FlagValues) that does the work; its result is the exit code, None for 0.
+        body: function (absl FlagValues) that does the work; it returns the exit code, None for 0.
         about: text shown above the flags by --help.
         family: subfolder of the recipes, None for a command without a recipe.
 
@@ -64,7 +64,7 @@ def _one_line(message, category, *place, **line):
 
 
 def _load_tensorflow():
-    """Imports TensorFlow and finds its devices, without the page of notes that would bury our lines.
+    """Imports TensorFlow and finds its devices, without the page of notes that buries our lines.
 
     It writes them from C++ before any log level holds, so the file descriptor itself is redirected.
     They are shown if the import fails.

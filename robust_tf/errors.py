@@ -9,4 +9,4 @@ class UserError(Exception):
 
 
 class RunError(Exception):
-    """Something that failed on the way (loss not finite, disk full, broken download). Exit code 1."""
+    """Something failed on the way (loss not finite, disk full, broken download). Exit code 1."""

@@ -1,6 +1,6 @@
 """Stateless random draws, keyed by seed, step and purpose.
 
-A draw depends on nothing but its key, so a resumed run repeats it. Under data parallelism it is made
+A draw depends on its key alone, so a resumed run repeats it. Under data parallelism it is made
 for the global batch and each replica takes its rows: one replica and many see the same numbers.
 """
 

@@ -32,8 +32,8 @@ def export(options):
     images = np.random.default_rng(0).uniform(size=[16, *run.info.image_shape])
     difference = verify_saved_model(path, network, images.astype(np.float32))
     print(
-        f"SavedModel in {path}: image [n, {', '.join(map(str, run.info.image_shape))}] in [0, 1] -> "
-        f"logits, embedding\nreloaded without this project: largest difference {difference:.1e}"
+        f"SavedModel in {path}: image [n, {', '.join(map(str, run.info.image_shape))}] in [0, 1] "
+        f"-> logits, embedding\nreloaded without this project: largest difference {difference:.1e}"
     )
 
 

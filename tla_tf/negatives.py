@@ -12,8 +12,8 @@ def nearest_negative(scores, other_class, mask="neg_inf"):
     Args:
         scores: similarities [rows, columns].
         other_class: bool [rows, columns].
-        mask: "neg_inf" never takes a column of the own class. "zero" multiplies its score by 0 as the
-            authors do: it wins where all others are negative, a wrong label.
+        mask: "neg_inf" never takes a column of the own class. "zero" multiplies its score by 0 as
+            the authors do: it wins where all others are negative, a wrong label.
 
     Returns:
         index int32 [rows], valid bool [rows].
@@ -31,7 +31,7 @@ def masked_negative(scores, other_class, kept, mask="neg_inf"):
 
 
 def keep_mask(noise, keep, own_slot):
-    """Bernoulli(keep) by uniform `noise` [rows, columns]; the column `own_slot` [rows] always stays."""
+    """Bernoulli(keep) by uniform `noise` [rows, columns]; column `own_slot` [rows] always stays."""
     own = tf.range(tf.shape(noise)[1])[None, :] == own_slot[:, None]
     return (noise < keep) | own
 
@@ -40,8 +40,8 @@ class NegativeSelection:
     """Chooses a negative for every anchor.
 
     Args:
-        selection: "nearest" in angular distance; "random" (TLA-RN); "masked", the nearest in a random
-            subset of the candidates.
+        selection: "nearest" in angular distance; "random" (TLA-RN); "masked", the nearest in a
+            random subset of the candidates.
         similarity: "abs" is the paper's angular distance; "signed" the cosine of the authors' code.
         mask: see `nearest_negative`.
         keep: share of candidates that "masked" keeps per anchor.

@@ -1,9 +1,9 @@
 """The tables of the TLA paper, and the anchors of its field, with the flags that reproduce them.
 
-Mao et al. 2019, "Metric learning for adversarial robustness": tables 1 to 3; the areas under figure 5
-are those of its poster. anchors: robust accuracies of RobustBench (snapshot 2025-03) and of
-AutoAttack's README, for placing a result; few of them have flags here. "?" behind a value: doubtful,
-the paper contradicts itself there.
+Mao et al. 2019, "Metric learning for adversarial robustness": tables 1 to 3; the areas under
+figure 5 are those of its poster. anchors: robust accuracies of RobustBench (snapshot 2025-03) and
+of AutoAttack's README, for placing a result; few of them have flags here. "?" behind a value:
+doubtful, the paper contradicts itself there.
 """
 
 import pathlib

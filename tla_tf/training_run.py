@@ -143,8 +143,8 @@ class ClassifierTrainingRun(TrainingRun):
             f"run folder: {folder}\n"
             f"next: python -m tla_tf.evaluate --workdir={folder} --attacks={attacks}\n"
             f"      python -m tla_tf.export --workdir={folder} --export_dir={folder / 'export'}\n"
-            "      python -m tla_tf.train --dataset=cifar10 --flagfile=flags/tla/cifar10_quick.flags"
-            "  # downloads 162 MB unless TFDS has it"
+            "      python -m tla_tf.train --dataset=cifar10 "
+            "--flagfile=flags/tla/cifar10_quick.flags  # downloads 162 MB unless TFDS has it"
         )
 
     def _origin(self):

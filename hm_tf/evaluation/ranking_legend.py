@@ -1,4 +1,4 @@
-"""What the rows and columns of an evaluation's table are, and what withstands all attacks on R@1."""
+"""What the rows and columns of an evaluation's table are; what withstands all attacks on R@1."""
 
 import textwrap
 
@@ -82,8 +82,8 @@ def _strong(result):
     )
     runs = f"{starts} of {settings['steps']} adaptive steps"
     return (
-        f"per query the highest objective of the protocol and {runs}; what is not the objective, as "
-        "ES:R, may rise with it, only worst may not"
+        f"per query the highest objective of the protocol and {runs}; what is not the objective, "
+        "as ES:R, may rise with it, only worst may not"
     )
 
 

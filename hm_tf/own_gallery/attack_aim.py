@@ -94,8 +94,8 @@ def _check(name, search):
     size = len(search.embeddings)
     if size < SMALLEST:
         raise UserError(
-            f"--gallery has {size - 1} image{'s' * (size != 2)} besides the query; the attacks need "
-            f"at least {SMALLEST - 1}"
+            f"--gallery has {size - 1} image{'s' * (size != 2)} besides the query; the attacks "
+            f"need at least {SMALLEST - 1}"
         )
     check_embeddings(search.embeddings)
     if name in NEEDS_CLASSES:

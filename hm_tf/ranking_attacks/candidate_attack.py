@@ -61,7 +61,7 @@ class CandidateDown(CandidateAttack):
 
 
 def _distances(gallery, rows, query):
-    """d(x_j, q), float [b, n]; those to the candidate's clean image and the query itself exactly."""
+    """d(x_j, q), float [b, n]; those to the candidate's clean image and the query itself exact."""
     items = tf.range(gallery.size)
     distances = gallery.distances(query)
     clean = gallery.distance(gallery.vectors(query), rows)[:, None]

@@ -61,7 +61,7 @@ def nearest_items(gallery, queries, left_out, count):
 
 
 def count_nearer(gallery, queries, left_out, limit, or_equal=False):
-    """How many of the items that count are nearer to the query than `limit`: float [b] to int32 [b].
+    """How many items that count are nearer to the query than `limit`: float [b] to int32 [b].
 
     Args:
         gallery, queries, left_out: as of `Gallery.fold`.

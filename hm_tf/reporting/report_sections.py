@@ -126,8 +126,8 @@ def add_comparison(page, comparisons, tables):
         page.status("amber" if item.differences else "green", f"{item.run.name}: {item.statement}")
     page.paragraph(
         "All tables of the paper follow; our runs stand below the rows of their settings, with the "
-        "difference. Those on data that the paper does not have stand below the rows of CUB, without "
-        "a difference: numbers of other images cannot be compared."
+        "difference. Those on data that the paper does not have stand below the rows of CUB, "
+        "without a difference: numbers of other images cannot be compared."
     )
     for title, (header, lines, shown) in tables.items():
         ours = f" ({len(shown)} of our runs)" if shown else ""

@@ -99,9 +99,9 @@ class Objective:
     triplet of images stacked in x.
     """
 
-    # saturated(means, previous) -> bool, all [groups]: called after each step with the mean over the
-    # items of every group before that step and the means one step earlier (inf at first). A group
-    # for which it was True stays where it is; once all do, the loop ends.
+    # saturated(means, previous) -> bool, all [groups]: called after each step with the mean over
+    # the items of every group before that step and the means one step earlier (inf at first). A
+    # group for which it was True stays where it is; once all do, the loop ends.
     # None means no such rule: the loop is then compiled without it.
     saturated = None
     # In how many equal parts in a row the items are divided for that rule.

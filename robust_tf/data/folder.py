@@ -140,9 +140,9 @@ def _images(folder):
 def _check(root, classes):
     if len(classes) < 2:
         raise UserError(
-            f"--data_dir={root} has {len(classes)} subfolder{'s' * (len(classes) != 1)} with images "
-            f"({', '.join(SUFFIXES)}); a classifier needs at least two classes, metric learning "
-            "four, two to train and two to test"
+            f"--data_dir={root} has {len(classes)} subfolder{'s' * (len(classes) != 1)} with "
+            f"images ({', '.join(SUFFIXES)}); a classifier needs at least two classes, metric "
+            "learning four, two to train and two to test"
         )
 
 

@@ -149,8 +149,8 @@ def _refuse_other_sizes(paths, sides, info):
         height, width = next(found for found in sides if found != wanted)
         size = f"{wanted[1]}x{wanted[0]}"
         raise UserError(
-            f"images of {info.name} are {size} and were never resized in training; of another size: "
-            f"{first_of(wrong)} ({width}x{height}); bring them to {size}"
+            f"images of {info.name} are {size} and were never resized in training; of another "
+            f"size: {first_of(wrong)} ({width}x{height}); bring them to {size}"
         )
 
 

@@ -13,8 +13,8 @@ class AdversarialImages:
     """The images that one attack made, filled batch by batch and reloaded later.
 
     The finished file is an .npz of `images` float32 [n, h, w, c], `attacked` bool [n] (the others
-    are zero) and `identity`, JSON. Until then the images are in a .partial file beside it, so that a
-    killed evaluation goes on.
+    are zero) and `identity`, JSON. Until then the images are in a .partial file beside it, so that
+    a killed evaluation goes on.
 
     Args:
         path: of the finished file.

@@ -85,7 +85,7 @@ def _run_restart(attacked, restart, correct, outcomes, bar):
 
 @dataclasses.dataclass(frozen=True)
 class _Attacked:
-    """The images under the attack `name`, batch by batch; attributes as of `correct_predictions`."""
+    """The images under attack `name`, batch by batch; attributes as of `correct_predictions`."""
 
     name: str
     network: Any

@@ -1,4 +1,4 @@
-"""Methods against attacks or metrics, over seeds, as a Markdown table made of stored results only."""
+"""Methods against attacks or metrics, over seeds, as a Markdown table of stored results only."""
 
 import collections
 import statistics

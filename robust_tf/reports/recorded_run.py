@@ -1,4 +1,4 @@
-"""What a run has stored, as reports read it: flags, results, checks, metrics; nothing is measured."""
+"""What a run stored, as reports read it: flags, results, checks, metrics; nothing is measured."""
 
 import json
 import pathlib
@@ -15,7 +15,7 @@ class RecordedRun:
     Attributes:
         path: pathlib.Path, the folder or the file of the records.
         measured: list of `Result` of the weights measured last, in the order they were measured.
-        results: of these, of a repeated measurement the one of the most images, of those the latest.
+        results: of these, of a repeated measurement that of the most images, of those the latest.
         config: dict of flags, versions, commit and class_names; {} where only records are known.
 
     Args:
@@ -79,7 +79,7 @@ def find_runs(places):
     """Returns the list of `RecordedRun` under folders, and of collections of records.
 
     Args:
-        places: list of paths: folders, searched through for run folders, or .jsonl files of records.
+        places: list of paths: folders, searched for run folders, or .jsonl files of records.
 
     Raises:
         UserError: a place that is neither, or a file of something else.

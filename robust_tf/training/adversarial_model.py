@@ -16,8 +16,8 @@ class AdversarialModel(keras.Model):
     * `craft(batch)`: makes adversarial images (or selects images) outside the gradient tape;
     * `loss_terms(batch, crafted)`: the named terms of the loss, each of shape [batch].
 
-    The template unpacks the batch, calls the hooks, and in one place reduces, weights and scales the
-    terms. It works with plain `compile` / `fit`, in any precision, and under a `tf.distribute`
+    The template unpacks the batch, calls the hooks, and in one place reduces, weights and scales
+    the terms. It works with plain `compile` / `fit`, in any precision, and under a `tf.distribute`
     strategy, where the gradients of the replicas are summed.
 
     Args:
@@ -114,8 +114,8 @@ class AdversarialModel(keras.Model):
         """This replica's summand of the global loss.
 
         The optimiser sums gradients over replicas. A mean over the global batch is therefore the
-        local mean over the number of replicas, a sum is the local sum, and weight decay, which every
-        replica computes in full, is divided as well.
+        local mean over the number of replicas, a sum is the local sum, and weight decay, which
+        every replica computes in full, is divided as well.
         """
         count = replicas.current_shard().count
         total = weighted_total(terms, self.term_weights, self.reduction)

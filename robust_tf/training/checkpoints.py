@@ -1,4 +1,4 @@
-"""Checkpoints that survive being killed: written beside, then renamed; a torn one is passed over."""
+"""Checkpoints that survive being killed: written beside, then renamed; a torn one is skipped."""
 
 import pathlib
 import shutil

@@ -9,8 +9,8 @@ def make_strategy(name, batch_size, logical_cpus=1):
     """Returns the `tf.distribute.Strategy` of a run.
 
     Args:
-        name: "one_device"; "mirrored", all GPUs (or the logical CPUs where there is none); "auto", the
-            largest number of GPUs that divides the batch.
+        name: "one_device"; "mirrored", all GPUs (or the logical CPUs where there is none); "auto",
+            the largest number of GPUs that divides the batch.
         batch_size: images of one update over all replicas.
         logical_cpus: how many devices the processor is divided into; for tests of replicas.
 

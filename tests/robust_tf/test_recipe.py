@@ -1,4 +1,4 @@
-"""Order of precedence: recipe of the dataset < flagfiles < explicit flags, whatever the order typed."""
+"""Precedence: recipe of the dataset < flagfiles < explicit flags, whatever the order typed."""
 
 import pytest
 

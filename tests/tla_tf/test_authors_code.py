@@ -1,4 +1,4 @@
-"""The files authors_code_*.flags set the last value of every setting that the TLA paper's code has."""
+"""The files authors_code_*.flags set the last value of every setting of the TLA paper's code."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The TLA paper's tables: their sums are right, their flags exist and make what they are named after."""
+"""The TLA paper's tables: sums are right, flags exist and make what they are named after."""
 
 import configparser
 import importlib.util

@@ -1,6 +1,6 @@
 """One replica and two give the same weights: batch norm, PGD, mining and the optimiser included.
 
-In float64, since sign() and Adam amplify the rounding of float32; there the first losses are compared.
+In float64, since sign() and Adam amplify float32's rounding; there the first losses are compared.
 """
 
 import os

@@ -141,7 +141,7 @@ class AnalyzedRun:
 
 
 def describe(runs):
-    """Returns what was measured on `runs`, for a title: data, networks, attack, number of images."""
+    """Returns what was measured on `runs`, for a title: data, networks, attack, count of images."""
     first = runs[0]
     networks = ", ".join(dict.fromkeys(run.network.name for run in runs))
     attack = f"{first.preset.name}, {first.preset.attack.threat_model}"

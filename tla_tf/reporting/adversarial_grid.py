@@ -19,7 +19,7 @@ FALLEN, STANDING = 4, 2
 def adversarial_grid(run):
     """Returns (caption, rows) for a page: the first images that fall, and the first that stand.
 
-    Nothing is attacked: the images are those of RUN/adversarial, and the network is only shown them.
+    Nothing is attacked: the images are those of RUN/adversarial, only shown to the network.
 
     Args:
         run: `FinishedRun` with images `kept`; those of the attack of the most steps are shown.

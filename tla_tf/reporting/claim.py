@@ -55,9 +55,9 @@ def claim(name, run):
     threat = result.threat_model
     ball = f"{_NORMS[threat['norm']]} radius {format_magnitude(threat['eps'])}"
     return (
-        f"{name} ({result.model}, seed {result.training_seed}) classifies {100 * result.value:.2f} % "
-        f"of {result.n:,} {result.dataset} test images correctly (95 % interval {100 * low:.2f} to "
-        f"{100 * high:.2f}) in the worst case over {_over(attacks)}: {access}, "
+        f"{name} ({result.model}, seed {result.training_seed}) classifies {100 * result.value:.2f} "
+        f"% of {result.n:,} {result.dataset} test images correctly (95 % interval {100 * low:.2f} "
+        f"to {100 * high:.2f}) in the worst case over {_over(attacks)}: {access}, "
         f"untargeted, {ball} around images in [{threat['lower']:g}, {threat['upper']:g}]."
         f"{_doubts(run, threat)}"
     )

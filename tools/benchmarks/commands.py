@@ -78,12 +78,12 @@ def _ranking_attacks(flag_values):
 
 _COMMANDS = {
     "training": Command(
-        "A train step of every method of tla_tf relative to AT, and the shares of attack, mining and "
-        "input in it.\nMining is the forward pass of the candidates and the selection of triplets; "
-        "the gradient through\ncandidates from the batch counts as training. The input is made ahead "
-        "of the step, on other threads.\nThen a PGD step relative to a bare compiled "
-        "forward-plus-input-gradient pass. With a flagfile of\nflags/hm/: the step of HM, see there. "
-        + RANDOM.format("tla_tf"),
+        "A train step of every method of tla_tf relative to AT, and the shares of attack, mining "
+        "and input in it.\nMining is the forward pass of the candidates and the selection of "
+        "triplets; the gradient through\ncandidates from the batch counts as training. The input "
+        "is made ahead of the step, on other threads.\nThen a PGD step relative to a bare compiled "
+        "forward-plus-input-gradient pass. With a flagfile of\nflags/hm/: the step "
+        "of HM, see there. " + RANDOM.format("tla_tf"),
         _tla,
         "tla",
         "tla_training",
@@ -110,11 +110,11 @@ _COMMANDS = {
         "precision",
     ),
     "attacks": Command(
-        "The attacks on a classifier: PGD step against a bare pass and against cleverhans, bfloat16,\n"
-        "peak memory, and PGD-20 with restarts on images still right against the same work through\n"
-        "cleverhans. On the networks of --workdir=RUN[,RUN2], finished runs of tla_tf.train, the "
-        "second\na defended one; without it on two that are trained here with the flags of "
-        "tla_tf.train.",
+        "The attacks on a classifier: PGD step against a bare pass and against cleverhans, "
+        "bfloat16,\npeak memory, and PGD-20 with restarts on images still right against the same "
+        "work through\ncleverhans. On the networks of --workdir=RUN[,RUN2], finished runs of "
+        "tla_tf.train, the second\na defended one; without it on two that are trained here with "
+        "the flags of tla_tf.train.",
         _attacks,
         "tla",
         "attacks",
@@ -127,8 +127,8 @@ _COMMANDS = {
         "retrieval",
     ),
     "ranking_attacks": Command(
-        "A step of every ranking attack against a bare forward-plus-input-gradient pass of the same "
-        "batch.",
+        "A step of every ranking attack against a bare forward-plus-input-gradient pass of the "
+        "same batch.",
         _ranking_attacks,
         None,
         "ranking_attacks",

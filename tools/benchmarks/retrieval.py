@@ -32,7 +32,7 @@ def run(options):
         print(f"all images as queries, {name}: {mebibytes(peak)}, {HOW}")
     seconds = rounds.measure(rows, options.rounds, warmups=1)
     rounds.show_times(seconds)
-    # Of small classes everything is found by counting; of big ones the whole ranking has to be sorted.
+    # Of small classes all is found by counting; of big ones the whole ranking has to be sorted.
     ratios = [
         (f"all metrics / matrix product, {name}", seconds[name] / seconds["matrix product"], goal)
         for name, goal in zip(variants, ("<= 2", "<= 4"))

@@ -1,4 +1,4 @@
-"""A user's images: in the order of their names, as the network was trained on images, or refused."""
+"""A user's images: in order of their names, as the network was trained on images, or refused."""
 
 import types
 

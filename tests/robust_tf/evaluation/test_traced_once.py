@@ -1,4 +1,4 @@
-"""One trace for all calls of one shape, and no warning of retracing from many functions of a line."""
+"""One trace for all calls of one shape; no warning of retracing from many functions of a line."""
 
 import logging
 
