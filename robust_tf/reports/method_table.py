@@ -4,6 +4,7 @@ import collections
 import statistics
 
 from robust_tf.reports.table import markdown
+from robust_tf.threat_model import format_magnitude
 
 
 def method_table(results):
@@ -11,28 +12,48 @@ def method_table(results):
 
     A cell is the value in percent; with several training seeds mean +- sample standard deviation,
     and how many where the row has more. A measurement that was repeated counts once, with its
-    latest value.
+    latest value. Other threat models and worst cases over other attacks are other measurements.
 
     Args:
         results: list of `Result` of one dataset.
     """
-    columns = list(dict.fromkeys(map(_column, results)))
+    titles = _titles(results)
     rows = collections.defaultdict(lambda: collections.defaultdict(dict))
     for result in results:
         row = rows[result.method, result.model, result.n]
-        row[_column(result)][result.training_seed] = 100 * result.value
+        row[_measurement(result)][result.training_seed] = 100 * result.value
     lines = []
     for (method, model, n), row in rows.items():
         seeds = len({seed for values in row.values() for seed in values})
-        cells = [_cell(list(row[column].values()), seeds) for column in columns]
+        cells = [_cell(list(row[measurement].values()), seeds) for measurement in titles]
         lines.append([method, model, str(seeds), f"{n:,}", *cells])
-    return markdown(["method", "model", "seeds", "n", *columns], lines)
+    return markdown(["method", "model", "seeds", "n", *titles.values()], lines)
 
 
-def _column(result):
-    if result.metric == "accuracy":
-        return result.column
-    return result.metric if result.attack == "clean" else f"{result.attack} {result.metric}"
+def _measurement(result):
+    """(name, eps and norm, attacks of a worst case), which tell measurements apart."""
+    name = result.column
+    if result.metric != "accuracy":
+        name = result.metric if result.attack == "clean" else f"{result.attack} {result.metric}"
+    ball = "eps" in result.threat_model and (
+        result.threat_model["eps"],
+        result.threat_model["norm"],
+    )
+    return name, ball or (), tuple(result.attack_settings.get("over", ()))
+
+
+def _titles(results):
+    """Returns dict measurement -> title, which says no more than it takes to tell them apart."""
+    measurements = dict.fromkeys(map(_measurement, results))
+    balls = {ball for _, ball, _ in measurements if ball}
+    sets = {over for *_, over in measurements if over}
+    titles = {}
+    for name, ball, over in measurements:
+        title = f"{name} of {len(over)}" if over and len(sets) > 1 else name
+        if ball and len(balls) > 1:
+            title += f", {ball[1]} eps {format_magnitude(ball[0])}"
+        titles[name, ball, over] = title
+    return titles
 
 
 def _cell(values, seeds):

@@ -4,7 +4,7 @@ from robust_tf.evaluation.records import Result
 from robust_tf.reports.method_table import method_table
 
 
-def record(method, seed, attack, value, n=200):
+def record(method, seed, attack, value, n=200, eps=None, over=()):
     return Result(
         dataset="digits",
         split="test",
@@ -13,8 +13,8 @@ def record(method, seed, attack, value, n=200):
         model="net",
         training_seed=seed,
         attack=attack,
-        attack_settings={},
-        threat_model={},
+        attack_settings={"over": list(over)} if over else {},
+        threat_model={"eps": eps, "norm": "linf"} if eps else {},
         metric="accuracy",
         value=value,
         correct=int(n * value),
@@ -51,3 +51,22 @@ def test_other_images_are_another_row_and_missing_seeds_are_said():
         "| at | net | 2 | 200 | 25.00 ± 0.00 | 20.00 (1 of 2 seeds) |",
         "| at | net | 1 | 5,000 | 30.00 | - |",
     ]
+
+
+def test_another_radius_and_a_worst_case_over_others_are_other_columns():
+    results = [
+        record("at", 0, "clean", 0.9),
+        record("at", 0, "pgd20", 0.68, eps=0.15),
+        record("at", 0, "worst case", 0.12, eps=0.15, over=["clean", "standard"]),
+        record("at", 0, "pgd20", 0.95, eps=8 / 255),
+        record("at", 0, "worst case", 0.68, eps=0.15, over=["clean", "fgsm", "pgd20"]),
+    ]
+    header, _, row = method_table(results).splitlines()
+    assert header.split(" | ")[4:] == [
+        "clean",
+        "pgd20, linf eps 0.15",
+        "worst case of 2, linf eps 0.15",
+        "pgd20, linf eps 8/255",
+        "worst case of 3, linf eps 0.15 |",
+    ]
+    assert row.split(" | ")[4:] == ["90.00", "68.00", "12.00", "95.00", "68.00 |"]
