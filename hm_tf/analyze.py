@@ -9,6 +9,7 @@ import sys
 from hm_tf import flags
 from robust_tf import command_line
 from robust_tf.errors import UserError
+from robust_tf.output_place import require_folder
 
 
 def main(argv=None):
@@ -33,6 +34,7 @@ def analyze(options):
     from robust_tf.evaluation.records import append_results
 
     run = FinishedRun(options.workdir, options.data_dir)
+    require_folder("workdir", run.folder.path)
     network = run.network()
     batches = pair_dataset(
         run.training_images(),

@@ -37,6 +37,7 @@ def attack(options):
     for name, what in REQUIRED.items():
         if not getattr(options, name):
             raise UserError(f"--{name} is required: {what}")
+    from hm_tf import config
     from hm_tf.finished_run import FinishedRun
     from hm_tf.own_gallery.attack_aim import aim
     from hm_tf.own_gallery.attack_files import write_attack
@@ -46,6 +47,7 @@ def attack(options):
     ranking_attack = _ranking_attack(options.attack, options.mode)
     run = FinishedRun(options.workdir, options.data_dir)
     pgd = run.attack(options.steps, options.step_size, options.eps)
+    config.check_step_size(options, "step_size", pgd.steps)
     images = OwnImages(
         run,
         options.gallery,

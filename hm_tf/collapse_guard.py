@@ -10,6 +10,7 @@ from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from robust_tf.errors import RunError
 from robust_tf.evaluation.records import wilson_interval
 from robust_tf.evaluation.retrieval import retrieve
+from robust_tf.training.monitor import Monitor
 
 # Of healthy runs it is above 0.3. The collapsed run of HM's table 4 has a cosine of 1.000 between
 # random images.
@@ -37,7 +38,7 @@ def chance_recall(labels):
     return float(np.sum(counts * (counts - 1)) / (len(labels) * (len(labels) - 1)))
 
 
-class CollapseGuard(keras.callbacks.Callback):
+class CollapseGuard(Monitor):
     """Watches every update, and a slice of images after every checkpoint interval.
 
     Adds "<kind>_recall" and "<kind>_spread" of the slice to the logs of the interval.
@@ -67,6 +68,10 @@ class CollapseGuard(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self._count, self._sums = 0, {"spread": 0.0, "at_margin": 0.0}
 
+    def on_interval_resumed(self, updates, means):
+        self._count = updates
+        self._sums = {name: means[name] * updates for name in self._sums}
+
     def on_train_batch_end(self, batch, logs=None):
         self._in_a_row = self._in_a_row + 1 if collapsed(**self._of_this_update(logs)) else 0
         if self._in_a_row == PATIENCE:
@@ -75,7 +80,7 @@ class CollapseGuard(keras.callbacks.Callback):
                 first, f"collapse: from step {first} on all images get about one embedding"
             )
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_interval_end(self, logs):
         if self.watched is None:
             return
         self._of_batch = self._of_batch or embedding_of_batch(self.model.network)

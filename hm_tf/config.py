@@ -14,7 +14,8 @@ from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
 from hm_tf.names import TITLES
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
-from robust_tf.miners.triplet_sampler import SYMBOLS, TripletSampler
+from robust_tf.miners.names import SYMBOLS
+from robust_tf.miners.triplet_sampler import TripletSampler
 from robust_tf.training.flag_values import magnitude, schedule, threat_model
 
 DEFENSES = {
@@ -130,10 +131,29 @@ def check_typed(options):
         options: absl `FlagValues`; what comes from a recipe or flagfile counts as their default, as
             `robust_tf.command_line.run` marks it.
     """
-    if options.defense != "hm" and not options["destination"].using_default_value:
+    typed = {name for name in options if not options[name].using_default_value}
+    if options.defense != "hm" and "destination" in typed:
         raise UserError(
             f"--destination goes with --defense=hm, not {options.defense}; leave it out"
         )
+    if options.defense == "none" and (unread := sorted(typed & {"pgd_steps", "pgd_step_size"})):
+        raise UserError(f"--{unread[0]}: --defense=none attacks nothing in training; leave it out")
+    if options.bn == "frozen" and "bn" in typed and not _freezes(options):
+        raise UserError(f"--bn=frozen: {options.model} has no batch norm; leave it out")
+    check_step_size(options, "pgd_step_size", options.pgd_steps)
+    check_step_size(options, "eval_step_size", options.eval_steps)
+
+
+def check_step_size(options, name, steps):
+    """Raises the UserError of a step size that was typed for a single step, see `attack`.
+
+    Args:
+        options: as of `check_typed`.
+        name: of the flag.
+        steps: int, of the attack.
+    """
+    if steps == 1 and not options[name].using_default_value:
+        raise UserError(f"--{name} does nothing with one step, which is --eps long; leave it out")
 
 
 def notes(options):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from robust_tf.errors import UserError
-from robust_tf.miners.triplet_sampler import SYMBOLS
+from robust_tf.miners.names import SYMBOLS
 
 # Characters of what TensorFlow or a user's module says went wrong.
 LONGEST_REASON = 160

@@ -28,6 +28,7 @@ def evaluate(options):
         raise UserError("--workdir=RUN is required, the folder of a finished run")
     if options.strength != "strong" and not options["restarts"].using_default_value:
         raise UserError("--restarts goes with --strength=strong; give both, or neither")
+    from hm_tf import config
     from hm_tf.evaluation.attack_names import attack_names
     from hm_tf.evaluation.ranking_table import ranking_table
     from hm_tf.evaluation.substitute import substitute_run
@@ -36,6 +37,7 @@ def evaluate(options):
     names = attack_names(options.attacks)
     run = FinishedRun(options.workdir, options.data_dir)
     pgd = run.attack(options.eval_steps, options.eval_step_size, options.eps, options.profile)
+    config.check_step_size(options, "eval_step_size", pgd.steps)
     other = options.substitute and substitute_run(options.substitute, run)
     evaluation, settings = _evaluation(run, pgd, options)
     results = _results(evaluation, names, other, settings, options)

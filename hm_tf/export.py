@@ -9,6 +9,7 @@ import sys
 from robust_tf import command_line
 from robust_tf.errors import UserError
 from robust_tf.flag_topics import define_export
+from robust_tf.output_place import require_folder
 
 
 def main(argv=None):
@@ -21,6 +22,7 @@ def export(options):
     for name in ("workdir", "export_dir"):
         if not getattr(options, name):
             raise UserError(f"--{name} is required")
+    require_folder("export_dir", options.export_dir)
     import numpy as np
 
     from hm_tf.finished_run import FinishedRun

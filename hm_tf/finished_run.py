@@ -1,5 +1,6 @@
 """A run folder whose training has ended, as evaluation and export see it."""
 
+import functools
 import types
 
 from hm_tf import config
@@ -19,16 +20,23 @@ class FinishedRun(finished_run.FinishedRun):
         super().__init__(workdir, data_dir)
         self.options = types.SimpleNamespace(**self.flags)
 
+    @functools.cached_property
+    def train_classes(self):
+        """The names of the classes that --train_classes gave the training, None without it."""
+        kept, path = self.folder.read_train_classes(), self.options.train_classes
+        # Runs of older versions name the file alone.
+        return class_disjoint.read_classes(path) if kept is None and path is not None else kept
+
     def build_network(self):
         return get_embedding(self.options.model, self.info, self.options.bn)
 
     def test_images(self, limit=None):
         """Returns the first `limit` images of the test classes, None for all."""
-        return self._images()[2].take(limit)
+        return self._side("test").take(limit)
 
     def training_images(self, limit=None):
         """Returns the first `limit` images of the training classes, None for all."""
-        return self._images()[1].take(limit)
+        return self._side("train").take(limit)
 
     def attack(self, steps=None, step_size=None, eps=None, profile="run"):
         """Returns the `PGD` of the evaluation, from the image itself.
@@ -55,7 +63,6 @@ class FinishedRun(finished_run.FinishedRun):
             "training_seed": options.seed,
         }
 
-    def _images(self):
-        options = self.options
-        train_classes = options.train_classes
-        return class_disjoint.load(options.dataset, train_classes=train_classes, **self.reading)
+    def _side(self, side):
+        dataset, classes = self.options.dataset, self.train_classes
+        return class_disjoint.load_side(dataset, side, train_classes=classes, **self.reading)

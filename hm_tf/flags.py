@@ -5,16 +5,7 @@ Hyper-parameters have no default here. Their values stand in flags/hm/<dataset>.
 
 from absl import flags as absl_flags
 
-from hm_tf.names import (
-    ATTACK_MODES,
-    BN_MODES,
-    DEFENSES,
-    EVALUATION_PROFILES,
-    MODES,
-    ON_COLLAPSE,
-    SAMPLERS,
-    STRENGTHS,
-)
+from hm_tf.names import ATTACK_MODES, DEFENSES, EVALUATION_PROFILES, ON_COLLAPSE, STRENGTHS
 from robust_tf import recipe
 from robust_tf.flag_topics import (
     RECIPE,
@@ -26,6 +17,8 @@ from robust_tf.flag_topics import (
     define_run,
     define_schedule,
 )
+from robust_tf.miners.names import SAMPLING_MODES, SYMBOLS
+from robust_tf.models.names import BN_MODES
 
 
 def define_train(flag_values):
@@ -47,7 +40,7 @@ def define_train(flag_values):
 def define_evaluate(flag_values):
     """Defines the flags of `python -m hm_tf.evaluate`."""
     run = Topic("Run", flag_values)
-    run.string("workdir", None, "Folder of the finished run to evaluate. Required.")
+    run.path("workdir", None, "Folder of the finished run to evaluate. Required.")
     run.seed("Seed of the chosen items and of random starts.")
     run.string("data_dir", None, "Folder with the data. Default: that of the training.")
     run.count("limit_test", None, "Use the first n test images only, as queries and as gallery.")
@@ -66,12 +59,12 @@ def _define_data(topic):
     topic.string("data_dir", None, "Folder with the data. Default: TFDS's own, downloading.")
     define_reading(topic)
     topic.count("limit_test", None, "Use the first n test images only.")
-    topic.string("train_classes", None, "File with the training classes, one a line (folder).")
+    topic.path("train_classes", None, "File with the training classes, one a line (folder).")
 
 
 def _define_defense(topic):
     topic.choice("defense", "hm", DEFENSES, "Training method.")
-    topic.choice("source", None, SAMPLERS, "Sampler of the triplets (hm: of the source)." + RECIPE)
+    topic.choice("source", None, SYMBOLS, "Sampler of the triplets (hm: of the source)." + RECIPE)
     topic.string(
         "destination",
         None,
@@ -82,7 +75,9 @@ def _define_defense(topic):
     topic.number("ics_margin", 0.0, "Margin of the intra-class structure loss.")
     topic.number("margin", None, "Margin of the triplet loss, gamma." + RECIPE)
     topic.number("loss_bound", None, "u of the gradual destinations. Default: the margin.")
-    topic.choice("sampling", "fixed", MODES, "compat: with the fallbacks of the authors' code.")
+    topic.choice(
+        "sampling", "fixed", SAMPLING_MODES, "compat: with the fallbacks of the authors' code."
+    )
     topic.string(
         "model", None, "digits_embedding, c2f2, resnet10_16, resnet18 or resnet50." + RECIPE
     )
@@ -128,12 +123,12 @@ def _define_ranking_attacks(topic):
     topic.choice(
         "mode",
         "both",
-        ATTACK_MODES,
+        ("both", *ATTACK_MODES),
         "compat: as the authors' code, to compare with printed tables; fixed: as meant.",
     )
     topic.choice("strength", "protocol", STRENGTHS, "strong: protocol, and APGD with restarts.")
     topic.count("restarts", 3, "Random starts of --strength=strong.")
-    topic.string(
+    topic.path(
         "substitute", None, "Another run, on whose network images are made to be tried on this one."
     )
 
@@ -153,7 +148,7 @@ def _define_attacker(topic):
 def define_attack(flag_values):
     """Defines the flags of `python -m hm_tf.attack`."""
     images = Topic("Images", flag_values)
-    images.string("workdir", None, "Folder of the finished run to attack. Required.")
+    images.path("workdir", None, "Folder of the finished run to attack. Required.")
     images.string("query", None, "Image to search with, JPEG or PNG. Required.")
     images.string(
         "gallery", None, "Folder of images, or of one subfolder per class (ltm, gtm). Required."
@@ -165,14 +160,14 @@ def define_attack(flag_values):
 
     attacks = Topic("Attack", flag_values)
     attacks.string("attack", None, "ca+, ca-, qa+, qa-, tma, es, ltm, gtm or gtt. Required.")
-    attacks.choice("mode", "fixed", MODES, "compat: as the authors' code; fixed: as meant.")
+    attacks.choice("mode", "fixed", ATTACK_MODES, "compat: as the authors' code; fixed: as meant.")
     attacks.string("eps", None, "L-inf radius in [0, 1] pixels, also as 8/255. Default: the run's.")
     attacks.count("steps", None, "PGD steps. Default: those of the run's evaluation.")
     attacks.string("step_size", None, "In the unit of --eps. Default: that of the evaluation.")
     attacks.seed("Seed of the candidate that is drawn without --candidate.")
 
     output = Topic("Output", flag_values)
-    output.string("output_dir", None, "Default: RUN/attacks/<folder>_<query>_<attack>.")
+    output.path("output_dir", None, "Default: RUN/attacks/<folder>_<query>_<attack>.")
     output.count("top", 5, "Images of each ranking in the picture.")
     output.count("batch_size", 128, "Images embedded together.")
 
@@ -180,7 +175,7 @@ def define_attack(flag_values):
 def define_analyze(flag_values):
     """Defines the flags of `python -m hm_tf.analyze`."""
     run = Topic("Run", flag_values)
-    run.string("workdir", None, "Folder of the finished run to analyse. Required.")
+    run.path("workdir", None, "Folder of the finished run to analyse. Required.")
     run.string("data_dir", None, "Folder with the data. Default: that of the training.")
     run.seed("Seed of the batches and of the draws.")
     run.count("batches", 100, "Batches of training images; the paper has 1000.")
@@ -189,9 +184,9 @@ def define_analyze(flag_values):
 def define_report(flag_values):
     """Defines the flags of `python -m hm_tf.report`."""
     page = Topic("Report", flag_values)
-    page.numbers("workdir", [], "Run folders, separated by commas. Required.")
-    page.string("output", "report.html", "File of the page.")
-    page.string("figures_dir", None, "Folder for the figures as PNG too. Default: none.")
+    page.paths("workdir", [], "Run folders, separated by commas. Required.")
+    page.path("output", "report.html", "File of the page.")
+    page.path("figures_dir", None, "Folder for the figures as PNG too. Default: none.")
 
 
 def resolve_train(arguments):

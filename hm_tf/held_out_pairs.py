@@ -1,7 +1,5 @@
 """Few of the training images, so that each has another one of its class: held out, or watched."""
 
-import dataclasses
-
 import numpy as np
 
 from robust_tf.errors import UserError
@@ -21,7 +19,7 @@ def split_pairs(examples, count):
     rows = _pairs_first(examples.labels)[:count]
     kept = np.ones(len(examples), bool)
     kept[rows] = False
-    sides = [_rows(examples, np.flatnonzero(chosen)) for chosen in (kept, ~kept)]
+    sides = [examples.rows(chosen) for chosen in (kept, ~kept)]
     if min(len(np.unique(side.labels)) for side in sides) < 2:
         raise UserError(
             f"--held_out={count} of {len(examples):,} training images: both sides need two classes"
@@ -34,7 +32,7 @@ def watched_pairs(examples, count):
 
     None where they say nothing of retrieval: one class only, or no class twice.
     """
-    chosen = _rows(examples, np.sort(_pairs_first(examples.labels)[:count]))
+    chosen = examples.rows(np.sort(_pairs_first(examples.labels)[:count]))
     return chosen if 1 < len(np.unique(chosen.labels)) < len(chosen) else None
 
 
@@ -44,7 +42,3 @@ def _pairs_first(labels):
     counts = np.unique(labels, return_counts=True)[1]
     ranks = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
     return order[np.lexsort((labels[order], ranks // 2))]
-
-
-def _rows(examples, rows):
-    return dataclasses.replace(examples, images=examples.images[rows], labels=examples.labels[rows])

@@ -2,11 +2,13 @@
 
 import shlex
 
+from robust_tf import recipe
+
 # Defense -> the flags that make it, whatever the flags of the finished run are.
 _OTHERS = {
     "none": ("--defense=none", "--source=random"),
     "act": ("--defense=act", "--source=random"),
-    "hm": ("--defense=hm", "--source=softhard", "--destination=lga", "--ics=0.5"),
+    "hm": ("--defense=hm", "--source=softhard", "--destination=lga"),
 }
 SHOWN = 2
 
@@ -18,12 +20,20 @@ def next_trainings(options, folder):
         options: resolved flags of the finished run.
         folder: pathlib.Path of it.
     """
-    others = [flags for defense, flags in _OTHERS.items() if defense != options.defense]
-    lines = [_command(options, folder, flags) for flags in others[:SHOWN]]
+    others = {name: flags for name, flags in _OTHERS.items() if name != options.defense}
+    if "hm" in others:
+        others["hm"] += _ics(options.dataset)
+    lines = [_command(options, folder, flags) for flags in list(others.values())[:SHOWN]]
     if options.dataset == "digits":
         more = "python -m hm_tf.train --dataset=mnist"
         lines.append(f"{more}  # downloads 11.6 MB unless TFDS has it")
     return lines
+
+
+def _ics(dataset):
+    """The --ics of the recipe; in the flags of another defense it is 0."""
+    flags = recipe.combine([], lambda given: dataset, "hm")
+    return tuple(flag for flag in flags if flag.startswith("--ics="))
 
 
 def _command(options, folder, flags):

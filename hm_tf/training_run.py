@@ -55,6 +55,8 @@ class MetricTrainingRun(TrainingRun):
         config.check(self.options)
         config.check_typed(self.options)
         config.shards(self.options, self.strategy.num_replicas_in_sync)
+        if self.options.train_classes is not None:
+            self.train_classes = class_disjoint.read_classes(self.options.train_classes)
         if self.options.dataset in class_disjoint.DIVIDED:
             # These are at hand, and their sizes are known only after the division.
             self.info, *self._divided = self._read()
@@ -158,7 +160,5 @@ class MetricTrainingRun(TrainingRun):
         ) + "\n".join(f"      {line}" for line in next_trainings(self.options, folder))
 
     def _read(self):
-        options = self.options
-        return class_disjoint.load(
-            options.dataset, train_classes=options.train_classes, **self.reading
-        )
+        dataset, classes = self.options.dataset, self.train_classes
+        return class_disjoint.load(dataset, train_classes=classes, **self.reading)

@@ -50,10 +50,14 @@ def run(argv, *, define, body, about, family=None):
     except KeyboardInterrupt:
         return _say("interrupted; the same command goes on where it stopped", INTERRUPTED)
     except Exception as error:
-        if not _out_of_space(error):
+        if _out_of_space(error):
+            reason = str(error).splitlines()[0]
+            reason = f"nothing more can be written ({reason}); what was written before is kept"
+        elif isinstance(error, OSError) and error.filename is not None:
+            reason = f"{error.filename}: {error.strerror or error}"
+        else:
             raise
-        reason = str(error).splitlines()[0]
-        return _say(f"nothing more can be written ({reason}); what was written before is kept", 1)
+        return _say(reason, 1)
 
 
 def _one_line(message, category, *place, **line):

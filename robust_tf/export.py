@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robust_tf.errors import RunError, UserError
+from robust_tf.errors import RunError
+from robust_tf.output_place import require_folder
 
 TOLERANCE = 1e-5
 
@@ -49,11 +50,10 @@ def export_saved_model(network, export_dir, image_shape):
         The new folder: `export_dir`/1, or the next number after those that exist.
 
     Raises:
-        UserError: `export_dir` is a file.
+        UserError: `export_dir` cannot be a folder to write to.
     """
     export_dir = pathlib.Path(export_dir)
-    if export_dir.exists() and not export_dir.is_dir():
-        raise UserError(f"{export_dir} is a file; name a folder for the SavedModel")
+    require_folder("export_dir", export_dir)
     export_dir.mkdir(parents=True, exist_ok=True)
     taken = [int(path.name) for path in export_dir.iterdir() if path.name.isdecimal()]
     version = export_dir / str(max(taken, default=0) + 1)

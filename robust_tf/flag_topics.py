@@ -1,6 +1,7 @@
 """Flags under headings, and those that every command of this project shares."""
 
 import math
+import os
 
 from absl import flags
 
@@ -17,6 +18,20 @@ class _FiniteParser(flags.FloatParser):
         return not math.isfinite(val) or super().is_outside_bounds(val)
 
 
+class _PathParser(flags.ArgumentParser):
+    """Expands ~, which a shell leaves as it is in --name=~/folder."""
+
+    def parse(self, argument):
+        return os.path.expanduser(argument)
+
+
+class _PathsParser(flags.ListParser):
+    """Expands ~ in each of several paths."""
+
+    def parse(self, argument):
+        return list(map(os.path.expanduser, super().parse(argument)))
+
+
 class Topic:
     """Defines flags under one heading of --help.
 
@@ -30,6 +45,14 @@ class Topic:
 
     def string(self, name, default, about):
         flags.DEFINE_string(name, default, about, **self._where)
+
+    def path(self, name, default, about):
+        text = flags.ArgumentSerializer()
+        flags.DEFINE(_PathParser(), name, default, about, serializer=text, **self._where)
+
+    def paths(self, name, default, about):
+        text = flags.CsvListSerializer(",")
+        flags.DEFINE(_PathsParser(), name, default, about, serializer=text, **self._where)
 
     def choice(self, name, default, choices, about):
         flags.DEFINE_enum(name, default, list(choices), about, **self._where)
@@ -47,8 +70,9 @@ class Topic:
     def number(self, name, default, about, highest=None):
         flags.DEFINE(_FiniteParser(0.0, highest), name, default, about, **self._where)
 
-    def repeated(self, name, about):
-        flags.DEFINE_multi_string(name, [], about, **self._where)
+    def repeated_path(self, name, about):
+        text = flags.ArgumentSerializer()
+        flags.DEFINE_multi(_PathParser(), text, name, [], about, **self._where)
 
     def numbers(self, name, default, about):
         flags.DEFINE_list(name, default, about, **self._where)
@@ -56,7 +80,7 @@ class Topic:
 
 def define_run(topic, package, name):
     """Flags of a training run; `name` is the flag that names its default folder."""
-    topic.string("workdir", None, f"Run folder. Default: runs/{package}/<dataset>/{name}/seed<k>.")
+    topic.path("workdir", None, f"Run folder. Default: runs/{package}/<dataset>/{name}/seed<k>.")
     topic.seed("Seed of weights, batches, attack starts and selections.")
     topic.count("train_steps", None, "Updates in all; a run may be continued with more." + RECIPE)
     topic.count("checkpoint_every", None, "Updates between checkpoints and log lines." + RECIPE)
@@ -65,9 +89,10 @@ def define_run(topic, package, name):
 def define_reading(topic):
     """Flags of how the images of a training run are read."""
     topic.count("limit_train", None, "Use the first n training images only.")
-    topic.count("image_size", None, "Side in pixels that --dataset=folder resizes to." + RECIPE)
+    of_files = "folder, cub200, cars196, sop"
+    topic.count("image_size", None, f"Side in pixels of what a network sees ({of_files})." + RECIPE)
     topic.choice(
-        "on_bad_image", None, ("fail", "skip"), "Undecodable files of --dataset=folder." + RECIPE
+        "on_bad_image", None, ("fail", "skip"), f"Undecodable files ({of_files})." + RECIPE
     )
 
 
@@ -96,11 +121,9 @@ def define_network(topic):
 def define_export(flag_values):
     """All flags of an export command."""
     run = Topic("Run", flag_values)
-    run.string("workdir", None, "Folder of the finished run to export. Required.")
+    run.path("workdir", None, "Folder of the finished run to export. Required.")
     run.string("data_dir", None, "Folder of a --dataset=folder run. Default: of the training.")
-    run.string(
-        "export_dir", None, "Where the SavedModel goes, as <export_dir>/1, /2, ... Required."
-    )
+    run.path("export_dir", None, "Where the SavedModel goes, as <export_dir>/1, /2, ... Required.")
 
 
 def define_devices(topic):

@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = [
     ["robust_tf/threat_model.py", "robust_tf/distances.py", "robust_tf/randomness.py"]
-    + ["robust_tf/errors.py", "robust_tf/__init__.py"],
+    + ["robust_tf/errors.py", "robust_tf/output_place.py", "robust_tf/__init__.py"],
     ["robust_tf/attacks", "robust_tf/losses", "robust_tf/miners"],
     ["robust_tf/data", "robust_tf/models"],
     ["robust_tf/training", "robust_tf/evaluation", "robust_tf/reports", "robust_tf/export.py"]

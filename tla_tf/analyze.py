@@ -8,10 +8,12 @@ Several runs become panels side by side. Numbers are appended to every RUN/resul
 with what they plot as JSON, go to --output_dir.
 """
 
+import pathlib
 import sys
 
 from robust_tf import command_line
 from robust_tf.errors import UserError
+from robust_tf.output_place import require_folder
 from tla_tf import flags
 from tla_tf.names import OUTPUTS
 
@@ -31,6 +33,7 @@ def analyze(options):
     from tla_tf.comparable_runs import comparable_runs
 
     finished = comparable_runs(options.workdir, options.data_dir)
+    _check_places(finished, options)
     outputs, preset = list(dict.fromkeys(options.outputs)), _preset(finished, options)
     test, train = _images(finished[0], options)
     left_out = _lacking(finished[0].info, train, outputs)
@@ -47,15 +50,14 @@ def analyze(options):
 
 
 def _make(output, runs, options):
-    """Makes one output; its numbers are kept only when its figure is."""
+    """Makes one output; its numbers are kept before its figure is written, which may fail."""
     from robust_tf.reports.measurement_table import measurement_table
 
     made = _functions(options)[output](runs)
-    path = made and _save(output, *made, options)
     kept = [result for run in runs for result in run.keep()]
-    print(f"\n{output}\n{measurement_table(kept)}")
-    if path:
-        print(f"figure: {path}")
+    print(f"\n{output}\n{measurement_table(kept)}", flush=True)
+    if made:
+        print(f"figure: {_save(output, *made, options)}")
 
 
 def _report(left_out, asked, runs):
@@ -76,6 +78,12 @@ def _check_names(options):
             f"--outputs: {'unknown ' + ', '.join(unknown) if unknown else 'nothing was named'}; "
             f"allowed: {', '.join(OUTPUTS)}"
         )
+
+
+def _check_places(runs, options):
+    for run in runs:
+        require_folder("workdir", run.folder.path)
+    require_folder("output_dir", _figures(options))
 
 
 def _images(run, options):
@@ -145,15 +153,17 @@ def _functions(options):
 def _save(output, figure, plotted, options):
     """Writes the figure and, beside it, what it plots; returns the figure's path."""
     import json
-    import pathlib
 
     from robust_tf.reports.panels import save_figure
 
-    folder = pathlib.Path(options.output_dir or pathlib.Path(options.workdir[0]) / "figures")
-    path = folder / f"{output}.{options.format}"
+    path = _figures(options) / f"{output}.{options.format}"
     save_figure(figure, path)
     path.with_suffix(".json").write_text(json.dumps(plotted) + "\n")
     return path
+
+
+def _figures(options):
+    return pathlib.Path(options.output_dir or pathlib.Path(options.workdir[0]) / "figures")
 
 
 if __name__ == "__main__":

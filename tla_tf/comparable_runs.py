@@ -4,6 +4,7 @@ import collections
 
 import numpy as np
 
+from robust_tf.data.image_identity import in_words
 from robust_tf.errors import UserError
 from tla_tf.finished_run import FinishedRun
 
@@ -19,12 +20,25 @@ def comparable_runs(workdirs, data_dir=None):
     runs = [FinishedRun(workdir, data_dir) for workdir in workdirs]
     first = runs[0]
     for run in runs[1:]:
-        if (run.info.name, run.info.class_names) != (first.info.name, first.info.class_names):
-            raise UserError(
-                f"runs of different data cannot be compared: {first.folder.path} is of "
-                f"{first.info.name}, {run.folder.path} of {run.info.name}; analyse them apart"
-            )
+        for (fact, words), (other, others) in zip(_data(first), _data(run), strict=True):
+            if fact != other:
+                raise UserError(
+                    f"runs of different data cannot be compared: {first.folder.path} is of {words}, "
+                    f"{run.folder.path} of {others}; analyse them apart"
+                )
     return runs
+
+
+def _data(run):
+    """What runs side by side have in common: [(fact, in words)]."""
+    name, classes, shape = run.info.name, run.info.class_names, run.info.image_shape
+    images = run.folder.read_images() or run.info.identity
+    return [
+        (name, name),
+        (classes, f"{len(classes)} classes, {', '.join(classes[:5])} ..."),
+        (shape, f"images of {' x '.join(map(str, shape))}"),
+        (images, images and in_words(images)),
+    ]
 
 
 def common_eps(runs):

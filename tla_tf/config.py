@@ -1,15 +1,19 @@
 """From flags to objects: the only place that knows both."""
 
+import math
+
 import keras
 
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
-from robust_tf.training.flag_values import magnitude, schedule, threat_model
+from robust_tf.threat_model import format_magnitude
+from robust_tf.training.flag_values import change, magnitude, schedule, threat_model
 from robust_tf.training.momentum_sgd import MomentumSGD
 from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
 from tla_tf.defenses.adversarial_training import AdversarialTraining
 from tla_tf.defenses.triplet_adversarial import TripletAdversarial
 from tla_tf.defenses.undefended import Undefended
+from tla_tf.method_flags import UNREAD
 from tla_tf.negatives import NegativeSelection
 
 # What the variants of TLA fix: name -> (negative, anchor). None leaves it to the flag.
@@ -18,11 +22,72 @@ TLA_VARIANTS = {"tla": (None, None), "tla_rn": ("random", None), "tla_sa": (None
 
 def inner_attack(options):
     """Returns the `PGD` of the inner maximisation (TLA, section 3)."""
-    size = options.attack_step_size
-    size = None if size is None else magnitude("attack_step_size", size)
-    return PGD(
-        threat_model(options.eps, options.norm), options.attack_steps, size, random_start=True
-    )
+    size, ball = options.attack_step_size, threat_model(options.eps, options.norm)
+    if size is not None:
+        size = (change if ball.norm == "linf" else magnitude)("attack_step_size", size)
+    return PGD(ball, options.attack_steps, size, random_start=True)
+
+
+def drop_step_size(options):
+    """Leaves the step size to its default where that of the recipe does not fit what was typed.
+
+    It is of the recipe's norm, eps and steps: of others it may reach next to nothing.
+
+    Args:
+        options: as of `check_typed`; changed in place.
+    """
+    recipe = (options.eps, options.attack_steps, options.attack_step_size)
+    if None in recipe or _typed(options, "attack_step_size"):
+        return
+    typed = {name for name in ("eps", "norm", "attack_steps") if _typed(options, name)}
+    if "norm" in typed or (typed and not _reaches(inner_attack(options))):
+        options["attack_step_size"].value = None
+
+
+def check_typed(options):
+    """Raises the UserError of a flag that was typed and that the training does not read.
+
+    Args:
+        options: absl `FlagValues`; what comes from a recipe or flagfile counts as their default, as
+            `robust_tf.command_line.run` marks it.
+    """
+    typed = [name for name in options if _typed(options, name)]
+    for name in typed:
+        if name in UNREAD[options.method]:
+            raise UserError(f"--{name} does nothing with --method={options.method}; leave it out")
+    if "pool_mul" in typed and options.pool == "batch":
+        raise UserError("--pool_mul does nothing with --pool=batch; add --pool=separate")
+    if "neg_keep" in typed and options.negative != "masked":
+        raise UserError("--neg_keep does nothing without --negative=masked; add it")
+
+
+def check_replicas(options, replicas):
+    """Raises UserError where batch norm would be synchronised within the loop of the attack."""
+    if options.attack_bn_mode == "training" and replicas > 1:
+        raise UserError(
+            f"--attack_bn_mode=training cannot be synchronised over {replicas} replicas; add "
+            "--strategy=one_device"
+        )
+
+
+def notes(options):
+    """Returns lines for the plan: what the flags do that one may not expect."""
+    if options.method == "um" or _reaches(attack := inner_attack(options)):
+        return []
+    return [
+        f"--attack_steps={attack.steps} of {format_magnitude(attack.step_size)} do not reach "
+        f"--eps={options.eps}: the inner attack stays near its random start"
+    ]
+
+
+def _typed(options, name):
+    return not options[name].using_default_value
+
+
+def _reaches(attack):
+    """Whether the steps together are as long as the radius."""
+    reach = attack.steps * attack.step_size
+    return reach > attack.threat_model.eps or math.isclose(reach, attack.threat_model.eps)
 
 
 def optimizer(options):
@@ -37,7 +102,9 @@ def streams(options):
     """Returns the image streams that the method needs beside the anchors."""
     if options.method not in TLA_VARIANTS or options.pool == "batch":
         return ()
-    return ("pool",) if options.positive == "own" else ("positive", "pool")
+    _, anchor = _variant(options)
+    alone = anchor == "clean" or options.positive == "own"
+    return ("pool",) if alone else ("positive", "pool")
 
 
 def defense(options, network):
@@ -84,7 +151,7 @@ def _triplet_adversarial(options, network, common):
         pool=options.pool,
         anchor=anchor,
         own_margin_mul=options.own_margin_mul,
-        own_noise=magnitude("own_noise", options.own_noise),
+        own_noise=change("own_noise", options.own_noise),
         match_l2=options.match_l2,
         norm_form=options.norm_form,
         concat_forward=options.concat_forward,
@@ -111,8 +178,10 @@ def check(options):
     """Raises the UserErrors of flags that building objects would raise later, before any data."""
     if options.select == "best" and not options.held_out:
         raise UserError("--select=best needs images to select by: --held_out=N, e.g. 1000")
+    if options.label_smoothing == 1:
+        raise UserError("--label_smoothing=1 leaves nothing of the label; allowed is less")
     inner_attack(options)
     optimizer(options)
     if options.method in TLA_VARIANTS:
         _variant(options)
-        magnitude("own_noise", options.own_noise)
+        change("own_noise", options.own_noise)

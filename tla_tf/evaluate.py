@@ -4,7 +4,7 @@ Every number comes with n, its attack's steps, step size and restarts, and a 95%
 line, the worst case, counts the images that withstand everything. The records are appended to
 RUN/results.jsonl. What each image did is kept in RUN/evaluation: the same command goes on
 where a crash stopped it. --saved_model=DIR evaluates a SavedModel instead; its records go to
-DIR.evaluation.
+DIR.evaluation; images of --dataset=folder are resized to the side that it takes.
 """
 
 import sys

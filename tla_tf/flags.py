@@ -35,14 +35,15 @@ def define_train(flag_values):
     """Defines the flags of `python -m tla_tf.train`."""
     run = Topic("Run", flag_values)
     define_run(run, "tla_tf", "<method>")
-    run.string("init_from", None, "Run folder whose weights to start from (fine-tuning).")
+    run.path("init_from", None, "Run folder whose weights to start from (fine-tuning).")
 
     data = Topic("Data", flag_values)
     data.string(
         "dataset",
         "digits",
         f"{', '.join(DATASETS)}. There is a recipe for digits, mnist, cifar10, tiny_imagenet and "
-        "folder; the others need its flags.",
+        "folder; fashion_mnist needs its flags; the others are for hm_tf, which tests on classes "
+        "that it does not train on.",
     )
     _define_data(data)
     define_reading(data)
@@ -76,10 +77,10 @@ def define_train(flag_values):
 def define_evaluate(flag_values):
     """Defines the flags of `python -m tla_tf.evaluate`."""
     run = Topic("Run", flag_values)
-    run.string("workdir", None, "Folder of the finished run to evaluate.")
+    run.path("workdir", None, "Folder of the finished run to evaluate.")
     run.seed("Seed of the attacks' random starts.")
     saved = Topic("SavedModel instead of a run", flag_values)
-    saved.string(
+    saved.path(
         "saved_model",
         None,
         "Folder of a SavedModel, or an export_dir (its newest): images in [0, 1] to logits.",
@@ -96,7 +97,7 @@ def define_evaluate(flag_values):
         "restarts (20pgd20); apgd-ce, apgd-dlr, apgd-t, fab-t, square; the groups standard "
         "(AutoAttack: only what withstood the members before is attacked), table1, cleverhans.",
     )
-    attack.repeated(
+    attack.repeated_path(
         "substitute",
         "Run folder to transfer black-box images from, repeatable: adds the attack transfer (PGD "
         "of table 1's last column), or transfer-NAME where --attacks names it.",
@@ -173,7 +174,12 @@ def _define_triplet(topic):
 
 def _define_pairing(topic):
     topic.number("alp_weight", 0.5, "Weight of the pairing term.")
-    topic.number("alp_clean_weight", 0.5, "Weight of the clean cross entropy; 0: AT + pairing.")
+    topic.number(
+        "alp_clean_weight",
+        0.5,
+        "Weight of the clean cross entropy, the rest is of the attacked one; 0: AT + pairing.",
+        1.0,
+    )
     topic.choice("alp_layer", "logits", ("logits", "x4"), "What is paired.")
     topic.choice("alp_reduce", "sum", ("sum", "mean"), "Over the coordinates.")
 
@@ -192,11 +198,11 @@ def _define_optimisation(topic):
 def define_analyze(flag_values):
     """Defines the flags of `python -m tla_tf.analyze`."""
     run = Topic("Runs", flag_values)
-    run.numbers("workdir", [], "Folders of finished runs of one data set. Required.")
+    run.paths("workdir", [], "Folders of finished runs of one data set. Required.")
     run.seed("Seed of the attack's random starts, of samples and of t-SNE.")
     output = Topic("Outputs", flag_values)
     output.numbers("outputs", list(OUTPUTS), "Comma-separated.")
-    output.string("output_dir", None, "Folder of the figures. Default: <first run>/figures.")
+    output.path("output_dir", None, "Folder of the figures. Default: <first run>/figures.")
     output.choice("format", "png", IMAGE_FORMATS, "Of the figures.")
     output.choice(
         "covariance",
@@ -229,16 +235,16 @@ def define_analyze(flag_values):
 def define_compare(flag_values):
     """Defines the flags of `python -m tla_tf.compare`."""
     runs = Topic("Runs", flag_values)
-    runs.numbers("runs", ["runs"], "Folders to search for runs, or .jsonl files of their records.")
+    runs.paths("runs", ["runs"], "Folders to search for runs, or .jsonl files of their records.")
 
 
 def define_report(flag_values):
     """Defines the flags of `python -m tla_tf.report`."""
     run = Topic("Runs", flag_values)
-    run.numbers("workdir", [], "Folders of evaluated runs of one data set. Required.")
+    run.paths("workdir", [], "Folders of evaluated runs of one data set. Required.")
     run.string("data_dir", None, "Where the data are. Default: of the training.")
     page = Topic("Page", flag_values)
-    page.string("output", "report.html", "File of the page.")
+    page.path("output", "report.html", "File of the page.")
 
 
 def resolve_train(arguments):

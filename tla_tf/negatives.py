@@ -32,8 +32,7 @@ def masked_negative(scores, other_class, kept, mask="neg_inf"):
 
 def keep_mask(noise, keep, own_slot):
     """Bernoulli(keep) by uniform `noise` [rows, columns]; column `own_slot` [rows] always stays."""
-    own = tf.range(tf.shape(noise)[1])[None, :] == own_slot[:, None]
-    return (noise < keep) | own
+    return (noise < keep) | _own(noise, own_slot)
 
 
 class NegativeSelection:
@@ -45,8 +44,8 @@ class NegativeSelection:
         similarity: "abs" is the paper's angular distance; "signed" the cosine of the authors' code.
         mask: see `nearest_negative`.
         keep: share of candidates that "masked" keeps per anchor.
-        class_check: False lets "random" take the candidate of the anchor's own slot whatever its
-            class, as the authors do.
+        class_check: False lets "random" take a candidate of any class, as the authors do, but not
+            that of the anchor's own slot: in a batch this is the anchor itself.
     """
 
     def __init__(
@@ -77,9 +76,8 @@ class NegativeSelection:
         """
         other_class = labels[:, None] != candidate_labels[None, :]
         if self.selection == "random":
-            if not self.class_check:
-                return own_slot, tf.ones_like(own_slot, tf.bool)
-            return uniform_choice(other_class, noise)
+            allowed = other_class if self.class_check else ~_own(noise, own_slot)
+            return uniform_choice(allowed, noise)
         scores = cosine_matrix(keys, candidates)
         if self.similarity == "abs":
             scores = tf.abs(scores)
@@ -87,3 +85,8 @@ class NegativeSelection:
             return nearest_negative(scores, other_class, self.mask)
         kept = keep_mask(noise, self.keep, own_slot)
         return masked_negative(scores, other_class, kept, self.mask)
+
+
+def _own(noise, own_slot):
+    """bool as `noise` [rows, columns], true in the column of each row's own slot."""
+    return tf.range(tf.shape(noise)[1])[None, :] == own_slot[:, None]

@@ -9,6 +9,7 @@ import sys
 
 from robust_tf import command_line
 from robust_tf.errors import UserError
+from robust_tf.output_place import require_file
 from tla_tf import flags
 
 
@@ -21,6 +22,7 @@ def report(options):
     """Writes the page."""
     if not options.workdir:
         raise UserError("--workdir=RUN[,RUN2,...] is required: folders of evaluated runs")
+    require_file("output", options.output)
     from robust_tf.reports.page import Page
     from tla_tf import published_rows
     from tla_tf.reporting import comparison

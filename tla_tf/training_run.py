@@ -14,6 +14,7 @@ from tla_tf import config
 from tla_tf.evaluation.attack_columns import ENSEMBLE, attack_columns
 from tla_tf.evaluation.classifier_evaluation import evaluation_of
 from tla_tf.finished_run import FinishedRun
+from tla_tf.held_out_images import split_held_out
 
 # What a finished training proposes.
 NEXT_ATTACKS = ("pgd20", "20pgd20", "cw30", "mim40")
@@ -35,10 +36,21 @@ class ClassifierTrainingRun(TrainingRun):
     )
 
     def __init__(self, options):
+        config.drop_step_size(options)
         super().__init__(options, options.method)
+
+    def check_data(self):
+        if self.info.class_disjoint:
+            name = self.options.dataset
+            raise UserError(
+                f"--dataset={name}: its test images are of other classes than those of training; "
+                f"python -m hm_tf.train --dataset={name} learns embeddings"
+            )
 
     def check_method(self):
         options = self.options
+        config.check_typed(options)
+        config.check_replicas(options, self.strategy.num_replicas_in_sync)
         self.threat_model = config.threat_model(options.eps, options.norm)
         config.check(options)
         self.columns = attack_columns(options.eval_attacks, self.threat_model, options.dataset)
@@ -57,7 +69,8 @@ class ClassifierTrainingRun(TrainingRun):
         return config.optimizer(self.options)
 
     def plan(self):
-        return "\n".join(filter(None, [super().plan(), self._origin()]))
+        lines = [super().plan(), self._origin(), *config.notes(self.options)]
+        return "\n".join(filter(None, lines))
 
     def title(self):
         return f"{self.options.method}, {self.threat_model},"
@@ -85,22 +98,22 @@ class ClassifierTrainingRun(TrainingRun):
     def training_images(self):
         """Returns (training examples, held-out examples or None).
 
-        Held out is the official validation split where there is one, otherwise the last training
-        images.
+        Held out are images of the official validation split where there is one, otherwise training
+        images of every class in proportion.
         """
         options = self.options
         if not options.held_out:
             return self.load("train", options.limit_train), None
         if "validation" in self.info.splits:
             held_out = self.load("validation", options.held_out)
+            if len(held_out) < options.held_out:
+                raise UserError(
+                    f"--held_out={options.held_out}: the validation split of {options.dataset} has "
+                    f"only {len(held_out):,} images"
+                )
             return self.load("train", options.limit_train), held_out
-        everything = self.load("train", None)
-        kept = len(everything) - options.held_out
-        if kept < 1:
-            raise UserError(
-                f"--held_out={options.held_out}: there are only {len(everything):,} training images"
-            )
-        return everything.take(kept).take(options.limit_train), everything.drop(kept)
+        train, held_out = split_held_out(self.load("train", None), options.held_out)
+        return train.take(options.limit_train), held_out
 
     def monitors(self, held_out):
         if held_out is None:

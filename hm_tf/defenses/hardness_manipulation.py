@@ -8,7 +8,8 @@ from hm_tf.destinations import loss_level
 from hm_tf.hardness import hardness
 from hm_tf.intra_class_structure import intra_class_structure
 from hm_tf.objectives import HardnessObjective
-from robust_tf.miners.triplet_sampler import SYMBOLS, TripletSampler
+from robust_tf.miners.names import SYMBOLS
+from robust_tf.miners.triplet_sampler import TripletSampler
 from robust_tf.training.replicas import current_shard, gather
 
 # The loss before the first update (the authors' code): every gradual destination starts at its end.

@@ -61,7 +61,7 @@ def _check_unseen(workdir, other, run):
 
 
 def _training_classes(run):
-    return set(class_disjoint.training_classes(run.info, run.options.train_classes))
+    return set(class_disjoint.training_classes(run.info, run.train_classes))
 
 
 def load_substitute(run, examples, precision, **settings):

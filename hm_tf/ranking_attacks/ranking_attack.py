@@ -1,8 +1,7 @@
 """What the nine ranking attacks have in common."""
 
+from hm_tf.names import ATTACK_MODES
 from robust_tf.attacks.objectives import Objective
-
-MODES = ("compat", "fixed")
 
 
 class RankingAttack:
@@ -31,8 +30,8 @@ class RankingAttack:
     measures_early = False
 
     def __init__(self, mode="compat"):
-        if mode not in MODES:
-            raise ValueError(f"unknown mode {mode!r}; choose from {', '.join(MODES)}")
+        if mode not in ATTACK_MODES:
+            raise ValueError(f"unknown mode {mode!r}; choose from {', '.join(ATTACK_MODES)}")
         self.mode = mode
 
     def __repr__(self):

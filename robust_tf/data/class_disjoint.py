@@ -23,27 +23,43 @@ def load(name, data_dir=None, train_classes=None, **reading):
     Args:
         name: a data set of `registry.names()`.
         data_dir: folder with the data.
-        train_classes: path of a file with one class name per line, for `DIVIDED` sets.
+        train_classes: names of the classes that train, for `DIVIDED` sets; see `read_classes`.
         **reading: see `registry.get`.
 
     Raises:
         UserError: fewer than two classes on a side, or class names that the data do not have.
     """
     info = registry.get(name, data_dir, **reading)
-    parts = [registry.load(name, split, data_dir, **reading) for split in ("train", "test")]
+    if name in DIVIDED:
+        train, test = _divided(info, train_classes, data_dir, **reading)
+        splits = {"train": len(train), "test": len(test)}
+        return dataclasses.replace(info, splits=splits, class_disjoint=True), train, test
+    if train_classes is not None:
+        raise UserError(f"--train_classes is for {' and '.join(DIVIDED)}; {name} has its split")
+    train, test = (_as_is(info, side, data_dir, **reading) for side in ("train", "test"))
+    if "validation" in info.splits:
+        info = dataclasses.replace(info, splits={"train": len(train), "test": len(test)})
+    return info, train, test
+
+
+def load_side(name, side, data_dir=None, train_classes=None, **reading):
+    """Returns the Examples of "train" or "test" as of `load`, reading no more than they need.
+
+    Other arguments and errors as of `load`.
+    """
+    info = registry.get(name, data_dir, **reading)
     if name not in DIVIDED:
-        if train_classes is not None:
-            raise UserError(f"--train_classes is for {' and '.join(DIVIDED)}; {name} has its split")
-        if "validation" not in info.splits:
-            return info, *parts
-        held_out = registry.load(name, "validation", data_dir, **reading)
-        train = join(held_out, parts[0])
-        splits = {"train": len(train), "test": len(parts[1])}
-        return dataclasses.replace(info, splits=splits), train, parts[1]
-    labels = [info.class_names.index(name) for name in training_classes(info, train_classes)]
-    train, test = divide(join(*parts), labels)
-    splits = {"train": len(train), "test": len(test)}
-    return dataclasses.replace(info, splits=splits, class_disjoint=True), train, test
+        return _as_is(info, side, data_dir, **reading)
+    train, test = _divided(info, train_classes, data_dir, **reading)
+    return train if side == "train" else test
+
+
+def read_classes(path):
+    """Returns the class names in a file with one per line; UserError where there is no file."""
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"--train_classes={path} is not a file with one class name per line")
+    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
 
 
 def join(first, second):
@@ -56,10 +72,7 @@ def join(first, second):
 def divide(examples, training_labels):
     """Returns (examples with one of the labels, all others)."""
     trains = np.isin(examples.labels, list(training_labels))
-    return tuple(
-        dataclasses.replace(examples, images=examples.images[rows], labels=examples.labels[rows])
-        for rows in (trains, ~trains)
-    )
+    return examples.rows(trains), examples.rows(~trains)
 
 
 def warn_of_single_images(examples):
@@ -81,13 +94,7 @@ def require_two_classes(examples):
 def training_classes(info, train_classes=None):
     """Returns the names of the classes that train, of a set of `DIVIDED`; see `load`."""
     names = info.class_names
-    if train_classes is None:
-        chosen = names[: len(names) // 2]
-    else:
-        path = pathlib.Path(train_classes)
-        if not path.is_file():
-            raise UserError(f"--train_classes={path} is not a file with one class name per line")
-        chosen = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    chosen = names[: len(names) // 2] if train_classes is None else train_classes
     if unknown := sorted(set(chosen) - set(names)):
         raise UserError(f"--train_classes: the data have no class {', '.join(unknown[:5])}")
     if not 2 <= len(set(chosen)) <= len(names) - 2:
@@ -96,3 +103,18 @@ def training_classes(info, train_classes=None):
             "least two to train and two to test"
         )
     return chosen
+
+
+def _divided(info, train_classes, data_dir, **reading):
+    """Both sides of a set of `DIVIDED`."""
+    labels = [info.class_names.index(name) for name in training_classes(info, train_classes)]
+    parts = [registry.load(info.name, split, data_dir, **reading) for split in ("train", "test")]
+    return divide(join(*parts), labels)
+
+
+def _as_is(info, side, data_dir, **reading):
+    """One side of another set; images held out by others train."""
+    found = registry.load(info.name, side, data_dir, **reading)
+    if side == "test" or "validation" not in info.splits:
+        return found
+    return join(registry.load(info.name, "validation", data_dir, **reading), found)

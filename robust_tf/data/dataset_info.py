@@ -41,6 +41,11 @@ class DatasetInfo:
         """The number of classes."""
         return len(self.class_names)
 
+    @property
+    def identity(self):
+        """dict that tells these images from others of the same name; None where the name does."""
+        return None
+
     def warn_if_reduced(self, split, count, more=""):
         """Logs one line if a copy on disk has another number of images than the official one.
 

@@ -47,11 +47,8 @@ class Examples:
 
     def take(self, count):
         """Returns the first `count` examples."""
-        return self._rows(slice(count))
+        return self.rows(slice(count))
 
-    def drop(self, count):
-        """Returns all but the first `count` examples."""
-        return self._rows(slice(count, None))
-
-    def _rows(self, rows):
+    def rows(self, rows):
+        """Returns the examples of a slice, of a bool array [n] or of indices."""
         return dataclasses.replace(self, images=self.images[rows], labels=self.labels[rows])

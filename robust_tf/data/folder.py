@@ -12,6 +12,7 @@ from robust_tf.data.augment import Augment
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.examples import Examples, keeps_encoded
 from robust_tf.data.image_files import in_threads, pixels_or_none, report_bad, resize
+from robust_tf.data.image_identity import image_identity
 from robust_tf.errors import UserError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -32,6 +33,11 @@ class FolderInfo(DatasetInfo):
 
     files: dict = dataclasses.field(default_factory=dict)
     empty: tuple = ()
+
+    @property
+    def identity(self):
+        """See `image_identity`."""
+        return image_identity(self.files, self.source)
 
 
 def scan(data_dir, image_size, on_bad_image):
@@ -89,7 +95,8 @@ def read(info, split, data_dir, limit):
     if info.empty and split == "train":
         logging.warning("no training images of %s: left out", ", ".join(info.empty))
     rows = info.files[split][:limit]
-    encoded = keeps_encoded(len(rows), info.image_shape)
+    # Not by `rows`: metric learning joins both splits.
+    encoded = keeps_encoded(sum(info.splits.values()), info.image_shape)
 
     def load(row):
         pixels = pixels_or_none(row[0].read_bytes(), info.image_shape[-1])

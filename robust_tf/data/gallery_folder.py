@@ -67,7 +67,8 @@ def scan(folder):
 def read(gallery, info, on_bad_image="fail"):
     """Returns (`GalleryFolder` of the images that can be decoded, their `Examples`).
 
-    The files stay encoded in memory; photos are resized as the training did it.
+    The files stay encoded in memory; photos are resized as the training did it, but for those of
+    the size of the network's input, which are taken as they are.
 
     Args:
         gallery: `GalleryFolder`.
@@ -90,7 +91,8 @@ def read(gallery, info, on_bad_image="fail"):
         )
     labels = None if gallery.labels is None else gallery.labels[kept]
     left = GalleryFolder([gallery.paths[row] for row in kept], labels, gallery.class_names)
-    return left, _examples([files[row] for row in kept], info, labels)
+    files = [_fitted(files[row], sides[row], info) for row in kept]
+    return left, _examples(files, info, labels)
 
 
 def read_single(path, info, flag):
@@ -159,6 +161,17 @@ def _target(info):
     if isinstance(info.augment, ResizedCrop):
         return (info.augment.resized,) * 2
     return tuple(info.image_shape[:2])
+
+
+def _fitted(data, sides, info):
+    """A file that the window cut out of it, if any, shows whole where it has the window's size."""
+    target, wanted = _target(info), tuple(info.image_shape[:2])
+    if sides != wanted or target == wanted:
+        return data
+    top, left = ((outer - inner) // 2 for outer, inner in zip(target, wanted))
+    with tf.device("cpu"):
+        pixels = tf.io.decode_image(data, info.image_shape[-1], expand_animations=False)
+        return tf.io.encode_png(tf.image.pad_to_bounding_box(pixels, top, left, *target)).numpy()
 
 
 def _examples(files, info, labels):

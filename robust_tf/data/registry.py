@@ -1,4 +1,5 @@
-"""The data sets by name. A new one is a file with its facts and reader, and a line here."""
+"""The data sets by name. A new one is a file with its facts and reader, a line here and its name
+in names.py."""
 
 import pathlib
 from collections.abc import Callable
@@ -54,6 +55,8 @@ _ENTRIES = {
 
 # Names of the arguments that say where and how a data set is read.
 READING = ("data_dir", "image_size", "on_bad_image")
+# Those of them that only sets of image files obey, see `reads_files`.
+OF_FILES = ("image_size", "on_bad_image")
 
 
 def names():
@@ -79,6 +82,11 @@ def get(name, data_dir=None, *, image_size=None, on_bad_image=None):
     if data_dir is not None and not pathlib.Path(data_dir).expanduser().exists():
         raise UserError(f"--data_dir={data_dir} is not a folder: it does not exist.")
     return info(data_dir, image_size, on_bad_image or "fail") if callable(info) else info
+
+
+def reads_files(name):
+    """Whether a data set is one of image files of any size, resized, and perhaps undecodable."""
+    return callable(_entry(name).info)
 
 
 def load(name, split, data_dir=None, limit=None, **reading):

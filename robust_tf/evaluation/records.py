@@ -23,7 +23,8 @@ class Result:
     Attributes:
         dataset, split, n: what was measured on, and how many images of it.
         method, model, training_seed: how the network was trained, its name, the seed of the run.
-        attack, attack_settings: name, and steps, step_size, restarts, ...; "clean", {}.
+        attack, attack_settings: name, and steps, step_size, restarts, ...; "clean", {}; also
+            `reference_settings` where `value` depends on training images.
         threat_model: eps, norm, lower, upper in the unit of images in [0, 1]; {} for "clean".
         metric, value: e.g. "accuracy", in [0, 1].
         correct: number of images that `value` counts, None where it counts none.

@@ -14,9 +14,8 @@ class SavedClassifier:
     """What evaluation needs of a network, around one signature of a SavedModel.
 
     Args:
-        path: folder of the SavedModel.
+        signature: `SavedSignature`.
         info: `DatasetInfo` of the images to show it.
-        endpoint: name of the signature; it takes one input, images float32 [n, h, w, c] in [0, 1].
         output: name of its output, logits [n, classes].
 
     Attributes:
@@ -25,23 +24,21 @@ class SavedClassifier:
         differentiable: whether the logits have a gradient with respect to the images.
 
     Raises:
-        UserError: no SavedModel, no such endpoint or output, other images or classes.
+        UserError: no such output, other images or classes.
     """
 
-    def __init__(self, path, info, *, endpoint="serving_default", output="logits"):
+    def __init__(self, signature, info, *, output="logits"):
+        path, endpoint = signature.path, signature.endpoint
         self.name = pathlib.Path(path).name
-        self._path = path
-        self._loaded = _load(path)  # the signature does not keep its variables alive
-        self._signature = self._find(endpoint)
-        self._output = output
-        (self._input, spec), *others = self._signature.structured_input_signature[1].items()
-        if others or not spec.shape.is_compatible_with([None, *info.image_shape]):
+        self._signature, self._output = signature, output
+        if not signature.shape.is_compatible_with([None, *info.image_shape]):
             shape = "x".join(map(str, info.image_shape))
-            raise UserError(f"{path}: {endpoint} takes {spec.shape}, the images are {shape}")
-        if spec.dtype != tf.float32:
-            raise UserError(f"{path}: {endpoint} takes {spec.dtype.name}, not float32 in [0, 1]")
-        self._require(output, self._signature.structured_outputs)
-        self.batch_size = spec.shape[0]
+            raise UserError(f"{path}: {endpoint} takes {signature.shape}, the images are {shape}")
+        if output not in signature.outputs:
+            raise UserError(
+                f"{path} has no output {output!r}; it has {', '.join(signature.outputs)} (--output)"
+            )
+        self.batch_size = signature.batch_size
         self.inputs = [keras.KerasTensor([None, *info.image_shape], "float32", name="image")]
         self.weights_hash = _files_hash(path)
         self.differentiable, logits = self._try(info.image_shape)
@@ -54,45 +51,19 @@ class SavedClassifier:
 
     def __call__(self, images, training=False):
         """Returns {"logits": float [n, classes]}; `training` is not used."""
-        logits = self._signature(**{self._input: images})[self._output]
+        logits = self._signature(images)[self._output]
         # A signature may have forgotten the shape that the attacks need.
         return {"logits": tf.ensure_shape(logits, [images.shape[0], logits.shape[-1]])}
-
-    def _find(self, endpoint):
-        signatures = self._loaded.signatures
-        if endpoint not in signatures:
-            raise UserError(
-                f"{self._path} has no endpoint {endpoint!r}; it has "
-                f"{', '.join(signatures) or 'none'} (--endpoint)"
-            )
-        return signatures[endpoint]
-
-    def _require(self, output, outputs):
-        if output not in outputs:
-            raise UserError(
-                f"{self._path} has no output {output!r}; it has "
-                f"{', '.join(sorted(outputs))} (--output)"
-            )
 
     def _try(self, shape):
         images = tf.fill([self.batch_size or 2, *shape], 0.5)
         try:
             with tf.GradientTape() as tape:
                 tape.watch(images)
-                logits = self._signature(**{self._input: images})[self._output]
+                logits = self._signature(images)[self._output]
             return tape.gradient(logits, images) is not None, logits
         except (LookupError, tf.errors.OpError, TypeError, ValueError):
-            return False, self._signature(**{self._input: images})[self._output]
-
-
-def _load(path):
-    if not tf.saved_model.contains_saved_model(str(path)):
-        raise UserError(f"--saved_model={path} holds no SavedModel (no saved_model.pb in it)")
-    try:
-        return tf.saved_model.load(str(path))
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"--saved_model={path} cannot be loaded: {reason}") from error
+            return False, self._signature(images)[self._output]
 
 
 def _files_hash(path):

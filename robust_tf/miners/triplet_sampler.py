@@ -9,10 +9,8 @@ from robust_tf.miners.distance_weighted import (
     negative_probabilities,
 )
 from robust_tf.miners.masked_choice import uniform_choice, weighted_choice
+from robust_tf.miners.names import SAMPLING_MODES, SYMBOLS
 from robust_tf.miners.pair_batch import PairBatch
-
-SYMBOLS = {"random": "R", "semihard": "M", "softhard": "S", "distance": "D", "hardest": "H"}
-MODES = ("fixed", "compat")
 
 
 class Triplets(NamedTuple):
@@ -51,8 +49,8 @@ class TripletSampler:
     def __init__(self, name, *, margin=0.2, mode="fixed"):
         if name not in SYMBOLS:
             raise ValueError(f"unknown sampler {name!r}; choose from {', '.join(SYMBOLS)}")
-        if mode not in MODES:
-            raise ValueError(f"unknown mode {mode!r}; choose from {', '.join(MODES)}")
+        if mode not in SAMPLING_MODES:
+            raise ValueError(f"unknown mode {mode!r}; choose from {', '.join(SAMPLING_MODES)}")
         self.name = name
         self.margin = margin
         self.mode = mode

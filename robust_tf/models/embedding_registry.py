@@ -3,6 +3,7 @@
 from robust_tf.errors import UserError
 from robust_tf.models.c2f2 import c2f2
 from robust_tf.models.digits_embedding import digits_embedding
+from robust_tf.models.names import BN_MODES
 from robust_tf.models.resnet import resnet10_16, resnet18, resnet50
 
 _SMALLEST_SIDE = {
@@ -11,7 +12,6 @@ _SMALLEST_SIDE = {
 }
 _PLAIN = {"c2f2": c2f2, "digits_embedding": digits_embedding}
 _WITH_BATCH_NORM = {"resnet10_16": resnet10_16, "resnet18": resnet18, "resnet50": resnet50}
-BN_MODES = ("frozen", "live")
 
 
 def embedding_names():

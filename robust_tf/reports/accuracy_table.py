@@ -1,6 +1,6 @@
 """Clean and robust accuracy as a table, made of stored results only."""
 
-from robust_tf.reports.table import aligned, markdown
+from robust_tf.reports.table import aligned
 from robust_tf.threat_model import format_magnitude
 
 HEADER = ("attack", "steps", "step size", "restarts", "n", "accuracy %", "95% interval", "eps")
@@ -9,11 +9,6 @@ HEADER = ("attack", "steps", "step size", "restarts", "n", "accuracy %", "95% in
 def plain_table(results):
     """Returns `results` (list of `Result`) as aligned text for a terminal, one line each."""
     return aligned(HEADER, accuracy_lines(results))
-
-
-def markdown_table(results):
-    """Returns `results` (list of `Result`) as a Markdown table."""
-    return markdown(HEADER, accuracy_lines(results))
 
 
 def accuracy_lines(results):

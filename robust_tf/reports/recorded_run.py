@@ -5,6 +5,7 @@ import pathlib
 
 from robust_tf.errors import UserError
 from robust_tf.evaluation.records import read_lines, read_results
+from robust_tf.evaluation.reference_images import reference_share
 from robust_tf.evaluation.sanity_checks import NOT_RUN
 from robust_tf.training.run_folder import RunFolder
 
@@ -15,7 +16,8 @@ class RecordedRun:
     Attributes:
         path: pathlib.Path, the folder or the file of the records.
         measured: list of `Result` of the weights measured last, in the order they were measured.
-        results: of these, of a repeated measurement that of the most images, of those the latest.
+        results: of these, of a repeated measurement that of the most images, of those the latest;
+            one that used all training images before any that did not.
         config: dict of flags, versions, commit and class_names; {} where only records are known.
 
     Args:
@@ -31,7 +33,7 @@ class RecordedRun:
         best = {}
         for result in self.measured:
             before = best.get(_measurement(result))
-            if before is None or result.n >= before.n:
+            if before is None or _size(result) >= _size(before):
                 best[_measurement(result)] = result
         self.results = list(best.values())
 
@@ -106,6 +108,11 @@ def _collected(path):
     except (TypeError, AttributeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} holds no records of results") from error
     return [RecordedRun(path, results, {}) for results in by_weights.values()]
+
+
+def _size(result):
+    # Fewer test images make a number uncertain, fewer training images make it another one.
+    return reference_share(result), result.n
 
 
 def _measurement(result):

@@ -1,10 +1,14 @@
 """Checkpoints that survive being killed: written beside, then renamed; a torn one is skipped."""
 
+import json
 import pathlib
 import shutil
 import warnings
 
+import keras
 import tensorflow as tf
+
+METRICS = "metrics.json"
 
 
 class Checkpoints:
@@ -12,6 +16,7 @@ class Checkpoints:
 
     A state is everything TensorFlow tracks below the model: network, optimiser slots, counters of
     the defense. TensorFlow stores a checksum with every tensor, so damage is found when reading.
+    Beside it lie the sums that the means shown are made of, which TensorFlow does not track.
 
     Args:
         directory: path; made when the first state is saved.
@@ -39,6 +44,8 @@ class Checkpoints:
         partial = final.with_name(final.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         self._checkpoint.write(str(partial / "state"))
+        sums = [float(keras.ops.convert_to_numpy(value)) for value in self._metric_variables()]
+        (partial / METRICS).write_text(json.dumps(sums))
         partial.rename(final)
         for old in self.steps()[: -self.keep]:
             shutil.rmtree(self._folder(old))
@@ -64,6 +71,19 @@ class Checkpoints:
                 for variable, value in zip(variables, untouched):
                     variable.assign(value)
         return 0
+
+    def read_metrics(self, step):
+        """Returns the list of sums of a saved state; None of one that an older version saved."""
+        path = self._folder(step) / METRICS
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def set_metrics(self, sums):
+        """Gives the model the sums that `read_metrics` has returned."""
+        for variable, value in zip(self._metric_variables(), sums, strict=True):
+            variable.assign(value)
+
+    def _metric_variables(self):
+        return [variable for metric in self._model.metrics for variable in metric.variables]
 
     def _folder(self, step):
         return self.directory / f"step-{step:08d}"

@@ -17,7 +17,8 @@ def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitor
     """Trains `model` from its last checkpoint in `folder` up to `train_steps` updates.
 
     What Keras calls an epoch is here one checkpoint interval. Since batches and random draws are
-    functions of seed and step, a run that was killed and started again ends in the same weights.
+    functions of seed and step, a run that was killed and started again ends in the same weights, and
+    as its monitors look at the same steps, in the same metrics.
 
     Args:
         model: compiled `AdversarialModel`.
@@ -25,7 +26,7 @@ def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitor
         folder: `RunFolder`.
         train_steps: number of updates in all.
         checkpoint_every: updates between checkpoints.
-        monitors: Keras callbacks that add to the logs of an interval before they are written.
+        monitors: `Monitor`s that add to the logs of an interval before they are written.
 
     Returns:
         The number of updates done: less than `train_steps` after Ctrl-C.
@@ -38,7 +39,7 @@ def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitor
     folder.forget_metrics_after(done)
     if done:
         print(f"resuming after step {done} of {train_steps}")
-    keeper = _Keeper(folder, checkpoints, done)
+    keeper = _Keeper(folder, checkpoints, done, train_steps, checkpoint_every, monitors)
     board = keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False)
     epochs = -(-train_steps // checkpoint_every)
     line = ProgressLine(epochs)
@@ -70,17 +71,27 @@ def _next_segment(start, total, interval):
 
 
 class _Keeper(keras.callbacks.Callback):
-    """Counts updates, watches the loss, writes metrics and checkpoints."""
+    """Counts updates, watches the loss, asks the monitors, writes metrics and checkpoints."""
 
-    def __init__(self, folder, checkpoints, step):
+    def __init__(self, folder, checkpoints, step, train_steps, checkpoint_every, monitors):
         super().__init__()
         self.folder = folder
         self.checkpoints = checkpoints
         self.step = step
+        self.train_steps = train_steps
+        self.checkpoint_every = checkpoint_every
+        self.monitors = monitors
         self.interrupted = False
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began = time.time()
+        made = self.step % self.checkpoint_every
+        sums = self.checkpoints.read_metrics(self.step) if made else None
+        if sums is not None:  # Ctrl-C had come in this interval; Keras begins with zeros
+            self.checkpoints.set_metrics(sums)
+            means = {metric.name: float(metric.result()) for metric in self.model.metrics}
+            for monitor in self.monitors:
+                monitor.on_interval_resumed(made, means)
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
@@ -91,16 +102,22 @@ class _Keeper(keras.callbacks.Callback):
             self._refuse(f"{' and '.join(terms)} is")
 
     def on_epoch_end(self, epoch, logs=None):
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        values = {name: float(value) for name, value in logs.items()}
-        seconds = round(time.time() - self._began, 3)
         if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
             self._refuse("the weights are")
         # In this order: lines after the last checkpoint are written again, missing ones are not.
+        if self.step % self.checkpoint_every == 0 or self.step == self.train_steps:
+            self._log(logs)
+        self.checkpoints.save(self.step)
+
+    def _log(self, logs):
+        seconds = round(time.time() - self._began, 3)
+        for monitor in self.monitors:
+            monitor.on_interval_end(logs)
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        values = {name: float(value) for name, value in logs.items()}
         self.folder.log_metrics(
             {"step": self.step, **values, "learning_rate": rate, "seconds": seconds}
         )
-        self.checkpoints.save(self.step)
 
     def _refuse(self, what):
         steps = self.checkpoints.steps()

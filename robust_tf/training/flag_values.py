@@ -16,12 +16,17 @@ def magnitude(name, text):
         raise UserError(f"--{name}={text}: {error}") from error
 
 
+def change(name, text):
+    """Returns the `magnitude` of a change of single pixels; UserError where it is above 1."""
+    value = magnitude(name, text)
+    if value > 1:
+        raise UserError(f"--{name}={text}: pixels are in [0, 1]; did you mean {text}/255?")
+    return value
+
+
 def threat_model(eps, norm="linf"):
     """Returns the `ThreatModel` of --eps and --norm."""
-    radius = magnitude("eps", eps)
-    if norm == "linf" and radius > 1:
-        raise UserError(f"--eps={eps}: pixels are in [0, 1]; did you mean {eps}/255?")
-    return ThreatModel(radius, norm)
+    return ThreatModel(change("eps", eps) if norm == "linf" else magnitude("eps", eps), norm)
 
 
 def schedule(options):

@@ -5,10 +5,9 @@ The test images have no part in it, unlike in the authors' code, which selects b
 
 import warnings
 
-import keras
-
 from robust_tf.attacks import presets
 from robust_tf.evaluation.robust_accuracy import compile_attack, correct_predictions
+from robust_tf.training.monitor import Monitor
 
 # A threshold in points is never tighter than one image of n; these are wider for 50 images or more.
 ALARM = 0.10
@@ -30,7 +29,7 @@ def robust_overfitting(pgd):
     return bool(pgd) and pgd[-1] < max(pgd) - ALARM
 
 
-class HeldOutMonitor(keras.callbacks.Callback):
+class HeldOutMonitor(Monitor):
     """Attacks held-out images after every checkpoint interval; keeps the network that did best.
 
     Adds "held_out_fgsm" and "held_out_pgd10" to the logs of the interval and warns, once each.
@@ -52,7 +51,7 @@ class HeldOutMonitor(keras.callbacks.Callback):
         self._compiled = {}
         self._warned = set()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_interval_end(self, logs):
         network = self.model.network
         for name, preset in self.attacks.items():
             if name not in self._compiled:

@@ -1,20 +1,25 @@
 """The folder of a run: its flags, its identity, its metrics."""
 
 import json
-import os
 import pathlib
 import shlex
 import subprocess
 
 import robust_tf
+from robust_tf.data.image_identity import in_words
 from robust_tf.errors import UserError
 from robust_tf.evaluation.records import versions
+from robust_tf.output_place import require_folder
 
 # Flags that leave the mathematics of a run as it is. All others make its identity.
 NOT_IDENTITY = frozenset(
     {"workdir", "data_dir", "train_steps", "limit_test", "strategy", "logical_cpus"}
     | {"checkpoint_every", "eval_attacks", "eval_batch_size", "on_collapse"}
 )
+# With images held out it decides which networks are looked at.
+IDENTITY_IF_HELD_OUT = frozenset({"checkpoint_every"})
+# What is of the final weights, and would pass for that of others.
+OF_THE_END = ("final.keras", "results.jsonl", "figures", "adversarial")
 
 
 class RunFolder:
@@ -45,9 +50,7 @@ class RunFolder:
             UserError: there can be no folder, or it holds something else, another run, or one that
                 has gone further already.
         """
-        existing = next(p for p in (self.path, *self.path.parents) if p.exists())
-        if not (existing.is_dir() and os.access(existing, os.W_OK)):
-            raise UserError(f"--workdir={self.path}: {existing} is no folder to write to")
+        require_folder("workdir", self.path)
         if self._config.exists():
             self._refuse_other_run(flags)
         elif self.path.exists() and any(p.suffix != ".partial" for p in self.path.iterdir()):
@@ -55,19 +58,23 @@ class RunFolder:
                 f"--workdir={self.path} is not empty and holds no run; name a new or empty folder"
             )
 
-    def claim(self, flags, class_names=()):
+    def claim(self, flags, class_names=(), images=None, train_classes=None):
         """Makes the folder and writes the flags of the run that `check` has let through.
 
-        With the weights alone nobody could tell later which logit is which of `class_names`.
+        With the weights alone nobody could tell later which logit is which of `class_names`, nor,
+        of a user's own, which `images` they were trained on (`DatasetInfo.identity`), nor, once the
+        file of --train_classes has changed, on which classes.
         What a shorter run ended in keeps its steps in its name: it is not the end of this one.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         steps = self.read_flags()["train_steps"] if self._config.exists() else flags["train_steps"]
-        for end in (self.final_weights, self.results):
+        for end in map(self.path.joinpath, OF_THE_END):
             if steps < flags["train_steps"] and end.exists():
                 end.rename(end.with_stem(f"{end.stem}-step-{steps:08d}"))
         config = {"flags": flags, "versions": versions(), "commit": _commit()}
-        config["class_names"] = list(class_names)
+        config.update(class_names=list(class_names), images=images)
+        if train_classes is not None:
+            config["train_classes"] = list(train_classes)
         # First: a disk that is full now must not leave a folder that seems to hold no run.
         _write_then_rename(self._config, json.dumps(config, indent=2) + "\n")
         lines = [_line(name, value) for name, value in flags.items() if value is not None]
@@ -82,12 +89,43 @@ class RunFolder:
 
     def require_classes(self, class_names):
         """Raises UserError if the run in this folder, if any, was trained on other classes."""
-        config = json.loads(self._config.read_text()) if self._config.exists() else {}
-        known = config.get("class_names") or list(class_names)
+        known = self._stored("class_names") or list(class_names)
         if list(class_names) != known:
             raise UserError(
                 f"the run in {self.path} knows the {len(known)} classes {', '.join(known[:5])} "
                 f"..., the data given now have {len(class_names)}: {', '.join(class_names[:5])} ..."
+            )
+
+    def read_images(self):
+        """Returns the `DatasetInfo.identity` of the run in this folder; None where none is kept."""
+        return self._stored("images")
+
+    def require_images(self, images):
+        """Raises UserError if the run in this folder, if any, was trained on other images.
+
+        Args:
+            images: `DatasetInfo.identity` of those given now.
+        """
+        known = self.read_images()
+        if known and known != images:
+            raise UserError(
+                f"the run in {self.path} is of other images ({in_words(known)}) than those given "
+                f"now ({in_words(images)}); give it its own or another --workdir"
+            )
+
+    def read_train_classes(self):
+        """Returns the names of the classes that --train_classes gave the run, None without it."""
+        return self._stored("train_classes")
+
+    def require_train_classes(self, names):
+        """Raises UserError if the run in this folder, if any, was given other training classes."""
+        known = self.read_train_classes()
+        if known and set(known) != set(names):
+            differing = sorted(set(known).symmetric_difference(names))
+            raise UserError(
+                f"the run in {self.path} has other training classes than the file of "
+                f"--train_classes now, which differs in {', '.join(differing[:5])}; restore the "
+                "file or name another --workdir"
             )
 
     def save_network(self, network, path):
@@ -119,9 +157,14 @@ class RunFolder:
             text = "".join(json.dumps(record) + "\n" for record in kept)
             _write_then_rename(self._metrics, text)
 
+    def _stored(self, name):
+        config = json.loads(self._config.read_text()) if self._config.exists() else {}
+        return config.get(name)
+
     def _refuse_other_run(self, flags):
         before = self.read_flags()
-        names = sorted((before.keys() | flags.keys()) - NOT_IDENTITY)
+        free = NOT_IDENTITY - IDENTITY_IF_HELD_OUT if flags.get("held_out") else NOT_IDENTITY
+        names = sorted((before.keys() | flags.keys()) - free)
         differing = [
             f"--{name} was {_given(before.get(name))}, is {_given(flags.get(name))}"
             for name in names

@@ -28,6 +28,7 @@ class TrainingRun:
     package: str  # for the default run folder and for messages
     recipe: str  # subfolder of flags/
     required: tuple  # flags that the recipe must give
+    train_classes = None  # names of those that train, where --train_classes says so
 
     def __init__(self, options, name):
         self.options = options
@@ -40,6 +41,8 @@ class TrainingRun:
         """Raises the `UserError` of every mistake that can be known before the work starts."""
         options = self.options
         self.info = data.get(options.dataset, **self.reading)
+        self._check_typed_reading()
+        self.check_data()
         for flag in self.required:
             if getattr(options, flag) is None:
                 recipe = f"flags/{self.recipe}/{options.dataset}.flags"
@@ -54,6 +57,8 @@ class TrainingRun:
         self.check_method()
         self.folder.check(self.flags)
         self.folder.require_classes(self.info.class_names)
+        self.folder.require_images(self.info.identity)
+        self.folder.require_train_classes(self.train_classes)
         self.model = self._build()
 
     def finished(self):
@@ -82,7 +87,8 @@ class TrainingRun:
         """Trains and measures what is left of it; returns False where Ctrl-C stopped training."""
         options = self.options
         examples, test, held_out = self.images()
-        self.folder.claim(self.flags, self.info.class_names)
+        known = self.info.class_names, self.info.identity, self.train_classes
+        self.folder.claim(self.flags, *known)
         if not self.folder.final_weights.exists():
             done = fitting.train(
                 self.model,
@@ -118,6 +124,16 @@ class TrainingRun:
         """Returns the `Examples` of a split."""
         return data.load(self.options.dataset, split, limit=limit, **self.reading)
 
+    def _check_typed_reading(self):
+        """Recipes and flagfiles may say more of the reading than the data set obeys."""
+        dataset = self.options.dataset
+        typed = [flag for flag in data.OF_FILES if not self.options[flag].using_default_value]
+        if typed and not data.reads_files(dataset):
+            readers = ", ".join(name for name in data.names() if data.reads_files(name))
+            raise UserError(
+                f"--{typed[0]} goes with --dataset={readers}, not {dataset}; leave it out"
+            )
+
     def _build(self):
         options = self.options
         keras.utils.set_random_seed(options.seed)
@@ -131,6 +147,9 @@ class TrainingRun:
         return model
 
     # What a package says.
+
+    def check_data(self):
+        """Raises `UserError` if it is no data set for what the package trains."""
 
     def check_method(self):
         """Raises the `UserError` of the flags of the method."""
@@ -157,7 +176,7 @@ class TrainingRun:
         raise NotImplementedError
 
     def monitors(self, held_out):
-        """Returns Keras callbacks that add to the logs of an interval."""
+        """Returns the `Monitor`s that add to the logs of an interval."""
         del held_out
         return []
 

@@ -41,14 +41,19 @@ def folder(tmp_path):
     return run
 
 
-def fed(guard, updates, first=21):
-    """Shows a guard the (spread, at_margin) of updates, as running means like Keras."""
+def fed(guard, updates, first=21, made=0):
+    """Shows a guard the (spread, at_margin) of updates, as running means like Keras.
+
+    Of these, `made` were made before Ctrl-C came.
+    """
     guard.set_model(types.SimpleNamespace(optimizer=types.SimpleNamespace(iterations=first - 1)))
     guard.on_epoch_begin(0)
-    for number in range(1, len(updates) + 1):
+    means = lambda count: dict(zip(("spread", "at_margin"), np.mean(updates[:count], axis=0)))
+    if made:
+        guard.on_interval_resumed(made, means(made))
+    for number in range(made + 1, len(updates) + 1):
         guard.model.optimizer.iterations += 1
-        means = np.mean(updates[:number], axis=0)
-        guard.on_train_batch_end(number - 1, dict(zip(("spread", "at_margin"), means)))
+        guard.on_train_batch_end(number - 1, means(number))
 
 
 GOOD, BAD = (0.8, 0.1), (0.001, 1.0)
@@ -60,6 +65,12 @@ def test_a_collapse_stops_the_run_and_the_good_checkpoint_is_the_last(folder):
         fed(guard, [GOOD] * 2 + [BAD] * PATIENCE)
     kept = sorted(path.name for path in folder.checkpoints.iterdir())
     assert kept == ["step-00000010", "step-00000020"]
+
+
+def test_a_collapse_in_an_interval_that_goes_on_after_ctrl_c(folder):
+    guard = CollapseGuard(folder, cause="my cause", stop=True)
+    with pytest.raises(RunError, match="from step 21 .* step 20 is kept"):
+        fed(guard, [GOOD] * 30 + [BAD] * PATIENCE, made=30)
 
 
 def test_a_warning_comes_once_and_keeps_a_copy(folder):
@@ -162,7 +173,7 @@ def test_watched_are_the_first_pairs_of_all_classes():
 @pytest.mark.parametrize("labels", [[3], [3, 3, 3], [0, 1, 2]], ids=str)
 def test_nothing_is_watched_where_r1_says_nothing(labels, folder, recwarn):
     watched = watched_pairs(labelled(labels), 256)
-    CollapseGuard(folder, cause="c", stop=True, watched=watched).on_epoch_end(0, {})
+    CollapseGuard(folder, cause="c", stop=True, watched=watched).on_interval_end({})
     assert watched is None and not recwarn.list
 
 
@@ -180,12 +191,12 @@ def test_recall_at_chance_is_reported(kind, said, folder):
     optimizer = types.SimpleNamespace(iterations=20)
     guard.set_model(types.SimpleNamespace(network=network, optimizer=optimizer))
     logs = {}
-    guard.on_epoch_end(0, {})  # the first interval may have been too short
+    guard.on_interval_end({})  # the first interval may have been too short
     optimizer.iterations = 25
     text = f"step 25 R@1 of 40 {said} images is 0.0 %, no better than chance .48.7 %"
     # What was saved at step 20 is no better than what is here.
     with pytest.raises(RunError, match=f"{text}.* checkpoint of step 10 is kept"):
-        guard.on_epoch_end(1, logs)
+        guard.on_interval_end(logs)
     assert logs == {f"{kind}_recall": 0.0, f"{kind}_spread": 0.0}
 
 

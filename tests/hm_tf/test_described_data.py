@@ -19,7 +19,7 @@ from robust_tf.data import registry
 def test_digits(held_out, limit, expected):
     run = object.__new__(MetricTrainingRun)
     limits = {"limit_train": None, "limit_test": limit, "held_out": held_out}
-    run.options = types.SimpleNamespace(dataset="digits", train_classes=None, **limits)
+    run.options = types.SimpleNamespace(dataset="digits", **limits)
     run.reading = dict.fromkeys(registry.READING)
     run.info, *run._divided = run._read()
     said = run.describe_data()
@@ -36,7 +36,7 @@ def test_classes_that_are_left_with_one_image_are_told_once(tmp_path, caplog):
         path.write_bytes(b"" if name == "b/2" else tf.io.encode_png(pixels).numpy())
     run = object.__new__(MetricTrainingRun)
     limits = {"limit_train": None, "limit_test": None, "held_out": 0}
-    run.options = types.SimpleNamespace(dataset="folder", train_classes=None, **limits)
+    run.options = types.SimpleNamespace(dataset="folder", **limits)
     run.reading = {"data_dir": tmp_path, "image_size": None, "on_bad_image": "skip"}
     run.info, *run._divided = run._read()
     run.describe_data()

@@ -5,6 +5,7 @@ import types
 import pytest
 
 from hm_tf import config, flags
+from hm_tf.training_run import MetricTrainingRun
 from robust_tf import command_line
 
 
@@ -74,3 +75,19 @@ def test_what_a_recipe_sets_for_hm_alone_is_dropped_silently(tmp_path):
     hm = parsed(f"--flagfile={file}")
     assert (hm.ics, hm.ics_margin, hm.loss_bound) == (0.3, 0.1, 1)
     assert parsed("--defense=act", "--ics=0.5").ics == 0.5
+
+
+def test_only_what_is_typed_is_refused_where_nothing_reads_it(tmp_path):
+    file = tmp_path / "own.flags"
+    lines = "--image_size=16", "--on_bad_image=skip", "--bn=frozen", "--eval_steps=1"
+    file.write_text("\n".join((*lines, "--pgd_steps=1", "--pgd_step_size=0.1")))
+    options = parsed("--defense=none", f"--flagfile={file}")
+    config.check_typed(options)
+    MetricTrainingRun(options)._check_typed_reading()
+
+
+def test_typed_flags_that_are_read():
+    options = parsed("--dataset=cub200", "--image_size=64", "--on_bad_image=skip", "--bn=frozen")
+    config.check_typed(options)
+    MetricTrainingRun(options)._check_typed_reading()
+    config.check_typed(parsed("--pgd_steps=2", "--pgd_step_size=0.1", "--eval_steps=1"))

@@ -15,11 +15,11 @@ SMOKE = "--flagfile=flags/hm/smoke.flags"
 # The smoke run has 8 updates and a checkpoint every 4.
 KILLED_AFTER_6 = """
 import os, signal, sys
-import keras
 from hm_tf import train
 from hm_tf.training_run import MetricTrainingRun
+from robust_tf.training.monitor import Monitor
 
-class Kill(keras.callbacks.Callback):
+class Kill(Monitor):
     def on_train_batch_end(self, batch, logs=None):
         if self.model.optimizer.iterations == 6:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -48,6 +48,15 @@ def test_other_defenses_on_the_same_data(own, others, tmp_path):
         assert bool(o.ics) == (o.defense == "hm")
 
 
+def test_the_weight_of_the_structure_loss_is_that_of_the_recipe(tmp_path):
+    """In the flags of a baseline it is 0."""
+    weights = []
+    for dataset in ("sop", "cub200"):
+        _, hm = commands_after(tmp_path / dataset, f"--dataset={dataset}", "--defense=none")
+        weights.append(parsed(*hm).ics)
+    assert weights == [0.05, 0.5]
+
+
 def test_without_a_workdir_every_defense_has_its_own_anyway(tmp_path):
     *found, mnist = commands_after(tmp_path / "run", "--defense=hm")
     assert mnist == ["--dataset=mnist"]

@@ -100,6 +100,12 @@ def test_hm_trains_in_mixed_precision(tmp_path):
         (["--train_classes=/nowhere/classes"], "train_classes"),
         (["--limit_train=1"], "1 training images are of one class; metric learning needs two"),
         (["--limit_test=1"], "raise --limit_test"),
+        (["--eval_steps=1", "--eval_step_size=0.1"], "--eval_step_size does nothing with one step"),
+        (["--pgd_steps=1", "--pgd_step_size=0.1"], "--pgd_step_size does nothing with one step"),
+        (["--defense=none", "--pgd_steps=3"], "--pgd_steps: --defense=none attacks nothing"),
+        (["--bn=frozen"], "--bn=frozen: digits_embedding has no batch norm"),
+        (["--image_size=16"], "--image_size goes with --dataset=cub200, cars196, sop, folder"),
+        (["--on_bad_image=skip"], "sop, folder, not digits; leave it out"),
     ],
 )
 def test_mistakes_end_in_one_line(flags, text, tmp_path, capsys):

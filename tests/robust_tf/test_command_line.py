@@ -33,6 +33,8 @@ def failing(error):
         (KeyboardInterrupt(), 130, "interrupted"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "error: nothing more can be written"),
         (ValueError("save failed: No space left on device"), 1, "nothing more can be written"),
+        (OSError(errno.EACCES, "Permission denied", "a/b"), 1, "error: a/b: Permission denied"),
+        (OSError(errno.ENOTDIR, "Not a directory", "a/b"), 1, "error: a/b: Not a directory"),
     ],
 )
 def test_errors_are_one_line(error, code, text, capsys):
@@ -44,6 +46,8 @@ def test_errors_are_one_line(error, code, text, capsys):
 def test_a_defect_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run(lambda options: 1 / 0)
+    with pytest.raises(OSError, match="Bad file descriptor"):  # of no file of the user
+        run(failing(OSError(errno.EBADF, "Bad file descriptor")))
 
 
 @pytest.mark.parametrize(

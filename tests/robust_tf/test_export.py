@@ -53,8 +53,9 @@ def test_versions_count_up_and_nothing_half_written_stays(network, tmp_path):
 
 def test_a_file_in_the_way_is_a_mistake_of_the_user(network, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="is a file"):
-        export_saved_model(network, tmp_path / "file", INFO.image_shape)
+    for folder in (tmp_path / "file", tmp_path / "file" / "export"):
+        with pytest.raises(UserError, match="file is no folder to write to"):
+            export_saved_model(network, folder, INFO.image_shape)
 
 
 def test_a_process_without_the_project_gives_the_same_outputs(saved, network):

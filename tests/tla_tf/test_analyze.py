@@ -3,8 +3,10 @@
 import errno
 import json
 import math
+import os
 import re
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ import tensorflow as tf
 
 from robust_tf.attacks import presets
 from robust_tf.data import registry as data
+from robust_tf.errors import RunError
 from robust_tf.evaluation.records import read_results
+from robust_tf.evaluation.reference_images import limited_reference
 from robust_tf.evaluation.robust_accuracy import correct_predictions
 from robust_tf.threat_model import ThreatModel
 from tla_tf import analyze, train
@@ -142,6 +146,24 @@ def test_embeddings_belong_to_the_images_attacked(finished):
     assert np.argmax(again["logits"]) == predictions[47]
 
 
+@pytest.mark.parametrize("output", ["embedding", "logits"])
+def test_what_is_not_finite_or_leaves_the_ball_is_no_measurement(output):
+    test = data.load("digits", "test", limit=3)
+    good = {"embedding": tf.ones([3, 2]), "logits": tf.ones([3, 10]), "inside": [True] * 3}
+    network = types.SimpleNamespace(inputs=[np.zeros([1, 8, 8, 1], np.float32)])
+
+    def measure(**wrong):
+        outputs = {name: tf.constant(value) for name, value in {**good, **wrong}.items()}
+        settings = {"batch_size": 3, "progress": False, "attack_batch": lambda *batch: outputs}
+        return embeddings_under_attack(network, test, None, **settings)
+
+    assert measure()[1].tolist() == [0, 0, 0]
+    with pytest.raises(RunError, match=f"clean: {output}s? of batch 0 are not finite"):
+        measure(**{output: good[output] * np.nan})
+    with pytest.raises(RunError, match="clean: 2 images of batch 0 left the ball"):
+        measure(inside=[True, False, False])
+
+
 MISTAKES = [
     ("--outputs=table2,table9", "'table9'; allowed: table2, table3, figure1"),
     ("--outputs=", "nothing was named"),
@@ -221,7 +243,7 @@ def test_what_needs_more_images_is_left_out_and_leaves_no_record(run, capsys):
     assert not any("figure 1" in metric or "50-NN" in metric for metric in metrics)
 
 
-def test_no_number_is_kept_of_a_figure_that_could_not_be_written(run, monkeypatch, capsys):
+def test_the_numbers_of_a_figure_that_could_not_be_written_are_kept(run, monkeypatch, capsys):
     def full(figure, path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -229,4 +251,30 @@ def test_no_number_is_kept_of_a_figure_that_could_not_be_written(run, monkeypatc
     monkeypatch.setattr("robust_tf.reports.panels.save_figure", full)
     assert command(run, "--outputs=table2,figure4", "--limit_test=40", "--eps=0.3") == 1
     metrics = {record.metric for record in read_results(run / "results.jsonl")[before:]}
-    assert "separation ratio" in metrics and not any("figure" in metric for metric in metrics)
+    assert "separation ratio" in metrics and "figure 4: 3 nearest of the query's class" in metrics
+    assert "figure 4: 3 nearest" in capsys.readouterr().out
+
+
+def test_places_are_looked_at_before_any_work(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("robust_tf.data.registry.load", None)
+    (tmp_path / "file").touch()
+    assert command(run, f"--output_dir={tmp_path}/file/figures") == 2
+    assert f"{tmp_path}/file is no folder to write to" in error_line(capsys)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert command(run) == 2
+    assert f"--workdir={run}: {run} is no folder to write to" in error_line(capsys)
+
+
+def test_records_that_depend_on_training_images_say_how_many(run):
+    before = len(read_results(run / "results.jsonl"))
+    outputs = "--outputs=table2,table3,figure4,figure5"
+    flags = outputs, "--limit_train=200", "--limit_test=90", "--eps=0.3"
+    assert command(run, *flags) == 0
+    found = read_results(run / "results.jsonl")[before:]
+    split = data.get("digits").splits["train"]
+    limited = {r.metric for r in found if limited_reference(r) == (200, split)}
+    assert len(limited) == 4 and {m.split()[0] for m in limited} == {
+        *("50-NN", "figure", "misclassification"),
+    }
+    others = {r.metric for r in found} - limited
+    assert others and all(metric.startswith("separation ratio") for metric in others)

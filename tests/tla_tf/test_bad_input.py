@@ -54,6 +54,18 @@ MISTAKES = [
     ("--learning_rates=1,2,3 --boundaries=5,3", "ascend"),
     ("--learning_rates=1,2 --boundaries=0", "positive"),
     ("--method=tla_rn --negative=nearest", "use --method=tla"),
+    ("--image_size=16", "--image_size goes with --dataset=cub200, cars196, sop, folder"),
+    ("--attack_step_size=2", "did you mean 2/255?"),
+    ("--own_noise=8 --positive=both", "did you mean 8/255?"),
+    ("--method=alp --alp_clean_weight=2", "--alp_clean_weight=2"),
+    ("--label_smoothing=1", "--label_smoothing=1"),
+    ("--method=at --margin=0.1", "--margin does nothing with --method=at"),
+    ("--method=um --attack_steps=3", "--attack_steps does nothing with --method=um"),
+    ("--method=tla --alp_weight=1", "--alp_weight does nothing with --method=tla"),
+    ("--method=tla_sa --positive=both", "--positive does nothing with --method=tla_sa"),
+    ("--pool_mul=3", "add --pool=separate"),
+    ("--neg_keep=0.3", "add it"),
+    ("--dataset=cub200", "python -m hm_tf.train --dataset=cub200"),
     ("--dataset=mnist --data_dir=nowhere", "--data_dir=nowhere"),
     ("--flagfile=nowhere.flags", "nowhere.flags does not exist"),
     ("--flagfile=quote.flags", "quotation"),
@@ -127,7 +139,10 @@ def test_no_data_and_no_network(refused, folder, monkeypatch):
 @pytest.mark.parametrize(
     "flags, text",
     [
-        (["--margin=0.7", "--method=at"], "--margin was 0.05, is 0.7; --method was tla, is at"),
+        (
+            ["--margin=0.7", "--method=tla_rn"],
+            "--margin was 0.05, is 0.7; --method was tla, is tla_rn",
+        ),
         (["--train_steps=4"], "--train_steps=4 may only grow"),
     ],
 )
@@ -175,7 +190,8 @@ def test_evaluation(refused, finished, flag, text):
 
 def test_export_without_a_folder_to_write_to(refused, finished):
     refused(export.main, [f"--workdir={finished}"], "--export_dir is required")
-    refused(export.main, [f"--workdir={finished}", "--export_dir=quote.flags"], "is a file")
+    said = "quote.flags is no folder to write to"
+    refused(export.main, [f"--workdir={finished}", "--export_dir=quote.flags"], said)
 
 
 def test_replicas_that_do_not_divide_the_batch(folder, pytestconfig):

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from robust_tf.evaluation.records import Result, append_results
+from robust_tf.reports.measurement_table import measurement_cells
 from robust_tf.reports.recorded_run import RecordedRun
 from tla_tf import compare, flags, published_rows
 from tla_tf.reporting import comparison
@@ -109,6 +110,28 @@ def test_of_repeated_measurements_the_largest_then_the_latest():
     old = record("clean", 0.1, weights_hash="before")
     many, again, few = (record("clean", v, n=n) for v, n in ((0.7, 9), (0.8, 9), (0.9, 3)))
     assert RecordedRun("run", [old, many, again, few], {}).results == [again]
+
+
+def neighbours(value, **changes):
+    metric = "50-NN accuracy"
+    return record("clean", value, metric=metric, **changes)
+
+
+def test_fewer_training_images_are_named_and_never_stand_for_all():
+    rows = [published_rows.get("table3/cifar10/tla")]
+    few = neighbours(0.9, attack_settings={"train_images": 500, "train_split": 50_000})
+    all_of_them = neighbours(0.8, attack_settings={"train_images": 9, "train_split": 9})
+    (found,) = comparison.compare(rows, [run(few)], flags.resolve_train)
+    assert found.differences == ("500 training images, not 50,000",)
+    assert measurement_cells(few)[2] == "50-NN accuracy, 500 of 50,000 training images"
+    # Records from before the number was recorded say nothing, and count as of all.
+    for full in (neighbours(0.8), all_of_them):
+        assert run(full, few).results == [full] and run(few, full).results == [full]
+        assert comparison.compare(rows, [run(full, few)], flags.resolve_train)[0].differences == ()
+        assert measurement_cells(full)[2] == "50-NN accuracy"
+    older = neighbours(0.7)
+    assert run(older, all_of_them).results == [all_of_them]
+    assert run(few, neighbours(0.7, n=100)).results[0].n == 100
 
 
 def test_the_command_finds_runs_and_names_what_is_missing(tmp_path, capsys):

@@ -133,6 +133,21 @@ def test_switched_anchor_exchanges_anchor_and_positive(network, batch):
     np.testing.assert_allclose(terms["triplet"], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("pool", ["batch", "separate"])
+@pytest.mark.parametrize("positive", ["other", "both"])
+@pytest.mark.parametrize("concat", [False, True], ids=["apart", "concat"])
+def test_switched_anchor_has_one_pair_and_no_other_image(network, batch, pool, positive, concat):
+    settings = {**TLA, "pool": pool, "anchor": "clean", "concat_forward": concat}
+    weights = network.get_weights()
+    expected = total(TripletAdversarial(network, positive="own", **settings), batch)
+    after = statistics(network)
+    network.set_weights(weights)
+    batch = {name: value for name, value in batch.items() if name != "positive"}
+    assert total(TripletAdversarial(network, positive=positive, **settings), batch) == expected
+    for found, value in zip(statistics(network), after, strict=True):
+        np.testing.assert_array_equal(found, value)
+
+
 def test_one_forward_of_all_images_shares_their_statistics(network, batch):
     defense = TripletAdversarial(network, concat_forward=True, **TLA)
     crafted = defense.craft(batch)

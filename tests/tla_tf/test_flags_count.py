@@ -126,6 +126,20 @@ def test_where_candidates_come_from():
     assert_last_counts("--pool=batch", "--pool=separate")
 
 
+@pytest.mark.parametrize(
+    "given, streams",
+    [
+        ("--method=tla", ("positive", "pool")),
+        ("--method=tla --positive=own", ("pool",)),
+        ("--method=tla --anchor=clean", ("pool",)),
+        ("--method=tla_rn --positive=both", ("positive", "pool")),
+        ("--method=tla_sa --positive=both", ("pool",)),
+    ],
+)
+def test_images_that_no_triplet_needs_are_not_drawn(given, streams):
+    assert config.streams(options("--pool=separate", *given.split())) == streams
+
+
 def test_label_smoothing_is_in_the_attack_too():
     crafted = [
         config.defense(options("--method=at", flag), network()).craft(batch())["adversarial"]

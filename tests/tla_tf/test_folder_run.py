@@ -1,13 +1,17 @@
 """The user's own images from training to export, like any other data set."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust_tf.data import registry as data
+from robust_tf.errors import UserError
 from robust_tf.evaluation.records import read_results
 from tla_tf import evaluate, export, train
+from tla_tf.comparable_runs import comparable_runs
 
 SHORT = (
     *("--batch_size=4", "--train_steps=2", "--checkpoint_every=1", "--attack_steps=1"),
@@ -43,6 +47,20 @@ def finished(images, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def moved(images, tmp_path_factory):
+    """The same images in another folder."""
+    return shutil.copytree(images, tmp_path_factory.mktemp("elsewhere") / "moved")
+
+
+@pytest.fixture(scope="module")
+def exported(finished, moved, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    command = [f"--workdir={finished}", f"--data_dir={moved}", f"--export_dir={folder}"]
+    assert export.main(["export", *command]) == 0
+    return folder
+
+
 def test_it_trains_and_evaluates(finished):
     results = read_results(finished / "results.jsonl")
     assert [(r.dataset, r.attack, r.n) for r in results] == [
@@ -51,14 +69,30 @@ def test_it_trains_and_evaluates(finished):
     ]
 
 
-def test_evaluation_and_export_follow_moved_images(finished, images, tmp_path):
-    moved = shutil.copytree(images, tmp_path / "moved")
-    command = [f"--workdir={finished}", f"--data_dir={moved}"]
-    assert evaluate.main(["evaluate", *command, "--attacks=clean"]) == 0
-    assert export.main(["export", *command, f"--export_dir={tmp_path}/export"]) == 0
-    exported = tf.saved_model.load(tmp_path / "export" / "1")
-    outputs = exported.signatures["serving_default"](image=tf.zeros([1, 16, 16, 3]))
+def test_evaluation_and_export_follow_moved_images(finished, moved, exported):
+    command = [f"--workdir={finished}", f"--data_dir={moved}", "--attacks=clean"]
+    assert evaluate.main(["evaluate", *command]) == 0
+    loaded = tf.saved_model.load(exported / "1")
+    outputs = loaded.signatures["serving_default"](image=tf.zeros([1, 16, 16, 3]))
     assert outputs["logits"].shape == (1, 2)
+
+
+def test_an_export_of_any_size_is_evaluated_without_more_flags(
+    finished, images, exported, tmp_path, caplog
+):
+    def measured(data_dir):
+        flags = f"--saved_model={exported}", "--dataset=folder", f"--data_dir={data_dir}"
+        assert evaluate.main(["evaluate", *flags, "--eps=0.1", "--attacks=clean", "--fresh"]) == 0
+        records = read_results(exported / "1.evaluation" / "results.jsonl")
+        return [r for r in records if r.attack == "clean"][-1]
+
+    found, clean = measured(images), read_results(finished / "results.jsonl")[0]
+    assert (found.n, found.correct) == (clean.n, clean.correct)
+    spoilt = shutil.copytree(images, tmp_path / "spoilt")
+    bad = data.get("folder", spoilt).files["test"][0][0]
+    bad.write_text("text")
+    assert measured(spoilt).n == clean.n - 1
+    assert f"1 image file cannot be decoded: {bad}: left out" in caplog.text
 
 
 def test_other_classes_are_refused(finished, images, tmp_path, capsys):
@@ -85,3 +119,50 @@ def test_bad_images_fail_before_anything_is_written(images, tmp_path, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and "bad.png" in lines[0] and "--on_bad_image=skip" in lines[0]
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def others(images, tmp_path):
+    """Other images of the same classes, as many in each split."""
+    folder = shutil.copytree(images, tmp_path / "others")
+    (folder / "a" / "0.jpg").write_bytes((folder / "a" / "0.jpg").read_bytes() + b"more")
+    return folder
+
+
+def edited(run, to, **changes):
+    """A copy of a run folder with another config.json."""
+    path = shutil.copytree(run, to) / "config.json"
+    config = json.loads(path.read_text())
+    config["flags"] |= changes.pop("flags", {})
+    path.write_text(json.dumps(config | changes))
+    return to
+
+
+def test_a_run_goes_on_with_its_own_images_only(finished, images, others, tmp_path, capsys):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    assert run(others, folder, "--on_bad_image=skip", "--train_steps=3") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.count("train 9, test 2 images, checksum ") == 2 and "other images" in line
+    moved = shutil.copytree(images, tmp_path / "moved")
+    assert run(moved, folder, "--on_bad_image=skip") == 0
+    assert "finished before" in capsys.readouterr().out
+    older = edited(finished, tmp_path / "older", images=None)
+    assert run(others, older, "--on_bad_image=skip") == 0
+
+
+def test_runs_of_other_images_do_not_stand_side_by_side(finished, images, others, tmp_path):
+    same = edited(finished, tmp_path / "same")
+    assert len(comparable_runs([str(finished), str(same)])) == 2
+    there = {"data_dir": str(others)}
+    other = edited(finished, tmp_path / "other", flags=there, images={"train": 9, "checksum": "1"})
+    older = edited(finished, tmp_path / "older", flags=there, images=None)
+    bigger = edited(finished, tmp_path / "bigger", flags={"image_size": 32})
+    for folder, said in (
+        (other, "train 9 images, checksum 1"),
+        (older, "train 9, test 2 images, checksum"),
+        (bigger, "of images of 16 x 16 x 3, .* of images of 32 x 32 x 3"),
+    ):
+        with pytest.raises(UserError, match=f"runs of different data .*{said}"):
+            comparable_runs([str(finished), str(folder)])
+    with pytest.raises(UserError, match="runs of different data"):
+        comparable_runs([str(finished), str(other)], str(images))

@@ -3,18 +3,18 @@
 import contextlib
 import io
 import json
+import signal
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags as absl_flags
 
 from robust_tf.data import registry
 from robust_tf.training import held_out
 from robust_tf.training.held_out import catastrophic_overfitting, robust_overfitting
-from tla_tf import flags, train
-from tla_tf.training_run import ClassifierTrainingRun
+from tla_tf import train
+from tla_tf.held_out_images import split_held_out
 
 FLAGS = [
     *(
@@ -76,9 +76,9 @@ def test_the_best_network_by_held_out_images_is_kept(selected):
 def test_the_held_out_images_are_attacked_by_both(selected):
     folder, attacked, _ = selected
     assert [name for _, name in attacked] == 3 * ["fgsm", "pgd10"]
-    everything = registry.load("digits", "train")
+    _, expected = split_held_out(registry.load("digits", "train"), 100)
     for examples, _ in attacked:
-        np.testing.assert_array_equal(examples.images, everything.images[1337:])
+        np.testing.assert_array_equal(examples.images, expected.images)
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["held_out_pgd10"] for line in lines] == [0.90, 0.85, 0.70]
 
@@ -89,16 +89,45 @@ def test_more_held_out_images_than_there_are(tmp_path, capsys):
     assert "only 1,437 training images" in capsys.readouterr().err
 
 
-def test_held_out_images_are_not_trained_on():
-    options = absl_flags.FlagValues()
-    flags.define_train(options)
-    options(["train", "--held_out=100"])
-    run = ClassifierTrainingRun(options)
-    run.info = registry.get("digits")
-    training, kept = run.training_images()
-    everything = registry.load("digits", "train")
-    np.testing.assert_array_equal(training.images, everything.images[:1337])
-    np.testing.assert_array_equal(kept.images, everything.images[1337:])
+def state(folder):
+    """What a run ends in: its metrics, its best and its final weights."""
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    metrics = [{**json.loads(line), "seconds": 0} for line in lines]
+    networks = [keras.models.load_model(folder / f"{name}.keras") for name in ("best", "final")]
+    return metrics, [weights for network in networks for weights in network.get_weights()]
+
+
+def test_interruptions_change_nothing_of_a_selection(tmp_path, monkeypatch):
+    command = ["train", *FLAGS, "--select=best"]
+    whole, stopped = (f"--workdir={tmp_path / name}" for name in ("whole", "stopped"))
+
+    def quick(network, examples, *_, **__):
+        share = abs(sum(float(np.sum(weights)) for weights in network.get_weights())) % 1
+        return np.arange(len(examples)) < share * len(examples)
+
+    monkeypatch.setattr(held_out, "correct_predictions", quick)
+    assert train.main([*command, whole]) == 0
+
+    def ctrl_c(monitor, batch, logs=None):
+        if monitor.model.optimizer.iterations in (6, 7):  # checkpoints are at 4, 8 and 12
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(held_out.HeldOutMonitor, "on_train_batch_end", ctrl_c)
+        assert [train.main([*command, stopped]) for _ in range(3)] == [130, 130, 0]
+    (metrics, weights), (expected, expected_weights) = (
+        state(tmp_path / name) for name in ("stopped", "whole")
+    )
+    assert metrics == expected and [line["step"] for line in metrics] == [4, 8, 12]
+    for found, value in zip(weights, expected_weights, strict=True):
+        np.testing.assert_array_equal(found, value)
+
+
+def test_where_the_selection_looks_is_of_the_run(selected, capsys):
+    folder, *_ = selected
+    command = ["train", *FLAGS, "--select=best", f"--workdir={folder}", "--checkpoint_every=3"]
+    assert train.main(command) == 2
+    assert "--checkpoint_every was 4, is 3" in capsys.readouterr().err
 
 
 def test_best_needs_images_to_select_by(tmp_path, capsys):

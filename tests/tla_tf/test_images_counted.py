@@ -15,7 +15,8 @@ from tla_tf.training_run import ClassifierTrainingRun
 def training_run(*arguments):
     options = absl_flags.FlagValues()
     flags.define_train(options)
-    options(["train", "--batch_size=64", "--train_steps=3", "--checkpoint_every=3", *arguments])
+    recipe = ["--batch_size=64", "--train_steps=3", "--checkpoint_every=3"]
+    options(["train", *recipe, "--eps=0.1", "--attack_steps=2", *arguments])
     run = ClassifierTrainingRun(options)
     run.info = registry.get(options.dataset, **run.reading)
     run.threat_model = run.folder = types.SimpleNamespace(path="run")

@@ -108,8 +108,13 @@ def test_random_is_uniform_over_the_other_classes():
     np.testing.assert_allclose(counts[1:] / 400, 1 / 3, atol=0.08)
 
 
-def test_random_without_class_check_takes_the_own_slot():
+def test_random_without_class_check_takes_any_but_the_own_slot():
+    """In a batch the own slot is the anchor itself, no negative at all."""
     selection = NegativeSelection("random", class_check=False)
-    index, valid = select(selection, ANCHORS, LABELS, POOL, POOL_LABELS)
-    np.testing.assert_array_equal(index, [0, 1, 2])
-    assert np.all(valid)
+    labels, embeddings = tf.constant([0, 0, 0, 1]), tf.zeros([4, 2])
+    counts = np.zeros([4, 4])
+    for seed in range(400):
+        index, valid = select(selection, embeddings, labels, embeddings, labels, seed)
+        assert np.all(valid)
+        counts[range(4), index] += 1
+    np.testing.assert_allclose(counts / 400, (1 - np.eye(4)) / 3, atol=0.08)

@@ -44,4 +44,5 @@ def table3(runs):
             found, distances = nearest_neighbours(embeddings, run.train_embeddings, NEIGHBOURS)
             predictions = vote(run.train.labels[found], distances, run.info.num_classes)
             right = predictions == run.test.labels
-            run.record_share(f"{NEIGHBOURS}-NN accuracy", right, attacked=attacked)
+            metric = f"{NEIGHBOURS}-NN accuracy"
+            run.record_share(metric, right, attacked=attacked, of_train=True)

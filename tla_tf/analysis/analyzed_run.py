@@ -13,6 +13,7 @@ from robust_tf.evaluation.records import (
     weights_hash,
     wilson_interval,
 )
+from robust_tf.evaluation.reference_images import reference_settings
 from tla_tf.analysis.embeddings_under_attack import (
     attacked_image,
     compile_embedding,
@@ -99,30 +100,34 @@ class AnalyzedRun:
             **self._settings,
         )
 
-    def record(self, metric, value, n, *, preset=None):
+    def record(self, metric, value, n, *, preset=None, of_train=False):
         """Records one number, measured on `n` images.
 
-        `preset` is the attack where it is not that of the run.
+        `preset` is the attack where it is not that of the run; `of_train`: whether the number
+        depends on the training images.
         """
-        preset = preset or self.preset
-        self._append(metric, n, preset, value=float(value), correct=None, interval=None)
+        number = {"value": float(value), "correct": None, "interval": None}
+        self._append(metric, n, preset or self.preset, of_train, **number)
 
     def record_count(self, metric, count, n):
         """Records a whole number, which tables print as such."""
-        self._append(metric, n, self.preset, value=int(count), correct=None, interval=None)
+        self._append(metric, n, self.preset, False, value=int(count), correct=None, interval=None)
 
-    def record_share(self, metric, counted, *, attacked=True):
-        """Records the share of bool [n] `counted`, with its interval."""
+    def record_share(self, metric, counted, *, attacked=True, of_train=False):
+        """Records the share of bool [n] `counted`, with its interval; `of_train` as of `record`."""
         n, count = len(counted), int(np.sum(counted))
         share = {"value": count / n, "correct": count, "interval": wilson_interval(count, n)}
-        self._append(metric, n, self.preset if attacked else None, **share)
+        self._append(metric, n, self.preset if attacked else None, of_train, **share)
 
-    def _append(self, metric, n, preset, **value):
+    def _append(self, metric, n, preset, of_train, **value):
+        settings = attack_settings(preset, self.info.num_classes)
+        if of_train:
+            settings |= reference_settings(len(self.train), self.info.splits["train"])
         result = Result(
             metric=metric,
             n=n,
             attack=preset.name if preset else "clean",
-            attack_settings=attack_settings(preset, self.info.num_classes),
+            attack_settings=settings,
             threat_model=dataclasses.asdict(preset.attack.threat_model) if preset else {},
             **value,
             **self._about,

@@ -43,7 +43,7 @@ def figure5(runs, covariance, positive):
         for preset, attacked in ((run.preset, plain), (adaptive, run.attack(adaptive))):
             curve = _curve(run, detector, *attacked, positive)
             name = area_metric(metric, kind, known=preset is adaptive)
-            run.record(name, curve[-1], 2 * len(run.test), preset=preset)
+            run.record(name, curve[-1], 2 * len(run.test), preset=preset, of_train=True)
             curves.setdefault(preset.name, {})[f"{run.name}, {kind} covariance"] = curve
     title = f"detection of {found} images by their density\n{describe(runs)}"
     labels = f"{rejected} images rejected", f"{found} images rejected"

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from robust_tf.errors import RunError
+from robust_tf.evaluation.outcome_check import check_outcome
 from robust_tf.evaluation.robust_accuracy import filled_batch, start_key
 from robust_tf.evaluation.traced_once import traced_once
 
@@ -77,7 +77,7 @@ def _batch(attack_batch, network, examples, preset, number, size, seed):
     for restart in range(1 if preset is None else preset.restarts):
         key = start_key(seed, number, restart)
         outputs = {name: value.numpy() for name, value in attack_batch(images, labels, key).items()}
-        _check(outputs, number)
+        _check(outputs, preset, number)
         outputs["prediction"] = np.argmax(outputs["logits"], axis=1)
         if restart == 0:
             kept = outputs
@@ -87,8 +87,7 @@ def _batch(attack_batch, network, examples, preset, number, size, seed):
     return {name: value[: len(rows)] for name, value in kept.items()}
 
 
-def _check(outputs, number):
-    if not (np.isfinite(outputs["embedding"]).all() and np.isfinite(outputs["logits"]).all()):
-        raise RunError(f"the network's outputs of batch {number} are not finite")
-    if not outputs["inside"].all():
-        raise RunError(f"attacked images of batch {number} left the ball or the box")
+def _check(outputs, preset, number):
+    title = "clean" if preset is None else preset.name
+    for name, what in (("embedding", "embeddings"), ("logits", "logits")):
+        check_outcome(title, number, outputs[name], outputs["inside"], what=what)

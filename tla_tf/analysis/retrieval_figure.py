@@ -50,7 +50,8 @@ def _retrieve(run, query):
         indices, distances = indices[0], distances[0]
         labels = run.train.labels[indices]
         metric = f"figure 4: {NEIGHBOURS} nearest of the query's class"
-        run.record_share(metric, labels == label, attacked=kind == "attacked")
+        attacked = kind == "attacked"
+        run.record_share(metric, labels == label, attacked=attacked, of_train=True)
         title = f"{kind} {names[label]},\npredicted {names[predictions[query]]}"
         neighbours = _pixels(run.train, indices)
         rows.append(Row(title, image, neighbours, [names[k] for k in labels], labels == label))

@@ -26,7 +26,8 @@ class TripletAdversarial(ClassifierDefense):
         positive: "other" image of the class, the anchor's "own" clean image, or "both".
         pool: "batch" takes positives and negatives from the clean batch, embedded once; "separate"
             takes them from the streams "positive" and "pool" of the pipeline.
-        anchor: "adv", or "clean" for TLA-SA (switched anchor: clean anchor, adversarial positive).
+        anchor: "adv", or "clean" for TLA-SA (switched anchor): the own clean image with x' as its
+            positive, whatever `positive` is.
         own_noise: half-width of the uniform noise on the own image, in [0, 1] pixels.
         match_l2: weight of ||h(x') - h(own)||^2.
         concat_forward: one training-mode forward of all images, instead of one per group.
@@ -61,6 +62,8 @@ class TripletAdversarial(ClassifierDefense):
         self.margins = {"other": margin, "own": margin * own_margin_mul}
         self.negatives = negatives
         self.positives = ("own", "other") if positive == "both" else (positive,)
+        if anchor == "clean":
+            self.positives = ("own",)  # h(x) and h(x') are the pair; another image has no part
         self.pool = pool
         self.anchor = anchor
         self.own_noise = own_noise
@@ -142,7 +145,7 @@ class TripletAdversarial(ClassifierDefense):
         }
 
     def _needs_own(self):
-        return "own" in self.positives or self.anchor == "clean" or bool(self.match_l2)
+        return "own" in self.positives or bool(self.match_l2)
 
     def _mine_pool(self, batch, adversarial):
         """The pool image nearest to x' of each anchor, both embedded in inference mode."""

@@ -8,16 +8,21 @@ from robust_tf.attacks.square import Square
 from robust_tf.data import registry as data
 from robust_tf.errors import UserError
 from robust_tf.evaluation.saved_classifier import SavedClassifier
+from robust_tf.evaluation.saved_signature import SavedSignature
 
 
 class SavedRun:
     """Has the same attributes as a `FinishedRun`; its results go to a folder beside the model.
 
+    Images of a folder are resized to the side that the signature takes. Files among them that
+    cannot be decoded are left out and named: a SavedModel does not say how the training took them.
+
     Args:
         options: flags of `tla_tf.flags.define_evaluate`; of several versions the newest is taken.
 
     Raises:
-        UserError: flags that are missing or do not fit, see also `SavedClassifier`.
+        UserError: flags that are missing or do not fit, see also `SavedSignature` and
+            `SavedClassifier`.
     """
 
     def __init__(self, options):
@@ -27,15 +32,18 @@ class SavedRun:
                 raise UserError(f"--saved_model={path} needs --{name}, which no run folder gives")
         if options.precision != "float32":
             raise UserError("--precision: a SavedModel has its own; leave the flag out")
-        self.reading = {name: None for name in data.READING} | {"data_dir": options.data_dir}
+        signature = SavedSignature(path, options.endpoint)
+        self.reading = {
+            "data_dir": options.data_dir,
+            "image_size": signature.side,
+            "on_bad_image": "skip",
+        }
         self.info = data.get(options.dataset, **self.reading)
         self.flags = {"method": "saved_model", "seed": 0, "eps": options.eps}
         folder = path.with_name(f"{path.name}.evaluation")
         self.folder = types.SimpleNamespace(path=folder, results=folder / "results.jsonl")
-        self._network = SavedClassifier(
-            path, self.info, endpoint=options.endpoint, output=options.output
-        )
-        fixed = self._network.batch_size
+        self._network = SavedClassifier(signature, self.info, output=options.output)
+        fixed = signature.batch_size
         if fixed not in (None, options.batch_size):
             raise UserError(f"{path} takes batches of {fixed} images; use --batch_size={fixed}")
 

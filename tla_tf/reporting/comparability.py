@@ -1,22 +1,13 @@
 """What keeps a measured number from being compared with a published one."""
 
+from robust_tf.evaluation.reference_images import limited_reference
 from robust_tf.training.run_folder import NOT_IDENTITY
-from tla_tf.names import METHODS
+from tla_tf.method_flags import UNREAD
 
 # Flags that two runs of one row may differ in.
 _FREE = (NOT_IDENTITY - {"train_steps"}) | {"seed", "jit_compile"}
-_PAIRING = {"alp_weight", "alp_clean_weight", "alp_layer", "alp_reduce"}
-_ATTACK = {"eps", "norm", "attack_steps", "attack_step_size", "attack_bn_mode"}
-_TRIPLET = {"lambda_triplet", "margin", "lambda_norm", "norm_form", "pool", "pool_mul"} | {
-    *("positive", "own_noise", "own_margin_mul", "match_l2", "negative", "neg_keep"),
-    *("neg_similarity", "neg_mask", "rn_class_check", "anchor", "concat_forward", "mining"),
-}
-# Flags that a method does not read.
-UNREAD = {method: _PAIRING for method in METHODS} | {
-    "um": _ATTACK | _TRIPLET | _PAIRING,
-    "at": _TRIPLET | _PAIRING,
-    "alp": _TRIPLET,
-}
+# An undefended network is attacked by nobody in training.
+_UNDEFENDED = {"um": {"eps", "norm"}}
 
 
 def training_differences(flags, published):
@@ -26,7 +17,8 @@ def training_differences(flags, published):
         flags: dict of the resolved flags of the run, those that are known.
         published: dict of those that reproduce the row.
     """
-    free = _FREE | UNREAD[published["method"]]
+    method = published["method"]
+    free = _FREE | UNREAD[method] | _UNDEFENDED.get(method, set())
     names = [name for name in published if name in flags and name not in free]
     different = [
         f"{name} {_text(flags[name])}, not {_text(published[name])}"
@@ -48,6 +40,9 @@ def measuring_differences(result, row):
     different = []
     if result.n != row.n:
         different.append(f"n {result.n:,}, not {row.n:,}")
+    if limited := limited_reference(result):
+        used, split = limited
+        different.append(f"{used:,} training images, not {split:,}")
     if result.precision != "float32":
         different.append(f"precision {result.precision}, not float32")
     return different

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from robust_tf.data import class_disjoint, registry
+from robust_tf.data import class_disjoint, examples, pipeline, registry
 from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError
 
@@ -19,7 +20,9 @@ def test_digits_are_divided_by_class():
 
 def test_training_classes_of_a_file(tmp_path):
     (tmp_path / "classes").write_text("9\n0\n\n")
-    _, train, test = class_disjoint.load("digits", train_classes=tmp_path / "classes")
+    names = class_disjoint.read_classes(tmp_path / "classes")
+    assert names == ["9", "0"]
+    _, train, test = class_disjoint.load("digits", train_classes=names)
     assert set(train.labels) == {0, 9} and len(set(test.labels)) == 8
 
 
@@ -31,7 +34,8 @@ def test_refused_classes(text, message, tmp_path):
     if text is not None:
         (tmp_path / "classes").write_text(text)
     with pytest.raises(UserError, match=message):
-        class_disjoint.load("digits", train_classes=tmp_path / "classes")
+        names = class_disjoint.read_classes(tmp_path / "classes")
+        class_disjoint.load("digits", train_classes=names)
 
 
 @pytest.mark.parametrize("labels, alone", [([3, 1, 3, 1], None), ([5, 2, 5, 1], 2)], ids=str)
@@ -43,14 +47,63 @@ def test_training_classes_of_one_image_are_counted(labels, alone, caplog):
     assert said == ([line] if alone else [])
 
 
-def test_the_held_out_images_of_mnist_train(monkeypatch):
+@pytest.fixture
+def read(monkeypatch):
+    """The splits that are read, of small copies."""
+    found, sizes = [], {"validation": 2, "train": 3, "test": 4}
+
     def load(name, split, data_dir=None, **reading):
-        sizes = {"validation": 2, "train": 3, "test": 4}
+        found.append(split)
         number = list(sizes).index(split)
         images = np.full([sizes[split], 28, 28, 1], number, np.uint8)
         return Examples(images, np.arange(sizes[split], dtype=np.int32))
 
     monkeypatch.setattr(registry, "load", load)
+    return found
+
+
+def test_the_held_out_images_of_mnist_train(read):
     info, train, test = class_disjoint.load("mnist")
     np.testing.assert_array_equal(train.images[:, 0, 0, 0], [0, 0, 1, 1, 1])
     assert info.splits == {"train": 5, "test": 4} and len(test) == 4
+
+
+@pytest.mark.parametrize(
+    "name, side, splits",
+    [
+        ("sop", "test", {"test"}),
+        ("sop", "train", {"train"}),
+        ("mnist", "test", {"test"}),
+        ("mnist", "train", {"validation", "train"}),
+    ],
+)
+def test_of_one_side_no_more_is_read_than_it_needs(name, side, splits, read):
+    loaded = class_disjoint.load_side(name, side)
+    assert set(read) == splits
+    number = ("train", "test").index(side)
+    np.testing.assert_array_equal(loaded.images, class_disjoint.load(name)[1 + number].images)
+
+
+def test_one_side_of_classes():
+    classes = ["3", "7"]
+    _, *sides = class_disjoint.load("digits", train_classes=classes)
+    for name, side in zip(("train", "test"), sides):
+        alone = class_disjoint.load_side("digits", name, train_classes=classes)
+        np.testing.assert_array_equal(alone.images, side.images)
+
+
+def test_a_folder_with_one_split_too_large_to_be_held_decoded(tmp_path, monkeypatch):
+    """Three of four images train: decoded, they alone are above the border."""
+    for name in "abcd":
+        for number in range(4):
+            path = tmp_path / name / f"{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(tf.io.encode_png(np.full([8, 8, 3], 50 * number, np.uint8)).numpy())
+    where = {"data_dir": tmp_path, "image_size": 8}
+    _, *decoded = class_disjoint.load("folder", **where)
+    monkeypatch.setattr(examples, "MAX_DECODED_BYTES", 8 * 8 * 8 * 3)
+    _, *encoded = class_disjoint.load("folder", **where)
+    for one, other in zip(decoded, encoded):
+        assert one.images.dtype == np.uint8 and other.images.dtype == object
+        for batches in zip(*(pipeline.eval_batches(side, 4) for side in (one, other)), strict=True):
+            tf.nest.map_structure(np.testing.assert_array_equal, *batches)

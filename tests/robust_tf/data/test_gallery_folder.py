@@ -107,6 +107,19 @@ def test_an_image_of_the_networks_size_is_taken_as_it_is(tmp_path):
         assert notice == ""
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_gallery_shows_every_file_as_a_query_of_it_is_seen(suffix, tmp_path):
+    """Of the size of the window, of the size that it is cut from, and of another one."""
+    encode = tf.io.encode_png if suffix == ".png" else tf.io.encode_jpeg
+    for name, (height, width) in {"a": (28, 28), "b": (32, 32), "c": (40, 50)}.items():
+        image = pixels(height, width)
+        (tmp_path / f"{name}{suffix}").write_bytes(encode(image).numpy())
+    files, examples = gallery_folder.read(gallery_folder.scan(tmp_path), PHOTOS)
+    for row, path in enumerate(files.paths):
+        alone, _ = gallery_folder.read_single(path, PHOTOS, "query")
+        np.testing.assert_array_equal(gallery_folder.pixels_of(examples, row), alone)
+
+
 def test_single_files_that_cannot_be_read(tmp_path):
     with pytest.raises(UserError, match="--query=.*nowhere.png cannot be read"):
         gallery_folder.read_single(tmp_path / "nowhere.png", FIXED, "query")

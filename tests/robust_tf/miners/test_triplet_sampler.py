@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust_tf.miners.names import SAMPLING_MODES, SYMBOLS
 from robust_tf.miners.pair_batch import PairBatch
-from robust_tf.miners.triplet_sampler import MODES, SYMBOLS, TripletSampler
+from robust_tf.miners.triplet_sampler import TripletSampler
 
 ANGLES = np.radians([0, 30, 20, 36, 150, 165])
 EMBEDDINGS = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
@@ -86,7 +87,7 @@ def test_draws_are_uniform_over_the_admissible_sets(name, mode, positives, negat
 
 
 @pytest.mark.parametrize("dimension", PROBABILITIES)
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SAMPLING_MODES)
 def test_distance_weighted_probabilities(dimension, mode):
     pairs = PairBatch.of(tf.constant(EMBEDDINGS), tf.constant(LABELS))
     found = TripletSampler("distance", mode=mode).negatives(pairs, dimension)
@@ -103,7 +104,7 @@ def test_distance_weighted_draws():
         assert np.all(shares[np.array(expected) == 0] == 0)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SAMPLING_MODES)
 @pytest.mark.parametrize("name", SYMBOLS)
 def test_a_thousand_batches_without_a_wrong_label(name, mode):
     """One class only, duplicates and collapsed embeddings included; compat may err there alone."""

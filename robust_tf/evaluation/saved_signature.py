@@ -1,0 +1,66 @@
+"""One signature of a SavedModel, ours or not: images in, named outputs out."""
+
+import tensorflow as tf
+
+from robust_tf.errors import UserError
+
+
+class SavedSignature:
+    """A loaded signature with one input, images float32 [n, h, w, c] in [0, 1].
+
+    Args:
+        path: folder of the SavedModel.
+        endpoint: name of the signature.
+
+    Attributes:
+        path, endpoint: see above.
+        shape: tf.TensorShape of the input.
+        batch_size: how many images it takes together, None for any number.
+        side: height and width of its images in pixels, None where they differ or are open.
+        outputs: names of the outputs.
+
+    Raises:
+        UserError: no SavedModel, no such endpoint, another input than one of float32.
+    """
+
+    def __init__(self, path, endpoint="serving_default"):
+        self.path, self.endpoint = path, endpoint
+        self._loaded = _load(path)  # the signature does not keep its variables alive
+        self._signature = self._find(endpoint)
+        (self._input, spec), *others = self._signature.structured_input_signature[1].items()
+        if others:
+            raise UserError(f"{path}: {endpoint} takes {1 + len(others)} inputs, not only images")
+        if spec.dtype != tf.float32:
+            raise UserError(f"{path}: {endpoint} takes {spec.dtype.name}, not float32 in [0, 1]")
+        self.shape = spec.shape
+        self.batch_size = self.shape[0] if self.shape.rank else None
+        self.side = self._side()
+        self.outputs = sorted(self._signature.structured_outputs)
+
+    def __call__(self, images):
+        """Returns dict output -> tensor."""
+        return self._signature(**{self._input: images})
+
+    def _find(self, endpoint):
+        signatures = self._loaded.signatures
+        if endpoint not in signatures:
+            raise UserError(
+                f"{self.path} has no endpoint {endpoint!r}; it has "
+                f"{', '.join(signatures) or 'none'} (--endpoint)"
+            )
+        return signatures[endpoint]
+
+    def _side(self):
+        if self.shape.rank != 4 or self.shape[1] != self.shape[2]:
+            return None
+        return self.shape[1]
+
+
+def _load(path):
+    if not tf.saved_model.contains_saved_model(str(path)):
+        raise UserError(f"--saved_model={path} holds no SavedModel (no saved_model.pb in it)")
+    try:
+        return tf.saved_model.load(str(path))
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"--saved_model={path} cannot be loaded: {reason}") from error

@@ -1,0 +1,32 @@
+"""Where a command is about to write: looked at before any work, so that none is lost."""
+
+import os
+import pathlib
+
+from robust_tf.errors import UserError
+
+
+def require_folder(flag, folder):
+    """Raises UserError unless `folder` is, or can become, a folder to write to; makes nothing.
+
+    Args:
+        flag: str, name of the flag that says where.
+        folder: path.
+    """
+    _require(f"--{flag}={folder}", pathlib.Path(folder))
+
+
+def require_file(flag, path):
+    """Raises UserError unless `path` is, or can become, a file to write; arguments as above."""
+    refused = f"--{flag}={path} cannot be written"
+    _require(refused, pathlib.Path(path).parent)
+    if os.path.isdir(path):
+        raise UserError(f"{refused}: it is a folder; name a file")
+    if os.path.exists(path) and not os.access(path, os.W_OK):
+        raise UserError(f"{refused}: no permission; name another")
+
+
+def _require(refused, folder):
+    existing = next(p for p in (folder, *folder.parents) if os.path.exists(p))
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        raise UserError(f"{refused}: {existing} is no folder to write to")

@@ -1,0 +1,49 @@
+"""The step of the inner attack: that of the recipe only in the ball that it was made for."""
+
+import pytest
+
+from robust_tf import command_line
+from robust_tf.errors import UserError
+from tla_tf import config, flags
+
+
+def parsed(*typed):
+    values = command_line._parse(["train", *typed], flags.define_train, "tla")
+    config.drop_step_size(values)
+    return values
+
+
+@pytest.mark.parametrize(
+    "typed, expected",
+    [
+        ("", 2 / 255),
+        ("--eps=8/255", 2 / 255),
+        ("--eps=14/255", 2 / 255),
+        ("--eps=25/255", 2.5 * 25 / 255 / 7),
+        ("--norm=l2 --eps=0.5", 2.5 * 0.5 / 7),
+        ("--norm=l2 --eps=0.5 --attack_step_size=0.1", 0.1),
+        ("--attack_steps=20", 2 / 255),
+        ("--attack_steps=3", 2.5 * 8 / 255 / 3),
+        ("--attack_steps=3 --attack_step_size=2/255", 2 / 255),
+    ],
+)
+def test_the_recipe_of_cifar10(typed, expected):
+    attack = config.inner_attack(parsed("--dataset=cifar10", *typed.split()))
+    assert attack.step_size == pytest.approx(expected)
+
+
+def test_steps_that_do_not_reach_the_radius_are_said():
+    assert config.notes(parsed("--dataset=cifar10")) == []
+    short = ["--dataset=cifar10", "--attack_steps=3", "--attack_step_size=2/255"]
+    (line,) = config.notes(parsed(*short))
+    assert line.startswith("--attack_steps=3 of 2/255 do not reach --eps=8/255")
+    assert config.notes(parsed("--dataset=cifar10", "--method=um")) == []
+
+
+def test_batch_norm_in_the_attack_is_of_one_replica():
+    """Its statistics would be summed over replicas inside of a loop, which TensorFlow cannot."""
+    options = parsed("--method=at", "--attack_bn_mode=training")
+    config.check_replicas(options, 1)
+    config.check_replicas(parsed("--method=at"), 2)
+    with pytest.raises(UserError, match="add --strategy=one_device"):
+        config.check_replicas(options, 2)
