@@ -11,7 +11,9 @@ import sys
 
 from hm_tf import flags
 from robust_tf import command_line
+from robust_tf.data.image_identity import in_words
 from robust_tf.errors import UserError
+from robust_tf.output_place import require_file, require_folder
 
 
 def main(argv=None):
@@ -21,6 +23,9 @@ def main(argv=None):
 
 def report(options):
     """Writes the page, and the figures if a folder is given."""
+    require_file("output", options.output)
+    if options.figures_dir:
+        require_folder("figures_dir", options.figures_dir)
     from hm_tf import published_rows
     from hm_tf.reporting import paper_comparison, paper_tables
     from hm_tf.reporting import report_sections as sections
@@ -100,6 +105,24 @@ def _require_same_data(first, run):
             f"{apart}: {first.recorded.path} and {run.recorded.path} know other classes; report "
             "them apart"
         )
+    images = [one.recorded.config.get("images") for one in (first, run)]
+    if None not in images and images[0] != images[1]:
+        raise UserError(
+            f"{apart}: {first.recorded.path} is of {in_words(images[0])}, {run.recorded.path} of "
+            f"{in_words(images[1])}; report them apart"
+        )
+    if _training_classes(run.recorded) != _training_classes(first.recorded):
+        raise UserError(
+            f"{apart}: {first.recorded.path} and {run.recorded.path} divide the classes otherwise "
+            "(--train_classes); report them apart"
+        )
+
+
+def _training_classes(recorded):
+    """Their names where they were given; of older runs the file's name; None for the default."""
+    given = recorded.flags.get("train_classes")
+    named = recorded.config.get("train_classes")
+    return given if named is None else sorted(named)
 
 
 def _save(figures, folder):

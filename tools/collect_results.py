@@ -47,14 +47,15 @@ def _table(runs, results):
 
 def _score_table(runs):
     """The ranking attacks: one line for every run, mode and strength."""
-    header = ("defense", "seed", "mode", "strength", "n", *recorded_scores.ALL)
+    rows = [(run.measured, row) for run in runs for row in recorded_scores.score_rows(run.measured)]
+    eps, radii = recorded_scores.radii([row for _, row in rows])
     lines = []
-    for run in runs:
-        for row in recorded_scores.score_rows(run.measured):
-            clean = recorded_scores.clean_values(run.measured, row.n)
-            cells = [recorded_scores.text(name, clean.get(name)) for name in recorded_scores.CLEAN]
-            of_run = run.measured[0].method, str(run.measured[0].training_seed)
-            lines.append((*of_run, row.mode, row.strength, f"{row.n:,}", *cells, *row.cells()))
+    for (measured, row), radius in zip(rows, radii, strict=True):
+        clean = recorded_scores.clean_values(measured, row.on.gallery)
+        cells = [recorded_scores.text(name, clean.get(name)) for name in recorded_scores.CLEAN]
+        of_row = measured[0].method, str(measured[0].training_seed), row.mode, row.strength
+        lines.append((*of_row, *radius, f"{row.on.n:,}", *cells, *row.cells()))
+    header = "defense", "seed", "mode", "strength", *eps, "n", *recorded_scores.ALL
     return markdown(header, lines)
 
 
@@ -66,7 +67,8 @@ def _run_line(run):
     if values.get("defense") != "hm":
         values.pop("destination", None)  # nobody but hm has one: typed, it is refused
     flags = " ".join(f"--{name}={value}" for name, value in values.items())
-    return f"| {run.parent.name} {run.name} | {seconds:.0f} | {config['commit'][:12]} | `{flags}` |"
+    commit = (config["commit"] or "-")[:12]  # an installed package knows none
+    return f"| {run.parent.name} {run.name} | {seconds:.0f} | {commit} | `{flags}` |"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import numpy as np
 
 from hm_tf.evaluation.embedded_test_set import spread_queries
 from hm_tf.evaluation.embedding_probe import EmbeddingProbe
+from hm_tf.evaluation.measured_on import evaluated_on, measured_on
 from hm_tf.evaluation.ranking_search import PGDSearch
 from robust_tf.attacks.pgd import PGD
 from robust_tf.evaluation import sanity_checks as checks
@@ -32,7 +33,8 @@ def check_evaluation(evaluation, results, level):
 
     Args:
         evaluation: `RankingEvaluation`.
-        results: its records; what the folder has of these weights in this ball counts as well.
+        results: its records; what the folder has of these weights, measured on the same, counts
+            as well.
         level: "quick" or "full".
     """
     results = [*results, *_stored(evaluation)]
@@ -51,7 +53,7 @@ def run_checks(part, evaluation, results):
     Args:
         part: `RankingEvaluation` of the queries to attack in many ways.
         evaluation: that of all queries.
-        results: its records.
+        results: records that were measured on the same as it.
     """
     pgd, test_set = evaluation.pgd, evaluation.test_set
     threat = pgd.threat_model
@@ -66,13 +68,13 @@ def run_checks(part, evaluation, results):
     yield _advised(checks.converged(claimed, doubled), f"measure --eval_steps={2 * pgd.steps}")
     start = PGD(threat, pgd.steps, pgd.step_size, random_start=True)
     often = claimed & _recall(part, start, "restarts", RESTARTS)
-    reported = any(result.attack_settings.get("strength") == "worst" for result in results)
-    advice = "quote the row worst of the table" if reported else "measure --strength=strong"
+    reported = any(r.attack == "ES" and r.attack_settings["strength"] == "worst" for r in results)
+    advice = "quote the row worst, which is measured" if reported else "measure --strength=strong"
     yield _advised(checks.restarts(claimed, often, reported), f"{advice}, not one start alone")
     yield from _probed(EmbeddingProbe(part), threat)
     yield spread(test_set)
     yield score_stands(results, test_set)
-    recalls = [evaluation.protocol(name, "fixed")["R@1"] > 0.5 for name in R1_ATTACKS]
+    recalls = [part.protocol(name, "fixed")["R@1"] > 0.5 for name in R1_ATTACKS]
     together = checks.per_example(np.logical_and.reduce(recalls), recalls)
     yield _advised(together, f"quote what is correct under all of {', '.join(R1_ATTACKS)}")
 
@@ -138,8 +140,8 @@ def _advised(check, advice):
 
 
 def _stored(evaluation):
-    """What the folder has of these weights in this ball, list of `Result`."""
+    """What the folder has of these weights, measured on the same, list of `Result`."""
     path, weights = evaluation.folder.results, evaluation.about["weights_hash"]
     found = read_results(path) if path.exists() else []
-    eps = evaluation.pgd.threat_model.eps
-    return [r for r in found if r.weights_hash == weights and r.threat_model.get("eps") == eps]
+    own = [r for r in found if r.weights_hash == weights and "mode" in r.attack_settings]
+    return [result for result in own if measured_on(result) == evaluated_on(evaluation)]

@@ -7,6 +7,11 @@ from robust_tf.threat_model import format_magnitude
 STRONG_STEPS = 3
 
 
+def said_steps(steps, size):
+    """Steps of one size as text."""
+    return f"{steps} steps of {format_magnitude(size)}"
+
+
 class PGDSearch:
     """PGD, in the protocol from the image itself (HM, section 4).
 
@@ -52,7 +57,7 @@ class StrongSearch:
         self.restarts = restarts
         self._apgd = ObjectiveAPGD(pgd.threat_model, STRONG_STEPS * pgd.steps)
         # The protocol's images are among its candidates.
-        self._beside = f"{pgd.steps} steps of {format_magnitude(pgd.step_size)}"
+        self._beside = said_steps(pgd.steps, pgd.step_size)
 
     @property
     def settings(self):

@@ -52,6 +52,7 @@ def write_attack(folder, attack, pgd, images, aim, top, **asked):
     reached = outcome(attack.name, rankings, images.search, aim.target)
     about = {
         **asked,
+        "weights_hash": images.weights_hash,
         "attack": attack.name,
         "mode": attack.mode,
         "eps": format_magnitude(pgd.threat_model.eps),

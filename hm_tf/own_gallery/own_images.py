@@ -5,6 +5,7 @@ import numpy as np
 from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from hm_tf.own_gallery.gallery_search import search_with
 from robust_tf.data import gallery_folder
+from robust_tf.evaluation.records import weights_hash
 
 
 class OwnImages:
@@ -12,6 +13,7 @@ class OwnImages:
 
     Attributes:
         search: `GallerySearch`.
+        weights_hash: of the network.
         notice: str, what had to be done to the query; "" where nothing.
 
     Args:
@@ -31,6 +33,7 @@ class OwnImages:
         files = gallery_folder.scan(gallery)
         files, self._examples = gallery_folder.read(files, run.info, on_bad_image)
         network = run.network()
+        self.weights_hash = weights_hash(network)
         self._of_batch = embedding_of_batch(network)
         size = min(batch_size, len(self._examples))
         found = embed(self._of_batch, self._examples, size, "gallery")

@@ -2,7 +2,8 @@
 
 from hm_tf.evaluation.ranking_records import WORST_CASE
 from hm_tf.evaluation.robustness_score import COLUMNS
-from hm_tf.reporting.recorded_scores import SCORE, clean_results, paper_row, text
+from hm_tf.reporting.recorded_scores import SCORE, clean_results, evaluations, paper_row, text
+from hm_tf.reporting.score_falls import score_falls
 from robust_tf.threat_model import format_magnitude
 
 # A share of fewer queries is so rough that the claim says "only".
@@ -12,11 +13,13 @@ FEW_QUERIES = 100
 def claim(runs):
     """Returns the sentence on the run with the highest score; a score never stands without R@1.
 
+    All of it is of one threat model, that of `paper_row`. Runs that were not measured on the same
+    have no highest score: then it is on the first with one.
+
     Args:
         runs: list of `ReportedRun`.
     """
-    run = max(runs, key=_score)
-    others = f", of {len(runs)} runs the one with the highest score" if len(runs) > 1 else ""
+    run, others = _chosen(runs)
     first = run.recorded.results[0]
     about = f"{run.name} ({first.model}, seed {first.training_seed}{others}) on {run.dataset}"
     shown = paper_row(run.rows)
@@ -26,6 +29,21 @@ def claim(runs):
         recall = text("R@1", run.values.get("R@1"))
         return f"{about} has collapsed (R@1 {recall} %): its score means nothing."
     return f"{about}: {_fall(run, shown)}; {_scored(run, shown)}."
+
+
+def _chosen(runs):
+    """(the run that the claim is about, why it)."""
+    shown = [(run, paper_row(run.rows)) for run in runs]
+    scored = [(run, row) for run, row in shown if row is not None and row.scored]
+    if len(runs) == 1:
+        return runs[0], ""
+    if not scored:
+        return runs[0], f", the first of {len(runs)} runs"
+    if len({(row.mode, row.on) for _, row in scored}) > 1:
+        unlike = "whose scores are of unlike attacks or queries and cannot be ranked"
+        return scored[0][0], f", one of {len(runs)} runs {unlike}"
+    run, _ = max(scored, key=lambda pair: pair[1].values[SCORE])
+    return run, f", of {len(runs)} runs the one with the highest score"
 
 
 def _fall(run, shown):
@@ -38,20 +56,22 @@ def _fall(run, shown):
     after = f"{100 * found.value:.1f} %"
     only = "only " if found.n < FEW_QUERIES else ""
     queries = f"{only}{found.n:,} queries"
-    if clean is not None and clean.n == found.n:
-        before = f"{100 * clean.value:.1f} %"
+    if clean is None or clean.n != found.n:
+        of_all = f"R@1 of all {clean.n:,} images is {100 * clean.value:.1f} %; " if clean else ""
+        return f"{of_all}{_attacker(found)} leaves R@1 of {queries} {after} {how}"
+    before = f"{100 * clean.value:.1f} %"
+    if found.value < clean.value:
         return f"{_attacker(found)} lowers R@1 of {queries} from {before} to {after} {how}"
-    before = f"R@1 of all {clean.n:,} images is {100 * clean.value:.1f} %; " if clean else ""
-    return f"{before}{_attacker(found)} leaves R@1 of {queries} {after} {how}"
+    return f"{_attacker(found)} leaves R@1 of {queries} at {after}, after {before} clean, {how}"
 
 
 def _lowest_recall(run, shown):
     """(`Result` of R@1 under attack, how it was attacked): the lowest of the worst cases."""
     worst = [
         (result, row)
-        for row in run.rows
+        for row in _same_attacker(run, shown)
         for result in row.results
-        if result.attack == WORST_CASE and row.strength != "transfer"
+        if result.attack == WORST_CASE
     ]
     if worst:
         result, row = min(worst, key=lambda pair: pair[0].value)
@@ -67,6 +87,15 @@ def _lowest_recall(run, shown):
     return lowest, f"by {lowest.attack}, {which}"
 
 
+def _same_attacker(run, shown):
+    """The rows of the threat model of the claim, made on the network itself."""
+    return [
+        row
+        for row in run.rows
+        if row.on.threat_model == shown.on.threat_model and row.strength != "transfer"
+    ]
+
+
 def _gallery(result):
     return result and result.attack_settings.get("gallery", result.n)
 
@@ -80,18 +109,35 @@ def _attacker(result):
     )
 
 
-def _scored(run, row):
-    if SCORE not in run.values:
+def _scored(run, shown):
+    if SCORE not in shown.values:
         return "no score, since not all ten attack columns were measured"
-    scored = [r for r in run.rows if SCORE in r.values and r.strength != "transfer"]
-    lowest = min(scored, key=lambda r: r.values[SCORE])
-    fall = ""
-    if lowest.values[SCORE] < row.values[SCORE]:
-        value = text(SCORE, lowest.values[SCORE])
-        fall = f", {value} at the lowest ({lowest.mode}, {lowest.strength})"
-    score = text(SCORE, row.values[SCORE])
-    return f"ERS {score} of 100 ({row.mode}, {row.strength}){fall}; its columns below"
+    rows = [row for row in _same_attacker(run, shown) if row.scored]
+    falls = score_falls(rows, evaluations(run.recorded.measured))
+    said = f"ERS {_score(shown)} of 100 ({shown.mode}, {shown.strength}, {_queries(shown)})"
+    told = shown
+    if falls := [fall for fall in falls if fall.change < 0]:
+        before, told = min(falls, key=lambda fall: fall.after.values[SCORE])
+        said += _stronger(before, told, shown)
+    lowest = min(rows, key=lambda row: row.values[SCORE])
+    if lowest.values[SCORE] < min(shown.values[SCORE], told.values[SCORE]):
+        how = f"{lowest.mode}, {lowest.strength}, {_queries(lowest)}"
+        said += f"; {_score(lowest)} at the lowest ({how})"
+    return f"{said}; its columns below"
 
 
-def _score(run):
-    return -1 if run.collapsed else run.values.get(SCORE, -1)
+def _stronger(before, after, shown):
+    """What stronger attacks leave, beside the protocol of the same queries."""
+    left = f"{_score(after)} under stronger attacks"
+    if (before.mode, before.on) == (shown.mode, shown.on):
+        return f", of the same queries {left} ({after.mode}, {after.strength})"
+    first = f"{_score(before)} by the protocol"
+    return f"; of the same {_queries(after)} {first}, {left} ({after.mode}, {after.strength})"
+
+
+def _queries(row):
+    return f"{row.on.n:,} queries"
+
+
+def _score(row):
+    return text(SCORE, row.values[SCORE])

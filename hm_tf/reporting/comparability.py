@@ -86,6 +86,8 @@ def measuring_differences(row, n, published):
         return [*different, "no attack recorded"]
     if row.mode != "compat":
         different.append(f"attacks in {row.mode} mode, not as the authors' code")
+    if row.on.precision != "float32":
+        different.append(f"precision {row.on.precision}, not float32")
     settings, threat = row.results[0].attack_settings, row.results[0].threat_model
     ours = threat["eps"], settings["steps"], settings.get("step_size")
     wanted = "eps", "eval_steps", "eval_step_size"

@@ -56,11 +56,17 @@ def hardness_results(found, network, *, batches, seed, dataset, method, training
     ]
 
 
-def recorded_hardness(folder):
-    """Returns the latest results of a run folder, [] where nothing was measured."""
+def recorded_hardness(folder, weights):
+    """Returns the latest results of a network in a run folder, [] where nothing was measured.
+
+    Args:
+        folder: Path.
+        weights: hash of the network's weights; a run that was trained on has others.
+    """
     path = folder / RECORDS
     found = read_results(path) if path.exists() else []
-    latest = {(r.attack_settings["sampler"], r.metric): r for r in found}
+    own = [result for result in found if result.weights_hash == weights]
+    latest = {(r.attack_settings["sampler"], r.metric): r for r in own}
     return list(latest.values())
 
 

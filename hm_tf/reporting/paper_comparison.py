@@ -131,7 +131,7 @@ def _distance(row, run, published):
 
 def _differences(row, run, published):
     shown = paper_row(run.rows)
-    n = shown.n if shown else run.recorded.results[0].n
+    n = shown.on.n if shown else run.recorded.results[0].n
     trained = training_differences(run.recorded.flags, published)
     return trained + measuring_differences(shown, n, published)
 
@@ -139,7 +139,7 @@ def _differences(row, run, published):
 def _reported(name, recorded):
     rows = score_rows(recorded.measured)
     shown = paper_row(rows)
-    clean = clean_values(recorded.measured, shown and shown.gallery)
+    clean = clean_values(recorded.measured, shown and shown.on.gallery)
     first, flags = recorded.results[0], recorded.flags
     return ReportedRun(
         name=name,

@@ -3,7 +3,9 @@
 import json
 from typing import NamedTuple
 
+from hm_tf.evaluation.measured_on import MeasuredOn, measured_on
 from hm_tf.evaluation.robustness_score import COLUMNS, printed
+from robust_tf.threat_model import format_magnitude
 
 CLEAN = ("R@1", "R@2", "mAP", "NMI")
 SCORE = "ERS"
@@ -22,8 +24,7 @@ class ScoreRow(NamedTuple):
     Attributes:
         mode: "compat" or "fixed".
         strength: "protocol", "strong", "worst" or "transfer".
-        n: queries.
-        gallery: images that they were ranked in.
+        on: `MeasuredOn`, what else it was made on.
         values: dict column -> value as printed; ERS is among them only with all ten columns.
         collapsed: whether the network has collapsed, so that ERS means nothing; None if unknown.
         results: the list of `Result` it is made of.
@@ -31,11 +32,15 @@ class ScoreRow(NamedTuple):
 
     mode: str
     strength: str
-    n: int
-    gallery: int
+    on: MeasuredOn
     values: dict
     collapsed: bool | None
     results: list
+
+    @property
+    def scored(self):
+        """Whether its score means something."""
+        return SCORE in self.values and not self.collapsed
 
     def cells(self):
         """The ten columns and ERS as text, "-" for what was not measured."""
@@ -60,43 +65,62 @@ def clean_results(measured, n=None):
     return {r.metric: r for r in same or clean}
 
 
-def score_rows(measured, n=None):
-    """Returns the list of `ScoreRow`, one per mode, strength and substitute, in alphabetic order.
+def evaluations(measured):
+    """Returns the list of `ScoreRow`, one per evaluation, that with the latest record at the end.
 
-    The records of a row are of one evaluation: all settings and images alike. Of several that with
-    the most attacks counts, of these that with the most queries, of these the last. (A training
-    ends with R@1 under ES of all images: it stands above both columns of ES of fewer.)
+    The records of an evaluation have all settings and images alike; repeated ones replace others.
 
     Args:
         measured: list of `Result` of one network, in order.
-        n: None, or the number of queries that an evaluation must be of.
     """
-    evaluations = {}
+    found = {}
     for result in measured:
-        settings = result.attack_settings
-        if "mode" not in settings or n not in (None, result.n):
-            continue
-        where = settings["mode"], settings["strength"], settings.get("substitute", "")
-        alike = evaluations.setdefault(where, {})
-        # The latest goes to the end, a record and an evaluation.
-        found = alike.pop(_how(result), {})
-        alike[_how(result)] = found
-        found.pop((result.attack, result.metric), None)
-        found[result.attack, result.metric] = result
-    rows = []
-    for (mode, strength, _), found in sorted(evaluations.items()):
-        best = max(reversed(found.values()), key=_extent)
-        rows.append(_row(mode, strength, best))
-    return rows
+        if "mode" in result.attack_settings:
+            records = found.pop(_how(result), {})
+            found[_how(result)] = records
+            records.pop((result.attack, result.metric), None)
+            records[result.attack, result.metric] = result
+    return [_row(records) for records in found.values()]
+
+
+def score_rows(measured):
+    """Returns the list of `ScoreRow` to show, in alphabetic order of mode and strength.
+
+    One of each mode, strength, substitute and threat model: the evaluation with the most attacks,
+    of these that with the most queries, of these the last. (A training ends with R@1 under ES of
+    all images: it stands above both columns of ES of fewer.)
+
+    Args:
+        measured: as of `evaluations`.
+    """
+    best = {}
+    for row in evaluations(measured):
+        place = *_name(row), row.on.threat_model
+        if place not in best or _extent(row) >= _extent(best[place]):
+            best.pop(place, None)
+            best[place] = row
+    return sorted(best.values(), key=_name)
 
 
 def paper_row(rows):
-    """The `ScoreRow` to set beside the paper's: of its protocol, compat if there; None without."""
+    """The `ScoreRow` to set beside the paper's: of its protocol, compat if there; None without.
+
+    Of several threat models as of several evaluations, see `score_rows`. What a run claims is of
+    the threat model of this row.
+    """
     for wanted in _PRINTED_AS:
-        for row in rows:
-            if (row.mode, row.strength) == wanted:
-                return row
+        found = [row for row in rows if (row.mode, row.strength) == wanted]
+        if found:
+            return max(reversed(found), key=_extent)
     return None
+
+
+def radii(rows):
+    """Returns (header, list of cells) of a column eps of `ScoreRow`s; empty where all are alike."""
+    found = [format_magnitude(row.on.threat_model.eps) for row in rows]
+    if len(set(found)) < 2:
+        return (), [()] * len(rows)
+    return ("eps",), [(eps,) for eps in found]
 
 
 def text(name, value, sign=""):
@@ -106,9 +130,12 @@ def text(name, value, sign=""):
     return f"{value:{sign}.3f}" if name in _RAW else f"{value:{sign}.1f}"
 
 
-def _extent(found):
-    attacks = {attack for attack, _ in found}
-    return len(attacks), next(iter(found.values())).n, len(found)
+def _extent(row):
+    return len({result.attack for result in row.results}), row.on.n, len(row.results)
+
+
+def _name(row):
+    return row.mode, row.strength, row.results[0].attack_settings.get("substitute", "")
 
 
 def _how(result):
@@ -118,7 +145,7 @@ def _how(result):
     return json.dumps(same, sort_keys=True)
 
 
-def _row(mode, strength, by_place):
+def _row(by_place):
     values = {
         column.name: printed(column, by_place[column.attack, column.measure].value)
         for column in COLUMNS
@@ -128,6 +155,5 @@ def _row(mode, strength, by_place):
     if score := by_place.get((SCORE, SCORE)):
         values[SCORE] = 100 * score.value
         collapsed = score.attack_settings["collapsed"]
-    n = results[0].n
-    gallery = results[0].attack_settings.get("gallery", n)
-    return ScoreRow(mode, strength, n, gallery, values, collapsed, results)
+    settings, on = results[0].attack_settings, measured_on(results[0])
+    return ScoreRow(settings["mode"], settings["strength"], on, values, collapsed, results)

@@ -11,30 +11,37 @@ from robust_tf.reports.page import Picture
 def add_attacks(page, runs):
     """The pictures in the run folders, or the command that makes one."""
     page.section("A ranking before and after an attack")
-    folders = [(run, path.parent) for run in runs for path in _found(run.recorded.path)]
-    if not folders:
+    attacks = [(run, *found) for run in runs for found in _found(run.recorded)]
+    if not attacks:
         page.paragraph("No image was attacked yet; this takes one of yours:")
         folder = runs[0].recorded.path
         page.code(
             f"python -m hm_tf.attack --workdir={folder} --query=IMG --gallery=DIR --attack=qa+"
         )
-    for run, folder in folders:
-        _add_attack(page, run, folder)
+    for run, folder, numbers in attacks:
+        _add_attack(page, run, folder, numbers)
 
 
-def _found(folder):
-    return sorted(path for path in folder.glob(f"attacks/*/{NUMBERS}"))
+def _found(recorded):
+    """Yields (folder, numbers) of the present network; a run that was trained on has others."""
+    present = recorded.results[0].weights_hash
+    for path in sorted(recorded.path.glob(f"attacks/*/{NUMBERS}")):
+        numbers = json.loads(path.read_text())
+        if numbers.get("weights_hash", present) == present:
+            yield path.parent, numbers
 
 
-def _add_attack(page, run, folder):
-    numbers = json.loads((folder / NUMBERS).read_text())
+def _add_attack(page, run, folder, numbers):
     alt = "; ".join([f"{numbers['attack']} on {numbers['moved']}", *_states(numbers)])
     caption = (
         f"{run.name}: {numbers['attack']} ({numbers['mode']}), eps {numbers['eps']}, "
         f"{numbers['steps']} steps, a gallery of {numbers['gallery']:,} images. The last row is "
-        "the ranking of the file as it was saved, 8 bits per channel. Aim "
-        f"{numbers['outcome']}."
+        "the ranking of the file as it was saved, 8 bits per channel."
     )
+    if "outcome" in numbers:  # older ones have none
+        caption += f" Aim {numbers['outcome']}."
+    if "weights_hash" not in numbers:
+        caption += " Of which weights of this run is not recorded."
     page.figure(folder / RANKING, alt=alt, caption=caption)
     pictures = {IMAGE: "attacked image as saved", DIFFERENCE: "difference, ±eps as white and black"}
     cells = tuple(

@@ -4,7 +4,8 @@ from hm_tf.evaluation.embedding_checks import SCORE_STANDS
 from hm_tf.evaluation.robustness_score import directions
 from hm_tf.reporting.hardness_records import HEADER as HARDNESS_HEADER
 from hm_tf.reporting.hardness_records import OF_THE_PAPER, hardness_rows, recorded_hardness
-from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, score_rows
+from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, evaluations, radii
+from hm_tf.reporting.score_falls import score_falls
 from robust_tf.evaluation.sanity_checks import NOT_RUN
 from robust_tf.reports.training_curves import training_curves
 from robust_tf.reports.training_settings import add_training_settings
@@ -43,14 +44,12 @@ def add_scores(page, runs):
     """The ten columns and ERS, in every mode and strength."""
     page.section("Ranking attacks and score")
     missing = [run for run in runs if SCORE not in run.values]
-    lines = [
-        (run.name, row.mode, row.strength, f"{row.n:,}", *row.cells())
-        for run in runs
-        for row in run.rows
-    ]
-    if lines:
+    rows = [(run.name, row) for run in runs for row in run.rows]
+    if rows:
+        header, lines = _lines(rows)
+        cells = [(*line, *row.cells()) for line, (_, row) in zip(lines, rows, strict=True)]
         page.paragraph(" ".join(directions((*ATTACKED, SCORE))))
-        page.table(("run", "mode", "strength", "n", *ATTACKED, SCORE), lines, caption=_how(runs))
+        page.table((*header, *ATTACKED, SCORE), cells, caption=_how(runs))
         page.paragraph(MODES)
         _add_falls(page, runs)
     for run in missing:
@@ -60,21 +59,31 @@ def add_scores(page, runs):
 
 def _add_falls(page, runs):
     """How far stronger attacks lower the score of the protocol, of the same queries."""
-    lines = []
-    for run in runs:
-        for row in run.rows:
-            if row.strength not in ("strong", "worst") or row.collapsed or SCORE not in row.values:
-                continue
-            for before in score_rows(run.recorded.measured, row.n):
-                same = (before.mode, before.strength) == (row.mode, "protocol")
-                if same and SCORE in before.values:
-                    pair = before.values[SCORE], row.values[SCORE]
-                    cells = (f"{pair[0]:.1f}", f"{pair[1]:.1f}", f"{pair[1] - pair[0]:+.1f}")
-                    lines.append((run.name, row.mode, row.strength, f"{row.n:,}", *cells))
-    if lines:
-        header = ("run", "mode", "strength", "n", "ERS, protocol", "ERS, stronger", "change")
-        caption = "what stronger attacks leave of the score, both of the same queries"
-        page.table(header, lines, caption=caption)
+    falls = [
+        (run.name, fall)
+        for run in runs
+        for fall in score_falls(run.rows, evaluations(run.recorded.measured))
+    ]
+    if not falls:
+        return
+    header, lines = _lines([(name, fall.after) for name, fall in falls])
+    cells = []
+    for line, (_, fall) in zip(lines, falls, strict=True):
+        before, after = (row.values[SCORE] for row in (fall.before, fall.after))
+        cells.append((*line, f"{before:.1f}", f"{after:.1f}", f"{fall.change:+.1f}"))
+    header = (*header, "ERS, protocol", "ERS, stronger", "change")
+    caption = "what stronger attacks leave of the score, both of the same queries and ε"
+    page.table(header, cells, caption=caption)
+
+
+def _lines(rows):
+    """(header, first cells of every line) of a table of (name of the run, `ScoreRow`)."""
+    eps, radius = radii([row for _, row in rows])
+    lines = [
+        (name, row.mode, row.strength, *cell, f"{row.on.n:,}")
+        for (name, row), cell in zip(rows, radius, strict=True)
+    ]
+    return ("run", "mode", "strength", *eps, "n"), lines
 
 
 def _how(runs):
@@ -152,7 +161,7 @@ def add_hardness(page, runs):
     page.section("Hardness of the samplers' triplets")
     page.paragraph(OF_THE_PAPER)
     for run in runs:
-        found = recorded_hardness(run.recorded.path)
+        found = recorded_hardness(run.recorded.path, run.recorded.results[0].weights_hash)
         if found:
             page.table(HARDNESS_HEADER, hardness_rows(found), caption=run.name)
         else:

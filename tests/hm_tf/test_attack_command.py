@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from hm_tf import attack
 from hm_tf.finished_run import FinishedRun
+from robust_tf.evaluation.records import read_results
 
 STATES = ("before", "after", "saved file")
 
@@ -67,6 +68,8 @@ def test_a_query_moves_a_candidate_up(command, images, finished_smoke, tmp_path,
         False,
     )
     assert numbers["query"] == str(images / "00.png") and "drawn" not in said
+    present = read_results(finished_smoke / "results.jsonl")[-1].weights_hash
+    assert numbers["weights_hash"] == present
     # The saved file: in the ball in whole levels, and its ranking that of the file read anew.
     clean, attacked = pixels(images / "00.png"), pixels(tmp_path / "out/adversarial.png")
     change = np.round(255 * (attacked - clean))
@@ -158,6 +161,7 @@ MISTAKES = {
     "top": ("--top=25", "24 images besides the query"),
     "output": ("--output_dir=TMP/bad.png --top=1", "cannot be made"),
     "eps": ("--eps=8", "did you mean 8/255"),
+    "step size": ("--steps=1 --step_size=0.1", "--step_size does nothing with one step"),
 }
 
 

@@ -1,5 +1,6 @@
 """The checks pass where all is well, and bite where something is wrong."""
 
+import dataclasses
 import re
 import types
 
@@ -21,8 +22,11 @@ from hm_tf.evaluation.embedding_checks import (
     run_checks,
     score_stands,
 )
+from hm_tf.evaluation.measured_on import evaluated_on, measured_on
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
+from hm_tf.evaluation.ranking_rows import RankingRows
 from robust_tf.attacks.pgd import PGD
+from robust_tf.data.examples import Examples
 from robust_tf.evaluation.records import append_results
 from robust_tf.threat_model import ThreatModel
 from robust_tf.training.run_folder import RunFolder
@@ -135,24 +139,102 @@ def test_the_score_of_a_collapsed_network():
         assert found.status == status and "ERS 29.7 (compat, protocol)" in found.figure
 
 
-def stored_row(folder, eps, strength, weights="abc"):
-    threat = {"eps": eps, "norm": "linf", "lower": 0.0, "upper": 1.0}
-    row = attacked(strength=strength, threat_model=threat, weights_hash=weights)
-    append_results(folder.results, row)
-
-
-def test_what_was_measured_before_counts(tmp_path):
-    network, images = small_network(), small_images(24)
+def evaluation_of(folder, network, images):
     about = shared_fields(network, seed=0, **FACTS)
-    test_set, folder = EmbeddedTestSet(network, images, batch_size=24), RunFolder(tmp_path)
-    here = RankingEvaluation(network, test_set, LONG, about, folder, batch_size=24)
+    test_set = EmbeddedTestSet(network, images, batch_size=24)
+    return RankingEvaluation(network, test_set, LONG, about, RunFolder(folder), batch_size=24)
+
+
+def stored_row(here, settings=None, eps=EPS, strength="worst", **changed):
+    """Ten columns and the score, as this evaluation measures them but for what is changed."""
+    fields = {"n": len(here.test_set.queries), "weights_hash": here.about["weights_hash"]}
+    fields["threat_model"] = {"eps": eps, "norm": "linf", "lower": 0.0, "upper": 1.0}
+    own = {"steps": 24, "step_size": None, "beside": f"8 steps of {EPS / 4:g}", **(settings or {})}
+    rows = attacked(strength=strength, **{**fields, **changed})
+    return [dataclasses.replace(r, attack_settings={**r.attack_settings, **own}) for r in rows]
+
+
+OTHERWISE = {
+    "eps": {"eps": 2 * EPS},
+    "network": {"weights_hash": "of another network"},
+    "queries": {"n": 20},
+    "gallery": {"settings": {"gallery": 30}},
+    "seed": {"seed": 3},
+    "precision": {"precision": "mixed_bfloat16"},
+    "steps": {"settings": {"beside": f"16 steps of {EPS / 4:g}"}},
+}
+
+
+def test_what_was_measured_before_on_the_same_counts(tmp_path):
+    here = evaluation_of(tmp_path, small_network(), small_images(24))
     assert _stored(here) == []
-    stored_row(folder, 2 * EPS, "protocol", about["weights_hash"])
-    stored_row(folder, EPS, "protocol", "of another network")
+    for other in OTHERWISE.values():
+        append_results(here.folder.results, stored_row(here, **other))
     assert _stored(here) == []
-    assert score_stands(_stored(here), test_set).figure == "not run"
-    stored_row(folder, EPS, "worst", about["weights_hash"])
-    assert "lowest ERS 33.5 (compat, worst)" in score_stands(_stored(here), test_set).figure
+    assert score_stands(_stored(here), here.test_set).figure == "not run"
+    append_results(here.folder.results, stored_row(here))
+    figure = score_stands(_stored(here), here.test_set).figure
+    assert "lowest ERS 33.5 (compat, worst)" in figure
+    part = here.of_queries(here.test_set.queries[:5])
+    append_results(here.folder.results, stored_row(part, {"gallery": 24}))
+    assert {(r.n, r.attack_settings["gallery"]) for r in _stored(part)} == {(5, 24)}
+
+
+def test_an_evaluation_knows_what_its_records_will_say(tmp_path, monkeypatch):
+    images = small_images(24)
+    alone = np.append(images.labels[:-1], 9).astype(np.int32)  # in the gallery, but no query
+    here = evaluation_of(tmp_path, small_network(), Examples(images.images, alone))
+
+    def found(self, name, mode, *anything):
+        outcome = {"objective": np.ones(n), "cosine": np.ones(n)}
+        return outcome if anything == () else [outcome]
+
+    monkeypatch.setattr(RankingEvaluation, "protocol", found)
+    monkeypatch.setattr(RankingEvaluation, "strong", found)
+    for evaluation, n in ((here, 23), (here.of_queries(here.test_set.queries[:5]), 5)):
+        rows = RankingRows(evaluation, ("TMA",))
+        records = rows.protocol("fixed") + rows.strong("fixed", 3)
+        assert {r.attack_settings["strength"] for r in records} == {"protocol", "strong", "worst"}
+        assert {measured_on(record) for record in records} == {evaluated_on(evaluation)}
+        assert evaluated_on(evaluation).n == n
+
+
+def broken_by_restarts(part, pgd, strength="protocol", restarts=1):
+    """Every query keeps R@1 but under random starts."""
+    return np.full(len(part.test_set.queries), strength != "restarts")
+
+
+def test_only_a_worst_case_of_the_same_softens_the_restarts(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedding_checks, "_recall", broken_by_restarts)
+    here = evaluation_of(tmp_path, small_network(), small_images(24))
+
+    def restarts():
+        found = run_checks(here, here, _stored(here))
+        return next(check for check in found if check.name == "restarts")
+
+    append_results(here.folder.results, stored_row(here, n=20))
+    assert restarts().status == "red" and "measure --strength=strong" in restarts().advice
+    # The worst of other attacks says nothing of ES.
+    append_results(here.folder.results, [r for r in stored_row(here) if r.attack != "ES"])
+    assert restarts().status == "red"
+    append_results(here.folder.results, stored_row(here))
+    assert restarts().status == "amber" and "quote the row worst" in restarts().advice
+
+
+def test_every_check_is_of_the_queries_it_is_recorded_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedding_checks, "_recall", broken_by_restarts)
+    monkeypatch.setattr(embedding_checks, "_probed", lambda probe, threat: ())
+    here = evaluation_of(tmp_path, small_network(), small_images(24))
+    counts = []
+
+    def protocol(self, name, mode, source=None):
+        counts.append(len(self.test_set.queries))
+        return {"R@1": np.ones(counts[-1])}
+
+    monkeypatch.setattr(RankingEvaluation, "protocol", protocol)
+    found = list(run_checks(here.of_queries(here.test_set.queries[:5]), here, []))
+    assert found[-1].name == "one attack is close to all"
+    assert counts == [5] * len(embedding_checks.R1_ATTACKS)
 
 
 def test_directions_of_the_variance():

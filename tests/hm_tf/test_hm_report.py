@@ -3,16 +3,19 @@
 import html.parser
 import json
 import shutil
+import types
 
 import numpy as np
 import pytest
 from ranking_results import PRINTED, attacked
 
-from hm_tf import report
+from hm_tf import analyze, report
 from hm_tf.evaluation.embedding_checks import SCORE_STANDS
 from hm_tf.own_gallery.attack_files import save_image
+from hm_tf.reporting.report_attacks import add_attacks
 from robust_tf.evaluation.records import append_results, read_results
 from robust_tf.evaluation.sanity_checks import NOT_RUN
+from robust_tf.reports.page import Page
 
 
 class Text(html.parser.HTMLParser):
@@ -75,7 +78,8 @@ def test_everything_that_is_stored_is_shown(run, tmp_path, capsys):
     figures = tmp_path / "figures"
     page = page_of(tmp_path, f"--workdir={run}", f"--figures_dir={figures}")
     for said in (
-        "ERS 34.5 of 100 (compat, protocol), 32.5 at the lowest (compat, strong)",
+        "ERS 34.5 of 100 (compat, protocol, 500 queries)",
+        "of the same 100 queries 33.5 by the protocol, 32.5 under stronger attacks (compat, s",
         "red a check: 1 of 2 → mend it",
         "10033.532.5-1.0",
         "Aim reached: x.png is first of 8",
@@ -91,8 +95,8 @@ def test_everything_that_is_stored_is_shown(run, tmp_path, capsys):
     assert str(figures / "figure6.png") in capsys.readouterr().out
 
 
-def add_attack(run):
-    folder = run / "attacks" / "one"
+def add_attack(run, name="one", **about_network):
+    folder = run / "attacks" / name
     folder.mkdir(parents=True)
     for name in ("ranking.png", "adversarial.png", "difference.png"):
         save_image(folder / name, np.zeros((8, 8, 1)))
@@ -100,7 +104,45 @@ def add_attack(run):
     about = {"attack": "QA+", "mode": "fixed", "eps": "0.1", "steps": 3, "moved": "q.png"}
     about["outcome"] = "reached: x.png is first of 8, from place 7"
     numbers = {**about, "aim": "x.png", "gallery": 9, "states": {"before": state}}
-    (folder / "attack.json").write_text(json.dumps(numbers))
+    (folder / "attack.json").write_text(json.dumps({**numbers, **about_network}))
+
+
+def test_an_attack_of_an_older_version_says_nothing_on_its_aim(tmp_path):
+    add_attack(tmp_path, weights_hash="present")
+    path = tmp_path / "attacks" / "one" / "attack.json"
+    results = [types.SimpleNamespace(weights_hash="present")]
+    recorded = types.SimpleNamespace(path=tmp_path, results=results)
+    run = types.SimpleNamespace(name="HM", recorded=recorded)
+
+    def shown():
+        page = Page("attacks")
+        add_attacks(page, [run])
+        return Text(page.html()).text
+
+    assert "8 bits per channel. Aim reached: x.png is first of 8, from place 7." in shown()
+    numbers = json.loads(path.read_text())
+    del numbers["outcome"]
+    path.write_text(json.dumps(numbers))
+    assert "8 bits per channel." in shown() and "Aim" not in shown()
+
+
+def test_only_what_the_present_network_did_is_shown(run, tmp_path):
+    """A run that was trained on may keep what was made of its older weights."""
+    assert analyze.main(["analyze", f"--workdir={run}", "--batches=2"]) == 0
+    present = read_results(run / "results.jsonl")[-1].weights_hash
+    add_attack(run, "old", weights_hash="of older weights")
+    add_attack(run, "unknown")
+    add_attack(run, "own", weights_hash=present)
+    page = page_of(tmp_path, f"--workdir={run}")
+    assert "not measured; this does it" not in page.text
+    assert sum("before: first" in alt for alt in page.alt) == 2
+    assert page.text.count("Of which weights of this run is not recorded.") == 1
+    for name in ("unknown", "own"):
+        shutil.rmtree(run / "attacks" / name)
+    hardness = run / "sampler_hardness.jsonl"
+    hardness.write_text(hardness.read_text().replace(present, "of older weights"))
+    page = page_of(tmp_path, f"--workdir={run}")
+    assert "not measured; this does it" in page.text and "No image was attacked" in page.text
 
 
 def test_two_runs_stand_side_by_side(run, tmp_path):
@@ -120,6 +162,15 @@ def test_mistakes_are_one_line(run, tmp_path, capsys):
     classes = shutil.copytree(run, tmp_path / "classes")
     config = json.loads((run / "config.json").read_text())
     (classes / "config.json").write_text(json.dumps({**config, "class_names": ["a", "b"]}))
+    divided = [shutil.copytree(run, tmp_path / name) for name in ("one", "two", "old")]
+    pictures = [shutil.copytree(run, tmp_path / name) for name in ("first", "second")]
+    for folder, checksum in zip(pictures, ("1234", "5678"), strict=True):
+        images = {"train": 9, "test": 2, "checksum": checksum}
+        (folder / "config.json").write_text(json.dumps({**config, "images": images}))
+    split = {**config, "flags": {**config["flags"], "train_classes": "classes.txt"}}
+    named = {"train_classes": ["1", "0"]}, {"train_classes": ["0", "2"]}, {}
+    for folder, names in zip(divided, named, strict=True):
+        (folder / "config.json").write_text(json.dumps({**split, **names}))
     bare = shutil.copytree(run, tmp_path / "bare")
     (bare / "results.jsonl").unlink()
     begun = shutil.copytree(bare, tmp_path / "begun")
@@ -134,6 +185,12 @@ def test_mistakes_are_one_line(run, tmp_path, capsys):
         ([f"--workdir={run},{run}"], "names a run twice"),
         ([f"--workdir={run},{other}"], f"{other} of mnist"),
         ([f"--workdir={run},{classes}"], f"{classes} know other classes"),
+        (
+            [f"--workdir={pictures[0]},{pictures[1]}"],
+            f"{pictures[1]} of train 9, test 2 images, checksum 5678",
+        ),
+        ([f"--workdir={divided[0]},{divided[1]}"], f"{divided[1]} divide the classes otherwise"),
+        ([f"--workdir={run},{divided[2]}"], f"{divided[2]} divide the classes otherwise"),
         ([f"--workdir={run}", f"--output={folder}"], "cannot be written"),
     ):
         assert report.main(["report", f"--output={tmp_path / 'r.html'}", *flags]) == 2

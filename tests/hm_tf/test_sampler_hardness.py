@@ -1,5 +1,8 @@
 """Table 1 on six points whose hardest triplets are known, and as a command."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +10,7 @@ import tensorflow as tf
 from hm_tf import analyze
 from hm_tf.reporting.hardness_records import MEAN, OF_MEANS, OF_TRIPLETS, recorded_hardness
 from hm_tf.reporting.sampler_hardness import sampler_hardness
+from robust_tf.evaluation.records import read_results
 
 # hm.md 9.1: E6, and the hardness of its hardest triplets.
 ANGLES = (0.0, 30.0, 20.0, 36.0, 150.0, 165.0)
@@ -47,10 +51,22 @@ def test_batches_without_a_triplet_are_left_out():
     assert found["hardest"].mean == pytest.approx(np.mean(HARDEST), abs=5e-6)
 
 
-def test_the_command(finished_smoke, capsys):
-    assert analyze.main(["analyze", f"--workdir={finished_smoke}", "--batches=2"]) == 0
+def test_a_folder_that_cannot_be_written_is_said_before_any_work(
+    finished_smoke, monkeypatch, capsys
+):
+    monkeypatch.setattr("hm_tf.finished_run.FinishedRun.network", None)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert analyze.main(["analyze", f"--workdir={finished_smoke}"]) == 2
+    assert f"{finished_smoke} is no folder to write to" in capsys.readouterr().err
+
+
+def test_the_command(finished_smoke, tmp_path, capsys):
+    run = shutil.copytree(finished_smoke, tmp_path / "run")
+    assert analyze.main(["analyze", f"--workdir={run}", "--batches=2"]) == 0
     said = capsys.readouterr().out
-    found = recorded_hardness(finished_smoke)
+    present = read_results(run / "results.jsonl")[-1].weights_hash
+    found = recorded_hardness(run, present)
+    assert recorded_hardness(run, "of older weights") == []
     assert len(found) == 15 and {r.metric for r in found} == {MEAN, OF_MEANS, OF_TRIPLETS}
     assert {(r.n, r.split) for r in found} == {(16, "train")}  # two batches of eight pairs
     assert "only the order of the samplers can be compared" in said

@@ -1,0 +1,69 @@
+"""tools/collect_results.py: records and table of runs of ranking attacks."""
+
+import dataclasses
+import importlib.util
+import json
+import pathlib
+
+import pytest
+from ranking_results import attacked, clean
+
+from robust_tf.evaluation.records import append_results
+
+TOOL = pathlib.Path(__file__).parents[2] / "tools" / "collect_results.py"
+WIDE = {"eps": 77 / 255, "norm": "linf", "lower": 0.0, "upper": 1.0}
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("collect_results", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_folder(folder, results, commit):
+    folder.mkdir()
+    append_results(folder / "results.jsonl", results)
+    config = {"flags": {"dataset": "cub200", "defense": "hm"}, "commit": commit}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "metrics.jsonl").write_text('{"seconds": 2.5}\n{"seconds": 1.5}\n')
+    return str(folder)
+
+
+def collected(tool, tmp_path, *results, commit="0123456789abcdef"):
+    runs = [run_folder(tmp_path / f"seed{i}", found, commit) for i, found in enumerate(results)]
+    tool.main([str(tmp_path / "all"), *runs])
+    return (tmp_path / "all.md").read_text()
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_a_run_of_an_installed_package_has_no_commit(tool, tmp_path):
+    text = collected(tool, tmp_path, [*clean(), *attacked()], commit=None)
+    assert "| 4 | - | `--dataset=cub200 --defense=hm` |" in text
+
+
+def test_a_run_of_a_checkout_names_its_commit(tool, tmp_path):
+    assert "| 4 | 0123456789ab |" in collected(tool, tmp_path, [*clean(), *attacked()])
+
+
+def test_clean_values_are_of_the_gallery(tool, tmp_path):
+    few = [
+        dataclasses.replace(r, attack_settings={**r.attack_settings, "gallery": 500})
+        for r in attacked(n=60)
+    ]
+    other = clean(n=60, recall=0.9)
+    found = collected(tool, tmp_path, [*clean(n=500, recall=0.7), *few, *other])
+    header, _, line = found.splitlines()[2:5]
+    row = dict(zip(cells(header), cells(line), strict=True))
+    assert (row["n"], row["R@1"]) == ("60", "70.0") and "eps" not in row
+
+
+def test_rows_of_two_threat_models_are_told_apart(tool, tmp_path):
+    both = [*clean(), *attacked(), *attacked(threat_model=WIDE)]
+    header, _, *lines = collected(tool, tmp_path, both).splitlines()[2:6]
+    place = cells(header).index("eps")
+    assert [cells(line)[place] for line in lines] == ["8/255", "77/255"]
