@@ -8,7 +8,7 @@ import warnings
 import keras
 import tensorflow as tf
 
-METRICS = "metrics.json"
+INTERVAL = "interval.json"
 
 
 class Checkpoints:
@@ -16,7 +16,8 @@ class Checkpoints:
 
     A state is everything TensorFlow tracks below the model: network, optimiser slots, counters of
     the defense. TensorFlow stores a checksum with every tensor, so damage is found when reading.
-    Beside it lie the sums that the means shown are made of, which TensorFlow does not track.
+    Beside it lies what of the interval TensorFlow does not track: the sums that the means shown
+    are made of, and its seconds.
 
     Args:
         directory: path; made when the first state is saved.
@@ -35,8 +36,13 @@ class Checkpoints:
         folders = self.directory.glob("step-*[0-9]")
         return sorted(int(folder.name.removeprefix("step-")) for folder in folders)
 
-    def save(self, step):
-        """Saves the state after `step` updates and removes the oldest ones."""
+    def save(self, step, seconds=0.0):
+        """Saves the state after `step` updates and removes the oldest ones.
+
+        Args:
+            step: int.
+            seconds: that the interval has taken up to here.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         final = self._folder(step)
         if final.exists():
@@ -45,7 +51,7 @@ class Checkpoints:
         shutil.rmtree(partial, ignore_errors=True)
         self._checkpoint.write(str(partial / "state"))
         sums = [float(keras.ops.convert_to_numpy(value)) for value in self._metric_variables()]
-        (partial / METRICS).write_text(json.dumps(sums))
+        (partial / INTERVAL).write_text(json.dumps({"sums": sums, "seconds": seconds}))
         partial.rename(final)
         for old in self.steps()[: -self.keep]:
             shutil.rmtree(self._folder(old))
@@ -72,15 +78,19 @@ class Checkpoints:
                     variable.assign(value)
         return 0
 
-    def read_metrics(self, step):
-        """Returns the list of sums of a saved state; None of one that an older version saved."""
-        path = self._folder(step) / METRICS
-        return json.loads(path.read_text()) if path.exists() else None
+    def resume_interval(self, step):
+        """Gives the model the sums of the metrics that were saved with a state.
 
-    def set_metrics(self, sums):
-        """Gives the model the sums that `read_metrics` has returned."""
-        for variable, value in zip(self._metric_variables(), sums, strict=True):
+        Returns:
+            The seconds that its interval had taken; None of a state that an older version saved.
+        """
+        path = self._folder(step) / INTERVAL
+        if not path.exists():
+            return None
+        left = json.loads(path.read_text())
+        for variable, value in zip(self._metric_variables(), left["sums"], strict=True):
             variable.assign(value)
+        return left["seconds"]
 
     def _metric_variables(self):
         return [variable for metric in self._model.metrics for variable in metric.variables]

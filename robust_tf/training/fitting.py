@@ -17,8 +17,8 @@ def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitor
     """Trains `model` from its last checkpoint in `folder` up to `train_steps` updates.
 
     What Keras calls an epoch is here one checkpoint interval. Since batches and random draws are
-    functions of seed and step, a run that was killed and started again ends in the same weights, and
-    as its monitors look at the same steps, in the same metrics.
+    functions of seed and step, a run that was killed and started again ends in the same weights,
+    and as its monitors look at the same steps, in the same metrics.
 
     Args:
         model: compiled `AdversarialModel`.
@@ -86,9 +86,9 @@ class _Keeper(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self._began = time.time()
         made = self.step % self.checkpoint_every
-        sums = self.checkpoints.read_metrics(self.step) if made else None
-        if sums is not None:  # Ctrl-C had come in this interval; Keras begins with zeros
-            self.checkpoints.set_metrics(sums)
+        spent = self.checkpoints.resume_interval(self.step) if made else None
+        if spent is not None:  # Ctrl-C had come in this interval; Keras begins with zeros
+            self._began -= spent
             means = {metric.name: float(metric.result()) for metric in self.model.metrics}
             for monitor in self.monitors:
                 monitor.on_interval_resumed(made, means)
@@ -104,13 +104,13 @@ class _Keeper(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
             self._refuse("the weights are")
+        seconds = round(time.time() - self._began, 3)
         # In this order: lines after the last checkpoint are written again, missing ones are not.
         if self.step % self.checkpoint_every == 0 or self.step == self.train_steps:
-            self._log(logs)
-        self.checkpoints.save(self.step)
+            self._log(logs, seconds)
+        self.checkpoints.save(self.step, seconds)
 
-    def _log(self, logs):
-        seconds = round(time.time() - self._began, 3)
+    def _log(self, logs, seconds):
         for monitor in self.monitors:
             monitor.on_interval_end(logs)
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))

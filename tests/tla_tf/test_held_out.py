@@ -13,6 +13,7 @@ import tensorflow as tf
 from robust_tf.data import registry
 from robust_tf.training import held_out
 from robust_tf.training.held_out import catastrophic_overfitting, robust_overfitting
+from robust_tf.training.run_folder import RunFolder
 from tla_tf import train
 from tla_tf.held_out_images import split_held_out
 
@@ -114,7 +115,13 @@ def test_interruptions_change_nothing_of_a_selection(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(held_out.HeldOutMonitor, "on_train_batch_end", ctrl_c)
-        assert [train.main([*command, stopped]) for _ in range(3)] == [130, 130, 0]
+        assert [train.main([*command, stopped]) for _ in range(2)] == [130, 130]
+        interval = tmp_path / "stopped/checkpoints/step-00000007/interval.json"
+        left = json.loads(interval.read_text())
+        interval.write_text(json.dumps({**left, "seconds": 1000 + left["seconds"]}))
+        assert train.main([*command, stopped]) == 0
+    times = [line["seconds"] for line in RunFolder(tmp_path / "stopped").read_metrics()]
+    assert [seconds > 1000 for seconds in times] == [False, True, False]
     (metrics, weights), (expected, expected_weights) = (
         state(tmp_path / name) for name in ("stopped", "whole")
     )
