@@ -18,6 +18,7 @@ import sys
 from hm_tf import flags
 from robust_tf import command_line
 from robust_tf.errors import UserError
+from robust_tf.output_place import require_folder
 
 REQUIRED = {
     "workdir": "the folder of a finished run",
@@ -48,6 +49,7 @@ def attack(options):
     run = FinishedRun(options.workdir, options.data_dir)
     pgd = run.attack(options.steps, options.step_size, options.eps)
     config.check_step_size(options, "step_size", pgd.steps)
+    folder = _folder(options, run)
     images = OwnImages(
         run,
         options.gallery,
@@ -64,7 +66,7 @@ def attack(options):
             "query; lower it"
         )
     print("\n".join(_notices(images, goal)))
-    folder = _folder(options, run)
+    folder.mkdir(parents=True, exist_ok=True)
     asked = {"run": options.workdir, "query": options.query, "seed": options.seed}
     rankings, reached = write_attack(
         folder, ranking_attack, pgd, images, goal, options.top, **asked
@@ -102,15 +104,12 @@ def _notices(images, goal):
 
 
 def _folder(options, run):
-    """The folder of the output, made."""
+    """The folder of the output, which can be made."""
     query = pathlib.Path(options.query).expanduser().resolve()
     # Images of other classes often have the same names.
     name = f"{query.parent.name}_{query.stem}_{options.attack.lower()}"
     folder = pathlib.Path(options.output_dir or run.folder.path / "attacks" / name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
-        raise UserError(f"--output_dir={folder} cannot be made ({error.strerror})") from error
+    require_folder("output_dir", folder)
     return folder
 
 

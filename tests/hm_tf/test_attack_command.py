@@ -159,7 +159,7 @@ MISTAKES = {
     "empty gallery": ("--gallery=TMP/empty", "has no images"),
     "small gallery": ("--gallery=TMP/one", "has 1 image besides the query; the attacks need at"),
     "top": ("--top=25", "24 images besides the query"),
-    "output": ("--output_dir=TMP/bad.png --top=1", "cannot be made"),
+    "output": ("--output_dir=TMP/bad.png", "is no folder to write to"),
     "eps": ("--eps=8", "did you mean 8/255"),
     "step size": ("--steps=1 --step_size=0.1", "--step_size does nothing with one step"),
 }

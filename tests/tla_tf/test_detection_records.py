@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from robust_tf.evaluation.records import Result, append_results
+from robust_tf.evaluation.reference_images import reference_settings
 from robust_tf.threat_model import ThreatModel
 from tla_tf.analysis.detection_records import area_metric, latest_areas
 from tla_tf.evaluation.evaluation_checks import detector_check
@@ -13,10 +14,11 @@ THREAT = ThreatModel("8/255")
 FIELDS = {field.name: None for field in dataclasses.fields(Result)}
 
 
-def measured(unaware, aware, weights="own", eps="8/255", covariance="full"):
+def measured(unaware, aware, weights="own", eps="8/255", covariance="full", used=100):
     """The two records of one run of figure 5."""
     ball = dataclasses.asdict(ThreatModel(eps))
     about = {**FIELDS, "weights_hash": weights, "threat_model": ball, "after": (), "n": 720}
+    about["attack_settings"] = reference_settings(used, 100)
     return [
         Result(**{**about, "metric": area_metric("x", covariance, known=known), "value": value})
         for known, value in ((False, unaware), (True, aware))
@@ -35,8 +37,9 @@ ACCURACY = dataclasses.replace(LAST[0], metric="accuracy")
         measured(0.9, 0.9, weights="others"),
         measured(0.9, 0.9, eps="4/255"),
         measured(0.9, 0.9)[:1],  # interrupted
+        measured(0.9, 0.9, used=50),
     ],
-    ids=["nothing", "accuracy", "weights", "eps", "interrupted"],
+    ids=["nothing", "accuracy", "weights", "eps", "interrupted", "limited"],
 )
 def test_of_these_weights_in_this_ball_the_latest(later):
     results = [*measured(0.7, 0.2), *LAST, *later]

@@ -3,6 +3,8 @@
 import dataclasses
 import itertools
 
+from robust_tf.evaluation.reference_images import reference_share
+
 AREA = " detection AUC, "
 KNOWN = ", detector known"
 
@@ -14,6 +16,8 @@ def area_metric(detected, covariance, *, known):
 
 def latest_areas(results, weights_hash, threat_model):
     """Returns the `Result`s (of the attack, of that which knows the detector) measured last.
+
+    Of those whose detector was fitted to the largest share of the training images.
 
     Args:
         results: list of `Result` in the order they were measured.
@@ -31,4 +35,4 @@ def latest_areas(results, weights_hash, threat_model):
         and (result.weights_hash, result.threat_model) == (weights_hash, ball)
     ]
     pairs = [pair for pair in itertools.pairwise(own) if pair[1].metric == pair[0].metric + KNOWN]
-    return pairs[-1] if pairs else None
+    return max(reversed(pairs), key=lambda pair: reference_share(pair[0]), default=None)
