@@ -13,6 +13,9 @@ from robust_tf.data import image_files
 from robust_tf.evaluation.outcome_check import check_outcome
 from robust_tf.evaluation.traced_once import traced_once
 
+# Of fewer images than this a batch saves less than its tracing takes.
+SMALLEST = 32
+
 
 def correct_predictions(
     network,
@@ -31,14 +34,14 @@ def correct_predictions(
 
     The restarts are the outermost loop, and each is run only on images that withstood those before:
     an image counts as correct if no restart is misclassified (20PGD of TLA, section 5.1). The
-    network runs in inference mode, the attack knows the true labels, all batches have one shape.
+    network runs in inference mode, the attack knows the true labels, batches have few shapes.
 
     Args:
         network: classifier with the output "logits".
         examples: has `images` [n, h, w, c], uint8 or float in [0, 1], or [n] encoded files, and
             `labels`, int [n].
         preset: `Preset` of robust_tf.attacks.presets; None for clean images.
-        batch_size: images attacked together.
+        batch_size: images attacked together, see `shape_of`.
         seed: int; the random starts follow from seed, restart and number of the batch.
         attack_batch: what `compile_attack` returned for this network and preset; compiled here by
             default.
@@ -98,7 +101,8 @@ class _Attacked:
     def outcome(self, restart, number, rows):
         """Attacks the images of `rows`; returns bool [rows], which are still classified right."""
         key = start_key(self.seed, number, restart)
-        images, labels = filled_batch(self.examples, rows, self.batch_size, self.network)
+        size = shape_of(len(rows), self.batch_size, self.network)
+        images, labels = filled_batch(self.examples, rows, size, self.network)
         logits, inside, attacked = self.attack_batch(images, labels, key)
         check_outcome(
             self.name, number, logits.numpy(), inside.numpy(), what="the network's logits"
@@ -110,13 +114,24 @@ class _Attacked:
         return right
 
 
+def shape_of(count, batch_size, network):
+    """Returns how many images a batch of `count` is filled up to: `batch_size` or a quarter.
+
+    To attack the few that withstood everything before costs as much as all that they are filled up
+    to, but every shape is traced anew: so there are two, and one for a network of a fixed size.
+    """
+    quarter = max(-(-batch_size // 4), SMALLEST)
+    fits = count <= quarter < batch_size and getattr(network, "batch_size", None) is None
+    return quarter if fits else batch_size
+
+
 def start_key(seed, number, restart=0):
     """Returns the key, int32 [2], of the random starts of batch `number` in a restart."""
     return randomness.key(seed, number, f"evaluation, restart {restart}")
 
 
 def compile_attack(network, preset=None, *, source=None, jit_compile=False):
-    """Returns the compiled function of one restart, for one shape of batches.
+    """Returns the compiled function of one restart, traced once for each shape of batches.
 
     Args:
         network, preset: as of `correct_predictions`.

@@ -120,6 +120,13 @@ def test_an_ensemble_attacks_only_what_withstood_its_members_before(evaluation, 
     assert found["standard"].attack_settings == {"members": list(presets.STANDARD)}
 
 
+def test_a_batch_is_no_larger_than_the_images(evaluation):
+    assert evaluation(batch_size=250).attacks.batch_size == COUNT
+    of_one_size = network()
+    of_one_size.batch_size = 250
+    assert evaluation(of_one_size, batch_size=250).attacks.batch_size == 250
+
+
 def test_finished_outcomes_are_reused(evaluation, tmp_path, monkeypatch, capsys):
     names = ["fgsm", "2pgd2", "standard"]
     first = run(evaluation(), *names)

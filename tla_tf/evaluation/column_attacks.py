@@ -53,7 +53,7 @@ class ColumnAttacks:
             "weights_hash": weights_hash(network),
         }
         self.folder = folder
-        self.batch_size = batch_size
+        self.batch_size = _fitting(batch_size, network, examples)
         self.outcomes = {}
         self._ran = {}
         self._quiet = False
@@ -94,9 +94,7 @@ class ColumnAttacks:
         part = copy.copy(self)
         part.examples = self.examples.take(count)
         part.outcomes, part._ran = {}, {}
-        # A SavedModel may take batches of one size only.
-        fixed = getattr(self.network, "batch_size", None)
-        part.batch_size = fixed or min(self.batch_size, len(part.examples))
+        part.batch_size = _fitting(self.batch_size, self.network, part.examples)
         part._examples_hash = examples_hash(part.examples)
         part._save_adversarial = False
         part._quiet = True
@@ -182,6 +180,11 @@ class ColumnAttacks:
             "batch_size": self.batch_size,
             "examples": self._examples_hash,
         }
+
+
+def _fitting(batch_size, network, examples):
+    """The batch size, but no more than there are images; a SavedModel may take one size only."""
+    return getattr(network, "batch_size", None) or min(batch_size, len(examples))
 
 
 def _not_stored(*batch):

@@ -135,6 +135,35 @@ def test_everything_is_compiled_once(network):
     assert [shape for _, shape in attack.traced] == [(4, SIDE, SIDE, 1)]
 
 
+@pytest.mark.parametrize(
+    "count, batch_size, fixed, expected",
+    [
+        (300, 250, None, [250, 63]),
+        (313, 250, None, [250, 63]),
+        (314, 250, None, [250, 250]),
+        (40, 100, None, [100]),
+        (32, 100, None, [32]),
+        (3, 40, None, [32]),
+        (3, 32, None, [32]),
+        (3, 4, None, [4]),
+        (300, 250, 250, [250, 250]),
+    ],
+)
+def test_few_images_are_filled_up_to_a_quarter(network, count, batch_size, fixed, expected):
+    shapes, whole = [], compile_attack(network)
+
+    def attack_batch(images, labels, key):
+        shapes.append(len(images))
+        return whole(images, labels, key)
+
+    network.batch_size = fixed
+    data = examples(np.linspace(0.2, 0.8, count))
+    correct = correct_predictions(
+        network, data, batch_size=batch_size, attack_batch=attack_batch, progress=False
+    )
+    assert shapes == expected and correct.all() and len(correct) == count
+
+
 def test_the_attack_gets_the_true_labels(network):
     """Pushing against the label's side of the threshold takes its knowledge."""
     attack = Noise()
