@@ -138,7 +138,11 @@ def _define_attack(topic):
     topic.string("eps", None, "Radius in [0, 1] pixels, also as 8/255." + RECIPE)
     topic.choice("norm", "linf", ("linf", "l2"), "Norm of the ball.")
     topic.count("attack_steps", None, "PGD steps." + RECIPE)
-    topic.string("attack_step_size", None, "In the unit of --eps. Default: 2.5 * eps / steps.")
+    topic.string(
+        "attack_step_size",
+        None,
+        "In the unit of --eps. Default: of the recipe, 2.5 * eps / steps where that does not fit.",
+    )
     topic.choice(
         "attack_bn_mode",
         "inference",

@@ -2,6 +2,8 @@
 
 import functools
 
+import numpy as np
+
 from robust_tf.data import pipeline
 from robust_tf.errors import UserError
 from robust_tf.evaluation.records import read_results
@@ -69,7 +71,7 @@ class ClassifierTrainingRun(TrainingRun):
         return config.optimizer(self.options)
 
     def plan(self):
-        lines = [super().plan(), self._origin(), *config.notes(self.options)]
+        lines = [super().plan(), self._origin(), self._majority(), *config.notes(self.options)]
         return "\n".join(filter(None, lines))
 
     def title(self):
@@ -159,6 +161,15 @@ class ClassifierTrainingRun(TrainingRun):
             "      python -m tla_tf.train --dataset=cifar10 "
             "--flagfile=flags/tla/cifar10_quick.flags  # downloads 162 MB unless TFDS has it"
         )
+
+    def _majority(self):
+        """What always answering with one class would reach, where that is far above chance."""
+        counts = np.bincount(self.images()[1].labels)
+        share = counts.max() / counts.sum()
+        if share <= 1 / self.info.num_classes + 0.1:
+            return None
+        name = self.info.class_names[counts.argmax()]
+        return f"{100 * share:.0f} % of the test images are of class {name}: no merit to get as far"
 
     def _origin(self):
         """Where the first weights come from, None where they are random."""

@@ -25,4 +25,4 @@ def image_identity(files, root):
 def in_words(identity):
     """Returns an identity in a few words."""
     counts = [f"{split} {count:,}" for split, count in identity.items() if split != "checksum"]
-    return f"{', '.join(counts)} images, checksum {identity['checksum'][:8]}"
+    return f"{', '.join(counts)} files, checksum {identity['checksum'][:8]}"

@@ -89,7 +89,7 @@ class CheckRun:
             *self._trajectory_checks(),
             checks.undefended_falls(self.undefended and self.undefended(self._pgd())),
             *self._adaptive_check(together),
-            checks.per_example(together & square, [*white, square]),
+            checks.per_example(together & square, white),
         ]
 
     @property

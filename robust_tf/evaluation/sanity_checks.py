@@ -195,7 +195,12 @@ def detector(areas, measure):
 
 
 def per_example(worst, single):
-    """What withstands everything, beside the strongest of the single attacks, list of bool [n]."""
+    """What withstands everything, beside the strongest of the single attacks.
+
+    Args:
+        worst: bool [n].
+        single: list of bool [n], each of an attack on all images, not on what others left.
+    """
     lowest = min(correct.mean() for correct in single)
     figure = f"worst case {100 * worst.mean():.2f} %, strongest single attack {100 * lowest:.2f} %"
     advice = "report the per-example worst case"

@@ -1,11 +1,13 @@
 """A run folder whose training has ended: its flags, its data, its weights."""
 
+import warnings
 import zipfile
 
 import keras
 import tensorflow as tf
 
 from robust_tf.data import registry as data
+from robust_tf.data.image_identity import in_words
 from robust_tf.errors import RunError, UserError
 from robust_tf.training.run_folder import RunFolder
 
@@ -39,11 +41,22 @@ class FinishedRun:
         self.reading["data_dir"] = data_dir or self.reading["data_dir"]
         self.info = data.get(self.flags["dataset"], **self.reading)
         self.folder.require_classes(self.info.class_names)
+        self._warn_of_other_images()
         if not self.folder.final_weights.exists():
             raise UserError(
                 f"{workdir} has no final weights yet; finish it with "
                 f"python -m {self.command} --flagfile={self.folder.path / 'flags.txt'} "
                 f"--workdir={self.folder.path}"
+            )
+
+    def _warn_of_other_images(self):
+        """A test on other images is as good as any, unless they were trained on."""
+        known, given = self.folder.read_images(), self.info.identity
+        if known and known != given:
+            warnings.warn(
+                f"the run is of other images ({in_words(known)}) than those given now "
+                f"({in_words(given)}); make sure that none of the test images was trained on",
+                stacklevel=2,
             )
 
     def build_network(self):

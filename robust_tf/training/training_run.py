@@ -74,10 +74,12 @@ class TrainingRun:
         images = options.train_steps * options.batch_size
         passes = images / len(self.images()[0])
         parameters = sum(math.prod(v.shape) for v in self.model.trainable_variables)
+        replicas = self.strategy.num_replicas_in_sync
+        shared = f" on {replicas} replicas" if replicas > 1 else ""
         return (
             f"{self.describe_data()}\n"
             f"{self.title()} on {options.model} ({parameters:,} parameters)\n"
-            f"{options.train_steps:,} updates of {options.batch_size} images "
+            f"{options.train_steps:,} updates of {options.batch_size} images{shared} "
             f"({images:,} images, {passes:.1f} passes), checkpoint every "
             f"{options.checkpoint_every:,}; Keras counts these stretches as epochs\n"
             f"run folder {self.folder.path}"

@@ -187,7 +187,7 @@ def test_mistakes_are_one_line(run, tmp_path, capsys):
         ([f"--workdir={run},{classes}"], f"{classes} know other classes"),
         (
             [f"--workdir={pictures[0]},{pictures[1]}"],
-            f"{pictures[1]} of train 9, test 2 images, checksum 5678",
+            f"{pictures[1]} of train 9, test 2 files, checksum 5678",
         ),
         ([f"--workdir={divided[0]},{divided[1]}"], f"{divided[1]} divide the classes otherwise"),
         ([f"--workdir={run},{divided[2]}"], f"{divided[2]} divide the classes otherwise"),

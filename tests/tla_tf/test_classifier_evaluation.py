@@ -120,6 +120,13 @@ def test_an_ensemble_attacks_only_what_withstood_its_members_before(evaluation, 
     assert found["standard"].attack_settings == {"members": list(presets.STANDARD)}
 
 
+def test_an_attack_without_an_image_left_is_not_called_stored(evaluation, capsys):
+    found = run(evaluation(), "standard", threat_model=ThreatModel(0.9))
+    assert found["standard"].value == 0
+    said = capsys.readouterr().out
+    assert "square: no image is left to attack" in said and "stored" not in said
+
+
 def test_a_batch_is_no_larger_than_the_images(evaluation):
     assert evaluation(batch_size=250).attacks.batch_size == COUNT
     of_one_size = network()

@@ -12,6 +12,7 @@ from robust_tf.errors import UserError
 from robust_tf.evaluation.records import read_results
 from tla_tf import evaluate, export, train
 from tla_tf.comparable_runs import comparable_runs
+from tla_tf.finished_run import FinishedRun
 
 SHORT = (
     *("--batch_size=4", "--train_steps=2", "--checkpoint_every=1", "--attack_steps=1"),
@@ -142,12 +143,19 @@ def test_a_run_goes_on_with_its_own_images_only(finished, images, others, tmp_pa
     folder = shutil.copytree(finished, tmp_path / "run")
     assert run(others, folder, "--on_bad_image=skip", "--train_steps=3") == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.count("train 9, test 2 images, checksum ") == 2 and "other images" in line
+    assert line.count("train 9, test 2 files, checksum ") == 2 and "other images" in line
     moved = shutil.copytree(images, tmp_path / "moved")
     assert run(moved, folder, "--on_bad_image=skip") == 0
     assert "finished before" in capsys.readouterr().out
     older = edited(finished, tmp_path / "older", images=None)
     assert run(others, older, "--on_bad_image=skip") == 0
+
+
+def test_an_evaluation_on_other_images_is_warned_of(finished, images, others, recwarn):
+    FinishedRun(finished, str(images))
+    assert not recwarn
+    with pytest.warns(UserWarning, match="none of the test images was trained on"):
+        FinishedRun(finished, str(others))
 
 
 def test_runs_of_other_images_do_not_stand_side_by_side(finished, images, others, tmp_path):
@@ -158,8 +166,8 @@ def test_runs_of_other_images_do_not_stand_side_by_side(finished, images, others
     older = edited(finished, tmp_path / "older", flags=there, images=None)
     bigger = edited(finished, tmp_path / "bigger", flags={"image_size": 32})
     for folder, said in (
-        (other, "train 9 images, checksum 1"),
-        (older, "train 9, test 2 images, checksum"),
+        (other, "train 9 files, checksum 1"),
+        (older, "train 9, test 2 files, checksum"),
         (bigger, "of images of 16 x 16 x 3, .* of images of 32 x 32 x 3"),
     ):
         with pytest.raises(UserError, match=f"runs of different data .*{said}"):

@@ -21,6 +21,7 @@ def training_run(*arguments):
     run.info = registry.get(options.dataset, **run.reading)
     run.threat_model = run.folder = types.SimpleNamespace(path="run")
     run.model, run.start_from = types.SimpleNamespace(trainable_variables=[]), None
+    run.strategy = types.SimpleNamespace(num_replicas_in_sync=1)
     return run
 
 
@@ -45,6 +46,16 @@ def test_the_plan_counts_the_images_that_are_used(arguments, counts, passes, mon
     assert f"(192 images, {passes} passes)" in said
     run.images()
     assert len(reads) == 2, "each split once"
+
+
+def test_replicas_and_a_class_of_most_test_images_are_said():
+    run = training_run("--limit_test=10")
+    assert "replicas" not in run.plan() and "no merit" not in run.plan()
+    run.strategy.num_replicas_in_sync = 2
+    run.images()[1].labels[:] = [7] * 3 + [1] * 7
+    said = run.plan()
+    assert "3 updates of 64 images on 2 replicas" in said
+    assert "70 % of the test images are of class 1: no merit to get as far" in said
 
 
 def test_skipped_images_do_not_count(tmp_path):

@@ -143,7 +143,9 @@ class ColumnAttacks:
         )
         if adversarial is not None:
             adversarial.save(attacked)
-        if not store.added:
+        if not attacked.any():
+            self.say(f"{column.name}: no image is left to attack")
+        elif not store.added:
             mean = 100 * correct.mean()
             self.say(f"{column.name}: stored ({mean:.2f} %); --fresh measures again")
         return correct

@@ -27,7 +27,7 @@ def test_it_counts_and_follows_the_images_to_another_place(images, tmp_path):
     assert {name: found[name] for name in ("train", "test")} == {"train": 8, "test": 2}
     moved = shutil.copytree(images, tmp_path / "elsewhere" / "moved")
     assert identity(moved) == identity(f"{moved}/") == found
-    assert in_words(found) == f"train 8, test 2 images, checksum {found['checksum'][:8]}"
+    assert in_words(found) == f"train 8, test 2 files, checksum {found['checksum'][:8]}"
 
 
 CHANGES = {
