@@ -23,8 +23,8 @@ def comparable_runs(workdirs, data_dir=None):
         for (fact, words), (other, others) in zip(_data(first), _data(run), strict=True):
             if fact != other:
                 raise UserError(
-                    f"runs of different data cannot be compared: {first.folder.path} is of {words}, "
-                    f"{run.folder.path} of {others}; analyse them apart"
+                    f"runs of different data cannot be compared: {first.folder.path} is of "
+                    f"{words}, {run.folder.path} of {others}; analyse them apart"
                 )
     return runs
 

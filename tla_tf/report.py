@@ -34,7 +34,7 @@ def report(options):
     rows = published_rows.rows()
     comparisons = comparison.compare(rows, recorded, flags.resolve_train)
     names = ", ".join(run.name for run in runs)
-    lead = " ".join(claim(run.name, run.recorded) for run in runs)
+    lead = "\n".join(claim(run.name, run.recorded) for run in runs)
     page = Page(f"{names} on {runs[0].finished.info.name}", lead)
     sections.add_table_1(page, runs, rows, comparisons)
     sections.add_checks(page, runs)

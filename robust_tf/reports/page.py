@@ -60,7 +60,7 @@ class Page:
 
     Args:
         title: str, heading and title of the window.
-        lead: str, the message of the page, set off below the title; none if empty.
+        lead: str, the message of the page, set off below the title, in its lines; none if empty.
     """
 
     def __init__(self, title, lead=""):
