@@ -16,7 +16,7 @@ from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.miners.names import SYMBOLS
 from robust_tf.miners.triplet_sampler import TripletSampler
-from robust_tf.training.flag_values import magnitude, schedule, threat_model
+from robust_tf.training.flag_values import magnitude, schedule, threat_model, typed
 
 DEFENSES = {
     "none": NoDefense,
@@ -128,17 +128,16 @@ def check_typed(options):
     """Raises the UserError of a flag that was typed and that the defense does not read.
 
     Args:
-        options: absl `FlagValues`; what comes from a recipe or flagfile counts as their default, as
-            `robust_tf.command_line.run` marks it.
+        options: as of `flag_values.typed`.
     """
-    typed = {name for name in options if not options[name].using_default_value}
-    if options.defense != "hm" and "destination" in typed:
+    given = typed(options)
+    if options.defense != "hm" and "destination" in given:
         raise UserError(
             f"--destination goes with --defense=hm, not {options.defense}; leave it out"
         )
-    if options.defense == "none" and (unread := sorted(typed & {"pgd_steps", "pgd_step_size"})):
+    if options.defense == "none" and (unread := sorted(given & {"pgd_steps", "pgd_step_size"})):
         raise UserError(f"--{unread[0]}: --defense=none attacks nothing in training; leave it out")
-    if options.bn == "frozen" and "bn" in typed and not _freezes(options):
+    if options.bn == "frozen" and "bn" in given and not _freezes(options):
         raise UserError(f"--bn=frozen: {options.model} has no batch norm; leave it out")
     check_step_size(options, "pgd_step_size", options.pgd_steps)
     check_step_size(options, "eval_step_size", options.eval_steps)
@@ -152,7 +151,7 @@ def check_step_size(options, name, steps):
         name: of the flag.
         steps: int, of the attack.
     """
-    if steps == 1 and not options[name].using_default_value:
+    if steps == 1 and name in typed(options):
         raise UserError(f"--{name} does nothing with one step, which is --eps long; leave it out")
 
 

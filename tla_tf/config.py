@@ -7,7 +7,7 @@ import keras
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.threat_model import format_magnitude
-from robust_tf.training.flag_values import change, magnitude, schedule, threat_model
+from robust_tf.training.flag_values import change, magnitude, schedule, threat_model, typed
 from robust_tf.training.momentum_sgd import MomentumSGD
 from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
 from tla_tf.defenses.adversarial_training import AdversarialTraining
@@ -34,13 +34,14 @@ def drop_step_size(options):
     It is of the recipe's norm, eps and steps: of others it may reach next to nothing.
 
     Args:
-        options: as of `check_typed`; changed in place.
+        options: as of `flag_values.typed`; changed in place.
     """
     recipe = (options.eps, options.attack_steps, options.attack_step_size)
-    if None in recipe or _typed(options, "attack_step_size"):
+    given = typed(options)
+    if None in recipe or "attack_step_size" in given:
         return
-    typed = {name for name in ("eps", "norm", "attack_steps") if _typed(options, name)}
-    if "norm" in typed or (typed and not _reaches(inner_attack(options))):
+    other = given & {"eps", "norm", "attack_steps"}
+    if "norm" in other or (other and not _reaches(inner_attack(options))):
         options["attack_step_size"].value = None
 
 
@@ -48,16 +49,14 @@ def check_typed(options):
     """Raises the UserError of a flag that was typed and that the training does not read.
 
     Args:
-        options: absl `FlagValues`; what comes from a recipe or flagfile counts as their default, as
-            `robust_tf.command_line.run` marks it.
+        options: as of `flag_values.typed`.
     """
-    typed = [name for name in options if _typed(options, name)]
-    for name in typed:
-        if name in UNREAD[options.method]:
-            raise UserError(f"--{name} does nothing with --method={options.method}; leave it out")
-    if "pool_mul" in typed and options.pool == "batch":
+    given = typed(options)
+    if unread := sorted(given & UNREAD[options.method]):
+        raise UserError(f"--{unread[0]} does nothing with --method={options.method}; leave it out")
+    if "pool_mul" in given and options.pool == "batch":
         raise UserError("--pool_mul does nothing with --pool=batch; add --pool=separate")
-    if "neg_keep" in typed and options.negative != "masked":
+    if "neg_keep" in given and options.negative != "masked":
         raise UserError("--neg_keep does nothing without --negative=masked; add it")
 
 
@@ -78,10 +77,6 @@ def notes(options):
         f"--attack_steps={attack.steps} of {format_magnitude(attack.step_size)} do not reach "
         f"--eps={options.eps}: the inner attack stays near its random start"
     ]
-
-
-def _typed(options, name):
-    return not options[name].using_default_value
 
 
 def _reaches(attack):

@@ -144,4 +144,5 @@ def _stored(evaluation):
     path, weights = evaluation.folder.results, evaluation.about["weights_hash"]
     found = read_results(path) if path.exists() else []
     own = [r for r in found if r.weights_hash == weights and "mode" in r.attack_settings]
-    return [result for result in own if measured_on(result) == evaluated_on(evaluation)]
+    here = evaluated_on(evaluation)
+    return [result for result in own if measured_on(result) == here]

@@ -35,11 +35,9 @@ def _measurement(result):
     name = result.column
     if result.metric != "accuracy":
         name = result.metric if result.attack == "clean" else f"{result.attack} {result.metric}"
-    ball = "eps" in result.threat_model and (
-        result.threat_model["eps"],
-        result.threat_model["norm"],
-    )
-    return name, ball or (), tuple(result.attack_settings.get("over", ()))
+    threat = result.threat_model  # {} of clean images
+    ball = tuple(threat[part] for part in ("eps", "norm") if part in threat)
+    return name, ball, tuple(result.attack_settings.get("over", ()))
 
 
 def _titles(results):

@@ -108,6 +108,7 @@ class _Keeper(keras.callbacks.Callback):
         # In this order: lines after the last checkpoint are written again, missing ones are not.
         if self.step % self.checkpoint_every == 0 or self.step == self.train_steps:
             self._log(logs, seconds)
+            seconds = 0.0  # a longer run, going on from here, must not count them again
         self.checkpoints.save(self.step, seconds)
 
     def _log(self, logs, seconds):

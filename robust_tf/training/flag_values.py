@@ -8,6 +8,16 @@ from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel, parse_magnitude
 
 
+def typed(options):
+    """Returns the set of the names of the flags that were typed.
+
+    Args:
+        options: absl `FlagValues`; what comes from a recipe or flagfile counts as their default, as
+            `robust_tf.command_line.run` marks it.
+    """
+    return {name for name in options if not options[name].using_default_value}
+
+
 def magnitude(name, text):
     """Returns the number that flag `name` was given as; UserError where it is none."""
     try:

@@ -9,6 +9,7 @@ from robust_tf.command_line import INTERRUPTED
 from robust_tf.data import registry as data
 from robust_tf.errors import UserError
 from robust_tf.training import fitting, strategy
+from robust_tf.training.flag_values import typed
 from robust_tf.training.run_folder import RunFolder
 
 _ABSL_FLAGS = ("flagfile", "undefok")
@@ -129,11 +130,11 @@ class TrainingRun:
     def _check_typed_reading(self):
         """Recipes and flagfiles may say more of the reading than the data set obeys."""
         dataset = self.options.dataset
-        typed = [flag for flag in data.OF_FILES if not self.options[flag].using_default_value]
-        if typed and not data.reads_files(dataset):
+        given = sorted(typed(self.options) & set(data.OF_FILES))
+        if given and not data.reads_files(dataset):
             readers = ", ".join(name for name in data.names() if data.reads_files(name))
             raise UserError(
-                f"--{typed[0]} goes with --dataset={readers}, not {dataset}; leave it out"
+                f"--{given[0]} goes with --dataset={readers}, not {dataset}; leave it out"
             )
 
     def _build(self):

@@ -48,12 +48,14 @@ def test_the_plan_counts_the_images_that_are_used(arguments, counts, passes, mon
     assert len(reads) == 2, "each split once"
 
 
-def test_replicas_and_a_class_of_most_test_images_are_said():
+def test_what_one_may_not_expect_is_said():
     run = training_run("--limit_test=10")
     assert "replicas" not in run.plan() and "no merit" not in run.plan()
     run.strategy.num_replicas_in_sync = 2
     run.images()[1].labels[:] = [7] * 3 + [1] * 7
+    run.options.attack_step_size = "0.01"
     said = run.plan()
+    assert "--attack_steps=2 of 0.01 do not reach --eps=0.1" in said
     assert "3 updates of 64 images on 2 replicas" in said
     assert "70 % of the test images are of class 1: no merit to get as far" in said
 

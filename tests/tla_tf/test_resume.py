@@ -61,3 +61,11 @@ def test_resume_is_bit_identical(tmp_path, capsys):
         np.testing.assert_array_equal(expected[name], found[name], err_msg=name)
     assert metrics(killed) == metrics(whole)
     assert [line["step"] for line in metrics(killed)] == [10, 20, 30, 40, 50]
+
+
+def test_a_longer_run_counts_no_seconds_twice(smoke, tmp_path):
+    """The last line of a run may be inside an interval, which the longer run finishes."""
+    flags = ["--checkpoint_every=2", "--eval_attacks=clean", f"--workdir={tmp_path}"]
+    assert smoke(*flags, "--train_steps=3") == 0
+    interval = json.loads((tmp_path / "checkpoints/step-00000003/interval.json").read_text())
+    assert interval["seconds"] == 0

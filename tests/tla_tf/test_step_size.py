@@ -1,15 +1,20 @@
 """The step of the inner attack: that of the recipe only in the ball that it was made for."""
 
+import types
+from contextlib import nullcontext
+
 import pytest
 
 from robust_tf import command_line
+from robust_tf.data import registry
 from robust_tf.errors import UserError
 from tla_tf import config, flags
+from tla_tf.training_run import ClassifierTrainingRun
 
 
 def parsed(*typed):
     values = command_line._parse(["train", *typed], flags.define_train, "tla")
-    config.drop_step_size(values)
+    ClassifierTrainingRun(values)
     return values
 
 
@@ -42,8 +47,13 @@ def test_steps_that_do_not_reach_the_radius_are_said():
 
 def test_batch_norm_in_the_attack_is_of_one_replica():
     """Its statistics would be summed over replicas inside of a loop, which TensorFlow cannot."""
-    options = parsed("--method=at", "--attack_bn_mode=training")
-    config.check_replicas(options, 1)
-    config.check_replicas(parsed("--method=at"), 2)
-    with pytest.raises(UserError, match="add --strategy=one_device"):
-        config.check_replicas(options, 2)
+    for given, replicas, refused in (
+        (["--attack_bn_mode=training"], 1, False),
+        ([], 2, False),
+        (["--attack_bn_mode=training"], 2, True),
+    ):
+        run = ClassifierTrainingRun(parsed("--method=at", *given))
+        run.info = registry.get("digits")
+        run.strategy = types.SimpleNamespace(num_replicas_in_sync=replicas)
+        with pytest.raises(UserError, match="--strategy=one_device") if refused else nullcontext():
+            run.check_method()
