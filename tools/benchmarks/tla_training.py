@@ -21,6 +21,8 @@ METHODS = {
     "at": {"method": "at"},
     "alp": {"method": "alp"},
     "tla, pool=batch": {"method": "tla", "pool": "batch"},
+    "tla_rn, pool=batch": {"method": "tla_rn", "pool": "batch"},
+    "tla_sa, pool=batch": {"method": "tla_sa", "pool": "batch"},
     "tla, pool=separate x 1": {"method": "tla", "pool": "separate", "pool_mul": 1},
     "tla, pool=separate x 10": {"method": "tla", "pool": "separate", "pool_mul": 10},
 }
@@ -56,7 +58,7 @@ def _rows_of(name, options, examples, info):
     step = train_step(model, config.optimizer(options), options)
     rows = {name: lambda: step(batch)}
     rows[f"{name}: input"] = input_row(source)
-    if options.method == "tla":
+    if options.method in config.TLA_VARIANTS:
         bystander = config.defense(options, network(options, info))
         rows[f"{name}: mining"] = mining(bystander, batch, use_xla(options.jit_compile))
     return rows
