@@ -7,9 +7,9 @@ embeddings of the run's network. Records go to RUN/sampler_hardness.jsonl; hm_tf
 import sys
 
 from hm_tf import flags
-from robust_tf import command_line
+from robust_tf.cli import command_line
 from robust_tf.errors import UserError
-from robust_tf.output_place import require_folder
+from robust_tf.results.output_place import require_folder
 
 
 def main(argv=None):
@@ -30,8 +30,8 @@ def analyze(options):
         hardness_results,
         hardness_table,
     )
-    from robust_tf.data.pairs import pair_dataset
-    from robust_tf.evaluation.records import append_results
+    from hm_tf.triplets.pairs import pair_dataset
+    from robust_tf.results.result import append_results
 
     run = FinishedRun(options.workdir, options.data_dir)
     require_folder("workdir", run.folder.path)

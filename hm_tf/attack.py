@@ -16,9 +16,9 @@ import pathlib
 import sys
 
 from hm_tf import flags
-from robust_tf import command_line
+from robust_tf.cli import command_line
 from robust_tf.errors import UserError
-from robust_tf.output_place import require_folder
+from robust_tf.results.output_place import require_folder
 
 REQUIRED = {
     "workdir": "the folder of a finished run",
@@ -40,10 +40,10 @@ def attack(options):
             raise UserError(f"--{name} is required: {what}")
     from hm_tf import config
     from hm_tf.finished_run import FinishedRun
-    from hm_tf.own_gallery.attack_aim import aim
-    from hm_tf.own_gallery.attack_files import write_attack
-    from hm_tf.own_gallery.attacked_ranking import ranking_table
-    from hm_tf.own_gallery.own_images import OwnImages
+    from hm_tf.image_attack.attack_aim import aim
+    from hm_tf.image_attack.attack_files import write_attack
+    from hm_tf.image_attack.attacked_ranking import ranking_table
+    from hm_tf.image_attack.own_images import OwnImages
 
     ranking_attack = _ranking_attack(options.attack, options.mode)
     run = FinishedRun(options.workdir, options.data_dir)

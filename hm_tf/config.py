@@ -4,7 +4,6 @@ import re
 
 import keras
 
-from hm_tf import destinations
 from hm_tf.defenses.anti_collapse_triplet import AntiCollapseTriplet
 from hm_tf.defenses.embedding_shifted_triplet import EmbeddingShiftedTriplet
 from hm_tf.defenses.hardness_manipulation import HardnessManipulation
@@ -12,11 +11,12 @@ from hm_tf.defenses.min_max import MinMax
 from hm_tf.defenses.no_defense import NoDefense
 from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
 from hm_tf.names import TITLES
+from hm_tf.triplets import destinations
+from hm_tf.triplets.sampler_names import SYMBOLS
+from hm_tf.triplets.triplet_sampler import TripletSampler
 from robust_tf.attacks.pgd import PGD
+from robust_tf.cli.flag_values import magnitude, schedule, threat_model, typed
 from robust_tf.errors import UserError
-from robust_tf.miners.names import SYMBOLS
-from robust_tf.miners.triplet_sampler import TripletSampler
-from robust_tf.training.flag_values import magnitude, schedule, threat_model, typed
 
 DEFENSES = {
     "none": NoDefense,

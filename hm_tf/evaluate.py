@@ -13,7 +13,7 @@ crash stopped it.
 import sys
 
 from hm_tf import flags
-from robust_tf import command_line
+from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 
 
@@ -75,7 +75,7 @@ def _results(evaluation, names, other, settings, options):
     from hm_tf.evaluation.metric_evaluation import clean_results
     from hm_tf.evaluation.ranking_rows import RankingRows
     from hm_tf.evaluation.substitute import load_substitute
-    from robust_tf.evaluation.records import append_results
+    from robust_tf.results.result import append_results
 
     substitute = other and load_substitute(
         other, evaluation.test_set.examples, options.precision, **settings

@@ -7,7 +7,7 @@ from hm_tf import config
 from hm_tf.ranking_attacks.registry import PROFILES, Profile
 from robust_tf.data import class_disjoint
 from robust_tf.models.embedding_registry import get_embedding
-from robust_tf.training import finished_run
+from robust_tf.runs import finished_run
 
 
 class FinishedRun(finished_run.FinishedRun):

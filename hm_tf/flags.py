@@ -6,8 +6,9 @@ Hyper-parameters have no default here. Their values stand in flags/hm/<dataset>.
 from absl import flags as absl_flags
 
 from hm_tf.names import ATTACK_MODES, DEFENSES, EVALUATION_PROFILES, ON_COLLAPSE, STRENGTHS
-from robust_tf import recipe
-from robust_tf.flag_topics import (
+from hm_tf.triplets.sampler_names import SAMPLING_MODES, SYMBOLS
+from robust_tf.cli import recipe
+from robust_tf.cli.flag_topics import (
     RECIPE,
     Topic,
     define_checks,
@@ -17,7 +18,6 @@ from robust_tf.flag_topics import (
     define_run,
     define_schedule,
 )
-from robust_tf.miners.names import SAMPLING_MODES, SYMBOLS
 from robust_tf.models.names import BN_MODES
 
 

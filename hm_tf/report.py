@@ -10,10 +10,10 @@ import functools
 import sys
 
 from hm_tf import flags
-from robust_tf import command_line
+from robust_tf.cli import command_line
 from robust_tf.data.image_identity import in_words
 from robust_tf.errors import UserError
-from robust_tf.output_place import require_file, require_folder
+from robust_tf.results.output_place import require_file, require_folder
 
 
 def main(argv=None):
@@ -26,8 +26,7 @@ def report(options):
     require_file("output", options.output)
     if options.figures_dir:
         require_folder("figures_dir", options.figures_dir)
-    from hm_tf import published_rows
-    from hm_tf.reporting import paper_comparison, paper_tables
+    from hm_tf.reporting import paper_comparison, paper_tables, published_rows
     from hm_tf.reporting import report_sections as sections
     from hm_tf.reporting.claim import claim
     from hm_tf.reporting.cost_figure import cost_figures
@@ -81,7 +80,7 @@ def _runs(workdirs):
 
 
 def _without_results(path):
-    from robust_tf.training.run_folder import RunFolder
+    from robust_tf.runs.run_folder import RunFolder
 
     folder = RunFolder(path)
     if folder.final_weights.exists():

@@ -7,7 +7,7 @@ same command again resumes a run that was stopped, or reprints the result of a f
 import sys
 
 from hm_tf import flags
-from robust_tf import command_line
+from robust_tf.cli import command_line
 
 
 def main(argv=None):
@@ -18,7 +18,7 @@ def main(argv=None):
 def train(options):
     """Trains as the flags say; returns the exit code."""
     from hm_tf.training_run import MetricTrainingRun
-    from robust_tf.training.training_run import execute
+    from robust_tf.runs.training_run import execute
 
     return execute(MetricTrainingRun(options))
 

@@ -3,23 +3,23 @@
 import functools
 
 from hm_tf import config
-from hm_tf.collapse_guard import CollapseGuard, likely_cause
+from hm_tf.defenses.collapse_guard import CollapseGuard, likely_cause
+from hm_tf.defenses.held_out_pairs import split_pairs, watched_pairs
 from hm_tf.evaluation.closing_evaluation import METRICS, evaluate, of_training
 from hm_tf.evaluation.embedded_test_set import searchable
 from hm_tf.finished_run import FinishedRun
-from hm_tf.held_out_pairs import split_pairs, watched_pairs
-from hm_tf.initial_weights import load_initial_weights
 from hm_tf.next_trainings import next_trainings
-from robust_tf import recipe
+from hm_tf.pretrained.initial_weights import load_initial_weights
+from hm_tf.triplets.pairs import pair_dataset
+from robust_tf.cli import recipe
 from robust_tf.data import class_disjoint
 from robust_tf.data import registry as data
-from robust_tf.data.pairs import pair_dataset
 from robust_tf.errors import UserError
-from robust_tf.evaluation.records import read_results
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.reports.metric_table import metric_table
+from robust_tf.results.result import read_results
+from robust_tf.runs.training_run import TrainingRun
 from robust_tf.training.strategy import use_xla
-from robust_tf.training.training_run import TrainingRun
 
 # Training images whose R@1 is watched where none are held out.
 WATCHED = 256

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.errors import RunError
-from robust_tf.output_place import require_folder
+from robust_tf.results.output_place import require_folder
 
 TOLERANCE = 1e-5
 

@@ -89,8 +89,8 @@ def test_mines_in_a_separate_pool_without_attack(tool):
 
     from robust_tf.data import registry as data
     from robust_tf.models import registry as models
+    from tla_tf.defenses.negatives import NegativeSelection
     from tla_tf.defenses.triplet_adversarial import TripletAdversarial
-    from tla_tf.negatives import NegativeSelection
 
     info = data.get("digits")
     weights = {"triplet_weight": 1.0, "norm_weight": 0.0, "margin": 0.1}

@@ -7,8 +7,8 @@ import pytest
 from absl import flags as absl_flags
 
 import hm_tf.flags
-from robust_tf import recipe
-from robust_tf.flag_topics import define_export
+from robust_tf.cli import recipe
+from robust_tf.cli.flag_topics import define_export
 from tla_tf import flags
 
 ROOT = pathlib.Path(__file__).parents[1]

@@ -10,10 +10,10 @@ from absl import flags as absl_flags
 import hm_tf.config
 import hm_tf.flags
 import hm_tf.training_run
-from robust_tf import recipe
+from robust_tf.cli import recipe
 from robust_tf.data import registry as data
 from robust_tf.errors import UserError
-from robust_tf.evaluation.records import read_results
+from robust_tf.results.result import read_results
 from robust_tf.threat_model import ThreatModel, parse_magnitude
 from tla_tf import config, train, training_run
 from tla_tf.evaluation.attack_columns import attack_columns

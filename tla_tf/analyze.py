@@ -11,9 +11,9 @@ with what they plot as JSON, go to --output_dir.
 import pathlib
 import sys
 
-from robust_tf import command_line
+from robust_tf.cli import command_line
 from robust_tf.errors import UserError
-from robust_tf.output_place import require_folder
+from robust_tf.results.output_place import require_folder
 from tla_tf import flags
 from tla_tf.names import OUTPUTS
 
@@ -30,7 +30,7 @@ def analyze(options):
     """Makes what the flags say, and what cannot be made of these images leaves out."""
     _check_names(options)
     from tla_tf.analysis.cannot_be_shown import CannotBeShown
-    from tla_tf.comparable_runs import comparable_runs
+    from tla_tf.reporting.comparable_runs import comparable_runs
 
     finished = comparable_runs(options.workdir, options.data_dir)
     _check_places(finished, options)
@@ -98,7 +98,7 @@ def _images(run, options):
 
 def _lacking(info, train, outputs):
     """The outputs that there are too few training images for, with the `UserError`."""
-    from tla_tf.comparable_runs import check_training_images
+    from tla_tf.reporting.comparable_runs import check_training_images
 
     lacking = {}
     for output in outputs:
@@ -113,7 +113,7 @@ def _lacking(info, train, outputs):
 def _preset(runs, options):
     from robust_tf.attacks import presets
     from tla_tf import config
-    from tla_tf.comparable_runs import common_eps
+    from tla_tf.reporting.comparable_runs import common_eps
 
     eps = common_eps(runs) if options.eps is None else options.eps
     threat_model = config.threat_model(eps, options.norm)
@@ -125,7 +125,7 @@ def _preset(runs, options):
 
 def _analyzed(runs, test, train, preset, options):
     from tla_tf.analysis.analyzed_run import AnalyzedRun
-    from tla_tf.comparable_runs import panel_names
+    from tla_tf.reporting.comparable_runs import panel_names
 
     settings = {"batch_size": options.batch_size, "seed": options.seed}
     return [

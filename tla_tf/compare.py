@@ -7,7 +7,7 @@ its training and its measurement have every setting of the row. "?": doubtful in
 import collections
 import sys
 
-from robust_tf import command_line
+from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from tla_tf import flags
 
@@ -25,8 +25,7 @@ def compare(options):
     """Prints the comparisons, then what has no results yet."""
     from robust_tf.reports.recorded_run import find_runs
     from robust_tf.reports.table import aligned
-    from tla_tf import published_rows
-    from tla_tf.reporting import comparison
+    from tla_tf.reporting import comparison, published_rows
 
     rows = published_rows.rows()
     runs = [run for run in find_runs(options.runs) if run.results]

@@ -5,16 +5,16 @@ import math
 import keras
 
 from robust_tf.attacks.pgd import PGD
+from robust_tf.cli.flag_values import change, magnitude, schedule, threat_model, typed
 from robust_tf.errors import UserError
 from robust_tf.threat_model import format_magnitude
-from robust_tf.training.flag_values import change, magnitude, schedule, threat_model, typed
 from robust_tf.training.momentum_sgd import MomentumSGD
 from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
 from tla_tf.defenses.adversarial_training import AdversarialTraining
+from tla_tf.defenses.negatives import NegativeSelection
 from tla_tf.defenses.triplet_adversarial import TripletAdversarial
 from tla_tf.defenses.undefended import Undefended
 from tla_tf.method_flags import UNREAD
-from tla_tf.negatives import NegativeSelection
 
 # What the variants of TLA fix: name -> (negative, anchor). None leaves it to the flag.
 TLA_VARIANTS = {"tla": (None, None), "tla_rn": ("random", None), "tla_sa": (None, "clean")}

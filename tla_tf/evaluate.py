@@ -9,7 +9,7 @@ DIR.evaluation; images of --dataset=folder are resized to the side that it takes
 
 import sys
 
-from robust_tf import command_line
+from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from tla_tf import flags
 

@@ -6,10 +6,10 @@ SavedModel is reloaded in a fresh process without this project, and its outputs 
 
 import sys
 
-from robust_tf import command_line
+from robust_tf.cli import command_line
+from robust_tf.cli.flag_topics import define_export
 from robust_tf.errors import UserError
-from robust_tf.flag_topics import define_export
-from robust_tf.output_place import require_folder
+from robust_tf.results.output_place import require_folder
 
 
 def main(argv=None):

@@ -2,7 +2,7 @@
 
 from robust_tf.errors import UserError
 from robust_tf.models import registry as models
-from robust_tf.training import finished_run
+from robust_tf.runs import finished_run
 
 
 class FinishedRun(finished_run.FinishedRun):

@@ -5,9 +5,8 @@ Hyper-parameters have no default here. Their values stand in flags/tla/<dataset>
 
 from absl import flags as absl_flags
 
-from robust_tf import recipe
-from robust_tf.data.names import DATASETS
-from robust_tf.flag_topics import (
+from robust_tf.cli import recipe
+from robust_tf.cli.flag_topics import (
     RECIPE,
     Topic,
     define_checks,
@@ -17,6 +16,7 @@ from robust_tf.flag_topics import (
     define_run,
     define_schedule,
 )
+from robust_tf.data.names import DATASETS
 from tla_tf.names import (
     ANCHORS,
     COVARIANCES,

@@ -7,9 +7,9 @@ analyze have stored; what they have not made yet it names, with the command.
 
 import sys
 
-from robust_tf import command_line
+from robust_tf.cli import command_line
 from robust_tf.errors import UserError
-from robust_tf.output_place import require_file
+from robust_tf.results.output_place import require_file
 from tla_tf import flags
 
 
@@ -24,8 +24,7 @@ def report(options):
         raise UserError("--workdir=RUN[,RUN2,...] is required: folders of evaluated runs")
     require_file("output", options.output)
     from robust_tf.reports.page import Page
-    from tla_tf import published_rows
-    from tla_tf.reporting import comparison
+    from tla_tf.reporting import comparison, published_rows
     from tla_tf.reporting import report_sections as sections
     from tla_tf.reporting.claim import claim
 
@@ -47,7 +46,7 @@ def report(options):
 
 def _runs(options):
     from robust_tf.reports.recorded_run import recorded_run
-    from tla_tf.comparable_runs import comparable_runs, panel_names
+    from tla_tf.reporting.comparable_runs import comparable_runs, panel_names
     from tla_tf.reporting.report_sections import ReportedRun
 
     finished = comparable_runs(options.workdir, options.data_dir)

@@ -7,7 +7,7 @@ finished one.
 
 import sys
 
-from robust_tf import command_line
+from robust_tf.cli import command_line
 from tla_tf import flags
 
 
@@ -20,7 +20,7 @@ def main(argv=None):
 
 def train(options):
     """Trains as the flags say; returns the exit code."""
-    from robust_tf.training.training_run import execute
+    from robust_tf.runs.training_run import execute
     from tla_tf.training_run import ClassifierTrainingRun
 
     return execute(ClassifierTrainingRun(options))

@@ -6,17 +6,17 @@ import numpy as np
 
 from robust_tf.data import pipeline
 from robust_tf.errors import UserError
-from robust_tf.evaluation.records import read_results
 from robust_tf.models import registry as models
 from robust_tf.reports.accuracy_table import plain_table
-from robust_tf.training.held_out import HeldOutMonitor
+from robust_tf.results.result import read_results
+from robust_tf.runs.training_run import TrainingRun
 from robust_tf.training.strategy import use_xla
-from robust_tf.training.training_run import TrainingRun
 from tla_tf import config
 from tla_tf.evaluation.attack_columns import ENSEMBLE, attack_columns
 from tla_tf.evaluation.classifier_evaluation import evaluation_of
+from tla_tf.evaluation.held_out_images import split_held_out
+from tla_tf.evaluation.held_out_monitor import HeldOutMonitor
 from tla_tf.finished_run import FinishedRun
-from tla_tf.held_out_images import split_held_out
 
 # What a finished training proposes.
 NEXT_ATTACKS = ("pgd20", "20pgd20", "cw30", "mim40")

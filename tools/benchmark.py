@@ -18,7 +18,7 @@ import sys
 
 from benchmarks import commands
 
-from robust_tf import command_line
+from robust_tf.cli import command_line
 
 
 def main(arguments):

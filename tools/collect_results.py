@@ -11,10 +11,10 @@ import pathlib
 import sys
 
 from hm_tf.reporting import recorded_scores
-from robust_tf.evaluation.records import append_results, read_results
 from robust_tf.reports.method_table import method_table
 from robust_tf.reports.recorded_run import recorded_run
 from robust_tf.reports.table import markdown
+from robust_tf.results.result import append_results, read_results
 
 SHOWN = (
     *("dataset", "method", "defense", "source", "destination", "ics", "model", "batch_size"),

@@ -13,12 +13,12 @@ import importlib
 import shlex
 import sys
 
-import hm_tf.published_rows
-import tla_tf.published_rows
+import hm_tf.reporting.published_rows
+import tla_tf.reporting.published_rows
 from robust_tf.errors import UserError
 from robust_tf.reports import published_table
 
-PAPERS = {"tla_tf": tla_tf.published_rows, "hm_tf": hm_tf.published_rows}
+PAPERS = {"tla_tf": tla_tf.reporting.published_rows, "hm_tf": hm_tf.reporting.published_rows}
 
 
 def main(arguments):

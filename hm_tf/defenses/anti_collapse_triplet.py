@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from hm_tf.defenses.metric_defense import MetricDefense, members
-from hm_tf.objectives import CollapseObjective
+from hm_tf.defenses.objectives import CollapseObjective
 
 
 class AntiCollapseTriplet(MetricDefense):

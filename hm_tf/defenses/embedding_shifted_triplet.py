@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from hm_tf.defenses.metric_defense import MetricDefense, members
-from hm_tf.objectives import ShiftObjective
+from hm_tf.defenses.objectives import ShiftObjective
 from robust_tf import randomness
 from robust_tf.training.replicas import current_shard
 

@@ -4,12 +4,12 @@ import keras
 import tensorflow as tf
 
 from hm_tf.defenses.metric_defense import MetricDefense, members
-from hm_tf.destinations import loss_level
-from hm_tf.hardness import hardness
-from hm_tf.intra_class_structure import intra_class_structure
-from hm_tf.objectives import HardnessObjective
-from robust_tf.miners.names import SYMBOLS
-from robust_tf.miners.triplet_sampler import TripletSampler
+from hm_tf.defenses.objectives import HardnessObjective
+from hm_tf.triplets.destinations import loss_level
+from hm_tf.triplets.hardness import hardness
+from hm_tf.triplets.intra_class_structure import intra_class_structure
+from hm_tf.triplets.sampler_names import SYMBOLS
+from hm_tf.triplets.triplet_sampler import TripletSampler
 from robust_tf.training.replicas import current_shard, gather
 
 # The loss before the first update (the authors' code): every gradual destination starts at its end.

@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from hm_tf.hardness import hardness, triplet_loss
-from hm_tf.spread import spread
+from hm_tf.defenses.spread import spread
+from hm_tf.triplets.hardness import hardness, triplet_loss
+from hm_tf.triplets.triplet_sampler import Triplets
 from robust_tf import randomness
-from robust_tf.miners.triplet_sampler import Triplets
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.replicas import current_shard
 

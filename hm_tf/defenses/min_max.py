@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from hm_tf.defenses.metric_defense import MetricDefense, members
-from hm_tf.objectives import MinMaxObjective
+from hm_tf.defenses.objectives import MinMaxObjective
 
 
 class MinMax(MetricDefense):

@@ -4,7 +4,7 @@ from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.metric_evaluation import clean_results
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from hm_tf.evaluation.ranking_rows import RankingRows
-from robust_tf.evaluation.records import append_results, weights_hash
+from robust_tf.results.result import append_results, weights_hash
 
 # (attack, metric) without which a training is not measured.
 METRICS = (*(("clean", name) for name in ("R@1", "R@2", "mAP", "MAP@R", "NMI")), ("ES", "R@1"))

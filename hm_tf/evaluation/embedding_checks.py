@@ -1,7 +1,7 @@
 """Checks that the robustness of an embedding network must pass, as lines and records.
 
 Accuracy is R@1 under ES, which drives a query away from its own place and needs no labels. Sources:
-see robust_tf.evaluation.sanity_checks; spread and score are of metric learning alone.
+see robust_tf.checks.sanity_checks; spread and score are of metric learning alone.
 """
 
 import dataclasses
@@ -13,10 +13,10 @@ from hm_tf.evaluation.embedding_probe import EmbeddingProbe
 from hm_tf.evaluation.measured_on import evaluated_on, measured_on
 from hm_tf.evaluation.ranking_search import PGDSearch
 from robust_tf.attacks.pgd import PGD
-from robust_tf.evaluation import sanity_checks as checks
-from robust_tf.evaluation.check_records import append_checks
-from robust_tf.evaluation.records import read_results
-from robust_tf.evaluation.sanity_checks import AMBER, GREEN, NOT_RUN, RED, Check
+from robust_tf.checks import sanity_checks as checks
+from robust_tf.checks.sanity_checks import AMBER, GREEN, NOT_RUN, RED, Check
+from robust_tf.results.check_records import append_checks
+from robust_tf.results.result import read_results
 
 # --checks level -> queries.
 LEVELS = {"quick": 256, "full": 1000}

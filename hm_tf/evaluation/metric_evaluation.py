@@ -5,8 +5,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from robust_tf.data import pipeline
-from robust_tf.evaluation.records import Result, versions, wilson_interval
 from robust_tf.evaluation.retrieval import clustering_nmi
+from robust_tf.results.result import Result, versions, wilson_interval
 
 
 def embedding_of_batch(network, *, xla=False):

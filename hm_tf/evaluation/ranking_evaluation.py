@@ -14,7 +14,7 @@ from hm_tf.ranking_attacks import registry
 from robust_tf import randomness
 from robust_tf.data import pipeline
 from robust_tf.evaluation.outcome_check import check_outcome
-from robust_tf.evaluation.outcome_store import OutcomeStore, digest
+from robust_tf.results.cache import OutcomeStore, digest
 
 # The modes of the others differ, if at all, where the gallery has one embedding twice.
 MODES_DIFFER = ("ES", "LTM", "GTM")

@@ -8,7 +8,7 @@ from hm_tf.finished_run import FinishedRun
 from robust_tf.data import class_disjoint
 from robust_tf.data.image_files import first_of
 from robust_tf.errors import UserError
-from robust_tf.evaluation.records import weights_hash
+from robust_tf.results.result import weights_hash
 
 
 class Substitute(NamedTuple):

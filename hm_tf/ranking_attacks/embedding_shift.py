@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from hm_tf.objectives import ShiftObjective
+from hm_tf.defenses.objectives import ShiftObjective
 from hm_tf.ranking_attacks.own_item import own_item, recall_at_one
 from hm_tf.ranking_attacks.ranking_attack import RankingAttack
 from robust_tf.distances import shifted_euclidean

@@ -1,7 +1,7 @@
 """What keeps the numbers of a run from being compared with a published row."""
 
+from robust_tf.runs.run_folder import NOT_IDENTITY
 from robust_tf.threat_model import format_magnitude, parse_magnitude
-from robust_tf.training.run_folder import NOT_IDENTITY
 
 # Flags that two runs of one row may differ in.
 _FREE = (

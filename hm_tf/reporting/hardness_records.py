@@ -1,8 +1,8 @@
 """Table 1 of HM as records and as text."""
 
 from hm_tf.reporting.sampler_hardness import PUBLISHED
-from robust_tf.evaluation.records import Result, read_results, versions, weights_hash
 from robust_tf.reports.table import aligned
+from robust_tf.results.result import Result, read_results, versions, weights_hash
 
 RECORDS = "sampler_hardness.jsonl"
 MEAN = "mean hardness"

@@ -4,7 +4,7 @@ import json
 
 import matplotlib.image
 
-from hm_tf.own_gallery.attack_files import DIFFERENCE, IMAGE, NUMBERS, RANKING
+from hm_tf.image_attack.attack_files import DIFFERENCE, IMAGE, NUMBERS, RANKING
 from robust_tf.reports.page import Picture
 
 

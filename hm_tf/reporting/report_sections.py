@@ -6,7 +6,7 @@ from hm_tf.reporting.hardness_records import HEADER as HARDNESS_HEADER
 from hm_tf.reporting.hardness_records import OF_THE_PAPER, hardness_rows, recorded_hardness
 from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, evaluations, radii
 from hm_tf.reporting.score_falls import score_falls
-from robust_tf.evaluation.sanity_checks import NOT_RUN
+from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports.training_curves import training_curves
 from robust_tf.reports.training_settings import add_training_settings
 from robust_tf.threat_model import format_magnitude

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from hm_tf.defenses.metric_defense import members
-from hm_tf.hardness import hardness
+from hm_tf.triplets.hardness import hardness
+from hm_tf.triplets.sampler_names import SYMBOLS
+from hm_tf.triplets.triplet_sampler import TripletSampler
 from robust_tf import randomness
-from robust_tf.miners.names import SYMBOLS
-from robust_tf.miners.triplet_sampler import TripletSampler
 
 # E[H] and Var[H] of an ImageNet-initialised ResNet-18 on CUB, 1000 mini-batches.
 PUBLISHED = {

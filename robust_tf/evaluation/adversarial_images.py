@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from robust_tf.errors import UserError
-from robust_tf.evaluation.outcome_store import digest
+from robust_tf.results.cache import digest
 
 
 class AdversarialImages:

@@ -3,11 +3,11 @@
 import json
 import pathlib
 
+from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.errors import UserError
-from robust_tf.evaluation.records import read_lines, read_results
 from robust_tf.evaluation.reference_images import reference_share
-from robust_tf.evaluation.sanity_checks import NOT_RUN
-from robust_tf.training.run_folder import RunFolder
+from robust_tf.results.result import read_lines, read_results
+from robust_tf.runs.run_folder import RunFolder
 
 
 class RecordedRun:

@@ -1,7 +1,7 @@
 """Records of the ranking attacks, made up, for the tests of what reads them."""
 
 from hm_tf.evaluation.robustness_score import COLUMNS, score
-from robust_tf.evaluation.records import Result
+from robust_tf.results.result import Result
 
 # Of table 5, HM[S,gLGA]&ICS with eta = 8, as printed.
 PRINTED = dict(

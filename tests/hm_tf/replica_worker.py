@@ -11,12 +11,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hm_tf import destinations
 from hm_tf.defenses.hardness_manipulation import HardnessManipulation
+from hm_tf.triplets import destinations
+from hm_tf.triplets.pairs import pair_dataset
+from hm_tf.triplets.triplet_sampler import TripletSampler
 from robust_tf.attacks.pgd import PGD
 from robust_tf.data import registry
-from robust_tf.data.pairs import pair_dataset
-from robust_tf.miners.triplet_sampler import TripletSampler
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.threat_model import ThreatModel
 from robust_tf.training import strategy

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from hm_tf import attack
 from hm_tf.finished_run import FinishedRun
-from robust_tf.evaluation.records import read_results
+from robust_tf.results.result import read_results
 
 STATES = ("before", "after", "saved file")
 

@@ -8,7 +8,7 @@ import pathlib
 import pytest
 from ranking_results import attacked, clean
 
-from robust_tf.evaluation.records import append_results
+from robust_tf.results.result import append_results
 
 TOOL = pathlib.Path(__file__).parents[2] / "tools" / "collect_results.py"
 WIDE = {"eps": 77 / 255, "norm": "linf", "lower": 0.0, "upper": 1.0}

@@ -27,9 +27,9 @@ from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from hm_tf.evaluation.ranking_rows import RankingRows
 from robust_tf.attacks.pgd import PGD
 from robust_tf.data.examples import Examples
-from robust_tf.evaluation.records import append_results
+from robust_tf.results.result import append_results
+from robust_tf.runs.run_folder import RunFolder
 from robust_tf.threat_model import ThreatModel
-from robust_tf.training.run_folder import RunFolder
 
 FACTS = {"dataset": "small", "method": "N/A[R]", "training_seed": 0, "precision": "float32"}
 EPS = 0.15

@@ -6,7 +6,7 @@ import pytest
 
 from hm_tf import config, flags
 from hm_tf.training_run import MetricTrainingRun
-from robust_tf import command_line
+from robust_tf.cli import command_line
 
 
 def options(*arguments):

@@ -14,7 +14,7 @@ from hm_tf import evaluate, export
 from hm_tf.evaluation.substitute import substitute_run
 from hm_tf.finished_run import FinishedRun
 from robust_tf.errors import UserError
-from robust_tf.evaluation.records import read_results
+from robust_tf.results.result import read_results
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from ranking_results import PRINTED, attacked
 
 from hm_tf import analyze, report
 from hm_tf.evaluation.embedding_checks import SCORE_STANDS
-from hm_tf.own_gallery.attack_files import save_image
+from hm_tf.image_attack.attack_files import save_image
 from hm_tf.reporting.report_attacks import add_attacks
-from robust_tf.evaluation.records import append_results, read_results
-from robust_tf.evaluation.sanity_checks import NOT_RUN
+from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports.page import Page
+from robust_tf.results.result import append_results, read_results
 
 
 class Text(html.parser.HTMLParser):

@@ -17,7 +17,7 @@ KILLED_AFTER_6 = """
 import os, signal, sys
 from hm_tf import train
 from hm_tf.training_run import MetricTrainingRun
-from robust_tf.training.monitor import Monitor
+from robust_tf.runs.monitor import Monitor
 
 class Kill(Monitor):
     def on_train_batch_end(self, batch, logs=None):

@@ -7,7 +7,7 @@ import pytest
 
 from hm_tf import config, flags
 from hm_tf.next_trainings import next_trainings
-from robust_tf import command_line
+from robust_tf.cli import command_line
 
 DATA = "--dataset=folder", "--data_dir=/photos", "--train_classes=half.txt", "--limit_train=90"
 

@@ -7,7 +7,8 @@ import itertools
 import pytest
 from ranking_results import PRINTED, attacked, clean, result
 
-from hm_tf import flags, published_rows
+from hm_tf import flags
+from hm_tf.reporting import published_rows
 from hm_tf.reporting.claim import claim
 from hm_tf.reporting.cost_figure import cost_figures
 from hm_tf.reporting.paper_comparison import COMPARABLE, compare, reported_runs

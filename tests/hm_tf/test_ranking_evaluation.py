@@ -22,9 +22,9 @@ from hm_tf.ranking_attacks.registry import NAMES
 from robust_tf.attacks.pgd import PGD
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
-from robust_tf.evaluation.records import weights_hash
+from robust_tf.results.result import weights_hash
+from robust_tf.runs.run_folder import RunFolder
 from robust_tf.threat_model import ThreatModel
-from robust_tf.training.run_folder import RunFolder
 
 EPS = 0.05
 FACTS = {"dataset": "small", "method": "N/A[R]", "training_seed": 0, "precision": "float32"}

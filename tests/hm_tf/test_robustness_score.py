@@ -2,8 +2,8 @@
 
 import pytest
 
-from hm_tf import published_rows
 from hm_tf.evaluation.robustness_score import COLUMNS, collapsed, printed, score
+from hm_tf.reporting import published_rows
 
 NAMES = [column.name for column in COLUMNS]
 PRINTED = [row for row in published_rows.rows() if set(NAMES) <= row.values.keys()]

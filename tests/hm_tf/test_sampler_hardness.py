@@ -10,7 +10,7 @@ import tensorflow as tf
 from hm_tf import analyze
 from hm_tf.reporting.hardness_records import MEAN, OF_MEANS, OF_TRIPLETS, recorded_hardness
 from hm_tf.reporting.sampler_hardness import sampler_hardness
-from robust_tf.evaluation.records import read_results
+from robust_tf.results.result import read_results
 
 # hm.md 9.1: E6, and the hardness of its hardest triplets.
 ANGLES = (0.0, 30.0, 20.0, 36.0, 150.0, 165.0)

@@ -9,7 +9,7 @@ import pytest
 
 from hm_tf import train
 from hm_tf.evaluation.closing_evaluation import of_training
-from robust_tf.evaluation.records import read_results
+from robust_tf.results.result import read_results
 from tla_tf import train as tla_train
 
 SMOKE = "--flagfile=flags/hm/smoke.flags"

@@ -4,7 +4,7 @@ import pytest
 from absl import flags
 
 from hm_tf import flags as hm_flags
-from robust_tf import flag_topics
+from robust_tf.cli import flag_topics
 from tla_tf import flags as tla_flags
 
 

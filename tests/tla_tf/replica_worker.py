@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags as absl_flags
 
-from robust_tf import recipe
+from robust_tf.cli import recipe
 from robust_tf.data import pipeline, registry
 from robust_tf.models import registry as models
 from robust_tf.training import strategy

@@ -15,9 +15,9 @@ import tensorflow as tf
 from robust_tf.attacks import presets
 from robust_tf.data import registry as data
 from robust_tf.errors import RunError
-from robust_tf.evaluation.records import read_results
 from robust_tf.evaluation.reference_images import limited_reference
 from robust_tf.evaluation.robust_accuracy import correct_predictions
+from robust_tf.results.result import read_results
 from robust_tf.threat_model import ThreatModel
 from tla_tf import analyze, train
 from tla_tf.analysis.detection_records import latest_areas

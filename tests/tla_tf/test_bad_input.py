@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from robust_tf.data import registry
-from robust_tf.training import fitting
+from robust_tf.runs import fitting
 from tla_tf import evaluate, export, train
 
 MISTAKES = [

@@ -13,7 +13,7 @@ from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.square import Square
 from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError
-from robust_tf.evaluation.records import read_results, weights_hash
+from robust_tf.results.result import read_results, weights_hash
 from robust_tf.threat_model import ThreatModel
 from tla_tf.evaluation import column_attacks
 from tla_tf.evaluation.attack_columns import attack_columns

@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from robust_tf.evaluation.records import Result, append_results
 from robust_tf.reports.measurement_table import measurement_cells
 from robust_tf.reports.recorded_run import RecordedRun
-from tla_tf import compare, flags, published_rows
-from tla_tf.reporting import comparison
+from robust_tf.results.result import Result, append_results
+from tla_tf import compare, flags
+from tla_tf.reporting import comparison, published_rows
 
 PAPER = flags.resolve_train(["--dataset=cifar10", "--method=tla"])
 ROWS = [published_rows.get(f"table1/cifar10/{method}") for method in ("at", "tla")]

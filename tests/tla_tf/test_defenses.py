@@ -12,10 +12,10 @@ from robust_tf.models import registry as models
 from robust_tf.threat_model import ThreatModel
 from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
 from tla_tf.defenses.adversarial_training import AdversarialTraining
+from tla_tf.defenses.negatives import NegativeSelection
 from tla_tf.defenses.triplet_adversarial import TripletAdversarial
+from tla_tf.defenses.triplet_loss import angular_triplet
 from tla_tf.defenses.undefended import Undefended
-from tla_tf.negatives import NegativeSelection
-from tla_tf.triplet_loss import angular_triplet
 
 ATTACK = PGD(ThreatModel(0.1), 2, random_start=True)
 TLA = {

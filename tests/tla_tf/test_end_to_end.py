@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 from absl import flags as absl_flags
 
-from robust_tf.evaluation.records import read_results
-from robust_tf.flag_topics import define_export
-from robust_tf.training import fitting
+from robust_tf.cli.flag_topics import define_export
+from robust_tf.results.result import read_results
+from robust_tf.runs import fitting
 from tla_tf import evaluate, export, train
 from tla_tf.finished_run import FinishedRun
 from tla_tf.flags import define_evaluate, define_train

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from robust_tf.attacks import presets
-from robust_tf.evaluation.records import read_results
+from robust_tf.results.result import read_results
 from tla_tf import evaluate
 from tla_tf.evaluation import column_attacks, evaluation_checks
 

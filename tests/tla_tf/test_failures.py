@@ -16,9 +16,9 @@ import pytest
 import tensorflow as tf
 
 from robust_tf.data import pipeline
-from robust_tf.evaluation.records import read_results
-from robust_tf.training.checkpoints import Checkpoints
-from robust_tf.training.run_folder import RunFolder
+from robust_tf.results.result import read_results
+from robust_tf.runs.checkpoints import Checkpoints
+from robust_tf.runs.run_folder import RunFolder
 from tla_tf import train
 from tla_tf.evaluation import classifier_evaluation, column_attacks
 

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from robust_tf.data import registry as data
 from robust_tf.errors import UserError
-from robust_tf.evaluation.records import read_results
+from robust_tf.results.result import read_results
 from tla_tf import evaluate, export, train
-from tla_tf.comparable_runs import comparable_runs
 from tla_tf.finished_run import FinishedRun
+from tla_tf.reporting.comparable_runs import comparable_runs
 
 SHORT = (
     *("--batch_size=4", "--train_steps=2", "--checkpoint_every=1", "--attack_steps=1"),

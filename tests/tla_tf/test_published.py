@@ -11,8 +11,9 @@ import tla_tf.train
 from robust_tf.attacks.presets import TABLE1
 from robust_tf.errors import UserError
 from robust_tf.threat_model import parse_magnitude
-from tla_tf import flags, published_rows
+from tla_tf import flags
 from tla_tf.names import METHODS
+from tla_tf.reporting import published_rows
 from tla_tf.reporting.comparability import UNREAD
 
 ROOT = pathlib.Path(__file__).parents[2]

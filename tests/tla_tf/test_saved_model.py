@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.square import Square
-from robust_tf.evaluation.records import read_lines, read_results
+from robust_tf.results.result import read_lines, read_results
 from tla_tf import evaluate, export
 from tla_tf.evaluation import evaluation_checks
 from tla_tf.evaluation.saved_run import newest_version

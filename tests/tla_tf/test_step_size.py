@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from robust_tf import command_line
+from robust_tf.cli import command_line
 from robust_tf.data import registry
 from robust_tf.errors import UserError
 from tla_tf import config, flags

@@ -8,9 +8,9 @@ import shutil
 import pytest
 from matplotlib.figure import Figure
 
-from robust_tf.evaluation.records import read_results
 from robust_tf.reports.panels import save_figure
 from robust_tf.reports.recorded_run import RecordedRun, recorded_run
+from robust_tf.results.result import read_results
 from tla_tf import evaluate, report
 from tla_tf.reporting.claim import caveats, claim, worst_case, worst_cases
 

@@ -5,15 +5,15 @@ import functools
 
 import numpy as np
 
-from robust_tf.evaluation.accuracy_result import attack_settings
-from robust_tf.evaluation.records import (
+from robust_tf.evaluation.reference_images import reference_settings
+from robust_tf.results.accuracy_result import attack_settings
+from robust_tf.results.result import (
     Result,
     append_results,
     versions,
     weights_hash,
     wilson_interval,
 )
-from robust_tf.evaluation.reference_images import reference_settings
 from tla_tf.analysis.embeddings_under_attack import (
     attacked_image,
     compile_embedding,

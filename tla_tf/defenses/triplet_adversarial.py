@@ -6,8 +6,8 @@ from robust_tf import randomness
 from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.training.replicas import current_shard, gather
 from tla_tf.defenses.classifier_defense import ClassifierDefense, hits
-from tla_tf.positives import in_batch_positive
-from tla_tf.triplet_loss import Triplet, triplet_terms
+from tla_tf.defenses.positives import in_batch_positive
+from tla_tf.defenses.triplet_loss import Triplet, triplet_terms
 
 
 class TripletAdversarial(ClassifierDefense):

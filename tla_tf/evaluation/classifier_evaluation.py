@@ -1,7 +1,7 @@
 """The accuracy of a classifier under a list of attacks, as records in a folder."""
 
-from robust_tf.evaluation.accuracy_result import accuracy_result, worst_case
-from robust_tf.evaluation.records import append_results
+from robust_tf.results.accuracy_result import accuracy_result, worst_case
+from robust_tf.results.result import append_results
 from tla_tf.evaluation.attack_columns import CLEAN, ROUNDED, Column, simpler_losses
 from tla_tf.evaluation.column_attacks import ColumnAttacks
 

@@ -7,11 +7,11 @@ from tqdm import tqdm
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.objectives import CrossEntropy
-from robust_tf.evaluation import sanity_checks
-from robust_tf.evaluation.check_records import append_checks
-from robust_tf.evaluation.records import read_results
+from robust_tf.checks import sanity_checks
+from robust_tf.checks.run_checks import CheckRun
 from robust_tf.evaluation.robust_accuracy import correct_predictions
-from robust_tf.evaluation.run_checks import CheckRun
+from robust_tf.results.check_records import append_checks
+from robust_tf.results.result import read_results
 from tla_tf.analysis.detection_records import latest_areas
 from tla_tf.evaluation.attack_columns import Column
 

@@ -6,7 +6,7 @@ import pathlib
 import keras
 
 from robust_tf.errors import UserError
-from robust_tf.evaluation.records import weights_hash
+from robust_tf.results.result import weights_hash
 from tla_tf.finished_run import FinishedRun
 
 

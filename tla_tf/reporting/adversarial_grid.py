@@ -6,10 +6,10 @@ import numpy as np
 
 from robust_tf.data import registry as data
 from robust_tf.errors import UserError
-from robust_tf.evaluation.outcome_store import examples_hash
-from robust_tf.evaluation.records import weights_hash
 from robust_tf.evaluation.robust_accuracy import filled_batch
 from robust_tf.reports.page import Picture
+from robust_tf.results.cache import examples_hash
+from robust_tf.results.result import weights_hash
 
 HEADER = ("clean", "attacked", "difference")
 SEARCHED = 100  # images that are looked through

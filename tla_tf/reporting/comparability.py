@@ -1,7 +1,7 @@
 """What keeps a measured number from being compared with a published one."""
 
 from robust_tf.evaluation.reference_images import limited_reference
-from robust_tf.training.run_folder import NOT_IDENTITY
+from robust_tf.runs.run_folder import NOT_IDENTITY
 from tla_tf.method_flags import UNREAD
 
 # Flags that two runs of one row may differ in.

@@ -10,10 +10,10 @@ from robust_tf.reports.training_settings import add_training_settings
 from robust_tf.threat_model import ThreatModel
 from tla_tf.evaluation.classifier_evaluation import WORST_CASE
 from tla_tf.finished_run import FinishedRun
-from tla_tf.published_rows import ANCHORS
 from tla_tf.reporting import adversarial_grid
 from tla_tf.reporting.claim import caveats, listed, worst_cases
 from tla_tf.reporting.comparison_section import add_comparisons
+from tla_tf.reporting.published_rows import ANCHORS
 
 QUANTITIES = {
     "loss": ["loss"],

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import hm_tf.flags
 import tla_tf.flags
-from robust_tf.flag_topics import Topic
+from robust_tf.cli.flag_topics import Topic
 
 RANDOM = "Images are random where no --data_dir is given. Other flags are those of {}.train."
 

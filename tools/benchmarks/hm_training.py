@@ -10,7 +10,7 @@ from benchmarks.passes import input_gradient_pass, training_pass, waiting, weigh
 from benchmarks.recipe_flags import examples_and_info, has_data
 from benchmarks.train_step import train_step
 from hm_tf import config
-from robust_tf.data.pairs import pair_dataset
+from hm_tf.triplets.pairs import pair_dataset
 from robust_tf.errors import UserError
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.training.strategy import use_xla

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from benchmarks.passes import waiting
 from robust_tf import randomness
-from tla_tf.positives import in_batch_positive
+from tla_tf.defenses.positives import in_batch_positive
 
 
 def mining(model, batch, xla=False):

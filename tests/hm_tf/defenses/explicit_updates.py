@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from hm_tf.triplets.triplet_sampler import TripletSampler
 from robust_tf import randomness
-from robust_tf.miners.triplet_sampler import TripletSampler
 
 EPS, STEP, STEPS, DECAY, RATE = 0.1, 0.03, 4, 0.01, 0.5
 SIZE, SHARDS = 16, 2

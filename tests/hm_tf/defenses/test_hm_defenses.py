@@ -17,18 +17,18 @@ from explicit_updates import (
     Explicit,
 )
 
-from hm_tf import destinations
 from hm_tf.defenses.anti_collapse_triplet import AntiCollapseTriplet
 from hm_tf.defenses.embedding_shifted_triplet import EmbeddingShiftedTriplet
 from hm_tf.defenses.hardness_manipulation import HardnessManipulation
 from hm_tf.defenses.min_max import MinMax
 from hm_tf.defenses.no_defense import NoDefense
 from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
+from hm_tf.triplets import destinations
+from hm_tf.triplets.triplet_sampler import TripletSampler
 from robust_tf.attacks.pgd import PGD
-from robust_tf.miners.triplet_sampler import TripletSampler
 from robust_tf.models.unit_length import UnitLength
+from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.threat_model import ThreatModel
-from robust_tf.training.checkpoints import Checkpoints
 
 ATTACK = PGD(ThreatModel(EPS), STEPS, STEP)
 

@@ -17,9 +17,9 @@ from small_photos import (
     write_tgz,
 )
 
+from hm_tf.triplets.pairs import pair_dataset
 from robust_tf.data import pipeline, registry
 from robust_tf.data.augment import ResizedCrop
-from robust_tf.data.pairs import pair_dataset
 
 ROOT = "CUB_200_2011"
 # Number of the image -> (name, class). The order of the numbers is none of the names.

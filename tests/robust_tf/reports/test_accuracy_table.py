@@ -1,5 +1,5 @@
-from robust_tf.evaluation.records import Result
 from robust_tf.reports.accuracy_table import HEADER, accuracy_lines, plain_table
+from robust_tf.results.result import Result
 
 
 def result(attack, settings, eps, value, interval):

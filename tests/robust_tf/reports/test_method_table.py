@@ -1,7 +1,7 @@
 """The table of methods, on records made by hand."""
 
-from robust_tf.evaluation.records import Result
 from robust_tf.reports.method_table import method_table
+from robust_tf.results.result import Result
 
 
 def record(method, seed, attack, value, n=200, eps=None, over=()):

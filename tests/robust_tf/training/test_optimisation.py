@@ -28,7 +28,7 @@ def test_momentum_after_a_drop_of_the_learning_rate(optimizer, expected):
 def test_schedule_of_the_cifar10_recipe(step, rate):
     from absl import flags as absl_flags
 
-    from robust_tf import recipe
+    from robust_tf.cli import recipe
     from tla_tf import config, flags
 
     values = absl_flags.FlagValues()

@@ -1,0 +1,169 @@
+"""Says at once when a network maps all images to one embedding, as hard triplets can make it."""
+
+import shutil
+import warnings
+
+import keras
+import numpy as np
+
+from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
+from robust_tf.errors import RunError
+from robust_tf.evaluation.retrieval import retrieve
+from robust_tf.results.result import wilson_interval
+from robust_tf.runs.monitor import Monitor
+
+# Of healthy runs it is above 0.3. The collapsed run of HM's table 4 has a cosine of 1.000 between
+# random images.
+SMALL_SPREAD = 0.05
+MOST_TRIPLETS = 0.9
+# In a row: a single batch of one class may look collapsed.
+PATIENCE = 10
+# The same of slices: a network may need an interval to learn anything.
+SLICE_PATIENCE = 2
+
+
+def collapsed(spread, at_margin):
+    """Whether embeddings lie together and the loss of most triplets is the margin.
+
+    Args:
+        spread: mean distance of two embeddings, in [0, 2].
+        at_margin: share of triplets whose loss is the margin, in [0, 1].
+    """
+    return spread < SMALL_SPREAD and at_margin > MOST_TRIPLETS
+
+
+def chance_recall(labels):
+    """The R@1 of a random ranking: the probability that two images are of one class."""
+    counts = np.unique(labels, return_counts=True)[1]
+    return float(np.sum(counts * (counts - 1)) / (len(labels) * (len(labels) - 1)))
+
+
+class CollapseGuard(Monitor):
+    """Watches every update, and a slice of images after every checkpoint interval.
+
+    Adds "<kind>_recall" and "<kind>_spread" of the slice to the logs of the interval.
+
+    Args:
+        folder: `RunFolder`.
+        cause: str, the likely cause to name.
+        stop: whether a collapse ends training; otherwise it is reported once.
+        watched: `Examples`, the slice, with two images of one class; None for none.
+        kind: what these are, "held_out" or "training".
+        batch_size: watched images per embedded batch.
+    """
+
+    def __init__(self, folder, *, cause, stop=False, watched=None, kind="held_out", batch_size=128):
+        super().__init__()
+        self.folder = folder
+        self.cause = cause
+        self.stop = stop
+        self.watched = watched
+        self.kind = kind
+        self.batch_size = batch_size
+        self._reported = False
+        self._in_a_row = 0
+        self._at_chance = []
+        self._of_batch = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._count, self._sums = 0, {"spread": 0.0, "at_margin": 0.0}
+
+    def on_interval_resumed(self, updates, means):
+        self._count = updates
+        self._sums = {name: means[name] * updates for name in self._sums}
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._in_a_row = self._in_a_row + 1 if collapsed(**self._of_this_update(logs)) else 0
+        if self._in_a_row == PATIENCE:
+            first = self._step() - PATIENCE + 1
+            self._report(
+                first, f"collapse: from step {first} on all images get about one embedding"
+            )
+
+    def on_interval_end(self, logs):
+        if self.watched is None:
+            return
+        self._of_batch = self._of_batch or embedding_of_batch(self.model.network)
+        embeddings = embed(self._of_batch, self.watched, self.batch_size)
+        hits = retrieve(embeddings, self.watched.labels).recall_at(1)
+        logs[f"{self.kind}_recall"] = float(hits.mean())
+        logs[f"{self.kind}_spread"] = float(np.mean(_distances(embeddings)))
+        chance = chance_recall(self.watched.labels)
+        lowest = wilson_interval(int(hits.sum()), len(hits))[0]
+        step = self._step()
+        self._at_chance = [*self._at_chance, step] if lowest <= chance else []
+        if len(self._at_chance) == SLICE_PATIENCE:
+            recall = f"{100 * hits.mean():.1f} %, no better than chance ({100 * chance:.1f} %)"
+            images = {"held_out": "held-out", "training": "training"}[self.kind]
+            self._report(
+                self._at_chance[0], f"at step {step} R@1 of {len(hits)} {images} images is {recall}"
+            )
+
+    def _step(self):
+        # On several replicas the variable is no number for int().
+        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+
+    def _of_this_update(self, logs):
+        """Keras shows the means since the interval began."""
+        self._count += 1
+        sums = {name: float(logs[name]) * self._count for name in self._sums}
+        values = {name: value - self._sums[name] for name, value in sums.items()}
+        self._sums = sums
+        return values
+
+    def _report(self, step, what):
+        """Once; step: the first that shows it."""
+        if self._reported:
+            return
+        self._reported = True
+        cause = "the initial weights" if step == 1 else self.cause
+        message = f"{what}; likely cause: {cause}; {self._keep(step)}"
+        if self.stop:
+            raise RunError(message)
+        warnings.warn(f"{message}; --on_collapse=stop ends such a run", stacklevel=2)
+
+    def _keep(self, step):
+        """Saves the last checkpoint before `step` from those to come; says which it is."""
+        folders = {
+            int(path.name.removeprefix("step-")): path
+            for path in self.folder.checkpoints.glob("step-*[0-9]")
+        }
+        good = max((number for number in folders if number < step), default=None)
+        if good is None:
+            return "there is no checkpoint from before"
+        if self.stop:
+            for number, path in folders.items():
+                if number > good:
+                    shutil.rmtree(path)
+            return f"checkpoint of step {good} is kept"
+        kept = folders[good].with_name(f"before-collapse-{good:08d}")
+        shutil.copytree(folders[good], kept, dirs_exist_ok=True)
+        return f"the checkpoint of step {good} is kept as {kept}"
+
+
+def likely_cause(options):
+    """Names what in the flags of a run most often collapses it (HM, tables 2 and 4).
+
+    Args:
+        options: resolved flags of `hm_tf.flags.define_train`.
+    """
+    if options.defense == "minmax":
+        return "min-max training, which is known to collapse"
+    if options.defense == "hm" and _is_hard(options.destination):
+        return f"--destination={options.destination}, too hard; lga or semihard are not"
+    rates = ",".join(map(str, options.learning_rates))
+    return f"--learning_rates={rates}, too high, or --eps={options.eps}, too large"
+
+
+def _is_hard(destination):
+    """Whether the hardness is that of positives farther than negatives."""
+    try:
+        return float(destination) >= 0
+    except ValueError:
+        return destination.removeprefix("gb:") in ("softhard", "distance", "hardest")
+
+
+def _distances(embeddings):
+    """Distances of neighbouring rows in a random order: a sample of all pairs."""
+    order = np.random.default_rng(0).permutation(len(embeddings))
+    return np.linalg.norm(embeddings[order] - embeddings[np.roll(order, 1)], axis=1)

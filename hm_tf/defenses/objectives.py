@@ -1,0 +1,97 @@
+"""What the attacks on triplets ascend."""
+
+import tensorflow as tf
+
+from hm_tf.triplets.hardness import hardness
+from robust_tf.attacks.objectives import Objective
+from robust_tf.distances import shifted_euclidean
+
+SATURATION = 1e-7
+
+
+class TripletObjective(Objective):
+    """A value per triplet; x stacks the images of all anchors, all positives and all negatives.
+
+    Args:
+        embed_fn: images [n, ...] to normalised embeddings [n, d]; decides the mode of the network.
+        valid: bool [m]; the images of other triplets stay clean.
+        distance: between embeddings.
+    """
+
+    def __init__(self, embed_fn, valid, distance=shifted_euclidean):
+        self.embed_fn = embed_fn
+        self.valid = valid
+        self.distance = distance
+
+    def values(self, *embeddings):
+        """Returns float [m] from the embeddings of the stacked roles, [m, d] each."""
+        raise NotImplementedError
+
+    def __call__(self, x):
+        roles = x.shape[0] // self.valid.shape[0]
+        values = self.values(*tf.split(self.embed_fn(x), roles))
+        return tf.where(self.valid, values, tf.zeros_like(values))
+
+
+class HardnessObjective(TripletObjective):
+    """-max(0, H_D - H~)^2: drives each triplet up to its destination hardness (HM, section 3).
+
+    A triplet at least as hard as its destination has no gradient and stays where it is. A shard
+    stays where it is once the mean of its triplets no longer changes by 1e-7 (the authors' code, in
+    which every device attacks its own batch); the loop ends with the last shard.
+
+    Args:
+        destination: H_D, float [m].
+        shards: in how many equal parts in a row the m are divided.
+    """
+
+    def __init__(self, embed_fn, destination, valid, distance=shifted_euclidean, *, shards=1):
+        super().__init__(embed_fn, valid, distance)
+        self.destination = destination
+        self.groups = shards
+
+    def values(self, anchor, positive, negative):
+        missing = self.destination - hardness(anchor, positive, negative, self.distance)
+        return -tf.square(tf.nn.relu(missing))
+
+    def saturated(self, means, previous):
+        return tf.abs(means - previous) < SATURATION
+
+
+class MinMaxObjective(TripletObjective):
+    """H~ itself, without an end: the inner maximum of min-max training (HM, eq. 13)."""
+
+    def values(self, anchor, positive, negative):
+        return hardness(anchor, positive, negative, self.distance)
+
+
+class CollapseObjective(TripletObjective):
+    """-d(p~, n~): positives and negatives collapse (ACT; HM, eqs. 10-12); x stacks these two."""
+
+    def values(self, positive, negative):
+        return -self.distance(positive, negative)
+
+
+class ShiftObjective(Objective):
+    """d(phi(x), target) of every image: the embedding shift (EST; ES of the evaluation).
+
+    Args:
+        embed_fn: as of `TripletObjective`.
+        clean: the images before the attack, [n, ...].
+        target: their embeddings, float [n, d].
+        jitter: float [n, d], added to the target of images that have not moved: otherwise both
+            embeddings are equal in the first step.
+    """
+
+    def __init__(self, embed_fn, clean, target, jitter=0.0, distance=shifted_euclidean):
+        self.embed_fn = embed_fn
+        self.clean = clean
+        self.target = target
+        self.jitter = jitter
+        self.distance = distance
+
+    def __call__(self, x):
+        axes = list(range(1, x.shape.rank))
+        unmoved = tf.cast(tf.reduce_all(x == self.clean, axis=axes), self.target.dtype)
+        target = self.target + self.jitter * unmoved[:, None]
+        return self.distance(self.embed_fn(x), target)

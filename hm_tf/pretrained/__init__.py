@@ -1,0 +1,1 @@
+"""ImageNet weights for the ResNets of metric learning."""

@@ -1,0 +1,1 @@
+"""Pairs, triplets, their hardness, and the destinations of hardness manipulation."""

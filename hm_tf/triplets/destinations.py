@@ -1,0 +1,196 @@
+"""The hardness H_D that an attack drives triplets to (HM, sections 3.1 and 3.2).
+
+A destination by its name on the command line:
+
+    random, semihard, softhard, distance, hardest   that of other benign triplets of the batch
+    lga, g2, ghalf                                  gradual, by the loss of the update before
+    gb:semihard                                     a sampler's hardness, raised gradually
+    -0.1                                            a constant
+    package.module.function                         function(level, source_hardness)
+"""
+
+import importlib
+import math
+import textwrap
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from hm_tf.triplets.sampler_names import SYMBOLS
+from robust_tf.errors import UserError
+
+# Characters of what TensorFlow or a user's module says went wrong.
+LONGEST_REASON = 160
+
+
+def loss_level(previous_loss, bound):
+    """l = min(u, max(0, l_{t-1})) / u, in [0, 1]: 1 early in training, near 0 at its end.
+
+    Args:
+        previous_loss: the adversarial triplet loss of the update before, float [...].
+        bound: u > 0; the margin in the paper.
+    """
+    return tf.clip_by_value(previous_loss, 0.0, bound) / bound
+
+
+def raised(hardness, level, rise):
+    """g_B = H_D + rise * (1 - l)."""
+    return hardness + rise * (1.0 - level)
+
+
+def linear_gradual(level, margin):
+    """g_LGA = -margin * l: the linear gradual adversary."""
+    return -margin * level
+
+
+def eager_gradual(level, margin):
+    """g_2 = -margin * l^2: closer to 0, a stronger adversary, early."""
+    return -margin * level**2
+
+
+def conservative_gradual(level, margin):
+    """g_1/2 = -margin * sqrt(l): closer to -margin, a weaker adversary, early."""
+    return -margin * tf.sqrt(level)
+
+
+class Destination(NamedTuple):
+    """A destination hardness.
+
+    Attributes:
+        symbol: as in the tables of the paper, e.g. "M", "gLGA", "0".
+        sampler: name of the sampler whose triplets it needs, or None.
+        function: (level, source, benign) -> H_D, all float [m]: the level of the loss, the hardness
+            of the source triplets and that of the sampler's (None without a sampler).
+        gradual: whether it may change with the level of the loss.
+    """
+
+    symbol: str
+    sampler: str | None
+    function: Callable
+    gradual: bool = False
+
+    def __call__(self, level, source, benign=None):
+        """Returns H_D, float [m], like `source`."""
+        value = tf.cast(self.function(level, source, benign), source.dtype)
+        return tf.stop_gradient(tf.broadcast_to(value, tf.shape(source)))
+
+
+GRADUAL = {
+    "lga": ("gLGA", linear_gradual),
+    "g2": ("g2", eager_gradual),
+    "ghalf": ("g1/2", conservative_gradual),
+}
+
+
+def symbol(name):
+    """Returns what the tables of the paper write for a valid name, see `get`; imports nothing."""
+    if name in SYMBOLS:
+        return SYMBOLS[name]
+    if name in GRADUAL:
+        return GRADUAL[name][0]
+    if name.startswith("gb:"):
+        return f"gB({SYMBOLS[name.removeprefix('gb:')]})"
+    constant = _number(name)
+    return name.rpartition(".")[2] if constant is None else f"{constant:g}"
+
+
+def get(name, *, margin=0.2, rise=0.1):
+    """Returns the Destination of a name, see the top of this file.
+
+    Args:
+        name: str.
+        margin: of the triplet loss; the gradual functions start at -margin.
+        rise: the most that "gb:" adds.
+
+    Raises:
+        UserError: unknown name; a function that cannot be imported, fails, or returns NaN or
+            another shape than its arguments'.
+    """
+    if name in SYMBOLS:
+        return Destination(symbol(name), name, lambda level, source, benign: benign)
+    if name in GRADUAL:
+        gradual = GRADUAL[name][1]
+        return Destination(symbol(name), None, lambda level, *_: gradual(level, margin), True)
+    base, _, sampler = name.partition(":")
+    if base == "gb" and sampler in SYMBOLS:
+        function = lambda level, source, benign: raised(benign, level, rise)
+        return Destination(symbol(name), sampler, function, True)
+    if (constant := _number(name)) is not None:
+        return Destination(symbol(name), None, lambda level, *_: constant)
+    if "." in name and ":" not in name:
+        return _imported(name)
+    raise UserError(
+        f"unknown destination {name!r}; choose a sampler ({', '.join(SYMBOLS)}), lga, g2, ghalf, "
+        "gb:SAMPLER, a number between -2 and 2, or the import path of a function"
+    )
+
+
+def _number(name):
+    try:
+        value = float(name)
+    except ValueError:
+        return None
+    if not math.isfinite(value) or abs(value) > 2.0:
+        raise UserError(f"--destination={name}: a hardness lies between -2 and 2")
+    return value
+
+
+def _imported(name):
+    module, _, attribute = name.rpartition(".")
+    try:
+        function = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # whatever a user's module may raise
+        raise UserError(f"--destination={name} cannot be imported: {_reason(error)}") from error
+    if not callable(function):
+        raise UserError(f"--destination={name} is no function but {function!r}")
+    _try_out(name, function)
+    return Destination(symbol(name), None, _checked(name, function), True)
+
+
+def _checked(name, function):
+    """A user's function that stops training at NaN, with its name; XLA leaves the check out."""
+
+    def checked(level, source, _):
+        value = _called(name, function, level, source)
+        finite = tf.reduce_all(tf.math.is_finite(value))
+        tf.debugging.Assert(finite, [f"--destination={name} returned a value that is not finite"])
+        return value
+
+    return checked
+
+
+def _try_out(name, function):
+    """Calls a user's function on the range of its arguments, before any training."""
+    # As in training: there a Python `if` on a tensor fails, called plainly it does not.
+    called = tf.function(lambda *given: _called(name, function, *given), autograph=False)
+    source = tf.linspace(-2.0, 2.0, 5)
+    for level in (0.0, 0.5, 1.0):
+        try:
+            value = called(tf.fill([5], level), source)
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"--destination={name} failed at level {level}: {_reason(error)}"
+            ) from error
+        if not tf.reduce_all(tf.math.is_finite(value)):
+            raise UserError(f"--destination={name} returned {value.numpy()} at level {level}")
+
+
+def _called(name, function, level, source):
+    """What a user's function returns, a number or one per triplet, like `source`."""
+    try:
+        value = tf.cast(function(level, source), source.dtype)
+    except Exception as error:  # whatever a user's function may raise
+        raise UserError(f"--destination={name} failed: {_reason(error)}") from error
+    of_each = tuple(source.shape)
+    if not any(value.shape.is_compatible_with(shape) for shape in ((), of_each)):
+        raise UserError(
+            f"--destination={name} must return a number or one per triplet, shape () or {of_each} "
+            f"here, not {tuple(value.shape)}"
+        )
+    return value
+
+
+def _reason(error):
+    line = f"{type(error).__name__}: {error}".splitlines()[0]
+    return textwrap.shorten(line, LONGEST_REASON, placeholder=" ...")

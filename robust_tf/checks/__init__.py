@@ -1,0 +1,1 @@
+"""What a robustness number must pass."""

@@ -1,0 +1,1 @@
+"""Flags, recipes, one-line errors: what the commands share."""

@@ -1,0 +1,134 @@
+"""What every entry point does around its work: flags, help, and one clear line for a mistake.
+
+Exit codes: 0 done; 1 failed on the way; 2 a mistake in flags, data or folder, found before any
+work; 130 stopped by Ctrl-C.
+"""
+
+import errno
+import os
+import sys
+import tempfile
+import warnings
+
+from absl import flags as absl_flags
+
+from robust_tf.cli import recipe
+from robust_tf.errors import RunError, UserError
+
+INTERRUPTED = 130
+_PLAIN_FORMAT = warnings.formatwarning
+
+
+def run(argv, *, define, body, about, family=None):
+    """Parses the flags, runs the body, and turns what goes wrong into a line and an exit code.
+
+    Args:
+        argv: list of str, the command and its arguments; None for those of this process.
+        define: function (absl FlagValues) that defines the flags.
+        body: function (absl FlagValues) that does the work; it returns the exit code, None for 0.
+        about: text shown above the flags by --help.
+        family: subfolder of the recipes, None for a command without a recipe.
+
+    Returns:
+        The exit code.
+    """
+    argv = sys.argv if argv is None else argv
+    try:
+        if {"--help", "-help", "-h"} & set(argv[1:]):
+            print(_help(define, about))
+            return 0
+        options = _parse(argv, define, family)
+        warnings.formatwarning = _one_line
+        _load_tensorflow()
+        return body(options) or 0
+    except UserError as error:
+        return _say(error, 2)
+    except absl_flags.Error as error:
+        return _say(f"{error} (--help lists the flags)", 2)
+    except RunError as error:
+        return _say(error, 1)
+    except KeyboardInterrupt:
+        return _say("interrupted; the same command goes on where it stopped", INTERRUPTED)
+    except Exception as error:
+        if _out_of_space(error):
+            reason = str(error).splitlines()[0]
+            reason = f"nothing more can be written ({reason}); what was written before is kept"
+        elif isinstance(error, OSError) and error.filename is not None:
+            reason = f"{error.filename}: {error.strerror or error}"
+        else:
+            raise
+        return _say(reason, 1)
+
+
+def _one_line(message, category, *place, **line):
+    """Formats our warnings, which are for the user, without the line of the code they come from."""
+    if category is not UserWarning:
+        return _PLAIN_FORMAT(message, category, *place, **line)
+    return f"warning: {message}\n"
+
+
+def _load_tensorflow():
+    """Imports TensorFlow and finds its devices, without the page of notes that buries our lines.
+
+    It writes them from C++ before any log level holds, so the file descriptor itself is redirected.
+    They are shown if the import fails.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        except BaseException:
+            notes.seek(0)
+            os.write(terminal, notes.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+def _parse(argv, define, family):
+    arguments = argv[1:]
+    if family is None:
+        return _flags(define, arguments)
+    combined = recipe.combine(arguments, lambda given: _flags(define, given).dataset, family)
+    values, typed = _flags(define, combined), _flags(define, recipe.typed(arguments))
+    for name in values:
+        # What recipes and flagfiles say is a default of the command; only typed flags contradict.
+        values[name].using_default_value = typed[name].using_default_value
+    return values
+
+
+def _flags(define, arguments):
+    values = absl_flags.FlagValues()
+    define(values)
+    rest = values(["command", *arguments])[1:]
+    if rest:
+        raise UserError(
+            f"'{rest[0]}' is not a flag; write flags as --name=value (--help lists them)"
+        )
+    return values
+
+
+def _help(define, about):
+    values = absl_flags.FlagValues()
+    define(values)
+    return f"{about.strip()}\n{values.get_help()}"
+
+
+def _out_of_space(error):
+    """Whether a write failed: no space left, over a quota, over a file-size limit."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    signs = ("No space left on device", "File too large", "Disk quota exceeded")
+    return any(sign in str(error) for sign in signs)
+
+
+def _say(message, code):
+    sys.stdout.flush()
+    print(f"error: {message}" if code != INTERRUPTED else message, file=sys.stderr)
+    return code

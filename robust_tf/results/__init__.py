@@ -1,0 +1,1 @@
+"""Records of measurements and where they are kept."""

@@ -1,0 +1,84 @@
+"""A run folder whose training has ended: its flags, its data, its weights."""
+
+import warnings
+import zipfile
+
+import keras
+import tensorflow as tf
+
+from robust_tf.data import registry as data
+from robust_tf.data.image_identity import in_words
+from robust_tf.errors import RunError, UserError
+from robust_tf.runs.run_folder import RunFolder
+
+
+class FinishedRun:
+    """Reads a run folder. A subclass sets `command` and `own_flag` and builds the network.
+
+    Args:
+        workdir: path of the folder.
+        data_dir: where the data are now; None means where they were.
+
+    Attributes:
+        folder: `RunFolder`.
+        flags: dict of the resolved flags of the training, name -> value or None.
+        reading, info: how the data are read, see data.registry.get, and their `DatasetInfo`.
+
+    Raises:
+        UserError: no run there, one of another command or without final weights yet, or data with
+            other classes.
+    """
+
+    command: str  # that trains such runs, as in python -m COMMAND
+    own_flag: str  # a flag that no other command has
+
+    def __init__(self, workdir, data_dir=None):
+        self.folder = RunFolder(workdir)
+        self.flags = self.folder.read_flags()
+        if self.own_flag not in self.flags:
+            raise UserError(f"{workdir} holds a run of another command than {self.command}")
+        self.reading = {name: self.flags.get(name) for name in data.READING}
+        self.reading["data_dir"] = data_dir or self.reading["data_dir"]
+        self.info = data.get(self.flags["dataset"], **self.reading)
+        self.folder.require_classes(self.info.class_names)
+        self._warn_of_other_images()
+        if not self.folder.final_weights.exists():
+            raise UserError(
+                f"{workdir} has no final weights yet; finish it with "
+                f"python -m {self.command} --flagfile={self.folder.path / 'flags.txt'} "
+                f"--workdir={self.folder.path}"
+            )
+
+    def _warn_of_other_images(self):
+        """A test on other images is as good as any, unless they were trained on."""
+        known, given = self.folder.read_images(), self.info.identity
+        if known and known != given:
+            warnings.warn(
+                f"the run is of other images ({in_words(known)}) than those given now "
+                f"({in_words(given)}); make sure that none of the test images was trained on",
+                stacklevel=2,
+            )
+
+    def build_network(self):
+        """Returns the network of the run, untrained."""
+        raise NotImplementedError
+
+    def network(self, precision="float32"):
+        """Builds the trained network under the Keras policy `precision`.
+
+        From here on float32 products keep all their bits: TensorFloat-32, which NVIDIA GPUs take by
+        default, has 10 of 23 and would decide close distances and ranks.
+        """
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+        keras.config.set_dtype_policy(precision)
+        network = self.build_network()
+        self.load_weights(network)
+        return network
+
+    def load_weights(self, network):
+        """Puts the trained weights, moving statistics included, into `network`."""
+        try:
+            network.load_weights(self.folder.final_weights)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            reason = str(error).splitlines()[0]
+            raise RunError(f"{self.folder.final_weights} cannot be read: {reason}") from error

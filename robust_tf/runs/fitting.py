@@ -1,0 +1,163 @@
+"""The one way a model is trained: `fit` in intervals, resumable after every one of them."""
+
+import signal
+import threading
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from robust_tf.errors import RunError
+from robust_tf.runs.checkpoints import Checkpoints
+from robust_tf.runs.progress_line import ProgressLine
+
+
+def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitors=()):
+    """Trains `model` from its last checkpoint in `folder` up to `train_steps` updates.
+
+    What Keras calls an epoch is here one checkpoint interval. Since batches and random draws are
+    functions of seed and step, a run that was killed and started again ends in the same weights,
+    and as its monitors look at the same steps, in the same metrics.
+
+    Args:
+        model: compiled `AdversarialModel`.
+        make_dataset: function (start_step, stop_step) -> dataset of the batches of those updates.
+        folder: `RunFolder`.
+        train_steps: number of updates in all.
+        checkpoint_every: updates between checkpoints.
+        monitors: `Monitor`s that add to the logs of an interval before they are written.
+
+    Returns:
+        The number of updates done: less than `train_steps` after Ctrl-C.
+
+    Raises:
+        RunError: a loss term is not finite, or a batch is out of range.
+    """
+    checkpoints = Checkpoints(folder.checkpoints, model)
+    done = checkpoints.restore_latest()
+    folder.forget_metrics_after(done)
+    if done:
+        print(f"resuming after step {done} of {train_steps}")
+    keeper = _Keeper(folder, checkpoints, done, train_steps, checkpoint_every, monitors)
+    board = keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False)
+    epochs = -(-train_steps // checkpoint_every)
+    line = ProgressLine(epochs)
+    with _StopOnInterrupt(keeper):
+        while keeper.step < train_steps and not keeper.interrupted:
+            start = keeper.step
+            stop, count = _next_segment(start, train_steps, checkpoint_every)
+            first = start // checkpoint_every
+            try:
+                model.fit(
+                    make_dataset(start, stop),
+                    initial_epoch=first,
+                    epochs=min(first + count, epochs),
+                    steps_per_epoch=(stop - start) // count,
+                    shuffle=False,  # the pipeline has shuffled
+                    callbacks=[*monitors, keeper, board, line],
+                )
+            except tf.errors.InvalidArgumentError as error:
+                raise _as_run_error(error, keeper.step) from error
+    return keeper.step
+
+
+def _next_segment(start, total, interval):
+    """Returns (stop, epochs) of the longest stretch of equal epochs from `start` on."""
+    if start % interval:  # after Ctrl-C: first up to the next boundary
+        return min(total, -(-start // interval) * interval), 1
+    whole = (total - start) // interval
+    return (start + whole * interval, whole) if whole else (total, 1)
+
+
+class _Keeper(keras.callbacks.Callback):
+    """Counts updates, watches the loss, asks the monitors, writes metrics and checkpoints."""
+
+    def __init__(self, folder, checkpoints, step, train_steps, checkpoint_every, monitors):
+        super().__init__()
+        self.folder = folder
+        self.checkpoints = checkpoints
+        self.step = step
+        self.train_steps = train_steps
+        self.checkpoint_every = checkpoint_every
+        self.monitors = monitors
+        self.interrupted = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._began = time.time()
+        made = self.step % self.checkpoint_every
+        spent = self.checkpoints.resume_interval(self.step) if made else None
+        if spent is not None:  # Ctrl-C had come in this interval; Keras begins with zeros
+            self._began -= spent
+            means = {metric.name: float(metric.result()) for metric in self.model.metrics}
+            for monitor in self.monitors:
+                monitor.on_interval_resumed(made, means)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        self.model.stop_training = self.interrupted
+        broken = [name for name, value in logs.items() if not np.isfinite(value)]
+        if broken:
+            terms = [name for name in broken if name != "loss"] or broken
+            self._refuse(f"{' and '.join(terms)} is")
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
+            self._refuse("the weights are")
+        seconds = round(time.time() - self._began, 3)
+        # In this order: lines after the last checkpoint are written again, missing ones are not.
+        if self.step % self.checkpoint_every == 0 or self.step == self.train_steps:
+            self._log(logs, seconds)
+            seconds = 0.0  # a longer run, going on from here, must not count them again
+        self.checkpoints.save(self.step, seconds)
+
+    def _log(self, logs, seconds):
+        for monitor in self.monitors:
+            monitor.on_interval_end(logs)
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        values = {name: float(value) for name, value in logs.items()}
+        self.folder.log_metrics(
+            {"step": self.step, **values, "learning_rate": rate, "seconds": seconds}
+        )
+
+    def _refuse(self, what):
+        steps = self.checkpoints.steps()
+        kept = (
+            f"checkpoint of step {steps[-1]} is kept" if steps else "no checkpoint was written yet"
+        )
+        raise RunError(
+            f"{what} not finite at step {self.step}; {kept}. "
+            "A lower learning rate or float32 often helps"
+        )
+
+
+class _StopOnInterrupt:
+    """Ctrl-C ends training after the current step; a second one ends it at once."""
+
+    def __init__(self, keeper):
+        self._keeper = keeper
+        # Python lets only the main thread handle signals.
+        self._active = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self):
+        if self._active:
+            self._previous = signal.signal(signal.SIGINT, self._stop)
+
+    def __exit__(self, *unused):
+        if self._active:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _stop(self, *unused):
+        print("\nstopping after this step; Ctrl-C again ends at once")
+        self._keeper.interrupted = True
+        signal.signal(signal.SIGINT, self._previous)
+
+
+def _as_run_error(error, step):
+    """Makes one line of a failed assertion inside the compiled step."""
+    text = str(error)
+    marker = "assertion failed: "
+    if marker not in text:
+        raise error
+    message = text.split(marker, 1)[1].splitlines()[0].replace("[", "").replace("]", "")
+    return RunError(f"step {step + 1}: {message}")

@@ -1,0 +1,228 @@
+"""The collapse guard: what it calls a collapse, what it does about it, and what it holds out."""
+
+import json
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hm_tf import train
+from hm_tf.defenses.collapse_guard import (
+    PATIENCE,
+    CollapseGuard,
+    chance_recall,
+    collapsed,
+    likely_cause,
+)
+from hm_tf.defenses.held_out_pairs import split_pairs, watched_pairs
+from hm_tf.defenses.spread import spread
+from robust_tf.data.examples import Examples
+from robust_tf.errors import RunError, UserError
+from robust_tf.runs.run_folder import RunFolder
+
+SMOKE = "--flagfile=flags/hm/smoke.flags"
+
+
+def labelled(labels):
+    images = np.arange(len(labels), dtype=np.uint8)[:, None, None, None]
+    return Examples(images, np.array(labels, np.int32))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run folder with checkpoints of the steps 10, 20 and 25."""
+    run = RunFolder(tmp_path / "run")
+    for step in (10, 20, 25):
+        path = run.checkpoints / f"step-{step:08d}"
+        path.mkdir(parents=True)
+        (path / "state").write_text(str(step))
+    return run
+
+
+def fed(guard, updates, first=21, made=0):
+    """Shows a guard the (spread, at_margin) of updates, as running means like Keras.
+
+    Of these, `made` were made before Ctrl-C came.
+    """
+    guard.set_model(types.SimpleNamespace(optimizer=types.SimpleNamespace(iterations=first - 1)))
+    guard.on_epoch_begin(0)
+    means = lambda count: dict(zip(("spread", "at_margin"), np.mean(updates[:count], axis=0)))
+    if made:
+        guard.on_interval_resumed(made, means(made))
+    for number in range(made + 1, len(updates) + 1):
+        guard.model.optimizer.iterations += 1
+        guard.on_train_batch_end(number - 1, means(number))
+
+
+GOOD, BAD = (0.8, 0.1), (0.001, 1.0)
+
+
+def test_a_collapse_stops_the_run_and_the_good_checkpoint_is_the_last(folder):
+    guard = CollapseGuard(folder, cause="my cause", stop=True)
+    with pytest.raises(RunError, match="collapse: from step 23 .* my cause; .* step 20 is kept"):
+        fed(guard, [GOOD] * 2 + [BAD] * PATIENCE)
+    kept = sorted(path.name for path in folder.checkpoints.iterdir())
+    assert kept == ["step-00000010", "step-00000020"]
+
+
+def test_a_collapse_in_an_interval_that_goes_on_after_ctrl_c(folder):
+    guard = CollapseGuard(folder, cause="my cause", stop=True)
+    with pytest.raises(RunError, match="from step 21 .* step 20 is kept"):
+        fed(guard, [GOOD] * 30 + [BAD] * PATIENCE, made=30)
+
+
+def test_a_warning_comes_once_and_keeps_a_copy(folder):
+    guard = CollapseGuard(folder, cause="my cause")
+    with pytest.warns(UserWarning, match="from step 24 on") as caught:
+        fed(guard, [GOOD] * 3 + [BAD] * PATIENCE * 3 + [GOOD] + [BAD] * PATIENCE)
+    assert len(caught) == 1
+    kept = folder.checkpoints / "before-collapse-00000020"
+    assert (kept / "state").read_text() == "20"
+    assert len(list(folder.checkpoints.glob("step-*"))) == 3
+
+
+@pytest.mark.parametrize(
+    "updates",
+    [
+        [GOOD] * 40,
+        [BAD] * (PATIENCE - 1) + [GOOD] + [BAD] * (PATIENCE - 1),
+        [(0.001, 0.5)] * 40,  # near one another, but in the right order
+        [(0.8, 1.0)] * 40,
+    ],
+)
+def test_what_is_no_collapse(updates, folder, recwarn):
+    fed(CollapseGuard(folder, cause="my cause", stop=True), updates)
+    assert not recwarn.list
+
+
+def test_a_collapse_from_the_start_has_another_cause(folder):
+    with pytest.raises(RunError, match="step 1 on .* initial weights; there is no checkpoint"):
+        fed(CollapseGuard(folder, cause="my cause", stop=True), [BAD] * PATIENCE, first=1)
+
+
+def test_a_collapse_on_replicas(folder):
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        optimizer = keras.optimizers.SGD()
+    optimizer.iterations.assign(20 + PATIENCE)
+    guard = CollapseGuard(folder, cause="my cause", stop=True)
+    guard.set_model(types.SimpleNamespace(optimizer=optimizer))
+    guard.on_epoch_begin(0)
+    with pytest.raises(RunError, match="from step 21 on .* step 20 is kept"):
+        for number in range(PATIENCE):
+            guard.on_train_batch_end(number, dict(zip(("spread", "at_margin"), BAD)))
+
+
+def test_thresholds_and_chance():
+    assert collapsed(0.0, 1.0) and not collapsed(0.06, 1.0) and not collapsed(0.0, 0.8)
+    assert chance_recall(np.array([0, 0, 1, 1])) == pytest.approx(1 / 3)
+    assert chance_recall(np.array([0, 1, 2])) == 0
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_spread_is_the_mean_distance_to_the_others(groups):
+    rows = tf.random.stateless_normal([8, 3], [0, 1], dtype=tf.float64)
+    rows = tf.math.l2_normalize(rows, axis=1)
+    expected = []
+    for part in np.split(rows.numpy(), groups):
+        distances = np.linalg.norm(part[:, None] - part[None], axis=-1)
+        expected.extend(distances.sum(axis=1) / (len(part) - 1))
+    np.testing.assert_allclose(spread(rows, groups), expected, atol=1e-9)
+    assert np.max(spread(tf.tile(rows[:1], [8, 1]), groups)) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "defense, destination, text",
+    [
+        ("minmax", "lga", "min-max"),
+        ("hm", "2", "--destination=2"),
+        ("hm", "gb:softhard", "too hard"),
+        ("hm", "-0.1", "--learning_rates=0.1"),
+        ("hm", "lga", "--learning_rates=0.1"),
+        ("act", "2", "--learning_rates=0.1"),
+    ],
+)
+def test_likely_cause(defense, destination, text):
+    flags = {"defense": defense, "destination": destination}
+    options = types.SimpleNamespace(learning_rates=["0.1"], eps="0.3", **flags)
+    assert text in likely_cause(options)
+
+
+def test_pairs_are_held_out_of_all_classes():
+    examples = labelled([0, 0, 0, 0, 0, 2, 2, 2, 5, 5])
+    train_part, held_out = split_pairs(examples, 6)
+    np.testing.assert_array_equal(held_out.labels, [0, 0, 2, 2, 5, 5])
+    np.testing.assert_array_equal(train_part.labels, [0, 0, 0, 2])
+    together = np.concatenate([train_part.images, held_out.images]).ravel()
+    assert sorted(together) == list(range(10))
+    assert split_pairs(examples, 0) == (examples, None)
+    for count in (1, 2, 9, 10, 1000):
+        with pytest.raises(UserError, match="both sides need two classes"):
+            split_pairs(examples, count)
+
+
+def test_watched_are_the_first_pairs_of_all_classes():
+    labels = [0, 0, 0, 0, 0, 2, 2, 2, 5, 5]
+    watched = watched_pairs(labelled(labels), 8)
+    np.testing.assert_array_equal(watched.labels, [0, 0, 0, 0, 2, 2, 5, 5])
+    np.testing.assert_array_equal(watched.images.ravel(), [0, 1, 2, 3, 5, 6, 8, 9])
+    assert len(watched_pairs(labelled(labels), 256)) == 10
+
+
+@pytest.mark.parametrize("labels", [[3], [3, 3, 3], [0, 1, 2]], ids=str)
+def test_nothing_is_watched_where_r1_says_nothing(labels, folder, recwarn):
+    watched = watched_pairs(labelled(labels), 256)
+    CollapseGuard(folder, cause="c", stop=True, watched=watched).on_interval_end({})
+    assert watched is None and not recwarn.list
+
+
+class Constant(keras.layers.Layer):
+    def call(self, images):
+        return tf.ones([tf.shape(images)[0], 2]) * 0.5**0.5
+
+
+@pytest.mark.parametrize("kind, said", [("held_out", "held-out"), ("training", "training")])
+def test_recall_at_chance_is_reported(kind, said, folder):
+    image = keras.Input([1, 1, 1])
+    network = keras.Model(image, {"embedding": Constant()(image)})
+    watched = labelled([0, 1] * 20)
+    guard = CollapseGuard(folder, cause="c", stop=True, watched=watched, kind=kind, batch_size=8)
+    optimizer = types.SimpleNamespace(iterations=20)
+    guard.set_model(types.SimpleNamespace(network=network, optimizer=optimizer))
+    logs = {}
+    guard.on_interval_end({})  # the first interval may have been too short
+    optimizer.iterations = 25
+    text = f"step 25 R@1 of 40 {said} images is 0.0 %, no better than chance .48.7 %"
+    # What was saved at step 20 is no better than what is here.
+    with pytest.raises(RunError, match=f"{text}.* checkpoint of step 10 is kept"):
+        guard.on_interval_end(logs)
+    assert logs == {f"{kind}_recall": 0.0, f"{kind}_spread": 0.0}
+
+
+@pytest.fixture
+def hard():
+    """HM towards the highest hardness, fast: it collapses within ten updates on the digits."""
+    return [SMOKE, "--destination=2", "--learning_rates=0.03", "--ics=0", "--train_steps=24"]
+
+
+def test_a_collapsing_run_is_stopped(hard, tmp_path, capsys):
+    flags = [*hard, "--pgd_steps=4", "--checkpoint_every=1", "--on_collapse=stop"]
+    assert train.main(["train", *flags, f"--workdir={tmp_path / 'run'}"]) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(lines) == 1 and "--destination=2, too hard" in lines[0]
+    assert not (tmp_path / "run/final.keras").exists()
+
+
+def test_without_held_out_images_training_images_are_watched(finished_smoke):
+    lines = (finished_smoke / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == 2 and all(json.loads(line)["training_recall"] > 0.5 for line in lines)
+
+
+def test_a_healthy_run_with_held_out_images(tmp_path, recwarn):
+    folder = tmp_path / "run"
+    flags = [SMOKE, "--held_out=60", "--on_collapse=stop", f"--workdir={folder}"]
+    assert train.main(["train", *flags]) == 0
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert all(line["held_out_recall"] > 0.5 and line["spread"] > 0.1 for line in lines)
+    assert not [w for w in recwarn.list if "collapse" in str(w.message)]

@@ -1,0 +1,143 @@
+"""The paper's tables: every row has flags that exist and make the defense it is named after."""
+
+import configparser
+import importlib.util
+import pathlib
+
+import pytest
+from absl import flags as absl_flags
+
+from hm_tf import config
+from hm_tf.flags import define_train
+from hm_tf.reporting import published_rows
+from robust_tf.cli import recipe
+from robust_tf.errors import UserError
+
+ROOT = pathlib.Path(__file__).parents[3]
+ROWS = published_rows.rows()
+METRICS = ("R@1", "R@2", "mAP", "NMI", "CA+", "CA-", "QA+", "QA-", "TMA", "ES:D", "ES:R") + (
+    *("LTM", "GTM", "GTT", "ERS"),
+)
+DATASETS = {"CUB": "cub200", "CARS": "cars196", "SOP": "sop"}
+
+
+def parse(arguments):
+    values = absl_flags.FlagValues()
+    define_train(values)
+    assert values(["command", *arguments]) == ["command"]
+    return values
+
+
+def load_tool():
+    spec = importlib.util.spec_from_file_location("run_table", ROOT / "tools/run_table.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_all_tables_are_there():
+    counts = {}
+    for row in ROWS:
+        table = row.name.split("/")[0]
+        counts[table] = counts.get(table, 0) + 1
+    expected = {2: 25, 3: 21, 4: 14, 5: 13, 6: 27, 7: 2, 8: 2, 9: 3, 10: 2, 11: 25}
+    assert counts == {f"table{number}": count for number, count in expected.items()}
+    assert len({row.name for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_the_flags_make_the_defense_of_the_row(row):
+    options = parse(recipe.combine(row.flags, lambda given: parse(given).dataset, "hm"))
+    config.check(options)
+    title, *settings = row.defense.split()
+    assert config.title(options) == title
+    assert options.dataset == DATASETS[row.dataset]
+    assert row.eta in (None, options.pgd_steps)
+    assert all(f"--{setting}" in row.flags for setting in settings)
+    if options.ics and not settings:
+        assert options.ics == (0.05 if row.dataset == "SOP" else 0.5)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_the_values_are_those_of_a_table(row):
+    if row.collapse:
+        assert row.values == {}
+        return
+    metrics = ("R@1", "ERS") if row.name.startswith("table2/") else METRICS
+    assert tuple(row.values) == metrics
+    for metric, value in row.values.items():
+        assert 0 <= value <= {"TMA": 1, "ES:D": 2}.get(metric, 100)
+
+
+def test_the_same_run_has_the_same_values_in_every_table():
+    seen = {}
+    for row in ROWS:
+        before = seen.setdefault(row.flags, dict(row.values))
+        assert all(before[metric] == row.values[metric] for metric in before.keys() & row.values)
+    assert len(seen) < len(ROWS)
+
+
+# data, defense, eta, R@1, mAP, NMI, ERS: a second source, the LaTeX of robdml's comparison table.
+ANCHORS = """
+CUB N/A[R] - 53.9 26.1 59.5 3.8
+CUB EST[R] 32 8.5 2.6 25.2 5.3
+CUB ACT[R] 32 27.5 12.2 43.0 33.9
+CUB HM[S,gLGA] 32 36.5 21.0 48.6 35.9
+CUB HM[S,gLGA]&ICS 32 34.9 19.8 47.1 36.0
+CUB HM[S,gLGA] 8 38.0 21.8 49.3 32.4
+CUB HM[S,gLGA]&ICS 8 37.2 21.4 48.4 33.5
+CARS N/A[R] - 62.5 23.8 57.0 3.6
+CARS EST[R] 32 30.7 5.6 31.8 7.3
+CARS ACT[R] 32 43.4 11.8 42.9 38.6
+CARS HM[S,gLGA] 32 62.3 35.3 52.7 44.9
+CARS HM[S,gLGA]&ICS 32 60.2 33.9 51.2 46.0
+CARS HM[S,gLGA] 8 63.2 36.8 53.5 42.4
+CARS HM[S,gLGA]&ICS 8 61.7 35.5 51.8 47.9
+SOP N/A[R] - 62.9 39.2 87.4 4.0
+SOP EST[R] 32 46.0 24.5 84.7 31.7
+SOP ACT[R] 32 47.5 25.5 84.9 50.8
+SOP HM[S,gLGA] 32 47.7 25.3 84.8 61.8
+SOP HM[S,gLGA]&ICS 32 46.8 24.5 84.7 61.6
+"""
+
+
+@pytest.mark.parametrize("line", ANCHORS.strip().splitlines())
+def test_table_6_agrees_with_a_second_source(line):
+    dataset, defense, eta, *numbers = line.split()
+    name = "/".join(filter(lambda part: part != "-", ["table6", dataset, defense, eta]))
+    values = published_rows.get(name).values
+    assert [values[m] for m in ("R@1", "mAP", "NMI", "ERS")] == list(map(float, numbers))
+
+
+def test_single_numbers():
+    assert published_rows.get("table6/SOP/HM[S,gLGA]&ICS/32").values["ERS"] == 61.6
+    assert published_rows.get("table3/ACT[R]/8").values["R@1"] == 30.6
+    assert published_rows.get("table9/HM[S,g1/2]/8").flags[3] == "--destination=ghalf"
+    assert published_rows.get("table2/HM[M,D]/8").collapse
+    for name in ("table3/ACT[R]/9", "table12/x", ""):
+        with pytest.raises(UserError, match="there is no row"):
+            published_rows.get(name)
+
+
+def test_the_command(capsys):
+    tool = load_tool()
+    assert tool.main(["--row=table3/N/A[R]", "--dry_run", "--seed=3"]) == 0
+    out = capsys.readouterr().out
+    assert "hm_tf.train --dataset=cub200 --defense=none --source=random --ics=0 --seed=3" in out
+    assert "R@1 53.9" in out
+    assert tool.main(["--list"]) == 0
+    assert {row.name for row in ROWS} <= set(capsys.readouterr().out.split("\n"))
+    assert tool.main([]) == 2 and tool.main(["--row=no"]) == 2
+
+
+def test_a_row_trains_made_small(tmp_path, capsys):
+    flags = ["--flagfile=flags/hm/smoke.flags", f"--workdir={tmp_path / 'run'}"]
+    small = ["--model=digits_embedding", "--init_weights=none", "--dataset=digits"]
+    assert load_tool().main(["--row=table11/HM[R,R]", *flags, *small]) == 0
+    assert "published, table11/HM[R,R]: R@1 53.9" in capsys.readouterr().out
+
+
+def test_the_tables_are_installed():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert setup["options.package_data"]["hm_tf"] == "published/*.csv"

@@ -1,0 +1,61 @@
+"""Precedence: recipe of the dataset < flagfiles < explicit flags, whatever the order typed."""
+
+import pytest
+
+from robust_tf.cli import recipe
+from robust_tf.errors import UserError
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    folder = tmp_path / "store"
+    (folder / "tla").mkdir(parents=True)
+    (folder / "tla" / "digits.flags").write_text("# recipe\n--lr=0.1  # [paper]\n--batch=7\n")
+    (folder / "tla" / "quick.flags").write_text("--lr=0.2\n")
+    monkeypatch.setattr(recipe, "store", lambda: folder)
+    return folder
+
+
+def combine(*arguments):
+    return recipe.combine(list(arguments), lambda given: "digits", "tla")
+
+
+def test_explicit_flags_win_wherever_they_stand(store):
+    expected = ["--lr=0.1", "--batch=7", "--lr=0.2", "--lr=0.3"]
+    assert combine("--lr=0.3", "--flagfile=tla/quick.flags") == expected
+    assert combine("--flagfile", "tla/quick.flags", "--lr=0.3") == expected
+
+
+def test_recipes_are_found_from_any_folder(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert combine("--flagfile=flags/tla/quick.flags") == ["--lr=0.1", "--batch=7", "--lr=0.2"]
+
+
+def test_nested_flagfiles_are_found_beside_the_file_that_names_them(store, tmp_path):
+    (tmp_path / "inner.flags").write_text("--batch=9\n")
+    (tmp_path / "outer.flags").write_text("--lr=1\n--flagfile=inner.flags\n")
+    assert combine(f"--flagfile={tmp_path}/outer.flags")[2:] == ["--lr=1", "--batch=9"]
+
+
+def test_the_dataset_of_a_flagfile_chooses_the_recipe(store, tmp_path):
+    (tmp_path / "mine.flags").write_text("--dataset=digits\n")
+    seen = []
+
+    def read_dataset(arguments):
+        seen.append(arguments)
+        return "digits"
+
+    recipe.combine([f"--flagfile={tmp_path}/mine.flags", "--x=1"], read_dataset, "tla")
+    assert seen == [["--dataset=digits", "--x=1"]]
+
+
+@pytest.mark.parametrize("arguments", [["--flagfile=nowhere.flags"], ["--flagfile"]])
+def test_missing_flagfile(store, arguments):
+    with pytest.raises(UserError, match="flagfile"):
+        combine(*arguments)
+
+
+def test_a_flagfile_that_includes_itself(store, tmp_path):
+    (tmp_path / "loop.flags").write_text("--flagfile=loop.flags\n")
+    with pytest.raises(UserError, match="includes itself"):
+        combine(f"--flagfile={tmp_path}/loop.flags")

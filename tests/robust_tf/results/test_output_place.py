@@ -1,0 +1,62 @@
+"""A place that cannot be written is said before any work."""
+
+import os
+
+import pytest
+
+from hm_tf import export as hm_export
+from hm_tf import report as hm_report
+from robust_tf.errors import UserError
+from robust_tf.results.output_place import require_file, require_folder
+from tla_tf import export as tla_export
+from tla_tf import report as tla_report
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "file").touch()
+    return tmp_path / "file"
+
+
+def test_places_that_can_be_written_are_not_made(file, tmp_path):
+    require_folder("output_dir", tmp_path)
+    require_folder("output_dir", tmp_path / "new" / "deep")
+    require_folder("output_dir", "new")
+    require_file("output", file)
+    require_file("output", tmp_path / "new" / "page.html")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_is_no_folder_and_a_folder_no_file(file, tmp_path):
+    for folder in (file, file / "figures", file / "figures" / "deep"):
+        with pytest.raises(UserError, match=f"--output_dir={folder}: {file} is no folder"):
+            require_folder("output_dir", folder)
+    with pytest.raises(UserError, match=f"--output={file}/x cannot be written: {file} is no"):
+        require_file("output", file / "x")
+    with pytest.raises(UserError, match="cannot be written: it is a folder; name a file"):
+        require_file("output", tmp_path)
+
+
+def test_what_may_not_be_written_is_refused(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(UserError, match=f"{tmp_path} is no folder to write to"):
+        require_folder("workdir", tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: os.fspath(path) != os.fspath(file))
+    with pytest.raises(UserError, match="cannot be written: no permission"):
+        require_file("output", file)
+
+
+COMMANDS = [
+    (tla_report, "output"),
+    (hm_report, "output"),
+    (hm_report, "figures_dir"),
+    (tla_export, "export_dir"),
+    (hm_export, "export_dir"),
+]
+
+
+@pytest.mark.parametrize("command, flag", COMMANDS, ids=[f"{c.__name__}-{f}" for c, f in COMMANDS])
+def test_commands_say_it_before_they_open_the_run(command, flag, file, capsys):
+    assert command.main(["command", "--workdir=nowhere", f"--{flag}={file}/deep/x"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: --{flag}=") and f"{file} is no folder to write to" in line

@@ -1,0 +1,156 @@
+import dataclasses
+import hashlib
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from robust_tf.checks.sanity_checks import Check
+from robust_tf.reports.recorded_run import RecordedRun
+from robust_tf.results.check_records import append_checks
+from robust_tf.results.result import (
+    Result,
+    append_results,
+    read_results,
+    versions,
+    weights_hash,
+    wilson_interval,
+)
+
+RESULT = Result(
+    dataset="digits",
+    split="test",
+    n=360,
+    method="AT",
+    training_seed=3,
+    model="digits_cnn",
+    attack="pgd20",
+    attack_settings={"steps": 20, "step_size": 0.01, "restarts": 1, "random_start": True},
+    threat_model={"eps": 0.15, "norm": "linf", "lower": 0.0, "upper": 1.0},
+    metric="accuracy",
+    value=0.75,
+    correct=270,
+    interval=(0.7, 0.8),
+    precision="float32",
+    seed=3,
+    weights_hash="ab12",
+    versions={"python": "3.11"},
+)
+OTHER = dataclasses.replace(RESULT, attack="clean", attack_settings={}, threat_model={})
+
+
+def test_results_come_back_equal_and_in_order(tmp_path):
+    path = tmp_path / "results.jsonl"
+    append_results(path, [RESULT])
+    append_results(path, [OTHER, RESULT])
+
+    assert read_results(path) == [RESULT, OTHER, RESULT]
+    assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_a_torn_last_line_is_left_out_with_a_warning(tmp_path):
+    path = tmp_path / "results.jsonl"
+    append_results(path, [RESULT, OTHER])
+    path.write_text(path.read_text()[:-20])
+
+    with pytest.warns(UserWarning, match="line 2 was cut off"):
+        assert read_results(path) == [RESULT]
+
+
+def test_a_torn_line_does_not_swallow_the_next_result(tmp_path):
+    path = tmp_path / "results.jsonl"
+    append_results(path, [RESULT, OTHER])
+    path.write_text(path.read_text()[:-20])
+    append_results(path, [OTHER])
+
+    with pytest.warns(UserWarning, match="line 2 was cut off"):
+        assert read_results(path) == [RESULT, OTHER]
+
+
+def test_results_are_on_the_disk_when_append_returns(tmp_path, monkeypatch):
+    path, synced = tmp_path / "results.jsonl", []
+    monkeypatch.setattr("os.fsync", lambda file: synced.append(path.read_text()))
+    append_results(path, [RESULT])
+
+    assert synced == [path.read_text()] != [""]
+
+
+@pytest.mark.parametrize("correct, n", [(0, 10), (10, 10), (270, 360)])
+def test_wilson_interval_solves_its_equation(correct, n):
+    # The ends p are where the observed proportion lies 1.96 standard deviations of p away.
+    low, high = wilson_interval(correct, n)
+    assert 0 <= low <= correct / n <= high <= 1
+    for p in {low, high} - {0.0, 1.0}:
+        assert abs(correct / n - p) / np.sqrt(p * (1 - p) / n) == pytest.approx(1.959964, rel=1e-5)
+
+
+def network(names=("a", "b")):
+    layers = [keras.layers.Dense(2, name=names[0]), keras.layers.Dense(2, name=names[1])]
+    model = keras.Sequential([keras.Input((2,)), *layers])
+    model.set_weights([np.full(w.shape, i, np.float32) for i, w in enumerate(model.weights)])
+    return model
+
+
+def test_weights_hash_depends_on_the_weights_and_their_order_alone():
+    base = weights_hash(network())
+    assert len(base) == 2 * hashlib.sha256().digest_size and int(base, 16)
+    assert weights_hash(network(names=("c", "d"))) == base
+
+    changed, swapped = network(), network()
+    changed.weights[0].assign(changed.weights[0] + 1e-7)
+    values = swapped.get_weights()
+    swapped.set_weights(values[2:] + values[:2])
+    assert len({base, weights_hash(changed), weights_hash(swapped)}) == 3
+
+
+def test_versions_name_what_a_number_depends_on():
+    assert {"python", "tensorflow", "keras", "numpy", "robust_tf"} == set(versions())
+    assert versions()["keras"] == keras.__version__
+
+
+CHECKED = {"n": 9, "attack": "pgd20", "weights_hash": RESULT.weights_hash}
+
+
+def check(name, status="green"):
+    return Check(name, status, "figure", "advice")
+
+
+def test_each_check_is_the_latest_of_the_weights(tmp_path):
+    path = tmp_path / "checks.jsonl"
+    append_checks(path, [check("one", "red"), check("two")], CHECKED)
+    append_checks(path, [check("one")], CHECKED)
+    append_checks(path, [check("one", "red")], {**CHECKED, "weights_hash": "others"})
+    found = RecordedRun(tmp_path, [RESULT], {}).checks()
+    assert [(line["name"], line["status"]) for line in found] == [
+        ("one", "green"),
+        ("two", "green"),
+    ]
+    assert found[0]["n"] == 9 and found[0]["versions"]["tensorflow"]
+
+
+def test_what_was_not_run_replaces_no_measured_check_of_the_threat_model(tmp_path):
+    path, balls = tmp_path / "checks.jsonl", [{**CHECKED, "threat_model": {"eps": e}} for e in "ab"]
+    skipped = Check("one", "amber", "not run", "advice")
+    for checks, about in (
+        ([skipped, check("two")], balls[0]),
+        ([check("one", "red")], balls[0]),
+        ([skipped], balls[1]),
+        ([skipped, check("two", "amber")], balls[0]),
+    ):
+        append_checks(path, checks, about)
+    run = RecordedRun(tmp_path, [RESULT], {})
+    found = [[(line["name"], line["status"]) for line in group] for group in run.check_groups()]
+    assert found == [[("one", "amber")], [("one", "red"), ("two", "amber")]]
+    assert run.checks() == run.check_groups()[-1]
+    assert RecordedRun(tmp_path / "elsewhere", [RESULT], {}).checks() == []
+
+
+def test_a_torn_check_is_left_out_and_swallows_no_other(tmp_path):
+    path = tmp_path / "checks.jsonl"
+    append_checks(path, [check("one"), check("two")], CHECKED)
+    path.write_text(path.read_text()[:-20])
+    append_checks(path, [check("three")], CHECKED)
+    run = RecordedRun(tmp_path, [RESULT], {})
+    with pytest.warns(UserWarning, match="line 2 was cut off"):
+        assert [line["name"] for line in run.checks()] == ["one", "three"]

@@ -1,0 +1,57 @@
+"""What stands on the screen while a run is trained."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from robust_tf.runs.progress_line import ProgressLine, fitting
+
+LOGS = {"cross_entropy": 2.6131, "embedding_norm": 16.8447, "loss": 2.6532}
+LOGS |= {"robust_accuracy": 0.1406, "skipped_triplets": 0.0, "triplet": 0.04}
+
+
+def test_loss_and_accuracy_come_first_and_the_rest_as_far_as_it_fits():
+    assert list(fitting(LOGS)) == ["loss", "robust_accuracy"]
+    assert list(fitting({"hardness": 1.0, "loss": 2.0})) == ["loss", "hardness"]
+    others = ["cross_entropy", "embedding_norm", "skipped_triplets", "triplet"]
+    assert list(fitting(LOGS, 1000)) == ["loss", "robust_accuracy", *others]
+
+
+class StopAfter(keras.callbacks.Callback):
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = batch + 1 == self.batches
+
+
+@pytest.fixture
+def shown(capsys):
+    """Trains epochs 2 and 3 of 7, of 4 steps each; returns the lines, without colours."""
+
+    def shown(*callbacks):
+        model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+        model.compile(loss="mse", metrics=["mae", "mse", "mape", "msle"])
+        x = np.zeros([4, 1])
+        model.fit(
+            x, x, batch_size=1, initial_epoch=1, epochs=3, callbacks=[ProgressLine(7), *callbacks]
+        )
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+        return [line.strip() for line in re.split(r"[\r\n]|\x08", plain) if line.strip()]
+
+    return shown
+
+
+def test_epochs_of_the_whole_run_within_80_columns(shown):
+    lines = shown()
+    assert [line for line in lines if line.startswith("Epoch")] == ["Epoch 2/7", "Epoch 3/7"]
+    assert lines[-1].startswith("4/4") and "loss: 0.0000" in lines[-1]
+    assert max(map(len, lines)) <= 80
+
+
+def test_after_an_interruption_no_step_is_shown_that_was_not_made(shown):
+    lines = shown(StopAfter(2))
+    assert lines[-1].startswith("2/4") and not any("4/4" in line for line in lines)

@@ -1,0 +1,142 @@
+"""Early warnings from made-up histories; selection on a real, tiny run."""
+
+import contextlib
+import io
+import json
+import signal
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf.data import registry
+from robust_tf.runs.run_folder import RunFolder
+from tla_tf import train
+from tla_tf.evaluation import held_out_monitor as held_out
+from tla_tf.evaluation.held_out_images import split_held_out
+from tla_tf.evaluation.held_out_monitor import catastrophic_overfitting, robust_overfitting
+
+FLAGS = [
+    *(
+        "--flagfile=flags/tla/smoke.flags",
+        "--method=at",
+        "--eval_attacks=clean",
+        "--train_steps=12",
+    ),
+    *("--held_out=100", "--limit_test=20"),
+]
+
+
+def test_catastrophic_overfitting_is_fgsm_up_and_pgd_down():
+    assert catastrophic_overfitting([0.5, 0.6, 0.9], [0.4, 0.45, 0.1])
+    assert not catastrophic_overfitting([0.5, 0.6, 0.5], [0.4, 0.45, 0.1])  # both fall
+    assert not catastrophic_overfitting([0.5, 0.6, 0.9], [0.4, 0.45, 0.40])  # within 10 points
+    assert not catastrophic_overfitting([0.5], [0.4])
+
+
+def test_robust_overfitting_is_a_fall_since_the_best():
+    assert robust_overfitting([0.3, 0.5, 0.39])
+    assert not robust_overfitting([0.3, 0.5, 0.41])
+    assert not robust_overfitting([])
+
+
+@pytest.fixture(scope="module")
+def selected(tmp_path_factory):
+    """A run with --select=best whose held-out accuracies seem to be 90, 85 and 70 %.
+
+    Returns its folder, what was attacked by which preset, and what was said.
+    """
+    folder, attacked, said = tmp_path_factory.mktemp("held_out") / "run", [], io.StringIO()
+    whole = held_out.correct_predictions
+
+    def falling(network, examples, preset, **options):
+        attacked.append((examples, preset.name))
+        n = len(whole(network, examples, preset, **options))
+        return np.arange(n) < (0.90, 0.85, 0.70)[(len(attacked) - 1) // 2] * n
+
+    command = ["train", *FLAGS, "--select=best", f"--workdir={folder}"]
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr(held_out, "correct_predictions", falling)
+        with pytest.warns(UserWarning, match="robust overfitting: .* 70.0 %, its best was 90.0 %"):
+            assert train.main(command) == 0
+    return folder, attacked, said.getvalue()
+
+
+def test_the_best_network_by_held_out_images_is_kept(selected):
+    folder, _, said = selected
+    assert "last 70.00 %, best 90.00 % after step 4; the best network is kept" in said
+    final = keras.models.load_model(folder / "final.keras").get_weights()
+    for step, same in ((4, True), (12, False)):
+        state = tf.train.load_checkpoint(str(folder / f"checkpoints/step-{step:08d}/state"))
+        tensors = [state.get_tensor(name) for name in state.get_variable_to_shape_map()]
+        found = [any(np.array_equal(weight, tensor) for tensor in tensors) for weight in final]
+        assert all(found) == same
+
+
+def test_the_held_out_images_are_attacked_by_both(selected):
+    folder, attacked, _ = selected
+    assert [name for _, name in attacked] == 3 * ["fgsm", "pgd10"]
+    _, expected = split_held_out(registry.load("digits", "train"), 100)
+    for examples, _ in attacked:
+        np.testing.assert_array_equal(examples.images, expected.images)
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["held_out_pgd10"] for line in lines] == [0.90, 0.85, 0.70]
+
+
+def test_more_held_out_images_than_there_are(tmp_path, capsys):
+    more = [*FLAGS, "--held_out=1437", f"--workdir={tmp_path / 'other'}"]
+    assert train.main(["train", *more]) == 2
+    assert "only 1,437 training images" in capsys.readouterr().err
+
+
+def state(folder):
+    """What a run ends in: its metrics, its best and its final weights."""
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    metrics = [{**json.loads(line), "seconds": 0} for line in lines]
+    networks = [keras.models.load_model(folder / f"{name}.keras") for name in ("best", "final")]
+    return metrics, [weights for network in networks for weights in network.get_weights()]
+
+
+def test_interruptions_change_nothing_of_a_selection(tmp_path, monkeypatch):
+    command = ["train", *FLAGS, "--select=best"]
+    whole, stopped = (f"--workdir={tmp_path / name}" for name in ("whole", "stopped"))
+
+    def quick(network, examples, *_, **__):
+        share = abs(sum(float(np.sum(weights)) for weights in network.get_weights())) % 1
+        return np.arange(len(examples)) < share * len(examples)
+
+    monkeypatch.setattr(held_out, "correct_predictions", quick)
+    assert train.main([*command, whole]) == 0
+
+    def ctrl_c(monitor, batch, logs=None):
+        if monitor.model.optimizer.iterations in (6, 7):  # checkpoints are at 4, 8 and 12
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(held_out.HeldOutMonitor, "on_train_batch_end", ctrl_c)
+        assert [train.main([*command, stopped]) for _ in range(2)] == [130, 130]
+        interval = tmp_path / "stopped/checkpoints/step-00000007/interval.json"
+        left = json.loads(interval.read_text())
+        interval.write_text(json.dumps({**left, "seconds": 1000 + left["seconds"]}))
+        assert train.main([*command, stopped]) == 0
+    times = [line["seconds"] for line in RunFolder(tmp_path / "stopped").read_metrics()]
+    assert [seconds > 1000 for seconds in times] == [False, True, False]
+    (metrics, weights), (expected, expected_weights) = (
+        state(tmp_path / name) for name in ("stopped", "whole")
+    )
+    assert metrics == expected and [line["step"] for line in metrics] == [4, 8, 12]
+    for found, value in zip(weights, expected_weights, strict=True):
+        np.testing.assert_array_equal(found, value)
+
+
+def test_where_the_selection_looks_is_of_the_run(selected, capsys):
+    folder, *_ = selected
+    command = ["train", *FLAGS, "--select=best", f"--workdir={folder}", "--checkpoint_every=3"]
+    assert train.main(command) == 2
+    assert "--checkpoint_every was 4, is 3" in capsys.readouterr().err
+
+
+def test_best_needs_images_to_select_by(tmp_path, capsys):
+    assert train.main(["train", "--select=best", f"--workdir={tmp_path}"]) == 2
+    assert "--held_out" in capsys.readouterr().err
