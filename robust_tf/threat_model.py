@@ -77,8 +77,14 @@ class ThreatModel:
         return self._in_box(inside)
 
     def random_start(self, x, key, shard=Shard()):
-        """Returns points drawn uniformly from the ball around `x`, then clipped to the box."""
-        shape = _shape(x)
+        """Returns points drawn uniformly from the ball around `x`, then clipped to the box.
+
+        Args:
+            x: float [batch, ...].
+            key: int32 [2], or one per image, int32 [batch, 2]; see `randomness`.
+            shard: which slice of the global batch `x` is; without effect on a key per image.
+        """
+        shape = randomness.shape_of(x)
         if self.norm == "linf":
             offset = 2.0 * randomness.uniform(shape, key, shard, x.dtype) - 1.0
             return self._in_box(x + self.eps * offset)
@@ -99,24 +105,18 @@ class ThreatModel:
 
     def distance(self, x_adv, x):
         """Returns float [batch]: the norm of x_adv - x."""
-        rows = tf.reshape(x_adv - x, [_shape(x)[0], -1])
+        rows = tf.reshape(x_adv - x, [randomness.shape_of(x)[0], -1])
         return tf.norm(rows, ord="euclidean" if self.norm == "l2" else math.inf, axis=1)
 
     def contains(self, x_adv, x, tolerance=1e-6):
         """Returns bool [batch]: within ball and box up to `tolerance`; False for NaN."""
         near = self.distance(x_adv, x) <= self.eps + tolerance
-        pixels = tf.reshape(x_adv, [_shape(x)[0], -1])
+        pixels = tf.reshape(x_adv, [randomness.shape_of(x)[0], -1])
         valid = (pixels >= self.lower - tolerance) & (pixels <= self.upper + tolerance)
         return near & tf.reduce_all(valid, axis=1)
 
     def _in_box(self, x):
         return tf.clip_by_value(x, self.lower, self.upper)
-
-
-def _shape(x):
-    sizes = x.shape.as_list()
-    # Under some strategies the batch size of a replica is only known when the step runs.
-    return [tf.shape(x)[0] if sizes[0] is None else sizes[0], *sizes[1:]]
 
 
 def _pixel_axes(x):

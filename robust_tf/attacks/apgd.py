@@ -6,6 +6,7 @@ parameter-free attacks (AutoAttack), algorithm 1.
 
 import tensorflow as tf
 
+from robust_tf import randomness
 from robust_tf.attacks.adaptive_search import AdaptiveSearch, Found
 from robust_tf.attacks.logit_gradient import logit_gradient
 from robust_tf.attacks.objectives import (
@@ -87,7 +88,7 @@ class APGD:
         search_from = AdaptiveSearch(self.threat_model, self.steps, self.rho)
 
         def attack_target(number, result, standing):
-            run_key = tf.random.experimental.stateless_fold_in(key, number)
+            run_key = randomness.fold_in(key, number)
             start = self.threat_model.random_start(x, run_key, shard)
             values_of = self._values_of(y, tf.gather(targets, number, axis=1))
             search = search_from(_look(logits_fn, y, values_of), x, start, standing)

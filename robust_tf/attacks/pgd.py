@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from robust_tf import randomness
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import format_magnitude, parse_magnitude
 
@@ -160,7 +161,7 @@ class PGD:
         per_image = [-1] + [1] * (x.shape.rank - 1)
 
         def restart(number, best, standing):
-            folded = tf.random.experimental.stateless_fold_in(key, number)
+            folded = randomness.fold_in(key, number)
             # The first run takes the key itself: pgd20 is the first run of 20pgd20.
             run_key = tf.where(number == 0, key, folded)
             x_adv = self.run(objective, x, key=run_key, shard=shard)

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from robust_tf import randomness
 from robust_tf.attacks.objectives import correct, margin
 from robust_tf.attacks.select_images import select_images
 from robust_tf.attacks.square_proposals import L2Proposals, LinfProposals
@@ -63,14 +64,14 @@ class Square:
             right = correct(logits, y)
             better = standing & ((value < lowest) | ~right)
             best = select_images(better, candidate, best)
-            next_key = tf.random.experimental.stateless_fold_in(key, number + 1)
+            next_key = randomness.fold_in(key, number + 1)
             following = proposals.propose(x, best, self._level(number), next_key, shard)
             lowest = tf.where(better, value, lowest)
             following = tf.ensure_shape(following, x.shape)
             return number + 1, following, best, lowest, standing & right
 
         standing = correct(logits_fn(x), y)
-        first = proposals.start(x, tf.random.experimental.stateless_fold_in(key, 0), shard)
+        first = proposals.start(x, randomness.fold_in(key, 0), shard)
         infinite = tf.fill(tf.shape(standing), tf.constant(float("inf"), x.dtype))
         _, _, best, *_ = tf.while_loop(
             lambda number, candidate, best, lowest, standing: tf.reduce_any(standing),

@@ -45,7 +45,7 @@ class _Window:
 
 
 def _draw(x, count, key, shard):
-    return randomness.uniform([tf.shape(x)[0], count], key, shard, x.dtype)
+    return randomness.uniform([randomness.shape_of(x)[0], count], key, shard, x.dtype)
 
 
 def _signs(u):

@@ -108,11 +108,12 @@ def test_l2_step_of_a_tiny_gradient_has_full_length():
     np.testing.assert_allclose(moved, [[0.06, -0.08]], atol=1e-7)
 
 
+@pytest.mark.parametrize("keys", [KEY, randomness.image_keys(0, "test", tf.range(20000))])
 @pytest.mark.parametrize("norm, mean_share", [("linf", 1 / 2), ("l2", 3 / 4)])
-def test_random_start_is_uniform_in_the_ball(norm, mean_share):
-    """In 3 dimensions the mean of |coordinate| / eps is 1/2, that of radius / eps is 3/4."""
+def test_random_start_is_uniform_in_the_ball(norm, mean_share, keys):
+    """In 3 dimensions the mean of |coordinate| / eps is 1/2, the mean of radius / eps is 3/4."""
     x = tf.fill([20000, 3], 0.5)
-    offset = np.asarray(ThreatModel(0.2, norm).random_start(x, KEY) - x)
+    offset = np.asarray(ThreatModel(0.2, norm).random_start(x, keys) - x)
     size = np.abs(offset) if norm == "linf" else np.linalg.norm(offset, axis=1)
     assert size.max() <= 0.2 + 1e-6
     assert abs(size.mean() / 0.2 - mean_share) < 0.01
@@ -134,6 +135,17 @@ def test_random_start_of_shards_is_that_of_the_whole_batch(norm):
     threat_model, x = ThreatModel(0.5, norm), images()
     halves = [threat_model.random_start(x[3 * i : 3 * i + 3], KEY, Shard(i, 2)) for i in (0, 1)]
     np.testing.assert_array_equal(tf.concat(halves, 0), threat_model.random_start(x, KEY))
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_random_start_of_an_image_is_the_same_in_any_batch(norm):
+    threat_model, x = ThreatModel(0.5, norm), images()
+    keys = randomness.image_keys(0, "test", tf.range(6))
+    start = threat_model.random_start(x, keys)
+    assert np.all(l2_norms(start - x) > 0.01)
+    for rows in ([4], [5, 4, 0]):
+        part = threat_model.random_start(tf.gather(x, rows), tf.gather(keys, rows))
+        np.testing.assert_allclose(part, tf.gather(start, rows), atol=1e-6)
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
