@@ -70,6 +70,84 @@ class OutcomeStore:
         return outcomes
 
 
+class ResultsCache:
+    """What each image did under one attack: arrays by restart and name of the output.
+
+    With a folder, every batch is one appended line of a file, so that a killed evaluation goes on
+    where it stopped. The file is named after the hash of the identity: results of other weights,
+    settings or images are never found. The identity needs no batch size and no list of the
+    attacked images, as the outputs of an image do not depend on these.
+
+    Args:
+        count: int, images in the data set.
+        folder: of the file, made with the first entry. None: nothing is written.
+        identity: dict for JSON of everything that the outputs depend on.
+        fresh: whether to forget what is stored.
+
+    Attributes:
+        added: int, how many outputs of images were added since.
+    """
+
+    def __init__(self, count, folder=None, identity=None, *, fresh=False):
+        self.count, self.added = count, 0
+        self._known, self._outputs = {}, {}
+        self._identity = {**(identity or {}), "keyed_by": "image"}
+        self._path = folder and pathlib.Path(folder) / f"{digest(self._identity)}.jsonl"
+        self._before = None
+        if self._path and fresh:
+            self._path.unlink(missing_ok=True)
+        if self._path and self._path.exists():
+            self._read(self._path.read_text())
+
+    def known(self, restart, rows):
+        """Returns bool [m], which of int [m] `rows` have their outputs of this restart."""
+        if restart not in self._known:
+            return np.zeros(len(rows), bool)
+        return self._known[restart][rows]
+
+    def get(self, restart, rows):
+        """Returns dict name of the output -> array [m, ...] of known `rows`."""
+        return {name: v[rows] for name, v in self._outputs.get(restart, {}).items()}
+
+    def add(self, restart, rows, outputs):
+        """Keeps the outputs, dict name -> array [m, ...], of int [m] `rows`."""
+        if self._path:
+            outputs = {name: np.asarray(values).tolist() for name, values in outputs.items()}
+            self._append({"restart": restart, "rows": np.asarray(rows).tolist(), **outputs})
+        self._put(restart, rows, outputs)
+        self.added += len(rows)
+
+    def _put(self, restart, rows, outputs):
+        known = self._known.setdefault(restart, np.zeros(self.count, bool))
+        arrays = self._outputs.setdefault(restart, {})
+        for name, values in outputs.items():
+            values = np.asarray(values)
+            if name not in arrays:
+                arrays[name] = np.zeros((self.count, *values.shape[1:]), values.dtype)
+            arrays[name][rows] = values
+        known[rows] = True
+
+    def _append(self, line):
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if self._before is None:
+            self._before = json.dumps({"identity": self._identity}) + "\n"
+        with self._path.open("a") as file:
+            file.write(self._before + json.dumps(line) + "\n")
+        self._before = ""
+
+    def _read(self, text):
+        # The line that a killed process left unfinished must not swallow the next line.
+        self._before = "" if text.endswith("\n") else "\n" if text else None
+        for number, line in enumerate(text.splitlines(), start=1):
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                warnings.warn(f"{self._path}: line {number} was cut off and is left out")
+                continue
+            if "rows" in entry:
+                self._put(entry.pop("restart"), entry.pop("rows"), entry)
+
+
 def digest(identity):
     """Returns 20 hex digits of the SHA-256 of a dict for JSON."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]

@@ -1,0 +1,177 @@
+"""The one evaluation loop: attacks images batch by batch and keeps what each image did."""
+
+import collections
+import concurrent.futures
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from robust_tf import randomness
+from robust_tf.data import image_files
+from robust_tf.errors import RunError
+from robust_tf.results.cache import ResultsCache
+
+# A smaller batch saves less time than its tracing takes.
+SMALLEST = 32
+# Batches that are loaded while another one is attacked.
+AHEAD = 2
+
+
+def attack_loop(
+    attack_batch,
+    examples,
+    rows=None,
+    *,
+    title,
+    seed=0,
+    restarts=1,
+    active=None,
+    batch_size=250,
+    fixed_size=False,
+    dtype="float32",
+    cache=None,
+    shown=None,
+    progress=True,
+):
+    """Attacks images of a data set, restart by restart, and returns the outputs of each image.
+
+    The random keys of an image depend on seed, restart and row alone. So the outputs do not depend
+    on the batch size, on the order, or on the other images. A batch is filled up to `batch_size`
+    or, if it is small, to a quarter: a new shape costs a new trace.
+
+    Args:
+        attack_batch: function (images float [b, h, w, c] in [0, 1], rows int32 [b], keys
+            int32 [b, 2]) -> dict name -> tensor [b, ...]. Pass the result of `compile_batch` to
+            call it again without a new trace. Two outputs are checked and not returned:
+            "finite", whether the network's outputs are finite, and "inside", whether the attacked
+            image is in ball and box. All float outputs must be finite.
+        examples: `Examples`.
+        rows: int [m], the images to attack; default: all.
+        title: str, the attack's name in the progress bar and in errors.
+        seed: int, of the random keys.
+        restarts: int, independent runs.
+        active: name of a bool output that says whether an image is still worth attacking: later
+            restarts attack only these. None: every restart attacks all `rows`.
+        batch_size: images attacked together, at most; exactly, if `fixed_size`.
+        fixed_size: whether the network accepts only batches of `batch_size`.
+        dtype: of the images.
+        cache: `ResultsCache` or an object with its methods; known images are not attacked again.
+        shown: function (dict of the arrays so far) -> dict of values for the progress bar.
+        progress: whether to show a progress bar where there is something to attack.
+
+    Returns:
+        List of one dict per restart: "rows" int [r], and each output as an array [r, ...]. It is
+        shorter than `restarts` once no image is active.
+
+    Raises:
+        RunError: an output that is not finite, an image outside ball or box.
+    """
+    compiled = attack_batch if _is_compiled(attack_batch) else compile_batch(attack_batch)
+    cache = ResultsCache(len(examples)) if cache is None else cache
+    rows = np.arange(len(examples)) if rows is None else np.asarray(rows)
+    size = batch_size if fixed_size else min(batch_size, max(len(rows), 1))
+    runs = []
+    for restart in range(restarts if len(rows) else 0):
+        missing = rows[~cache.known(restart, rows)]
+        silent = not progress or not len(missing)
+        name = title if restarts == 1 else f"{title} {restart + 1}/{restarts}"
+        with tqdm(total=len(missing), desc=name, unit="image", disable=silent) as bar:
+            for part, filled, images in _batches(examples, missing, size, fixed_size, dtype):
+                keys = image_keys(seed, filled, f"evaluation, restart {restart}")
+                batch = images, tf.constant(filled, tf.int32), keys
+                outputs = compiled.get_concrete_function(*batch)(*batch)
+                cache.add(restart, part, _checked(outputs, title, len(part)))
+                bar.update(len(part))
+                if shown and not silent:
+                    known = rows[cache.known(restart, rows)]
+                    bar.set_postfix(shown(cache.get(restart, known)), refresh=False)
+        runs.append({"rows": rows, **cache.get(restart, rows)})
+        rows = rows if active is None else rows[runs[-1][active]]
+        if not len(rows):
+            break
+    return runs
+
+
+def compile_batch(attack_batch, *, jit_compile=False):
+    """Returns the function compiled: one trace for each shape of batches.
+
+    AutoGraph is off, as in Keras's train_step, where attacks must run too: tracing takes half as
+    long. The loop calls concrete functions: TensorFlow counts the traces of other calls by source
+    line, and would warn of an evaluation that traces each of its attacks there.
+    """
+    return tf.function(attack_batch, autograph=False, jit_compile=jit_compile)
+
+
+def first_success(runs, active):
+    """Merges restarts: an image keeps its first run that ended its bool output `active`.
+
+    An image that is active after all runs keeps its first run.
+
+    Args:
+        runs: list of dicts, from `attack_loop` with `active`.
+        active: name of the bool output.
+    """
+    merged = {name: values.copy() for name, values in runs[0].items()}
+    for run in runs[1:]:
+        ended = ~run[active]
+        places = np.searchsorted(runs[0]["rows"], run["rows"][ended])
+        for name, values in merged.items():
+            values[places] = run[name][ended]
+    return merged
+
+
+def images_of(examples, rows, dtype="float32"):
+    """Returns the images of int [b] `rows` as a tensor [b, h, w, c] in [0, 1]."""
+    images, dtype = examples.images[rows], np.dtype(dtype).type
+    if examples.encoded_shape is not None:
+        images = image_files.decode(images, examples.encoded_shape)
+    if examples.crop is not None:
+        images = examples.crop.centre(images)
+    images = np.asarray(images)
+    return tf.constant(images.astype(dtype) / dtype(255 if images.dtype == np.uint8 else 1))
+
+
+def image_keys(seed, rows, purpose):
+    """Returns one key per image, int32 [b, 2]."""
+    stream = randomness.key(seed, 0, purpose)[0]
+    rows = tf.constant(rows, tf.int32)
+    return tf.stack([tf.fill(tf.shape(rows), stream), rows], axis=1)
+
+
+def _batches(examples, rows, size, fixed_size, dtype):
+    """Yields (rows int [n], rows filled up to the size of the batch, their images)."""
+    quarter = size if fixed_size else max(-(-size // 4), SMALLEST)
+
+    def load(part):
+        filled = np.resize(part, quarter if len(part) <= quarter < size else size)
+        return part, filled, images_of(examples, filled, dtype)
+
+    waiting = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for start in range(0, len(rows), size):
+            waiting.append(pool.submit(load, rows[start : start + size]))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _checked(outputs, title, count):
+    """The outputs of the first `count` images as arrays; raises where they mean nothing."""
+    outputs = {name: value.numpy()[:count] for name, value in outputs.items()}
+    inside = outputs.pop("inside", np.ones(count, bool))
+    finite = [outputs.pop("finite", True)]
+    finite += [np.isfinite(v) for v in outputs.values() if v.dtype.kind == "f"]
+    if not all(np.all(found) for found in finite):
+        raise RunError(f"{title}: outputs of the network are not finite")
+    if not inside.all():
+        raise RunError(
+            f"{title}: {np.sum(~inside)} of {count} attacked images left the ball or the box of "
+            "the threat model; their result would mean nothing"
+        )
+    return outputs
+
+
+def _is_compiled(function):
+    return hasattr(function, "get_concrete_function")

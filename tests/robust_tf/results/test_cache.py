@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from robust_tf.results.cache import ResultsCache
+
+IDENTITY = {"attack": "pgd20", "weights_hash": "ab"}
+
+
+@pytest.fixture
+def stored(tmp_path):
+    cache = ResultsCache(6, tmp_path, IDENTITY)
+    cache.add(0, [4, 1], {"correct": np.array([True, False]), "value": np.float32([0.1, 1e-9])})
+    cache.add(2, [5], {"correct": np.array([False]), "value": np.float32([3])})
+    return cache
+
+
+def test_outputs_come_back_to_the_last_digit(stored, tmp_path):
+    again = ResultsCache(6, tmp_path, dict(reversed(IDENTITY.items())))
+    assert again.known(0, np.arange(6)).tolist() == [False, True, False, False, True, False]
+    assert again.known(1, [5]).tolist() == [False] and again.known(2, [5]).tolist() == [True]
+    found = again.get(0, [1, 4])
+    np.testing.assert_array_equal(found["correct"], [False, True], strict=True)
+    np.testing.assert_array_equal(found["value"], np.float64(np.float32([1e-9, 0.1])), strict=True)
+    np.testing.assert_array_equal(found["value"], stored.get(0, [1, 4])["value"], strict=True)
+    assert (stored.added, again.added) == (3, 0)
+
+
+def test_other_weights_find_nothing_and_fresh_forgets(stored, tmp_path):
+    assert not ResultsCache(6, tmp_path, {**IDENTITY, "weights_hash": "cd"}).known(0, [4]).any()
+    assert not ResultsCache(6, tmp_path, IDENTITY, fresh=True).known(0, [4]).any()
+    assert not list(tmp_path.glob("*"))
+
+
+def test_nothing_is_written_before_the_first_output_or_without_a_folder(tmp_path):
+    ResultsCache(6, tmp_path / "evaluation", IDENTITY)
+    in_memory = ResultsCache(6)
+    in_memory.add(0, [3], {"embedding": np.float32([[1, 2]])})
+    assert in_memory.get(0, [3])["embedding"].dtype == np.float32
+    assert not list(tmp_path.glob("*"))
+
+
+def test_a_line_that_was_cut_off_is_left_out_and_does_not_swallow_the_next(stored, tmp_path):
+    (path,) = tmp_path.glob("*.jsonl")
+    path.write_text(path.read_text()[:-7])
+    with pytest.warns(UserWarning, match="line 3 was cut off"):
+        torn = ResultsCache(6, tmp_path, IDENTITY)
+    assert torn.known(0, [4]).all() and not torn.known(2, [5]).any()
+    torn.add(2, [5], {"correct": np.array([True]), "value": np.float32([3])})
+    with pytest.warns(UserWarning, match="line 3 was cut off"):
+        mended = ResultsCache(6, tmp_path, IDENTITY)
+    assert mended.known(0, [1, 4]).all() and mended.get(2, [5])["correct"].all()
