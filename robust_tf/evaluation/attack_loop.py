@@ -78,7 +78,9 @@ def attack_loop(
         name = title if restarts == 1 else f"{title} {restart + 1}/{restarts}"
         with tqdm(total=len(missing), desc=name, unit="image", disable=silent) as bar:
             for part, filled, images in _batches(examples, missing, size, fixed_size, dtype):
-                keys = image_keys(seed, filled, f"evaluation, restart {restart}")
+                keys = randomness.image_keys(seed, "evaluation", filled)
+                # As in PGD's own restarts, the first run takes the key itself.
+                keys = randomness.fold_in(keys, restart) if restart else keys
                 batch = images, tf.constant(filled, tf.int32), keys
                 outputs = compiled.get_concrete_function(*batch)(*batch)
                 cache.add(restart, part, _checked(outputs, title, len(part)))
@@ -130,13 +132,6 @@ def images_of(examples, rows, dtype="float32"):
         images = examples.crop.centre(images)
     images = np.asarray(images)
     return tf.constant(images.astype(dtype) / dtype(255 if images.dtype == np.uint8 else 1))
-
-
-def image_keys(seed, rows, purpose):
-    """Returns one key per image, int32 [b, 2]."""
-    stream = randomness.key(seed, 0, purpose)[0]
-    rows = tf.constant(rows, tf.int32)
-    return tf.stack([tf.fill(tf.shape(rows), stream), rows], axis=1)
 
 
 def _batches(examples, rows, size, fixed_size, dtype):
