@@ -4,11 +4,16 @@ import keras
 import tensorflow as tf
 
 
-def batch_norm():
+def batch_norm(name=None):
     """Returns a new layer with decay 0.9 and epsilon 0.001 (TLA, authors' code).
 
     Under a strategy with several replicas the statistics are those of the global batch, so that
     the number of replicas does not change the result. Build networks inside `strategy.scope()`.
+
+    Args:
+        name: Name of the layer; Keras chooses one by default.
     """
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-3, synchronized=replicas > 1)
+    return keras.layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-3, synchronized=replicas > 1, name=name
+    )

@@ -20,12 +20,13 @@ def large_lenet(info, *, name):
     """
     _check(info, name)
     image, x = image_input(info)
-    for filters, pool in (32, False), (64, True), (128, False), (256, True):
-        x = layers.Conv2D(filters, 3, padding="same", **truncated_start())(x)
-        x = layers.ReLU()(batch_norm()(x))
+    blocks = (32, False), (64, True), (128, False), (256, True)
+    for number, (filters, pool) in enumerate(blocks, start=1):
+        x = _convolution(x, filters, 3, number)
+        x = layers.ReLU()(batch_norm(f"bn{number}")(x))
         x = layers.MaxPooling2D(2)(x) if pool else x
-    x = layers.Dense(1024, **truncated_start())(layers.Flatten()(x))
-    return classifier(image, layers.ReLU()(batch_norm()(x)), info, name=name, **truncated_start())
+    x = batch_norm("dense_bn")(_dense(x))
+    return classifier(image, layers.ReLU()(x), info, name=name, **truncated_start())
 
 
 def small_lenet(info, *, name):
@@ -38,11 +39,20 @@ def small_lenet(info, *, name):
     """
     _check(info, name)
     image, x = image_input(info)
-    for filters in 32, 64:
-        x = layers.Conv2D(filters, 5, padding="same", activation="relu", **truncated_start())(x)
+    for number, filters in enumerate((32, 64), start=1):
+        x = layers.ReLU()(_convolution(x, filters, 5, number))
         x = layers.MaxPooling2D(2)(x)
-    x = layers.Dense(1024, activation="relu", **truncated_start())(layers.Flatten()(x))
+    x = layers.ReLU()(_dense(x))
     return classifier(image, x, info, name=name, **truncated_start())
+
+
+def _convolution(x, filters, size, number):
+    start = truncated_start()
+    return layers.Conv2D(filters, size, padding="same", name=f"conv{number}", **start)(x)
+
+
+def _dense(x):
+    return layers.Dense(1024, name="dense", **truncated_start())(layers.Flatten()(x))
 
 
 def _check(info, name):

@@ -16,6 +16,7 @@ def mlp(info, *, name):
     """
     image, x = image_input(info)
     x = layers.Flatten()(x)
-    for _ in range(3):
-        x = layers.ReLU()(batch_norm()(layers.Dense(WIDTH, **truncated_start())(x)))
+    for number in 1, 2, 3:
+        x = layers.Dense(WIDTH, name=f"dense{number}", **truncated_start())(x)
+        x = layers.ReLU()(batch_norm(f"bn{number}")(x))
     return classifier(image, x, info, name=name, **truncated_start())

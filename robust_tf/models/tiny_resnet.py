@@ -37,41 +37,49 @@ def tiny_res50(info, *, name):
     return _tiny_resnet(info, stages, bottleneck_unit, name)
 
 
-def basic_unit(x, *, width, stride, project):
+def basic_unit(x, *, width, stride, project, name):
     """Batch norm, ReLU and 3x3 convolution, twice: [B, h, w, c] to [B, h/stride, w/stride, width].
 
     Args:
         x: symbolic, not activated; the shortcut starts here.
         project: whether the shortcut is a 1x1 convolution; otherwise it is the identity.
+        name: Prefix of the layers' names.
     """
-    residual = convolution(_activation(x), width, 3, stride)
-    residual = convolution(_activation(residual), width, 3)
-    return layers.Add()([residual, _shortcut(x, width, stride, project)])
+    residual = _activated_convolution(x, width, 3, stride, name=name, number=1)
+    residual = _activated_convolution(residual, width, 3, name=name, number=2)
+    return layers.Add()([residual, _shortcut(x, width, stride, project, name)])
 
 
-def bottleneck_unit(x, *, width, stride, project):
+def bottleneck_unit(x, *, width, stride, project, name):
     """As `basic_unit` with 1x1, 3x3 and 1x1 convolutions, the last to 4 * width channels."""
-    residual = convolution(_activation(x), width, 1, stride)
-    residual = convolution(_activation(residual), width, 3)
-    residual = convolution(_activation(residual), 4 * width, 1)
-    return layers.Add()([residual, _shortcut(x, 4 * width, stride, project)])
+    residual = _activated_convolution(x, width, 1, stride, name=name, number=1)
+    residual = _activated_convolution(residual, width, 3, name=name, number=2)
+    residual = _activated_convolution(residual, 4 * width, 1, name=name, number=3)
+    return layers.Add()([residual, _shortcut(x, 4 * width, stride, project, name)])
 
 
 def _tiny_resnet(info, stages, residual_unit, name):
     image, x = image_input(info)
-    x = _activation(convolution(x, STEM, 7))  # neither stride nor pooling: the images are small
+    # Neither stride nor pooling: the images are small.
+    x = _activation(convolution(x, STEM, 7, name="stem"), "stem_bn")
     for number, stage in enumerate(stages):
         for unit in range(stage.units):
             first = unit == 0
             stride = 2 if first and number else 1
-            x = residual_unit(x, width=stage.width, stride=stride, project=first)
-    embedding = layers.GlobalAveragePooling2D()(_activation(x))
+            settings = {"width": stage.width, "stride": stride, "project": first}
+            x = residual_unit(x, **settings, name=f"stage{number + 1}.unit{unit}")
+    embedding = layers.GlobalAveragePooling2D()(_activation(x, "last_bn"))
     return classifier(image, embedding, info, name=name, kernel_initializer=head_start())
 
 
-def _shortcut(x, channels, stride, project):
-    return convolution(x, channels, 1, stride) if project else x
+def _activated_convolution(x, channels, size, stride=1, *, name, number):
+    activated = _activation(x, f"{name}.bn{number}")
+    return convolution(activated, channels, size, stride, name=f"{name}.conv{number}")
 
 
-def _activation(x):
-    return layers.ReLU()(batch_norm()(x))
+def _shortcut(x, channels, stride, project, name):
+    return convolution(x, channels, 1, stride, name=f"{name}.projection") if project else x
+
+
+def _activation(x, name):
+    return layers.ReLU()(batch_norm(name)(x))

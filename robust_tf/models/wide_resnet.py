@@ -30,7 +30,7 @@ def wide_resnet(info, *, depth, width, name):
     """
     _check(info, depth, width, name)
     image, x = image_input(info)
-    x = convolution(x, STEM, 3)
+    x = convolution(x, STEM, 3, name="stem")
     for stage in range(STAGES):
         for unit in range((depth - 2) // 6):
             x = residual_unit(
@@ -38,25 +38,28 @@ def wide_resnet(info, *, depth, width, name):
                 channels=STEM * width * 2**stage,
                 stride=2 if stage and not unit else 1,
                 activated_shortcut=stage == unit == 0,
+                name=f"stage{stage + 1}.unit{unit}",
             )
-    embedding = layers.GlobalAveragePooling2D()(_activation(x))
+    embedding = layers.GlobalAveragePooling2D()(_activation(x, "last_bn"))
     return classifier(image, embedding, info, name=name, kernel_initializer=head_start())
 
 
-def residual_unit(x, *, channels, stride, activated_shortcut):
+def residual_unit(x, *, channels, stride, activated_shortcut, name):
     """Batch norm, leaky ReLU and 3x3 convolution, twice, plus a shortcut without weights.
 
     Args:
         x: symbolic [B, h, w, c].
         activated_shortcut: the shortcut starts after the first activation and not at the raw input,
             which the authors' code does in the very first unit of the network only.
+        name: Prefix of the layers' names.
 
     Returns:
         symbolic [B, h / stride, w / stride, channels], not activated.
     """
-    activated = _activation(x)
-    residual = convolution(activated, channels, 3, stride)
-    residual = convolution(_activation(residual), channels, 3)
+    activated = _activation(x, f"{name}.bn1")
+    residual = convolution(activated, channels, 3, stride, name=f"{name}.conv1")
+    residual = _activation(residual, f"{name}.bn2")
+    residual = convolution(residual, channels, 3, name=f"{name}.conv2")
     shortcut = activated if activated_shortcut else x
     if stride > 1:
         shortcut = layers.AveragePooling2D(stride)(shortcut)
@@ -65,8 +68,8 @@ def residual_unit(x, *, channels, stride, activated_shortcut):
     return layers.Add()([residual, shortcut])
 
 
-def _activation(x):
-    return layers.LeakyReLU(negative_slope=0.1)(batch_norm()(x))
+def _activation(x, name):
+    return layers.LeakyReLU(negative_slope=0.1)(batch_norm(name)(x))
 
 
 def _check(info, depth, width, name):

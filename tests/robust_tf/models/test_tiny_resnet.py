@@ -46,7 +46,8 @@ def reference(x, norms, kernels, shortcut, stride):
 def test_unit_equals_the_reference(unit, sizes, width, stride, project):
     depth = 6 if project else 8
     image = keras.Input((4, 4, depth))
-    model = keras.Model(image, unit(image, width=width, stride=stride, project=project))
+    settings = {"width": width, "stride": stride, "project": project}
+    model = keras.Model(image, unit(image, **settings, name="unit"))
     rng = np.random.default_rng(0)
     model.set_weights([rng.uniform(-0.5, 1, weight.shape) ** 2 for weight in model.weights])
     kernels = [k for layer in model.layers for k in layer.get_weights() if k.ndim == 4]

@@ -44,7 +44,11 @@ def reference(x, weights, channels, stride, activated_shortcut):
 def test_residual_unit_equals_the_reference(depth, channels, stride, activated_shortcut):
     image = keras.Input((4, 4, depth))
     out = residual_unit(
-        image, channels=channels, stride=stride, activated_shortcut=activated_shortcut
+        image,
+        channels=channels,
+        stride=stride,
+        activated_shortcut=activated_shortcut,
+        name="unit",
     )
     model = keras.Model(image, out)
     rng = np.random.default_rng(0)
