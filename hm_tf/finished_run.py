@@ -64,5 +64,4 @@ class FinishedRun(finished_run.FinishedRun):
         }
 
     def _side(self, side):
-        dataset, classes = self.options.dataset, self.train_classes
-        return class_disjoint.load_side(dataset, side, train_classes=classes, **self.reading)
+        return class_disjoint.load_side(self.dataset, side, self.train_classes)

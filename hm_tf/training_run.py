@@ -11,9 +11,9 @@ from hm_tf.finished_run import FinishedRun
 from hm_tf.next_trainings import next_trainings
 from hm_tf.pretrained.initial_weights import load_initial_weights
 from hm_tf.triplets.pairs import pair_dataset
+from robust_tf import data
 from robust_tf.cli import recipe
 from robust_tf.data import class_disjoint
-from robust_tf.data import registry as data
 from robust_tf.errors import UserError
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.reports.metric_table import metric_table
@@ -46,8 +46,8 @@ class MetricTrainingRun(TrainingRun):
 
     def check(self):
         name, recipes = self.options.dataset, recipe.store() / self.recipe
-        if name not in data.names():
-            allowed = [n for n in data.names() if (recipes / f"{n}.flags").exists()]
+        if name not in data.DATASETS:
+            allowed = [n for n in data.DATASETS if (recipes / f"{n}.flags").exists()]
             raise UserError(f"Unknown data set {name!r}; allowed: {', '.join(allowed)}.")
         super().check()
 
@@ -75,7 +75,7 @@ class MetricTrainingRun(TrainingRun):
             for name, part in parts.items()
             if part is not None
         )
-        return data.describe(self.options.dataset, images=images, **self.reading)
+        return self.dataset.describe(images)
 
     def build_model(self):
         network = get_embedding(self.options.model, self.info, self.options.bn)
@@ -160,5 +160,4 @@ class MetricTrainingRun(TrainingRun):
         ) + "\n".join(f"      {line}" for line in next_trainings(self.options, folder))
 
     def _read(self):
-        dataset, classes = self.options.dataset, self.train_classes
-        return class_disjoint.load(dataset, train_classes=classes, **self.reading)
+        return class_disjoint.load(self.dataset, self.train_classes)

@@ -87,12 +87,12 @@ def test_peak_memory_sees_what_was_freed_again(tool):
 def test_mines_in_a_separate_pool_without_attack(tool):
     from benchmarks.tla_mining import mining
 
-    from robust_tf.data import registry as data
+    from robust_tf import data
     from robust_tf.models import registry as models
     from tla_tf.defenses.negatives import NegativeSelection
     from tla_tf.defenses.triplet_adversarial import TripletAdversarial
 
-    info = data.get("digits")
+    info = data.open("digits").info
     weights = {"triplet_weight": 1.0, "norm_weight": 0.0, "margin": 0.1}
     network, selection = models.get("mlp", info), NegativeSelection()
     model = TripletAdversarial(network, negatives=selection, pool="separate", **weights)

@@ -10,8 +10,8 @@ from absl import flags as absl_flags
 import hm_tf.config
 import hm_tf.flags
 import hm_tf.training_run
+from robust_tf import data
 from robust_tf.cli import recipe
-from robust_tf.data import registry as data
 from robust_tf.errors import UserError
 from robust_tf.results.result import read_results
 from robust_tf.threat_model import ThreatModel, parse_magnitude
@@ -86,7 +86,7 @@ def test_every_flag_exists_and_every_number_has_its_source(path):
 @every_file
 def test_every_required_flag_has_a_value(path):
     options = options_of(path)
-    assert options.dataset in data.names()
+    assert options.dataset in data.DATASETS
     required = RUNS[path.parent.name].required
     assert [name for name in required if getattr(options, name) is None] == []
 

@@ -88,12 +88,10 @@ def _check_places(runs, options):
 
 def _images(run, options):
     """The test images, and the training images if an output needs them."""
-    from robust_tf.data import registry as data
-
-    test = data.load(run.info.name, "test", limit=options.limit_test, **run.reading)
+    test = run.dataset.load("test", options.limit_test)
     if not NEEDED.keys() & set(options.outputs):
         return test, None
-    return test, data.load(run.info.name, "train", limit=options.limit_train, **run.reading)
+    return test, run.dataset.load("train", options.limit_train)
 
 
 def _lacking(info, train, outputs):

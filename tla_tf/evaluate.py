@@ -71,13 +71,10 @@ def evaluate(options):
 
 def _test_images(run, limit):
     """The `Examples`; says where they are, and how many there are."""
-    from robust_tf.data import registry as data
-
-    name = run.info.name
-    if line := data.announce(name, **run.reading):
+    if line := run.dataset.announce():
         print(line, flush=True)
-    test = data.load(name, "test", limit=limit, **run.reading)
-    print(data.describe(name, images=f"test {len(test):,} images", **run.reading))
+    test = run.dataset.load("test", limit)
+    print(run.dataset.describe(f"test {len(test):,} images"))
     return test
 
 

@@ -95,7 +95,7 @@ class ClassifierTrainingRun(TrainingRun):
     @functools.cached_property
     def _images(self):
         train, held_out = self.training_images()
-        return train, self.load("test", self.options.limit_test), held_out
+        return train, self.dataset.load("test", self.options.limit_test), held_out
 
     def training_images(self):
         """Returns (training examples, held-out examples or None).
@@ -105,16 +105,16 @@ class ClassifierTrainingRun(TrainingRun):
         """
         options = self.options
         if not options.held_out:
-            return self.load("train", options.limit_train), None
+            return self.dataset.load("train", options.limit_train), None
         if "validation" in self.info.splits:
-            held_out = self.load("validation", options.held_out)
+            held_out = self.dataset.load("validation", options.held_out)
             if len(held_out) < options.held_out:
                 raise UserError(
                     f"--held_out={options.held_out}: the validation split of {options.dataset} has "
                     f"only {len(held_out):,} images"
                 )
-            return self.load("train", options.limit_train), held_out
-        train, held_out = split_held_out(self.load("train", None), options.held_out)
+            return self.dataset.load("train", options.limit_train), held_out
+        train, held_out = split_held_out(self.dataset.load("train", None), options.held_out)
         return train.take(options.limit_train), held_out
 
     def monitors(self, held_out):

@@ -36,7 +36,7 @@ def substitute_run(workdir, run):
         UserError: it is of another data set or image size, or was trained on classes that the
             evaluation searches.
     """
-    other = FinishedRun(workdir, run.reading["data_dir"])
+    other = FinishedRun(workdir, run.dataset.data_dir)
     for what, of in (
         ("the data set", lambda r: r.info.name),
         ("images of", lambda r: "x".join(map(str, r.info.image_shape))),

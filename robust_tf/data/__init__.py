@@ -1,1 +1,14 @@
-"""Data sets, augmentation and the one input pipeline."""
+"""Data sets, augmentation and the one input pipeline: `open(name, ...)` returns a `Dataset`."""
+
+import importlib
+
+from robust_tf.data.names import DATASETS
+
+__all__ = ["DATASETS", "SETTINGS", "Dataset", "of_run", "open"]
+
+
+def __getattr__(name):
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Only now: --help needs the names alone and does not wait for TensorFlow.
+    return getattr(importlib.import_module("robust_tf.data.dataset"), name)

@@ -6,51 +6,48 @@ import pathlib
 import numpy as np
 from absl import logging
 
-from robust_tf.data import registry
 from robust_tf.errors import UserError
 
 # Sets whose own split is one of images, not of classes: both parts are joined and divided anew.
 DIVIDED = ("digits", "folder")
 
 
-def load(name, data_dir=None, train_classes=None, **reading):
+def load(dataset, train_classes=None):
     """Returns (DatasetInfo, training Examples, test Examples).
 
-    Digits and folders are divided: the first half of the sorted classes trains, or those of a file.
-    Sets of classes that are disjoint already are read as they are. So is MNIST, whose ten classes
-    train and test in the HM authors' code, with its held-out images among the 60,000 that train.
+    Digits and folders are divided: the first half of the sorted classes trains, or the classes of a
+    file. Sets with disjoint classes are read as they are. So is MNIST: its ten classes train and
+    test in the HM authors' code, and its validation images are among the 60,000 that train.
 
     Args:
-        name: a data set of `registry.names()`.
-        data_dir: folder with the data.
-        train_classes: names of the classes that train, for `DIVIDED` sets; see `read_classes`.
-        **reading: see `registry.get`.
+        dataset: `Dataset`.
+        train_classes: names of the training classes, for `DIVIDED` sets; see `read_classes`.
 
     Raises:
         UserError: fewer than two classes on a side, or class names that the data do not have.
     """
-    info = registry.get(name, data_dir, **reading)
-    if name in DIVIDED:
-        train, test = _divided(info, train_classes, data_dir, **reading)
+    info = dataset.info
+    if dataset.name in DIVIDED:
+        train, test = _divided(dataset, train_classes)
         splits = {"train": len(train), "test": len(test)}
         return dataclasses.replace(info, splits=splits, class_disjoint=True), train, test
     if train_classes is not None:
-        raise UserError(f"--train_classes is for {' and '.join(DIVIDED)}; {name} has its split")
-    train, test = (_as_is(info, side, data_dir, **reading) for side in ("train", "test"))
+        allowed = " and ".join(DIVIDED)
+        raise UserError(f"--train_classes is for {allowed}; {dataset.name} has its split")
+    train, test = (_as_is(dataset, side) for side in ("train", "test"))
     if "validation" in info.splits:
         info = dataclasses.replace(info, splits={"train": len(train), "test": len(test)})
     return info, train, test
 
 
-def load_side(name, side, data_dir=None, train_classes=None, **reading):
-    """Returns the Examples of "train" or "test" as of `load`, reading no more than they need.
+def load_side(dataset, side, train_classes=None):
+    """Returns the Examples of "train" or "test" of `load`; reads only the splits it needs.
 
-    Other arguments and errors as of `load`.
+    Arguments and errors: see `load`.
     """
-    info = registry.get(name, data_dir, **reading)
-    if name not in DIVIDED:
-        return _as_is(info, side, data_dir, **reading)
-    train, test = _divided(info, train_classes, data_dir, **reading)
+    if dataset.name not in DIVIDED:
+        return _as_is(dataset, side)
+    train, test = _divided(dataset, train_classes)
     return train if side == "train" else test
 
 
@@ -105,16 +102,16 @@ def training_classes(info, train_classes=None):
     return chosen
 
 
-def _divided(info, train_classes, data_dir, **reading):
+def _divided(dataset, train_classes):
     """Both sides of a set of `DIVIDED`."""
-    labels = [info.class_names.index(name) for name in training_classes(info, train_classes)]
-    parts = [registry.load(info.name, split, data_dir, **reading) for split in ("train", "test")]
-    return divide(join(*parts), labels)
+    names = dataset.info.class_names
+    labels = [names.index(name) for name in training_classes(dataset.info, train_classes)]
+    return divide(join(*(dataset.load(split) for split in ("train", "test"))), labels)
 
 
-def _as_is(info, side, data_dir, **reading):
-    """One side of another set; images held out by others train."""
-    found = registry.load(info.name, side, data_dir, **reading)
-    if side == "test" or "validation" not in info.splits:
+def _as_is(dataset, side):
+    """One side of another set; its validation images train."""
+    found = dataset.load(side)
+    if side == "test" or "validation" not in dataset.info.splits:
         return found
-    return join(registry.load(info.name, "validation", data_dir, **reading), found)
+    return join(dataset.load("validation"), found)

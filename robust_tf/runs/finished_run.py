@@ -6,7 +6,7 @@ import zipfile
 import keras
 import tensorflow as tf
 
-from robust_tf.data import registry as data
+from robust_tf import data
 from robust_tf.data.image_identity import in_words
 from robust_tf.errors import RunError, UserError
 from robust_tf.runs.run_folder import RunFolder
@@ -22,7 +22,8 @@ class FinishedRun:
     Attributes:
         folder: `RunFolder`.
         flags: dict of the resolved flags of the training, name -> value or None.
-        reading, info: how the data are read, see data.registry.get, and their `DatasetInfo`.
+        dataset: `robust_tf.data.Dataset`.
+        info: its `DatasetInfo`.
 
     Raises:
         UserError: no run there, one of another command or without final weights yet, or data with
@@ -37,9 +38,8 @@ class FinishedRun:
         self.flags = self.folder.read_flags()
         if self.own_flag not in self.flags:
             raise UserError(f"{workdir} holds a run of another command than {self.command}")
-        self.reading = {name: self.flags.get(name) for name in data.READING}
-        self.reading["data_dir"] = data_dir or self.reading["data_dir"]
-        self.info = data.get(self.flags["dataset"], **self.reading)
+        self.dataset = data.of_run(self.flags, data_dir)
+        self.info = self.dataset.info
         self.folder.require_classes(self.info.class_names)
         self._warn_of_other_images()
         if not self.folder.final_weights.exists():

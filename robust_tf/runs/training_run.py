@@ -5,9 +5,9 @@ import math
 import keras
 import tensorflow as tf
 
+from robust_tf import data
 from robust_tf.cli.command_line import INTERRUPTED
 from robust_tf.cli.flag_values import typed
-from robust_tf.data import registry as data
 from robust_tf.errors import UserError
 from robust_tf.runs import fitting
 from robust_tf.runs.run_folder import RunFolder
@@ -35,15 +35,15 @@ class TrainingRun:
     def __init__(self, options, name):
         self.options = options
         self.flags = {flag: options[flag].value for flag in options if flag not in _ABSL_FLAGS}
-        self.reading = {flag: self.flags[flag] for flag in data.READING}
         default = f"runs/{self.package}/{options.dataset}/{name}/seed{options.seed}"
         self.folder = RunFolder(options.workdir or default)
 
     def check(self):
         """Raises the `UserError` of every mistake that can be known before the work starts."""
         options = self.options
-        self.info = data.get(options.dataset, **self.reading)
-        self._check_typed_reading()
+        self.dataset = data.of_run(self.flags)
+        self.info = self.dataset.info
+        self.dataset.require_read(typed(options))
         self.check_data()
         for flag in self.required:
             if getattr(options, flag) is None:
@@ -111,32 +111,18 @@ class TrainingRun:
 
     def require_data(self):
         """Raises UserError if the data would have to be downloaded and cannot be."""
-        data.require(self.options.dataset, **self.reading)
+        self.dataset.require()
 
     def describe_data(self):
         """Returns a line on the data: how many images are used, and from where."""
         parts = zip(("train", "test", "held-out"), self.images(), strict=True)
         counts = ", ".join(f"{name} {len(part):,}" for name, part in parts if part is not None)
-        return data.describe(self.options.dataset, images=f"{counts} images", **self.reading)
+        return self.dataset.describe(f"{counts} images")
 
     def announce_data(self):
         """Says, before the images are read, where from, if that may take long."""
-        if line := data.announce(self.options.dataset, **self.reading):
+        if line := self.dataset.announce():
             print(line, flush=True)
-
-    def load(self, split, limit):
-        """Returns the `Examples` of a split."""
-        return data.load(self.options.dataset, split, limit=limit, **self.reading)
-
-    def _check_typed_reading(self):
-        """Recipes and flagfiles may say more of the reading than the data set obeys."""
-        dataset = self.options.dataset
-        given = sorted(typed(self.options) & set(data.OF_FILES))
-        if given and not data.reads_files(dataset):
-            readers = ", ".join(name for name in data.names() if data.reads_files(name))
-            raise UserError(
-                f"--{given[0]} goes with --dataset={readers}, not {dataset}; leave it out"
-            )
 
     def _build(self):
         options = self.options

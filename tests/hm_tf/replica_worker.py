@@ -15,8 +15,8 @@ from hm_tf.defenses.hardness_manipulation import HardnessManipulation
 from hm_tf.triplets import destinations
 from hm_tf.triplets.pairs import pair_dataset
 from hm_tf.triplets.triplet_sampler import TripletSampler
+from robust_tf import data
 from robust_tf.attacks.pgd import PGD
-from robust_tf.data import registry
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.threat_model import ThreatModel
 from robust_tf.training import strategy
@@ -41,8 +41,8 @@ def main(precision, destination, output):
 
 
 def train(chosen, shards, destination):
-    info = registry.get("digits")
-    examples = registry.load("digits", "train")
+    info = data.open("digits").info
+    examples = data.open("digits").load("train")
     dataset = pair_dataset(examples, info, batch_size=BATCH, seed=0, stop_step=STEPS)
     keras.utils.set_random_seed(0)
     with chosen.scope():

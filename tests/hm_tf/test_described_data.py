@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from hm_tf.training_run import MetricTrainingRun
-from robust_tf.data import registry
+from robust_tf import data
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ def test_digits(held_out, limit, expected):
     run = object.__new__(MetricTrainingRun)
     limits = {"limit_train": None, "limit_test": limit, "held_out": held_out}
     run.options = types.SimpleNamespace(dataset="digits", **limits)
-    run.reading = dict.fromkeys(registry.READING)
+    run.dataset = data.open("digits")
     run.info, *run._divided = run._read()
     said = run.describe_data()
     assert said.startswith("digits: train ") and expected in said and "scikit-learn" in said
@@ -37,7 +37,7 @@ def test_classes_that_are_left_with_one_image_are_told_once(tmp_path, caplog):
     run = object.__new__(MetricTrainingRun)
     limits = {"limit_train": None, "limit_test": None, "held_out": 0}
     run.options = types.SimpleNamespace(dataset="folder", **limits)
-    run.reading = {"data_dir": tmp_path, "image_size": None, "on_bad_image": "skip"}
+    run.dataset = data.open("folder", tmp_path, on_bad_image="skip")
     run.info, *run._divided = run._read()
     run.describe_data()
     run.images()

@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 from absl import flags as absl_flags
 
+from robust_tf import data
 from robust_tf.cli import recipe
-from robust_tf.data import pipeline, registry
+from robust_tf.data import pipeline
 from robust_tf.models import registry as models
 from robust_tf.training import strategy
 from tla_tf import config, flags
@@ -23,7 +24,7 @@ STEPS = 5
 
 def main(precision, output, *arguments):
     keras.config.set_dtype_policy(precision)  # float64 is no choice of the flag
-    info = registry.get("digits")
+    info = data.open("digits").info
     options = absl_flags.FlagValues()
     flags.define_train(options)
     options(["train", *recipe.combine(list(arguments), lambda _: "digits", "tla")])
@@ -37,7 +38,7 @@ def main(precision, output, *arguments):
 
 def train(options, info, chosen):
     dataset = pipeline.train_dataset(
-        registry.load("digits", "train"),
+        data.open("digits").load("train"),
         info,
         batch_size=options.batch_size,
         seed=0,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust_tf import data
 from robust_tf.attacks import presets
-from robust_tf.data import registry as data
 from robust_tf.errors import RunError
 from robust_tf.evaluation.reference_images import limited_reference
 from robust_tf.evaluation.robust_accuracy import correct_predictions
@@ -131,7 +131,7 @@ def test_colour_images_of_a_folder(colour_run):
 
 def test_embeddings_belong_to_the_images_attacked(finished):
     run = FinishedRun(finished)
-    network, test = run.network(), data.load("digits", "test", limit=50)
+    network, test = run.network(), data.open("digits").load("test", limit=50)
     preset = presets.get("3pgd2", ThreatModel(0.1))
     settings = {"batch_size": 20, "seed": 3}
     embeddings, predictions = embeddings_under_attack(network, test, preset, **settings)
@@ -148,7 +148,7 @@ def test_embeddings_belong_to_the_images_attacked(finished):
 
 @pytest.mark.parametrize("output", ["embedding", "logits"])
 def test_what_is_not_finite_or_leaves_the_ball_is_no_measurement(output):
-    test = data.load("digits", "test", limit=3)
+    test = data.open("digits").load("test", limit=3)
     good = {"embedding": tf.ones([3, 2]), "logits": tf.ones([3, 10]), "inside": [True] * 3}
     network = types.SimpleNamespace(inputs=[np.zeros([1, 8, 8, 1], np.float32)])
 
@@ -256,7 +256,7 @@ def test_the_numbers_of_a_figure_that_could_not_be_written_are_kept(run, monkeyp
 
 
 def test_places_are_looked_at_before_any_work(run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("robust_tf.data.registry.load", None)
+    monkeypatch.setattr("robust_tf.data.dataset.Dataset.load", None)
     (tmp_path / "file").touch()
     assert command(run, f"--output_dir={tmp_path}/file/figures") == 2
     assert f"{tmp_path}/file is no folder to write to" in error_line(capsys)
@@ -271,7 +271,7 @@ def test_records_that_depend_on_training_images_say_how_many(run):
     flags = outputs, "--limit_train=200", "--limit_test=90", "--eps=0.3"
     assert command(run, *flags) == 0
     found = read_results(run / "results.jsonl")[before:]
-    split = data.get("digits").splits["train"]
+    split = data.open("digits").info.splits["train"]
     limited = {r.metric for r in found if limited_reference(r) == (200, split)}
     assert len(limited) == 4 and {m.split()[0] for m in limited} == {
         *("50-NN", "figure", "misclassification"),

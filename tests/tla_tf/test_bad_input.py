@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from robust_tf.data import registry
+from robust_tf import data
 from robust_tf.runs import fitting
 from tla_tf import evaluate, export, train
 
@@ -88,7 +88,7 @@ def folder(tmp_path, monkeypatch):
         raise AssertionError("the work has begun")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(registry, "load", forbidden)
+    monkeypatch.setattr(data.Dataset, "load", forbidden)
     monkeypatch.setattr(fitting, "train", forbidden)
     (tmp_path / "quote.flags").write_text('--eps="0.1\n')
     (tmp_path / "bytes.flags").write_bytes(b"\xff\xfe")

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust_tf import data
 from robust_tf.attacks.pgd import PGD
-from robust_tf.data import pipeline, registry
+from robust_tf.data import pipeline
 from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.models import registry as models
 from robust_tf.threat_model import ThreatModel
@@ -29,8 +30,8 @@ TLA = {
 
 @pytest.fixture(scope="module")
 def batch():
-    examples = registry.load("digits", "train")
-    info = registry.get("digits")
+    examples = data.open("digits").load("train")
+    info = data.open("digits").info
     dataset = pipeline.train_dataset(examples, info, batch_size=24, seed=0, stop_step=1, pool_mul=2)
     return next(iter(dataset))
 
@@ -38,7 +39,7 @@ def batch():
 @pytest.fixture
 def network():
     keras.utils.set_random_seed(0)
-    return models.get("digits_cnn", registry.get("digits"))
+    return models.get("digits_cnn", data.open("digits").info)
 
 
 def statistics(network):

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from absl import flags as absl_flags
 
-from robust_tf.data import registry
+from robust_tf import data
 from tla_tf import config, flags
 from tla_tf.training_run import ClassifierTrainingRun
 
@@ -153,6 +153,7 @@ def test_pool_mul_is_the_number_of_candidates_per_anchor():
     flags.define_train(typed)
     typed(["train", "--batch_size=8", "--pool=separate", "--pool_mul=3"])
     run = ClassifierTrainingRun(typed)
-    run.info = registry.get("digits")
-    spec = run.batches(registry.load("digits", "train", limit=20), 0, 1).element_spec
+    run.dataset = data.open("digits")
+    run.info = run.dataset.info
+    spec = run.batches(data.open("digits").load("train", limit=20), 0, 1).element_spec
     assert spec["pool"].shape == (8, 3, 8, 8, 1) and "positive" in spec

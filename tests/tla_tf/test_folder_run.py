@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf.data import registry as data
+from robust_tf import data
 from robust_tf.errors import UserError
 from robust_tf.results.result import read_results
 from tla_tf import evaluate, export, train
@@ -90,7 +90,7 @@ def test_an_export_of_any_size_is_evaluated_without_more_flags(
     found, clean = measured(images), read_results(finished / "results.jsonl")[0]
     assert (found.n, found.correct) == (clean.n, clean.correct)
     spoilt = shutil.copytree(images, tmp_path / "spoilt")
-    bad = data.get("folder", spoilt).files["test"][0][0]
+    bad = data.open("folder", spoilt).info.files["test"][0][0]
     bad.write_text("text")
     assert measured(spoilt).n == clean.n - 1
     assert f"1 image file cannot be decoded: {bad}: left out" in caplog.text

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from absl import flags as absl_flags
 
-from robust_tf.data import registry
+from robust_tf import data
 from tla_tf import evaluate, flags
 from tla_tf.training_run import ClassifierTrainingRun
 
@@ -18,7 +18,8 @@ def training_run(*arguments):
     recipe = ["--batch_size=64", "--train_steps=3", "--checkpoint_every=3"]
     options(["train", *recipe, "--eps=0.1", "--attack_steps=2", *arguments])
     run = ClassifierTrainingRun(options)
-    run.info = registry.get(options.dataset, **run.reading)
+    run.dataset = data.of_run(run.flags)
+    run.info = run.dataset.info
     run.threat_model = run.folder = types.SimpleNamespace(path="run")
     run.model, run.start_from = types.SimpleNamespace(trainable_variables=[]), None
     run.strategy = types.SimpleNamespace(num_replicas_in_sync=1)
@@ -39,8 +40,9 @@ def training_run(*arguments):
     ids=["all", "limits", "held out"],
 )
 def test_the_plan_counts_the_images_that_are_used(arguments, counts, passes, monkeypatch):
-    run, reads, load = training_run(*arguments), [], registry.load
-    monkeypatch.setattr(registry, "load", lambda *a, **kw: reads.append(a) or load(*a, **kw))
+    run, reads = training_run(*arguments), []
+    load = run.dataset.load
+    monkeypatch.setattr(run.dataset, "load", lambda *a: reads.append(a) or load(*a))
     said = run.plan()
     assert said.startswith(f"digits: {counts}, from scikit-learn")
     assert f"(192 images, {passes} passes)" in said
@@ -80,4 +82,4 @@ def test_a_copy_is_announced_before_it_is_read(tmp_path, capsys):
     run = training_run()
     run.announce_data()
     assert capsys.readouterr().out == ""  # the digits are at hand
-    assert registry.announce("cifar10", tmp_path) == "reading cifar10, download of 162 MB ahead"
+    assert data.open("cifar10", tmp_path).announce() == "reading cifar10, download of 162 MB ahead"

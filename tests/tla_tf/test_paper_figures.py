@@ -5,8 +5,8 @@ import types
 import numpy as np
 import pytest
 
+from robust_tf import data
 from robust_tf.attacks import presets
-from robust_tf.data import registry as data
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError
 from robust_tf.threat_model import ThreatModel
@@ -30,7 +30,7 @@ class Run(types.SimpleNamespace):
     """What the figures read of an `AnalyzedRun`: 20 images a class, `turned` maps the attacked."""
 
     def __init__(self, method, turned, dataset="cifar10"):
-        info = data.get(dataset)
+        info = data.open(dataset).info
         labels = np.tile(np.arange(10), 20)
         rng = np.random.default_rng(METHODS.index(method))
         images = rng.integers(0, 256, (200, *info.image_shape)).astype(np.uint8)
@@ -87,8 +87,8 @@ def test_the_classes_of_the_paper_are_shown_where_they_occur():
 
 
 def test_class_titles():
-    assert class_title(data.get("cifar10"), DEER) == "deer"
-    assert [class_title(data.get(name), 4) for name in ("digits", "mnist")] == ["digit 4"] * 2
+    assert class_title(data.open("cifar10").info, DEER) == "deer"
+    assert [class_title(data.open(name).info, 4) for name in ("digits", "mnist")] == ["digit 4"] * 2
     assert attacked_class(four({3: 5}, dataset="digits")) == 3
 
 

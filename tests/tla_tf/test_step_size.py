@@ -5,8 +5,8 @@ from contextlib import nullcontext
 
 import pytest
 
+from robust_tf import data
 from robust_tf.cli import command_line
-from robust_tf.data import registry
 from robust_tf.errors import UserError
 from tla_tf import config, flags
 from tla_tf.training_run import ClassifierTrainingRun
@@ -53,7 +53,8 @@ def test_batch_norm_in_the_attack_is_of_one_replica():
         (["--attack_bn_mode=training"], 2, True),
     ):
         run = ClassifierTrainingRun(parsed("--method=at", *given))
-        run.info = registry.get("digits")
+        run.dataset = data.open("digits")
+        run.info = run.dataset.info
         run.strategy = types.SimpleNamespace(num_replicas_in_sync=replicas)
         with pytest.raises(UserError, match="--strategy=one_device") if refused else nullcontext():
             run.check_method()

@@ -4,8 +4,8 @@ import dataclasses
 import pathlib
 import types
 
+from robust_tf import data
 from robust_tf.attacks.square import Square
-from robust_tf.data import registry as data
 from robust_tf.errors import UserError
 from robust_tf.evaluation.saved_classifier import SavedClassifier
 from robust_tf.evaluation.saved_signature import SavedSignature
@@ -33,12 +33,10 @@ class SavedRun:
         if options.precision != "float32":
             raise UserError("--precision: a SavedModel has its own; leave the flag out")
         signature = SavedSignature(path, options.endpoint)
-        self.reading = {
-            "data_dir": options.data_dir,
-            "image_size": signature.side,
-            "on_bad_image": "skip",
-        }
-        self.info = data.get(options.dataset, **self.reading)
+        self.dataset = data.open(
+            options.dataset, options.data_dir, image_size=signature.side, on_bad_image="skip"
+        )
+        self.info = self.dataset.info
         self.flags = {"method": "saved_model", "seed": 0, "eps": options.eps}
         folder = path.with_name(f"{path.name}.evaluation")
         self.folder = types.SimpleNamespace(path=folder, results=folder / "results.jsonl")

@@ -47,7 +47,7 @@ def substitute_runs(paths, target):
                 f"--substitute={path} is the evaluated run itself, whose images are no black-box "
                 "attack; name a run of another training"
             )
-        run = FinishedRun(path, target.reading["data_dir"])
+        run = FinishedRun(path, target.dataset.data_dir)
         found, wanted = _kind(run), _kind(target)
         if found != wanted:
             raise UserError(

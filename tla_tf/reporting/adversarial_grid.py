@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 
-from robust_tf.data import registry as data
 from robust_tf.errors import UserError
 from robust_tf.evaluation.robust_accuracy import filled_batch
 from robust_tf.reports.page import Picture
@@ -30,7 +29,7 @@ def adversarial_grid(run):
     path, identity = max(kept(run).items(), key=lambda item: _effort(item[1]["settings"]))
     with np.load(path) as file:
         stored = file["images"]
-    examples = data.load(run.info.name, "test", limit=len(stored), **run.reading)
+    examples = run.dataset.load("test", len(stored))
     network = run.network()
     if identity["examples"] != examples_hash(examples):
         raise UserError(f"the images kept in {run.folder.path} are of other test data")

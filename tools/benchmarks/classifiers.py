@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 
 import keras
 
-from benchmarks.recipe_flags import changed, examples_and_info, has_data
+from benchmarks.recipe_flags import changed, dataset_of, examples_and_info, has_data
 from benchmarks.tla_batches import batches, network
 from benchmarks.train_step import train_step
-from robust_tf.data import registry
 from robust_tf.errors import UserError
 from tla_tf import config
 from tla_tf.finished_run import FinishedRun
@@ -20,20 +19,18 @@ class Classifier(NamedTuple):
     Attributes:
         network: keras.Model with the output "logits".
         options: flags of tla_tf.train.
-        info: DatasetInfo.
+        dataset: `robust_tf.data.Dataset`.
         name: its method.
     """
 
     network: Any
     options: Any
-    info: Any
+    dataset: Any
     name: str
 
-    def test_images(self, count, data_dir=None):
+    def test_images(self, count):
         """Returns the first `count` test Examples."""
-        reading = {name: getattr(self.options, name) for name in registry.READING}
-        reading["data_dir"] = data_dir or reading["data_dir"]
-        return registry.load(self.options.dataset, "test", limit=count, **reading)
+        return self.dataset.load("test", count)
 
 
 def classifiers(options, train=True):
@@ -60,7 +57,7 @@ def classifiers(options, train=True):
 def in_bfloat16(classifier):
     """Returns the network with the same weights under mixed_bfloat16."""
     options = types.SimpleNamespace(model=classifier.options.model, precision="mixed_bfloat16")
-    copy = network(options, classifier.info)
+    copy = network(options, classifier.dataset.info)
     copy.set_weights(classifier.network.get_weights())
     return copy
 
@@ -68,7 +65,7 @@ def in_bfloat16(classifier):
 def _finished(workdir, data_dir):
     run = FinishedRun(workdir, data_dir)
     return Classifier(
-        run.network(), types.SimpleNamespace(**run.flags), run.info, run.flags["method"]
+        run.network(), types.SimpleNamespace(**run.flags), run.dataset, run.flags["method"]
     )
 
 
@@ -81,4 +78,4 @@ def _made(options, train):
         source = batches(options, examples, info)
         for _ in range(options.train_steps):
             update(next(source))
-    return Classifier(model.network, options, info, options.method)
+    return Classifier(model.network, options, dataset_of(options), options.method)

@@ -11,9 +11,8 @@ from benchmarks.peak_memory import HOW, mebibytes, peak_memory
 from benchmarks.retrieval import small_classes, unit_embeddings
 from hm_tf.ranking_attacks import registry
 from hm_tf.ranking_attacks.gallery import Gallery
-from robust_tf import randomness
+from robust_tf import data, randomness
 from robust_tf.attacks.pgd import PGD
-from robust_tf.data import registry as data
 from robust_tf.errors import UserError
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.threat_model import ThreatModel
@@ -28,7 +27,7 @@ GOALS = {10000: "<= 1.15", 60502: "<= 1.5"}
 def run(options):
     """Measures and prints."""
     dataset, profile = SETTINGS[options.model]
-    info, profile = data.get(dataset), registry.PROFILES[profile]
+    info, profile = data.open(dataset).info, registry.PROFILES[profile]
     network = get_embedding(options.model, info, "live")
     pgd = PGD(ThreatModel(profile.eps), options.steps, profile.step_size)
     random = np.random.default_rng(0)

@@ -4,7 +4,8 @@ import copy
 
 import numpy as np
 
-from robust_tf.data import class_disjoint, registry
+from robust_tf import data
+from robust_tf.data import class_disjoint
 from robust_tf.data.examples import Examples
 
 RANDOM_IMAGES = 2000
@@ -23,6 +24,11 @@ def has_data(options):
     return bool(options.data_dir) or options.dataset == "digits"
 
 
+def dataset_of(options):
+    """Returns the `robust_tf.data.Dataset` of the flags."""
+    return data.of_run(options.flag_values_dict())
+
+
 def examples_and_info(options, disjoint=False):
     """Returns the training Examples and the DatasetInfo of a recipe.
 
@@ -30,14 +36,13 @@ def examples_and_info(options, disjoint=False):
         options: resolved flags of a train command.
         disjoint: whether other classes are kept for the test, as hm_tf does.
     """
-    reading = {name: getattr(options, name) for name in registry.READING}
-    info = registry.get(options.dataset, **reading)
+    dataset = dataset_of(options)
     if not has_data(options):
-        return _random(info), info
+        return _random(dataset.info), dataset.info
     if disjoint:
-        info, train, _ = class_disjoint.load(options.dataset, **reading)
+        info, train, _ = class_disjoint.load(dataset)
         return train, info
-    return registry.load(options.dataset, "train", **reading), info
+    return dataset.load("train"), dataset.info
 
 
 def _random(info):

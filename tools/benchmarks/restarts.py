@@ -30,8 +30,7 @@ def measure(classifiers, options):
         options: flags of the benchmark.
     """
     undefended, defended = (
-        (classifier, classifier.test_images(options.images, options.data_dir))
-        for classifier in classifiers
+        (classifier, classifier.test_images(options.images)) for classifier in classifiers
     )
     eps = config.inner_attack(undefended[0].options).threat_model
     cases = [(*undefended, eps, ">= 10"), (*defended, _half_robust(*defended), ">= 1.5")]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from hm_tf.triplets.pairs import pair_dataset
-from robust_tf.data import registry
+from robust_tf import data
 from robust_tf.data.augment import Augment
 from robust_tf.data.examples import Examples
 
-INFO = dataclasses.replace(registry.get("digits"), augment=Augment(pad=1, flip=True))
+INFO = dataclasses.replace(data.open("digits").info, augment=Augment(pad=1, flip=True))
 LABELS = np.array([0] * 12 + [1] * 8 + [2] * 4, np.int32)
 
 

@@ -15,7 +15,7 @@ from small_photos import (
     write_tgz,
 )
 
-from robust_tf.data import registry
+from robust_tf import data
 
 TEST_LABELS = "cars_test_annos_withlabels.mat"
 # Folder -> [(file, class, shade)], not in the order of the files.
@@ -71,12 +71,12 @@ def pack(folder, files):
     return write_folder(folder, {name: f for name, f in files.items() if "/" not in name})
 
 
-def load(place, split="train", **reading):
-    return registry.load("cars196", split, place, **reading)
+def load(place, split="train", limit=None, **settings):
+    return data.open("cars196", place, **settings).load(split, limit)
 
 
 def test_facts():
-    info = registry.get("cars196")
+    info = data.open("cars196").info
     assert info.splits == {"train": 8054, "test": 8131}
     assert (info.num_classes, info.image_shape, info.class_disjoint) == (196, (224, 224, 3), True)
 
@@ -110,7 +110,7 @@ def test_every_form_gives_the_same(form, tmp_path):
     assert (train.labels.tolist(), shades(train)) == ([97, 0, 97], [40, 10, 20])
     assert (test.labels.tolist(), shades(test)) == ([195, 98], [50, 30])
     assert train.encoded_shape == (256, 256, 3)
-    assert "images, prepared in " in registry.describe("cars196", place)
+    assert "images, prepared in " in data.open("cars196", place).describe()
 
 
 def test_all_classes_are_divided_in_the_middle(tmp_path):
@@ -172,5 +172,5 @@ def test_classes_out_of_range(tmp_path):
 
 
 def test_nothing_there(tmp_path):
-    for action in (lambda: registry.describe("cars196", tmp_path), lambda: load(tmp_path)):
+    for action in (lambda: data.open("cars196", tmp_path).describe(), lambda: load(tmp_path)):
         assert_refused(action, "download is gone", "cars_train.tgz", "cars_annos.mat", TEST_LABELS)

@@ -18,7 +18,8 @@ from small_photos import (
 )
 
 from hm_tf.triplets.pairs import pair_dataset
-from robust_tf.data import pipeline, registry
+from robust_tf import data
+from robust_tf.data import pipeline
 from robust_tf.data.augment import ResizedCrop
 
 ROOT = "CUB_200_2011"
@@ -55,16 +56,16 @@ def folder(tmp_path):
     return write_folder(tmp_path, official())
 
 
-def load(place, split="train", **reading):
-    return registry.load("cub200", split, place, **reading)
+def load(place, split="train", limit=None, **settings):
+    return data.open("cub200", place, **settings).load(split, limit)
 
 
 def test_facts():
-    info = registry.get("cub200")
+    info = data.open("cub200").info
     assert info.splits == {"train": 5864, "test": 5924}
     assert (info.num_classes, info.image_shape, info.class_disjoint) == (200, (224, 224, 3), True)
     assert info.augment == ResizedCrop(224)
-    small = registry.get("cub200", image_size=64)
+    small = data.open("cub200", image_size=64).info
     assert (small.image_shape, small.augment.resized) == ((64, 64, 3), 73)
 
 
@@ -87,7 +88,7 @@ def test_every_form_gives_the_same(form, tmp_path, folder):
     assert (test.labels.tolist(), shades(test)) == ([100, 100, 199, 199], [40, 50, 100, 110])
     assert train.encoded_shape == (256, 256, 3) and train.image_shape == (224, 224, 3)
     assert load(place, "test", limit=2).labels.tolist() == [100, 100]
-    assert "images, prepared in " in registry.describe("cub200", place)
+    assert "images, prepared in " in data.open("cub200", place).describe()
 
 
 def test_prepared_copy_comes_first(folder):
@@ -103,7 +104,7 @@ def test_prepared_copy_comes_first(folder):
     train, test = load(folder), load(folder, "test")
     assert (train.labels.tolist(), shades(train)) == ([0, 0, 3], [70, 50, 80])
     assert (test.labels.tolist(), shades(test)) == ([150, 199], [60, 90])
-    assert "caltech_birds2011/1.0.0" in registry.describe("cub200", folder)
+    assert "caltech_birds2011/1.0.0" in data.open("cub200", folder).describe()
 
 
 def test_reduced_copy_warns_once_and_is_halved(tmp_path, caplog):
@@ -119,10 +120,10 @@ def test_reduced_copy_warns_once_and_is_halved(tmp_path, caplog):
 
 
 def test_batches_have_the_windows_of_the_network(folder):
-    examples, info = load(folder, image_size=32), registry.get("cub200", image_size=32)
+    examples, info = load(folder, image_size=32), data.open("cub200", image_size=32).info
     for augment in (True, False):
-        data = pair_dataset(examples, info, batch_size=4, seed=0, stop_step=2, augment=augment)
-        for batch in data:
+        batches = pair_dataset(examples, info, batch_size=4, seed=0, stop_step=2, augment=augment)
+        for batch in batches:
             assert batch["image"].shape == (4, 32, 32, 3)
             shade = np.array([10, 20, 30])[np.array(batch["label"]) // 99]
             inside = abs(255 * batch["image"].numpy().mean((1, 2, 3)) - shade)
@@ -191,7 +192,7 @@ def test_broken_archive(tmp_path):
 def test_nothing_there_and_no_opencv(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     words = (str(tmp_path), f"{ROOT}.tgz", "opencv")
-    assert_refused(lambda: registry.describe("cub200", tmp_path), *words)
+    assert_refused(lambda: data.open("cub200", tmp_path).describe(), *words)
     assert_refused(lambda: load(tmp_path), *words)
 
 
@@ -201,5 +202,5 @@ def test_nothing_there_and_no_network(tmp_path, monkeypatch):
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: "found")
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    assert registry.describe("cub200", tmp_path).endswith("download of 1189.9 MB ahead")
+    assert data.open("cub200", tmp_path).describe().endswith("download of 1189.9 MB ahead")
     assert_refused(lambda: load(tmp_path), "cannot be reached", "caltech_birds2011/<version>")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf.data import examples, pipeline, registry
+from robust_tf import data
+from robust_tf.data import examples, pipeline
 from robust_tf.data.augment import Augment
 from robust_tf.errors import UserError
 
@@ -27,21 +28,21 @@ def fill(root, **counts):
     return root
 
 
-def get(root, **reading):
-    return registry.get("folder", root, **reading)
+def get(root, **settings):
+    return data.open("folder", root, **settings).info
 
 
-def load(root, split="train", **reading):
-    return registry.load("folder", split, root, **reading)
+def load(root, split="train", limit=None, **settings):
+    return data.open("folder", root, **settings).load(split, limit)
 
 
 def values(loaded):
     return (loaded.images[:, 0, 0, 0] // 10).tolist()
 
 
-def assert_refused(root, *words, action=get, **reading):
+def assert_refused(root, *words, action=get, **settings):
     with pytest.raises(UserError) as caught:
-        action(root, **reading)
+        action(root, **settings)
     assert "\n" not in str(caught.value)
     for word in words:
         assert word in str(caught.value)
@@ -56,7 +57,7 @@ def test_facts_come_from_the_folder(tmp_path):
     assert (info.image_shape, info.class_names) == ((32, 32, 3), ("ape", "cat"))
     assert info.splits == {"train": 12, "test": 3}
     assert (info.augment, info.standardize) == (Augment(pad=2, flip=True), True)
-    line = registry.describe("folder", tmp_path)
+    line = data.open("folder", tmp_path).describe()
     assert line == f"folder: train 12, test 3 images, from {tmp_path}"
 
 

@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from robust_tf.data import registry
+from robust_tf import data
 from robust_tf.data.image_identity import in_words
 
 
 def identity(root):
-    return registry.get("folder", root).identity
+    return data.open("folder", root).identity
 
 
 @pytest.fixture
@@ -58,4 +58,4 @@ def test_given_splits_are_told_apart(images, tmp_path):
 
 
 def test_data_sets_with_a_name_of_their_own_need_none():
-    assert registry.get("digits").identity is registry.get("mnist").identity is None
+    assert data.open("digits").identity is data.open("mnist").identity is None

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf.data import pipeline, registry
+from robust_tf import data
+from robust_tf.data import pipeline
 from robust_tf.data.augment import Augment
 from robust_tf.data.examples import Examples
 
-DIGITS = registry.load("digits", "train")
-INFO = dataclasses.replace(registry.get("digits"), augment=Augment(pad=1, flip=True))
+DIGITS = data.open("digits").load("train")
+INFO = dataclasses.replace(data.open("digits").info, augment=Augment(pad=1, flip=True))
 BATCH = 16
 
 
@@ -144,8 +145,10 @@ def test_two_replicas_get_the_two_halves():
         cpu = tf.config.list_physical_devices("CPU")[0]
         two = [tf.config.LogicalDeviceConfiguration()] * 2
         tf.config.set_logical_device_configuration(cpu, two)
-        from robust_tf.data import pipeline, registry
-        examples, info = registry.load("digits", "train"), registry.get("digits")
+        from robust_tf import data
+        from robust_tf.data import pipeline
+
+        examples, info = data.open("digits").load("train"), data.open("digits").info
         make = lambda: pipeline.train_dataset(
             examples, info, batch_size=8, seed=0, stop_step=5, pool_mul=3)
         strategy = tf.distribute.MirroredStrategy(["cpu:0", "cpu:1"])

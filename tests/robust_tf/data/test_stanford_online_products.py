@@ -12,7 +12,7 @@ from small_photos import (
     write_zip,
 )
 
-from robust_tf.data import registry
+from robust_tf import data
 
 ROOT = "Stanford_Online_Products"
 HEADER = "image_id class_id super_class_id path"
@@ -41,12 +41,12 @@ def folder(tmp_path):
     return write_folder(tmp_path, official())
 
 
-def load(place, split="train", **reading):
-    return registry.load("sop", split, place, **reading)
+def load(place, split="train", limit=None, **settings):
+    return data.open("sop", place, **settings).load(split, limit)
 
 
 def test_facts():
-    info = registry.get("sop")
+    info = data.open("sop").info
     assert info.splits == {"train": 59551, "test": 60502}
     assert (info.num_classes, info.image_shape, info.class_disjoint) == (22634, (224, 224, 3), True)
 
@@ -129,5 +129,5 @@ def test_broken_archive(tmp_path):
 
 
 def test_nothing_there(tmp_path):
-    for action in (lambda: registry.describe("sop", tmp_path), lambda: load(tmp_path)):
+    for action in (lambda: data.open("sop", tmp_path).describe(), lambda: load(tmp_path)):
         assert_refused(action, str(tmp_path), f"ftp://cs.stanford.edu/cs/cvgl/{ROOT}.zip")

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from robust_tf.data import examples, pipeline, registry, tfds_copies, tfds_images
+from robust_tf import data
+from robust_tf.data import examples, pipeline, tfds_copies, tfds_images
 from robust_tf.errors import RunError, UserError
 
 COUNT = 48
@@ -50,7 +51,7 @@ def no_network(monkeypatch):
 
 
 def test_validation_is_the_first_twelfth(data_dir):
-    train, validation = (registry.load("mnist", s, data_dir) for s in ("train", "validation"))
+    train, validation = (data.open("mnist", data_dir).load(s) for s in ("train", "validation"))
     assert (len(train), len(validation)) == (44, 4)
     labels = np.concatenate([validation.labels, train.labels])
     np.testing.assert_array_equal(labels, np.arange(COUNT) % 10)
@@ -59,26 +60,26 @@ def test_validation_is_the_first_twelfth(data_dir):
 
 def test_without_a_validation_split_all_train(data_dir, tmp_path):
     shutil.copytree(data_dir / "mnist", tmp_path / "fashion_mnist")
-    train, test = (registry.load("fashion_mnist", s, tmp_path) for s in ("train", "test"))
+    train, test = (data.open("fashion_mnist", tmp_path).load(s) for s in ("train", "test"))
     assert (len(train), len(test)) == (COUNT, 5)
 
 
 def test_limit_reads_the_first(data_dir):
-    whole, part = (registry.load("mnist", "train", data_dir, limit) for limit in (None, 6))
+    whole, part = (data.open("mnist", data_dir).load("train", limit) for limit in (None, 6))
     np.testing.assert_array_equal(part.images, whole.images[:6])
     np.testing.assert_array_equal(part.labels, whole.labels[:6])
 
 
 def test_reduced_copy_warns_once_with_both_sizes(data_dir, caplog):
-    registry.load("mnist", "train", data_dir)
+    data.open("mnist", data_dir).load("train")
     lines = [r.getMessage() for r in caplog.records if "this copy" in r.getMessage()]
     assert lines == ["mnist train: this copy has 44 images, the official one 55000."]
 
 
 def test_encoded_reading_gives_the_same_batches(data_dir, monkeypatch):
-    decoded = registry.load("mnist", "train", data_dir)
+    decoded = data.open("mnist", data_dir).load("train")
     monkeypatch.setattr(examples, "MAX_DECODED_BYTES", 1000)
-    encoded = registry.load("mnist", "train", data_dir)
+    encoded = data.open("mnist", data_dir).load("train")
     assert encoded.images.dtype == object and encoded.image_shape == (28, 28, 1)
     for one, two in zip(*(pipeline.eval_batches(e, 10) for e in (decoded, encoded))):
         tf.nest.map_structure(np.testing.assert_array_equal, one, two)
@@ -94,18 +95,18 @@ def test_newest_version_is_found(data_dir, tmp_path, monkeypatch):
 
 def test_describe_tells_what_is_ahead(data_dir, tmp_path):
     folder = data_dir / "mnist" / "2.0.9"
-    assert registry.describe("mnist", data_dir).endswith(f"prepared in {folder}")
-    assert registry.describe("cifar10", tmp_path).endswith("download of 162 MB ahead")
+    assert data.open("mnist", data_dir).describe().endswith(f"prepared in {folder}")
+    assert data.open("cifar10", tmp_path).describe().endswith("download of 162 MB ahead")
 
 
 def test_missing_folder(tmp_path):
     with pytest.raises(UserError, match="--data_dir=.*nowhere is not a folder"):
-        registry.load("mnist", "test", tmp_path / "nowhere")
+        data.open("mnist", tmp_path / "nowhere")
 
 
 def test_no_copy_and_no_network(tmp_path, no_network):
     with pytest.raises(UserError, match="cifar10 is not in .*--data_dir=FOLDER") as caught:
-        registry.load("cifar10", "test", tmp_path)
+        data.open("cifar10", tmp_path).load("test")
     assert "\n" not in str(caught.value)
 
 
@@ -114,7 +115,7 @@ def test_missing_split_in_the_copy(data_dir, tmp_path):
     facts = tmp_path / "mnist/2.0.9/dataset_info.json"
     facts.write_text(facts.read_text().replace('"name": "test"', '"name": "other"'))
     with pytest.raises(UserError, match="no split 'test', only"):
-        registry.load("mnist", "test", tmp_path)
+        data.open("mnist", tmp_path).load("test")
 
 
 def test_broken_copy_is_one_line(data_dir, tmp_path):
@@ -122,7 +123,7 @@ def test_broken_copy_is_one_line(data_dir, tmp_path):
     for record in tmp_path.glob("mnist/2.0.9/*test*"):
         record.write_bytes(record.read_bytes()[:-40])
     with pytest.raises(RunError, match="Reading mnist from .* failed") as caught:
-        registry.load("mnist", "test", tmp_path)
+        data.open("mnist", tmp_path).load("test")
     assert "\n" not in str(caught.value)
 
 
@@ -133,4 +134,4 @@ def test_failed_download_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds_copies, "require_network", lambda *arguments: None)
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
     with pytest.raises(RunError, match="disk full$"):
-        registry.load("mnist", "test", tmp_path)
+        data.open("mnist", tmp_path).load("test")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf.data import pipeline, registry, tiny_imagenet
+from robust_tf import data
+from robust_tf.data import pipeline, tiny_imagenet
 from robust_tf.errors import RunError, UserError
 
 # Not sorted; labels are the places among all 200 sorted synsets.
@@ -36,10 +37,10 @@ def official_files():
 
 
 def write_folder(folder, files):
-    for name, data in files.items():
+    for name, content in files.items():
         path = folder / ROOT / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        path.write_bytes(content)
     return folder
 
 
@@ -61,7 +62,7 @@ def zip_file(tmp_path_factory):
 
 
 def load(place, split="train", limit=None):
-    return registry.load("tiny_imagenet", split, place, limit)
+    return data.open("tiny_imagenet", place).load(split, limit)
 
 
 def pixels(examples):
@@ -77,7 +78,7 @@ def assert_refused(place, *words, split="train", error=UserError):
 
 
 def test_synsets_are_sorted():
-    names = registry.get("tiny_imagenet").class_names
+    names = data.open("tiny_imagenet").info.class_names
     assert len(set(names)) == 200 and list(names) == sorted(names)
     assert {synset: names.index(synset) for synset in CLASSES} == CLASSES
 
@@ -108,15 +109,15 @@ def test_reduced_copy_warns_once(zip_file, caplog):
 
 
 def test_describe(zip_file, tmp_path):
-    line = registry.describe("tiny_imagenet", zip_file.parent)
+    line = data.open("tiny_imagenet", zip_file.parent).describe()
     assert line.endswith(f"train 100,000, test 10,000 images, prepared in {zip_file}")
-    assert registry.describe("tiny_imagenet", tmp_path).endswith("download of 248.1 MB ahead")
+    assert data.open("tiny_imagenet", tmp_path).describe().endswith("download of 248.1 MB ahead")
 
 
 def test_unpacked_folder_comes_before_zips_and_the_official_zip_before_others(tmp_path):
     for name in (f"{ROOT}-a.zip", f"{ROOT}.zip"):
         write_zip(tmp_path / name, {})
-    info = registry.get("tiny_imagenet")
+    info = data.open("tiny_imagenet").info
     assert tiny_imagenet.locate(info, tmp_path).name == f"{ROOT}.zip"
     write_folder(tmp_path, {"train/x": b""})
     assert tiny_imagenet.locate(info, tmp_path).name == ROOT
@@ -126,7 +127,7 @@ def test_default_place(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     (tmp_path / "tiny_imagenet").mkdir()
     path = write_zip(tmp_path / "tiny_imagenet" / f"{ROOT}.zip", {})
-    assert tiny_imagenet.locate(registry.get("tiny_imagenet"), None) == path
+    assert tiny_imagenet.locate(data.open("tiny_imagenet").info, None) == path
 
 
 def test_corrupt_zips(zip_file, tmp_path):

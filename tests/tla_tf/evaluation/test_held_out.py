@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf.data import registry
+from robust_tf import data
 from robust_tf.runs.run_folder import RunFolder
 from tla_tf import train
 from tla_tf.evaluation import held_out_monitor as held_out
@@ -77,7 +77,7 @@ def test_the_best_network_by_held_out_images_is_kept(selected):
 def test_the_held_out_images_are_attacked_by_both(selected):
     folder, attacked, _ = selected
     assert [name for _, name in attacked] == 3 * ["fgsm", "pgd10"]
-    _, expected = split_held_out(registry.load("digits", "train"), 100)
+    _, expected = split_held_out(data.open("digits").load("train"), 100)
     for examples, _ in attacked:
         np.testing.assert_array_equal(examples.images, expected.images)
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from absl import flags as absl_flags
 
-from robust_tf.data import registry
+from robust_tf import data
 from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError
 from tla_tf import flags
@@ -64,12 +64,13 @@ def training_images(*typed):
     flags.define_train(options)
     options(["train", *typed])
     run = ClassifierTrainingRun(options)
-    run.info = registry.get(options.dataset)
+    run.dataset = data.open(options.dataset)
+    run.info = run.dataset.info
     return run.training_images()
 
 
 def test_a_limit_takes_no_held_out_image():
-    everything = registry.load("digits", "train")
+    everything = data.open("digits").load("train")
     expected, held_out = split_held_out(everything, 100)
     train, kept = training_images("--held_out=100", "--limit_train=300")
     np.testing.assert_array_equal(kept.images, held_out.images)
@@ -81,7 +82,7 @@ def test_a_limit_takes_no_held_out_image():
 def test_a_validation_split_that_is_too_small(monkeypatch):
     sizes = {"train": 8, "validation": 5}
     monkeypatch.setattr(
-        registry, "load", lambda _, split, limit, **__: labelled(range(sizes[split])).take(limit)
+        data.Dataset, "load", lambda _, split, limit: labelled(range(sizes[split])).take(limit)
     )
     assert [len(part) for part in training_images("--dataset=mnist", "--held_out=4")] == [8, 4]
     with pytest.raises(UserError, match="--held_out=6: the validation split of mnist has only 5"):

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from robust_tf.data import registry
+from robust_tf import data
+from robust_tf.data import dataset
 from robust_tf.data.augment import Augment
 from robust_tf.errors import UserError
 
 
-@pytest.mark.parametrize("name", [name for name in registry.names() if name != "folder"])
+@pytest.mark.parametrize("name", [name for name in data.DATASETS if name != "folder"])
 def test_facts_are_consistent(name):
-    info = registry.get(name)
+    info = data.open(name).info
     assert info.name == name
     assert len(info.image_shape) == 3
     classes = {"tiny_imagenet": 200, "cub200": 200, "cars196": 196, "sop": 22634}.get(name, 10)
@@ -20,13 +21,13 @@ def test_facts_are_consistent(name):
 
 
 def test_the_names_are_those_that_can_be_read():
-    assert set(registry.names()) == registry._ENTRIES.keys()
-    assert len(set(registry.names())) == len(registry.names())
+    assert set(data.DATASETS) == dataset._READERS.keys()
+    assert len(set(data.DATASETS)) == len(data.DATASETS)
 
 
 def test_facts_of_the_paper():
-    mnist, cifar10, tiny = map(registry.get, ("mnist", "cifar10", "tiny_imagenet"))
-    fashion = registry.get("fashion_mnist")
+    mnist, cifar10, tiny = (data.open(n).info for n in ("mnist", "cifar10", "tiny_imagenet"))
+    fashion = data.open("fashion_mnist").info
     assert (fashion.splits, fashion.image_shape) == ({"train": 60000, "test": 10000}, (28, 28, 1))
     assert (fashion.augment, fashion.class_names[9]) == (Augment(), "Ankle boot")
     assert mnist.splits == {"train": 55000, "validation": 5000, "test": 10000}
@@ -39,7 +40,7 @@ def test_facts_of_the_paper():
 
 
 def test_digits_are_scaled_and_split():
-    train, test = registry.load("digits", "train"), registry.load("digits", "test")
+    train, test = data.open("digits").load("train"), data.open("digits").load("test")
     assert (len(train), len(test)) == (1437, 360)
     assert train.images.dtype == np.uint8 and train.labels.dtype == np.int32
     images = np.concatenate([train.images, test.images])[..., 0]
@@ -48,9 +49,9 @@ def test_digits_are_scaled_and_split():
 
 
 def test_limit_takes_the_first_images():
-    whole, part = registry.load("digits", "test"), registry.load("digits", "test", limit=7)
+    whole, part = data.open("digits").load("test"), data.open("digits").load("test", limit=7)
     np.testing.assert_array_equal(part.images, whole.images[:7])
-    assert len(registry.load("digits", "test", limit=10**6)) == 360
+    assert len(data.open("digits").load("test", limit=10**6)) == 360
 
 
 @pytest.mark.parametrize(
@@ -58,13 +59,29 @@ def test_limit_takes_the_first_images():
     [
         (("digit", "train"), "Unknown data set 'digit'; allowed: digits, mnist, cifar10"),
         (("digits", "validation"), "no split 'validation'; allowed: train, test"),
-        (("digits", "test", None, 0), "at least 1, not 0"),
+        (("digits", "test", 0), "at least 1, not 0"),
     ],
 )
 def test_mistakes_are_named(arguments, message):
+    name, *arguments = arguments
     with pytest.raises(UserError, match=message):
-        registry.load(*arguments)
+        data.open(name).load(*arguments)
+
+
+def test_settings_of_files_are_refused_elsewhere():
+    data.open("cub200").require_read({"on_bad_image", "data_dir"})
+    message = "--image_size goes with --dataset=cub200, cars196, sop, folder, not digits"
+    with pytest.raises(UserError, match=message):
+        data.open("digits").require_read({"image_size", "seed"})
+
+
+def test_the_data_set_of_a_run(tmp_path):
+    flags = {"dataset": "cub200", "data_dir": "/nowhere", "image_size": 32, "seed": 3}
+    found = data.of_run(flags, tmp_path)
+    assert (found.name, found.data_dir, found.info.image_shape) == ("cub200", tmp_path, (32, 32, 3))
+    with pytest.raises(UserError, match="--data_dir=/nowhere is not a folder"):
+        data.of_run(flags)
 
 
 def test_describe_needs_no_data():
-    assert registry.describe("digits").startswith("digits: train 1,437, test 360 images, from")
+    assert data.open("digits").describe().startswith("digits: train 1,437, test 360 images, from")

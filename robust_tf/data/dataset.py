@@ -1,0 +1,192 @@
+"""The data sets by name. A new one is a file with its facts and reader, a line here and its name
+in names.py."""
+
+import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from robust_tf.data import (
+    cars196,
+    cub200,
+    digits,
+    folder,
+    stanford_online_products,
+    tfds_images,
+    tiny_imagenet,
+)
+from robust_tf.data.dataset_info import DatasetInfo
+from robust_tf.data.names import DATASETS
+from robust_tf.errors import UserError
+
+
+class Reader(NamedTuple):
+    """How a data set is read.
+
+    Attributes:
+        info: DatasetInfo, or function (data_dir, image_size, on_bad_image) -> DatasetInfo for sets
+            of image files.
+        read: function (info, split, data_dir, limit) -> Examples.
+        locate: function (info, data_dir) -> place of the copy, None where there is no copy yet.
+            None for data that come with a package.
+        reach: function (info, data_dir) that raises UserError if the address of the download does
+            not answer. None for data that cannot be downloaded.
+    """
+
+    info: DatasetInfo | Callable
+    read: Callable
+    locate: Callable | None = None
+    reach: Callable | None = None
+
+
+_TFDS = (tfds_images.read, tfds_images.locate, tfds_images.reach)
+_READERS = {
+    "digits": Reader(digits.INFO, digits.read),
+    "mnist": Reader(tfds_images.MNIST, *_TFDS),
+    "cifar10": Reader(tfds_images.CIFAR10, *_TFDS),
+    "tiny_imagenet": Reader(
+        tiny_imagenet.TINY_IMAGENET,
+        tiny_imagenet.read,
+        tiny_imagenet.locate,
+        tiny_imagenet.reach,
+    ),
+    "fashion_mnist": Reader(tfds_images.FASHION_MNIST, *_TFDS),
+    "cub200": Reader(cub200.facts, cub200.read, cub200.locate, cub200.reach),
+    "cars196": Reader(cars196.facts, cars196.read, cars196.locate),
+    "sop": Reader(
+        stanford_online_products.facts,
+        stanford_online_products.read,
+        stanford_online_products.locate,
+    ),
+    "folder": Reader(folder.scan, folder.read),
+}
+
+# Settings of sets of image files, which have any size and may be broken.
+OF_FILES = ("image_size", "on_bad_image")
+# All arguments of `open` beside the name.
+SETTINGS = ("data_dir", *OF_FILES)
+
+
+class Dataset:
+    """The facts and the images of one data set; made by `open`.
+
+    Attributes:
+        info: DatasetInfo.
+        data_dir: folder with the data; None means the data set's default place.
+    """
+
+    def __init__(self, info, reader, data_dir):
+        self.info, self.data_dir, self._reader = info, data_dir, reader
+
+    @property
+    def name(self):
+        """The name that `open` knows the data set by."""
+        return self.info.name
+
+    @property
+    def identity(self):
+        """A dict that tells these images from others of the same name, see `DatasetInfo`."""
+        return self.info.identity
+
+    def load(self, split, limit=None):
+        """Returns the Examples of a split in a fixed order.
+
+        Args:
+            split: a key of `info.splits`.
+            limit: read only the first `limit` images; None means all.
+
+        Raises:
+            UserError: unknown split, limit below 1, data missing and no way to get them, files
+                that cannot be decoded.
+            RunError: the download or the copy on disk is broken.
+        """
+        if split not in self.info.splits:
+            allowed = ", ".join(self.info.splits)
+            raise UserError(f"{self.name} has no split {split!r}; allowed: {allowed}.")
+        if limit is not None and limit < 1:
+            raise UserError(f"The number of images must be at least 1, not {limit}.")
+        examples = self._reader.read(self.info, split, self.data_dir, limit)
+        if not len(examples):
+            raise UserError(f"The copy of {self.name} has no images in its split {split!r}.")
+        return examples
+
+    def require(self):
+        """Raises UserError if a download is needed and the network does not answer."""
+        if self._reader.reach is not None and self._reader.locate(self.info, self.data_dir) is None:
+            self._reader.reach(self.info, self.data_dir)
+
+    def describe(self, images=None):
+        """Returns a line on what `load` reads: how many images, and from where.
+
+        Args:
+            images: the number of images in words; None means the sizes of the splits.
+        """
+        splits = ", ".join(f"{split} {count:,}" for split, count in self.info.splits.items())
+        place = self._copy() or f"from {self.info.source}"
+        return f"{self.name}: {images or f'{splits} images'}, {place}"
+
+    def announce(self):
+        """Returns a line on the copy that `load` reads or downloads; None without a copy."""
+        copy = self._copy()
+        return copy and f"reading {self.name}, {copy}"
+
+    def require_read(self, settings):
+        """Raises UserError if the data set does not read one of the `settings` (names)."""
+        given = sorted(set(settings) & set(OF_FILES))
+        if given and not _reads_files(self._reader):
+            readers = ", ".join(name for name in DATASETS if _reads_files(_READERS[name]))
+            raise UserError(
+                f"--{given[0]} goes with --dataset={readers}, not {self.name}; leave it out"
+            )
+
+    def _copy(self):
+        """Where the copy of the data set is, in words; None for data without one."""
+        if self._reader.locate is None:
+            return None
+        found = self._reader.locate(self.info, self.data_dir)
+        if found:
+            return f"prepared in {found}"
+        return f"download of {self.info.download_mb:g} MB ahead"
+
+
+def open(name, data_dir=None, *, image_size=None, on_bad_image=None):
+    """Returns a `Dataset`; reads no image.
+
+    Args:
+        name: one of `DATASETS`.
+        data_dir: folder with the data; None means the data set's default place.
+        image_size: side in pixels of the images that a network sees; None means 64 for "folder",
+            224 for "cub200", "cars196" and "sop". Other data sets have a fixed size.
+        on_bad_image: "fail" or "skip", the treatment of files that cannot be decoded in these
+            four; None means "fail".
+
+    Raises:
+        UserError: unknown name, a `data_dir` that does not exist or, for "folder", holds no
+            classes.
+    """
+    if name not in _READERS:
+        raise UserError(f"Unknown data set {name!r}; allowed: {', '.join(DATASETS)}.")
+    if data_dir is not None and not pathlib.Path(data_dir).expanduser().exists():
+        raise UserError(f"--data_dir={data_dir} is not a folder: it does not exist.")
+    reader = _READERS[name]
+    info = reader.info
+    if _reads_files(reader):
+        info = info(data_dir, image_size, on_bad_image or "fail")
+    return Dataset(info, reader, data_dir)
+
+
+def of_run(flags, data_dir=None):
+    """Returns the `Dataset` of a run.
+
+    Args:
+        flags: mapping of the run's resolved flags, name -> value. Older runs lack some settings.
+        data_dir: where the data are now; None means the place in `flags`.
+
+    Raises:
+        UserError: see `open`.
+    """
+    settings = {name: flags.get(name) for name in SETTINGS}
+    return open(flags["dataset"], **{**settings, "data_dir": data_dir or settings["data_dir"]})
+
+
+def _reads_files(reader):
+    return callable(reader.info)
