@@ -11,7 +11,6 @@ import sys
 
 from hm_tf import flags
 from robust_tf.cli import command_line
-from robust_tf.data.image_identity import in_words
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file, require_folder
 
@@ -32,6 +31,7 @@ def report(options):
     from hm_tf.reporting.cost_figure import cost_figures
     from hm_tf.reporting.report_attacks import add_attacks
     from robust_tf.reports.page import Page
+    from robust_tf.reports.sections import add_training, training_figure
 
     runs = _runs(options.workdir)
     rows = published_rows.rows()
@@ -41,7 +41,10 @@ def report(options):
         title: paper_tables.paper_table(number, rows, runs, resolve)
         for number, title in paper_tables.TITLES.items()
     }
-    figures, training = cost_figures(rows, runs, resolve), sections.training_figure(runs)
+    figures, training = (
+        cost_figures(rows, runs, resolve),
+        training_figure(runs, sections.QUANTITIES),
+    )
     names = ", ".join(run.name for run in runs)
     page = Page(f"{names} on {runs[0].dataset}", claim(runs))
     sections.add_retrieval(page, runs)
@@ -51,7 +54,7 @@ def report(options):
     sections.add_figures(page, figures)
     sections.add_hardness(page, runs)
     add_attacks(page, runs)
-    sections.add_training(page, runs, training)
+    add_training(page, runs, training, "hm_tf.train")
     page.write(options.output)
     print(f"report: {options.output}")
     if options.figures_dir:
@@ -62,21 +65,18 @@ def _runs(workdirs):
     """The `ReportedRun`s of the folders."""
     from hm_tf.reporting.paper_comparison import reported_runs
     from robust_tf.reports.recorded_run import recorded_run
+    from robust_tf.reports.same_data import require_same_data
 
     if not workdirs:
         raise UserError("--workdir=RUN[,RUN2,...] is required: folders of evaluated runs")
-    if len(set(workdirs)) < len(workdirs):
-        raise UserError(f"--workdir names a run twice: {', '.join(workdirs)}")
     recorded = [recorded_run(workdir) for workdir in workdirs]
     for run in recorded:
         if "defense" not in run.flags:
             raise UserError(f"{run.path} holds a run of another command than hm_tf.train")
         if not run.results:
             raise UserError(_without_results(run.path))
-    runs = reported_runs(recorded)
-    for run in runs[1:]:
-        _require_same_data(runs[0], run)
-    return runs
+    require_same_data([run.path for run in recorded])
+    return reported_runs(recorded)
 
 
 def _without_results(path):
@@ -89,39 +89,6 @@ def _without_results(path):
         f"{path} is not finished; python -m hm_tf.train --flagfile={path / 'flags.txt'} "
         f"--workdir={path} goes on"
     )
-
-
-def _require_same_data(first, run):
-    apart = "runs of different data cannot stand on one page"
-    if run.dataset != first.dataset:
-        raise UserError(
-            f"{apart}: {first.recorded.path} is of {first.dataset}, {run.recorded.path} of "
-            f"{run.dataset}; report them apart"
-        )
-    # Every folder of a user's own images is called folder.
-    if run.recorded.config["class_names"] != first.recorded.config["class_names"]:
-        raise UserError(
-            f"{apart}: {first.recorded.path} and {run.recorded.path} know other classes; report "
-            "them apart"
-        )
-    images = [one.recorded.config.get("images") for one in (first, run)]
-    if None not in images and images[0] != images[1]:
-        raise UserError(
-            f"{apart}: {first.recorded.path} is of {in_words(images[0])}, {run.recorded.path} of "
-            f"{in_words(images[1])}; report them apart"
-        )
-    if _training_classes(run.recorded) != _training_classes(first.recorded):
-        raise UserError(
-            f"{apart}: {first.recorded.path} and {run.recorded.path} divide the classes otherwise "
-            "(--train_classes); report them apart"
-        )
-
-
-def _training_classes(recorded):
-    """Their names where they were given; of older runs the file's name; None for the default."""
-    given = recorded.flags.get("train_classes")
-    named = recorded.config.get("train_classes")
-    return given if named is None else sorted(named)
 
 
 def _save(figures, folder):

@@ -16,7 +16,8 @@ from robust_tf.cli import recipe
 from robust_tf.data import class_disjoint
 from robust_tf.errors import UserError
 from robust_tf.models.embedding_registry import get_embedding
-from robust_tf.reports.metric_table import metric_table
+from robust_tf.reports.result_tables import METRIC_COLUMNS
+from robust_tf.reports.table import text_table
 from robust_tf.results.result import read_results
 from robust_tf.runs.training_run import TrainingRun
 from robust_tf.training.strategy import use_xla
@@ -151,9 +152,9 @@ class MetricTrainingRun(TrainingRun):
         )
 
     def report(self):
-        folder = self.folder.path
+        folder, results = self.folder.path, of_training(read_results(self.folder.results))
         return (
-            f"\n{metric_table(of_training(read_results(self.folder.results)))}\n\n"
+            f"\n{text_table(METRIC_COLUMNS, results)}\n\n"
             f"run folder: {folder}\n"
             f"next: python -m hm_tf.evaluate --workdir={folder}\n"
             f"      python -m hm_tf.export --workdir={folder} --export_dir={folder / 'export'}\n"

@@ -51,11 +51,12 @@ def analyze(options):
 
 def _make(output, runs, options):
     """Makes one output; its numbers are kept before its figure is written, which may fail."""
-    from robust_tf.reports.measurement_table import measurement_table
+    from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS
+    from robust_tf.reports.table import text_table
 
     made = _functions(options)[output](runs)
     kept = [result for run in runs for result in run.keep()]
-    print(f"\n{output}\n{measurement_table(kept)}", flush=True)
+    print(f"\n{output}\n{text_table(MEASUREMENT_COLUMNS, kept)}", flush=True)
     if made:
         print(f"figure: {_save(output, *made, options)}")
 

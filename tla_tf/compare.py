@@ -24,7 +24,7 @@ def main(argv=None):
 def compare(options):
     """Prints the comparisons, then what has no results yet."""
     from robust_tf.reports.recorded_run import find_runs
-    from robust_tf.reports.table import aligned
+    from robust_tf.reports.table import text_table
     from tla_tf.reporting import comparison, published_rows
 
     rows = published_rows.rows()
@@ -39,7 +39,7 @@ def compare(options):
     if not found:
         print("\n".join(_nothing_in_common(runs, rows)))
         return
-    print(aligned(comparison.HEADER, [item.line() for item in found]))
+    print(text_table(comparison.COLUMNS, found))
     print("\n" + "\n".join(_missing_lines(missing)))
 
 

@@ -93,10 +93,10 @@ def _possible(columns, run):
 
 
 def _report(results, options):
-    from robust_tf.reports.accuracy_table import plain_table
-    from robust_tf.reports.cleverhans_comparison import cleverhans_comparison
+    from robust_tf.reports.result_tables import accuracy_table
+    from tla_tf.reporting.cleverhans_comparison import cleverhans_comparison
 
-    parts = [plain_table(results)]
+    parts = [accuracy_table(results)]
     if "table1" in options.attacks and not options.substitute:
         parts.append("left out: the black-box column of table 1; it needs --substitute=RUN")
     if "cleverhans" in options.attacks:

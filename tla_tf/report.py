@@ -24,6 +24,7 @@ def report(options):
         raise UserError("--workdir=RUN[,RUN2,...] is required: folders of evaluated runs")
     require_file("output", options.output)
     from robust_tf.reports.page import Page
+    from robust_tf.reports.sections import add_training, training_figure
     from tla_tf.reporting import comparison, published_rows
     from tla_tf.reporting import report_sections as sections
     from tla_tf.reporting.claim import claim
@@ -39,7 +40,8 @@ def report(options):
     sections.add_checks(page, runs)
     sections.add_analyses(page, runs, comparisons)
     sections.add_images(page, runs)
-    sections.add_training(page, runs)
+    figure = training_figure(runs, sections.QUANTITIES)
+    add_training(page, runs, figure, "tla_tf.train")
     page.write(options.output)
     print(f"report: {options.output}")
 

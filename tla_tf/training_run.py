@@ -7,7 +7,7 @@ import numpy as np
 from robust_tf.data import pipeline
 from robust_tf.errors import UserError
 from robust_tf.models import registry as models
-from robust_tf.reports.accuracy_table import plain_table
+from robust_tf.reports.result_tables import accuracy_table
 from robust_tf.results.result import read_results
 from robust_tf.runs.training_run import TrainingRun
 from robust_tf.training.strategy import use_xla
@@ -154,7 +154,7 @@ class ClassifierTrainingRun(TrainingRun):
     def report(self):
         folder, attacks = self.folder.path, ",".join(self._stronger())
         return (
-            f"\n{plain_table(self._accuracies())}\n\n"
+            f"\n{accuracy_table(self._accuracies())}\n\n"
             f"run folder: {folder}\n"
             f"next: python -m tla_tf.evaluate --workdir={folder} --attacks={attacks}\n"
             f"      python -m tla_tf.export --workdir={folder} --export_dir={folder / 'export'}\n"

@@ -16,7 +16,7 @@ import sys
 import hm_tf.reporting.published_rows
 import tla_tf.reporting.published_rows
 from robust_tf.errors import UserError
-from robust_tf.reports import published_table
+from robust_tf.reports import published
 
 PAPERS = {"tla_tf": tla_tf.reporting.published_rows, "hm_tf": hm_tf.reporting.published_rows}
 
@@ -52,7 +52,7 @@ def _all_rows():
 
 
 def _row(name):
-    row = published_table.find(_all_rows(), name)
+    row = published.find(_all_rows(), name)
     if not row.flags:
         raise UserError(f"{name} is quoted to compare with; no flags of this package reproduce it")
     return row
@@ -65,7 +65,7 @@ def _train(package, flags):
 def _published(row):
     if getattr(row, "collapse", False):
         return "collapse"
-    marks = {column: " ?" for column in getattr(row, "doubtful", ())}
+    marks = {column: " ?" for column in row.doubtful}
     return ", ".join(f"{name} {value:g}{marks.get(name, '')}" for name, value in row.values.items())
 
 

@@ -2,8 +2,14 @@
 
 from hm_tf.evaluation.ranking_records import WORST_CASE
 from hm_tf.evaluation.robustness_score import COLUMNS
-from hm_tf.reporting.recorded_scores import SCORE, clean_results, evaluations, paper_row, text
-from hm_tf.reporting.score_falls import score_falls
+from hm_tf.reporting.recorded_scores import (
+    SCORE,
+    clean_results,
+    evaluations,
+    paper_row,
+    score_falls,
+    text,
+)
 from robust_tf.threat_model import format_magnitude
 
 # A share of fewer queries is so rough that the claim says "only".

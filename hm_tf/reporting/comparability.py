@@ -1,16 +1,11 @@
 """What keeps the numbers of a run from being compared with a published row."""
 
-from robust_tf.runs.run_folder import NOT_IDENTITY
+from robust_tf.reports import comparability
+from robust_tf.reports.comparability import plain
 from robust_tf.threat_model import format_magnitude, parse_magnitude
 
 # Flags that two runs of one row may differ in.
-_FREE = (
-    (NOT_IDENTITY - {"train_steps"})
-    | {"seed", "jit_compile", "held_out"}
-    | {
-        *("eval_steps", "eval_step_size", "on_bad_image", "limit_train"),
-    }
-)
+_FREE = {"held_out", "eval_steps", "eval_step_size", "on_bad_image", "limit_train"}
 _ATTACK = {"eps", "pgd_steps", "pgd_step_size"}
 _MANIPULATION = {"destination", "ics", "ics_margin", "loss_bound"}
 # Flags that a defense does not read.
@@ -37,7 +32,7 @@ def attacks(flags):
 def differing_settings(flags, published):
     """Returns the set of the settings of a row that a training does not have; none: it belongs.
 
-    On other data the networks differ, and with them what batch norm does: it is not compared then.
+    On other data the networks differ, and with them the effect of batch norm: it is not compared.
 
     Args:
         flags, published: as of `training_differences`.
@@ -55,20 +50,15 @@ def training_differences(flags, published):
 
     Args:
         flags: dict of the resolved flags of the run; {} where they are unknown.
-        published: dict of those that reproduce the row.
+        published: dict of the flags that reproduce the row.
     """
     if not flags:
         return ["settings of the training unknown"]
     free = _FREE | _UNREAD[published["defense"]]
-    names = [name for name in published if name in flags and name not in free]
-    different = [
-        f"{name} {_text(flags[name])}, not {_text(published[name])}"
-        for name in sorted(names, key=lambda name: (name not in _FIRST, _place(name)))
-        if _value(flags[name]) != _value(published[name])
-    ]
+    found = comparability.training_differences(flags, published, free=free, first=_FIRST)
     if flags.get("limit_train"):
-        different.append(f"{flags['limit_train']:,} training images, not all")
-    return different
+        found.append(f"{flags['limit_train']:,} training images, not all")
+    return found
 
 
 def measuring_differences(row, n, published):
@@ -98,26 +88,7 @@ def measuring_differences(row, n, published):
 
 
 def _row_settings(flags):
-    """Those of `_ROW_SETTINGS` that the defense reads; regular training has one name for all."""
+    """The `_ROW_SETTINGS` that the defense reads; regular training has one name for all."""
     defense = flags["defense"] if attacks(flags) or flags["ics"] else "none"
     read = {name for name in _ROW_SETTINGS if name in flags} - _UNREAD[defense]
-    return {**{name: _value(flags[name]) for name in read}, "defense": defense}
-
-
-def _place(name):
-    return _FIRST.index(name) if name in _FIRST else 0
-
-
-def _value(value):
-    """Flags of the same number written in two ways are the same."""
-    values = value if isinstance(value, list) else [value]
-    try:
-        return [parse_magnitude(one) for one in values]
-    except ValueError:
-        return values
-
-
-def _text(value):
-    if value is None:
-        return "none"
-    return "/".join(map(str, value)) if isinstance(value, list) else str(value)
+    return {**{name: plain(flags[name]) for name in read}, "defense": defense}

@@ -9,6 +9,7 @@ from hm_tf.reporting.comparability import (
     training_differences,
 )
 from hm_tf.reporting.recorded_scores import ALL, SCORE, clean_values, paper_row, score_rows, text
+from robust_tf.reports.recorded_run import distinct_names
 
 DATASETS = {"CUB": "cub200", "CARS": "cars196", "SOP": "sop"}
 COMPARABLE = "comparable: every setting of the row"
@@ -49,11 +50,9 @@ def same_data(row, run):
 
 
 def reported_runs(recorded):
-    """Returns the list of `ReportedRun` of `RecordedRun`s; UserErrors are theirs."""
-    methods = [run.results[0].method for run in recorded]
-    seeds = [f"{m} seed {run.results[0].training_seed}" for m, run in zip(methods, recorded)]
-    folders = [f"{m}, {run.path}" for m, run in zip(methods, recorded)]
-    names = next(n for n in (methods, seeds, folders) if len(set(n)) == len(n) or n is folders)
+    """Returns the list of `ReportedRun` of `RecordedRun`s."""
+    titles = [run.results[0].method for run in recorded]
+    names = distinct_names(titles, [(run.results[0].training_seed, run.path) for run in recorded])
     return [_reported(name, run) for name, run in zip(names, recorded)]
 
 

@@ -11,6 +11,8 @@ CLEAN = ("R@1", "R@2", "mAP", "NMI")
 SCORE = "ERS"
 ATTACKED = tuple(column.name for column in COLUMNS)
 ALL = (*CLEAN, *ATTACKED, SCORE)
+# Strengths beyond the protocol.
+STRONGER = ("strong", "worst")
 _RAW = {column.name for column in COLUMNS if not column.percent}
 # Settings of the worst case and of the score alone.
 _OF_ONE_RECORD = ("over", "collapsed")
@@ -46,6 +48,23 @@ class ScoreRow(NamedTuple):
         """The ten columns and ERS as text, "-" for what was not measured."""
         cells = [text(name, self.values.get(name)) for name in ATTACKED]
         return (*cells, "collapsed" if self.collapsed else text(SCORE, self.values.get(SCORE)))
+
+
+class ScoreFall(NamedTuple):
+    """Two rows of one mode under the same evaluation conditions, see `MeasuredOn`.
+
+    Attributes:
+        before: `ScoreRow` of the protocol.
+        after: `ScoreRow` of stronger attacks.
+    """
+
+    before: ScoreRow
+    after: ScoreRow
+
+    @property
+    def change(self):
+        """Change of the score; negative where stronger attacks found more."""
+        return self.after.values[SCORE] - self.before.values[SCORE]
 
 
 def clean_values(measured, n=None):
@@ -130,6 +149,21 @@ def text(name, value, sign=""):
     return f"{value:{sign}.3f}" if name in _RAW else f"{value:{sign}.1f}"
 
 
+def score_falls(rows, evaluations):
+    """Returns the list of `ScoreFall`, one per row of stronger attacks that has its protocol.
+
+    Args:
+        rows: list of `ScoreRow` that are shown.
+        evaluations: list of all `ScoreRow`s, in order.
+    """
+    falls = []
+    for row in rows:
+        if row.strength in STRONGER and row.scored:
+            same = [before for before in evaluations if _stands_beside(before, row)]
+            falls += [ScoreFall(same[-1], row)] if same else []
+    return falls
+
+
 def _extent(row):
     return len({result.attack for result in row.results}), row.on.n, len(row.results)
 
@@ -157,3 +191,8 @@ def _row(by_place):
         collapsed = score.attack_settings["collapsed"]
     settings, on = results[0].attack_settings, measured_on(results[0])
     return ScoreRow(settings["mode"], settings["strength"], on, values, collapsed, results)
+
+
+def _stands_beside(before, row):
+    same = (before.mode, before.strength, before.on) == (row.mode, "protocol", row.on)
+    return same and before.scored

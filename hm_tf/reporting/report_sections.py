@@ -4,11 +4,9 @@ from hm_tf.evaluation.embedding_checks import SCORE_STANDS
 from hm_tf.evaluation.robustness_score import directions
 from hm_tf.reporting.hardness_records import HEADER as HARDNESS_HEADER
 from hm_tf.reporting.hardness_records import OF_THE_PAPER, hardness_rows, recorded_hardness
-from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, evaluations, radii
-from hm_tf.reporting.score_falls import score_falls
+from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, evaluations, radii, score_falls
 from robust_tf.checks.sanity_checks import NOT_RUN
-from robust_tf.reports.training_curves import training_curves
-from robust_tf.reports.training_settings import add_training_settings
+from robust_tf.reports import sections
 from robust_tf.threat_model import format_magnitude
 
 METRICS = ("R@1", "R@2", "mAP", "MAP@R", "MAP@10", "NMI")
@@ -104,18 +102,12 @@ def add_checks(page, runs):
     for run in runs:
         if run.collapsed:
             page.status("red", f"{run.name} has collapsed: its score means nothing")
-        checks = run.recorded.checks()
-        if not checks:
+        if not run.recorded.check_groups():
             page.paragraph(f"{run.name}: no checks yet; this makes them:")
             page.code(f"python -m hm_tf.evaluate --workdir={run.recorded.path} --checks=quick")
-            continue
-        page.paragraph(f"{run.name}: checks of {checks[0]['attack']}, {checks[0]['n']:,} queries.")
-        for check in checks:
-            # The score was measured later than the checks.
-            if (check["name"], check["figure"]) == (SCORE_STANDS, NOT_RUN) and SCORE in run.values:
-                continue
-            advice = "" if check["status"] == "green" else f" → {check['advice']}"
-            page.status(check["status"], f"{check['name']}: {check['figure']}{advice}")
+        # The score may be measured later than the checks.
+        skip = {(SCORE_STANDS, NOT_RUN)} if SCORE in run.values else ()
+        sections.add_checks(page, run, unit="queries", skip=skip)
 
 
 def add_comparison(page, comparisons, tables):
@@ -167,20 +159,3 @@ def add_hardness(page, runs):
         else:
             page.paragraph(f"{run.name}: not measured; this does it:")
             page.code(f"python -m hm_tf.analyze --workdir={run.recorded.path}")
-
-
-def training_figure(runs):
-    """Returns (figure, alternative text, caption), None where no run has logged anything."""
-    figure = training_curves({run.name: run.recorded.metrics() for run in runs}, QUANTITIES)
-    names = ", ".join(run.name for run in runs)
-    alt = f"Loss, hardness and destination hardness against the number of updates: {names}"
-    return figure and (figure, alt, "Course of training, means between log lines.")
-
-
-def add_training(page, runs, figure):
-    """Curves and settings, every flag and version."""
-    page.section("Training and settings")
-    if figure:
-        page.figure(figure[0], alt=figure[1], caption=figure[2])
-    for run in runs:
-        add_training_settings(page, run.name, run.recorded, "hm_tf.train")

@@ -15,15 +15,15 @@ class RecordedRun:
 
     Attributes:
         path: pathlib.Path, the folder or the file of the records.
-        measured: list of `Result` of the weights measured last, in the order they were measured.
-        results: of these, of a repeated measurement that of the most images, of those the latest;
-            one that used all training images before any that did not.
+        measured: list of `Result` of the weights measured last, in the order of measurement.
+        results: the latest of `measured` per measurement. Of a repeated measurement the one of the
+            most images counts, and one that used all training images before any other.
         config: dict of flags, versions, commit and class_names; {} where only records are known.
 
     Args:
-        path: see above.
-        results: list of `Result` of one network, in the order they were measured.
-        config: see above.
+        path: pathlib.Path or str.
+        results: list of `Result` of one network, in the order of measurement.
+        config: dict.
     """
 
     def __init__(self, path, results, config):
@@ -51,9 +51,9 @@ class RecordedRun:
         return (self.check_groups() or [[]])[-1]
 
     def check_groups(self):
-        """Returns the checks of the weights that the results are of, a list for each threat model.
+        """Returns the latest checks of the measured weights, a list for each threat model.
 
-        Of every check the latest, but none that was not run in the place of one that was.
+        A check that was not run never replaces one that was.
         """
         path = self.path / "checks.jsonl"
         lines = read_lines(path) if path.exists() else []
@@ -116,10 +116,24 @@ def _size(result):
 
 
 def _measurement(result):
-    """What tells measurements apart."""
-    threat, settings = result.threat_model, result.attack_settings
-    # Of the ranking attacks of hm_tf.
-    variant = (settings.get("mode"), settings.get("strength"), settings.get("substitute_hash"))
-    # Worst cases over different attacks are different ones.
-    where = result.metric, result.attack, result.after, tuple(settings.get("over", ()))
-    return *where, threat.get("eps"), threat.get("norm"), *variant
+    """What tells measurements apart; worst cases over different attacks are different ones."""
+    threat = result.threat_model
+    where = (
+        result.metric,
+        result.attack,
+        result.after,
+        tuple(result.attack_settings.get("over", ())),
+    )
+    return *where, threat.get("eps"), threat.get("norm")
+
+
+def distinct_names(titles, runs):
+    """Returns a name per run: its title, with the seed or the folder where titles are alike.
+
+    Args:
+        titles: list of str, one per run.
+        runs: list of (training seed, path of the folder).
+    """
+    seeds = [f"{title} seed {seed}" for title, (seed, _) in zip(titles, runs, strict=True)]
+    folders = [f"{title}, {path}" for title, (_, path) in zip(titles, runs, strict=True)]
+    return next(n for n in (titles, seeds, folders) if len(set(n)) == len(n) or n is folders)

@@ -1,4 +1,45 @@
-"""Rows of text as a table."""
+"""A table is a list of columns; text tables for a terminal and for Markdown."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+MISSING = "-"
+
+
+class Column(NamedTuple):
+    """One column of a table.
+
+    Attributes:
+        title: str, its heading.
+        get: function (item) -> value of the cell, None where there is none.
+        form: how the value is written: a format specification such as ".2f", or a function.
+    """
+
+    title: str
+    get: Callable[[Any], Any]
+    form: str | Callable[[Any], str] = ""
+
+    def cell(self, item):
+        """Returns the cell of an item as str."""
+        value = self.get(item)
+        if value is None:
+            return MISSING
+        return self.form(value) if callable(self.form) else format(value, self.form)
+
+
+def titles(columns):
+    """Returns the header of a table, tuple of str."""
+    return tuple(column.title for column in columns)
+
+
+def rows(columns, items):
+    """Returns one tuple of str per item."""
+    return [tuple(column.cell(item) for column in columns) for item in items]
+
+
+def text_table(columns, items):
+    """Returns the table as aligned text, one line per item."""
+    return aligned(titles(columns), rows(columns, items))
 
 
 def aligned(header, rows):

@@ -152,7 +152,7 @@ def test_two_runs_stand_side_by_side(run, tmp_path):
 
 
 def of_other_data(run):
-    path = run / "results.jsonl"
+    path = run / "config.json"
     path.write_text(path.read_text().replace('"dataset": "digits"', '"dataset": "mnist"'))
 
 
@@ -184,13 +184,13 @@ def test_mistakes_are_one_line(run, tmp_path, capsys):
         ([f"--workdir={begun}"], "begun is not finished; python -m hm_tf.train --flagfile="),
         ([f"--workdir={run},{run}"], "names a run twice"),
         ([f"--workdir={run},{other}"], f"{other} of mnist"),
-        ([f"--workdir={run},{classes}"], f"{classes} know other classes"),
+        ([f"--workdir={run},{classes}"], f"{classes} of 2 classes, a, b ..."),
         (
             [f"--workdir={pictures[0]},{pictures[1]}"],
             f"{pictures[1]} of train 9, test 2 files, checksum 5678",
         ),
-        ([f"--workdir={divided[0]},{divided[1]}"], f"{divided[1]} divide the classes otherwise"),
-        ([f"--workdir={run},{divided[2]}"], f"{divided[2]} divide the classes otherwise"),
+        ([f"--workdir={divided[0]},{divided[1]}"], f"{divided[1]} of training classes 0, 2 ..."),
+        ([f"--workdir={run},{divided[2]}"], f"{divided[2]} of training classes classes.txt ..."),
         ([f"--workdir={run}", f"--output={folder}"], "cannot be written"),
     ):
         assert report.main(["report", f"--output={tmp_path / 'r.html'}", *flags]) == 2

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from robust_tf.reports.measurement_table import measurement_cells
 from robust_tf.reports.recorded_run import RecordedRun
+from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS
+from robust_tf.reports.table import rows
 from robust_tf.results.result import Result, append_results
 from tla_tf import compare, flags
 from tla_tf.reporting import comparison, published_rows
@@ -43,22 +44,30 @@ def run(*results, **changed):
     return RecordedRun("run", list(results), {"flags": {**PAPER, **changed}})
 
 
+def line(found):
+    return rows(comparison.COLUMNS, [found])[0]
+
+
+def metric(result):
+    return rows(MEASUREMENT_COLUMNS, [result])[0][2]
+
+
 def compared(*runs):
     return comparison.compare(ROWS, list(runs), flags.resolve_train)
 
 
 def test_a_comparable_number():
     (found,) = compared(run(record("pgd20", 0.5)))
-    assert found.line() == (
+    assert line(found) == (
         *("table1/cifar10/tla", "pgd20", "accuracy", "51.59", "50.00", "-1.59"),
-        *("10,000", "49.00 to 51.00", "0", "comparable"),
+        *("10,000", "49.00 to 51.00", "1", "comparable"),
     )
 
 
 def test_seeds_are_one_comparison():
     second = dataclasses.replace(record("clean", 0.9), training_seed=7)
     (found,) = compared(run(record("clean", 0.8)), run(second, seed=7, workdir="b"))
-    assert found.line()[4:9] == ("85.00", "-1.21", "10,000", "± 7.07 over seeds", "0,7")
+    assert line(found)[4:9] == ("85.00", "-1.21", "10,000", "± 7.07 over seeds", "2")
 
 
 def test_what_differs_is_named_and_kept_apart():
@@ -92,18 +101,18 @@ def test_another_radius_norm_or_ensemble_is_no_comparison():
 
 def test_transfer_names_its_source():
     (found,) = compared(run(record("transfer-pgd7 from um", 0.7)))
-    assert found.line()[1:6:2] == ("transfer-pgd7 from um", "70.63", "-0.63")
+    assert line(found)[1:6:2] == ("transfer-pgd7 from um", "70.63", "-0.63")
 
 
 def test_doubt_and_ratios():
-    rows = [published_rows.get("table2/cifar10/tla/8/255")]
+    published = [published_rows.get("table2/cifar10/tla/8/255")]
     ratio = record("pgd20", 1.2, metric="separation ratio", interval=None)
-    (found,) = comparison.compare(rows, [run(ratio)], flags.resolve_train)
-    assert found.line()[3:8] == ("1.093", "1.200", "+0.107", "10,000", "-")
-    rows = [published_rows.get("table1/cifar10/tla_rn")]
+    (found,) = comparison.compare(published, [run(ratio)], flags.resolve_train)
+    assert line(found)[3:8] == ("1.093", "1.200", "+0.107", "10,000", "-")
+    published = [published_rows.get("table1/cifar10/tla_rn")]
     doubtful = record("20pgd20", 0.5, method="tla_rn")
-    (found,) = comparison.compare(rows, [run(doubtful)], flags.resolve_train)
-    assert found.line()[3] == "45.55 ?"
+    (found,) = comparison.compare(published, [run(doubtful)], flags.resolve_train)
+    assert line(found)[3] == "45.55 ?"
 
 
 def test_of_repeated_measurements_the_largest_then_the_latest():
@@ -118,17 +127,20 @@ def neighbours(value, **changes):
 
 
 def test_fewer_training_images_are_named_and_never_stand_for_all():
-    rows = [published_rows.get("table3/cifar10/tla")]
+    published = [published_rows.get("table3/cifar10/tla")]
     few = neighbours(0.9, attack_settings={"train_images": 500, "train_split": 50_000})
     all_of_them = neighbours(0.8, attack_settings={"train_images": 9, "train_split": 9})
-    (found,) = comparison.compare(rows, [run(few)], flags.resolve_train)
+    (found,) = comparison.compare(published, [run(few)], flags.resolve_train)
     assert found.differences == ("500 training images, not 50,000",)
-    assert measurement_cells(few)[2] == "50-NN accuracy, 500 of 50,000 training images"
+    assert metric(few) == "50-NN accuracy, 500 of 50,000 training images"
     # Records from before the number was recorded say nothing, and count as of all.
     for full in (neighbours(0.8), all_of_them):
         assert run(full, few).results == [full] and run(few, full).results == [full]
-        assert comparison.compare(rows, [run(full, few)], flags.resolve_train)[0].differences == ()
-        assert measurement_cells(full)[2] == "50-NN accuracy"
+        assert (
+            comparison.compare(published, [run(full, few)], flags.resolve_train)[0].differences
+            == ()
+        )
+        assert metric(full) == "50-NN accuracy"
     older = neighbours(0.7)
     assert run(older, all_of_them).results == [all_of_them]
     assert run(few, neighbours(0.7, n=100)).results[0].n == 100

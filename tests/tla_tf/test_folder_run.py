@@ -168,7 +168,7 @@ def test_runs_of_other_images_do_not_stand_side_by_side(finished, images, others
     for folder, said in (
         (other, "train 9 files, checksum 1"),
         (older, "train 9, test 2 files, checksum"),
-        (bigger, "of images of 16 x 16 x 3, .* of images of 32 x 32 x 3"),
+        (bigger, "of images of 16 pixels, .* of images of 32 pixels"),
     ):
         with pytest.raises(UserError, match=f"runs of different data .*{said}"):
             comparable_runs([str(finished), str(folder)])

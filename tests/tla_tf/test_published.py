@@ -12,9 +12,9 @@ from robust_tf.attacks.presets import TABLE1
 from robust_tf.errors import UserError
 from robust_tf.threat_model import parse_magnitude
 from tla_tf import flags
+from tla_tf.method_flags import UNREAD
 from tla_tf.names import METHODS
 from tla_tf.reporting import published_rows
-from tla_tf.reporting.comparability import UNREAD
 
 ROOT = pathlib.Path(__file__).parents[2]
 ROWS = published_rows.rows()

@@ -5,7 +5,7 @@ import dataclasses
 from robust_tf.attacks import presets
 from robust_tf.attacks.presets import Preset
 from robust_tf.errors import UserError
-from robust_tf.reports.cleverhans_comparison import counterpart
+from tla_tf.reporting.cleverhans_comparison import counterpart
 
 CLEAN = "clean"
 ENSEMBLE = "standard"

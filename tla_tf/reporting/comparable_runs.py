@@ -4,8 +4,9 @@ import collections
 
 import numpy as np
 
-from robust_tf.data.image_identity import in_words
 from robust_tf.errors import UserError
+from robust_tf.reports.recorded_run import distinct_names
+from robust_tf.reports.same_data import require_same_data
 from tla_tf.finished_run import FinishedRun
 
 
@@ -15,30 +16,9 @@ def comparable_runs(workdirs, data_dir=None):
     Raises:
         UserError: a folder without a finished run, a folder named twice, runs of different data.
     """
-    if len(set(workdirs)) < len(workdirs):
-        raise UserError(f"--workdir names a run twice: {', '.join(workdirs)}")
     runs = [FinishedRun(workdir, data_dir) for workdir in workdirs]
-    first = runs[0]
-    for run in runs[1:]:
-        for (fact, words), (other, others) in zip(_data(first), _data(run), strict=True):
-            if fact != other:
-                raise UserError(
-                    f"runs of different data cannot be compared: {first.folder.path} is of "
-                    f"{words}, {run.folder.path} of {others}; analyse them apart"
-                )
+    require_same_data([run.folder.path for run in runs], [run.info.identity for run in runs])
     return runs
-
-
-def _data(run):
-    """What runs side by side have in common: [(fact, in words)]."""
-    name, classes, shape = run.info.name, run.info.class_names, run.info.image_shape
-    images = run.folder.read_images() or run.info.identity
-    return [
-        (name, name),
-        (classes, f"{len(classes)} classes, {', '.join(classes[:5])} ..."),
-        (shape, f"images of {' x '.join(map(str, shape))}"),
-        (images, images and in_words(images)),
-    ]
 
 
 def common_eps(runs):
@@ -47,17 +27,20 @@ def common_eps(runs):
     if len(set(eps)) > 1:
         raise UserError(
             f"the runs were trained with different radii ({', '.join(map(str, eps))}); "
-            "name that of the attack: --eps"
+            "give the radius of the attack: --eps"
         )
     return eps[0]
 
 
 def panel_names(runs):
-    """Returns the names of the runs in figures: the method, with the seed or folder if needed."""
-    methods = [run.flags["method"].upper().replace("_", "-") for run in runs]
-    with_seed = [f"{m} seed {run.flags['seed']}" for m, run in zip(methods, runs, strict=True)]
-    folders = [str(run.folder.path) for run in runs]
-    return next(n for n in (methods, with_seed, folders) if len(set(n)) == len(n))
+    """Returns the names of the runs in figures, see `distinct_names`."""
+    methods = [method_name(run.flags["method"]) for run in runs]
+    return distinct_names(methods, [(run.flags["seed"], run.folder.path) for run in runs])
+
+
+def method_name(method):
+    """Returns a method as the paper prints it: "TLA-RN" for "tla_rn"."""
+    return method.upper().replace("_", "-")
 
 
 def check_training_images(train, class_names, *, neighbours=0, per_class=0):

@@ -4,14 +4,19 @@ import math
 import statistics
 from typing import NamedTuple
 
+from robust_tf.evaluation.reference_images import limited_reference
+from robust_tf.reports.comparability import training_differences
+from robust_tf.reports.table import Column, rows, titles
 from robust_tf.threat_model import parse_magnitude
-from tla_tf.reporting.comparability import measuring_differences, training_differences
+from tla_tf.method_flags import UNREAD
+from tla_tf.reporting.comparable_runs import method_name
 
-HEADER = ("row", "attack", "metric", "paper", "ours", "difference", "n") + (
-    *("95% interval", "seeds", "comparability"),
-)
 COMPARABLE = "comparable"
 SHOWN = 6  # differences that are named
+# What matters most stands first.
+_FIRST = ("model", "train_steps", "eps", "attack_steps", "limit_train", "batch_size")
+# Nobody attacks an undefended network in training.
+_UNDEFENDED = {"um": {"eps", "norm"}}
 
 
 class Comparison(NamedTuple):
@@ -41,9 +46,9 @@ class Comparison(NamedTuple):
         values = [self.cell.scale * result.value for result in self.results]
         if len(values) > 1:
             return f"± {statistics.stdev(values):.2f} over seeds"
-        low, high = self.results[0].interval or (None, None)
-        if low is None:
-            return "-"
+        if not self.results[0].interval:
+            return None
+        low, high = self.results[0].interval
         return f"{self.cell.scale * low:.2f} to {self.cell.scale * high:.2f}"
 
     @property
@@ -54,32 +59,40 @@ class Comparison(NamedTuple):
         shown, more = self.differences[:SHOWN], len(self.differences) - SHOWN
         return f"no: {'; '.join(shown)}{f'; and {more} more' if more > 0 else ''}"
 
-    def line(self):
-        """Returns the cells of a table with `HEADER`, all str."""
-        digits = 2 if self.cell.scale > 1 else 3
-        paper = f"{self.cell.value:.{digits}f}{' ?' if self.cell.doubtful else ''}"
-        numbers = paper, f"{self.ours:.{digits}f}", f"{self.ours - self.cell.value:+.{digits}f}"
-        n = "/".join(sorted({f"{result.n:,}" for result in self.results}))
-        seeds = ",".join(sorted({str(result.training_seed) for result in self.results}))
-        where = self.row.name, self.attack, self.cell.metric
-        return *where, *numbers, n, self.interval, seeds, self.comparability
+    def number(self, value, sign=""):
+        """Returns a value with as many digits as the paper prints."""
+        return f"{value:{sign}.{2 if self.cell.scale > 1 else 3}f}"
 
 
-def compare(rows, runs, resolve):
+COLUMNS = (
+    Column("row", lambda c: c.row.name),
+    Column("attack", lambda c: c.attack),
+    Column("metric", lambda c: c.cell.metric),
+    Column("paper", lambda c: f"{c.number(c.cell.value)}{' ?' if c.cell.doubtful else ''}"),
+    Column("ours", lambda c: c.number(c.ours)),
+    Column("difference", lambda c: c.number(c.ours - c.cell.value, "+")),
+    Column("n", lambda c: "/".join(sorted({f"{result.n:,}" for result in c.results}))),
+    Column("95% interval", lambda c: c.interval),
+    Column("seeds", lambda c: len({result.training_seed for result in c.results})),
+    Column("comparability", lambda c: c.comparability),
+)
+
+
+def compare(published, runs, resolve):
     """Returns the list of `Comparison` of published rows with what the runs have measured.
 
     Runs that differ from the row in the same way are seeds of one comparison.
 
     Args:
-        rows: list of `PublishedRow`.
+        published: list of `PublishedRow`.
         runs: list of `RecordedRun`.
         resolve: function (flags of a row) -> dict of all flags of the training.
     """
     found = []
-    for row in rows:
+    for row in published:
         own = [run for run in runs if row.method and _trained_as(run, row)]
-        published = resolve(row.flags) if own else {}
-        trained = [tuple(training_differences(_flags(run), published)) for run in own]
+        flags = resolve(row.flags) if own else {}
+        trained = [tuple(_trained_otherwise(run, flags)) for run in own]
         for cell in row.cells() if own else ():
             found += _comparisons(row, cell, list(zip(own, trained, strict=True)))
     return found
@@ -91,15 +104,62 @@ def without_results(rows, comparisons):
     return [row for row in rows if row.flags and row.name not in done]
 
 
+def add_comparisons(page, comparisons, caption):
+    """Adds a table, and one line for every set of settings that differs from the paper.
+
+    Args:
+        page: `Page`.
+        comparisons: list of `Comparison`, not empty.
+        caption: str.
+    """
+    notes = list(dict.fromkeys(c.differences for c in comparisons if c.differences))
+    marks = {differences: f"no ({number})" for number, differences in enumerate(notes, start=1)}
+    columns = [
+        Column("method", _method),
+        *(c for c in COLUMNS[1:-1] if c.title != "metric" or len(_metrics(comparisons)) > 1),
+        Column("comparability", lambda c: marks.get(c.differences, COMPARABLE)),
+    ]
+    doubtful = any(comparison.cell.doubtful for comparison in comparisons)
+    doubt = "; ?: the paper contradicts itself there" if doubtful else ""
+    page.table(titles(columns), rows(columns, comparisons), caption=f"{caption}{doubt}")
+    for number, differences in enumerate(notes, start=1):
+        page.paragraph(f"({number}) Not comparable: {'; '.join(differences)}.")
+
+
+def _metrics(comparisons):
+    return {comparison.cell.metric for comparison in comparisons}
+
+
+def _method(comparison):
+    row = comparison.row
+    radius = f", eps {row.eps}" if row.name.endswith(row.eps) else ""
+    return f"{method_name(row.method)}{radius}"
+
+
 def _trained_as(run, row):
-    return run.results and (run.results[0].dataset, run.results[0].method) == (
-        row.dataset,
-        row.method,
-    )
+    first = run.results and run.results[0]
+    return first and (first.dataset, first.method) == (row.dataset, row.method)
 
 
-def _flags(run):
-    return run.flags or {"model": run.results[0].model}
+def _trained_otherwise(run, published):
+    """What was trained otherwise than the row, list of str."""
+    flags, method = run.flags or {"model": run.results[0].model}, published["method"]
+    free = UNREAD[method] | _UNDEFENDED.get(method, set())
+    unknown = [] if run.flags else ["other settings of the training unknown"]
+    return training_differences(flags, published, free=free, first=_FIRST) + unknown
+
+
+def _measured_otherwise(result, row):
+    """What was measured otherwise than in the paper, list of str."""
+    different = []
+    if result.n != row.n:
+        different.append(f"n {result.n:,}, not {row.n:,}")
+    if limited := limited_reference(result):
+        used, split = limited
+        different.append(f"{used:,} training images, not {split:,}")
+    if result.precision != "float32":
+        different.append(f"precision {result.precision}, not float32")
+    return different
 
 
 def _comparisons(row, cell, runs):
@@ -107,7 +167,7 @@ def _comparisons(row, cell, runs):
     for run, trained in runs:
         for result in run.results:
             if _measures(result, row, cell):
-                different = (*trained, *measuring_differences(result, row))
+                different = (*trained, *_measured_otherwise(result, row))
                 seeds = groups.setdefault((result.attack, result.model, different), {})
                 seeds[result.training_seed] = result
     return [

@@ -1,15 +1,16 @@
-"""The tables of the TLA paper, and the anchors of its field, with the flags that reproduce them.
+"""The tables of the TLA paper and anchors of its field, with the flags that reproduce them.
 
-Mao et al. 2019, "Metric learning for adversarial robustness": tables 1 to 3; the areas under
-figure 5 are those of its poster. anchors: robust accuracies of RobustBench (snapshot 2025-03) and
-of AutoAttack's README, for placing a result; few of them have flags here. "?" behind a value:
-doubtful, the paper contradicts itself there.
+Mao et al. 2019, "Metric learning for adversarial robustness": tables 1 to 3; the poster gives the
+areas under the curves of figure 5. anchors: robust accuracies of RobustBench (snapshot 2025-03) and
+of AutoAttack's README, which place a result; few of them have flags here. "?" behind a value: the
+paper contradicts itself there.
 """
 
+import dataclasses
 import pathlib
 from typing import NamedTuple
 
-from robust_tf.reports import published_table
+from robust_tf.reports import published
 
 FOLDER = pathlib.Path(__file__).parents[1] / "published"
 ANCHORS = "anchors"
@@ -36,40 +37,28 @@ class Cell(NamedTuple):
     doubtful: bool
 
 
-class PublishedRow(NamedTuple):
-    """A row of a table.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PublishedRow(published.PublishedRow):
+    """A row of a table: "table1/cifar10/tla", "table2/cifar10/tla/25/255", "anchors/mao2019".
 
     Attributes:
-        name: "table1/cifar10/tla", "table2/cifar10/tla/25/255", "anchors/mao2019".
-        dataset, method: as our flags name them; the method is "" where this package has none.
-        norm, eps: of the attack, eps as text: "8/255".
+        method: as our flags name it, "" where this package has no such method.
+        norm, eps: norm and radius of the attack, the radius as text: "8/255".
         n: images that the paper measured on.
-        attack: of all numbers of the row; "" where every column is an attack.
-        values: dict column -> float; `doubtful` names the columns in doubt.
+        attack: attack of all numbers of the row; "" where every column is an attack.
         note: str, e.g. extra data.
-        flags: of `python -m tla_tf.train`, on top of the recipe; () where this cannot be trained.
     """
 
-    name: str
-    dataset: str
     method: str
     norm: str
     eps: str
     n: int
     attack: str
-    values: dict
-    doubtful: tuple
     note: str
-    flags: tuple
-
-    @property
-    def table(self):
-        """e.g. "table1"."""
-        return self.name.split("/")[0]
 
     @property
     def measure(self):
-        """The command that measures the row on a trained run, but for its --workdir."""
+        """The command that measures the row on a trained run, without its --workdir."""
         if self.table == ANCHORS:
             return "python -m tla_tf.evaluate --attacks=clean,standard"
         if not self.attack:
@@ -97,13 +86,13 @@ def rows():
 
 
 def get(name):
-    """Returns the row of a name; UserError lists those that begin alike."""
-    return published_table.find(rows(), name)
+    """Returns the row of a name; UserError lists the rows that begin alike."""
+    return published.find(rows(), name)
 
 
 def _read(path):
     table = path.stem.partition("_")[0]
-    lines = published_table.read_lines(path)
+    lines = published.read_lines(path)
     levels = {(line["dataset"], line["eps"]) for line in lines}
     several = len(levels) > len({dataset for dataset, _ in levels})
     return [_row(table, line, several) for line in lines]
@@ -113,14 +102,11 @@ def _row(table, line, several):
     place = [line["dataset"], line["method"], *([line["eps"]] if several else [])]
     return PublishedRow(
         name="/".join([table, *([line["anchor"]] if table == ANCHORS else place)]),
-        dataset=line["dataset"],
         method=line["method"],
         norm=line.get("norm", "linf"),
         eps=line["eps"],
         n=int(line["n"]),
         attack=line.get("attack", ""),
-        values=published_table.values(line, _DESCRIPTION),
-        doubtful=published_table.doubtful(line),
         note=", ".join(filter(None, (line.get("architecture"), line.get("note")))),
-        flags=tuple(line["flags"].split()),
+        **published.fields(line, _DESCRIPTION),
     )

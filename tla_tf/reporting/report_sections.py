@@ -3,16 +3,17 @@
 from typing import NamedTuple
 
 from robust_tf.errors import UserError
-from robust_tf.reports import accuracy_table, measurement_table
+from robust_tf.reports import sections
 from robust_tf.reports.recorded_run import RecordedRun
-from robust_tf.reports.training_curves import training_curves
-from robust_tf.reports.training_settings import add_training_settings
+from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, accuracy_columns
+from robust_tf.reports.table import rows as cells
+from robust_tf.reports.table import titles
 from robust_tf.threat_model import ThreatModel
 from tla_tf.evaluation.classifier_evaluation import WORST_CASE
 from tla_tf.finished_run import FinishedRun
 from tla_tf.reporting import adversarial_grid
 from tla_tf.reporting.claim import caveats, listed, worst_cases
-from tla_tf.reporting.comparison_section import add_comparisons
+from tla_tf.reporting.comparison import add_comparisons
 from tla_tf.reporting.published_rows import ANCHORS
 
 QUANTITIES = {
@@ -68,14 +69,15 @@ def _add_accuracies(page, run):
     worst = worst_cases(run.recorded)
     accuracies = [r for r in run.recorded.results if r.metric == "accuracy"]
     accuracies = [r for r in accuracies if not r.attack.startswith(WORST_CASE) or r in worst]
-    columns = [accuracy_table.HEADER.index(column) for column in FIRST]
-    columns += sorted(set(range(len(accuracy_table.HEADER))) - set(columns))
-    cells = accuracy_table.HEADER, *accuracy_table.accuracy_lines(accuracies)
-    header, *lines = ([line[c] for c in columns] for line in cells)
-    page.table(header, lines, caption=f"{run.name}: all accuracies")
+    columns = sorted(accuracy_columns(accuracies), key=_place)
+    page.table(titles(columns), cells(columns, accuracies), caption=f"{run.name}: all accuracies")
     for result in worst:
         over, threat = listed(result.attack_settings["over"]), ThreatModel(**result.threat_model)
         page.paragraph(f"{result.attack}, {threat}: of {result.n:,} images, over {over}.")
+
+
+def _place(column):
+    return FIRST.index(column.title) if column.title in FIRST else len(FIRST)
 
 
 def _unmeasured(runs, rows, found):
@@ -91,13 +93,13 @@ def _add_anchors(page, anchors):
     """The best-known numbers of the field on the data set."""
     if not anchors:
         return
-    cells = [
+    lines = [
         (row.name.split("/")[1], f"{row.norm} {row.eps}", *_anchor_values(row), row.note)
         for row in anchors
     ]
     with page.details("Where the field stands: AutoAttack, RobustBench of March 2025"):
         header = ("defense", "threat model", "clean %", "AutoAttack %", "remark")
-        page.table(header, cells)
+        page.table(header, lines)
 
 
 def _anchor_values(row):
@@ -118,19 +120,7 @@ def add_checks(page, runs):
             page.code(f"{command} --checks=full")
         if not groups:
             page.paragraph(f"{run.name}: no checks yet; the command above makes them.")
-        for checks in groups:
-            _add_check_group(page, run.name, checks)
-
-
-def _add_check_group(page, name, checks):
-    """The checks in one threat model; a check of other images than most of them says so."""
-    n = checks[0]["n"]
-    page.paragraph(f"{name}: checks of {checks[0]['attack']} on {n:,} images.")
-    for check in checks:
-        images = f"{check['n']} images"
-        other = "" if check["n"] == n or images in check["figure"] else f", measured on {images}"
-        advice = "" if check["status"] == "green" else f" → {check['advice']}"
-        page.status(check["status"], f"{check['name']}: {check['figure']}{other}{advice}")
+        sections.add_checks(page, run)
 
 
 def add_analyses(page, runs, comparisons):
@@ -141,8 +131,9 @@ def add_analyses(page, runs, comparisons):
     if found:
         add_comparisons(page, found, "tables 2, 3 and figure 5 of the paper, shares in %")
     if measured:
-        cells = list(map(measurement_table.measurement_cells, measured))
-        page.table(measurement_table.HEADER, cells, caption="all numbers of the analyses")
+        columns = MEASUREMENT_COLUMNS
+        lines = cells(columns, measured)
+        page.table(titles(columns), lines, caption="all numbers of the analyses")
     paths = [path for run in runs for path in _figures(run.recorded.path)]
     for path in paths:
         made = FIGURES.get(path.stem, path.stem)
@@ -181,15 +172,3 @@ def add_images(page, runs):
             page.paragraph(f"{run.name}: {error}")
             continue
         page.images(adversarial_grid.HEADER, rows, caption=f"{run.name}, {caption}")
-
-
-def add_training(page, runs):
-    """Curves and settings, every flag and version."""
-    page.section("Training and settings")
-    figure = training_curves({run.name: run.recorded.metrics() for run in runs}, QUANTITIES)
-    if figure is not None:
-        names = ", ".join(run.name for run in runs)
-        alt = f"Loss and accuracy against the number of updates: {names}"
-        page.figure(figure, alt=alt, caption="Course of training, means between log lines.")
-    for run in runs:
-        add_training_settings(page, run.name, run.recorded, "tla_tf.train")

@@ -1,4 +1,7 @@
-from robust_tf.reports.accuracy_table import HEADER, accuracy_lines, plain_table
+"""Tables of accuracies: cells, norms, aligned text."""
+
+from robust_tf.reports.result_tables import accuracy_columns, accuracy_table
+from robust_tf.reports.table import rows, titles
 from robust_tf.results.result import Result
 
 
@@ -35,6 +38,10 @@ RESULTS = [
 ]
 
 
+def accuracy_lines(results):
+    return rows(accuracy_columns(results), results)
+
+
 def test_the_cells_of_a_line():
     assert accuracy_lines(RESULTS) == [
         ("clean", "-", "-", "-", "1000", "87.50", "85.30 to 89.40", "-"),
@@ -53,10 +60,14 @@ def test_norms_and_queries_are_named_where_they_tell_rows_apart():
 
 
 def test_plain_text_has_the_same_cells_in_aligned_columns():
-    lines = plain_table(RESULTS).splitlines()
+    lines = accuracy_table(RESULTS).splitlines()
 
     assert set(lines[1]) == {"-", " "}
-    for line, cells in zip(lines[:1] + lines[2:], [HEADER, *accuracy_lines(RESULTS)], strict=True):
+    for line, cells in zip(
+        lines[:1] + lines[2:],
+        [titles(accuracy_columns(RESULTS)), *accuracy_lines(RESULTS)],
+        strict=True,
+    ):
         found = [line[at : at + len(cell)] for at, cell in zip(starts(lines[1]), cells)]
         assert found == list(cells)
 

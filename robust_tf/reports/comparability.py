@@ -1,0 +1,52 @@
+"""What keeps two trainings from being compared: the settings that differ."""
+
+from robust_tf.runs.run_folder import NOT_IDENTITY
+from robust_tf.threat_model import parse_magnitude
+
+# Flags that two runs of one row may differ in.
+FREE = (NOT_IDENTITY - {"train_steps"}) | {"seed", "jit_compile"}
+
+
+def differing(flags, others, *, free=(), first=()):
+    """Returns dict name -> (value of `flags`, value of `others`), the most important first.
+
+    Args:
+        flags, others: dicts of resolved flags; a flag that either lacks is not compared.
+        free: names that may differ, besides `FREE`.
+        first: names in the order of their importance; all others follow.
+    """
+    names = [name for name in others if name in flags and name not in FREE and name not in free]
+    places = {name: place for place, name in enumerate(first)}
+    return {
+        name: (flags[name], others[name])
+        for name in sorted(names, key=lambda name: places.get(name, len(first)))
+        if plain(flags[name]) != plain(others[name])
+    }
+
+
+def training_differences(flags, published, **settings):
+    """Returns what was trained otherwise than a published row, list of str.
+
+    Args:
+        flags: dict of the resolved flags of the run.
+        published: dict of the flags that reproduce the row.
+        settings: `free` and `first` of `differing`.
+    """
+    found = differing(flags, published, **settings)
+    return [f"{name} {words(ours)}, not {words(theirs)}" for name, (ours, theirs) in found.items()]
+
+
+def plain(value):
+    """Returns a flag's value; one number written in two ways is the same."""
+    values = value if isinstance(value, list) else [value]
+    try:
+        return [parse_magnitude(one) for one in values]
+    except ValueError:
+        return values
+
+
+def words(value):
+    """Returns a flag's value as text."""
+    if value is None or value == []:
+        return "none"
+    return "/".join(map(str, value)) if isinstance(value, list) else str(value)

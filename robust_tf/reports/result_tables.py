@@ -1,0 +1,93 @@
+"""Columns of the tables of stored results: accuracies, retrieval metrics, analyses."""
+
+from robust_tf.evaluation.reference_images import limited_reference
+from robust_tf.reports.table import Column, text_table
+from robust_tf.threat_model import format_magnitude
+
+
+def interval(digits, scale=1.0):
+    """Returns a function (`Result`) -> its 95 % interval as text, None without one.
+
+    Args:
+        digits: int, digits after the point.
+        scale: factor of the values, 100 for percent.
+    """
+
+    def text(result):
+        if not result.interval:
+            return None
+        low, high = (scale * bound for bound in result.interval)
+        return f"{low:.{digits}f} to {high:.{digits}f}"
+
+    return text
+
+
+def setting(name):
+    """Returns a function (`Result`) -> a setting of its attack, None without it."""
+    return lambda result: result.attack_settings.get(name)
+
+
+def accuracy_columns(results):
+    """Returns the columns of a table of accuracies.
+
+    The norm stands beside ε as soon as one of `results` has another norm than L-infinity.
+
+    Args:
+        results: list of `Result`, the lines of the table.
+    """
+    norms = {result.threat_model.get("norm", "linf") for result in results}
+
+    def eps(result):
+        threat = result.threat_model
+        norm = f"{threat['norm']} " if threat and norms != {"linf"} else ""
+        return f"{norm}{format_magnitude(threat['eps'])}" if threat else None
+
+    return (
+        Column("attack", lambda result: result.column),
+        Column("steps", _steps),
+        Column("step size", setting("step_size"), format_magnitude),
+        Column("restarts", setting("restarts")),
+        Column("n", lambda result: result.n),
+        Column("accuracy %", lambda result: 100 * result.value, ".2f"),
+        Column("95% interval", interval(2, 100.0)),
+        Column("eps", eps),
+    )
+
+
+def accuracy_table(results):
+    """Returns `results` (list of `Result`) as aligned text for a terminal, one line each."""
+    return text_table(accuracy_columns(results), results)
+
+
+def _steps(result):
+    queries = result.attack_settings.get("queries")
+    return f"{queries} queries" if queries else result.attack_settings.get("steps")
+
+
+METRIC_COLUMNS = (
+    Column("metric", lambda result: result.metric),
+    Column("attack", lambda result: result.attack),
+    Column("steps", setting("steps")),
+    Column("n", lambda result: result.n),
+    Column("value %", lambda result: 100 * result.value, ".2f"),
+    Column("95% interval", interval(2, 100.0)),
+)
+
+
+def _metric(result):
+    limited = limited_reference(result)
+    if limited is None:
+        return result.metric
+    used, split = limited
+    return f"{result.metric}, {used:,} of {split:,} training images"
+
+
+MEASUREMENT_COLUMNS = (
+    Column("method", lambda result: result.method),
+    Column("seed", lambda result: result.training_seed),
+    Column("metric", _metric),
+    Column("attack", lambda result: result.attack),
+    Column("n", lambda result: result.n),
+    Column("value", lambda r: str(r.value) if isinstance(r.value, int) else f"{r.value:.4f}"),
+    Column("95% interval", interval(4)),
+)
