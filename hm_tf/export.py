@@ -26,16 +26,26 @@ def export(options):
     import numpy as np
 
     from hm_tf.finished_run import FinishedRun
-    from robust_tf.export import export_saved_model, verify_saved_model
+    from robust_tf.export.endpoints import float_endpoint, uint8_endpoint
+    from robust_tf.export.saved_model import next_version, write_saved_model
+    from robust_tf.export.verification import verify_saved_model
 
     run = FinishedRun(options.workdir, options.data_dir)
-    network = run.network()
-    path = export_saved_model(network, options.export_dir, run.info.image_shape)
-    images = np.random.default_rng(0).uniform(size=[16, *run.info.image_shape])
-    difference = verify_saved_model(path, network, images.astype(np.float32))
-    shape = ", ".join(map(str, run.info.image_shape))
+    network, shape = run.network(), run.info.image_shape
+
+    def answer(images):
+        return network(images, training=False)
+
+    endpoints = [
+        float_endpoint("serving_default", answer, shape, "Embeds float images."),
+        uint8_endpoint("uint8", answer, shape, "Embeds raw pixels."),
+    ]
+    images = np.random.default_rng(0).uniform(size=[16, *shape]).astype(np.float32)
+    with next_version(options.export_dir) as (folder, path):
+        write_saved_model(folder, network, endpoints)
+        difference = verify_saved_model(folder, answer, images, "embedding")
     print(
-        f"SavedModel in {path}: image [n, {shape}] in [0, 1] -> embedding\n"
+        f"SavedModel in {path}: image [n, {', '.join(map(str, shape))}] in [0, 1] -> embedding\n"
         f"reloaded without this project: largest difference {difference:.1e}"
     )
 

@@ -17,7 +17,7 @@ FLOORS = [
     ["robust_tf/evaluation"],
     ["robust_tf/checks"],
     ["robust_tf/runs"],
-    ["robust_tf/reports", "robust_tf/export.py", "robust_tf/export"],
+    ["robust_tf/reports", "robust_tf/export"],
     ["robust_tf/cli"],
     ["tla_tf", "hm_tf"],
 ]

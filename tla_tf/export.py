@@ -25,17 +25,27 @@ def export(options):
     require_folder("export_dir", options.export_dir)
     import numpy as np
 
-    from robust_tf.export import export_saved_model, verify_saved_model
+    from robust_tf.export.classifier import classifier_answer
+    from robust_tf.export.endpoints import float_endpoint, uint8_endpoint
+    from robust_tf.export.saved_model import next_version, write_saved_model
+    from robust_tf.export.verification import verify_saved_model
     from tla_tf.finished_run import FinishedRun
 
     run = FinishedRun(options.workdir, options.data_dir)
-    network = run.network()
-    path = export_saved_model(network, options.export_dir, run.info.image_shape)
-    images = np.random.default_rng(0).uniform(size=[16, *run.info.image_shape])
-    difference = verify_saved_model(path, network, images.astype(np.float32))
+    network, shape = run.network(), run.info.image_shape
+    answer = classifier_answer(network, run.info.class_names)
+    endpoints = [
+        float_endpoint("serving_default", answer, shape, "Classifies float images."),
+        uint8_endpoint("uint8", answer, shape, "Classifies raw pixels."),
+    ]
+    images = np.random.default_rng(0).uniform(size=[16, *shape]).astype(np.float32)
+    with next_version(options.export_dir) as (folder, path):
+        write_saved_model(folder, network, endpoints)
+        difference = verify_saved_model(folder, answer, images, "logits")
     print(
-        f"SavedModel in {path}: image [n, {', '.join(map(str, run.info.image_shape))}] in [0, 1] "
-        f"-> logits, embedding\nreloaded without this project: largest difference {difference:.1e}"
+        f"SavedModel in {path}: image [n, {', '.join(map(str, shape))}] in [0, 1] "
+        f"-> logits, probabilities, class, class_name, embedding\n"
+        f"reloaded without this project: largest difference {difference:.1e}"
     )
 
 

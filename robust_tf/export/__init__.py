@@ -1,0 +1,1 @@
+"""Artefacts for serving: endpoints with a guard, sidecar, model card, verification."""

@@ -1,0 +1,52 @@
+"""The endpoints of a SavedModel: what goes in, what comes out, and the guard between."""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from robust_tf.export.guard import guarded_images, guarded_shape
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """One signature of a SavedModel.
+
+    Attributes:
+        name: of the signature.
+        function: tensor of `spec` -> dict of the outputs, the guard included.
+        spec: tf.TensorSpec of the input; its name is the name in a request.
+        about: one sentence for the model card.
+    """
+
+    name: str
+    function: Callable
+    spec: tf.TensorSpec
+    about: str
+
+
+def float_endpoint(name, answer, image_shape, about):
+    """Returns the `Endpoint` of float images in [0, 1].
+
+    Args:
+        name: of the signature.
+        answer: function, float32 [n, h, w, c] in [0, 1] -> dict of the outputs.
+        image_shape: (h, w, c).
+        about: see `Endpoint`.
+    """
+
+    def function(image):
+        return answer(guarded_images(image, image_shape))
+
+    spec = tf.TensorSpec([None, *image_shape], tf.float32, name="image")
+    return Endpoint(name, function, spec, about)
+
+
+def uint8_endpoint(name, answer, image_shape, about):
+    """Returns the `Endpoint` of raw pixels, uint8 in 0..255; arguments as of `float_endpoint`."""
+
+    def function(image):
+        return answer(tf.cast(guarded_shape(image, image_shape), tf.float32) / 255.0)
+
+    spec = tf.TensorSpec([None, *image_shape], tf.uint8, name="image")
+    return Endpoint(name, function, spec, about)

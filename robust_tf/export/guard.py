@@ -1,0 +1,69 @@
+"""The guard of an endpoint: a request that the network was not trained for ends in one line.
+
+The assertions lie in the graph, so they hold wherever the SavedModel is served. Each message names
+the wanted input and the received one.
+"""
+
+import tensorflow as tf
+
+
+def guarded_images(images, image_shape):
+    """Returns float images of a checked shape and range.
+
+    Args:
+        images: float32 tensor of any shape.
+        image_shape: (h, w, c).
+
+    Returns:
+        float32 [n, h, w, c], n at least 1, finite and in [0, 1]. The gradient passes unchanged.
+    """
+    images = guarded_shape(images, image_shape)
+    # NaN equals nothing, so one comparison finds NaN, infinities and values outside the range.
+    inside = tf.reduce_all(images == tf.clip_by_value(images, 0.0, 1.0))
+
+    def refuse():
+        finite = tf.boolean_mask(images, tf.math.is_finite(images))
+        return _refuse(
+            "image: want values in [0, 1]; got finite values from",
+            tf.reduce_min(finite),
+            "to",
+            tf.reduce_max(finite),
+            "and values that are not finite:",
+            tf.size(images) - tf.size(finite),
+        )
+
+    return _after(tf.cond(inside, tf.no_op, refuse), images)
+
+
+def guarded_shape(images, image_shape):
+    """Returns images of a checked shape, [n, h, w, c] with n at least 1, of any dtype."""
+    # The declared shape is a promise of the caller, and the optimiser would fold a check of it.
+    images = tf.raw_ops.PlaceholderWithDefault(input=images, shape=tf.TensorShape(None))
+    shape = tf.shape(images)
+    right = (tf.size(shape) == 4) & (tf.size(images) > 0)
+    right &= tf.reduce_all(shape[1:] == tf.constant(image_shape))
+    wanted = ", ".join(map(str, image_shape))
+    text = f"image: want {images.dtype.name} [n, {wanted}] with n at least 1; got shape"
+    return tf.ensure_shape(_after(_require(right, text, shape), images), [None, *image_shape])
+
+
+def guarded_strings(encoded):
+    """Returns string [n] with n at least 1."""
+    encoded = tf.raw_ops.PlaceholderWithDefault(input=encoded, shape=tf.TensorShape(None))
+    shape = tf.shape(encoded)
+    right = (tf.size(shape) == 1) & (tf.size(encoded) > 0)
+    text = "encoded: want string [n] with n at least 1; got shape"
+    return tf.ensure_shape(_after(_require(right, text, shape), encoded), [None])
+
+
+def _require(condition, *message):
+    return tf.cond(condition, tf.no_op, lambda: _refuse(*message))
+
+
+def _refuse(*message):
+    return tf.raw_ops.Assert(condition=False, data=list(message), summarize=8)
+
+
+def _after(check, tensor):
+    with tf.control_dependencies([check]):
+        return tf.identity(tensor)
