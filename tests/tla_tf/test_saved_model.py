@@ -79,7 +79,10 @@ def test_without_gradients_only_square_and_transfer_are_run(
     "flags, text",
     [
         (["--endpoint=look"], "has no endpoint 'look'; it has serv"),
-        (["--output=probabilities"], "has no output 'probabilities'; it has embedding, logits"),
+        (
+            ["--output=scores"],
+            "has no output 'scores'; it has class, class_name, embedding, logits",
+        ),
         (["--dataset=mnist"], "the images are 28x28x1"),
         (["--workdir=somewhere"], "or else --saved_model"),
         (["--precision=mixed_bfloat16"], "--precision"),

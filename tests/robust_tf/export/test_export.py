@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 
 from robust_tf.errors import RunError, UserError
+from robust_tf.export import verification
 from robust_tf.export.classifier import classifier_answer
 from robust_tf.export.endpoints import float_endpoint, uint8_endpoint
 from robust_tf.export.saved_model import next_version, write_saved_model
-from robust_tf.export.verification import verify_saved_model
 from robust_tf.models import registry
 
 SHAPE = (8, 8, 3)
@@ -93,23 +93,37 @@ def test_a_file_in_the_way_is_a_mistake_of_the_user(tmp_path):
                 pass
 
 
-def test_a_process_without_the_project_gives_the_same_outputs(saved, network):
-    assert verify_saved_model(saved, classifier_answer(network, NAMES), IMAGES, "logits") <= 1e-5
+@pytest.fixture(scope="module")
+def reloaded(saved):
+    """What a process without the project found, computed once."""
+    return verification._elsewhere(saved, IMAGES, "logits")
 
 
-def test_another_network_or_other_names_are_noticed(saved, network):
-    other = classifier_answer(registry.get("wrn_8_2", INFO), NAMES)
+def verify(network, names, reloaded, monkeypatch):
+    monkeypatch.setattr(verification, "_elsewhere", lambda *_: dict(reloaded))
+    answer = classifier_answer(network, names)
+    return verification.verify_saved_model("1", answer, IMAGES, "logits")
+
+
+def test_a_process_without_the_project_gives_the_same(network, reloaded, monkeypatch):
+    assert reloaded.keys() == {"gradient", *(f"out_{name}" for name in OUTPUTS)}
+    assert verify(network, NAMES, reloaded, monkeypatch) <= 1e-5
+
+
+def test_another_network_or_other_names_are_noticed(network, reloaded, monkeypatch):
     with pytest.raises(RunError, match="the gradient differs from the network by"):
-        verify_saved_model(saved, other, IMAGES, "logits")
-    renamed = classifier_answer(network, NAMES[::-1])
+        verify(registry.get("wrn_8_2", INFO), NAMES, reloaded, monkeypatch)
     with pytest.raises(RunError, match="output class_name differs from the network"):
-        verify_saved_model(saved, renamed, IMAGES, "logits")
+        verify(network, NAMES[::-1], reloaded, monkeypatch)
+    missing = {name: value for name, value in reloaded.items() if name != "out_class"}
+    with pytest.raises(RunError, match="has outputs .* the network"):
+        verify(network, NAMES, missing, monkeypatch)
 
 
 def test_what_cannot_be_reloaded_is_one_line(tmp_path, network):
     answer = classifier_answer(network, NAMES)
     with pytest.raises(RunError, match="cannot be reloaded without this project") as failure:
-        verify_saved_model(tmp_path / "nothing", answer, IMAGES, "logits")
+        verification.verify_saved_model(tmp_path / "nothing", answer, IMAGES, "logits")
     assert "\n" not in str(failure.value)
 
 
