@@ -10,7 +10,7 @@ import tensorflow as tf
 from robust_tf.data.augment import ResizedCrop
 from robust_tf.data.examples import Examples
 from robust_tf.data.folder import SUFFIXES, FolderInfo
-from robust_tf.data.image_files import first_of, in_threads, pixels_or_none, report_bad
+from robust_tf.data.image_files import decode_one, first_of, in_threads, pixels_or_none, report_bad
 from robust_tf.data.pipeline import eval_batches
 from robust_tf.errors import UserError
 
@@ -170,7 +170,7 @@ def _fitted(data, sides, info):
         return data
     top, left = ((outer - inner) // 2 for outer, inner in zip(target, wanted))
     with tf.device("cpu"):
-        pixels = tf.io.decode_image(data, info.image_shape[-1], expand_animations=False)
+        pixels = decode_one(tf.constant(data), info.image_shape[-1])
         return tf.io.encode_png(tf.image.pad_to_bounding_box(pixels, top, left, *target)).numpy()
 
 

@@ -5,6 +5,7 @@ import concurrent.futures
 import tensorflow as tf
 from absl import logging
 
+from robust_tf.data.exif import orientation, oriented
 from robust_tf.errors import UserError
 
 NAMED = 3  # this many files are named in a message
@@ -19,14 +20,26 @@ def decode(files, image_shape):
     """
 
     def pixels(data):
-        image = tf.io.decode_image(data, image_shape[-1], expand_animations=False)
-        image = tf.ensure_shape(image, [None, None, image_shape[-1]])
+        image = decode_one(data, image_shape[-1])
         fits = tf.reduce_all(tf.shape(image) == image_shape)
         image = tf.cond(fits, lambda: image, lambda: resize(image, image_shape))
         return tf.ensure_shape(image, image_shape)
 
     signature = tf.TensorSpec(image_shape, tf.uint8)
     return tf.map_fn(pixels, tf.convert_to_tensor(files), fn_output_signature=signature)
+
+
+@tf.function(autograph=False)
+def decode_one(data, channels):
+    """Returns uint8 [h, w, channels] of one file of any size, upright as its EXIF data say.
+
+    Args:
+        data: string scalar.
+        channels: 1 or 3; a file in gray is repeated over 3 channels.
+    """
+    image = tf.io.decode_image(data, channels, expand_animations=False)
+    image = tf.ensure_shape(image, [None, None, channels])
+    return oriented(image, orientation(data))
 
 
 def resize(pixels, image_shape):
@@ -42,7 +55,7 @@ def pixels_or_none(data, channels):
     """Returns uint8 [h, w, channels] of one file of any size, None if it cannot be decoded."""
     try:
         with tf.device("cpu"):
-            return tf.io.decode_image(data, channels, expand_animations=False)
+            return decode_one(tf.constant(data), channels)
     except tf.errors.InvalidArgumentError:
         return None
 
