@@ -26,7 +26,7 @@ def export(options):
     import numpy as np
 
     from robust_tf.export.classifier import classifier_answer
-    from robust_tf.export.endpoints import float_endpoint, uint8_endpoint
+    from robust_tf.export.endpoints import encoded_endpoint, float_endpoint, uint8_endpoint
     from robust_tf.export.saved_model import next_version, write_saved_model
     from robust_tf.export.verification import verify_saved_model
     from tla_tf.finished_run import FinishedRun
@@ -37,6 +37,7 @@ def export(options):
     endpoints = [
         float_endpoint("serving_default", answer, shape, "Classifies float images."),
         uint8_endpoint("uint8", answer, shape, "Classifies raw pixels."),
+        encoded_endpoint("encoded", answer, run.info, "Classifies image files."),
     ]
     images = np.random.default_rng(0).uniform(size=[16, *shape]).astype(np.float32)
     with next_version(options.export_dir) as (folder, path):

@@ -122,7 +122,7 @@ def read_single(path, info, flag):
         return _decoded(data, info, crop=False), ""
     if not resizes(info):
         _refuse_other_sizes([path], [sides], info)
-    (height, width), side = sides, _target(info)[0]
+    (height, width), side = sides, target_size(info)[0]
     cut = f" and cut to its middle {wanted[1]}x{wanted[0]}" if side != wanted[0] else ""
     notice = f"{path.name} is {width}x{height}: resized to {side}x{side}{cut}, as in training"
     return _decoded(data, info, crop=True), notice
@@ -131,6 +131,13 @@ def read_single(path, info, flag):
 def resizes(info):
     """Whether training took images of any size, so that those of a user may be resized as well."""
     return isinstance(info, FolderInfo) or isinstance(info.augment, ResizedCrop)
+
+
+def target_size(info):
+    """Returns (h, w) that files are resized to before the window, if any, is cut out."""
+    if isinstance(info.augment, ResizedCrop):
+        return (info.augment.resized,) * 2
+    return tuple(info.image_shape[:2])
 
 
 def _images(folder):
@@ -156,16 +163,9 @@ def _refuse_other_sizes(paths, sides, info):
         )
 
 
-def _target(info):
-    """(h, w) that files are resized to before the window, if any, is cut out."""
-    if isinstance(info.augment, ResizedCrop):
-        return (info.augment.resized,) * 2
-    return tuple(info.image_shape[:2])
-
-
 def _fitted(data, sides, info):
     """A file that the window cut out of it, if any, shows whole where it has the window's size."""
-    target, wanted = _target(info), tuple(info.image_shape[:2])
+    target, wanted = target_size(info), tuple(info.image_shape[:2])
     if sides != wanted or target == wanted:
         return data
     top, left = ((outer - inner) // 2 for outer, inner in zip(target, wanted))
@@ -177,7 +177,7 @@ def _fitted(data, sides, info):
 def _examples(files, info, labels):
     crop = info.augment if isinstance(info.augment, ResizedCrop) else None
     labels = np.zeros(len(files), np.int32) if labels is None else labels
-    shape = (*_target(info), info.image_shape[-1])
+    shape = (*target_size(info), info.image_shape[-1])
     return Examples(np.array(files, object), labels, shape, crop)
 
 

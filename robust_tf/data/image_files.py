@@ -5,6 +5,7 @@ import concurrent.futures
 import tensorflow as tf
 from absl import logging
 
+from robust_tf.data import image_header
 from robust_tf.data.exif import orientation, oriented
 from robust_tf.errors import UserError
 
@@ -34,10 +35,17 @@ def decode_one(data, channels):
     """Returns uint8 [h, w, channels] of one file of any size, upright as its EXIF data say.
 
     Args:
-        data: string scalar.
+        data: string scalar, a file of `image_header.FORMATS`.
         channels: 1 or 3; a file in gray is repeated over 3 channels.
+
+    Raises:
+        InvalidArgumentError: another format, or a broken file.
     """
-    image = tf.io.decode_image(data, channels, expand_animations=False)
+    # The decoder ends the process at some files of other formats.
+    with tf.control_dependencies(
+        [tf.debugging.Assert(image_header.known(data), ["unknown format"])]
+    ):
+        image = tf.io.decode_image(data, channels, expand_animations=False)
     image = tf.ensure_shape(image, [None, None, channels])
     return oriented(image, orientation(data))
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from robust_tf.export.encoded_images import decoded_images
 from robust_tf.export.guard import guarded_images, guarded_shape
 
 
@@ -50,3 +51,17 @@ def uint8_endpoint(name, answer, image_shape, about):
 
     spec = tf.TensorSpec([None, *image_shape], tf.uint8, name="image")
     return Endpoint(name, function, spec, about)
+
+
+def encoded_endpoint(name, answer, info, about):
+    """Returns the `Endpoint` of encoded images, see `decoded_images`.
+
+    Args:
+        name, answer, about: as of `float_endpoint`.
+        info: `DatasetInfo` of the training.
+    """
+
+    def function(encoded):
+        return answer(decoded_images(encoded, info))
+
+    return Endpoint(name, function, tf.TensorSpec([None], tf.string, name="encoded"), about)

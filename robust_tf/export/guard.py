@@ -32,7 +32,7 @@ def guarded_images(images, image_shape):
             tf.size(images) - tf.size(finite),
         )
 
-    return _after(tf.cond(inside, tf.no_op, refuse), images)
+    return after(tf.cond(inside, tf.no_op, refuse), images)
 
 
 def guarded_shape(images, image_shape):
@@ -44,7 +44,7 @@ def guarded_shape(images, image_shape):
     right &= tf.reduce_all(shape[1:] == tf.constant(image_shape))
     wanted = ", ".join(map(str, image_shape))
     text = f"image: want {images.dtype.name} [n, {wanted}] with n at least 1; got shape"
-    return tf.ensure_shape(_after(_require(right, text, shape), images), [None, *image_shape])
+    return tf.ensure_shape(after(require(right, text, shape), images), [None, *image_shape])
 
 
 def guarded_strings(encoded):
@@ -53,17 +53,19 @@ def guarded_strings(encoded):
     shape = tf.shape(encoded)
     right = (tf.size(shape) == 1) & (tf.size(encoded) > 0)
     text = "encoded: want string [n] with n at least 1; got shape"
-    return tf.ensure_shape(_after(_require(right, text, shape), encoded), [None])
+    return tf.ensure_shape(after(require(right, text, shape), encoded), [None])
 
 
-def _require(condition, *message):
+def require(condition, *message):
+    """Returns an operation that fails with `message`, strings and tensors, if not `condition`."""
     return tf.cond(condition, tf.no_op, lambda: _refuse(*message))
+
+
+def after(check, tensor):
+    """Returns `tensor`, which nothing reads before `check` has passed."""
+    with tf.control_dependencies([check]):
+        return tf.identity(tensor)
 
 
 def _refuse(*message):
     return tf.raw_ops.Assert(condition=False, data=list(message), summarize=8)
-
-
-def _after(check, tensor):
-    with tf.control_dependencies([check]):
-        return tf.identity(tensor)

@@ -1,0 +1,67 @@
+"""Encoded images of a request: checked by their headers, decoded, and resized as in training."""
+
+import tensorflow as tf
+
+from robust_tf.data import image_files, image_header
+from robust_tf.data.gallery_folder import resizes, target_size
+from robust_tf.export.guard import after, guarded_strings, require
+
+# A photo of 48 megapixels passes; the decoded image takes 3 bytes per pixel.
+MAX_PIXELS = 2**26
+MAX_BYTES = 2**26
+PARALLEL = 4  # images decoded at the same time, which bounds the memory
+
+
+def decoded_images(encoded, info):
+    """Returns float32 [n, h, w, c] in [0, 1] of encoded images.
+
+    A header that announces too many pixels is refused before anything is decoded. Images of another
+    size are resized as in training; a data set that was never resized refuses them.
+
+    Args:
+        encoded: string tensor of any shape.
+        info: `DatasetInfo` of the training.
+    """
+
+    def pixels(data):
+        data = _checked(data)
+        return _fitted(image_files.decode_one(data, info.image_shape[-1]), info)
+
+    found = tf.map_fn(
+        pixels,
+        guarded_strings(encoded),
+        fn_output_signature=tf.TensorSpec(info.image_shape, tf.uint8),
+        parallel_iterations=PARALLEL,
+    )
+    return tf.cast(found, tf.float32) / 255.0
+
+
+def _checked(data):
+    """The same bytes, of a known format and within the limits."""
+    length = tf.strings.length(data)
+    text = f"encoded: want a file of {image_header.FORMATS} (no animation); got bytes:"
+    begin = tf.strings.substr(data, 0, 8)
+    data = after(require(image_header.known(data), text, length, "that begin with", begin), data)
+    text = f"encoded: want at most {MAX_BYTES} bytes; got"
+    data = after(require(length <= MAX_BYTES, text, length), data)
+    size = image_header.size(data)
+    right = tf.reduce_all(size > 0) & (size[0] <= MAX_PIXELS // tf.maximum(size[1], 1))
+    text = f"encoded: want at most {MAX_PIXELS} pixels; the header says height and width"
+    return after(require(right, text, size), data)
+
+
+def _fitted(pixels, info):
+    """Pixels uint8 [?, ?, c] at the size of the network's input, as `gallery_folder` has them."""
+    wanted, shape = list(info.image_shape[:2]), tf.shape(pixels)[:2]
+    same = tf.reduce_all(shape == wanted)
+    if not resizes(info):
+        text = f"encoded: want an image of height and width {wanted}; got"
+        pixels = after(require(same, text, shape), pixels)
+        return tf.ensure_shape(pixels, info.image_shape)
+
+    def resized():
+        target = target_size(info)
+        image = image_files.resize(pixels, target)
+        return image if list(target) == wanted else info.augment.centre(image[None])[0]
+
+    return tf.ensure_shape(tf.cond(same, lambda: pixels, resized), info.image_shape)

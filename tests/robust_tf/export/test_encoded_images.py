@@ -1,0 +1,97 @@
+"""Encoded images at an endpoint: the same pixels as elsewhere, or one line."""
+
+import dataclasses
+import io
+import struct
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from robust_tf.data.augment import ResizedCrop
+from robust_tf.data.dataset_info import DatasetInfo
+from robust_tf.data.gallery_folder import read_single
+from robust_tf.export.encoded_images import decoded_images
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+ROUNDING = 1e-7  # the optimiser multiplies by 1 / 255 instead of dividing
+FIXED = DatasetInfo("toy", (60, 90, 3), ("one",), {}, "")
+PHOTOS = dataclasses.replace(FIXED, image_shape=(28, 28, 3), augment=ResizedCrop(28))
+
+
+def encoded(kind="PNG", pixels=PIXELS, **options):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def decode():
+    """As an endpoint compiles it, of images of one size."""
+    signature = [tf.TensorSpec(None, tf.string)]
+    return tf.function(lambda files: decoded_images(files, FIXED), signature, autograph=False)
+
+
+def test_a_png_gives_its_pixels_and_a_gray_one_too(decode):
+    gray = PIXELS[..., 0]
+    found = decode(tf.constant([encoded(), encoded(pixels=gray)])).numpy()
+    expected = np.stack([PIXELS, np.repeat(gray[..., None], 3, axis=2)])
+    np.testing.assert_allclose(found, expected.astype(np.float32) / 255, atol=ROUNDING)
+
+
+def test_photos_are_seen_as_those_of_a_gallery(tmp_path):
+    files = {"wide.jpg": PIXELS, "network.png": PIXELS[:28, :28], "resized.png": PIXELS[:32, :32]}
+    for name, pixels in files.items():
+        Image.fromarray(pixels).save(tmp_path / name)
+    data = tf.constant([(tmp_path / name).read_bytes() for name in files])
+    found = tf.function(lambda files: decoded_images(files, PHOTOS), autograph=False)(data)
+    expected = [read_single(tmp_path / name, PHOTOS, "query")[0] for name in files]
+    np.testing.assert_allclose(found, expected, atol=ROUNDING)
+
+
+def test_orientation_is_applied_before_the_size_is_checked(decode):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    smooth = np.stack(np.meshgrid(np.arange(90), np.arange(60)), axis=-1).astype(np.uint8)
+    smooth = np.concatenate([2 * smooth, smooth[..., :1]], axis=-1)
+    turned = encoded("JPEG", np.rot90(smooth).copy(), exif=exif, quality=95)
+    found = decode(tf.constant([turned])).numpy()[0]
+    assert np.abs(255 * found - smooth).max() < 10
+
+
+def with_size(width, height):
+    return encoded()[:16] + struct.pack(">II", width, height) + encoded()[24:]
+
+
+REFUSED = {
+    "nothing": (b"", "got bytes:"),
+    "text": (b"hello, this is no image", "that begin with"),
+    "a gif": (encoded("GIF"), "JPEG, PNG or WebP"),
+    "an animation": (
+        encoded("WEBP", save_all=True, append_images=[Image.fromarray(PIXELS[::-1])]),
+        "JPEG, PNG or WebP",
+    ),
+    "a huge png": (with_size(30_000, 30_000), "the header says height and width"),
+    "an overflowing png": (with_size(2**31 - 1, 2**31 - 1), "the header says"),
+    "a png without pixels": (with_size(0, 60), "the header says"),
+    "a truncated png": (encoded()[:-500], "Invalid PNG data"),
+    "a truncated jpeg": (encoded("JPEG")[:-300], "Invalid JPEG data"),
+    "the head of a jpeg": (encoded("JPEG")[:20], "Invalid JPEG data"),
+    "another size": (encoded(pixels=PIXELS[:50]), "want an image of height and width [60, 90]"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_such_image_is_refused(decode, name):
+    data, said = REFUSED[name]
+    for batch in ([data], [encoded(), data]):
+        with pytest.raises(tf.errors.InvalidArgumentError) as refusal:
+            decode(tf.constant(batch))
+        assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize("batch", [b"one file", [[b"rank 2"]], []], ids=str)
+def test_another_shape_is_refused(decode, batch):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="want string .n. with n at least 1"):
+        decode(tf.constant(batch, tf.string))
