@@ -181,6 +181,13 @@ def define_analyze(flag_values):
     run.count("batches", 100, "Batches of training images; the paper has 1000.")
 
 
+def define_compare(flag_values):
+    """Defines the flags of `python -m hm_tf.compare`."""
+    runs = Topic("Runs", flag_values)
+    runs.paths("workdir", [], "Folders of evaluated runs to compare with each other. Required.")
+    runs.path("html", None, "File of a page of this comparison. Default: none.")
+
+
 def define_report(flag_values):
     """Defines the flags of `python -m hm_tf.report`."""
     page = Topic("Report", flag_values)

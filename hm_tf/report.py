@@ -11,7 +11,6 @@ import sys
 
 from hm_tf import flags
 from robust_tf.cli import command_line
-from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file, require_folder
 
 
@@ -27,13 +26,18 @@ def report(options):
         require_folder("figures_dir", options.figures_dir)
     from hm_tf.reporting import paper_comparison, paper_tables, published_rows
     from hm_tf.reporting import report_sections as sections
-    from hm_tf.reporting.claim import claim
+    from hm_tf.reporting.claim import headline
     from hm_tf.reporting.cost_figure import cost_figures
+    from hm_tf.reporting.paper_comparison import reported_runs
     from hm_tf.reporting.report_attacks import add_attacks
+    from hm_tf.reporting.score_matrix import score_matrix
+    from robust_tf.reports.matrix_view import add_matrix, page_title
     from robust_tf.reports.page import Page
+    from robust_tf.reports.recorded_run import evaluated_runs
     from robust_tf.reports.sections import add_training, training_figure
 
-    runs = _runs(options.workdir)
+    recorded = evaluated_runs(options.workdir, "hm_tf", "defense")
+    runs = reported_runs(recorded)
     rows = published_rows.rows()
     resolve = functools.cache(flags.resolve_train)
     comparisons = paper_comparison.compare(rows, runs, resolve)
@@ -45,8 +49,10 @@ def report(options):
         cost_figures(rows, runs, resolve),
         training_figure(runs, sections.QUANTITIES),
     )
-    names = ", ".join(run.name for run in runs)
-    page = Page(f"{names} on {runs[0].dataset}", claim(runs))
+    compared = score_matrix(recorded)
+    page = Page(page_title(compared[0]), *headline(runs, *compared))
+    page.section("Retrieval and ranking attacks")
+    add_matrix(page, *compared)
     sections.add_retrieval(page, runs)
     sections.add_scores(page, runs)
     sections.add_checks(page, runs)
@@ -59,36 +65,6 @@ def report(options):
     print(f"report: {options.output}")
     if options.figures_dir:
         _save({**figures, **({"training": training} if training else {})}, options.figures_dir)
-
-
-def _runs(workdirs):
-    """The `ReportedRun`s of the folders."""
-    from hm_tf.reporting.paper_comparison import reported_runs
-    from robust_tf.reports.recorded_run import recorded_run
-    from robust_tf.reports.same_data import require_same_data
-
-    if not workdirs:
-        raise UserError("--workdir=RUN[,RUN2,...] is required: folders of evaluated runs")
-    recorded = [recorded_run(workdir) for workdir in workdirs]
-    for run in recorded:
-        if "defense" not in run.flags:
-            raise UserError(f"{run.path} holds a run of another command than hm_tf.train")
-        if not run.results:
-            raise UserError(_without_results(run.path))
-    require_same_data([run.path for run in recorded])
-    return reported_runs(recorded)
-
-
-def _without_results(path):
-    from robust_tf.runs.run_folder import RunFolder
-
-    folder = RunFolder(path)
-    if folder.final_weights.exists():
-        return f"{path} has no results yet; python -m hm_tf.evaluate --workdir={path} makes them"
-    return (
-        f"{path} is not finished; python -m hm_tf.train --flagfile={path / 'flags.txt'} "
-        f"--workdir={path} goes on"
-    )
 
 
 def _save(figures, folder):

@@ -24,6 +24,7 @@ COMMANDS = {
     "hm_tf.evaluate": hm_tf.flags.define_evaluate,
     "hm_tf.attack": hm_tf.flags.define_attack,
     "hm_tf.analyze": hm_tf.flags.define_analyze,
+    "hm_tf.compare": hm_tf.flags.define_compare,
     "hm_tf.report": hm_tf.flags.define_report,
     "hm_tf.export": define_export,
 }

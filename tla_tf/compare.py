@@ -1,7 +1,11 @@
-"""python -m tla_tf.compare: the numbers of the TLA paper beside ours, with what differs.
+"""python -m tla_tf.compare: is one run better than another, and how far is the paper?
 
-Reads the records of all runs under --runs; nothing is measured. "comparable" is a number only if
-its training and its measurement have every setting of the row. "?": doubtful in the paper itself.
+--workdir=A,B[,C]: what differs in training, who is ahead, accuracies under every attack that all
+runs were measured with, differences with 95 % intervals and McNemar's test on the same images.
+Runs that differ in their seed only are one method. --html=FILE writes the same as a page.
+--runs=FOLDER: the paper's numbers beside those of all runs there. "comparable" is a number only if
+its training and its measurement have every setting of the row. "?": the paper contradicts itself.
+Nothing is measured.
 """
 
 import collections
@@ -9,6 +13,7 @@ import sys
 
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
+from robust_tf.results.output_place import require_file
 from tla_tf import flags
 
 RUN_TABLE = "python tools/run_table.py --row="
@@ -22,6 +27,27 @@ def main(argv=None):
 
 
 def compare(options):
+    """Compares runs with each other, or with the paper."""
+    if options.html:
+        require_file("html", options.html)
+    if options.workdir:
+        _compare_runs(options)
+    elif options.html:
+        raise UserError("--html needs --workdir=A,B[,C]: the runs to compare")
+    else:
+        _compare_with_paper(options)
+
+
+def _compare_runs(options):
+    from robust_tf.reports.matrix_view import show
+    from robust_tf.reports.recorded_run import evaluated_runs
+    from tla_tf.reporting.accuracies import accuracy_matrix, unread
+
+    runs = evaluated_runs(options.workdir, "tla_tf", "method")
+    show(*accuracy_matrix(runs), unread, options.html)
+
+
+def _compare_with_paper(options):
     """Prints the comparisons, then what has no results yet."""
     from robust_tf.reports.recorded_run import find_runs
     from robust_tf.reports.table import text_table

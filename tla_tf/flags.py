@@ -239,7 +239,9 @@ def define_analyze(flag_values):
 def define_compare(flag_values):
     """Defines the flags of `python -m tla_tf.compare`."""
     runs = Topic("Runs", flag_values)
-    runs.paths("runs", ["runs"], "Folders to search for runs, or .jsonl files of their records.")
+    runs.paths("workdir", [], "Folders of evaluated runs to compare with each other.")
+    runs.path("html", None, "File of a page of this comparison. Default: none.")
+    runs.paths("runs", ["runs"], "Folders of runs, or .jsonl of records, to set beside the paper.")
 
 
 def define_report(flag_values):

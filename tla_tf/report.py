@@ -23,21 +23,23 @@ def report(options):
     if not options.workdir:
         raise UserError("--workdir=RUN[,RUN2,...] is required: folders of evaluated runs")
     require_file("output", options.output)
+    from robust_tf.reports.matrix_view import page_title
     from robust_tf.reports.page import Page
     from robust_tf.reports.sections import add_training, training_figure
     from tla_tf.reporting import comparison, published_rows
     from tla_tf.reporting import report_sections as sections
-    from tla_tf.reporting.claim import claim
+    from tla_tf.reporting.accuracies import accuracy_matrix
+    from tla_tf.reporting.claim import headline
 
     runs = _runs(options)
     recorded = [run.recorded for run in runs]
     rows = published_rows.rows()
     comparisons = comparison.compare(rows, recorded, flags.resolve_train)
-    names = ", ".join(run.name for run in runs)
-    lead = "\n".join(claim(run.name, run.recorded) for run in runs)
-    page = Page(f"{names} on {runs[0].finished.info.name}", lead)
-    sections.add_table_1(page, runs, rows, comparisons)
+    compared = accuracy_matrix(recorded)
+    page = Page(page_title(compared[0]), *headline(runs, *compared))
+    sections.add_accuracies(page, runs, compared)
     sections.add_checks(page, runs)
+    sections.add_table_1(page, runs, rows, comparisons)
     sections.add_analyses(page, runs, comparisons)
     sections.add_images(page, runs)
     figure = training_figure(runs, sections.QUANTITIES)
@@ -47,18 +49,12 @@ def report(options):
 
 
 def _runs(options):
-    from robust_tf.reports.recorded_run import recorded_run
+    from robust_tf.reports.recorded_run import evaluated_runs
     from tla_tf.reporting.comparable_runs import comparable_runs, panel_names
     from tla_tf.reporting.report_sections import ReportedRun
 
     finished = comparable_runs(options.workdir, options.data_dir)
-    recorded = [recorded_run(run.folder.path) for run in finished]
-    for run in recorded:
-        if not run.results:
-            raise UserError(
-                f"{run.path} has no results yet; python -m tla_tf.evaluate --workdir={run.path} "
-                "makes them"
-            )
+    recorded = evaluated_runs(options.workdir, "tla_tf", "method")
     return list(map(ReportedRun, panel_names(finished), finished, recorded))
 
 

@@ -10,10 +10,29 @@ from hm_tf.reporting.recorded_scores import (
     score_falls,
     text,
 )
+from hm_tf.reporting.score_matrix import unread
+from robust_tf.reports import matrix_view
+from robust_tf.reports.matrix import training_differences
 from robust_tf.threat_model import format_magnitude
 
 # A share of fewer queries is so rough that the claim says "only".
 FEW_QUERIES = 100
+
+
+def headline(runs, methods, rows):
+    """Returns (message, level) for the top of a page: who is ahead, then the claim.
+
+    Args:
+        runs: list of `ReportedRun`.
+        methods, rows: what `score_matrix` returns.
+    """
+    if len(methods) > 1:
+        differences = training_differences(methods, unread)
+        message, level = matrix_view.headline(methods, rows, differences)
+        return f"{message}\n{claim(runs)}", level
+    shown = paper_row(runs[0].rows)
+    red = shown and runs[0].recorded.red_checks(shown.results[0].threat_model)
+    return claim(runs), "red" if red or runs[0].collapsed else ""
 
 
 def claim(runs):

@@ -9,7 +9,7 @@ _FREE = {"held_out", "eval_steps", "eval_step_size", "on_bad_image", "limit_trai
 _ATTACK = {"eps", "pgd_steps", "pgd_step_size"}
 _MANIPULATION = {"destination", "ics", "ics_margin", "loss_bound"}
 # Flags that a defense does not read.
-_UNREAD = {
+UNREAD = {
     "none": _ATTACK | _MANIPULATION,
     **dict.fromkeys(("est", "act", "minmax", "ses"), _MANIPULATION),
     "hm": set(),
@@ -54,7 +54,7 @@ def training_differences(flags, published):
     """
     if not flags:
         return ["settings of the training unknown"]
-    free = _FREE | _UNREAD[published["defense"]]
+    free = _FREE | UNREAD[published["defense"]]
     found = comparability.training_differences(flags, published, free=free, first=_FIRST)
     if flags.get("limit_train"):
         found.append(f"{flags['limit_train']:,} training images, not all")
@@ -90,5 +90,5 @@ def measuring_differences(row, n, published):
 def _row_settings(flags):
     """The `_ROW_SETTINGS` that the defense reads; regular training has one name for all."""
     defense = flags["defense"] if attacks(flags) or flags["ics"] else "none"
-    read = {name for name in _ROW_SETTINGS if name in flags} - _UNREAD[defense]
+    read = {name for name in _ROW_SETTINGS if name in flags} - UNREAD[defense]
     return {**{name: plain(flags[name]) for name in read}, "defense": defense}

@@ -105,9 +105,9 @@ def add_checks(page, runs):
         if not run.recorded.check_groups():
             page.paragraph(f"{run.name}: no checks yet; this makes them:")
             page.code(f"python -m hm_tf.evaluate --workdir={run.recorded.path} --checks=quick")
-        # The score may be measured later than the checks.
-        skip = {(SCORE_STANDS, NOT_RUN)} if SCORE in run.values else ()
-        sections.add_checks(page, run, unit="queries", skip=skip)
+    # The score may be measured later than the checks.
+    skip = {(run.name, SCORE_STANDS, NOT_RUN) for run in runs if SCORE in run.values}
+    sections.add_checks(page, runs, unit="queries", skip=skip)
 
 
 def add_comparison(page, comparisons, tables):

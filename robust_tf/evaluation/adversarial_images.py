@@ -6,7 +6,6 @@ import pathlib
 import numpy as np
 
 from robust_tf.errors import UserError
-from robust_tf.results import atomic
 from robust_tf.results.cache import digest
 
 
@@ -61,7 +60,7 @@ class AdversarialImages:
         self.attacked = attacked
         beside = self.path.with_suffix(".unfinished.npz")
         np.savez(beside, images=self.images, attacked=attacked, identity=json.dumps(self._identity))
-        atomic.rename(beside, self.path)
+        beside.rename(self.path)
         self._partial.unlink(missing_ok=True)
 
     def _load(self, shape):

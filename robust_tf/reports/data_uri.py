@@ -4,12 +4,13 @@ import base64
 import io
 import pathlib
 
+import matplotlib
 import numpy as np
 from matplotlib import image
 from matplotlib.figure import Figure
 
-_PNG = "image/png"
-_MEDIA_TYPES = {".png": _PNG, ".svg": "image/svg+xml"}
+_PNG, _SVG = "image/png", "image/svg+xml"
+_MEDIA_TYPES = {".png": _PNG, ".svg": _SVG}
 
 
 def figure_uri(source):
@@ -20,8 +21,10 @@ def figure_uri(source):
     """
     if isinstance(source, Figure):
         buffer = io.BytesIO()
-        source.savefig(buffer, format="png", dpi=150)
-        return _data_uri(buffer.getvalue(), _PNG)
+        # Neither the date nor random names: the same figure is the same page.
+        with matplotlib.rc_context({"svg.hashsalt": "figure"}):
+            source.savefig(buffer, format="svg", metadata={"Date": None})
+        return _data_uri(buffer.getvalue(), _SVG)
     path = pathlib.Path(source)
     if path.suffix not in _MEDIA_TYPES:
         raise ValueError(f"{path}: a figure is a file {' or '.join(_MEDIA_TYPES)}")

@@ -54,7 +54,8 @@ def line_figure(title, panels, *, ticks=None):
     for axis, panel in zip(axes, panels, strict=True):
         for line in panel.lines:
             axis.plot(line.x, line.y, label=line.label, **looks[line.label])
-        axis.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
+        axis.set(xlabel=panel.xlabel)
+        axis.set_title(panel.ylabel, fontsize="small", loc="left")
         axis.grid(color="#DDDDDD", linewidth=0.6)
         if ticks:
             axis.set_xscale("log", base=2)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from robust_tf.errors import UserError
+from robust_tf.reports.bars import bars
 from robust_tf.reports.data_uri import figure_uri, pixels_uri
 
 LEVELS = ("red", "amber", "green")
@@ -55,17 +56,30 @@ class Picture(NamedTuple):
     note: str = ""
 
 
+class Mark(NamedTuple):
+    """A cell of a table in the colour of a level.
+
+    Attributes:
+        text: str.
+        level: one of `LEVELS`.
+    """
+
+    text: str
+    level: str
+
+
 class Page:
     """A page, filled from top to bottom. All text is escaped.
 
     Args:
         title: str, heading and title of the window.
-        lead: str, the message of the page, set off below the title, in its lines; none if empty.
+        lead: str, the message of the page below the title, in its lines; none if empty.
+        level: one of `LEVELS`, colours the message; "" leaves it as it is.
     """
 
-    def __init__(self, title, lead=""):
+    def __init__(self, title, lead="", level=""):
         self._title = title
-        self._lead = lead
+        self._lead, self._level = lead, level
         self._sections = []
         self._parts = []
 
@@ -93,12 +107,25 @@ class Page:
 
         Args:
             header: tuple of str.
-            rows: list of tuples of str, as for `robust_tf.reports.table`.
+            rows: list of tuples of str or `Mark`.
             caption: str, above the table.
         """
         kinds = [_kind(column) for column in zip(header, *rows)]
         body = "".join(_row(map(_cell, _tags(row), row, kinds)) for row in rows)
         self._add_table(header, kinds, body, caption)
+
+    def bars(self, groups, names, *, alt, caption, limit=100.0):
+        """Adds bars with intervals, one colour per method.
+
+        Args:
+            groups, names, limit: see `robust_tf.reports.bars.bars`.
+            alt: str, the values, for readers who do not see the bars.
+            caption: str, below the bars.
+        """
+        self._parts.append(
+            f'<figure role="img" aria-label="{escape(alt)}">{bars(groups, names, limit=limit)}'
+            f"<figcaption>{escape(caption)}</figcaption></figure>"
+        )
 
     def images(self, header, rows, *, caption=""):
         """Adds a grid of small images.
@@ -146,7 +173,7 @@ class Page:
         return _DOCUMENT.substitute(
             title=escape(self._title),
             style=pathlib.Path(__file__).with_suffix(".css").read_text(),
-            lead=f'<p class="lead">{escape(self._lead)}</p>' if self._lead else "",
+            lead=self._message() if self._lead else "",
             contents=nav if links else "",
             body="\n".join(self._parts),
         )
@@ -160,6 +187,9 @@ class Page:
             path.write_text(self.html(), encoding="utf-8")
         except refused as error:
             raise UserError(f"{path} cannot be written ({error.strerror}); name another") from error
+
+    def _message(self):
+        return f'<p class="{f"lead {self._level}".strip()}">{escape(self._lead)}</p>'
 
     def _add_table(self, header, kinds, body, caption, kind=""):
         # Above the box that scrolls, so that it stays whole.
@@ -178,7 +208,7 @@ def _row(cells):
 
 def _kind(column):
     """How the cells of a column stand; the first of `column` is its heading."""
-    _, *cells = column
+    _, *cells = map(_text, column)
     if all(map(_NUMBER.fullmatch, cells)):
         return "number"
     return "long" if any(len(text) > _LONG for text in cells) else ""
@@ -193,9 +223,15 @@ def _head(text, kind):
     return f'<th scope="col" class="{kind}">{escape(text)}</th>'
 
 
-def _cell(tag, text, kind):
+def _cell(tag, cell, kind):
     scope = ' scope="row"' if tag == "th" else ""
-    return f'<{tag}{scope} class="{kind}">{escape(text)}</{tag}>'
+    if isinstance(cell, Mark):
+        kind = f"{kind} mark {cell.level}".strip()
+    return f'<{tag}{scope} class="{kind}">{escape(_text(cell))}</{tag}>'
+
+
+def _text(cell):
+    return cell.text if isinstance(cell, Mark) else cell
 
 
 def _grid_cell(item):

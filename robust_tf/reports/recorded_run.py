@@ -2,12 +2,13 @@
 
 import json
 import pathlib
+import shlex
 
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.errors import UserError
 from robust_tf.evaluation.reference_images import reference_share
-from robust_tf.results.check_records import read_checks
-from robust_tf.results.result import read_results
+from robust_tf.reports.same_data import require_same_data
+from robust_tf.results.result import read_lines, read_results
 from robust_tf.runs.run_folder import RunFolder
 
 
@@ -56,7 +57,8 @@ class RecordedRun:
 
         A check that was not run never replaces one that was.
         """
-        lines = read_checks(self.path / "checks.jsonl")
+        path = self.path / "checks.jsonl"
+        lines = read_lines(path) if path.exists() else []
         hashes = {result.weights_hash for result in self.results}
         groups = {}
         for check in (line for line in lines if line["weights_hash"] in hashes):
@@ -67,13 +69,59 @@ class RecordedRun:
                 group[check["name"]] = check
         return [list(group.values()) for group in groups.values()]
 
+    def red_checks(self, threat_model):
+        """Returns the red checks in a threat model, list of dicts.
+
+        Args:
+            threat_model: dict, as of `Result`; older checks name none and count for all.
+        """
+        return [
+            check
+            for group in self.check_groups()
+            for check in group
+            if check["status"] == "red" and check.get("threat_model", threat_model) == threat_model
+        ]
+
 
 def recorded_run(folder):
     """Returns the `RecordedRun` of a run folder; UserError where there is none."""
     folder = pathlib.Path(folder)
     RunFolder(folder).read_flags()
-    results = read_results(folder / "results.jsonl")
+    records = folder / "results.jsonl"
+    results = read_results(records) if records.exists() else []
     return RecordedRun(folder, results, json.loads((folder / "config.json").read_text()))
+
+
+def evaluated_runs(folders, package, own_flag):
+    """Returns the list of `RecordedRun` of evaluated runs of the same data.
+
+    Args:
+        folders: list of paths.
+        package: str, whose commands train and evaluate such runs.
+        own_flag: str, a flag that only its training has.
+
+    Raises:
+        UserError: a folder without such a run or without results, or runs of different data.
+    """
+    if not folders:
+        raise UserError("--workdir=RUN[,RUN2,...] is required: folders of evaluated runs")
+    runs = [recorded_run(folder) for folder in folders]
+    for run in runs:
+        if own_flag not in run.flags:
+            raise UserError(f"{run.path} holds a run of another command than {package}.train")
+        if not run.results:
+            raise UserError(_without_results(run.path, package))
+    require_same_data([run.path for run in runs])
+    return runs
+
+
+def _without_results(path, package):
+    if RunFolder(path).final_weights.exists():
+        command = shlex.join(["python", "-m", f"{package}.evaluate", f"--workdir={path}"])
+        return f"{path} has no results yet; {command} makes them"
+    flags = f"--flagfile={path / 'flags.txt'}", f"--workdir={path}"
+    command = shlex.join(["python", "-m", f"{package}.train", *flags])
+    return f"{path} is not finished; {command} goes on"
 
 
 def find_runs(places):
@@ -101,10 +149,11 @@ def find_runs(places):
 
 def _collected(path):
     by_weights = {}
-    for result in read_results(path):
-        by_weights.setdefault(result.weights_hash, []).append(result)
-    if not by_weights:
-        raise UserError(f"{path} holds no records of results")
+    try:
+        for result in read_results(path):
+            by_weights.setdefault(result.weights_hash, []).append(result)
+    except (TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} holds no records of results") from error
     return [RecordedRun(path, results, {}) for results in by_weights.values()]
 
 

@@ -4,30 +4,63 @@ A run is anything with `name`, str, and `recorded`, its `RecordedRun`.
 """
 
 from robust_tf.reports.line_figure import Line, Panel, line_figure
+from robust_tf.reports.page import Mark
 from robust_tf.reports.table import MISSING
+from robust_tf.threat_model import format_magnitude
 
 
-def add_checks(page, run, *, unit="images", skip=()):
-    """Adds the checks of a run, a block per threat model.
-
-    A check of other images than most of its block says so.
+def add_checks(page, runs, *, unit="images", skip=()):
+    """Adds a grid of runs and checks, then every amber and red check in full, then all of them.
 
     Args:
         page: `Page`.
-        run: see above.
+        runs: list, see above.
         unit: what a check counts: "images" or "queries".
-        skip: (name, figure) of the checks to leave out.
+        skip: (run, name, figure) of the checks to leave out.
     """
-    for checks in run.recorded.check_groups():
-        n = checks[0]["n"]
-        page.paragraph(f"{run.name}: checks of {checks[0]['attack']} on {n:,} {unit}.")
-        for check in checks:
-            if (check["name"], check["figure"]) in skip:
-                continue
-            own = f"{check['n']} {unit}"
-            other = "" if check["n"] == n or own in check["figure"] else f", measured on {own}"
-            advice = "" if check["status"] == "green" else f" → {check['advice']}"
-            page.status(check["status"], f"{check['name']}: {check['figure']}{other}{advice}")
+    columns = {}
+    for run in runs:
+        for group in run.recorded.check_groups():
+            shown = [c for c in group if (run.name, c["name"], c["figure"]) not in skip]
+            columns.setdefault(run.name, []).append(shown)
+    groups = {
+        f"{name}{_ball(checks[0]) if len(several) > 1 else ''}": checks
+        for name, several in columns.items()
+        for checks in several
+        if checks
+    }
+    if not groups:
+        return
+    found = {title: {c["name"]: c for c in checks} for title, checks in groups.items()}
+    names = dict.fromkeys(name for checks in found.values() for name in checks)
+    lines = [(name, *(_status(checks.get(name)) for checks in found.values())) for name in names]
+    page.table(("check", *found), lines, caption="green: passed; amber and red are explained below")
+    for title, checks in groups.items():
+        for check in (check for check in checks if check["status"] != "green"):
+            page.status(check["status"], f"{title}, {_said(check, checks, unit)}")
+    with page.details("All checks with their figures"):
+        for title, checks in groups.items():
+            attack, n = checks[0]["attack"], checks[0]["n"]
+            page.paragraph(f"{title}: checks of {attack} on {n:,} {unit}.")
+            for check in checks:
+                page.status(check["status"], _said(check, checks, unit))
+
+
+def _said(check, checks, unit):
+    """A check in words; one of other images than the first of its group says so."""
+    own = f"{check['n']} {unit}"
+    alike = check["n"] == checks[0]["n"] or own in check["figure"]
+    advice = "" if check["status"] == "green" else f" → {check['advice']}"
+    return f"{check['name']}: {check['figure']}{'' if alike else f', measured on {own}'}{advice}"
+
+
+def _status(check):
+    return Mark(check["status"], check["status"]) if check else MISSING
+
+
+def _ball(check):
+    threat = check.get("threat_model")
+    return f", {threat['norm']} {format_magnitude(threat['eps'])}" if threat else ""
 
 
 def training_figure(runs, quantities):

@@ -1,9 +1,6 @@
-"""Verdicts of sanity checks as records: JSON lines beside the results."""
+"""Verdicts of sanity checks as records: JSON lines beside those of the results."""
 
-from robust_tf.results import jsonl
-from robust_tf.results.result import versions
-
-REQUIRED = {"name", "status", "figure", "advice", "weights_hash"}
+from robust_tf.results.result import append_lines, versions
 
 
 def append_checks(path, checks, about):
@@ -12,11 +9,6 @@ def append_checks(path, checks, about):
     Args:
         path: pathlib.Path.
         checks: list of `Check`.
-        about: dict for JSON of the network, the data and the attack that were checked.
+        about: dict for JSON of what was checked, on what, and under which attack.
     """
-    jsonl.append(path, [{**c._asdict(), **about, "versions": versions()} for c in checks])
-
-
-def read_checks(path):
-    """Returns the checks in the JSON lines of `path` as dicts, [] without a file."""
-    return [record for record in jsonl.read(path) if REQUIRED <= record.keys()]
+    append_lines(path, [{**c._asdict(), **about, "versions": versions()} for c in checks])

@@ -8,8 +8,6 @@ import warnings
 import keras
 import tensorflow as tf
 
-from robust_tf.results import atomic
-
 INTERVAL = "interval.json"
 
 
@@ -54,7 +52,7 @@ class Checkpoints:
         self._checkpoint.write(str(partial / "state"))
         sums = [float(keras.ops.convert_to_numpy(value)) for value in self._metric_variables()]
         (partial / INTERVAL).write_text(json.dumps({"sums": sums, "seconds": seconds}))
-        atomic.rename(partial, final)
+        partial.rename(final)
         for old in self.steps()[: -self.keep]:
             shutil.rmtree(self._folder(old))
 
@@ -90,8 +88,7 @@ class Checkpoints:
         if not path.exists():
             return None
         left = json.loads(path.read_text())
-        # An older version had no metrics of validation, which come last.
-        for variable, value in zip(self._metric_variables(), left["sums"]):
+        for variable, value in zip(self._metric_variables(), left["sums"], strict=True):
             variable.assign(value)
         return left["seconds"]
 

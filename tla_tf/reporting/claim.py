@@ -1,8 +1,11 @@
 """What a run claims, in one sentence with its threat model."""
 
+from robust_tf.reports import matrix_view
+from robust_tf.reports.matrix import training_differences
 from robust_tf.threat_model import format_magnitude, parse_magnitude
 from tla_tf.evaluation.attack_columns import ENSEMBLE
 from tla_tf.evaluation.classifier_evaluation import WORST_CASE, WORST_CASE_ROUNDED
+from tla_tf.reporting.accuracies import unread
 
 _NORMS = {"linf": "L-infinity", "l2": "L2"}
 # Attacks that do not see the gradients of the network.
@@ -14,7 +17,7 @@ MOST_NAMED = 4
 def worst_case(run):
     """Returns the `Result` that a run claims, None if it has none.
 
-    The worst case in the ball of the training; of several that over the most images, then the
+    The worst case in the ball of the training; of several the one over the most images, then the
     lowest.
 
     Args:
@@ -26,7 +29,7 @@ def worst_case(run):
 
 
 def worst_cases(run):
-    """Returns of the worst cases over attacks that of each threat model, as `worst_case` chooses.
+    """Returns one worst-case result per threat model, as `worst_case` chooses.
 
     Args:
         run: `RecordedRun`.
@@ -37,6 +40,22 @@ def worst_cases(run):
             place = result.attack, result.threat_model["norm"], result.threat_model["eps"]
             best.setdefault(place, result)
     return list(best.values())
+
+
+def headline(runs, methods, rows):
+    """Returns (message, level) for the top of a page: who is ahead, or the claim of one method.
+
+    Args:
+        runs: list of anything with `name` and `recorded`, a `RecordedRun`.
+        methods, rows: what `accuracy_matrix` returns.
+    """
+    if len(methods) > 1:
+        return matrix_view.headline(methods, rows, training_differences(methods, unread))
+    cases = [worst_case(run.recorded) for run in runs]
+    red = [
+        run for run, case in zip(runs, cases) if case and run.recorded.red_checks(case.threat_model)
+    ]
+    return "\n".join(claim(run.name, run.recorded) for run in runs), "red" if red else ""
 
 
 def claim(name, run):
@@ -55,11 +74,10 @@ def claim(name, run):
     threat = result.threat_model
     ball = f"{_NORMS[threat['norm']]} radius {format_magnitude(threat['eps'])}"
     return (
-        f"{name} ({result.model}, seed {result.training_seed}) classifies {100 * result.value:.2f} "
+        f"{_doubts(run, threat)}{name} ({result.model}, seed {result.training_seed}) classifies {100 * result.value:.2f} "
         f"% of {result.n:,} {result.dataset} test images correctly (95 % interval {100 * low:.2f} "
         f"to {100 * high:.2f}) in the worst case over {_over(attacks)}: {access}, "
         f"untargeted, {ball} around images in [{threat['lower']:g}, {threat['upper']:g}]."
-        f"{_doubts(run, threat)}"
     )
 
 
@@ -101,15 +119,9 @@ def _preference(result):
 
 
 def _doubts(run, threat_model):
-    """The number of checks of the claim that are red, as a sentence of its own."""
-    own = [
-        check
-        for group in run.check_groups()
-        for check in group
-        if check.get("threat_model", threat_model) == threat_model
-    ]
-    red = sum(check["status"] == "red" for check in own)
-    return f" {red} check{' is' if red == 1 else 's are'} red, see below." if red else ""
+    """The red checks of the claim, in front of it."""
+    red = len(run.red_checks(threat_model))
+    return f"Doubtful, {red} check{' is' if red == 1 else 's are'} red. " if red else ""
 
 
 def _lowest(run):

@@ -1,9 +1,11 @@
 """The sections of the report page, each made of what runs have stored."""
 
+import shlex
 from typing import NamedTuple
 
 from robust_tf.errors import UserError
 from robust_tf.reports import sections
+from robust_tf.reports.matrix_view import add_matrix
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, accuracy_columns
 from robust_tf.reports.table import rows as cells
@@ -12,17 +14,18 @@ from robust_tf.threat_model import ThreatModel
 from tla_tf.evaluation.classifier_evaluation import WORST_CASE
 from tla_tf.finished_run import FinishedRun
 from tla_tf.reporting import adversarial_grid
-from tla_tf.reporting.claim import caveats, listed, worst_cases
+from tla_tf.reporting.claim import caveats, claim, listed, worst_cases
 from tla_tf.reporting.comparison import add_comparisons
 from tla_tf.reporting.published_rows import ANCHORS
 
 QUANTITIES = {
     "loss": ["loss"],
-    "accuracy on training batches, attacked; um: clean": ["robust_accuracy", "accuracy"],
-    "accuracy on held-out images, PGD-10": ["held_out_pgd10"],
+    "accuracy of training batches (attacked; UM: clean)": ["robust_accuracy", "accuracy"],
+    "accuracy of held-out images, PGD-10": ["held_out_pgd10"],
 }
 # Columns in sight on a phone too.
 FIRST = ("attack", "eps", "accuracy %", "95% interval", "n")
+_EVALUATE = ("python", "-m", "tla_tf.evaluate")
 FIGURES = {
     "figure1": "t-SNE of the embeddings of natural and of attacked images of one class",
     "figure2": "t-SNE of two classes and of images of the one taken for the other",
@@ -45,22 +48,38 @@ class ReportedRun(NamedTuple):
     recorded: RecordedRun
 
 
+def add_accuracies(page, runs, compared):
+    """The matrix of methods and attacks; below it every accuracy and every claim, folded away.
+
+    Args:
+        page: `Page`.
+        runs: list of `ReportedRun`.
+        compared: what `accuracy_matrix` returns.
+    """
+    methods, rows = compared
+    page.section("Accuracy under attack")
+    add_matrix(page, methods, rows)
+    with page.details("Every accuracy that was measured"):
+        for run in runs:
+            _add_accuracies(page, run)
+    if len(runs) > 1:
+        with page.details("The claim of each run"):
+            for run in runs:
+                page.paragraph(claim(run.name, run.recorded))
+
+
 def add_table_1(page, runs, rows, comparisons):
-    """Paper, ours, difference; below it everything that was measured."""
+    """Paper, ours, difference."""
     dataset = runs[0].finished.info.name
-    page.section("Accuracy, paper and ours")
+    page.section("The paper and ours")
     found = [item for item in comparisons if item.row.table == "table1"]
     if found:
         add_comparisons(page, found, "table 1 of the paper, accuracy in %")
     else:
-        page.paragraph(
-            f"Table 1 of the paper has no numbers that can stand beside these ({dataset})."
-        )
+        page.paragraph(f"Table 1 of the paper has no numbers to stand beside these ({dataset}).")
     for row, columns in _unmeasured(runs, rows, found):
         page.paragraph(f"No results yet in {row.name}: {', '.join(columns)}; this measures them:")
         page.code(f"{row.measure} --workdir=RUN --substitute=RUN2")
-    for run in runs:
-        _add_accuracies(page, run)
     _add_anchors(page, [row for row in rows if (row.table, row.dataset) == (ANCHORS, dataset)])
 
 
@@ -107,20 +126,18 @@ def _anchor_values(row):
 
 
 def add_checks(page, runs):
-    """The sanity checks of the evaluation as coloured lines."""
+    """What weakens the claims, and the checks of the evaluation."""
     page.section("Can the numbers be believed?")
     for run in runs:
-        command = (
-            f"python -m tla_tf.evaluate --workdir={run.recorded.path} --attacks=clean,standard"
-        )
-        for level, caveat in caveats(run.recorded):
+        found = caveats(run.recorded)
+        for level, caveat in found:
             page.status(level, f"{run.name}: {caveat}")
-        groups = run.recorded.check_groups()
-        if caveats(run.recorded) or not groups:
-            page.code(f"{command} --checks=full")
-        if not groups:
+        if found or not run.recorded.check_groups():
+            path = f"--workdir={run.recorded.path}"
+            page.code(shlex.join([*_EVALUATE, path, "--attacks=clean,standard", "--checks=full"]))
+        if not run.recorded.check_groups():
             page.paragraph(f"{run.name}: no checks yet; the command above makes them.")
-        sections.add_checks(page, run)
+    sections.add_checks(page, runs)
 
 
 def add_analyses(page, runs, comparisons):
@@ -133,7 +150,8 @@ def add_analyses(page, runs, comparisons):
     if measured:
         columns = MEASUREMENT_COLUMNS
         lines = cells(columns, measured)
-        page.table(titles(columns), lines, caption="all numbers of the analyses")
+        with page.details("All numbers of the analyses"):
+            page.table(titles(columns), lines)
     paths = [path for run in runs for path in _figures(run.recorded.path)]
     for path in paths:
         made = FIGURES.get(path.stem, path.stem)
@@ -143,7 +161,7 @@ def add_analyses(page, runs, comparisons):
     if not measured and not paths:
         folders = ",".join(str(run.recorded.path) for run in runs)
         page.paragraph("Not analysed yet; this does it:")
-        page.code(f"python -m tla_tf.analyze --workdir={folders}")
+        page.code(shlex.join(["python", "-m", "tla_tf.analyze", f"--workdir={folders}"]))
 
 
 def _figures(folder):
@@ -162,9 +180,8 @@ def add_images(page, runs):
         if not adversarial_grid.kept(run.finished):
             folder = run.recorded.path
             page.paragraph(f"{run.name}: no attacked images were kept; this makes and keeps them:")
-            page.code(
-                f"python -m tla_tf.evaluate --workdir={folder} --attacks=pgd20 --save_adversarial"
-            )
+            flags = f"--workdir={folder}", "--attacks=pgd20", "--save_adversarial"
+            page.code(shlex.join([*_EVALUATE, *flags]))
             continue
         try:
             caption, rows = adversarial_grid.adversarial_grid(run.finished)

@@ -13,7 +13,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from robust_tf.errors import UserError
-from robust_tf.reports.page import Page, Picture
+from robust_tf.reports.bars import Bar
+from robust_tf.reports.page import Mark, Page, Picture
 
 NASTY = "<script>alert(\"1\")</script> & 'x'"
 ROOT = pathlib.Path(__file__).parents[3]
@@ -59,6 +60,7 @@ def full_page(text):
     page.status("amber", text)
     page.table((text, "n"), [(text, "1"), ("b", text)], caption=text)
     page.images((text, "b"), [(text, Picture(np.zeros((4, 4, 3)), text, text))], caption=text)
+    page.bars({text: [Bar(50.0, 40.0, 60.0, text), None]}, [text, "b"], alt=text, caption=text)
     page.figure(figure(), alt=text, caption=text)
     with page.details(text):
         page.paragraph(text)
@@ -68,7 +70,7 @@ def full_page(text):
 def test_tags_match_and_text_is_escaped():
     page = Reader(full_page(NASTY).html())
     assert page.all("script") == []
-    assert page.text.count(NASTY) == 19  # all but the alternative texts
+    assert page.text.count(NASTY) == 23  # all but the alternative texts
     assert [image["alt"] for image in page.all("img")] == [NASTY, NASTY]
 
 
@@ -78,7 +80,7 @@ def test_nothing_is_loaded():
     for _, attributes in page.tags:
         assert "style" not in attributes or "url" not in attributes["style"]
         for name in ("src", "href", "srcset", "data"):
-            assert attributes.get(name, "#").startswith(("#", "data:image/png;base64,"))
+            assert attributes.get(name, "#").startswith(("#", "data:image/"))
     assert page.all("link") == page.all("script") == page.all("iframe") == []
     style = text[text.index("<style>") : text.index("</style>")]
     assert "url(" not in style and "@import" not in style
@@ -128,6 +130,37 @@ def test_pixels_survive(shape):
         data = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
         read = matplotlib.image.imread(io.BytesIO(data), format="png")[..., :3]
         np.testing.assert_allclose(255 * read, np.broadcast_to(expected, (2, 2, 3)), atol=0.01)
+
+
+def test_bars_are_as_long_as_their_values_and_numbered_by_method():
+    page = Page("x")
+    page.bars(
+        {"pgd": [Bar(50.0, 25.0, 75.0, "50.0"), Bar(100.0, None, None, "100.0")]},
+        "ab",
+        alt="a 50.0, b 100.0",
+        caption="c",
+    )
+    read = Reader(page.html())
+    short, full = (float(rect["width"].rstrip("%")) for rect in read.all("rect"))
+    assert full == 2 * short
+    interval = read.all("line")[0]
+    assert float(interval["x1"].rstrip("%")) == full / 4
+    assert float(interval["x2"].rstrip("%")) == 3 * full / 4
+    assert [group["class"] for group in read.all("g")] == ["s0", "s1"]
+    assert read.all("figure")[0]["aria-label"] == "a 50.0, b 100.0"
+
+
+def test_a_marked_cell_and_a_doubted_message_have_a_colour():
+    page = Page("x", "message", "red")
+    page.table(("a", "b"), [("c", Mark("+1.0", "green"))])
+    read = Reader(page.html())
+    assert [cell["class"] for cell in read.all("td")] == ["number mark green"]
+    assert {"class": "lead red"} in read.all("p")
+
+
+def test_a_figure_is_the_same_page_each_time():
+    first, second = (full_page("x").html() for _ in range(2))
+    assert first == second
 
 
 def test_stored_figures(tmp_path):

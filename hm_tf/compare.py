@@ -1,0 +1,33 @@
+"""python -m hm_tf.compare --workdir=A,B[,C] [--html=FILE]: is one run better than another?
+
+What differs in training, who is ahead, retrieval and ranking attacks side by side, differences with
+95 % intervals and tests on the same queries. Runs that differ in their seed only are one method.
+--html=FILE writes the same as a page. Nothing is measured.
+"""
+
+import sys
+
+from hm_tf import flags
+from robust_tf.cli import command_line
+from robust_tf.results.output_place import require_file
+
+
+def main(argv=None):
+    """Runs the command; returns its exit code."""
+    return command_line.run(argv, define=flags.define_compare, body=compare, about=__doc__)
+
+
+def compare(options):
+    """Prints the comparison, and writes its page if a file is named."""
+    if options.html:
+        require_file("html", options.html)
+    from hm_tf.reporting.score_matrix import score_matrix, unread
+    from robust_tf.reports.matrix_view import show
+    from robust_tf.reports.recorded_run import evaluated_runs
+
+    runs = evaluated_runs(options.workdir, "hm_tf", "defense")
+    show(*score_matrix(runs), unread, options.html)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""The difference of two methods under one attack, with its 95 % interval and test."""
+
+import math
+import statistics
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+Z = 1.959963984540054  # 97.5 % of the normal distribution
+SIGNIFICANT = 0.05
+
+
+class Difference(NamedTuple):
+    """Second minus first, in the unit of the values.
+
+    Attributes:
+        value: float.
+        interval: (low, high), 95 %, or None where nothing says how certain the difference is.
+        p: float, two-sided p-value, or None.
+        test: str, the name of the test, "" without one.
+    """
+
+    value: float
+    interval: tuple | None = None
+    p: float | None = None
+    test: str = ""
+
+    @property
+    def separated(self):
+        """Whether the difference is more than chance at the 5 % level."""
+        if self.p is not None:
+            return self.p < SIGNIFICANT
+        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+
+
+def of_images(first, second):
+    """Returns the `Difference` of two methods on the same images, paired image by image.
+
+    Correct or not: McNemar's exact test, and the interval of Agresti and Min (2005, "Simple
+    improved confidence intervals for comparing matched proportions"). Other values: the paired
+    t-test and its interval.
+
+    Args:
+        first, second: bool or float [n].
+    """
+    first, second = np.asarray(first), np.asarray(second)
+    if first.dtype != bool or second.dtype != bool:
+        return _of_values(first.astype(float), second.astype(float))
+    lost, won, n = int(np.sum(first & ~second)), int(np.sum(~first & second)), len(first)
+    # Half an image is added to each of the four cells.
+    centre = (won - lost) / (n + 2)
+    spread = math.sqrt(won + lost + 1 - (won - lost) ** 2 / (n + 2)) / (n + 2)
+    p = stats.binomtest(won, won + lost).pvalue if won + lost else 1.0
+    interval = max(-1.0, centre - Z * spread), min(1.0, centre + Z * spread)
+    return Difference((won - lost) / n, interval, float(p), "McNemar")
+
+
+def of_shares(first, second):
+    """Returns the `Difference` of two shares whose images cannot be paired: Newcombe's interval.
+
+    Newcombe 1998, "Interval estimation for the difference between independent proportions", method
+    10: it combines the Wilson intervals of both shares.
+
+    Args:
+        first, second: (value, (low, high)), share and its Wilson interval.
+    """
+    (a, (a_low, a_high)), (b, (b_low, b_high)) = first, second
+    low = b - a - math.hypot(b - b_low, a_high - a)
+    high = b - a + math.hypot(b_high - b, a - a_low)
+    return Difference(b - a, (low, high), None, "unpaired")
+
+
+def of_seeds(first, second):
+    """Returns the `Difference` of the means over training seeds: Welch's t-test.
+
+    Args:
+        first, second: lists of float, one per seed. With one seed on a side there is no test.
+    """
+    value = statistics.mean(second) - statistics.mean(first)
+    if min(len(first), len(second)) < 2:
+        return Difference(value)
+    if len({*first}) == len({*second}) == 1:  # no spread at all, nothing to test with
+        return Difference(value)
+    found = stats.ttest_ind(second, first, equal_var=False)
+    low, high = found.confidence_interval(0.95)
+    return Difference(value, (float(low), float(high)), float(found.pvalue), "Welch")
+
+
+def _of_values(first, second):
+    change = second - first
+    value = float(change.mean())
+    if len(change) < 2 or not change.any():
+        return Difference(value, (value, value), 1.0, "paired t")
+    found = stats.ttest_rel(second, first)
+    low, high = found.confidence_interval(0.95)
+    return Difference(value, (float(low), float(high)), float(found.pvalue), "paired t")

@@ -1,0 +1,83 @@
+"""Differences of two methods against scipy: McNemar, intervals, seeds, shares."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from robust_tf.reports.difference import of_images, of_seeds, of_shares
+
+
+def outcomes(both, lost, won, neither):
+    counts = (both, lost, won, neither)
+    first = np.repeat([True, True, False, False], counts)
+    second = np.repeat([True, False, True, False], counts)
+    return first, second
+
+
+@pytest.mark.parametrize("counts", [(50, 3, 12, 35), (90, 5, 5, 0), (0, 0, 40, 10), (7, 1, 0, 2)])
+def test_mcnemar_is_the_exact_binomial_test_of_the_discordant_images(counts):
+    _, lost, won, _ = counts
+    found = of_images(*outcomes(*counts))
+    expected = min(1.0, 2 * stats.binom.cdf(min(lost, won), lost + won, 0.5))
+    assert found.p == pytest.approx(expected)
+    assert found.value == pytest.approx((won - lost) / sum(counts))
+    assert found.interval[0] <= found.value <= found.interval[1]
+
+
+def test_the_paired_interval_agrees_with_the_bootstrap():
+    first, second = outcomes(250, 15, 35, 100)
+    change = second.astype(float) - first
+    found = stats.bootstrap((change,), np.mean, method="percentile", rng=np.random.default_rng(0))
+    low, high = of_images(first, second).interval
+    np.testing.assert_allclose((low, high), found.confidence_interval, atol=0.004)
+
+
+def test_images_without_any_discordance_separate_nothing():
+    same = np.array([True, False, True])
+    found = of_images(same, same)
+    assert (found.value, found.p, found.separated) == (0, 1, False)
+    assert found.interval[0] < 0 < found.interval[1]
+
+
+def test_values_are_compared_by_the_paired_t_test():
+    rng = np.random.default_rng(0)
+    first = rng.random(40)
+    second = first + rng.normal(0.1, 0.2, 40)
+    found, expected = of_images(first, second), stats.ttest_rel(second, first)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert found.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
+
+
+def test_seeds_are_compared_by_welch_and_a_single_seed_not_at_all():
+    first, second = [0.5, 0.52, 0.49], [0.6, 0.57]
+    expected = stats.ttest_ind(second, first, equal_var=False)
+    found = of_seeds(first, second)
+    assert (found.p, found.test) == (pytest.approx(expected.pvalue), "Welch")
+    assert found.value == pytest.approx(np.mean(second) - np.mean(first))
+    assert of_seeds([0.5], second).interval is None
+    assert of_seeds([0.5, 0.5], [0.6, 0.6]).p is None
+
+
+def test_newcombes_example():
+    """Newcombe 1998, table II, example (a): 56/70 and 48/80."""
+    wilson = [
+        stats.binomtest(k, n).proportion_ci(0.95, method="wilson") for k, n in ((48, 80), (56, 70))
+    ]
+    found = of_shares((48 / 80, tuple(wilson[0])), (56 / 70, tuple(wilson[1])))
+    assert found.value == pytest.approx(0.2)
+    assert found.interval == pytest.approx((0.0524, 0.3339), abs=1e-4)
+    assert found.separated and found.p is None
+
+
+def test_a_paired_difference_can_be_seen_where_an_unpaired_one_cannot():
+    first, second = outcomes(180, 2, 14, 164)
+    paired = of_images(first, second)
+    shares = []
+    for outcome in (first, second):
+        k, n = int(outcome.sum()), len(outcome)
+        interval = stats.binomtest(k, n).proportion_ci(0.95, method="wilson")
+        shares.append((k / n, tuple(interval)))
+    assert paired.separated and not of_shares(*shares).separated
+    assert math.isclose(paired.value, of_shares(*shares).value)

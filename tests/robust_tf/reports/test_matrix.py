@@ -1,0 +1,220 @@
+"""Methods against attacks, on records made by hand: rows, seeds, who is ahead, per-image outcomes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from robust_tf.reports.matrix import (
+    Entry,
+    decisive,
+    matrix,
+    methods_of,
+    training_differences,
+    verdict,
+)
+from robust_tf.reports.matrix_view import headline, show, terminal_lines
+from robust_tf.reports.outcomes import Outcomes
+from robust_tf.reports.recorded_run import RecordedRun
+from robust_tf.results.cache import ResultsCache
+from robust_tf.results.result import Result, wilson_interval
+
+BALL = {"eps": 0.1, "norm": "linf", "lower": 0.0, "upper": 1.0}
+FLAGS = {"train_steps": 600, "eps": "0.1", "method": "tla", "workdir": "a"}
+
+
+def record(attack, correct, n=100, seed=0, settings=None, weights="w", **changes):
+    fields = {
+        "dataset": "digits",
+        "split": "test",
+        "n": n,
+        "method": "tla",
+        "model": "net",
+        "training_seed": seed,
+        "attack": attack,
+        "attack_settings": settings or {},
+        "threat_model": {} if attack == "clean" else BALL,
+        "metric": "accuracy",
+        "value": correct / n,
+        "correct": correct,
+        "interval": wilson_interval(correct, n),
+        "precision": "float32",
+        "seed": 0,
+        "weights_hash": weights,
+        "versions": {},
+    }
+    return Result(**{**fields, **changes})
+
+
+def run(*results, path="run", **flags):
+    return RecordedRun(path, list(results), {"flags": {**FLAGS, **flags}})
+
+
+def entries(run):
+    return [Entry(result.column, result) for result in run.results]
+
+
+def compared(*runs, titles="ABC"):
+    methods = methods_of(runs, list(titles[: len(runs)]))
+    return methods, matrix(methods, entries)
+
+
+def test_only_the_same_measurement_stands_in_one_row():
+    first = run(record("clean", 90), record("pgd", 50, settings={"steps": 10}), record("fgsm", 60))
+    second = run(record("clean", 80), record("pgd", 40, settings={"steps": 20}))
+    _, rows = compared(first, second)
+    assert [row.title for row in rows] == ["clean"]
+    wider = dataclasses.replace(record("pgd", 30), threat_model={**BALL, "eps": 0.2})
+    both = record("pgd", 50), wider
+    _, rows = compared(run(*both), run(*both))
+    assert [row.title for row in rows] == ["pgd, eps 0.1", "pgd, eps 0.2"]
+
+
+def test_runs_that_differ_in_their_seed_are_one_method():
+    runs = [run(record("clean", 90 + 2 * s, seed=s), seed=s, workdir=str(s)) for s in range(2)]
+    other = run(record("clean", 80), train_steps=300)
+    methods, (row,) = compared(*runs, other, titles="AAA")
+    assert [(m.name, len(m.runs)) for m in methods] == [
+        ("A, train_steps 600", 2),
+        ("A, train_steps 300", 1),
+    ]
+    cell = row.cells["A, train_steps 600"]
+    assert (cell.value, cell.spread) == (91.0, pytest.approx(2**0.5))
+    assert training_differences(methods, lambda *flags: ()) == [
+        "train_steps 600 (A, train_steps 600), 300 (A, train_steps 300)"
+    ]
+
+
+def test_the_longest_worst_case_decides_or_else_the_lowest_attack():
+    worst = [record("worst case", 30, settings={"over": ["a", "b", "c"][:k]}) for k in (2, 3)]
+    shared = [record("clean", 90), record("pgd", 50), record("fgsm", 20)]
+    _, rows = compared(run(*shared, *worst), run(*shared, *worst))
+    assert decisive(rows).over == ("a", "b", "c")
+    _, rows = compared(run(*shared), run(*shared))
+    assert decisive(rows).title == "fgsm"
+    _, rows = compared(run(shared[0]), run(shared[0]))
+    assert decisive(rows).title == "clean"
+
+
+def test_the_verdict_names_the_leader_and_whether_anything_is_separated():
+    _, (row,) = compared(run(record("pgd", 50)), run(record("pgd", 80)))
+    assert verdict(row) == (
+        "B is ahead of A by +30.00 points (95 % interval +16.91 to +41.70, unpaired), under pgd on "
+        "100 images."
+    )
+    _, (row,) = compared(run(record("pgd", 50)), run(record("pgd", 52)))
+    assert verdict(row).startswith("Nothing is separated: B − A is +2.00 points (95 % interval -11")
+    _, (row,) = compared(run(record("pgd", 50)), run(record("pgd", 80)), run(record("pgd", 79)))
+    assert verdict(row).startswith("B is ahead of A by +30") and "B − C is +1.00" in verdict(row)
+    assert "not separated, under pgd" in verdict(row)
+
+
+def test_what_differs_in_training_is_said_first(capsys, tmp_path):
+    methods, rows = compared(run(record("pgd", 50)), run(record("pgd", 80), train_steps=300))
+    page = tmp_path / "page.html"
+    show(methods, rows, lambda *flags: {"method"}, page)
+    out = capsys.readouterr().out
+    assert out.startswith("The trainings differ: train_steps 600 (A), 300 (B).\nB is ahead of A")
+    assert max(map(len, out.splitlines())) <= 100
+    assert '<p class="lead">The trainings differ: train_steps 600 (A), 300 (B).' in page.read_text()
+
+
+def test_a_terminal_shows_any_number_of_methods_in_100_columns():
+    runs = [
+        run(record("some-long-attack-of-20pgd20-rounded", 50 + k), eps=str(k)) for k in range(5)
+    ]
+    methods, rows = compared(*runs, titles=["HM[S,gLGA]&ICS", *"BCDE"])
+    lines = "\n".join(terminal_lines(methods, rows, [])).splitlines()
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_doubted_number_is_never_without_its_doubt():
+    methods, rows = compared(run(record("pgd", 50)), run(record("pgd", 80)))
+    doubted = Entry("pgd", type("Doubted", (), {"warnings": [{"name": "x", "message": "zero"}]})())
+    assert rows[0].cells["A"].warnings == ()
+    assert rows[0].cells["A"]._replace(entries=[doubted]).warnings == ("zero",)
+
+
+def test_a_red_check_changes_the_headline(monkeypatch):
+    methods, rows = compared(run(record("pgd", 50)), run(record("pgd", 80)))
+    assert headline(methods, rows, [])[1] == ""
+    red = {"name": "gradients", "status": "red", "figure": "zero"}
+    monkeypatch.setattr(RecordedRun, "check_groups", lambda self: [[red]])
+    message, level = headline(methods, rows, [])
+    assert level == "red" and "Doubtful, checks are red (A: gradients, B: gradients). B" in message
+
+
+def store(folder, attack, outcomes, settings=None, examples="images", **changes):
+    """Keeps outcomes as an evaluation does: dict restart -> (rows, bool [rows])."""
+    identity = {
+        "attack": attack,
+        "settings": settings or {},
+        "threat_model": None if attack == "clean" else BALL,
+        "weights_hash": "w",
+        "precision": "float32",
+        "seed": 0,
+        "examples": examples,
+        **changes,
+    }
+    count = max(int(np.max(rows)) for rows, _ in outcomes.values()) + 1
+    cache = ResultsCache(count, folder / "evaluation", identity)
+    for restart, (rows, correct) in outcomes.items():
+        cache.add(restart, np.array(rows), {"correct": np.array(correct)})
+
+
+@pytest.fixture
+def stored(tmp_path):
+    everything = [0, 1, 2, 3]
+    store(tmp_path, "clean", {0: (everything, [True, True, True, False])})
+    restarts = {0: (everything, [True, True, False, False]), 1: ([0, 1], [False, True])}
+    store(tmp_path, "pgd", restarts, {"restarts": 2})
+    store(tmp_path, "apgd", {0: ([0, 1, 2], [True, False, True])})
+    store(tmp_path, "square", {0: ([0, 2], [True, False])})
+    return tmp_path
+
+
+def test_outcomes_of_restarts_ensembles_and_worst_cases(stored):
+    results = [
+        record("clean", 3, 4),
+        record("pgd", 1, 4, settings={"restarts": 2}),
+        record("apgd", 2, 4, after=("clean",)),
+        record("square", 1, 4, after=("clean", "apgd")),
+        record("standard", 1, 4, settings={"members": ["apgd", "square"]}),
+        record("worst case", 0, 4, settings={"over": ["clean", "pgd", "standard"]}),
+    ]
+    outcomes = Outcomes(run(*results, path=stored))
+    expected = [[1, 1, 1, 0], [0, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
+    for result, correct in zip(results, expected, strict=True):
+        found, images = outcomes.correct(result)
+        assert found.tolist() == list(map(bool, correct)), result.attack
+        assert images == "images"
+
+
+def test_outcomes_that_are_not_those_of_the_record_are_not_used(stored):
+    for unlike in (
+        record("clean", 2, 4),  # other number
+        record("clean", 3, 4, weights="others"),
+        record("clean", 3, 3),  # other images
+        record("pgd", 1, 4),  # other settings
+        record("worst case", 0, 4, settings={"over": ["clean", "fab"]}),
+    ):
+        assert Outcomes(run(unlike, path=stored)).correct(unlike) is None
+    old = stored / "evaluation" / "old.jsonl"
+    old.write_text(
+        '{"identity": {"attack": "clean"}}\n{"restart": 0, "batch": 0, "correct": [1]}\n'
+    )
+    assert Outcomes(run(record("clean", 3, 4), path=stored)).correct(record("clean", 3, 4))
+
+
+def test_methods_on_the_same_images_are_paired(stored, tmp_path):
+    result = record("clean", 3, 4)
+    outcome = Outcomes(run(result, path=stored)).correct(result)
+
+    def paired(run):
+        own = outcome if run.flags["eps"] == "0.1" else (~outcome[0], outcome[1])
+        return [Entry("clean", run.results[0], own)]
+
+    runs = run(result), run(record("clean", 1, 4), eps="0.2")
+    (row,) = matrix(methods_of(runs, ["A", "B"]), paired)
+    assert row.difference("A", "B").test == "McNemar"
+    assert row.difference("A", "B").value == -50

@@ -1,0 +1,47 @@
+"""The accuracies of runs as entries of the matrix of methods and attacks."""
+
+from robust_tf.reports.matrix import Entry, matrix, methods_of
+from robust_tf.reports.outcomes import Outcomes
+from tla_tf.evaluation.classifier_evaluation import WORST_CASE
+from tla_tf.method_flags import UNREAD
+from tla_tf.reporting.comparable_runs import method_name
+
+
+def accuracy_matrix(runs):
+    """Returns (list of `Method`, list of `Row`) of the accuracies.
+
+    Of the worst cases only those over the most attacks are shown.
+
+    Args:
+        runs: list of `RecordedRun` with results.
+    """
+    titles = [method_name(run.results[0].method) for run in runs]
+    methods, rows = methods_of(runs, titles), []
+    for row in matrix(methods, _entries):
+        longer = [other for other in rows if other.over and set(row.over) < set(other.over)]
+        rows = [other for other in rows if not (other.over and set(other.over) < set(row.over))]
+        rows += [] if row.over and longer else [row]
+    return methods, rows
+
+
+def unread(flags, others):
+    """Returns the flags that one of two trainings does not read, and the method itself."""
+    names = {"method"}
+    for method in (flags.get("method"), others.get("method")):
+        names |= UNREAD.get(method, set())
+        names |= {"eps", "norm"} if method == "um" else set()
+    return names
+
+
+def _entries(run):
+    outcomes = Outcomes(run)
+    for result in run.results:
+        if result.metric == "accuracy" and not result.after:
+            yield Entry(_title(result), result, outcomes.correct(result))
+
+
+def _title(result):
+    over = result.attack_settings.get("over", ())
+    return (
+        f"{result.attack} of {len(over)}" if result.attack.startswith(WORST_CASE) else result.attack
+    )
