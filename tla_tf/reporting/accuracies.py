@@ -2,7 +2,6 @@
 
 from robust_tf.reports.matrix import Entry, matrix, methods_of
 from robust_tf.reports.outcomes import Outcomes
-from tla_tf.evaluation.classifier_evaluation import WORST_CASE
 from tla_tf.method_flags import UNREAD
 from tla_tf.reporting.comparable_runs import method_name
 
@@ -41,7 +40,5 @@ def _entries(run):
 
 
 def _title(result):
-    over = result.attack_settings.get("over", ())
-    return (
-        f"{result.attack} of {len(over)}" if result.attack.startswith(WORST_CASE) else result.attack
-    )
+    over = result.attack_settings.get("over")
+    return f"{result.attack} of {len(over)}" if over else result.attack
