@@ -1,0 +1,45 @@
+"""Foreign weights put into a network: every variable has its array, and every array its variable."""
+
+import numpy as np
+
+
+def assign(network, arrays, fresh=()):
+    """Sets the variables of a network; nothing is set unless everything fits.
+
+    Args:
+        network: keras.Model.
+        arrays: Dict "layer/variable", e.g. "layer1.0.conv1/kernel" or "bn1/moving_mean", to array
+            in the layout of Keras.
+        fresh: Names of the layers that keep their own weights.
+
+    Raises:
+        ValueError: A variable has no array, one of another shape, or one with NaN; an array has no
+            variable.
+    """
+    variables = named_variables(network, fresh)
+    if missing := [name for name in variables if name not in arrays]:
+        raise ValueError(f"no weights for {_some(missing)} of {network.name}")
+    if unknown := sorted(arrays.keys() - variables.keys()):
+        raise ValueError(f"{network.name} has no {_some(unknown)}")
+    for name, variable in variables.items():
+        if arrays[name].shape != tuple(variable.shape):
+            raise ValueError(f"{name} is {arrays[name].shape}, not {tuple(variable.shape)}")
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name} is not finite")
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def named_variables(network, fresh=()):
+    """Returns the dict "layer/variable" to variable, without those of the layers `fresh`."""
+    return {
+        f"{layer.name}/{variable.name}": variable
+        for layer in network.layers
+        for variable in layer.weights
+        if layer.name not in fresh
+    }
+
+
+def _some(names):
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -1,0 +1,113 @@
+"""The .pt and .pth files of PyTorch, read without PyTorch.
+
+Formats: the zip archive of PyTorch 1.6 and later, and the stream of pickles before it.
+"""
+
+import io
+import struct
+import zipfile
+
+import numpy as np
+
+from robust_tf.errors import UserError
+from robust_tf.models.checkpoint_readers.tensor_unpickler import TensorUnpickler
+
+_ZIP = b"PK\x03\x04"
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+# Where training scripts put the weights, beside an optimiser's state.
+_WEIGHTS = ("state_dict", "model_state_dict", "model", "net")
+
+
+def read(path):
+    """Returns the weights of a file, dict from name to array.
+
+    Raises:
+        UserError: The file is no file of PyTorch, encrypted or cut off, it holds anything but
+            tensors, or it holds no weights.
+    """
+    content = path.read_bytes()
+    if content[:512].lstrip().startswith(b"<"):
+        raise UserError(f"{path} is a web page, not weights; download the file behind its link")
+    try:
+        found = _read_zip(content) if content.startswith(_ZIP) else _read_legacy(content)
+        return _weights(found)
+    except UserError as error:
+        raise UserError(f"{path} {error}") from error
+    # Damaged bytes are opcodes too: the unpickler fails in as many ways as there are opcodes.
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise UserError(
+            f"{path} is no PyTorch file, or it is encrypted, cut off or damaged ({reason})"
+        ) from error
+
+
+def _read_zip(content):
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = archive.namelist()
+        pickled = next((name for name in names if name.endswith("data.pkl")), None)
+        if pickled is None:
+            raise UserError("is a zip archive of something else than PyTorch's weights")
+        root = pickled.removesuffix("data.pkl")
+        order = f"{root}byteorder"
+        little = order not in names or archive.read(order).strip() == b"little"
+
+        def storage(pid):
+            _, kind, key, _, count = pid
+            return _flat(archive.read(f"{root}data/{key}"), kind.dtype, count, little)
+
+        return TensorUnpickler(io.BytesIO(archive.read(pickled)), storage).load()
+
+
+def _read_legacy(content):
+    """Magic number, protocol, system; the object; the keys of its storages; their bytes.
+
+    The object stands before the bytes, so it is read twice: for the storages, then for the values.
+    """
+    file = io.BytesIO(content)
+    magic, _, system = (TensorUnpickler(file).load() for _ in range(3))
+    if magic != _LEGACY_MAGIC:
+        raise UserError("does not begin as a PyTorch file")
+    order = "<q" if system["little_endian"] else ">q"
+    start, declared = file.tell(), {}
+
+    def declare(pid):
+        _, kind, key, _, count, _ = pid
+        _require_bytes(len(content), kind.dtype, count)
+        declared[key] = kind.dtype, count
+        return np.zeros(count, kind.dtype)
+
+    TensorUnpickler(file, declare).load()
+    values = {}
+    for key in TensorUnpickler(file).load():
+        dtype, count = declared[key]
+        (stored,) = struct.unpack(order, file.read(8))
+        if stored != count:
+            raise UserError(f"has a storage of {stored} values instead of {count}")
+        values[key] = _flat(file.read(count * dtype.itemsize), dtype, count, order == "<q")
+    file.seek(start)
+    return TensorUnpickler(file, lambda pid: values[pid[2]]).load()
+
+
+def _flat(data, dtype, count, little):
+    _require_bytes(len(data), dtype, count)
+    stored = dtype.newbyteorder("<" if little else ">")
+    return np.frombuffer(data, stored, count).astype(dtype, copy=False)
+
+
+def _require_bytes(size, dtype, count):
+    if size < count * dtype.itemsize:
+        raise UserError(f"was cut off: {size:,} bytes are too few for {count:,} values")
+
+
+def _weights(found):
+    """The dict of arrays in what a training script saved."""
+    if not isinstance(found, dict):
+        raise UserError(f"holds a {type(found).__name__}, not the weights of a network by name")
+    arrays = {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+    if arrays:
+        return arrays
+    for key in _WEIGHTS:
+        if isinstance(found.get(key), dict):
+            return _weights(found[key])
+    keys = ", ".join(map(str, list(found)[:5])) or "nothing"
+    raise UserError(f"holds {keys}, and no weights under {', '.join(_WEIGHTS)}")
