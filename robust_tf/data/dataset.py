@@ -111,8 +111,14 @@ class Dataset:
 
     def require(self):
         """Raises UserError if a download is needed and the network does not answer."""
-        if self._reader.reach is not None and self._reader.locate(self.info, self.data_dir) is None:
+        if self._reader.reach is not None and not self.at_hand:
             self._reader.reach(self.info, self.data_dir)
+
+    @property
+    def at_hand(self):
+        """Whether `load` finds a copy on this machine."""
+        locate = self._reader.locate
+        return locate is None or locate(self.info, self.data_dir) is not None
 
     def describe(self, images=None):
         """Returns a line on what `load` reads: how many images, and from where.

@@ -1,28 +1,41 @@
 """Networks by name."""
 
+import functools
 import re
 
 from robust_tf.errors import UserError
 from robust_tf.models.digits_cnn import digits_cnn
 from robust_tf.models.lenet import large_lenet, small_lenet
 from robust_tf.models.mlp import mlp
+from robust_tf.models.preact_resnet import preact_resnet_18, preact_resnet_18_v2
+from robust_tf.models.resnet_classifier import cifar_resnet, imagenet_resnet
+from robust_tf.models.robustbench_wide_resnet import robustbench_wide_resnet
 from robust_tf.models.tiny_resnet import tiny_res20, tiny_res50
 from robust_tf.models.wide_resnet import wide_resnet
+from robust_tf.models.wong_mnist import wong_mnist
 
 _FIXED = {
     "digits_cnn": digits_cnn,
     "lenet_large": large_lenet,
     "lenet_small": small_lenet,
     "mlp": mlp,
+    "robustbench_preact_resnet_18": preact_resnet_18,
+    "robustbench_preact_resnet_18_v2": preact_resnet_18_v2,
+    "robustbench_resnet_18": functools.partial(cifar_resnet, depth=18),
+    "robustbench_resnet_50": functools.partial(cifar_resnet, depth=50),
     "tiny_res20": tiny_res20,
     "tiny_res50": tiny_res50,
+    "torchvision_resnet_18": functools.partial(imagenet_resnet, depth=18),
+    "torchvision_resnet_50": functools.partial(imagenet_resnet, depth=50),
+    "wong_mnist": wong_mnist,
 }
-_WIDE_RESNET = re.compile(r"wrn_(\d+)_(\d+)")
+_OF_DEPTH_AND_WIDTH = {"wrn": wide_resnet, "robustbench_wrn": robustbench_wide_resnet}
+_DEPTH_AND_WIDTH = re.compile(r"(\w+)_(\d+)_(\d+)")
 
 
 def names():
     """Returns what `get` takes, for help and error texts; D and W stand for depth and width."""
-    return [*_FIXED, "wrn_D_W"]
+    return [*_FIXED, *(f"{family}_D_W" for family in _OF_DEPTH_AND_WIDTH)]
 
 
 def get(name, info):
@@ -41,8 +54,9 @@ def get(name, info):
     """
     if name in _FIXED:
         return _FIXED[name](info, name=name)
-    if match := _WIDE_RESNET.fullmatch(name):
-        depth, width = map(int, match.groups())
-        return wide_resnet(info, depth=depth, width=width, name=name)
+    match = _DEPTH_AND_WIDTH.fullmatch(name)
+    if match and match[1] in _OF_DEPTH_AND_WIDTH:
+        build = _OF_DEPTH_AND_WIDTH[match[1]]
+        return build(info, depth=int(match[2]), width=int(match[3]), name=name)
     allowed = ", ".join(names())
     raise UserError(f"unknown model {name!r}; choose one of {allowed} (for example wrn_32_10)")

@@ -10,7 +10,7 @@ from keras import layers
 
 from robust_tf.models.embedding_network import embedding_network, image_input
 from robust_tf.models.frozen_batch_norm import FrozenBatchNorm
-from robust_tf.models.initial_weights import convolution_start
+from robust_tf.models.symmetric_convolution import symmetric_convolution
 
 WIDTHS = (64, 128, 256, 512)
 
@@ -51,15 +51,37 @@ def bottleneck(x, width, stride, bn, name):
 
 def _resnet(info, blocks, block, bn, name, dimension, widths=WIDTHS):
     image, x = image_input(info)
-    x = layers.ReLU()(_normalized(x, widths[0], 7, 2, bn, "conv1"))
+    features = residual_stages(imagenet_stem(x, widths[0], bn), blocks, block, bn, widths)
+    return embedding_network(image, features, dimension=dimension, name=name)
+
+
+def imagenet_stem(x, width, bn):
+    """A 7x7 convolution and a pooling, both of stride 2: [B, h, w, 3] to [B, h/4, w/4, width]."""
+    x = layers.ReLU()(_normalized(x, width, 7, 2, bn, "conv1"))
     # After a ReLU zeros are as good as the -inf that pads a maximum.
-    x = layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(x))
+    return layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(x))
+
+
+def cifar_stem(x, width, bn):
+    """A 3x3 convolution of stride 1, for small images: [B, h, w, 3] to [B, h, w, width]."""
+    return layers.ReLU()(_normalized(x, width, 3, 1, bn, "conv1"))
+
+
+def residual_stages(x, blocks, block, bn, widths=WIDTHS):
+    """Four stages and the mean over the image: [B, h, w, c] to [B, features].
+
+    Args:
+        x: Symbolic, what a stem returns.
+        blocks: Number of blocks of each stage.
+        block: `basic_block` or `bottleneck`.
+        bn: See `batch_norm`.
+        widths: Width of each stage.
+    """
     for stage, (width, count) in enumerate(zip(widths, blocks)):
         for number in range(count):
             stride = 2 if stage and not number else 1
             x = block(x, width, stride, bn, f"layer{stage + 1}.{number}")
-    features = layers.GlobalAveragePooling2D()(x)
-    return embedding_network(image, features, dimension=dimension, name=name)
+    return layers.GlobalAveragePooling2D()(x)
 
 
 def _joined(x, residual, channels, stride, bn, name):
@@ -70,18 +92,7 @@ def _joined(x, residual, channels, stride, bn, name):
 
 def _normalized(x, channels, size, stride, bn, name):
     """A convolution with symmetric padding and its batch norm, named as torchvision's."""
-    if stride > 1 and size > 1:
-        # "same" would pad more at the right and at the bottom.
-        x = layers.ZeroPadding2D(size // 2)(x)
-    x = layers.Conv2D(
-        channels,
-        size,
-        stride,
-        padding="same" if stride == 1 else "valid",
-        use_bias=False,
-        kernel_initializer=convolution_start(),
-        name=name,
-    )(x)
+    x = symmetric_convolution(x, channels, size, stride, name=name)
     norm = name.replace("downsample.0", "downsample.1").replace("conv", "bn")
     return batch_norm(bn, norm)(x)
 

@@ -1,0 +1,46 @@
+"""PreActResNet-18 (He et al. 2016), as RobustBench's CIFAR-10 models have it."""
+
+from keras import layers
+
+from robust_tf.models.resnet import WIDTHS, batch_norm
+from robust_tf.models.symmetric_convolution import symmetric_convolution
+from robust_tf.models.torch_classifier import image_input, torch_classifier
+
+
+def preact_resnet_18(info, *, name):
+    """Two units a stage, d = 512; the shortcut starts before the activation.
+
+    11 165 642 trainable parameters for images of 3 channels and 10 classes.
+    """
+    return _preact_resnet(info, name, activated_shortcut=False, last_bn=False)
+
+
+def preact_resnet_18_v2(info, *, name):
+    """The same with the shortcut after the activation and a last batch norm.
+
+    11 166 666 trainable parameters for images of 3 channels and 10 classes.
+    """
+    return _preact_resnet(info, name, activated_shortcut=True, last_bn=True)
+
+
+def _preact_resnet(info, name, *, activated_shortcut, last_bn):
+    image, x = image_input(info)
+    x = symmetric_convolution(x, WIDTHS[0], 3, name="conv1")
+    for stage, width in enumerate(WIDTHS):
+        for unit in range(2):
+            stride = 2 if stage and not unit else 1
+            x = _unit(x, width, stride, activated_shortcut, f"layer{stage + 1}.{unit}")
+    if last_bn:
+        x = layers.ReLU()(batch_norm("live", "bn")(x))
+    return torch_classifier(image, layers.GlobalAveragePooling2D()(x), info, name=name)
+
+
+def _unit(x, width, stride, activated_shortcut, name):
+    activated = layers.ReLU()(batch_norm("live", f"{name}.bn1")(x))
+    residual = symmetric_convolution(activated, width, 3, stride, name=f"{name}.conv1")
+    residual = layers.ReLU()(batch_norm("live", f"{name}.bn2")(residual))
+    residual = symmetric_convolution(residual, width, 3, name=f"{name}.conv2")
+    if stride > 1 or x.shape[-1] != width:
+        start = activated if activated_shortcut else x
+        x = symmetric_convolution(start, width, 1, stride, name=f"{name}.shortcut.0")
+    return layers.Add()([x, residual])

@@ -1,0 +1,40 @@
+"""ResNet-18 and ResNet-50 (He et al. 2016) as classifiers, with PyTorch's weights in mind."""
+
+from robust_tf.models.classifier import classifier
+from robust_tf.models.ends import normalized_input
+from robust_tf.models.imagenet_normalization import ImageNetNormalization
+from robust_tf.models.initial_weights import head_start
+from robust_tf.models.resnet import (
+    WIDTHS,
+    basic_block,
+    bottleneck,
+    cifar_stem,
+    imagenet_stem,
+    residual_stages,
+)
+from robust_tf.models.torch_classifier import image_input, torch_classifier
+
+_SIZES = {18: ((2, 2, 2, 2), basic_block), 50: ((3, 4, 6, 3), bottleneck)}
+
+
+def cifar_resnet(info, *, depth, name):
+    """The ResNet of small images: a 3x3 convolution first, no pooling (RobustBench).
+
+    Args:
+        info: DatasetInfo; `image_shape` and `num_classes` are read.
+        depth: 18 or 50.
+        name: Name of the network.
+    """
+    image, x = image_input(info)
+    features = residual_stages(cifar_stem(x, WIDTHS[0], "live"), *_SIZES[depth], "live")
+    return torch_classifier(image, features, info, name=name)
+
+
+def imagenet_resnet(info, *, depth, name):
+    """The ResNet of torchvision: ImageNet's normalisation, a 7x7 convolution and a pooling first.
+
+    Arguments are those of `cifar_resnet`.
+    """
+    image, x = normalized_input(info, ImageNetNormalization())
+    features = residual_stages(imagenet_stem(x, WIDTHS[0], "live"), *_SIZES[depth], "live")
+    return classifier(image, features, info, name=name, kernel_initializer=head_start())

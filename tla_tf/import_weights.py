@@ -1,0 +1,69 @@
+"""python -m tla_tf.import_weights --checkpoint=FILE --architecture=NAME --workdir=RUN
+
+Makes a run folder of weights that others have trained: checkpoints of TensorFlow 1 (the prefix of
+their files), .pt and .pth of PyTorch, .safetensors, .npz. Every tensor of the file has its place in
+our network, and every variable its tensor; the first mismatch is named. evaluate, analyze, export,
+report and --init_from take the folder as one of our own runs. --list shows the architectures.
+"""
+
+import sys
+
+from robust_tf.cli import command_line
+from robust_tf.cli.flag_topics import Topic
+from robust_tf.errors import UserError
+
+REQUIRED = ("checkpoint", "architecture", "workdir")
+
+
+def main(argv=None):
+    """Runs the command; returns its exit code."""
+    return command_line.run(argv, define=define, body=import_weights, about=__doc__)
+
+
+def define(flag_values):
+    """Defines the flags."""
+    weights = Topic("Weights", flag_values)
+    weights.path("checkpoint", None, "Prefix of a TensorFlow 1 checkpoint, or file. Required.")
+    weights.string("architecture", None, "Name of the network, see --list. Required.")
+    weights.count("depth", None, "Depth of a wide network. Default: of the architecture.")
+    weights.count("width", None, "Width of a wide network. Default: of the architecture.")
+    weights.switch("list", False, "Show the architectures and their sources.")
+    run = Topic("Run", flag_values)
+    run.path("workdir", None, "Run folder to make. Required.")
+    data = Topic("Data", flag_values)
+    data.string("dataset", None, "Data set of the classes. Default: of the architecture.")
+    data.path("data_dir", None, "Folder of the data. Default: of TFDS.")
+
+
+def import_weights(options):
+    """Imports, then asks for the clean accuracy."""
+    from robust_tf import data
+    from robust_tf.models.checkpoint_readers import formats
+    from robust_tf.runs.run_folder import RunFolder
+    from tla_tf.imported import architectures
+    from tla_tf.imported.imported_run import clean_accuracy, imported_run
+
+    if options.list:
+        print(architectures.table())
+        return
+    for name in REQUIRED:
+        if getattr(options, name) is None:
+            raise UserError(f"--{name} is required; --list shows the architectures")
+    architecture = architectures.get(options.architecture).sized(options.depth, options.width)
+    dataset = data.open(options.dataset or architecture.dataset, options.data_dir)
+    tensors, folder = formats.read(options.checkpoint), RunFolder(options.workdir)
+    network = imported_run(architecture, tensors, dataset, folder, options.checkpoint)
+    print(
+        f"{options.checkpoint}: {len(tensors):,} tensors, {network.count_params():,} weights of "
+        f"{architecture.model}\nrun folder: {folder.path}"
+    )
+    evaluate = f"python -m tla_tf.evaluate --workdir={folder.path} --attacks="
+    if dataset.at_hand:
+        print(f"clean accuracy on some test images: {100 * clean_accuracy(network, dataset):.1f} %")
+        print(f"next: {evaluate}table1")
+    else:
+        print(f"clean accuracy: not asked, {dataset.name} is not at hand\nnext: {evaluate}clean")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
