@@ -27,6 +27,12 @@ def define(flag_values):
     weights.string("architecture", None, "Name of the network, see --list. Required.")
     weights.count("depth", None, "Depth of a wide network. Default: of the architecture.")
     weights.count("width", None, "Width of a wide network. Default: of the architecture.")
+    weights.numbers(
+        "pixel_mean",
+        None,
+        "Mean of each channel that PyTorch's network subtracts, where the file holds none.",
+    )
+    weights.numbers("pixel_std", None, "Standard deviation of each channel, see --pixel_mean.")
     weights.switch("list", False, "Show the architectures and their sources.")
     run = Topic("Run", flag_values)
     run.path("workdir", None, "Run folder to make. Required.")
@@ -51,18 +57,44 @@ def import_weights(options):
             raise UserError(f"--{name} is required; --list shows the architectures")
     architecture = architectures.get(options.architecture).sized(options.depth, options.width)
     dataset = data.open(options.dataset or architecture.dataset, options.data_dir)
-    tensors, folder = formats.read(options.checkpoint), RunFolder(options.workdir)
+    tensors = {**formats.read(options.checkpoint), **_normalization(options)}
+    folder = RunFolder(options.workdir)
     network = imported_run(architecture, tensors, dataset, folder, options.checkpoint)
     print(
         f"{options.checkpoint}: {len(tensors):,} tensors, {network.count_params():,} weights of "
         f"{architecture.model}\nrun folder: {folder.path}"
     )
+    if architecture.optional and not tensors.keys() >= set(architecture.optional):
+        print(
+            "images go in without a normalisation: the file holds none; if the training had one, "
+            "give --pixel_mean and --pixel_std"
+        )
     evaluate = f"python -m tla_tf.evaluate --workdir={folder.path} --attacks="
     if dataset.at_hand:
         print(f"clean accuracy on some test images: {100 * clean_accuracy(network, dataset):.1f} %")
         print(f"next: {evaluate}table1")
     else:
         print(f"clean accuracy: not asked, {dataset.name} is not at hand\nnext: {evaluate}clean")
+
+
+def _normalization(options):
+    """Mean and deviation that were typed, under RobustBench's names of the buffers."""
+    given = {"mu": options.pixel_mean, "sigma": options.pixel_std}
+    return {name: _numbers(values) for name, values in given.items() if values is not None}
+
+
+def _numbers(texts):
+    import numpy as np
+
+    try:
+        values = np.array(texts, np.float32)
+    except ValueError as error:
+        raise UserError(
+            f"--pixel_mean and --pixel_std are numbers, not {','.join(texts)}"
+        ) from error
+    if (values < 0).any():
+        raise UserError("--pixel_mean and --pixel_std are not negative, in the unit of [0, 1]")
+    return values
 
 
 if __name__ == "__main__":

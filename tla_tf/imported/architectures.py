@@ -10,7 +10,7 @@ from tla_tf.imported.architecture import Architecture
 
 _TLA = "Mao et al. 2019, code of the authors of TLA"
 _MADRY = "Madry et al. 2018, github.com/MadryLab"
-_ROBUSTBENCH = "github.com/RobustBench/robustbench, threat model Linf"
+_ROBUSTBENCH = "RobustBench (github.com/RobustBench/robustbench)"
 _FLATTENED_BY_WONG = (32, 7, 7)
 
 
@@ -117,10 +117,14 @@ _ARCHITECTURES = (
     ),
     _torch(
         "robustbench_preact_resnet_18_v2",
-        f"{_ROBUSTBENCH}: networks with a last batch norm, e.g. Rice2020 (L2)",
+        f"{_ROBUSTBENCH}: Rice2020 (L2), Kireev2021",
         torch_names.linear,
     ),
-    _torch("robustbench_resnet_18", f"{_ROBUSTBENCH}: ResNet18", torch_names.linear),
+    _torch(
+        "robustbench_resnet_18",
+        f"{_ROBUSTBENCH}: Addepalli2021, Addepalli2022, Sehwag2021",
+        torch_names.linear,
+    ),
     _torch("robustbench_resnet_50", f"{_ROBUSTBENCH}: Engstrom2019", torch_names.linear),
     _torch(
         "torchvision_resnet_18",

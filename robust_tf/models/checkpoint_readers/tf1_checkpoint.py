@@ -37,8 +37,8 @@ def read(prefix):
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    # The reader of data files raises plain errors where the name of a file stands in the text.
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+    # A data file that ends too early is an IndexError, a damaged one a RuntimeError.
+    except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"{prefix} cannot be read as a TensorFlow checkpoint ({reason}); copy its .index and "

@@ -15,7 +15,7 @@ from robust_tf.models.checkpoint_readers.tensor_unpickler import TensorUnpickler
 _ZIP = b"PK\x03\x04"
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 # Where training scripts put the weights, beside an optimiser's state.
-_WEIGHTS = ("state_dict", "model_state_dict", "model", "net")
+_WEIGHTS = ("state_dict", "model_state_dict", "model", "net", "last")
 
 
 def read(path):
