@@ -133,7 +133,7 @@ class MetricTrainingRun(TrainingRun):
         return [guard]
 
     def unmeasured(self):
-        found = read_results(self.folder.results) if self.folder.results.exists() else []
+        found = read_results(self.folder.results)
         measured = {(result.attack, result.metric) for result in found}
         return [] if measured >= set(METRICS) else list(METRICS)
 

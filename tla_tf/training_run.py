@@ -183,5 +183,5 @@ class ClassifierTrainingRun(TrainingRun):
 
     def _accuracies(self):
         """The accuracies in the folder; it may hold other measurements too."""
-        found = read_results(self.folder.results) if self.folder.results.exists() else []
+        found = read_results(self.folder.results)
         return [result for result in found if result.metric == "accuracy"]

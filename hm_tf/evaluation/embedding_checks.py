@@ -142,7 +142,8 @@ def _advised(check, advice):
 def _stored(evaluation):
     """What the folder has of these weights, measured on the same, list of `Result`."""
     path, weights = evaluation.folder.results, evaluation.about["weights_hash"]
-    found = read_results(path) if path.exists() else []
-    own = [r for r in found if r.weights_hash == weights and "mode" in r.attack_settings]
+    own = [
+        r for r in read_results(path) if r.weights_hash == weights and "mode" in r.attack_settings
+    ]
     here = evaluated_on(evaluation)
     return [result for result in own if measured_on(result) == here]

@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from robust_tf.data import pipeline
 from robust_tf.evaluation.retrieval import clustering_nmi
-from robust_tf.results.result import Result, versions, wilson_interval
+from robust_tf.results.result import measured_share, measured_value
 
 
 def embedding_of_batch(network, *, xla=False):
@@ -74,19 +74,10 @@ def measured(attack, metric, values, n, about, *, settings=None, threat_model=No
         values: float [n], one per query, or the one value of all together.
         n: the number of queries.
         about: as of `clean_results`.
-        settings, threat_model: dicts of the attack; None for clean images.
+        settings: dict of the attack's hyper-parameters; None for clean images.
+        threat_model: `ThreatModel`; None for clean images.
     """
-    binary = metric.startswith("R@") or metric == "top-4"
-    correct = int(np.sum(values)) if binary else None
-    return Result(
-        n=n,
-        attack=attack,
-        attack_settings=settings or {},
-        threat_model=threat_model or {},
-        metric=metric,
-        value=float(np.mean(values)),
-        correct=correct,
-        interval=wilson_interval(correct, n) if binary else None,
-        versions=versions(),
-        **about,
-    )
+    attacked = {"attack": attack, "settings": settings, "threat_model": threat_model}
+    if metric.startswith("R@") or metric == "top-4":
+        return measured_share(about, metric, values, **attacked)
+    return measured_value(about, metric, float(np.mean(values)), n, **attacked)

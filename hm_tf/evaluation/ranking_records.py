@@ -46,7 +46,7 @@ def row_results(outcomes, test_set, about, *, settings, threat_model):
         settings: dict of steps, restarts, mode, strength, ...
         threat_model: `ThreatModel`.
     """
-    attacked = {"settings": settings, "threat_model": dataclasses.asdict(threat_model)}
+    attacked = {"settings": settings, "threat_model": threat_model}
     n = len(test_set.queries)
 
     def result(attack, metric, values):

@@ -2,7 +2,7 @@
 
 from hm_tf.reporting.sampler_hardness import PUBLISHED
 from robust_tf.reports.table import aligned
-from robust_tf.results.result import Result, read_results, versions, weights_hash
+from robust_tf.results.result import measured_value, read_results, weights_hash
 
 RECORDS = "sampler_hardness.jsonl"
 MEAN = "mean hardness"
@@ -34,22 +34,13 @@ def hardness_results(found, network, *, batches, seed, dataset, method, training
         "method": method,
         "training_seed": training_seed,
         "model": network.name,
-        "threat_model": {},
-        "correct": None,
-        "interval": None,
         "precision": "float32",
         "seed": seed,
         "weights_hash": weights_hash(network),
-        "versions": versions(),
     }
     return [
-        Result(
-            n=values.triplets,
-            attack="clean",
-            attack_settings={"sampler": name, "batches": batches},
-            metric=metric,
-            value=value,
-            **about,
+        measured_value(
+            about, metric, value, values.triplets, settings={"sampler": name, "batches": batches}
         )
         for name, values in found.items()
         for metric, value in zip((MEAN, OF_MEANS, OF_TRIPLETS), values[:3], strict=True)
@@ -64,8 +55,7 @@ def recorded_hardness(folder, weights):
         weights: hash of the network's weights; a run that was trained on has others.
     """
     path = folder / RECORDS
-    found = read_results(path) if path.exists() else []
-    own = [result for result in found if result.weights_hash == weights]
+    own = [result for result in read_results(path) if result.weights_hash == weights]
     latest = {(r.attack_settings["sampler"], r.metric): r for r in own}
     return list(latest.values())
 

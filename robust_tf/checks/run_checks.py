@@ -9,7 +9,7 @@ from robust_tf.attacks.square import Square
 from robust_tf.checks import sanity_checks as checks
 from robust_tf.checks.network_probe import NetworkProbe
 from robust_tf.evaluation.embedding_attack import EmbeddingAttack
-from robust_tf.results.accuracy_result import worst_case
+from robust_tf.results.result import worst_case
 
 # The eps of the budget check, as factors of that of the claim.
 BUDGETS = (0.0, 0.5, 1.0, 2.0, 4.0)

@@ -8,7 +8,8 @@ from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.errors import UserError
 from robust_tf.evaluation.reference_images import reference_share
 from robust_tf.reports.same_data import require_same_data
-from robust_tf.results.result import read_lines, read_results
+from robust_tf.results.check_records import read_checks
+from robust_tf.results.result import read_results
 from robust_tf.runs.run_folder import RunFolder
 
 
@@ -57,8 +58,7 @@ class RecordedRun:
 
         A check that was not run never replaces one that was.
         """
-        path = self.path / "checks.jsonl"
-        lines = read_lines(path) if path.exists() else []
+        lines = read_checks(self.path / "checks.jsonl")
         hashes = {result.weights_hash for result in self.results}
         groups = {}
         for check in (line for line in lines if line["weights_hash"] in hashes):
@@ -87,8 +87,7 @@ def recorded_run(folder):
     """Returns the `RecordedRun` of a run folder; UserError where there is none."""
     folder = pathlib.Path(folder)
     RunFolder(folder).read_flags()
-    records = folder / "results.jsonl"
-    results = read_results(records) if records.exists() else []
+    results = read_results(folder / "results.jsonl")
     return RecordedRun(folder, results, json.loads((folder / "config.json").read_text()))
 
 
@@ -149,11 +148,10 @@ def find_runs(places):
 
 def _collected(path):
     by_weights = {}
-    try:
-        for result in read_results(path):
-            by_weights.setdefault(result.weights_hash, []).append(result)
-    except (TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} holds no records of results") from error
+    for result in read_results(path):
+        by_weights.setdefault(result.weights_hash, []).append(result)
+    if not by_weights:
+        raise UserError(f"{path} holds no records of results")
     return [RecordedRun(path, results, {}) for results in by_weights.values()]
 
 

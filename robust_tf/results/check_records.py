@@ -1,6 +1,9 @@
-"""Verdicts of sanity checks as records: JSON lines beside those of the results."""
+"""Verdicts of sanity checks as records: JSON lines beside the results."""
 
-from robust_tf.results.result import append_lines, versions
+from robust_tf.results import jsonl
+from robust_tf.results.result import versions
+
+REQUIRED = {"name", "status", "figure", "advice", "weights_hash"}
 
 
 def append_checks(path, checks, about):
@@ -9,6 +12,11 @@ def append_checks(path, checks, about):
     Args:
         path: pathlib.Path.
         checks: list of `Check`.
-        about: dict for JSON of what was checked, on what, and under which attack.
+        about: dict for JSON of the network, the data and the attack that were checked.
     """
-    append_lines(path, [{**c._asdict(), **about, "versions": versions()} for c in checks])
+    jsonl.append(path, [{**c._asdict(), **about, "versions": versions()} for c in checks])
+
+
+def read_checks(path):
+    """Returns the checks in the JSON lines of `path` as dicts, [] without a file."""
+    return [record for record in jsonl.read(path) if REQUIRED <= record.keys()]

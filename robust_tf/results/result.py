@@ -2,9 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
-import os
-import pathlib
 import platform
 import warnings
 
@@ -14,15 +11,16 @@ import tensorflow as tf
 from scipy.stats import binomtest
 
 import robust_tf
+from robust_tf.results import jsonl
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Result:
-    """One number, with everything that is needed to say what it means.
+    """One number with the conditions of its measurement.
 
     Attributes:
-        dataset, split, n: what was measured on, and how many images of it.
-        method, model, training_seed: how the network was trained, its name, the seed of the run.
+        dataset, split, n: the data, and the number of images that were used.
+        method, model, training_seed: method of the training, name of the network, seed of the run.
         attack, attack_settings: name, and steps, step_size, restarts, ...; "clean", {}; also
             `reference_settings` where `value` depends on training images.
         threat_model: eps, norm, lower, upper in the unit of images in [0, 1]; {} for "clean".
@@ -30,11 +28,12 @@ class Result:
         correct: number of images that `value` counts, None where it counts none.
         interval: (low, high), 95 % interval of `value` as a binomial proportion (Wilson), or None.
         precision: Keras policy of the attacked network.
-        seed: of the attack's random draws.
-        weights_hash: of the network's weights.
+        seed: seed of the attack's random draws.
+        weights_hash: hash of the network's weights.
         versions: package name -> version.
-        after: what was tried before in an ensemble; only images that withstood it were attacked,
-            and `value` counts those that withstood it and this.
+        after: earlier attacks of an ensemble; only images that were still correct were attacked,
+            and `value` counts the images that are correct after all of them.
+        more: fields that a newer version wrote, name -> value.
     """
 
     dataset: str
@@ -55,6 +54,7 @@ class Result:
     weights_hash: str
     versions: dict
     after: tuple = ()
+    more: dict = dataclasses.field(default_factory=dict)
 
     @property
     def column(self):
@@ -62,42 +62,95 @@ class Result:
         return f"{self.attack} after {', '.join(self.after)}" if self.after else self.attack
 
 
+_OWN = {field.name: field for field in dataclasses.fields(Result) if field.name != "more"}
+_REQUIRED = {name for name, field in _OWN.items() if field.default is dataclasses.MISSING}
+
+
+def measured_value(
+    about,
+    metric,
+    value,
+    n,
+    *,
+    correct=None,
+    interval=None,
+    attack="clean",
+    settings=None,
+    threat_model=None,
+    after=(),
+):
+    """Returns the `Result` of a number.
+
+    Args:
+        about: dict of the fields that all results of an evaluation share: dataset, split, method,
+            model, training_seed, precision, seed, weights_hash.
+        metric, value: name and number.
+        n: number of images that were used.
+        correct, interval: see `Result`.
+        attack: name of the attack in tables.
+        settings: dict of the attack's hyper-parameters, see `attack_settings`.
+        threat_model: `ThreatModel`; None for clean images.
+        after: names of the attacks before this one in an ensemble.
+    """
+    return Result(
+        n=n,
+        attack=attack,
+        attack_settings=settings or {},
+        threat_model=dataclasses.asdict(threat_model) if threat_model else {},
+        metric=metric,
+        value=value,
+        correct=correct,
+        interval=interval,
+        versions=versions(),
+        after=tuple(after),
+        **about,
+    )
+
+
+def measured_share(about, metric, counted, **attack):
+    """Returns the `Result` of the share of bool [n] `counted`, with its interval.
+
+    Args:
+        about, metric, **attack: see `measured_value`.
+        counted: bool [n], e.g. the correctly classified images.
+    """
+    n, count = len(counted), int(np.sum(counted))
+    number = {"correct": count, "interval": wilson_interval(count, n)}
+    return measured_value(about, metric, float(np.mean(counted)), n, **number, **attack)
+
+
+def worst_case(outcomes):
+    """Returns bool [n]: the images that are correct in every one of `outcomes`, each bool [n].
+
+    The mean of the per-image minima, never above the smallest of the means (check S25; Carlini et
+    al. 2019, On evaluating adversarial robustness).
+    """
+    return np.logical_and.reduce(list(outcomes))
+
+
 def append_results(path, results):
     """Appends `results` to the JSON lines of `path`; they are on the disk when this returns."""
-    append_lines(path, map(dataclasses.asdict, results))
+    fields = [dataclasses.asdict(result) for result in results]
+    jsonl.append(path, [record.pop("more") | record for record in fields])
 
 
 def read_results(path):
-    """Returns the results in `path`; a line cut off by a crash is left out with a warning."""
+    """Returns the results in the JSON lines of `path`, [] without a file.
+
+    Damaged lines, and lines that lack a field, are left out with a warning. Fields of a newer
+    version are kept in `more`.
+    """
     results = []
-    for fields in read_lines(path):
+    for record in jsonl.read(path):
+        if missing := sorted(_REQUIRED - record.keys()):
+            text = f"{path}: a line without {missing[0]} is no result and is left out"
+            warnings.warn(text, stacklevel=2)
+            continue
         # JSON has no tuples.
-        tuples = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
-        results.append(Result(**{**fields, **tuples}))
+        own = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items() if k in _OWN}
+        more = {name: value for name, value in record.items() if name not in _OWN}
+        results.append(Result(**own, more=more))
     return results
-
-
-def append_lines(path, records):
-    """Appends dicts as JSON lines to `path`; they are on the disk when this returns."""
-    path = pathlib.Path(path)
-    torn = path.exists() and path.stat().st_size and not path.read_bytes().endswith(b"\n")
-    with path.open("a") as file:
-        # What a killed process left unfinished must not swallow the next line.
-        file.write("\n" if torn else "")
-        file.writelines(json.dumps(record) + "\n" for record in records)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def read_lines(path):
-    """Returns the dicts in `path`; a line cut off by a crash is left out with a warning."""
-    records = []
-    for number, line in enumerate(pathlib.Path(path).read_text().splitlines(), start=1):
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            warnings.warn(f"{path}: line {number} was cut off and is left out", stacklevel=3)
-    return records
 
 
 def wilson_interval(correct, n):
@@ -107,9 +160,9 @@ def wilson_interval(correct, n):
 
 
 def weights_hash(model):
-    """Returns the SHA-256, in hex, of the weights in their order; the names do not enter.
+    """Returns the SHA-256, in hex, of the weights in their order, without their names.
 
-    A `SavedClassifier` brings its own.
+    A `SavedClassifier` has a `weights_hash` of its own.
     """
     if hasattr(model, "weights_hash"):
         return model.weights_hash

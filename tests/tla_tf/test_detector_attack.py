@@ -9,7 +9,7 @@ import tensorflow as tf
 from robust_tf import randomness
 from robust_tf.attacks import presets
 from robust_tf.attacks.pgd import PGD
-from robust_tf.results.accuracy_result import attack_settings
+from robust_tf.results.attack_settings import attack_settings
 from robust_tf.threat_model import ThreatModel
 from tla_tf.analysis.detector_attack import WEIGHTS, DetectorAttack, UndetectedLoss, detector_preset
 from tla_tf.analysis.gaussian_log_density import MixtureScore

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.square import Square
-from robust_tf.results.result import read_lines, read_results
+from robust_tf.results import jsonl
+from robust_tf.results.result import read_results
 from tla_tf import evaluate, export
 from tla_tf.evaluation import evaluation_checks
 from tla_tf.evaluation.saved_run import newest_version
@@ -116,7 +117,7 @@ def test_checks(saved_model, tmp_path, capsys, monkeypatch, level):
     batch = {"quick": 10, "full": 32}[level]
     flags = ["--attacks=pgd2", f"--checks={level}", f"--batch_size={batch}"]
     assert saved_command(path, *flags) == 0
-    found = {line["name"]: line for line in read_lines(f"{path}.evaluation/checks.jsonl")}
+    found = {line["name"]: line for line in jsonl.read(f"{path}.evaluation/checks.jsonl")}
     assert {line["n"] for line in found.values()} == {12 if level == "quick" else 20}
     assert found["input gradients"]["status"] == "green"
     assert len(found) == 15 and "white box beats black box" in found

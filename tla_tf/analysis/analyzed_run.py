@@ -1,18 +1,16 @@
 """A finished run as the analyses of TLA see it: embeddings, predictions, a place for records."""
 
-import dataclasses
 import functools
 
 import numpy as np
 
 from robust_tf.evaluation.reference_images import reference_settings
-from robust_tf.results.accuracy_result import attack_settings
+from robust_tf.results.attack_settings import attack_settings
 from robust_tf.results.result import (
-    Result,
     append_results,
-    versions,
+    measured_share,
+    measured_value,
     weights_hash,
-    wilson_interval,
 )
 from tla_tf.analysis.embeddings_under_attack import (
     attacked_image,
@@ -58,7 +56,6 @@ class AnalyzedRun:
             "split": "test",
             "model": self.network.name,
             "weights_hash": weights_hash(self.network),
-            "versions": versions(),
         }
         # Compiled once: the clean function for two splits, the attack also for single images.
         self._clean_batch = compile_embedding(self.network, None)
@@ -106,33 +103,35 @@ class AnalyzedRun:
         `preset` is the attack where it is not that of the run; `of_train`: whether the number
         depends on the training images.
         """
-        number = {"value": float(value), "correct": None, "interval": None}
-        self._append(metric, n, preset or self.preset, of_train, **number)
+        self.results.append(
+            measured_value(
+                self._about,
+                metric,
+                float(value),
+                n,
+                **self._attack(preset or self.preset, of_train),
+            )
+        )
 
     def record_count(self, metric, count, n):
         """Records a whole number, which tables print as such."""
-        self._append(metric, n, self.preset, False, value=int(count), correct=None, interval=None)
+        attack = self._attack(self.preset)
+        self.results.append(measured_value(self._about, metric, int(count), n, **attack))
 
     def record_share(self, metric, counted, *, attacked=True, of_train=False):
         """Records the share of bool [n] `counted`, with its interval; `of_train` as of `record`."""
-        n, count = len(counted), int(np.sum(counted))
-        share = {"value": count / n, "correct": count, "interval": wilson_interval(count, n)}
-        self._append(metric, n, self.preset if attacked else None, of_train, **share)
+        attack = self._attack(self.preset if attacked else None, of_train)
+        self.results.append(measured_share(self._about, metric, counted, **attack))
 
-    def _append(self, metric, n, preset, of_train, **value):
+    def _attack(self, preset, of_train=False):
+        """The attack as the arguments of `measured_value`; `preset` None is no attack."""
         settings = attack_settings(preset, self.info.num_classes)
         if of_train:
             settings |= reference_settings(len(self.train), self.info.splits["train"])
-        result = Result(
-            metric=metric,
-            n=n,
-            attack=preset.name if preset else "clean",
-            attack_settings=settings,
-            threat_model=dataclasses.asdict(preset.attack.threat_model) if preset else {},
-            **value,
-            **self._about,
-        )
-        self.results.append(result)
+        if preset is None:
+            return {"settings": settings}
+        threat_model = preset.attack.threat_model
+        return {"attack": preset.name, "settings": settings, "threat_model": threat_model}
 
     def keep(self):
         """Appends what was recorded to the run's results.jsonl; returns it."""

@@ -1,7 +1,6 @@
 """The accuracy of a classifier under a list of attacks, as records in a folder."""
 
-from robust_tf.results.accuracy_result import accuracy_result, worst_case
-from robust_tf.results.result import append_results
+from robust_tf.results.result import append_results, measured_share, worst_case
 from tla_tf.evaluation.attack_columns import CLEAN, ROUNDED, Column, simpler_losses
 from tla_tf.evaluation.column_attacks import ColumnAttacks
 
@@ -65,10 +64,8 @@ class ClassifierEvaluation:
         self._record(correct, column.name, column.threat_model, settings, after)
 
     def _record(self, correct, name, threat_model, settings, after=()):
-        about = self.attacks.about
-        result = accuracy_result(
-            correct, name, about, settings=settings, threat_model=threat_model, after=after
-        )
+        attack = {"attack": name, "settings": settings, "threat_model": threat_model}
+        result = measured_share(self.attacks.about, "accuracy", correct, after=after, **attack)
         append_results(self.attacks.folder / "results.jsonl", [result])
         self.results.append(result)
 

@@ -7,7 +7,7 @@ import numpy as np
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.adversarial_images import AdversarialImages
 from robust_tf.evaluation.robust_accuracy import compile_attack, correct_predictions
-from robust_tf.results.accuracy_result import attack_settings
+from robust_tf.results.attack_settings import attack_settings
 from robust_tf.results.cache import OutcomeStore, digest, examples_hash
 from robust_tf.results.result import weights_hash
 

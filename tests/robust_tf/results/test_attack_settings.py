@@ -1,38 +1,13 @@
 import dataclasses
 import json
 
-import numpy as np
 import pytest
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.presets import Preset
 from robust_tf.evaluation.embedding_attack import EmbeddingAttack
-from robust_tf.results.accuracy_result import (
-    accuracy_result,
-    attack_settings,
-    worst_case,
-)
-from robust_tf.results.result import append_results, read_results, wilson_interval
+from robust_tf.results.attack_settings import attack_settings
 from robust_tf.threat_model import ThreatModel
-
-ABOUT = {"dataset": "digits", "split": "test", "method": "AT", "model": "digits_cnn"}
-ABOUT |= {"training_seed": 3, "seed": 4, "precision": "mixed_bfloat16", "weights_hash": "ab"}
-CORRECT = np.array([True, True, False, True])
-
-
-def test_result_says_what_was_measured():
-    threat_model = ThreatModel("8/255")
-    settings = attack_settings(presets.get("2pgd3", threat_model), 10)
-    attacked = accuracy_result(
-        CORRECT, "2pgd3", ABOUT, settings=settings, threat_model=threat_model
-    )
-    clean = accuracy_result(CORRECT, "clean", ABOUT)
-
-    assert (attacked.n, attacked.correct, attacked.value) == (4, 3, 0.75)
-    assert attacked.metric == "accuracy" and attacked.interval == wilson_interval(3, 4)
-    assert {name: getattr(attacked, name) for name in ABOUT} == ABOUT
-    assert attacked.threat_model["eps"] == pytest.approx(8 / 255)
-    assert (clean.attack, clean.attack_settings, clean.threat_model) == ("clean", {}, {})
 
 
 @pytest.mark.parametrize(
@@ -71,20 +46,3 @@ def test_settings_of_an_attack_around_another_can_be_stored():
 def test_the_loss_is_the_one_that_this_many_classes_allow(classes, loss):
     preset = presets.get("apgd-t", ThreatModel("8/255"))
     assert attack_settings(preset, classes)["loss"] == loss
-
-
-def test_a_member_of_an_ensemble_says_what_came_before(tmp_path):
-    result = accuracy_result(CORRECT, "apgd-t", ABOUT, after=["clean", "apgd-ce"])
-    append_results(tmp_path / "results.jsonl", [result])
-    assert read_results(tmp_path / "results.jsonl") == [result]
-    assert result.column == "apgd-t after clean, apgd-ce"
-    assert accuracy_result(CORRECT, "apgd-t", ABOUT).column == "apgd-t"
-
-
-def test_worst_case_is_never_above_any_of_them():
-    random = np.random.default_rng(0)
-    for _ in range(50):
-        outcomes = random.random([random.integers(1, 6), 30]) < random.random()
-        worst = worst_case(outcomes)
-        np.testing.assert_array_equal(worst, [all(column) for column in outcomes.T])
-        assert worst.mean() <= outcomes.mean(axis=1).min()

@@ -12,11 +12,15 @@ from robust_tf.results.check_records import append_checks
 from robust_tf.results.result import (
     Result,
     append_results,
+    measured_share,
+    measured_value,
     read_results,
     versions,
     weights_hash,
     wilson_interval,
+    worst_case,
 )
+from robust_tf.threat_model import ThreatModel
 
 RESULT = Result(
     dataset="digits",
@@ -40,40 +44,72 @@ RESULT = Result(
 OTHER = dataclasses.replace(RESULT, attack="clean", attack_settings={}, threat_model={})
 
 
+ABOUT = {"dataset": "digits", "split": "test", "method": "AT", "model": "digits_cnn"}
+ABOUT |= {"training_seed": 3, "seed": 4, "precision": "mixed_bfloat16", "weights_hash": "ab"}
+CORRECT = np.array([True, True, False, True])
+
+
+def test_a_share_says_what_was_measured():
+    threat_model = ThreatModel("8/255")
+    attack = {"attack": "2pgd3", "settings": {"steps": 3}, "threat_model": threat_model}
+    attacked = measured_share(ABOUT, "accuracy", CORRECT, **attack)
+    clean = measured_share(ABOUT, "accuracy", CORRECT)
+
+    assert (attacked.n, attacked.correct, attacked.value) == (4, 3, 0.75)
+    assert attacked.metric == "accuracy" and attacked.interval == wilson_interval(3, 4)
+    assert {name: getattr(attacked, name) for name in ABOUT} == ABOUT
+    assert (attacked.attack, attacked.attack_settings) == ("2pgd3", {"steps": 3})
+    assert attacked.threat_model["eps"] == pytest.approx(8 / 255)
+    assert (clean.attack, clean.attack_settings, clean.threat_model) == ("clean", {}, {})
+    assert clean.versions == versions()
+
+
+def test_a_value_counts_nothing():
+    found = measured_value(ABOUT, "NMI", 0.5, 7)
+    assert (found.value, found.n, found.correct, found.interval) == (0.5, 7, None, None)
+
+
+def test_worst_case_is_never_above_any_of_them():
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        outcomes = random.random([random.integers(1, 6), 30]) < random.random()
+        worst = worst_case(outcomes)
+        np.testing.assert_array_equal(worst, [all(column) for column in outcomes.T])
+        assert worst.mean() <= outcomes.mean(axis=1).min()
+
+
 def test_results_come_back_equal_and_in_order(tmp_path):
     path = tmp_path / "results.jsonl"
+    member = measured_share(ABOUT, "accuracy", CORRECT, attack="fab", after=["clean", "apgd-ce"])
     append_results(path, [RESULT])
-    append_results(path, [OTHER, RESULT])
+    append_results(path, [OTHER, member])
 
-    assert read_results(path) == [RESULT, OTHER, RESULT]
+    assert read_results(path) == [RESULT, OTHER, member]
     assert all(json.loads(line) for line in path.read_text().splitlines())
+    assert member.column == "fab after clean, apgd-ce" and RESULT.column == "pgd20"
+    assert read_results(tmp_path / "none.jsonl") == []
 
 
-def test_a_torn_last_line_is_left_out_with_a_warning(tmp_path):
+def test_fields_of_a_newer_version_are_kept(tmp_path):
     path = tmp_path / "results.jsonl"
-    append_results(path, [RESULT, OTHER])
-    path.write_text(path.read_text()[:-20])
-
-    with pytest.warns(UserWarning, match="line 2 was cut off"):
-        assert read_results(path) == [RESULT]
-
-
-def test_a_torn_line_does_not_swallow_the_next_result(tmp_path):
-    path = tmp_path / "results.jsonl"
-    append_results(path, [RESULT, OTHER])
-    path.write_text(path.read_text()[:-20])
-    append_results(path, [OTHER])
-
-    with pytest.warns(UserWarning, match="line 2 was cut off"):
-        assert read_results(path) == [RESULT, OTHER]
-
-
-def test_results_are_on_the_disk_when_append_returns(tmp_path, monkeypatch):
-    path, synced = tmp_path / "results.jsonl", []
-    monkeypatch.setattr("os.fsync", lambda file: synced.append(path.read_text()))
     append_results(path, [RESULT])
+    newer = {**json.loads(path.read_text()), "carbon": [1, {"unit": "g"}]}
+    path.write_text(json.dumps(newer) + "\n")
 
-    assert synced == [path.read_text()] != [""]
+    (found,) = read_results(path)
+    assert dataclasses.replace(found, more={}) == RESULT
+    append_results(path, [found])
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [newer, newer]
+
+
+def test_a_line_without_a_field_is_left_out_with_a_warning(tmp_path):
+    path = tmp_path / "results.jsonl"
+    append_results(path, [RESULT, OTHER])
+    lacking = {"dataset": "digits", "n": 360}
+    path.write_text(json.dumps(lacking) + "\n" + path.read_text())
+
+    with pytest.warns(UserWarning, match="a line without attack is no result"):
+        assert read_results(path) == [RESULT, OTHER]
 
 
 @pytest.mark.parametrize("correct, n", [(0, 10), (10, 10), (270, 360)])

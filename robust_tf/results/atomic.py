@@ -1,0 +1,32 @@
+"""Files and folders that appear complete or not at all, even after a power loss."""
+
+import os
+import pathlib
+
+
+def write(path, content):
+    """Replaces the file `path` by `content`, str or bytes."""
+    path = pathlib.Path(path)
+    beside = path.with_name(path.name + ".partial")
+    beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    rename(beside, path)
+
+
+def rename(beside, path):
+    """Renames a complete file or folder to `path`, in the same folder.
+
+    The content reaches the disk before the new name, and the name before this returns.
+    """
+    beside, path = pathlib.Path(beside), pathlib.Path(path)
+    for part in (*beside.rglob("*"), beside):
+        _sync(part)
+    os.replace(beside, path)
+    _sync(path.parent)
+
+
+def _sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,57 @@
+import os
+
+import pytest
+
+from robust_tf.results import atomic
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What reaches the disk, in order: synced paths and renames."""
+    found, sync, replace = [], os.fsync, os.replace
+
+    def fsync(descriptor):
+        found.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        sync(descriptor)
+
+    def rename(old, new):
+        found.append("rename")
+        replace(old, new)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    monkeypatch.setattr("os.replace", rename)
+    return found
+
+
+@pytest.mark.parametrize("content", ["text\n", b"\x00\xff"])
+def test_a_file_is_replaced_after_its_content_is_on_the_disk(content, tmp_path, calls):
+    path = tmp_path / "config.json"
+    path.write_text("old")
+    atomic.write(path, content)
+    assert path.read_bytes() == (content if isinstance(content, bytes) else content.encode())
+    assert calls == ["config.json.partial", "rename", tmp_path.name]
+    assert os.listdir(tmp_path) == ["config.json"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "config.json"
+    path.write_text("old")
+
+    def full(descriptor):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        atomic.write(path, "new")
+    assert path.read_text() == "old"
+
+
+def test_a_folder_appears_after_everything_in_it(tmp_path, calls):
+    beside = tmp_path / "step.partial"
+    (beside / "state").mkdir(parents=True)
+    (beside / "state" / "weights").write_bytes(b"1")
+    (beside / "interval.json").write_text("{}")
+    atomic.rename(beside, tmp_path / "step")
+    assert set(calls[:4]) == {"state", "weights", "interval.json", "step.partial"}
+    assert calls[4:] == ["rename", tmp_path.name]
+    assert (tmp_path / "step" / "state" / "weights").read_bytes() == b"1"
