@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 from robust_tf.errors import UserError
+from robust_tf.results import atomic
 from robust_tf.results.cache import digest
 
 
@@ -60,7 +61,7 @@ class AdversarialImages:
         self.attacked = attacked
         beside = self.path.with_suffix(".unfinished.npz")
         np.savez(beside, images=self.images, attacked=attacked, identity=json.dumps(self._identity))
-        beside.rename(self.path)
+        atomic.rename(beside, self.path)
         self._partial.unlink(missing_ok=True)
 
     def _load(self, shape):

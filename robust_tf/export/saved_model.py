@@ -6,6 +6,7 @@ import shutil
 
 import keras
 
+from robust_tf.results import atomic
 from robust_tf.results.output_place import require_folder
 
 # Keras names the first endpoint `serving_default` too, which is the default of servers;
@@ -56,7 +57,7 @@ def next_version(export_dir):
     shutil.rmtree(beside, ignore_errors=True)  # of an export that was killed
     try:
         yield beside, version
-        beside.rename(version)
+        atomic.rename(beside, version)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise

@@ -8,6 +8,8 @@ import warnings
 import keras
 import tensorflow as tf
 
+from robust_tf.results import atomic
+
 INTERVAL = "interval.json"
 
 
@@ -52,7 +54,7 @@ class Checkpoints:
         self._checkpoint.write(str(partial / "state"))
         sums = [float(keras.ops.convert_to_numpy(value)) for value in self._metric_variables()]
         (partial / INTERVAL).write_text(json.dumps({"sums": sums, "seconds": seconds}))
-        partial.rename(final)
+        atomic.rename(partial, final)
         for old in self.steps()[: -self.keep]:
             shutil.rmtree(self._folder(old))
 

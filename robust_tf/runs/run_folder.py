@@ -8,6 +8,7 @@ import subprocess
 import robust_tf
 from robust_tf.data.image_identity import in_words
 from robust_tf.errors import UserError
+from robust_tf.results import atomic, jsonl
 from robust_tf.results.output_place import require_folder
 from robust_tf.results.result import versions
 
@@ -20,6 +21,23 @@ NOT_IDENTITY = frozenset(
 IDENTITY_IF_HELD_OUT = frozenset({"checkpoint_every"})
 # What is of the final weights, and would pass for that of others.
 OF_THE_END = ("final.keras", "results.jsonl", "figures", "adversarial")
+
+
+class RunFlags(dict):
+    """The resolved flags of a run, name -> value or None.
+
+    A flag that `path`, the run's config.json, lacks is a `UserError` that names it.
+    """
+
+    def __init__(self, flags, path):
+        super().__init__(flags)
+        self._path = path
+
+    def __missing__(self, name):
+        raise UserError(
+            f"{self._path} lacks the flag --{name}; restore the file, or train again with another "
+            "--workdir"
+        )
 
 
 class RunFolder:
@@ -76,14 +94,14 @@ class RunFolder:
         if train_classes is not None:
             config["train_classes"] = list(train_classes)
         # First: a disk that is full now must not leave a folder that seems to hold no run.
-        _write_then_rename(self._config, json.dumps(config, indent=2) + "\n")
+        atomic.write(self._config, json.dumps(config, indent=2) + "\n")
         lines = [_line(name, value) for name, value in flags.items() if value is not None]
-        _write_then_rename(self.path / "flags.txt", "\n".join(lines) + "\n")
+        atomic.write(self.path / "flags.txt", "\n".join(lines) + "\n")
 
     def read_flags(self):
         """Returns the flags of the run in this folder; UserError where there is none."""
         try:
-            return dict(json.loads(self._config.read_text())["flags"])
+            return RunFlags(json.loads(self._config.read_text())["flags"], self._config)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{self.path} holds no run (no config.json of one in it)") from error
 
@@ -132,30 +150,21 @@ class RunFolder:
         """Writes a network, beside first and then renamed; `path` is one of this folder's."""
         beside = self.path / "partial.keras"
         network.save(beside)
-        beside.rename(path)
+        atomic.rename(beside, path)
 
     def read_metrics(self):
-        """Returns the lines of metrics.jsonl as dicts, without one that was cut off."""
-        lines = self._metrics.read_text().splitlines() if self._metrics.exists() else []
-        records = []
-        for line in lines:
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue  # cut off when the run was killed
-        return records
+        """Returns the lines of metrics.jsonl as dicts; damaged lines are left out, see `jsonl`."""
+        return [record for record in jsonl.read(self._metrics) if "step" in record]
 
     def log_metrics(self, record):
         """Appends one line to metrics.jsonl."""
-        with self._metrics.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        jsonl.append(self._metrics, [record])
 
     def forget_metrics_after(self, step):
         """Drops the lines of updates that a resumed run is about to repeat."""
         kept = [record for record in self.read_metrics() if record["step"] <= step]
         if self._metrics.exists():
-            text = "".join(json.dumps(record) + "\n" for record in kept)
-            _write_then_rename(self._metrics, text)
+            atomic.write(self._metrics, jsonl.text(kept))
 
     def _stored(self, name):
         config = json.loads(self._config.read_text()) if self._config.exists() else {}
@@ -194,12 +203,6 @@ def _given(value):
 def _typed(value):
     """Lists as they are typed."""
     return ",".join(value) if isinstance(value, list) else value
-
-
-def _write_then_rename(path, text):
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(text)
-    beside.rename(path)
 
 
 def _commit():

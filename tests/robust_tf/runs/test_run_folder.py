@@ -2,6 +2,7 @@
 
 import pytest
 
+from robust_tf.errors import UserError
 from robust_tf.runs.run_folder import RunFolder
 
 
@@ -41,3 +42,32 @@ def test_the_same_run_again_leaves_everything(ended):
     before = files(ended)
     claim(ended, 4)
     assert files(ended) == before
+
+
+@pytest.mark.parametrize(
+    "damage", [b"5\n", b"\xff\xfe\x00\n", b'{"loss": 1}\n', b'{"step": 3, "lo']
+)
+@pytest.mark.filterwarnings("ignore:.*cut off or damaged")
+def test_metrics_that_are_none_are_left_out(ended, damage):
+    folder, good = RunFolder(ended), [{"step": 2, "loss": 0.5}, {"step": 4, "loss": 0.4}]
+    folder.log_metrics(good[0])
+    with (ended / "metrics.jsonl").open("ab") as file:
+        file.write(damage)
+    folder.log_metrics(good[1])
+    assert folder.read_metrics() == good
+    folder.forget_metrics_after(2)
+    assert folder.read_metrics() == good[:1]
+
+
+def test_a_flag_that_the_config_lacks_is_named(ended):
+    flags = RunFolder(ended).read_flags()
+    assert flags["method"] == "tla" and flags.get("eps") is None
+    with pytest.raises(UserError, match="config.json lacks the flag --eps; restore the file"):
+        flags["eps"]
+
+
+@pytest.mark.parametrize("config", ["[]", "5", '{"flags": 5}', "{}", "{", '"flags"'])
+def test_a_config_of_something_else_is_no_run(ended, config):
+    (ended / "config.json").write_text(config)
+    with pytest.raises(UserError, match="holds no run"):
+        RunFolder(ended).read_flags()
