@@ -123,7 +123,7 @@ def test_attack_optimizer_and_defenses_can_be_built(path):
             weights = model.term_weights
             assert weights["triplet"] == options.lambda_triplet
             assert weights["embedding_norm"] == pytest.approx(norm)
-            assert model.margins["other"] == options.margin
+            assert model.margin == options.margin
 
 
 def test_learning_rates_change_after_their_boundaries():

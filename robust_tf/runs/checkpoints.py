@@ -90,7 +90,8 @@ class Checkpoints:
         if not path.exists():
             return None
         left = json.loads(path.read_text())
-        for variable, value in zip(self._metric_variables(), left["sums"], strict=True):
+        # An older version had no metrics of validation, which come last.
+        for variable, value in zip(self._metric_variables(), left["sums"]):
             variable.assign(value)
         return left["seconds"]
 

@@ -4,8 +4,14 @@ import keras
 import tensorflow as tf
 
 from robust_tf import randomness
+from robust_tf.errors import UserError
 from robust_tf.losses.weight_decay import decayed_kernels, l2_weight_decay
-from robust_tf.training import replicas
+from robust_tf.training import replicas, saved_settings
+from robust_tf.training.batch import unpack
+from robust_tf.training.weight_averaging import average_statistics, finalize_statistics
+
+# Constructor arguments that are no settings of their own: others follow from them.
+_NOT_SAVED = {"network", "term_weights", "monitors", "tested"}
 
 
 class AdversarialModel(keras.Model):
@@ -20,15 +26,22 @@ class AdversarialModel(keras.Model):
     the terms. It works with plain `compile` / `fit`, in any precision, and under a `tf.distribute`
     strategy, where the gradients of the replicas are summed.
 
+    A subclass keeps each argument of its constructor as an attribute of the same name. It can then
+    be saved. Arguments in its set `resolved` are not kept, because other arguments follow from
+    them.
+
     Args:
         network: functional `keras.Model`; float images [batch, height, width, channels] in [0, 1]
             -> dict of float32 outputs.
         term_weights: dict, the weight of every term that `loss_terms` returns.
         monitors: names of the further values that `loss_terms` returns, to be shown only.
+        tested: names of the values that `test_values` returns.
         weight_decay: coefficient of sum 1/2 ||W||^2 over the `decayed_variables`.
         reduction: "mean" or "sum" over the items of the global batch.
         seed: int, of every random draw made in a step.
     """
+
+    resolved = frozenset()
 
     def __init__(
         self,
@@ -36,6 +49,7 @@ class AdversarialModel(keras.Model):
         *,
         term_weights,
         monitors=(),
+        tested=(),
         weight_decay=0.0,
         reduction="mean",
         seed=0,
@@ -47,18 +61,39 @@ class AdversarialModel(keras.Model):
         self.weight_decay = weight_decay
         self.reduction = reduction
         self.seed = seed
-        names = ["loss", *self.term_weights, *monitors]
+        names = dict.fromkeys(["loss", *self.term_weights, *monitors, *tested])
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True  # the network is, and the defense adds no layer of its own
 
     def call(self, images, training=False):
         return self.network(images, training=training)
 
-    def compile(self, *args, **kwargs):
-        """As in Keras; the optimiser's slots exist afterwards, so that they can be restored."""
-        super().compile(*args, **kwargs)
+    def compile(self, optimizer="adam", loss=None, **kwargs):
+        """As in Keras, without a loss.
+
+        The optimiser's variables exist afterwards, so that they can be restored.
+
+        Raises:
+            UserError: a loss.
+        """
+        if loss is not None:
+            raise UserError(
+                f"compile(loss=...): {type(self).__name__} has the loss of its paper; leave it out"
+            )
+        super().compile(optimizer=optimizer, **kwargs)
         with self.distribute_strategy.scope():
             self.optimizer.build(self.trainable_variables)
+            average_statistics(self.optimizer, self.network)
+
+    def compile_from_config(self, config):
+        """Keras leaves a model with a `compile` of its own uncompiled unless this is defined."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def fit(self, *args, **kwargs):
+        """As in Keras. With `use_ema=True` the batch-norm statistics end as averages, too."""
+        history = super().fit(*args, **kwargs)
+        finalize_statistics(self.optimizer)
+        return history
 
     def craft(self, batch):
         """Returns a dict of tensors that the loss treats as constants. By default nothing."""
@@ -69,46 +104,78 @@ class AdversarialModel(keras.Model):
         """Returns (terms, monitors): dicts of name -> values [batch]."""
         raise NotImplementedError
 
+    def test_values(self, batch):
+        """Returns what `evaluate` and validation show: dict of name -> values [batch]."""
+        raise NotImplementedError
+
     def decayed_variables(self):
         """The variables under weight decay: by default convolution and dense kernels."""
         return decayed_kernels(self.network)
 
     @property
     def metrics(self):
-        return list(self.trackers.values())
+        compiled = self._compile_metrics if self.compiled else None
+        return [*self.trackers.values(), *([] if compiled is None else [compiled])]
 
     def key(self, batch, purpose):
         """Returns the random key of this step for `purpose`."""
         return randomness.key(self.seed, batch["step"][0], purpose)
 
     def train_step(self, data):
-        batch = self._unpack(data)
+        batch = self.unpack(data, self.optimizer.iterations)
         crafted = tf.nest.map_structure(tf.stop_gradient, self.craft(batch))
         with tf.GradientTape() as tape:
             terms, monitors = self.loss_terms(batch, crafted)
+            terms = _weighted(terms, batch)
             loss = self._local_share(terms)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
         # The share times the number of replicas averages to the global loss over the replicas.
-        shown = {"loss": loss * replicas.current_shard().count, **terms, **monitors}
-        for name, values in shown.items():
-            self.trackers[name].update_state(values)
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
+        loss *= replicas.current_shard().count
+        return self._shown({"loss": loss, **terms, **monitors}, batch)
 
-    def _unpack(self, data):
-        """Accepts the pipeline's dict, or (images, labels) of a plain `fit`."""
-        if not isinstance(data, dict):
-            images, labels = data[:2]
-            step = tf.fill(tf.shape(images)[:1], tf.cast(self.optimizer.iterations, tf.int64))
-            data = {"image": images, "label": labels, "step": step}
-        images = tf.cast(data["image"], self.variable_dtype)
-        _check_range(images)
-        return {
-            **data,
-            "image": images,
-            "label": tf.reshape(tf.cast(data["label"], tf.int32), [-1]),
+    def test_step(self, data):
+        # The same draws in every epoch, so that epochs can be compared.
+        batch = self.unpack(data, tf.constant(0))
+        return self._shown(self.test_values(batch), batch)
+
+    def unpack(self, data, step):
+        """Returns the batch of a step, see `robust_tf.training.batch`."""
+        return unpack(data, step, self.variable_dtype)
+
+    def get_config(self):
+        settings = {
+            name: saved_settings.to_config(getattr(self, name))
+            for cls in type(self).__mro__[: type(self).__mro__.index(AdversarialModel) + 1]
+            for name in saved_settings.arguments(cls)
+            if name not in _NOT_SAVED | self.resolved
         }
+        network = keras.saving.serialize_keras_object(self.network)
+        return {"name": self.name, "dtype": self.dtype_policy.name, "network": network, **settings}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        network = keras.saving.deserialize_keras_object(config["network"], custom_objects)
+        settings = {name: saved_settings.from_config(value) for name, value in config.items()}
+        return cls(**{**settings, "network": network})
+
+    def _shown(self, values, batch):
+        """Adds values of a step to the metrics; returns the means so far."""
+        for name, value in values.items():
+            self.trackers[name].update_state(value)
+        shown = {name: self.trackers[name].result() for name in values}
+        if self._compile_metrics is None:
+            return shown
+        logits = self.network(batch["image"], training=False)["logits"]
+        weights = batch.get("sample_weight")
+        self._compile_metrics.update_state(batch["target"], logits, sample_weight=weights)
+        return {**shown, **self._compile_metrics.result()}
+
+    def _get_metrics_result_or_logs(self, logs):
+        """The means over all replicas of what the last step has shown."""
+        means = self.get_metrics_result()
+        return {name: means[name] for name in logs}
 
     def _local_share(self, terms):
         """This replica's summand of the global loss.
@@ -126,8 +193,19 @@ class AdversarialModel(keras.Model):
         return share
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Nothing is left to build: Keras would draw a batch and average it over the replicas for
-        that, which fails with several workers (keras-team/keras#20585)."""
+        """Builds the compiled metrics; nothing else is left to build.
+
+        Keras would draw a batch and average it over the replicas for that, which fails with several
+        workers (keras-team/keras#20585).
+        """
+        if self._compile_metrics is None or self._compile_metrics.built:
+            return
+        if iterator is not None:
+            data_batch = iterator.data_adapter.get_tf_dataset().element_spec
+        target = data_batch["label"] if isinstance(data_batch, dict) else data_batch[1]
+        label = keras.KerasTensor(target.shape, target.dtype)
+        with self.distribute_strategy.scope():
+            self._compile_metrics.build(label, self.network.output["logits"])
 
 
 def weighted_total(terms, weights, reduction):
@@ -138,14 +216,15 @@ def weighted_total(terms, weights, reduction):
         weights: dict name -> float, the same names.
         reduction: "mean" or "sum".
     """
-    reduce = {"mean": tf.reduce_mean, "sum": tf.reduce_sum}[reduction]
+    reduce = {"mean": replicas.mean, "sum": tf.reduce_sum}[reduction]
     return tf.add_n([weights[name] * reduce(values) for name, values in terms.items()])
 
 
-def _check_range(images):
-    """Stops on images that no attack of the threat model could have started from."""
-    low, high = tf.reduce_min(images), tf.reduce_max(images)
-    tf.debugging.Assert(
-        tf.logical_and(low >= 0.0, high <= 1.0),  # false for NaN
-        ["images must be finite and in [0, 1]; this batch ranges from", low, "to", high],
-    )
+def _weighted(terms, batch):
+    """The terms times the sample weights of a plain `fit`."""
+    if "sample_weight" not in batch:
+        return terms
+    return {
+        name: tf.cast(batch["sample_weight"], values.dtype) * values
+        for name, values in terms.items()
+    }

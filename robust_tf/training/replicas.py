@@ -13,6 +13,30 @@ def current_shard():
     return Shard(context.replica_id_in_sync_group, context.num_replicas_in_sync)
 
 
+def mean(values):
+    """Returns the mean of float [batch]; its average over the replicas is the mean of all items.
+
+    A plain `fit` may end an epoch with a batch that the replicas share unequally, or of which a
+    replica has no image.
+    """
+    if values.shape[0] is not None:
+        return tf.reduce_mean(values)
+    count = current_shard().count
+    items = tf.cast(tf.shape(values)[0], values.dtype)
+    if count > 1:
+        items = tf.distribute.get_replica_context().all_reduce("SUM", items)
+    return tf.math.divide_no_nan(tf.reduce_sum(values) * count, items)
+
+
+def first_row(rows):
+    """Returns the place of this replica's first row in what `gather` makes of [rows, ...]."""
+    shard = current_shard()
+    if isinstance(rows, int) or shard.count == 1:
+        return shard.index * rows
+    every = tf.distribute.get_replica_context().all_gather(rows[None], axis=0)
+    return tf.reduce_sum(every[: shard.index])
+
+
 def gather(tensor):
     """Concatenates the replicas' tensors along axis 0, in the order of the global batch.
 

@@ -1,9 +1,10 @@
 """ALP, adversarial logit pairing (Kannan et al. 2018), the baseline of the TLA paper."""
 
+import keras
 import tensorflow as tf
 
 from robust_tf.losses.cross_entropy import cross_entropy
-from tla_tf.defenses.classifier_defense import ClassifierDefense, hits
+from tla_tf.defenses.classifier_defense import ClassifierDefense, hits, or_recipe
 
 REDUCTIONS = {"sum": tf.reduce_sum, "mean": tf.reduce_mean}
 
@@ -13,29 +14,49 @@ def pairing(clean, adversarial, reduce="sum"):
     return REDUCTIONS[reduce]((clean - adversarial) ** 2, axis=1)
 
 
+@keras.saving.register_keras_serializable("tla_tf")
 class AdversarialLogitPairing(ClassifierDefense):
     """w * CE(f(x_i)) + (1 - w) * CE(f(x'_i)) + l * ||z(x_i) - z(x'_i)||^2, averaged over i.
 
     The TLA paper gives no formula; this is the one of the cited paper.
 
     Args:
-        pairing_weight: l.
-        clean_weight: w; 0 is adversarial training plus pairing.
-        layer: "logits", or "x4" for the embedding.
+        pairing_weight: weight l of the pairing term. None: value of the recipe.
+        clean_weight: weight w of the clean cross entropy; 0 is adversarial training plus pairing.
+            None: value of the recipe.
+        layer: what is paired: "logits", or "x4" for the embedding.
         reduce: "sum" or "mean" over the coordinates.
+
+    The further arguments are those of `ClassifierDefense`.
     """
 
     def __init__(
-        self, network, *, pairing_weight, clean_weight, layer="logits", reduce="sum", **kw
+        self,
+        network,
+        *,
+        pairing_weight=None,
+        clean_weight=None,
+        layer="logits",
+        reduce="sum",
+        recipe="cifar10",
+        **kw,
     ):
+        pairing_weight = or_recipe(pairing_weight, recipe, "alp_weight")
+        clean_weight = or_recipe(clean_weight, recipe, "alp_clean_weight")
         weights = {
             "clean_cross_entropy": clean_weight,
             "cross_entropy": 1.0 - clean_weight,
             "pairing": pairing_weight,
         }
-        super().__init__(network, term_weights=weights, monitors=("robust_accuracy",), **kw)
-        self.paired = {"logits": "logits", "x4": "embedding"}[layer]
+        super().__init__(
+            network, term_weights=weights, monitors=("robust_accuracy",), recipe=recipe, **kw
+        )
+        self.pairing_weight = pairing_weight
+        self.clean_weight = clean_weight
+        self.layer = layer
         self.reduce = reduce
+        if layer == "x4":
+            self.require_embedding()
 
     def craft(self, batch):
         return {"adversarial": self.perturb(batch)}
@@ -44,9 +65,10 @@ class AdversarialLogitPairing(ClassifierDefense):
         labels = batch["label"]
         clean = self.network(batch["image"], training=True)
         adversarial = self.network(crafted["adversarial"], training=True)
+        paired = "embedding" if self.layer == "x4" else "logits"
         terms = {
             "clean_cross_entropy": cross_entropy(clean["logits"], labels, self.label_smoothing),
             "cross_entropy": cross_entropy(adversarial["logits"], labels, self.label_smoothing),
-            "pairing": pairing(clean[self.paired], adversarial[self.paired], self.reduce),
+            "pairing": pairing(clean[paired], adversarial[paired], self.reduce),
         }
         return terms, {"robust_accuracy": hits(adversarial["logits"], labels)}

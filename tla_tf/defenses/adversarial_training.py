@@ -1,11 +1,17 @@
 """AT, adversarial training (Madry et al. 2018)."""
 
+import keras
+
 from robust_tf.losses.cross_entropy import cross_entropy
 from tla_tf.defenses.classifier_defense import ClassifierDefense, hits
 
 
+@keras.saving.register_keras_serializable("tla_tf")
 class AdversarialTraining(ClassifierDefense):
-    """mean_i CE(f(x'_i), y_i) on adversarial images only."""
+    """mean_i CE(f(x'_i), y_i) on adversarial images only.
+
+    Args: those of `ClassifierDefense`.
+    """
 
     def __init__(self, network, **kw):
         super().__init__(

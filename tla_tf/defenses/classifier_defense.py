@@ -1,40 +1,130 @@
 """What all defenses of a classifier share: logits in a stated mode, and the inner attack."""
 
+import functools
+
 import tensorflow as tf
 
 from robust_tf.attacks.objectives import CrossEntropy
+from robust_tf.attacks.pgd import PGD
+from robust_tf.errors import UserError
+from robust_tf.losses.cross_entropy import cross_entropy
+from robust_tf.models.keras_network import UNIT_RANGE, as_classifier
+from robust_tf.threat_model import ThreatModel
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.replicas import current_shard
+from tla_tf import flags
 
 
 class ClassifierDefense(AdversarialModel):
-    """Base of the defenses of a network with the outputs "logits" and "embedding".
+    """Base of the defenses of a classifier.
+
+    A defense is a whole Keras model: `compile`, `fit` on images in [0, 1] and labels (integers or
+    one-hot), `evaluate`, `predict` and `save`. Validation shows `accuracy`, `robust_accuracy` under
+    the inner attack in inference mode, and as `loss` the cross entropy of the adversarial images.
 
     Args:
-        network: see `AdversarialModel`.
-        attack: `PGD` that makes the adversarial images of a step; None for undefended training.
-        label_smoothing: of the cross entropy, in the loss and in the attack.
+        network: any `keras.Model` from images to logits, see `as_classifier`.
+        eps: radius of the inner attack in [0, 1] pixels; "8/255" is understood. The attack is the
+            PGD of the recipe, with a random start.
+        norm: "linf" or "l2", norm of the radius.
+        attack: `PGD` that makes the adversarial images of a step, in place of eps and norm.
+        label_smoothing: label smoothing of the cross entropy, in the loss and in the attack.
         attack_bn_mode: "inference", or "training": batch statistics in every gradient pass of the
             attack, which also moves the averages (the authors' code for AT).
+        recipe: name of a recipe in flags/tla; it gives the hyper-parameters that are None.
+        weight_decay: coefficient of sum 1/2 ||W||^2 over the kernels. None: value of the recipe.
+        embedding, input_range: see `as_classifier`.
+
+    Raises:
+        UserError: neither eps nor attack, or both; a network that is no classifier.
     """
 
+    attacked = True  # whether the defense trains on adversarial images
+    resolved = frozenset({"eps", "norm", "recipe", "embedding", "input_range"})
+
     def __init__(
-        self, network, *, attack=None, label_smoothing=0.0, attack_bn_mode="inference", **kw
+        self,
+        network,
+        *,
+        eps=None,
+        norm="linf",
+        attack=None,
+        label_smoothing=0.0,
+        attack_bn_mode="inference",
+        recipe="cifar10",
+        weight_decay=None,
+        embedding=None,
+        input_range=UNIT_RANGE,
+        **kw,
     ):
-        super().__init__(network, **kw)
+        network = as_classifier(network, embedding=embedding, input_range=input_range)
+        attack = self._inner_attack(eps, norm, attack, recipe)
+        tested = ("accuracy", "robust_accuracy") if attack else ("accuracy",)
+        decay = or_recipe(weight_decay, recipe, "weight_decay")
+        super().__init__(network, weight_decay=decay, tested=tested, **kw)
         self.attack = attack
         self.label_smoothing = label_smoothing
-        self.attack_bn_training = attack_bn_mode == "training"
+        self.attack_bn_mode = attack_bn_mode
+
+    def require_embedding(self):
+        """Raises UserError where the network has no output "embedding"."""
+        if "embedding" not in self.network.output:
+            raise UserError(
+                f"{type(self).__name__} compares embeddings, and {self.network.name} does not end "
+                "in a dense layer; name the layer of the embedding: embedding='layer_name'"
+            )
 
     def perturb(self, batch):
         """x': the attack on the cross entropy alone (TLA, section 3: never on the triplet term)."""
+        return self._attacked(batch, training=self.attack_bn_mode == "training")
 
+    def test_values(self, batch):
+        labels = batch["label"]
+        clean = self.network(batch["image"], training=False)["logits"]
+        if self.attack is None:
+            return {"loss": cross_entropy(clean, labels), "accuracy": hits(clean, labels)}
+        attacked = self._attacked(batch, training=False)
+        logits = self.network(attacked, training=False)["logits"]
+        return {
+            "loss": cross_entropy(logits, labels),
+            "accuracy": hits(clean, labels),
+            "robust_accuracy": hits(logits, labels),
+        }
+
+    def _attacked(self, batch, training):
         def logits_fn(images):
-            return self.network(images, training=self.attack_bn_training)["logits"]
+            return self.network(images, training=training)["logits"]
 
         objective = CrossEntropy(logits_fn, batch["label"], label_smoothing=self.label_smoothing)
         key = self.key(batch, "attack start")
         return self.attack(objective, batch["image"], key=key, shard=current_shard())
+
+    def _inner_attack(self, eps, norm, attack, recipe):
+        if not self.attacked and eps is None:
+            return attack
+        if (eps is None) == (attack is None):
+            raise UserError(
+                f"{type(self).__name__} needs a radius or an attack, not both: eps='8/255' or "
+                "attack=PGD(...)"
+            )
+        if attack is not None:
+            return attack
+        values, ball = recipe_values(recipe), ThreatModel(eps, norm)
+        # The step size of the recipe belongs to the ball of the recipe.
+        same = ball == ThreatModel(values["eps"], values["norm"])
+        size = values["attack_step_size"] if same else None
+        return PGD(ball, values["attack_steps"], size, random_start=True)
+
+
+@functools.cache
+def recipe_values(recipe):
+    """Returns dict of the flags of a recipe in flags/tla, by its name."""
+    return flags.resolve_train([f"--dataset={recipe}"])
+
+
+def or_recipe(value, recipe, flag):
+    """Returns `value`, or the value of `flag` in the recipe where it is None."""
+    return recipe_values(recipe)[flag] if value is None else value
 
 
 def hits(logits, labels):

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from robust_tf.distances import cosine_matrix
 from robust_tf.miners.masked_choice import best_choice, uniform_choice
+from robust_tf.training.saved_settings import savable
 
 
 def nearest_negative(scores, other_class, mask="neg_inf"):
@@ -35,6 +36,7 @@ def keep_mask(noise, keep, own_slot):
     return (noise < keep) | _own(noise, own_slot)
 
 
+@savable
 class NegativeSelection:
     """Chooses a negative for every anchor.
 

@@ -1,15 +1,19 @@
 """TLA, triplet loss adversarial training, with its variants TLA-RN and TLA-SA."""
 
+import keras
 import tensorflow as tf
 
 from robust_tf import randomness
+from robust_tf.errors import UserError
 from robust_tf.losses.cross_entropy import cross_entropy
-from robust_tf.training.replicas import current_shard, gather
-from tla_tf.defenses.classifier_defense import ClassifierDefense, hits
+from robust_tf.training.replicas import current_shard, first_row, gather
+from tla_tf.defenses.classifier_defense import ClassifierDefense, hits, or_recipe
+from tla_tf.defenses.negatives import NegativeSelection
 from tla_tf.defenses.positives import in_batch_positive
 from tla_tf.defenses.triplet_loss import Triplet, triplet_terms
 
 
+@keras.saving.register_keras_serializable("tla_tf")
 class TripletAdversarial(ClassifierDefense):
     """Equation (1) of the paper.
 
@@ -17,31 +21,34 @@ class TripletAdversarial(ClassifierDefense):
                            + l2 * (||h(x'_i)|| + ||h(p_i)|| + ||h(n_i)||),   D = 1 - |cos|
 
     Args:
-        attack: `PGD` of the inner maximisation.
-        triplet_weight: l1.
-        norm_weight: l2; with norm_form="mean_sq" the weight is l1 * l2, as in the authors' code.
-        margin: of the triplet with another image of the class.
+        triplet_weight: weight l1 of the triplet loss. None: value of the recipe.
+        norm_weight: weight l2 of the norms; with norm_form="mean_sq" the weight is l1 * l2, as in
+            the authors' code. None: value of the recipe.
+        margin: margin of the triplet with another image of the class. None: value of the recipe.
         own_margin_mul: factor on the margin of the triplet with the anchor's own image.
-        negatives: `NegativeSelection`.
+        negatives: `NegativeSelection`. None: the nearest image of another class.
         positive: "other" image of the class, the anchor's "own" clean image, or "both".
         pool: "batch" takes positives and negatives from the clean batch, embedded once; "separate"
-            takes them from the streams "positive" and "pool" of the pipeline.
+            takes them from the streams "positive" and "pool" of this project's input pipeline.
         anchor: "adv", or "clean" for TLA-SA (switched anchor): the own clean image with x' as its
             positive, whatever `positive` is.
         own_noise: half-width of the uniform noise on the own image, in [0, 1] pixels.
         match_l2: weight of ||h(x') - h(own)||^2.
+        norm_form: "l2", sum of norms, or "mean_sq", mean square (the authors' code).
         concat_forward: one training-mode forward of all images, instead of one per group.
         mining: "global" over all replicas, "replica" inside each.
+
+    The further arguments are those of `ClassifierDefense`.
     """
 
     def __init__(
         self,
         network,
         *,
-        triplet_weight,
-        norm_weight,
-        margin,
-        negatives,
+        triplet_weight=None,
+        norm_weight=None,
+        margin=None,
+        negatives=None,
         positive="other",
         pool="batch",
         anchor="adv",
@@ -51,19 +58,24 @@ class TripletAdversarial(ClassifierDefense):
         norm_form="l2",
         concat_forward=False,
         mining="global",
+        recipe="cifar10",
         **kw,
     ):
+        triplet_weight = or_recipe(triplet_weight, recipe, "lambda_triplet")
+        norm_weight = or_recipe(norm_weight, recipe, "lambda_norm")
         norm = norm_weight * (triplet_weight if norm_form == "mean_sq" else 1.0)
         weights = {"cross_entropy": 1.0, "triplet": triplet_weight, "embedding_norm": norm}
         if match_l2:
             weights["pairing"] = match_l2
         monitors = ("robust_accuracy", "skipped_triplets")
-        super().__init__(network, term_weights=weights, monitors=monitors, **kw)
-        self.margins = {"other": margin, "own": margin * own_margin_mul}
-        self.negatives = negatives
-        self.positives = ("own", "other") if positive == "both" else (positive,)
-        if anchor == "clean":
-            self.positives = ("own",)  # h(x) and h(x') are the pair; another image has no part
+        super().__init__(network, term_weights=weights, monitors=monitors, recipe=recipe, **kw)
+        self.require_embedding()
+        self.triplet_weight = triplet_weight
+        self.norm_weight = norm_weight
+        self.margin = or_recipe(margin, recipe, "margin")
+        self.own_margin_mul = own_margin_mul
+        self.negatives = NegativeSelection() if negatives is None else negatives
+        self.positive = positive
         self.pool = pool
         self.anchor = anchor
         self.own_noise = own_noise
@@ -72,7 +84,16 @@ class TripletAdversarial(ClassifierDefense):
         self.concat_forward = concat_forward
         self.mining = mining
 
+    @property
+    def positives(self):
+        """Kinds of positives that form a triplet with the anchor and its negative."""
+        if self.anchor == "clean":
+            return ("own",)  # h(x) and h(x') are the pair; another image has no part
+        return ("own", "other") if self.positive == "both" else (self.positive,)
+
     def craft(self, batch):
+        if self.pool == "separate" and "pool" not in batch:
+            raise UserError("pool='separate' needs the project's input pipeline; use pool='batch'")
         crafted = {"adversarial": self.perturb(batch)}
         if self.pool == "separate":
             crafted.update(self._mine_pool(batch, crafted["adversarial"]))
@@ -82,11 +103,12 @@ class TripletAdversarial(ClassifierDefense):
         ends = self._from_batch if self.pool == "batch" else self._from_streams
         adversarial, own, other, negative, valid = ends(batch, crafted)
         attacked, labels = adversarial["embedding"], batch["label"]
+        margins = {"other": self.margin, "own": self.margin * self.own_margin_mul}
         triplets = [
             # TLA-SA switches the anchor: (h(x), h(x')) in place of (h(x'), h(p)).
-            Triplet(own, attacked, negative, self.margins[name], valid)
+            Triplet(own, attacked, negative, margins[name], valid)
             if self.anchor == "clean"
-            else Triplet(attacked, positive, negative, self.margins[name], valid)
+            else Triplet(attacked, positive, negative, margins[name], valid)
             for name, positive in (("own", own), ("other", other))
             if name in self.positives
         ]
@@ -174,7 +196,7 @@ class TripletAdversarial(ClassifierDefense):
         if not self.own_noise:
             return images
         key = self.key(batch, "own noise")
-        noise = randomness.uniform(images.shape, key, current_shard(), images.dtype)
+        noise = randomness.uniform(randomness.shape_of(images), key, current_shard(), images.dtype)
         noisy = images + self.own_noise * (2.0 * noise - 1.0)
         return tf.clip_by_value(tf.round(noisy * 255.0) / 255.0, 0.0, 1.0)
 
@@ -182,12 +204,11 @@ class TripletAdversarial(ClassifierDefense):
         return gather(tensor) if self.mining == "global" else tensor
 
     def _noise(self, batch, purpose, rows, columns):
-        shape = [rows.shape[0], columns.shape[0]]
+        shape = [*randomness.shape_of(rows), *randomness.shape_of(columns)]
         return randomness.uniform(shape, self.key(batch, purpose), current_shard())
 
     def _own_slots(self, labels):
         """The place of each anchor in the gallery."""
-        slots = tf.range(labels.shape[0])
-        if self.mining == "global":
-            slots += current_shard().index * labels.shape[0]
-        return slots
+        (rows,) = randomness.shape_of(labels)
+        slots = tf.range(rows)
+        return slots + first_row(rows) if self.mining == "global" else slots

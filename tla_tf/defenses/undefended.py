@@ -1,11 +1,19 @@
 """UM, the undefended model: standard training."""
 
+import keras
+
 from robust_tf.losses.cross_entropy import cross_entropy
 from tla_tf.defenses.classifier_defense import ClassifierDefense, hits
 
 
+@keras.saving.register_keras_serializable("tla_tf")
 class Undefended(ClassifierDefense):
-    """mean_i CE(f(x_i), y_i) on clean images."""
+    """mean_i CE(f(x_i), y_i) on clean images.
+
+    Args: those of `ClassifierDefense`. An eps or an attack is used in validation alone.
+    """
+
+    attacked = False
 
     def __init__(self, network, **kw):
         super().__init__(network, term_weights={"cross_entropy": 1.0}, monitors=("accuracy",), **kw)

@@ -1,0 +1,44 @@
+"""A dense layer without its activation."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("robust_tf")
+class PreActivation(keras.layers.Layer):
+    """x W + b of a dense layer, float [B, units]; the layer keeps its variables and its activation.
+
+    A classifier that ends in a softmax gets its logits this way. The original network and the new
+    one share their weights.
+
+    Args:
+        layer: `keras.layers.Dense`.
+    """
+
+    def __init__(self, layer, **kwargs):
+        super().__init__(**kwargs)
+        self.layer = layer
+
+    @property
+    def kernel(self):
+        return self.layer.kernel
+
+    def build(self, input_shape):
+        if not self.layer.built:
+            self.layer.build(input_shape)
+
+    def call(self, inputs):
+        product = ops.matmul(inputs, self.layer.kernel)
+        return product + self.layer.bias if self.layer.use_bias else product
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.layer.units)
+
+    def get_config(self):
+        layer = keras.saving.serialize_keras_object(self.layer)
+        return {**super().get_config(), "layer": layer}
+
+    @classmethod
+    def from_config(cls, config):
+        layer = keras.saving.deserialize_keras_object(config.pop("layer"))
+        return cls(layer, **config)

@@ -1,0 +1,52 @@
+"""Settings objects, such as the inner attack, as plain data inside the config of a Keras model.
+
+`keras.models.load_model` reads them in safe mode: only classes that are named here can be made.
+"""
+
+import inspect
+
+from robust_tf.attacks.pgd import PGD, Momentum
+from robust_tf.errors import UserError
+from robust_tf.threat_model import ThreatModel
+
+_CLASSES = {cls.__name__: cls for cls in (PGD, Momentum, ThreatModel)}
+
+
+def savable(cls):
+    """Class decorator: objects of the class may be part of the config of a saved defense.
+
+    Each argument of the constructor must be an attribute of the same name.
+    """
+    _CLASSES[cls.__name__] = cls
+    return cls
+
+
+def arguments(cls):
+    """Returns the names of the arguments of a class's own constructor, keywords not spelled out
+    excepted."""
+    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return [p.name for p in parameters if p.name != "self" and p.kind not in kinds]
+
+
+def to_config(value):
+    """Returns plain data for a settings object; another value is returned as it is.
+
+    Raises:
+        UserError: an object of another class, which could not be loaded again.
+    """
+    if value is None or isinstance(value, (bool, int, float, str, list, tuple, dict)):
+        return value
+    name = type(value).__name__
+    if _CLASSES.get(name) is not type(value):
+        raise UserError(f"a {name} cannot be saved; allowed are {', '.join(_CLASSES)}")
+    fields = {field: to_config(getattr(value, field)) for field in arguments(type(value))}
+    return {"settings": name, "arguments": fields}
+
+
+def from_config(config):
+    """Returns the object of a `to_config`."""
+    if not isinstance(config, dict) or config.keys() != {"settings", "arguments"}:
+        return config
+    fields = {name: from_config(value) for name, value in config["arguments"].items()}
+    return _CLASSES[config["settings"]](**fields)

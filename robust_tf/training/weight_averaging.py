@@ -1,0 +1,37 @@
+"""Averages of batch-norm statistics beside the averaged weights of a Keras optimiser.
+
+Keras averages the trainable variables with `use_ema=True`. Averaged weights need the statistics of
+their own activations, so the statistics are averaged with the same momentum. They are appended to
+the optimiser's lists of averaged variables. `keras.callbacks.SwapEMAWeights` then swaps them too.
+"""
+
+
+def average_statistics(optimizer, network):
+    """Makes a built optimiser with `use_ema=True` average the batch-norm statistics of a network.
+
+    Args:
+        optimizer: Keras optimiser; without `use_ema` nothing changes.
+        network: `keras.Model`.
+    """
+    optimizer = _inner(optimizer)
+    averaged = {id(variable) for variable in optimizer._trainable_variables}
+    statistics = [
+        variable
+        for variable in network.non_trainable_variables
+        if variable.name.startswith("moving_") and id(variable) not in averaged
+    ]
+    if optimizer.use_ema and statistics:
+        averages = optimizer.add_optimizer_variables(statistics, "average")
+        optimizer._trainable_variables.extend(statistics)
+        optimizer._model_variables_moving_average.extend(averages)
+
+
+def finalize_statistics(optimizer):
+    """Sets the statistics to their averages, as Keras does with the weights at the end of `fit`."""
+    optimizer = _inner(optimizer)
+    optimizer.finalize_variable_values(optimizer._trainable_variables)
+
+
+def _inner(optimizer):
+    """The optimiser inside a `LossScaleOptimizer`."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

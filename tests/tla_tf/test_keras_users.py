@@ -1,0 +1,231 @@
+"""What Keras users type with the defenses of a classifier, a line each."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from robust_tf.attacks.pgd import PGD
+from robust_tf.errors import UserError
+from robust_tf.threat_model import ThreatModel
+from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
+from tla_tf.defenses.adversarial_training import AdversarialTraining
+from tla_tf.defenses.triplet_adversarial import TripletAdversarial
+from tla_tf.defenses.undefended import Undefended
+
+DEFENSES = [Undefended, AdversarialTraining, AdversarialLogitPairing, TripletAdversarial]
+SIZE, CLASSES, BATCH = 40, 3, 16  # the last batch of an epoch has 8 images
+RANDOM = np.random.default_rng(0)
+Y = RANDOM.integers(0, CLASSES, SIZE)
+X = (0.5 * RANDOM.random([CLASSES, 4, 4, 1])[Y] + 0.5 * RANDOM.random([SIZE, 4, 4, 1])).astype("f")
+ONE_HOT = np.eye(CLASSES, dtype=np.float32)[Y]
+FAST = PGD(ThreatModel(0.1), 2, random_start=True)
+RADIUS = {"attack": FAST}
+
+
+def network(batch_norm=False, end=None, seed=0):
+    keras.utils.set_random_seed(seed)
+    norm = [layers.BatchNormalization(momentum=0.5)] if batch_norm else []
+    return keras.Sequential(
+        [keras.Input([4, 4, 1]), layers.Flatten(), layers.Dense(6, "tanh"), *norm]
+        + [layers.Dense(CLASSES, end)]
+    )
+
+
+def defense(kind=TripletAdversarial, optimizer="sgd", compiled=None, **settings):
+    settings = {"attack": FAST, "weight_decay": 0.0, **settings}
+    model = kind(network(settings.pop("batch_norm", False)), **settings)
+    model.compile(optimizer, **(compiled or {}))
+    return model
+
+
+def fit(model, x=X, y=Y, **more):
+    more = {"batch_size": BATCH, "verbose": 0, "shuffle": False, **more}
+    return model.fit(x, y, **more).history
+
+
+def weights_after(labels=Y, **more):
+    model = defense()
+    fit(model, y=labels, **more)
+    return model.get_weights()
+
+
+@pytest.mark.parametrize("kind", DEFENSES)
+def test_a_network_and_a_radius_are_enough_and_a_partial_batch_trains(kind):
+    model = kind(network(), eps="8/255")
+    model.compile("adam")
+    before = model.get_weights()
+    history = model.fit(X, Y, batch_size=BATCH, verbose=0, validation_split=0.2).history
+    assert np.all(np.isfinite([value for values in history.values() for value in values]))
+    assert {"val_loss", "val_accuracy", "val_robust_accuracy"} <= history.keys()
+    assert any(np.any(a != b) for a, b in zip(before, model.get_weights()))
+
+
+def test_hyper_parameters_are_those_of_the_recipe():
+    model = TripletAdversarial(network(), eps="8/255")
+    assert (model.triplet_weight, model.margin, model.norm_weight) == (2.0, 0.03, 0.001)
+    assert (model.attack.steps, model.attack.step_size) == (7, 2 / 255)
+    assert model.weight_decay == 0.0002
+    other = TripletAdversarial(network(), eps=0.3, recipe="mnist", margin=0.2)
+    assert (other.triplet_weight, other.margin, other.attack.steps) == (0.5, 0.2, 40)
+    # The step size of a recipe belongs to its radius.
+    assert TripletAdversarial(network(), eps=0.1).attack.step_size == 2.5 * 0.1 / 7
+
+
+@pytest.mark.parametrize("kind", DEFENSES[1:])
+def test_a_radius_or_an_attack_is_needed(kind):
+    for settings in {}, {"eps": 0.1, "attack": FAST}:
+        with pytest.raises(UserError, match="eps='8/255' or attack=PGD"):
+            kind(network(), **settings)
+
+
+def test_integer_and_one_hot_labels_train_alike():
+    expected = weights_after()
+    for labels in Y[:, None], ONE_HOT.astype(np.int64):
+        for one, other in zip(expected, weights_after(labels), strict=True):
+            np.testing.assert_array_equal(one, other)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="integers or one-hot"):
+        fit(defense(AdversarialTraining), y=0.5 * ONE_HOT)
+
+
+def test_sample_weight_and_class_weight_are_honoured_in_every_term():
+    # Without random draws the second epoch computes what the first does.
+    settings = {"attack": PGD(ThreatModel(0.1), 2), "positive": "own"}
+    model = defense(optimizer=keras.optimizers.SGD(0.0), **settings)
+    plain = fit(model)
+    doubled = fit(model, sample_weight=np.full(SIZE, 2.0))
+    for name in "loss", "cross_entropy", "triplet", "embedding_norm":
+        assert doubled[name][0] == pytest.approx(2 * plain[name][0], rel=1e-5)
+    assert fit(model, class_weight={0: 0.0, 1: 0.0, 2: 0.0})["loss"] == [0.0]
+
+
+def test_a_loss_is_refused():
+    with pytest.raises(UserError, match="has the loss of its paper"):
+        defense().compile("sgd", loss="sparse_categorical_crossentropy")
+
+
+def test_evaluate_measures_clean_and_robust_accuracy():
+    model = defense(AdversarialTraining, keras.optimizers.SGD(0.5))
+    fit(model, epochs=5)
+    found = model.evaluate(X, Y, batch_size=BATCH, verbose=0, return_dict=True)
+    logits = model.predict(X, verbose=0)["logits"]
+    assert found["accuracy"] == pytest.approx(np.mean(logits.argmax(1) == Y))
+    assert 0 < found["robust_accuracy"] < found["accuracy"]
+    again = model.evaluate(X, ONE_HOT, batch_size=BATCH, verbose=0, return_dict=True)
+    assert found == again
+
+
+@pytest.mark.parametrize("labels", [Y, ONE_HOT], ids=["integer", "one-hot"])
+def test_compiled_metrics_are_those_of_the_clean_logits(labels):
+    kind = "Sparse" if labels is Y else ""
+    entropy = getattr(keras.metrics, f"{kind}CategoricalCrossentropy")(from_logits=True, name="ce")
+    compiled = {"metrics": ["accuracy", entropy], "weighted_metrics": ["accuracy"]}
+    model = defense(optimizer=keras.optimizers.SGD(0.0), compiled=compiled)
+    weights = (Y == 0).astype(np.float32)
+    history = fit(model, y=labels, validation_data=(X, labels, weights))
+    logits = model.predict(X, verbose=0)["logits"]
+    right = logits.argmax(1) == Y
+    assert history["accuracy"][0] == pytest.approx(right.mean())
+    assert history["val_weighted_accuracy"][0] == pytest.approx(right[Y == 0].mean())
+    log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    assert history["val_ce"][0] == pytest.approx(-log_p[range(SIZE), Y].mean(), rel=1e-5)
+
+
+def test_datasets_generators_and_steps_per_epoch():
+    dataset = tf.data.Dataset.from_tensor_slices((X, Y)).batch(BATCH)
+    model = defense()
+    model.fit(dataset, verbose=0, shuffle=False)
+    for one, other in zip(weights_after(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    model.fit(dataset.repeat(), steps_per_epoch=4, validation_data=dataset, verbose=0)
+    assert int(model.optimizer.iterations) == 3 + 4
+    model.fit(((X[i : i + 5], Y[i : i + 5]) for i in range(0, 30, 5)), verbose=0)
+    assert model.train_on_batch(X[:7], Y[:7], return_dict=True)["loss"] > 0
+    assert 0 <= model.test_on_batch(X[:7], Y[:7], return_dict=True)["robust_accuracy"] <= 1
+
+
+def test_early_stopping_and_model_checkpoint_on_the_robust_accuracy(tmp_path):
+    file = tmp_path / "best-{epoch}.keras"
+    stop = keras.callbacks.EarlyStopping("val_robust_accuracy", mode="max", patience=1)
+    keep = keras.callbacks.ModelCheckpoint(file)
+    model = defense(optimizer=keras.optimizers.SGD(0.0))  # never better than at first
+    history = fit(model, epochs=5, validation_data=(X, Y), callbacks=[stop, keep])
+    assert len(history["loss"]) == 2
+    loaded = keras.models.load_model(tmp_path / "best-2.keras")
+    found, expected = (one.predict(X, verbose=0)["logits"] for one in (loaded, model))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", DEFENSES)
+def test_a_loaded_model_goes_on_as_the_saved_one(kind, tmp_path):
+    model = defense(kind, keras.optimizers.SGD(0.1, momentum=0.9), batch_norm=True, seed=3)
+    fit(model)
+    model.save(tmp_path / "robust.keras")
+    loaded = keras.models.load_model(tmp_path / "robust.keras")
+    assert loaded.get_config()["attack"] == model.get_config()["attack"] and loaded.seed == 3
+    for one in model, loaded:
+        fit(one)
+    for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_config_round_trip():
+    settings = {"margin": 0.07, "positive": "both", "anchor": "clean", "match_l2": 0.5}
+    model = TripletAdversarial(network(), attack=FAST, **settings)
+    copy = TripletAdversarial.from_config(model.get_config())
+    assert copy.get_config() == model.get_config()
+    assert repr(copy.attack) == repr(FAST) and repr(copy.negatives) == repr(model.negatives)
+    assert (copy.margin, copy.positive, copy.anchor, copy.match_l2) == (0.07, "both", "clean", 0.5)
+
+
+def test_averaged_weights_have_averaged_statistics():
+    ema = keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.5)
+    model = defense(AdversarialTraining, ema, batch_norm=True)
+    seen = []
+    record = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(model.get_weights())
+    )
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    fit(model, callbacks=[record, swap], validation_data=(X, Y))
+    expected = seen[0]
+    for weights in seen[1:]:
+        expected = [0.5 * a + 0.5 * b for a, b in zip(expected, weights)]
+    assert len(expected) == 8  # two dense layers, batch norm
+    for found, value in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-6)
+
+
+def test_mixed_bfloat16():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = defense()
+        history = fit(model, validation_data=(X, Y))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite(history["loss"] + history["val_loss"]).all()
+    assert {w.dtype for w in model.get_weights()} == {np.dtype("float32")}
+
+
+def test_other_ranges_softmax_ends_and_named_embeddings():
+    with pytest.warns(UserWarning, match="softmax"):
+        model = TripletAdversarial(network(end="softmax"), input_range=(0, 255), **RADIUS)
+    logits = model.predict(X, verbose=0)["logits"]
+    np.testing.assert_allclose(
+        keras.ops.softmax(logits), network(end="softmax")(255 * X), atol=1e-5
+    )
+    image = keras.Input([4, 4, 1])
+    pooled = layers.GlobalMaxPooling2D()(layers.Conv2D(CLASSES, 3, name="features")(image))
+    with pytest.raises(UserError, match="embedding='layer_name'"):
+        TripletAdversarial(keras.Model(image, pooled), **RADIUS)
+    AdversarialTraining(keras.Model(image, pooled), **RADIUS)
+
+
+def test_a_separate_pool_needs_the_pipeline():
+    with pytest.raises(UserError, match="use pool='batch'"):
+        fit(defense(pool="separate"))
+
+
+def test_labels_are_needed():
+    with pytest.raises(UserError, match="fit\\(images, labels\\)"):
+        defense().fit(X, verbose=0)
