@@ -95,9 +95,7 @@ def test_mines_in_a_separate_pool_without_attack(tool):
     info = data.open("digits").info
     weights = {"triplet_weight": 1.0, "norm_weight": 0.0, "margin": 0.1}
     network, selection = models.get("mlp", info), NegativeSelection()
-    model = TripletAdversarial(
-        network, eps=0.1, negatives=selection, pool="separate", **weights
-    )
+    model = TripletAdversarial(network, eps=0.1, negatives=selection, pool="separate", **weights)
     pool = np.stack([np.full([8, 8, 1], i / 10, np.float32) for i in range(10)])
     images, labels = pool[:2], np.array([0, 1], np.int32)
     batch = {"image": images, "label": labels, "step": np.zeros(2, np.int64)}
