@@ -57,7 +57,7 @@ def attack(options, steps, step_size):
     """
     ball = threat_model(options.eps)
     size = magnitude("step size", step_size)
-    return PGD(ball, steps, ball.eps if steps == 1 else size)
+    return PGD(ball, steps, ball.eps if steps == 1 else size, random_start=False)
 
 
 def optimizer(options):

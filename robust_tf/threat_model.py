@@ -84,15 +84,18 @@ class ThreatModel:
             key: int32 [2], or one per image, int32 [batch, 2]; see `randomness`.
             shard: which slice of the global batch `x` is; without effect on a key per image.
         """
+        return self._in_box(x + self.random_offset(x, key, shard))
+
+    def random_offset(self, x, key, shard=Shard()):
+        """Returns offsets like `x`, uniform in the ball around zero; see `random_start`."""
         shape = randomness.shape_of(x)
         if self.norm == "linf":
-            offset = 2.0 * randomness.uniform(shape, key, shard, x.dtype) - 1.0
-            return self._in_box(x + self.eps * offset)
+            return self.eps * (2.0 * randomness.uniform(shape, key, shard, x.dtype) - 1.0)
         direction = _l2_unit(randomness.normal(shape, key, shard, x.dtype))
         # The volume of a ball grows with radius^d, so u^(1/d) is the radius of a uniform point.
         one_each = [shape[0]] + [1] * (x.shape.rank - 1)
         u = randomness.uniform(one_each, key + tf.constant([1, 0]), shard, x.dtype)
-        return self._in_box(x + self.eps * u ** (1.0 / x.shape[1:].num_elements()) * direction)
+        return self.eps * u ** (1.0 / x.shape[1:].num_elements()) * direction
 
     def step(self, x, direction, step_size):
         """Returns `x` after the steepest ascent step along `direction`; zero does not move.

@@ -129,8 +129,8 @@ def test_counts_the_steps_of_an_attack(tool):
 
     images = tf.fill([1, 1], 0.5)
     for stops, steps in ((True, 2), (False, 5)):
-        attack = ObservedAttack(PGD(ThreatModel(0.4), 5, 0.1), stops)
-        tf.function(attack, autograph=False)(Saturated(), images)
+        attack = ObservedAttack(PGD(ThreatModel(0.4), 5, 0.1, random_start=False), stops)
+        tf.function(attack.ascend, autograph=False)(Saturated(), images)
         assert attack.steps.numpy() == steps
 
 

@@ -13,7 +13,7 @@ class AntiCollapseTriplet(MetricDefense):
         triplets = self.mine(batch, self.embed(batch["image"]))
         anchor, *pair = members(batch["image"], triplets)
         objective = CollapseObjective(self.embed, triplets.valid)
-        collapsed = self.attack(objective, tf.concat(pair, axis=0))
+        collapsed = self.attack.ascend(objective, tf.concat(pair, axis=0))
         return {"triplets": triplets, "images": tf.concat([anchor, collapsed], axis=0)}
 
     def loss_terms(self, batch, crafted):

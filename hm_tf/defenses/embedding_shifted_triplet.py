@@ -32,4 +32,4 @@ class EmbeddingShiftedTriplet(MetricDefense):
         noise = randomness.uniform(target.shape, self.key(batch, "jitter"), current_shard())
         jitter = JITTER * tf.cast(tf.floor(3.0 * noise) - 1.0, target.dtype)
         objective = ShiftObjective(self.embed, batch["image"], target, jitter)
-        return self.attack(objective, batch["image"])
+        return self.attack.ascend(objective, batch["image"])

@@ -78,7 +78,7 @@ class HardnessManipulation(MetricDefense):
         wanted = self._wanted(batch, embeddings, source)
         if self.attacks:
             objective = HardnessObjective(self.embed, wanted, source.valid, shards=self.shards)
-            stacked = self.attack(objective, stacked)
+            stacked = self.attack.ascend(objective, stacked)
         return {"triplets": source, "images": stacked, "destination": wanted}
 
     def loss_terms(self, batch, crafted):

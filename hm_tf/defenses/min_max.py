@@ -13,7 +13,7 @@ class MinMax(MetricDefense):
         triplets = self.mine(batch, self.embed(batch["image"]))
         stacked = tf.concat(members(batch["image"], triplets), axis=0)
         objective = MinMaxObjective(self.embed, triplets.valid)
-        return {"triplets": triplets, "images": self.attack(objective, stacked)}
+        return {"triplets": triplets, "images": self.attack.ascend(objective, stacked)}
 
     def loss_terms(self, batch, crafted):
         embeddings = self.embed(crafted["images"], training=True)

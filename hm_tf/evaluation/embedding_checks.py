@@ -12,7 +12,6 @@ from hm_tf.evaluation.embedded_test_set import spread_queries
 from hm_tf.evaluation.embedding_probe import EmbeddingProbe
 from hm_tf.evaluation.measured_on import evaluated_on, measured_on
 from hm_tf.evaluation.ranking_search import PGDSearch
-from robust_tf.attacks.pgd import PGD
 from robust_tf.checks import sanity_checks as checks
 from robust_tf.checks.sanity_checks import AMBER, GREEN, NOT_RUN, RED, Check
 from robust_tf.results.check_records import append_checks
@@ -58,15 +57,18 @@ def run_checks(part, evaluation, results):
     pgd, test_set = evaluation.pgd, evaluation.test_set
     threat = pgd.threat_model
     claimed = _recall(part, pgd)
-    yield checks.single_step(_recall(part, PGD(threat, 1, threat.eps), "single step"), claimed)
+    single = dataclasses.replace(pgd, steps=1, step_size=threat.eps)
+    yield checks.single_step(_recall(part, single, "single step"), claimed)
     wide = dataclasses.replace(threat, eps=UNBOUNDED)
     size = pgd.step_size * UNBOUNDED / max(threat.eps, 1e-12)
-    without_bound = _recall(part, PGD(wide, pgd.steps, size), "unbounded")
+    without_bound = _recall(
+        part, dataclasses.replace(pgd, threat_model=wide, step_size=size), "unbounded"
+    )
     # So many classes of one size would have this chance.
     yield checks.unbounded(without_bound, 1 / max(test_set.chance, 1e-12))
-    doubled = _recall(part, PGD(threat, 2 * pgd.steps, pgd.step_size), "steps doubled")
+    doubled = _recall(part, dataclasses.replace(pgd, steps=2 * pgd.steps), "steps doubled")
     yield _advised(checks.converged(claimed, doubled), f"measure --eval_steps={2 * pgd.steps}")
-    start = PGD(threat, pgd.steps, pgd.step_size, random_start=True)
+    start = dataclasses.replace(pgd, random_start=True)
     often = claimed & _recall(part, start, "restarts", RESTARTS)
     reported = any(r.attack == "ES" and r.attack_settings["strength"] == "worst" for r in results)
     advice = "quote the row worst, which is measured" if reported else "measure --strength=strong"

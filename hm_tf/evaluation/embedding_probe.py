@@ -4,7 +4,6 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.pgd import value_and_gradient
 from robust_tf.evaluation.traced_once import traced_once
 
 
@@ -38,7 +37,7 @@ class EmbeddingProbe:
 
         def norms(images, rows, key):
             start = threat_model.random_start(images, key)
-            gradient = value_and_gradient(self._objective(images, rows), start)[1]
+            gradient = self._objective(images, rows).value_and_gradient(start)[1]
             return tf.norm(tf.reshape(gradient, [gradient.shape[0], -1]), axis=1)
 
         found, norms = [], traced_once(norms)
@@ -56,23 +55,22 @@ class EmbeddingProbe:
         """
         pgd = self.evaluation.pgd
 
-        def step(x_adv, images, rows):
-            _, direction = value_and_gradient(self._objective(images, rows), x_adv)
-            moved = pgd.threat_model.step(x_adv, direction, pgd.step_size)
-            moved = pgd.threat_model.project(moved, images)
-            return moved, self._measured(moved, rows)
+        def follow(images, rows):
+            def look(x_adv):
+                pixels = tf.stack([tf.reduce_min(x_adv), tf.reduce_max(x_adv)])
+                distances = pgd.threat_model.distance(x_adv, images)
+                return self._measured(x_adv, rows), distances, pixels
 
-        right, distances, pixels, step = [], [], [], traced_once(step)
+            return pgd.trajectory(self._objective(images, rows), images, look=look)
+
+        right, distances, extremes, follow = [], [], [], traced_once(follow)
         for images, rows, n in self.evaluation.batches():
-            x_adv, found = images, []
-            for _ in range(pgd.steps):
-                x_adv, hit = step(x_adv, images, rows)
-                found.append(hit[:n])
-            right.append(np.array(found) > 0.5)
-            distances.append(pgd.threat_model.distance(x_adv, images)[:n])
-            pixels += [np.min(x_adv), np.max(x_adv)]
+            found = [seen.numpy() for seen in follow(images, rows)]
+            right.append(found[0][1:, :n] > 0.5)  # the image itself is no result of the attack
+            distances.append(found[1][-1, :n])
+            extremes.append(found[2][-1])
         right, distances = np.concatenate(right, axis=1), np.concatenate(distances)
-        return right, distances, min(pixels), max(pixels)
+        return right, distances, np.min(extremes), np.max(extremes)
 
     def _objective(self, images, rows):
         gallery = self._ranker.gallery

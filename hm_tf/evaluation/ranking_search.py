@@ -1,6 +1,8 @@
 """Searches of the ball around an image: as the protocol does it, and stronger."""
 
-from robust_tf.attacks.objective_apgd import ObjectiveAPGD
+import dataclasses
+
+from robust_tf.attacks.apgd import APGD
 from robust_tf.threat_model import format_magnitude
 
 # Of the protocol's, in one strong run.
@@ -10,6 +12,14 @@ STRONG_STEPS = 3
 def said_steps(steps, size):
     """Steps of one size as text."""
     return f"{steps} steps of {format_magnitude(size)}"
+
+
+def final_and_early(pgd, objective, images, key=None):
+    """Returns the images after the last step of a `PGD` and one step earlier, [b, ...] each."""
+    early = pgd.threat_model.random_start(images, key) if pgd.random_start else images
+    if pgd.steps > 1:
+        early = dataclasses.replace(pgd, steps=pgd.steps - 1).ascend(objective, images, key=key)
+    return dataclasses.replace(pgd, steps=1).ascend(objective, images, start=early), early
 
 
 class PGDSearch:
@@ -23,7 +33,7 @@ class PGDSearch:
     """
 
     def __init__(self, pgd, early=False, *, restarts=1, strength="protocol"):
-        self.pgd = pgd
+        self.pgd = dataclasses.replace(pgd, restarts=1)
         self.threat_model = pgd.threat_model
         self.early = early
         self.restarts = restarts
@@ -38,8 +48,8 @@ class PGDSearch:
     def __call__(self, objective, images, key):
         """One run; returns (attacked images, those one step earlier or None), [b, ...] each."""
         if self.early:
-            return self.pgd.run_keeping_last(objective, images, key=key)
-        return self.pgd.run(objective, images, key=key), None
+            return final_and_early(self.pgd, objective, images, key)
+        return self.pgd.ascend(objective, images, key=key), None
 
 
 class StrongSearch:
@@ -55,7 +65,7 @@ class StrongSearch:
     def __init__(self, pgd, restarts):
         self.threat_model = pgd.threat_model
         self.restarts = restarts
-        self._apgd = ObjectiveAPGD(pgd.threat_model, STRONG_STEPS * pgd.steps)
+        self._apgd = APGD(pgd.threat_model, steps=STRONG_STEPS * pgd.steps)
         # The protocol's images are among its candidates.
         self._beside = said_steps(pgd.steps, pgd.step_size)
 
@@ -67,4 +77,4 @@ class StrongSearch:
 
     def __call__(self, objective, images, key):
         """One run; returns (attacked images [b, ...], None)."""
-        return self._apgd(objective, images, key=key), None
+        return self._apgd.ascend(objective, images, key=key), None

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from hm_tf.evaluation.ranking_search import final_and_early
 from robust_tf.attacks.round_pixels import round_pixels
 from robust_tf.errors import RunError
 
@@ -24,8 +25,9 @@ def attack_image(embed_fn, attack, pgd, image, aim):
     @tf.function
     def attacked():
         objective = attack.objective(embed_fn, images, aim.gallery, aim.rows, aim.chosen)
-        run = pgd.run_keeping_last if attack.measures_early else pgd.run
-        return run(objective, images)
+        if attack.measures_early:
+            return final_and_early(pgd, objective, images)
+        return pgd.ascend(objective, images)
 
     moved, last = attacked() if attack.measures_early else (attacked(), None)
     _check(moved, images, embed_fn(moved), pgd.threat_model)

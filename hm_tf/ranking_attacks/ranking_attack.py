@@ -78,7 +78,7 @@ class RankingAttack:
             moved: float [b, d], unit embeddings of the attacked images.
             gallery, rows, chosen: as of `objective`.
             earlier: float [b, d], where `measures_early`: the embeddings of the last forward pass
-                inside the attack, before its last step (`PGD.run_keeping_last`). None: `moved`.
+                inside the attack, before its last step (`final_and_early`). None: `moved`.
 
         Returns:
             Tuple of float [b], one for each of `measures`; ranks and hits in [0, 1].

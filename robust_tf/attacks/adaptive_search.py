@@ -1,14 +1,97 @@
 """One run of APGD on any value per image (AutoAttack, Croce and Hein 2020, algorithm 1)."""
 
+import dataclasses
+from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
-from robust_tf.attacks.apgd_step_size import StepSize, check_intervals
 from robust_tf.attacks.select_images import select_images
+from robust_tf.threat_model import ThreatModel
 
 # Share of the new direction in a step; the rest is the step before (alpha of the paper).
 NEW_DIRECTION = 0.75
+NO_CHECK = -1
+
+
+def check_intervals(steps: int) -> np.ndarray:
+    """Returns int32 [steps + 1]: at a checkpoint w_j the value w_j - w_{j-1}, else NO_CHECK.
+
+    w_j = ceil(p_j * steps) with p_0 = 0, p_1 = 0.22 and
+    p_{j+1} = p_j + max(p_j - p_{j-1} - 0.03, 0.06); there is nothing to decide at w_0 = 0.
+    """
+    intervals = np.full(steps + 1, NO_CHECK, np.int32)
+    intervals[0] = last = 0
+    # In hundredths: floats would push ceil over an integer.
+    percent, gap = 22, 22
+    while percent <= 100:
+        check = -(-percent * steps // 100)
+        if check > last:
+            intervals[check] = check - last
+        last, gap = check, max(gap - 3, 6)
+        percent += gap
+    return intervals
+
+
+class StepSize(NamedTuple):
+    """State of the step sizes (AutoAttack, section 3); every field is [batch].
+
+    Attributes:
+        size: the step size, in pixel units.
+        value: the objective at the point the next step starts from.
+        best: the highest value so far.
+        rises: steps since the last checkpoint that raised the value.
+        best_at_check: `best` at the last checkpoint.
+        halved: whether the step size was halved there.
+    """
+
+    size: tf.Tensor
+    value: tf.Tensor
+    best: tf.Tensor
+    rises: tf.Tensor
+    best_at_check: tf.Tensor
+    halved: tf.Tensor
+
+    @classmethod
+    def start(cls, size: tf.Tensor) -> "StepSize":
+        """The state before the first value is known; `size` is float [batch]."""
+        lowest = tf.fill(tf.shape(size), tf.constant(-np.inf, size.dtype))
+        none = tf.zeros_like(size, tf.int32)
+        return cls(size, -lowest, lowest, none, lowest, tf.zeros_like(size, tf.bool))
+
+    def update(
+        self, values: tf.Tensor, interval: tf.Tensor, rho: float
+    ) -> tuple["StepSize", tf.Tensor]:
+        """Takes the values [batch] of the new points.
+
+        At a checkpoint a step size is halved if (1) fewer than rho * interval steps raised the
+        value, or (2) it was not halved at the checkpoint before and no better value came since.
+        The search then goes on from the best point.
+
+        Args:
+            values: float [batch], the objective at the new points.
+            interval: int scalar of `check_intervals`.
+            rho: float, the share of steps that must raise the value.
+
+        Returns:
+            The new StepSize, and bool [batch]: whether it was halved just now.
+        """
+        best = tf.maximum(self.best, values)
+        rises = self.rises + tf.cast(values > self.value, tf.int32)
+        is_check = tf.not_equal(interval, NO_CHECK)
+        few = tf.cast(rises, values.dtype) < rho * tf.cast(interval, values.dtype)
+        stuck = ~self.halved & (best <= self.best_at_check)
+        restart = is_check & (few | stuck)
+        state = StepSize(
+            size=tf.where(restart, self.size / 2, self.size),
+            value=tf.where(restart, best, values),
+            best=best,
+            rises=tf.where(is_check, 0, rises),
+            best_at_check=tf.where(is_check, best, self.best_at_check),
+            halved=tf.where(is_check, restart, self.halved),
+        )
+        return state, restart
 
 
 class Found(NamedTuple):
@@ -33,45 +116,51 @@ class Search(NamedTuple):
     best: tf.Tensor
     best_gradient: tf.Tensor
     step_size: StepSize
-    standing: tf.Tensor
+    active: tf.Tensor
 
 
+@dataclasses.dataclass(frozen=True)
 class AdaptiveSearch:
     """Projected gradient ascent with momentum that halves its steps and returns to its best point.
 
-    Steps start at 2 eps; at fixed checkpoints those of an image are halved if the value no longer
-    rises enough, see apgd_step_size.
+    Steps start at 2 eps; at fixed checkpoints the step size of an image is halved if the value no
+    longer rises enough, see `StepSize`.
 
     Args:
-        threat_model: a ThreatModel.
-        steps: gradient steps, >= 1.
+        threat_model: `ThreatModel`.
+        steps: number of gradient steps, >= 1.
         rho: share of the steps between two checkpoints that must raise the value.
     """
 
-    def __init__(self, threat_model, steps, rho=0.75):
-        self.threat_model = threat_model
-        self.steps = steps
-        self.rho = rho
+    threat_model: ThreatModel
+    steps: int
+    rho: float = 0.75
 
-    def __call__(self, look, x, start, standing):
+    def __call__(
+        self,
+        look: Callable[[tf.Tensor], Found],
+        x: tf.Tensor,
+        start: tf.Tensor,
+        active: tf.Tensor,
+    ) -> Search:
         """Searches the ball around `x` from `start`.
 
         Args:
             look: images [batch, ...] to `Found`.
             x: float [batch, ...], the clean images.
             start: like x, in ball and box.
-            standing: bool [batch], the images to search for.
+            active: bool [batch], the images to search for.
 
         Returns:
-            `Search`; its `standing` is false for the images that were done.
+            `Search`; its `active` is false for the images that were done.
         """
         intervals = tf.constant(check_intervals(self.steps))
         start = tf.ensure_shape(start, x.shape)
-        sizes = tf.fill(tf.shape(standing), tf.constant(2 * self.threat_model.eps, x.dtype))
+        sizes = tf.fill(tf.shape(active), tf.constant(2 * self.threat_model.eps, x.dtype))
 
         def ascend(step, search):
             values, gradient, done = look(search.x_adv)
-            better = search.standing & (done | (values > search.step_size.best))
+            better = search.active & (done | (values > search.step_size.best))
             best = select_images(better, search.x_adv, search.best)
             best_gradient = select_images(better, gradient, search.best_gradient)
             sizes, halved = search.step_size.update(values, intervals[step], self.rho)
@@ -79,13 +168,13 @@ class AdaptiveSearch:
             point = select_images(halved, best, search.x_adv)
             slope = select_images(halved, best_gradient, gradient)
             moved = self._step(x, point, slope, search.previous, sizes.size, step)
-            going = search.standing & ~done
+            going = search.active & ~done
             return step + 1, Search(moved, point, best, best_gradient, sizes, going)
 
-        first = Search(start, start, start, tf.zeros_like(x), StepSize.start(sizes), standing)
+        first = Search(start, start, start, tf.zeros_like(x), StepSize.start(sizes), active)
         # The last pass only looks at the point of the last step.
         _, search = tf.while_loop(
-            lambda step, search: tf.reduce_any(search.standing),
+            lambda step, search: tf.reduce_any(search.active),
             ascend,
             (tf.constant(0), first),
             parallel_iterations=1,

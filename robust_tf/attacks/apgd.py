@@ -4,12 +4,17 @@ Croce and Hein 2020, Reliable evaluation of adversarial robustness with an ensem
 parameter-free attacks (AutoAttack), algorithm 1.
 """
 
+import dataclasses
+from dataclasses import KW_ONLY
+
 import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks.adaptive_search import AdaptiveSearch, Found
+from robust_tf.attacks.attack import Attack, LogitsFn
 from robust_tf.attacks.logit_gradient import logit_gradient
 from robust_tf.attacks.objectives import (
+    Objective,
     correct,
     dlr,
     dlr_form,
@@ -23,58 +28,53 @@ from robust_tf.randomness import Shard
 LOSSES = ("ce", "dlr", "targeted-dlr")
 
 
-class APGD:
+@dataclasses.dataclass(frozen=True)
+class APGD(Attack):
     """Projected gradient ascent that halves its step size and returns to its best point.
 
-    Steps start at 2 eps; at fixed checkpoints those of an image are halved if the loss no longer
-    rises enough, see apgd_step_size. "ce" is the cross entropy, "dlr" the difference-of-logits
-    ratio, "targeted-dlr" one run towards each of the likeliest other classes. With 3 classes the
-    runs of the latter ascend the untargeted ratio, with 2 both ascend the negative margin: see
-    `loss_name`.
+    Steps start at 2 eps, see `AdaptiveSearch`. With 3 classes the runs of "targeted-dlr" ascend the
+    untargeted ratio, with 2 both ratios are the negative margin: see `loss_name`.
 
     Args:
-        threat_model: a ThreatModel.
-        loss: one of the above.
-        steps: gradient steps of a run, >= 1.
-        targets: runs of "targeted-dlr", at most one for each other class.
+        threat_model, eps, norm: see `Attack`.
+        loss: "ce", the cross entropy; "dlr", the difference-of-logits ratio; "targeted-dlr", one
+            run towards each of the likeliest other classes. `ascend` takes any `Objective` instead.
+        steps: number of gradient steps of a run, >= 1.
+        targets: number of runs of "targeted-dlr", at most one for each other class.
         rho: share of the steps between two checkpoints that must raise the loss.
 
     Raises:
-        ValueError: unknown loss, a number out of its range.
+        ValueError: unknown loss, a setting out of its range.
     """
 
-    def __init__(self, threat_model, loss="ce", *, steps=100, targets=9, rho=0.75):
-        if loss not in LOSSES:
-            raise ValueError(f"unknown loss {loss!r}; choose from {', '.join(LOSSES)}")
-        if steps < 1 or targets < 1:
-            raise ValueError(f"steps and targets must be >= 1, got {steps} and {targets}")
-        self.threat_model = threat_model
-        self.loss = loss
-        self.steps = steps
-        self.targets = targets
-        self.rho = rho
+    loss: str = "ce"
+    _: KW_ONLY
+    steps: int = 100
+    targets: int = 9
+    rho: float = 0.75
 
-    def __repr__(self):
-        return (
-            f"APGD({self.threat_model}, loss={self.loss!r}, steps={self.steps}, "
-            f"targets={self.targets}, rho={self.rho:g})"
-        )
+    def __post_init__(self, eps, norm):
+        super().__post_init__(eps, norm)
+        if self.loss not in LOSSES:
+            raise ValueError(f"unknown loss {self.loss!r}; choose from {', '.join(LOSSES)}")
+        if self.steps < 1 or self.targets < 1:
+            raise ValueError(f"steps and targets must be >= 1, got {self.steps} and {self.targets}")
 
-    def loss_name(self, num_classes):
-        """Says what is ascended on this many classes: "cross entropy", or see `dlr_form`."""
+    def loss_name(self, num_classes: int) -> str:
+        """Names the loss for a number of classes: "cross entropy", or see `dlr_form`."""
         if self.loss == "ce":
             return "cross entropy"
         return dlr_form(num_classes, targeted=self.loss == "targeted-dlr")
 
-    def __call__(self, logits_fn, x, y, *, key, shard=Shard()):
-        """Attacks `x`; each run only goes on while an image withstands.
-
-        Args:
-            logits_fn: images to logits [batch, classes].
-            x: float [batch, ...], the clean images in the box of the threat model.
-            y: int [batch], the true labels.
-            key: int32 [2], see randomness.key, for the random starts.
-            shard: which slice of the global batch `x` is.
+    def perturb(
+        self,
+        logits_fn: LogitsFn,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        key: tf.Tensor,
+        shard: Shard = Shard(),
+    ) -> tf.Tensor:
+        """Attacks a batch, with the arguments of `Attack.perturb`; each run is for active images.
 
         Returns:
             Images like `x`, in ball and box, without gradient: the first misclassified point, else
@@ -82,39 +82,58 @@ class APGD:
         """
         x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
         logits = logits_fn(x)
-        right = correct(logits, y)
         runs = min(self.targets, logits.shape[-1] - 1) if self.loss == "targeted-dlr" else 1
         targets = likeliest_others(logits, y, runs)
-        search_from = AdaptiveSearch(self.threat_model, self.steps, self.rho)
 
-        def attack_target(number, result, standing):
-            run_key = randomness.fold_in(key, number)
-            start = self.threat_model.random_start(x, run_key, shard)
+        def attack_target(number, result, active):
             values_of = self._values_of(y, tf.gather(targets, number, axis=1))
-            search = search_from(_look(logits_fn, y, values_of), x, start, standing)
-            replaced = standing & ((number == 0) | ~search.standing)
-            return number + 1, select_images(replaced, search.best, result), search.standing
+
+            def look(images):
+                logits, values, gradient = logit_gradient(logits_fn, images, values_of)
+                return Found(values, gradient, ~correct(logits, y))
+
+            run_key = randomness.fold_in(key, number)
+            search = self._search(look, x, active, run_key, shard)
+            replaced = active & ((number == 0) | ~search.active)
+            return number + 1, select_images(replaced, search.best, result), search.active
 
         _, result, _ = tf.while_loop(
-            lambda number, result, standing: tf.reduce_any(standing),
+            lambda number, result, active: tf.reduce_any(active),
             attack_target,
-            (tf.constant(0), x, right),
+            (tf.constant(0), x, correct(logits, y)),
             parallel_iterations=1,
             maximum_iterations=runs,
         )
         return tf.stop_gradient(result)
 
+    def ascend(
+        self, objective: Objective, x: tf.Tensor, *, key: tf.Tensor, shard: Shard = Shard()
+    ) -> tf.Tensor:
+        """One run on any objective from a random point of the ball.
+
+        Args:
+            objective: `Objective` with one value per image, without a stop rule.
+            x: float [batch, ...], the clean images in the box of the threat model.
+            key: int32 [2] or [batch, 2], see `randomness`.
+            shard: which slice of the global batch `x` is; without effect on a key per image.
+
+        Returns:
+            Images like `x`, in ball and box, without gradient: the point of the highest value.
+        """
+        x = tf.convert_to_tensor(x)
+        active = tf.ones(tf.shape(x)[:1], tf.bool)
+
+        def look(images):
+            values, gradient = objective.value_and_gradient(images)
+            return Found(tf.cast(values, x.dtype), gradient, tf.zeros_like(active))
+
+        return tf.stop_gradient(self._search(look, x, active, key, shard).best)
+
+    def _search(self, look, x, active, key, shard):
+        start = self.threat_model.random_start(x, key, shard)
+        return AdaptiveSearch(self.threat_model, self.steps, self.rho)(look, x, start, active)
+
     def _values_of(self, y, target):
         if self.loss == "targeted-dlr":
             return lambda logits: targeted_dlr(logits, y, target)
         return lambda logits: (cross_entropy if self.loss == "ce" else dlr)(logits, y)
-
-
-def _look(logits_fn, y, values_of):
-    """An image that is misclassified is done."""
-
-    def look(images):
-        logits, values, gradient = logit_gradient(logits_fn, images, values_of)
-        return Found(values, gradient, ~correct(logits, y))
-
-    return look

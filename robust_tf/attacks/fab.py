@@ -4,65 +4,62 @@ Croce and Hein 2020, Minimally distorted adversarial examples with a fast adapti
 targeted as in AutoAttack.
 """
 
+import dataclasses
+from dataclasses import KW_ONLY
+
 import tensorflow as tf
 
-from robust_tf.attacks.hyperplane import step_to_hyperplane
+from robust_tf.attacks.attack import Attack, LogitsFn
 from robust_tf.attacks.logit_gradient import logit_gradient
 from robust_tf.attacks.objectives import correct, likeliest_others, logit_difference
 from robust_tf.attacks.select_images import select_images
 from robust_tf.randomness import Shard
+from robust_tf.threat_model import ThreatModel
 
 # Below this a distance does not count in the mixing weight, as in the authors' code.
 SHORTEST = 1e-8
 
 
-class FAB:
+@dataclasses.dataclass(frozen=True)
+class FAB(Attack):
     """Targeted FAB: towards the decision boundary with each of the likeliest other classes.
 
     A step linearises the boundary at the point, goes there from the point and from the clean image,
     a little too far, and mixes the two; a misclassified point is then pulled towards the image.
 
     Args:
-        threat_model: a ThreatModel; norm and box guide the search, eps only decides what counts.
-        steps: steps towards each target, >= 1.
+        threat_model, eps, norm: see `Attack`; the radius only decides which images count.
+        steps: number of steps towards each target, >= 1.
         targets: number of target classes, at most one for each other class.
         alpha_max: largest weight of the way from the clean image.
         eta: overshoot beyond the boundary, >= 1.
-        beta: where a misclassified point is pulled back to, between clean image (0) and point (1).
+        beta: place between clean image (0) and misclassified point (1) where the search goes on.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a setting out of its range.
     """
 
-    def __init__(self, threat_model, *, steps=100, targets=9, alpha_max=0.1, eta=1.05, beta=0.9):
-        if steps < 1 or targets < 1:
-            raise ValueError(f"steps and targets must be >= 1, got {steps} and {targets}")
-        if eta < 1 or not 0 <= alpha_max <= 1 or not 0 < beta < 1:
+    _: KW_ONLY
+    steps: int = 100
+    targets: int = 9
+    alpha_max: float = 0.1
+    eta: float = 1.05
+    beta: float = 0.9
+
+    def __post_init__(self, eps, norm):
+        super().__post_init__(eps, norm)
+        if self.steps < 1 or self.targets < 1:
+            raise ValueError(f"steps and targets must be >= 1, got {self.steps} and {self.targets}")
+        if self.eta < 1 or not 0 <= self.alpha_max <= 1 or not 0 < self.beta < 1:
             raise ValueError(
                 "expected eta >= 1, alpha_max in [0, 1] and beta in (0, 1), "
-                f"got {eta}, {alpha_max} and {beta}"
+                f"got {self.eta}, {self.alpha_max} and {self.beta}"
             )
-        self.threat_model = threat_model
-        self.steps = steps
-        self.targets = targets
-        self.alpha_max = alpha_max
-        self.eta = eta
-        self.beta = beta
 
-    def __repr__(self):
-        return (
-            f"FAB({self.threat_model}, steps={self.steps}, targets={self.targets}, "
-            f"alpha_max={self.alpha_max:g}, eta={self.eta:g}, beta={self.beta:g})"
-        )
-
-    def __call__(self, logits_fn, x, y, *, key=None, shard=Shard()):
-        """Attacks `x`; an image is left alone once a misclassified point in its ball is found.
-
-        Args:
-            logits_fn: images to logits [batch, classes].
-            x: float [batch, ...], the clean images in the box of the threat model.
-            y: int [batch], the true labels.
-            key, shard: not used, as nothing is drawn at random: all runs start at the clean image.
+    def perturb(
+        self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key=None, shard: Shard = Shard()
+    ) -> tf.Tensor:
+        """Attacks a batch, with the arguments of `Attack.perturb`; nothing is drawn at random.
 
         Returns:
             Images like `x`, in ball and box, without gradient: a misclassified point, or x itself
@@ -73,10 +70,12 @@ class FAB:
         nearest, distance = self._search(logits_fn, x, y, enough=eps)
         return tf.stop_gradient(select_images(distance <= eps, nearest, x))
 
-    def nearest(self, logits_fn, x, y):
-        """Returns the nearest misclassified images found and float [batch], how far they are.
+    def nearest(
+        self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the nearest misclassified images found, and their distances, float [batch].
 
-        All steps are done, whatever eps. The distance is inf, and the image x, where there is none.
+        All steps are done, whatever eps. Where none is found, the image is x, the distance inf.
         """
         nearest, distance = self._search(logits_fn, tf.convert_to_tensor(x), y, enough=0.0)
         return tf.stop_gradient(nearest), tf.stop_gradient(distance)
@@ -124,3 +123,71 @@ class FAB:
         alpha = tf.reshape(alpha, [-1] + [1] * len(axes))
         mixed = (1 - alpha) * (point + self.eta * from_point) + alpha * (x + self.eta * from_x)
         return tf.clip_by_value(mixed, self.threat_model.lower, self.threat_model.upper)
+
+
+def step_to_hyperplane(
+    x: tf.Tensor, normal: tf.Tensor, excess: tf.Tensor, threat_model: ThreatModel
+) -> tf.Tensor:
+    """Returns the smallest d in the norm with normal . d = -excess and x + d in the box.
+
+    With r the room of a pixel in the direction that lowers |excess|, the solution moves each pixel
+    by min(t, r) (L-inf) or min(t * |normal|, r) (L2) in that direction, for one level t an image.
+    Where the box does not reach the hyperplane, d goes to the corner nearest to it.
+
+    Args:
+        x: float [batch, ...] in the box.
+        normal: like x, the normals of the hyperplanes.
+        excess: float [batch], normal . x minus the offset of the hyperplane.
+        threat_model: `ThreatModel`, of which norm and box count.
+
+    Returns:
+        d, like x.
+    """
+    rows = tf.reshape(normal, [tf.shape(x)[0], -1])
+    # By the largest entry: squares of tiny gradients would underflow to zero.
+    largest = tf.reduce_max(tf.abs(rows), axis=1, keepdims=True)
+    rows = tf.math.divide_no_nan(rows, largest)
+    total = tf.math.divide_no_nan(tf.abs(excess)[:, None], largest)
+    points = tf.reshape(x, tf.shape(rows))
+    direction = -tf.sign(rows) * tf.sign(excess)[:, None]
+    room = tf.where(direction > 0, threat_model.upper - points, points - threat_model.lower)
+    size = tf.abs(rows)
+    if threat_model.norm == "linf":
+        move = tf.minimum(_level(size, room, total), room)
+    else:
+        bounds = tf.math.divide_no_nan(room, size)
+        move = tf.minimum(_level(tf.square(size), bounds, total), bounds) * size
+    return tf.reshape(direction * move, tf.shape(x))
+
+
+def _level(weights, bounds, total):
+    """Solves sum_i weights_i * min(t, bounds_i) = total for t >= 0, row by row.
+
+    The left side is concave in t, so Newton's method from 0 rises to the solution, and ends: each
+    step but the last passes a bound. Where total is out of reach, t is at least the largest bound.
+
+    Args:
+        weights, bounds: float [rows, n], >= 0.
+        total: float [rows, 1], >= 0.
+
+    Returns:
+        float [rows, 1].
+    """
+
+    zero = tf.zeros_like(weights)
+
+    def newton(level, _):
+        free = bounds > level
+        slope = tf.reduce_sum(tf.where(free, weights, zero), axis=1, keepdims=True)
+        used = tf.reduce_sum(tf.where(free, zero, weights * bounds), axis=1, keepdims=True)
+        higher = tf.where(slope > 0, tf.math.divide_no_nan(total - used, slope), level)
+        higher = tf.maximum(higher, level)
+        return higher, tf.reduce_any(higher > level)
+
+    level, _ = tf.while_loop(
+        lambda level, rising: rising,
+        newton,
+        (tf.zeros_like(total), tf.constant(True)),
+        parallel_iterations=1,
+    )
+    return level

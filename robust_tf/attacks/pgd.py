@@ -1,14 +1,23 @@
 """The gradient-ascent loop of this repository (PGD, Madry et al. 2018; MIM, Dong et al. 2018)."""
 
+import dataclasses
+from collections.abc import Callable
+from dataclasses import KW_ONLY
+from typing import Any
+
 import tensorflow as tf
 
 from robust_tf import randomness
+from robust_tf.attacks.attack import Attack, LogitsFn
+from robust_tf.attacks.objectives import CrossEntropy, Margin, Objective
 from robust_tf.randomness import Shard
-from robust_tf.threat_model import format_magnitude, parse_magnitude
+from robust_tf.threat_model import parse_magnitude
 
 MOMENTUM_FORMS = ("accumulate", "l1", "ema")
+LOSSES = {"ce": CrossEntropy, "margin": Margin}
 
 
+@dataclasses.dataclass(frozen=True)
 class Momentum:
     """The direction g of a step, from the gradient and the direction before.
 
@@ -25,18 +34,16 @@ class Momentum:
         ValueError: unknown form, negative decay.
     """
 
-    def __init__(self, decay, form="accumulate"):
-        if form not in MOMENTUM_FORMS:
-            raise ValueError(f"unknown form {form!r}; choose from {', '.join(MOMENTUM_FORMS)}")
-        if decay < 0:
-            raise ValueError(f"decay must be >= 0, got {decay}")
-        self.decay = decay
-        self.form = form
+    decay: float
+    form: str = "accumulate"
 
-    def __repr__(self):
-        return f"Momentum({self.decay:g}, form={self.form!r})"
+    def __post_init__(self):
+        if self.form not in MOMENTUM_FORMS:
+            raise ValueError(f"unknown form {self.form!r}; choose from {', '.join(MOMENTUM_FORMS)}")
+        if self.decay < 0:
+            raise ValueError(f"decay must be >= 0, got {self.decay}")
 
-    def __call__(self, velocity, gradient, step):
+    def __call__(self, velocity: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """Returns the new direction, shaped like `gradient`; `velocity` is zero at step 0."""
         if self.form == "ema":
             mixed = self.decay * velocity + (1.0 - self.decay) * gradient
@@ -48,57 +55,78 @@ class Momentum:
         return self.decay * velocity + gradient
 
 
-class PGD:
+@dataclasses.dataclass(frozen=True)
+class PGD(Attack):
     """Projected gradient ascent: x <- project(step(x, direction)), a fixed number of times.
 
-    The last iterate counts, whether or not an earlier one was better.
+    The last iterate counts, whether or not an earlier one was better. Without a random start it is
+    BIM (Kurakin et al. 2017), with one step of size eps also FGSM (Goodfellow et al. 2015).
 
     Args:
-        threat_model: a ThreatModel.
+        threat_model, eps, norm: see `Attack`.
         steps: number of gradient steps, >= 1.
-        step_size: in pixel units, "1/255" is understood; None means 2.5 * eps / steps.
-        random_start: start at a random point of the ball instead of the image.
-        momentum: a Momentum, or None for the plain gradient.
-        restarts: independent runs; more than one needs a random start.
+        step_size: length of a step in pixel units, "1/255" is understood; default 2.5 * eps / steps.
+        loss: value to ascend on a classifier: "ce", the cross entropy, or "margin", the loss of
+            Carlini and Wagner 2017. `ascend` takes any `Objective` instead.
+        random_start: whether to start at a random point of the ball (Madry et al. 2018) or at the
+            image.
+        momentum: `Momentum`, or None for the plain gradient.
+        restarts: number of independent runs; more than one needs a random start.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a setting out of its range.
     """
 
-    def __init__(
-        self, threat_model, steps, step_size=None, *, random_start=False, momentum=None, restarts=1
-    ):
-        if steps < 1 or restarts < 1:
-            raise ValueError(f"steps and restarts must be >= 1, got {steps} and {restarts}")
-        if restarts > 1 and not random_start:
+    steps: int = 20
+    step_size: float | str | None = None
+    _: KW_ONLY
+    loss: str = "ce"
+    random_start: bool = True
+    momentum: Momentum | None = None
+    restarts: int = 1
+
+    def __post_init__(self, eps, norm):
+        super().__post_init__(eps, norm)
+        if self.steps < 1 or self.restarts < 1:
+            raise ValueError(
+                f"steps and restarts must be >= 1, got {self.steps} and {self.restarts}"
+            )
+        if self.restarts > 1 and not self.random_start:
             raise ValueError("without a random start every restart would repeat the first run")
-        default = 2.5 * threat_model.eps / steps
-        self.threat_model = threat_model
-        self.steps = steps
-        self.step_size = default if step_size is None else parse_magnitude(step_size)
-        self.random_start = random_start
-        self.momentum = momentum
-        self.restarts = restarts
+        if self.loss not in LOSSES:
+            raise ValueError(f"unknown loss {self.loss!r}; choose from {', '.join(LOSSES)}")
+        size = self.step_size
+        size = 2.5 * self.threat_model.eps / self.steps if size is None else parse_magnitude(size)
+        object.__setattr__(self, "step_size", size)
 
-    def __repr__(self):
-        return (
-            f"PGD({self.threat_model}, steps={self.steps}, "
-            f"step_size={format_magnitude(self.step_size)}, random_start={self.random_start}, "
-            f"momentum={self.momentum}, restarts={self.restarts})"
-        )
+    def perturb(
+        self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key=None, shard: Shard = Shard()
+    ) -> tf.Tensor:
+        """Ascends the loss of the labels; arguments and result are those of `Attack.perturb`."""
+        return self.ascend(LOSSES[self.loss](logits_fn, y), x, key=key, shard=shard)
 
-    def __call__(self, objective, x, *, key=None, shard=Shard()):
-        """Attacks `x`, with restarts.
+    def ascend(
+        self,
+        objective: Objective,
+        x: tf.Tensor,
+        *,
+        key: tf.Tensor | None = None,
+        shard: Shard = Shard(),
+        start: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Ascends an objective from the random start or the image, with restarts.
 
-        Of the restarts an image keeps the first that defeats it, the first of all if none does.
-        They end as soon as all images are defeated, so the last, as the TLA authors' code keeps it,
-        would depend on the other images of the batch; robust accuracy is the same.
+        Of its restarts an image keeps the first after which it is not active any more, the first of
+        all if there is none. They end as soon as no image is active, so the last, as the TLA
+        authors' code keeps it, would depend on the other images of the batch; robust accuracy is
+        the same.
 
         Args:
-            objective: an Objective; the sum of its values is ascended.
+            objective: `Objective`; the sum of its values is ascended.
             x: float [batch, ...], the clean images in the box of the threat model.
-            key: int32 [2], see randomness.key; needed for a random start.
-            shard: which slice of the global batch `x` is.
+            key: int32 [2] or [batch, 2], see `randomness`; needed for a random start.
+            shard: which slice of the global batch `x` is; without effect on a key per image.
+            start: like `x`, where the only run begins; default: the random start or `x`.
 
         Returns:
             Images like `x`, in ball and box, without gradient.
@@ -106,72 +134,90 @@ class PGD:
         Raises:
             ValueError: a random start without a key.
         """
-        self._check(key)
         x = tf.convert_to_tensor(x)
-        if self.restarts == 1:
-            return self.run(objective, x, key=key, shard=shard)
+        if start is not None or self.restarts == 1:
+            return self._run(objective, x, self._start(x, key, shard) if start is None else start)
         return self._with_restarts(objective, x, key, shard)
 
-    def run(self, objective, x, *, key=None, shard=Shard()):
-        """One run of the attack, without restarts; arguments and result as of the call."""
-        return self._ascend(objective, x, key, shard)[0]
+    def trajectory(
+        self,
+        objective: Objective,
+        x: tf.Tensor,
+        *,
+        key: tf.Tensor | None = None,
+        shard: Shard = Shard(),
+        look: Callable[[tf.Tensor], Any] = tf.identity,
+    ) -> Any:
+        """Follows one run; the arguments are those of `ascend`.
 
-    def run_keeping_last(self, objective, x, *, key=None, shard=Shard()):
-        """As `run`, and also returns the images of the last forward pass, one step earlier."""
-        return self._ascend(objective, x, key, shard, keep_last=True)
+        Args:
+            look: function of an iterate, float like `x`, to a tensor or a structure of tensors.
 
-    def _ascend(self, objective, x, key, shard, keep_last=False):
-        self._check(key)
+        Returns:
+            What `look` returns for the start and after every step, stacked: [steps + 1, ...].
+        """
         x = tf.convert_to_tensor(x)
-        start = self.threat_model.random_start(x, key, shard) if self.random_start else x
+        return self._run(objective, x, self._start(x, key, shard), look)
+
+    def _start(self, x, key, shard):
+        if not self.random_start:
+            return x
+        if key is None:
+            raise ValueError("a random start needs a key (robust_tf.randomness.key)")
+        return self.threat_model.random_start(x, key, shard)
+
+    def _run(self, objective, x, start, look=None):
+        """The images after the last step, or what `look` sees of all iterates."""
         start = tf.ensure_shape(start, x.shape)
         velocity = () if self.momentum is None else tf.zeros_like(x)
         ends, groups = objective.saturated is not None, objective.groups
         previous = tf.fill([groups], tf.constant(float("inf"), x.dtype)) if ends else ()
 
-        def ascend(step, x_adv, last, velocity, previous, going):
-            last = x_adv if keep_last else ()
-            values, direction = value_and_gradient(objective, x_adv)
+        def ascend(step, x_adv, velocity, previous, going, seen):
+            values, direction = objective.value_and_gradient(x_adv)
             if self.momentum is not None:
                 direction = velocity = self.momentum(velocity, direction, step)
             moved = self.threat_model.step(x_adv, direction, self.step_size)
             moved = tf.ensure_shape(self.threat_model.project(moved, x), x.shape)
-            if not ends:
-                return step + 1, moved, last, velocity, previous, going
-            x_adv = tf.where(_images_of(going, values.shape[0], x.shape), moved, x_adv)
-            means = tf.reduce_mean(tf.reshape(tf.cast(values, x.dtype), [groups, -1]), axis=1)
-            going &= ~objective.saturated(means, previous)
-            return step + 1, x_adv, last, velocity, means, going
+            if ends:
+                moved = tf.where(_images_of(going, values, x), moved, x_adv)
+                means = tf.reduce_mean(tf.reshape(tf.cast(values, x.dtype), [groups, -1]), axis=1)
+                going &= ~objective.saturated(means, previous)
+                previous = means
+            seen = _write(seen, step + 1, look, moved)
+            return step + 1, moved, velocity, previous, going, seen
 
         # Not a Python loop: AutoGraph is off in Keras's train_step, and unrolling would compile the
         # model `steps` times.
-        _, x_adv, last, *_ = tf.while_loop(
-            lambda step, x_adv, last, velocity, previous, going: tf.reduce_any(going),
+        _, x_adv, *_, seen = tf.while_loop(
+            lambda step, x_adv, velocity, previous, going, seen: tf.reduce_any(going) | bool(look),
             ascend,
             (
-                *(tf.constant(0), start, start if keep_last else ()),
-                *(velocity, previous, tf.fill([groups], True)),
+                *(tf.constant(0), start, velocity, previous, tf.fill([groups], True)),
+                _write(_arrays(look, start, self.steps + 1), 0, look, start),
             ),
             parallel_iterations=1,
             maximum_iterations=self.steps,
         )
-        return tf.stop_gradient(x_adv), tf.stop_gradient(last) if keep_last else None
+        stacked = tf.nest.map_structure(lambda array: array.stack(), seen)
+        return tf.nest.map_structure(tf.stop_gradient, stacked if look else x_adv)
 
     def _with_restarts(self, objective, x, key, shard):
         per_image = [-1] + [1] * (x.shape.rank - 1)
 
-        def restart(number, best, standing):
-            folded = randomness.fold_in(key, number)
+        def restart(number, best, active):
             # The first run takes the key itself: pgd20 is the first run of 20pgd20.
-            run_key = tf.where(number == 0, key, folded)
-            x_adv = self.run(objective, x, key=run_key, shard=shard)
-            defeated = ~objective.undefeated(x_adv)
-            replaced = tf.reshape((number == 0) | (standing & defeated), per_image)
+            run_key = tf.where(number == 0, key, randomness.fold_in(key, number))
+            x_adv = self._run(objective, x, self._start(x, run_key, shard))
+            ended = ~objective.active(x_adv)
+            replaced = tf.reshape((number == 0) | (active & ended), per_image)
             best = tf.ensure_shape(tf.where(replaced, x_adv, best), x.shape)
-            return number + 1, best, tf.ensure_shape(standing & ~defeated, x.shape[:1])
+            return number + 1, best, tf.ensure_shape(active & ~ended, x.shape[:1])
 
+        if key is None:
+            self._start(x, key, shard)  # refuses
         _, best, _ = tf.while_loop(
-            lambda number, best, standing: tf.reduce_any(standing),
+            lambda number, best, active: tf.reduce_any(active),
             restart,
             (tf.constant(0), x, tf.ones(tf.shape(x)[:1], tf.bool)),
             parallel_iterations=1,
@@ -179,28 +225,28 @@ class PGD:
         )
         return tf.stop_gradient(best)
 
-    def _check(self, key):
-        if self.random_start and key is None:
-            raise ValueError("a random start needs a key (robust_tf.randomness.key)")
 
-
-def _images_of(groups, items, shape):
+def _images_of(groups, values, x):
     """Which images belong to the chosen groups of items: bool [groups] to bool [n, 1, ...].
 
-    Args:
-        groups: bool [groups].
-        items: how many items; the images of each role, one per item, follow one another in x.
-        shape: of x, [n, ...].
+    The images of each role, one per item, follow one another in `x`.
     """
+    items = randomness.shape_of(values)[0]
     of_items = tf.repeat(groups, items // groups.shape[0])
-    return tf.reshape(tf.tile(of_items, [shape[0] // items]), [-1] + [1] * (shape.rank - 1))
+    tiled = tf.tile(of_items, [randomness.shape_of(x)[0] // items])
+    return tf.reshape(tiled, [-1] + [1] * (x.shape.rank - 1))
 
 
-def value_and_gradient(objective, x):
-    """Returns the values of an `Objective` at `x`, float [items], and the gradient, like x."""
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(x)
-        values = objective(x)
-        # The sum, not the mean: images do not share a step, and in float16 a mean underflows.
-        total = tf.reduce_sum(values)
-    return values, tape.gradient(total, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+def _arrays(look, start, size):
+    """An empty tensor array for everything that `look` returns."""
+    if look is None:
+        return ()
+    return tf.nest.map_structure(
+        lambda value: tf.TensorArray(value.dtype, size, element_shape=value.shape), look(start)
+    )
+
+
+def _write(arrays, index, look, iterate):
+    if look is None:
+        return ()
+    return tf.nest.map_structure(lambda a, value: a.write(index, value), arrays, look(iterate))

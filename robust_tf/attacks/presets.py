@@ -3,44 +3,25 @@
 import dataclasses
 import math
 import re
-from collections.abc import Callable
+from typing import Any
 
-from robust_tf.attacks.apgd import APGD
+import tensorflow as tf
+
+from robust_tf.attacks import auto_attack
+from robust_tf.attacks.attack import Attack, LogitsFn
+from robust_tf.attacks.attack_images import attack_images
 from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
-from robust_tf.attacks.fab import FAB
-from robust_tf.attacks.objectives import CrossEntropy, Margin
 from robust_tf.attacks.pgd import PGD, Momentum
 from robust_tf.attacks.round_pixels import round_pixels
-from robust_tf.attacks.square import Square
-from robust_tf.threat_model import parse_magnitude
-
-# The members of AutoAttack (Croce and Hein 2020) with its published settings.
-AUTO_ATTACK = {
-    "apgd-ce": lambda threat_model: APGD(threat_model, "ce", steps=100),
-    "apgd-dlr": lambda threat_model: APGD(threat_model, "dlr", steps=100),
-    "apgd-t": lambda threat_model: APGD(threat_model, "targeted-dlr", steps=100, targets=9),
-    "fab-t": lambda threat_model: FAB(threat_model, steps=100, targets=9),
-    "square": lambda threat_model: Square(threat_model, queries=5000),
-}
-STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")
-
-# Columns of TLA, table 1, by dataset; clean images and black-box transfer are no attacks by name.
-TABLE1 = {
-    "mnist": ("fgsm", "bim40", "cw40", "pgd40", "pgd100", "20pgd100", "mim200"),
-    "cifar10": ("fgsm", "bim7", "cw30", "pgd7", "pgd20", "20pgd20", "mim40"),
-    # The header prints PGD 20 twice, with different accuracies: the first is taken for 10 steps.
-    "tiny_imagenet": ("fgsm", "bim10", "cw10", "pgd10", "pgd20", "20pgd20", "mim40"),
-}
-GROUPS = ("standard", "table1", "cleverhans")
+from robust_tf.threat_model import ThreatModel, parse_magnitude
 
 ALLOWED = (
     "fgsm, bimN, mimN, pgdN, cwN (N steps), RpgdN, RcwN (R restarts), such as 20pgd20; "
-    f"{', '.join(AUTO_ATTACK)}; "
-    "cleverhans-fgm, cleverhans-bimN, cleverhans-pgdN, cleverhans-mimN; "
-    f"the groups {', '.join(GROUPS)}"
+    f"{', '.join(auto_attack.MEMBERS)}; cleverhans-fgm, cleverhans-bimN, cleverhans-pgdN, "
+    "cleverhans-madryN, cleverhans-mimN, cleverhans-cw2, cleverhans-spsa"
 )
 CLEVERHANS = re.compile(
-    r"cleverhans-(?P<family>fgm(?=$)|(?:bim|mim|pgd)(?=\d))(?P<steps>[1-9]\d*)?"
+    r"cleverhans-(?P<family>(?:fgm|cw2|spsa)$|(?:bim|mim|pgd|madry)(?=\d))(?P<steps>[1-9]\d*)?"
 )
 GRAMMAR = re.compile(
     r"(?P<restarts>[1-9]\d*(?=pgd|cw))?(?P<family>fgsm(?=$)|(?:bim|mim|pgd|cw)(?=\d))"
@@ -66,98 +47,89 @@ MIM_DECAY = {"accumulate": 1.0, "l1": 1.0, "ema": 0.9}
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """A named attack on a classifier.
+    """An attack with a name, that can be called like an `Attack`.
 
     Attributes:
-        name: as given to `get`.
-        attack: what runs; a PGD, or an attack called with logits_fn, images and labels.
-        objective_factory: for a PGD, (logits_fn, labels) -> Objective that it ascends; else None.
+        name: name of the attack, see `get`.
+        attack: `Attack`.
         rounded: whether the attacked images are rounded to 8 bits, see `round_pixels`; the clean
             ones must be 8-bit images.
     """
 
     name: str
-    attack: Callable
-    objective_factory: Callable | None = None
+    attack: Attack
     rounded: bool = False
 
     @property
-    def restarts(self):
-        """How many independent runs the attack has."""
+    def restarts(self) -> int:
+        """Number of independent runs of the attack."""
         return getattr(self.attack, "restarts", 1)
 
-    def run(self, logits_fn, x, y, key):
-        """One run of the attack, without restarts.
+    @property
+    def threat_model(self) -> ThreatModel:
+        """Ball and box of the attack."""
+        return self.attack.threat_model
 
-        Args:
-            logits_fn: images to logits [batch, classes].
-            x: float [batch, ...], the clean images in the box of the threat model.
-            y: int [batch], the true labels.
-            key: int32 [2], see randomness.key.
+    def __call__(
+        self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int | None = None
+    ) -> Any:
+        """Returns adversarial images for a classifier; see `attack_images`."""
+        return attack_images(self, model, x, y, seed=seed, batch_size=batch_size)
 
-        Returns:
-            Images like `x`, in ball and box, without gradient.
-        """
-        if self.objective_factory is None:
-            x_adv = self.attack(logits_fn, x, y, key=key)
-        else:
-            x_adv = self.attack.run(self.objective_factory(logits_fn, y), x, key=key)
-        return round_pixels(x_adv, x, self.attack.threat_model) if self.rounded else x_adv
+    def perturb(self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        """Attacks one batch; arguments and result are those of `Attack.perturb`."""
+        x_adv = self.attack.perturb(logits_fn, x, y, key)
+        return round_pixels(x_adv, x, self.threat_model) if self.rounded else x_adv
 
-
-def expand(names, dataset):
-    """Returns the list of names with the groups among them replaced by their members, each once.
-
-    standard: AutoAttack's ensemble in its order. table1: the columns of TLA, table 1, for the
-    dataset; those of CIFAR-10 if the table does not have it. cleverhans: its FGM, BIM, PGD and MIM
-    with the steps of these columns. Other names stay as they are, see `get`.
-    """
-    columns = TABLE1.get(dataset, TABLE1["cifar10"])
-    _, bim, _, pgd, *_, mim = columns
-    theirs = ("cleverhans-fgm", *(f"cleverhans-{name}" for name in (bim, pgd, mim)))
-    groups = dict(zip(GROUPS, (STANDARD, columns, theirs), strict=True))
-    return list(dict.fromkeys(member for name in names for member in groups.get(name, (name,))))
+    def run(self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        """One run of `perturb`, without restarts."""
+        attack = self.attack
+        if self.restarts > 1:
+            attack = dataclasses.replace(attack, restarts=1)
+        return dataclasses.replace(self, attack=attack).perturb(logits_fn, x, y, key)
 
 
-def get(name, threat_model, mim_form="accumulate"):
-    """Returns the Preset called `name` within `threat_model`.
+def get(name: str, threat_model: ThreatModel, mim_form: str = "accumulate") -> Preset:
+    """Returns the attack called `name` within `threat_model`.
 
     fgsm: one step of eps (Goodfellow et al. 2015). bim: PGD from the image (Kurakin et al. 2017).
     pgd: with a random start (Madry et al. 2018). cw: PGD on the margin (Carlini and Wagner 2017),
     random start as in the TLA authors' code. mim: momentum of `mim_form` (see `Momentum`), by
     default without the normalisation of Dong et al. 2018, as TLA describes it. apgd-ce, apgd-dlr,
-    apgd-t (targeted ratio), fab-t, square: the members of AutoAttack. cleverhans-...: that
-    library's attack of the name, with the step size ours would have.
+    apgd-t (targeted ratio), fab-t, square: the members of AutoAttack. cleverhans-...: the attack of
+    this name in that library, with the step size of ours.
 
     Raises:
-        ValueError: unknown name; the message lists what is allowed.
+        ValueError: unknown name; the message lists the known ones.
     """
-    if name in AUTO_ATTACK:
-        return Preset(name, AUTO_ATTACK[name](threat_model))
+    if name in auto_attack.MEMBERS:
+        return Preset(name, auto_attack.member(name, threat_model))
     if match := CLEVERHANS.fullmatch(name):
         return Preset(name, _cleverhans(match, threat_model))
     match = GRAMMAR.fullmatch(name)
     if not match:
         raise ValueError(f"unknown attack {name!r}; allowed: {ALLOWED}")
-    family = match["family"]
-    steps = int(match["steps"] or 1)
+    family, steps = match["family"], int(match["steps"] or 1)
     attack = PGD(
         threat_model,
         steps,
         threat_model.eps if family == "fgsm" else _step_size(threat_model, steps),
+        loss="margin" if family == "cw" else "ce",
         random_start=family in ("pgd", "cw"),
         momentum=Momentum(MIM_DECAY[mim_form], mim_form) if family == "mim" else None,
         restarts=int(match["restarts"] or 1),
     )
-    return Preset(name, attack, Margin if family == "cw" else CrossEntropy)
+    return Preset(name, attack)
 
 
 def _cleverhans(match, threat_model):
-    steps = int(match["steps"] or 1)
+    if match["steps"] is None:
+        return CleverhansAttack(threat_model, match["family"])
+    steps = int(match["steps"])
     size = _step_size(threat_model, steps)
     if size is None:
         size = min(2.5 / steps, 1.0) * threat_model.eps
-    return CleverhansAttack(match["family"], threat_model, steps, size)
+    return CleverhansAttack(threat_model, match["family"], steps, size)
 
 
 def _step_size(threat_model, steps):

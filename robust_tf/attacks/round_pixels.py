@@ -3,22 +3,24 @@
 import tensorflow as tf
 
 from robust_tf.attacks.select_images import select_images
+from robust_tf.threat_model import ThreatModel
 
 LEVELS = 255.0
 # What float32 loses on the way to whole levels.
 SLACK = 1e-3
 
 
-def round_pixels(x_adv, x, threat_model):
+def round_pixels(x_adv: tf.Tensor, x: tf.Tensor, threat_model: ThreatModel) -> tf.Tensor:
     """Returns `x_adv` on the grid of 255ths, still in ball and box.
 
-    To the nearest level. Where eps is no whole number of levels the nearest may lie outside the
-    ball: then the nearest inside (L-inf), or for the whole image the next towards `x` (L2).
+    Each pixel takes the nearest level. Where eps is no whole number of levels, the nearest level may
+    lie outside the ball. Then it takes the nearest inside (L-inf), or all pixels of the image take
+    the next level towards `x` (L2).
 
     Args:
         x_adv: float [batch, ...], in ball and box.
         x: like `x_adv`, the clean images, on the grid.
-        threat_model: a ThreatModel.
+        threat_model: `ThreatModel`.
     """
     levels = x_adv * LEVELS
     nearest = tf.round(levels)

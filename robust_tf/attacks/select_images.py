@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def select_images(chosen, x, otherwise):
+def select_images(chosen: tf.Tensor, x: tf.Tensor, otherwise: tf.Tensor) -> tf.Tensor:
     """Returns x where `chosen`, bool [batch] or scalar, is true, else `otherwise`, like x."""
     if chosen.shape.rank:
         chosen = tf.reshape(chosen, [-1] + [1] * (otherwise.shape.rank - 1))

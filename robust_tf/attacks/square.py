@@ -1,8 +1,12 @@
 """Square, a random search that needs no gradients (Andriushchenko et al. 2020)."""
 
+import dataclasses
+from dataclasses import KW_ONLY
+
 import tensorflow as tf
 
 from robust_tf import randomness
+from robust_tf.attacks.attack import Attack, LogitsFn
 from robust_tf.attacks.objectives import correct, margin
 from robust_tf.attacks.select_images import select_images
 from robust_tf.attacks.square_proposals import L2Proposals, LinfProposals
@@ -13,38 +17,41 @@ from robust_tf.randomness import Shard
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 
-class Square:
+@dataclasses.dataclass(frozen=True)
+class Square(Attack):
     """Keeps a random change of a square of pixels if it lowers the margin of the label.
 
     Args:
-        threat_model: a ThreatModel.
-        queries: images tried, >= 1.
-        p: share of the image that the first squares cover, in (0, 1].
+        threat_model, eps, norm: see `Attack`.
+        queries: number of images tried, >= 1.
+        p: share of the image under the first squares, in (0, 1].
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a setting out of its range.
     """
 
-    def __init__(self, threat_model, *, queries=5000, p=0.8):
-        if queries < 1 or not 0 < p <= 1:
-            raise ValueError(f"expected queries >= 1 and p in (0, 1], got {queries} and {p}")
-        self.threat_model = threat_model
-        self.queries = queries
-        self.p = p
+    _: KW_ONLY
+    queries: int = 5000
+    p: float = 0.8
 
-    def __repr__(self):
-        return f"Square({self.threat_model}, queries={self.queries}, p={self.p:g})"
+    def __post_init__(self, eps, norm):
+        super().__post_init__(eps, norm)
+        if self.queries < 1 or not 0 < self.p <= 1:
+            raise ValueError(
+                f"expected queries >= 1 and p in (0, 1], got {self.queries} and {self.p}"
+            )
 
-    def __call__(self, logits_fn, x, y, *, key, shard=Shard()):
-        """Attacks `x`; an image is left alone once it is misclassified.
+    def perturb(
+        self,
+        logits_fn: LogitsFn,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        key: tf.Tensor,
+        shard: Shard = Shard(),
+    ) -> tf.Tensor:
+        """Attacks images [batch, height, width, channels], else as `Attack.perturb`.
 
-        Args:
-            logits_fn: images to logits [batch, classes]; it need not be differentiable.
-            x: float [batch, height, width, channels], the clean images in the box of the threat
-                model.
-            y: int [batch], the true labels.
-            key: int32 [2], see randomness.key.
-            shard: which slice of the global batch `x` is.
+        `logits_fn` need not be differentiable. An image is left alone once it is misclassified.
 
         Returns:
             Images like `x`, in ball and box, without gradient: the one of the lowest margin; x
@@ -58,25 +65,25 @@ class Square:
             raise ValueError(f"expected images [batch, height, width, channels], got {x.shape}")
         proposals = self._proposals(x.shape[1:])
 
-        def query(number, candidate, best, lowest, standing):
+        def query(number, candidate, best, lowest, active):
             logits = logits_fn(candidate)
             value = tf.cast(margin(logits, y), x.dtype)
             right = correct(logits, y)
-            better = standing & ((value < lowest) | ~right)
+            better = active & ((value < lowest) | ~right)
             best = select_images(better, candidate, best)
             next_key = randomness.fold_in(key, number + 1)
             following = proposals.propose(x, best, self._level(number), next_key, shard)
             lowest = tf.where(better, value, lowest)
             following = tf.ensure_shape(following, x.shape)
-            return number + 1, following, best, lowest, standing & right
+            return number + 1, following, best, lowest, active & right
 
-        standing = correct(logits_fn(x), y)
+        active = correct(logits_fn(x), y)
         first = proposals.start(x, randomness.fold_in(key, 0), shard)
-        infinite = tf.fill(tf.shape(standing), tf.constant(float("inf"), x.dtype))
+        infinite = tf.fill(tf.shape(active), tf.constant(float("inf"), x.dtype))
         _, _, best, *_ = tf.while_loop(
-            lambda number, candidate, best, lowest, standing: tf.reduce_any(standing),
+            lambda number, candidate, best, lowest, active: tf.reduce_any(active),
             query,
-            (tf.constant(0), tf.ensure_shape(first, x.shape), x, infinite, standing),
+            (tf.constant(0), tf.ensure_shape(first, x.shape), x, infinite, active),
             parallel_iterations=1,
             maximum_iterations=self.queries,
         )
@@ -88,6 +95,6 @@ class Square:
         return kind(self.threat_model, areas, shape)
 
     def _level(self, number):
-        """How often the squares have been halved when `number` queries were made."""
+        """Number of halvings of the squares after `number` queries."""
         rescaled = number * 10_000 // self.queries
         return tf.reduce_sum(tf.cast(rescaled > tf.constant(HALVINGS), tf.int32))

@@ -6,7 +6,7 @@ import tensorflow as tf
 from robust_tf import randomness
 
 
-def pyramid(height, width):
+def pyramid(height: int, width: int) -> np.ndarray:
     """Returns float [height, width]: squares stacked on the centre, the m-th weighing 1/m^2."""
     rows, columns = np.abs(np.arange(height) - height // 2), np.abs(np.arange(width) - width // 2)
     ring = np.maximum.outer(rows, columns)
@@ -14,7 +14,7 @@ def pyramid(height, width):
     return np.cumsum(weights[::-1])[::-1][ring]
 
 
-def double_pyramid(side):
+def double_pyramid(side: int) -> np.ndarray:
     """Returns float [side, side] of L2 norm 1: a pyramid in the upper half, minus one below."""
     halves = (pyramid(side // 2, side), -pyramid(side - side // 2, side))
     pattern = np.concatenate(halves if side > 1 else halves[1:])
@@ -56,8 +56,8 @@ class LinfProposals:
     """Vertical stripes of +-eps to start with, then squares of +-eps, one sign a channel.
 
     Args:
-        threat_model: a ThreatModel.
-        areas: list of float, the share of the image a square covers, one for each level.
+        threat_model: `ThreatModel`.
+        areas: list of float, the share of the image under a square, one for each level.
         shape: (height, width, channels).
     """
 
@@ -86,7 +86,7 @@ class LinfProposals:
 class L2Proposals:
     """A grid of double pyramids to start with; then the budget of one window moves to another.
 
-    Arguments and methods as of LinfProposals.
+    Arguments and methods are those of `LinfProposals`.
     """
 
     def __init__(self, threat_model, areas, shape):

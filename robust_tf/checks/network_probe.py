@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks.logit_gradient import logit_gradient
-from robust_tf.attacks.objectives import correct
+from robust_tf.attacks.objectives import CrossEntropy, correct
 from robust_tf.evaluation.robust_accuracy import filled_batch, start_key
 from robust_tf.evaluation.traced_once import traced_once
 from robust_tf.losses.cross_entropy import cross_entropy
@@ -40,38 +40,30 @@ class NetworkProbe:
         return self._over_batches(traced_once(norms))
 
     def trajectory(self, attack, seed):
-        """Follows a PGD on the cross entropy, without momentum, from where evaluation starts it.
+        """Follows a PGD on the cross entropy from its start in an evaluation.
 
         Returns:
             Which images are right after each step, bool [steps, n]; the distances of the last
             iterates, float [n]; their lowest and their highest pixel.
         """
-        threat_model = attack.threat_model
 
-        def step(x_adv, images, labels):
-            logits, _, direction = self._gradient(x_adv, labels)
-            moved = threat_model.step(x_adv, direction, attack.step_size)
-            return correct(logits, labels), threat_model.project(moved, images)
+        def follow(images, labels, key):
+            def look(x_adv):
+                right = correct(self._logits_fn(x_adv), labels)
+                pixels = tf.stack([tf.reduce_min(x_adv), tf.reduce_max(x_adv)])
+                return right, attack.threat_model.distance(x_adv, images), pixels
 
-        step, look = traced_once(step), traced_once(self._logits_fn)
-        right, distances, pixels = [], [], []
+            objective = CrossEntropy(self._logits_fn, labels)
+            return attack.trajectory(objective, images, key=key, look=look)
+
+        follow, right, distances, extremes = traced_once(follow), [], [], []
         for number, (images, labels, count) in enumerate(self._batches()):
-            x_adv, found = images, []
-            if attack.random_start:
-                x_adv = threat_model.random_start(x_adv, start_key(seed, number))
-            for _ in range(attack.steps):
-                before, x_adv = step(x_adv, images, labels)
-                found.append(before)
-            found.append(correct(look(x_adv), labels))
-            right.append(np.array(found)[1:, :count])  # the start is not a result of the attack
-            distances.append(threat_model.distance(x_adv, images)[:count])
-            pixels += [np.min(x_adv), np.max(x_adv)]
-        return (
-            np.concatenate(right, axis=1),
-            np.concatenate(distances),
-            min(pixels),
-            max(pixels),
-        )
+            found = [seen.numpy() for seen in follow(images, labels, start_key(seed, number))]
+            right.append(found[0][1:, :count])  # the start is not a result of the attack
+            distances.append(found[1][-1, :count])
+            extremes.append(found[2][-1])
+        right, distances = np.concatenate(right, axis=1), np.concatenate(distances)
+        return right, distances, np.min(extremes), np.max(extremes)
 
     def _logits_fn(self, images):
         return self.network(images, training=False)["logits"]

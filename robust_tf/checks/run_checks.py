@@ -4,7 +4,6 @@ import dataclasses
 import math
 
 from robust_tf.attacks.apgd import APGD
-from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.square import Square
 from robust_tf.checks import sanity_checks as checks
 from robust_tf.checks.network_probe import NetworkProbe
@@ -48,7 +47,8 @@ class CheckRun:
         self.network = network
         self.image_shape = examples.image_shape
         self.claim = claim
-        self.attack = _variant(claim.attack)  # of 20 restarts the first, the others are a check
+        # Of 20 restarts the first; the others are a check.
+        self.attack = dataclasses.replace(claim.attack, restarts=1)
         self.queries = queries
         self.undefended = undefended
         self.seed = seed
@@ -62,7 +62,7 @@ class CheckRun:
         restarted = self._pgd(random_start=True, restarts=RESTARTS)
         reported = self._stored(restarted) is not None
         pgd = self._accuracy(self._pgd())
-        fgsm = self._accuracy(self._preset("fgsm", PGD(self._threat, 1, self._threat.eps)))
+        fgsm = self._accuracy(self._preset("fgsm", self._single_step()))
         often = self._accuracy(restarted)
         doubled = self._accuracy(self._pgd(steps=2 * steps))
         cross_entropy, ratio = (
@@ -105,17 +105,19 @@ class CheckRun:
 
     def _pgd(self, title="", **changes):
         """The attack but for these settings, named as --attacks would name it, and `title`."""
-        attack = _variant(self.attack, **changes)
+        attack = dataclasses.replace(self.attack, **changes)
         often = str(attack.restarts) if attack.restarts > 1 else ""
         family = "pgd" if attack.random_start else "bim"
         return self._preset(f"{often}{family}{attack.steps}{title}", attack)
 
     def _preset(self, name, attack):
         """The attack in the place of that of the claim, rounded if that is."""
-        factory = self.claim.objective_factory if isinstance(attack, PGD) else None
         name += "-rounded" if self.claim.rounded else ""
-        changes = {"name": name, "attack": attack, "objective_factory": factory}
-        return dataclasses.replace(self.claim, **changes)
+        return dataclasses.replace(self.claim, name=name, attack=attack)
+
+    def _single_step(self):
+        size = self._threat.eps
+        return dataclasses.replace(self.attack, steps=1, step_size=size, random_start=False)
 
     def _scaled(self, factor):
         threat_model = dataclasses.replace(self._threat, eps=factor * self._threat.eps)
@@ -144,18 +146,6 @@ class CheckRun:
         def embedding_fn(images):
             return self.network(images, training=False)["embedding"]
 
-        attack = EmbeddingAttack(_variant(self.attack, random_start=True), embedding_fn)
+        pgd = dataclasses.replace(self.attack, random_start=True)
+        attack = EmbeddingAttack(self._threat, pgd, embedding_fn)
         yield checks.adaptive(white, self._accuracy(self._preset("embedding", attack), white))
-
-
-def _variant(attack, **changes):
-    """The same PGD but for these settings."""
-    settings = {
-        "threat_model": attack.threat_model,
-        "steps": attack.steps,
-        "step_size": attack.step_size,
-        "random_start": attack.random_start,
-        "momentum": attack.momentum,
-        **changes,
-    }
-    return PGD(settings.pop("threat_model"), settings.pop("steps"), **settings)

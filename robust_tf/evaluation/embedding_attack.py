@@ -1,27 +1,32 @@
 """An attack on what TLA trains: the angles between embeddings (adaptive, Tramer et al. 2020)."""
 
+import dataclasses
+from collections.abc import Callable
+
 import tensorflow as tf
 
+from robust_tf.attacks.attack import Attack
 from robust_tf.attacks.objectives import Objective
+from robust_tf.attacks.pgd import PGD
 from robust_tf.distances import angular, angular_matrix
 
 
-class EmbeddingAttack:
-    """PGD that pulls an image's embedding away from its own and towards the nearest other class's.
+@dataclasses.dataclass(frozen=True)
+class EmbeddingAttack(Attack):
+    """PGD that pulls an image's embedding from its clean place to the nearest other class.
 
     Args:
-        pgd: a PGD.
+        threat_model: `ThreatModel` of `pgd`.
+        pgd: `PGD`.
         embedding_fn: images to embeddings [batch, d].
     """
 
-    def __init__(self, pgd, embedding_fn):
-        self.pgd = pgd
-        self.threat_model = pgd.threat_model
-        self.embedding_fn = embedding_fn
+    pgd: PGD | None = None
+    embedding_fn: Callable | None = dataclasses.field(default=None, repr=False)
 
-    def __call__(self, logits_fn, x, y, *, key):
+    def perturb(self, logits_fn, x, y, key, shard=None):
         """Attacks `x`, float [batch, ...]; other classes are those in the batch, y int [batch]."""
-        return self.pgd.run(_Triplet(self.embedding_fn, x, y), x, key=key)
+        return self.pgd.ascend(_Triplet(self.embedding_fn, x, y), x, key=key)
 
 
 class _Triplet(Objective):

@@ -1,5 +1,7 @@
 """The hyper-parameters of an attack as records store them."""
 
+import dataclasses
+
 
 def attack_settings(preset, num_classes):
     """Returns dict name -> value of an attack's hyper-parameters, ready for JSON.
@@ -10,11 +12,14 @@ def attack_settings(preset, num_classes):
     """
     if preset is None:
         return {}
-    settings = {name: _plain(value) for name, value in vars(preset.attack).items()}
-    del settings["threat_model"]
-    if hasattr(preset.attack, "loss_name"):
-        settings["loss"] = preset.attack.loss_name(num_classes)
-    # Named only where it holds: stored settings without it stay valid.
+    attack = preset.attack
+    names = [field.name for field in dataclasses.fields(attack) if field.repr]
+    settings = {name: _plain(getattr(attack, name)) for name in names if name != "threat_model"}
+    if hasattr(attack, "loss_name"):
+        settings["loss"] = attack.loss_name(num_classes)
+    elif settings.get("loss") == "ce":
+        del settings["loss"]
+    # Default loss and rounding are named only where they differ: stored settings stay valid.
     return {**settings, "rounded": True} if preset.rounded else settings
 
 

@@ -50,7 +50,7 @@ def train(chosen, shards, destination):
             get_embedding("digits_embedding", info),
             sampler=TripletSampler("softhard"),
             destination=destinations.get(destination),
-            attack=PGD(ThreatModel(0.1), 3, 0.02),
+            attack=PGD(ThreatModel(0.1), 3, 0.02, random_start=False),
             ics_weight=0.5,
             weight_decay=4e-4,
             shards=shards,

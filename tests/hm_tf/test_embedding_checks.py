@@ -33,7 +33,7 @@ from robust_tf.threat_model import ThreatModel
 
 FACTS = {"dataset": "small", "method": "N/A[R]", "training_seed": 0, "precision": "float32"}
 EPS = 0.15
-LONG = PGD(ThreatModel(EPS), 8, EPS / 4)
+LONG = PGD(ThreatModel(EPS), 8, EPS / 4, random_start=False)
 
 
 class Rounded(keras.layers.Layer):
@@ -62,7 +62,7 @@ CASES = {
     "collapsed": ((Collapsing,), LONG),
     "rounded": ((Rounded,), LONG),
     "noisy": ((Noisy,), LONG),
-    "tiny": ((), PGD(ThreatModel(EPS), 1, EPS / 4)),
+    "tiny": ((), PGD(ThreatModel(EPS), 1, EPS / 4, random_start=False)),
 }
 
 

@@ -33,7 +33,7 @@ FACTS = {"dataset": "small", "method": "N/A[R]", "training_seed": 0, "precision"
 def evaluation(folder, network=None, examples=None, seed=0, pgd=None, **settings):
     network = network or small_network()
     test_set = EmbeddedTestSet(network, examples or small_images(), batch_size=8)
-    pgd = pgd or PGD(ThreatModel(EPS), 3, EPS / 2)
+    pgd = pgd or PGD(ThreatModel(EPS), 3, EPS / 2, random_start=False)
     about = shared_fields(network, seed=seed, **FACTS)
     settings = {"batch_size": 7, **settings}
     return RankingEvaluation(network, test_set, pgd, about, RunFolder(folder), **settings)
@@ -84,8 +84,8 @@ def test_what_is_stored_is_found_by_the_same_evaluation_only(tmp_path, no_attack
     others = {
         "weights": {"network": small_network(seed=1)},
         "images": {"examples": small_images(seed=1)},
-        "steps": {"pgd": PGD(ThreatModel(EPS), 2, EPS / 2)},
-        "eps": {"pgd": PGD(ThreatModel(2 * EPS), 3, EPS / 2)},
+        "steps": {"pgd": PGD(ThreatModel(EPS), 2, EPS / 2, random_start=False)},
+        "eps": {"pgd": PGD(ThreatModel(2 * EPS), 3, EPS / 2, random_start=False)},
         "seed": {"seed": 1},
         "fresh": {"fresh": True},
     }
@@ -124,7 +124,9 @@ def test_one_trace_for_all_batches_and_restarts(tmp_path, monkeypatch):
     attack = evaluation(tmp_path).attack("TMA", "fixed")
     select = type(attack).select
     monkeypatch.setattr(type(attack), "select", lambda *given: traces.append(1) or select(*given))
-    evaluation(tmp_path).runs(attack, PGDSearch(PGD(ThreatModel(EPS), 2), restarts=2))
+    evaluation(tmp_path).runs(
+        attack, PGDSearch(PGD(ThreatModel(EPS), 2, random_start=False), restarts=2)
+    )
     assert len(traces) == 1
 
 
@@ -133,7 +135,9 @@ def test_tensorflow_does_not_warn_of_tracing_all_attacks(tmp_path, monkeypatch):
     said, keep = [], logging.Handler()
     keep.emit = lambda record: said.append(record.getMessage())
     monkeypatch.setattr(logging.getLogger("tensorflow"), "handlers", [keep])
-    here = evaluation(tmp_path, pgd=PGD(ThreatModel(EPS), 1, EPS), batch_size=24)
+    here = evaluation(
+        tmp_path, pgd=PGD(ThreatModel(EPS), 1, EPS, random_start=False), batch_size=24
+    )
     for name in NAMES:
         here.protocol(name, "fixed")
     assert not [line for line in said if "retracing" in line]
@@ -149,7 +153,7 @@ def test_transfer_is_made_on_the_other_network(tmp_path):
 
 
 def test_no_ball_no_change(tmp_path):
-    here = evaluation(tmp_path, pgd=PGD(ThreatModel(0.0), 2, 0.1))
+    here = evaluation(tmp_path, pgd=PGD(ThreatModel(0.0), 2, 0.1, random_start=False))
     found = here.protocol("ES", "fixed")
     np.testing.assert_allclose(found["distance"], 0, atol=1e-6)
     np.testing.assert_array_equal(found["R@1"], here.test_set.retrieval.recall_at(1))

@@ -1,10 +1,11 @@
 import pytest
 
 from robust_tf.attacks import presets
+from robust_tf.attacks.auto_attack import VERSIONS
 from robust_tf.attacks.pgd import MOMENTUM_FORMS
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
-from tla_tf.evaluation.attack_columns import attack_columns, simpler_losses
+from tla_tf.evaluation.attack_columns import GROUPS, TABLE1, attack_columns, expand, simpler_losses
 from tla_tf.names import MIM_FORMS
 
 THREAT = ThreatModel("8/255")
@@ -17,15 +18,29 @@ def names(given, **kw):
 def test_groups_become_their_members_in_order_each_once():
     table1 = ["clean", "fgsm", "bim7", "cw30", "pgd7", "pgd20", "20pgd20", "mim40"]
     assert names(["pgd20", "table1", "fgsm"]) == ["pgd20", *[n for n in table1 if n != "pgd20"]]
-    theirs = ["cleverhans-fgm", "cleverhans-bim7", "cleverhans-pgd7", "cleverhans-mim40"]
-    assert [n for n in names(["cleverhans"]) if n.startswith("cleverhans")] == theirs
+    theirs = ["fgm", "bim7", "pgd7", "madry7", "mim40", "cw2", "spsa"]
+    found = [n for n in names(["cleverhans"]) if n.startswith("cleverhans")]
+    assert found == [f"cleverhans-{name}" for name in theirs]
+    assert (
+        not set(names(["cleverhans"]))
+        - set(found)
+        - {"fgsm", "bim7", "pgd7", "mim40", "fab-t", "square"}
+    )
+    assert "cleverhans-spsa" not in expand(["cleverhans"], "mnist", "l2")
+    assert expand(["table1"], "digits") == expand(["table1"], "cifar10")
+
+
+@pytest.mark.parametrize("dataset", TABLE1)
+def test_every_member_of_a_group_is_an_attack(dataset):
+    for name in expand(GROUPS, dataset):
+        assert presets.get(name, THREAT).name == name
 
 
 def test_standard_stays_an_ensemble_beside_the_same_attack_alone():
     columns = attack_columns(["apgd-ce", "standard"], THREAT, "cifar10")
     assert [(c.name, c.ensemble) for c in columns] == [
         ("apgd-ce", None),
-        *((name, "standard") for name in presets.STANDARD),
+        *((name, "standard") for name in VERSIONS["standard"]),
     ]
 
 
@@ -39,7 +54,7 @@ def test_all_unknown_names_are_listed():
 def test_another_form_of_momentum_and_rounding_show_in_name_and_preset():
     given = ["clean", "mim3", "pgd2", "standard"]
     columns = attack_columns(given, THREAT, "cifar10", mim_form="ema", round_pixels=True)
-    standard = [(f"{name}-rounded", "standard-rounded") for name in presets.STANDARD]
+    standard = [(f"{name}-rounded", "standard-rounded") for name in VERSIONS["standard"]]
     assert [(column.name, column.ensemble) for column in columns] == [
         *(("clean", None), ("mim3-ema-rounded", None), ("pgd2-rounded", None)),
         *standard,

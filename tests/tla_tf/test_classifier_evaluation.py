@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf.attacks import presets
+from robust_tf.attacks import auto_attack, presets
 from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.auto_attack import VERSIONS
 from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.square import Square
 from robust_tf.data.examples import Examples
@@ -36,7 +37,7 @@ SHORT = {
 
 @pytest.fixture(autouse=True)
 def short_attacks(monkeypatch):
-    monkeypatch.setattr(presets, "AUTO_ATTACK", SHORT)
+    monkeypatch.setattr(auto_attack, "MEMBERS", SHORT)
 
 
 def network(pixel=0, weight=1.0):
@@ -107,17 +108,17 @@ def test_an_ensemble_attacks_only_what_withstood_its_members_before(evaluation, 
 
     monkeypatch.setattr(column_attacks, "correct_predictions", recorded)
     found = run(evaluation(), "apgd-ce", "standard")
-    assert [name for name, *_ in shown] == ["apgd-ce", None, *presets.STANDARD]
+    assert [name for name, *_ in shown] == ["apgd-ce", None, *VERSIONS["standard"]]
     assert shown[0][1] is None, "alone it attacks all images"
     for (*_, before), (_, standing, _) in zip(shown[1:], shown[2:]):
         np.testing.assert_array_equal(standing, before)
-    chain = ["clean", *presets.STANDARD]
-    for place, name in enumerate(presets.STANDARD, start=1):
+    chain = ["clean", *VERSIONS["standard"]]
+    for place, name in enumerate(VERSIONS["standard"], start=1):
         member = found[f"{name} after {', '.join(chain[:place])}"]
         assert member.after == tuple(chain[:place])
         assert member.correct == shown[place + 1][2].sum() and member.n == COUNT
     assert found["standard"].correct == shown[-1][2].sum() == member.correct
-    assert found["standard"].attack_settings == {"members": list(presets.STANDARD)}
+    assert found["standard"].attack_settings == {"members": list(VERSIONS["standard"])}
 
 
 def test_an_attack_without_an_image_left_is_not_called_stored(evaluation, capsys):
@@ -171,7 +172,7 @@ def test_substitutes_add_the_black_box_column(evaluation):
 def test_adversarial_images_are_kept_and_shown_again(
     evaluation, examples, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(presets, "STANDARD", ("apgd-ce", "square"))  # quick to trace
+    monkeypatch.setitem(VERSIONS, "standard", ("apgd-ce", "square"))  # quick to trace
     keep = {"save_adversarial": True}
     names = ["2pgd2", "standard"]
     first = run(evaluation(**keep), *names)
@@ -214,7 +215,7 @@ def test_an_interrupted_evaluation_goes_on(evaluation, tmp_path, monkeypatch, im
 
         return compile_attack
 
-    monkeypatch.setattr(presets, "STANDARD", ("apgd-ce", "square"))  # quick to trace
+    monkeypatch.setitem(VERSIONS, "standard", ("apgd-ce", "square"))  # quick to trace
     names = ["3pgd2", "standard"]
     options = {"save_adversarial": images_too}
     expected = run(evaluation(**options), *names)

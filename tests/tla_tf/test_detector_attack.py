@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks import presets
+from robust_tf.attacks.objectives import CrossEntropy
 from robust_tf.attacks.pgd import PGD
 from robust_tf.results.attack_settings import attack_settings
 from robust_tf.threat_model import ThreatModel
@@ -102,9 +103,9 @@ def test_the_area_under_the_curve_falls(pair, images, detector):
 
 def test_weight_zero_is_the_attack_itself(images, detector):
     plain = presets.get("pgd10", ThreatModel(0.15))
-    loss = UndetectedLoss(network, MixtureScore(detector), plain.objective_factory, images[1])
+    loss = UndetectedLoss(network, MixtureScore(detector), CrossEntropy, images[1])
     key = randomness.key(0, 0, "test")
-    found = DetectorAttack(plain.attack, weights=(0.0,)).run(loss, images[0], key=key)
+    found = DetectorAttack(ThreatModel(0.15), 10, weights=(0.0,)).ascend(loss, images[0], key=key)
     np.testing.assert_array_equal(found, attack(plain, images))
 
 

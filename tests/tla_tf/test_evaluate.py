@@ -13,10 +13,9 @@ import keras
 import numpy as np
 import pytest
 
-from robust_tf.attacks import presets
 from robust_tf.results.result import read_results
 from tla_tf import evaluate
-from tla_tf.evaluation import column_attacks, evaluation_checks
+from tla_tf.evaluation import attack_columns, column_attacks, evaluation_checks
 
 TABLE1 = ["clean", "fgsm", "bim7", "cw30", "pgd7", "pgd20", "20pgd20", "mim40"]
 
@@ -54,8 +53,8 @@ def test_table1_with_and_without_a_substitute(run, finished, capsys):
 
 def test_cleverhans_beside_ours_with_the_difference(run, capsys, monkeypatch):
     # Its loops are unrolled: of 40 steps of mim the trace alone takes half a minute.
-    table1 = ["mim3" if name == "mim40" else name for name in presets.TABLE1["cifar10"]]
-    monkeypatch.setitem(presets.TABLE1, "cifar10", table1)
+    table1 = ["mim3" if name == "mim40" else name for name in attack_columns.TABLE1["cifar10"]]
+    monkeypatch.setitem(attack_columns.TABLE1, "cifar10", table1)
     assert command(run, "--attacks=cleverhans") == 0
     said = capsys.readouterr().out
     for name in ("fgm", "bim7", "pgd7"):

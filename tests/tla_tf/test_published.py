@@ -8,10 +8,10 @@ import pytest
 from absl import flags as absl_flags
 
 import tla_tf.train
-from robust_tf.attacks.presets import TABLE1
 from robust_tf.errors import UserError
 from robust_tf.threat_model import parse_magnitude
 from tla_tf import flags
+from tla_tf.evaluation.attack_columns import TABLE1
 from tla_tf.method_flags import UNREAD
 from tla_tf.names import METHODS
 from tla_tf.reporting import published_rows

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import tensorflow as tf
 
-from robust_tf.attacks import presets
+from robust_tf.attacks import auto_attack
 from robust_tf.attacks.square import Square
 from robust_tf.results import jsonl
 from robust_tf.results.result import read_results
@@ -64,7 +64,7 @@ def test_without_gradients_only_square_and_transfer_are_run(
 ):
     model = Frozen()
     tf.saved_model.save(model, str(tmp_path / "frozen"), signatures={"look": model.scores})
-    monkeypatch.setitem(presets.AUTO_ATTACK, "square", lambda threat: Square(threat, queries=3))
+    monkeypatch.setitem(auto_attack.MEMBERS, "square", lambda threat: Square(threat, queries=3))
     flags = ["--endpoint=look", "--output=scores", "--checks=quick", f"--substitute={finished}"]
     flags += ["--attacks=clean,fgsm,standard,transfer-fgsm"]
     assert saved_command(tmp_path / "frozen", *flags) == 0

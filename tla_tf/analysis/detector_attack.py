@@ -2,13 +2,15 @@
 
 import copy
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.objectives import Margin, Objective, correct
-from robust_tf.attacks.pgd import PGD
+from robust_tf.attacks.pgd import LOSSES, PGD
 from robust_tf.attacks.select_images import select_images
+from robust_tf.randomness import Shard
 from tla_tf.analysis.gaussian_log_density import MixtureScore
 
 # Of the log density per entry of the embedding; 0 stands for the attack without the detector.
@@ -59,25 +61,28 @@ class UndetectedLoss(Objective):
         return ~correct(outputs["logits"], self._labels), self._score(outputs["embedding"])
 
 
+@dataclasses.dataclass(frozen=True)
 class DetectorAttack(PGD):
     """PGD once per weight of the density; an image keeps the densest that is misclassified.
 
     Args:
-        pgd: `PGD`; its restarts are left out.
         weights: tuple of float.
         hide_correct: what an image keeps that is never misclassified; True: the densest too,
             False: that of the first run.
+        objective_of: labels int [batch] -> `UndetectedLoss`.
     """
 
-    def __init__(self, pgd, weights=WEIGHTS, *, hide_correct=False):
-        kept = {name: getattr(pgd, name) for name in ("step_size", "random_start", "momentum")}
-        super().__init__(pgd.threat_model, pgd.steps, **kept)
-        self.weights = weights
-        self.hide_correct = hide_correct
+    _: dataclasses.KW_ONLY
+    weights: tuple[float, ...] = WEIGHTS
+    hide_correct: bool = False
+    objective_of: Callable | None = dataclasses.field(default=None, repr=False)
 
-    def run(self, objective, x, **draw):
-        """Attacks `x` as `PGD.run` does, with its arguments; `objective` is an `UndetectedLoss`."""
-        once = super().run
+    def perturb(self, logits_fn, x, y, key=None, shard=Shard()):
+        return self.ascend(self.objective_of(y), x, key=key, shard=shard)
+
+    def ascend(self, objective, x, **draw):
+        """Attacks `x` as `PGD.ascend` does; `objective` is an `UndetectedLoss`."""
+        once = super().ascend
         x = tf.convert_to_tensor(x)
 
         def attempt(number, best, hidden, density):
@@ -110,14 +115,11 @@ def detector_preset(preset, network, detector, *, hide_correct=False):
     """
     if not isinstance(preset.attack, PGD):
         preset = presets.get("pgd20", preset.attack.threat_model)
-    score = MixtureScore(detector)
-
-    def objective(_, labels):
-        return UndetectedLoss(network, score, preset.objective_factory, labels)
-
-    return dataclasses.replace(
-        preset,
-        name=f"{preset.name} knowing the detector",
-        attack=DetectorAttack(preset.attack, hide_correct=hide_correct),
-        objective_factory=objective,
+    pgd, score = preset.attack, MixtureScore(detector)
+    settings = {field.name: getattr(pgd, field.name) for field in dataclasses.fields(pgd)}
+    attack = DetectorAttack(
+        **{**settings, "restarts": 1},
+        hide_correct=hide_correct,
+        objective_of=lambda labels: UndetectedLoss(network, score, LOSSES[pgd.loss], labels),
     )
+    return dataclasses.replace(preset, name=f"{preset.name} knowing the detector", attack=attack)

@@ -97,7 +97,7 @@ class ClassifierDefense(AdversarialModel):
 
         objective = CrossEntropy(logits_fn, batch["label"], label_smoothing=self.label_smoothing)
         key = self.key(batch, "attack start")
-        return self.attack(objective, batch["image"], key=key, shard=current_shard())
+        return self.attack.ascend(objective, batch["image"], key=key, shard=current_shard())
 
     def _inner_attack(self, eps, norm, attack, recipe):
         if not self.attacked and eps is None:

@@ -3,6 +3,7 @@
 import dataclasses
 
 from robust_tf.attacks import presets
+from robust_tf.attacks.auto_attack import VERSIONS
 from robust_tf.attacks.presets import Preset
 from robust_tf.errors import UserError
 from tla_tf.reporting.cleverhans_comparison import counterpart
@@ -14,7 +15,16 @@ TRANSFER = "transfer"
 ROUNDED = "-rounded"
 # Enough for every loss to take its usual form.
 MANY_CLASSES = 10
-# Steps of the black-box column of TLA, table 1; other datasets take those of CIFAR-10.
+# Columns of TLA, table 1, by data set; clean images and black-box transfer are no attacks by name.
+# Other data sets take the columns of CIFAR-10.
+TABLE1 = {
+    "mnist": ("fgsm", "bim40", "cw40", "pgd40", "pgd100", "20pgd100", "mim200"),
+    "cifar10": ("fgsm", "bim7", "cw30", "pgd7", "pgd20", "20pgd20", "mim40"),
+    # The header prints PGD 20 twice, with different accuracies: the first is taken for 10 steps.
+    "tiny_imagenet": ("fgsm", "bim10", "cw10", "pgd10", "pgd20", "20pgd20", "mim40"),
+}
+GROUPS = (ENSEMBLE, "table1", "cleverhans")
+# Steps of the black-box column of TLA, table 1.
 BLACK_BOX = {"mnist": "pgd100", "cifar10": "pgd7", "tiny_imagenet": "pgd10"}
 
 
@@ -45,7 +55,7 @@ def attack_columns(
 ):
     """Returns the list of `Column` that the names stand for, in order, each once.
 
-    Groups are replaced by their members (`presets.expand`); those of "standard" stay an ensemble,
+    Groups are replaced by their members (see `expand`); those of "standard" stay an ensemble,
     those of "cleverhans" follow our attacks of the same kind.
     "transfer" attacks every substitute with the PGD of the black-box column of TLA's table 1 and
     evaluates its images here; "transfer-NAME" does so with the attack NAME. It is appended where
@@ -77,15 +87,30 @@ def attack_columns(
     columns, unknown = [], []
     for name in names:
         try:
-            columns += _columns_of(name, preset_of, dataset, substitutes)
+            columns += _columns_of(name, preset_of, dataset, substitutes, threat_model.norm)
         except ValueError:
             unknown.append(repr(name))
     if unknown:
         raise UserError(
-            f"unknown attacks: {', '.join(unknown)}; allowed: {CLEAN}, {presets.ALLOWED}; with "
-            f"--substitute {TRANSFER}, {TRANSFER}-NAME"
+            f"unknown attacks: {', '.join(unknown)}; allowed: {CLEAN}, {presets.ALLOWED}; the groups "
+            f"{', '.join(GROUPS)}; with --substitute {TRANSFER}, {TRANSFER}-NAME"
         )
     return list({(c.name, c.ensemble): c for c in columns}.values())
+
+
+def expand(names, dataset, norm="linf"):
+    """Returns the list of names with the groups among them replaced by their members, each once.
+
+    standard: the members of AutoAttack. table1: the columns of TLA, table 1. cleverhans: all attacks
+    of that library that know the norm, with the steps of these columns. Other names stay.
+    """
+    columns = TABLE1.get(dataset, TABLE1["cifar10"])
+    _, bim, _, pgd, *_, mim = columns
+    theirs = ["fgm", bim, pgd, pgd.replace("pgd", "madry"), mim, "cw2"]
+    theirs += ["spsa"] if norm == "linf" else []
+    theirs = [f"cleverhans-{name}" for name in theirs]
+    groups = dict(zip(GROUPS, (VERSIONS["standard"], columns, theirs), strict=True))
+    return list(dict.fromkeys(member for name in names for member in groups.get(name, (name,))))
 
 
 def simpler_losses(columns, num_classes):
@@ -110,7 +135,7 @@ def _titled(preset, rounded):
     return dataclasses.replace(preset, name=name, rounded=rounded)
 
 
-def _columns_of(name, preset_of, dataset, substitutes):
+def _columns_of(name, preset_of, dataset, substitutes, norm):
     if name == CLEAN:
         return [Column(name, None)]
     kind, _, attack = name.partition("-")
@@ -124,7 +149,7 @@ def _columns_of(name, preset_of, dataset, substitutes):
         ]
     # The columns of table 1 begin with clean images, which are no attack.
     first = [Column(CLEAN, None)] if name == "table1" else []
-    members = presets.expand([name], dataset)
+    members = expand([name], dataset, norm)
     if name == "cleverhans":
         members = [*map(counterpart, members), *members]
     found = [preset_of(member) for member in members]

@@ -6,7 +6,7 @@ import functools
 from tqdm import tqdm
 
 from robust_tf.attacks import presets
-from robust_tf.attacks.objectives import CrossEntropy
+from robust_tf.attacks.pgd import PGD
 from robust_tf.checks import sanity_checks
 from robust_tf.checks.run_checks import CheckRun
 from robust_tf.evaluation.robust_accuracy import correct_predictions
@@ -27,8 +27,8 @@ def claimed_attack(columns, threat_model):
     candidates = [
         column.preset
         for column in columns
-        if column.preset and column.preset.objective_factory is CrossEntropy
-        if column.substitute is None and column.preset.attack.momentum is None
+        if column.preset and isinstance(column.preset.attack, PGD) and column.substitute is None
+        if column.preset.attack.loss == "ce" and column.preset.attack.momentum is None
     ]
     longest = max(candidates, key=lambda preset: preset.attack.steps, default=None)
     return longest or presets.get("pgd20", threat_model)

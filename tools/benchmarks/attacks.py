@@ -63,15 +63,15 @@ def _rows(attack, network, batch, precision):
 
     @tf.function(autograph=False)
     def craft(images):
-        return attack(objective, images, key=randomness.key(0, 0, "benchmark"))
+        return attack.ascend(objective, images, key=randomness.key(0, 0, "benchmark"))
 
     rows = {
         f"bare pass, {precision}": waiting(input_gradient_pass(objective), images),
         f"PGD, {precision}": waiting(craft, images),
     }
     if precision == "float32":
-        theirs = CleverhansAttack("pgd", attack.threat_model, attack.steps, attack.step_size)
-        rows["PGD, cleverhans"] = waiting(theirs, logits_fn, images, labels)
+        theirs = CleverhansAttack(attack.threat_model, "bim", attack.steps, attack.step_size)
+        rows["PGD, cleverhans"] = waiting(theirs.perturb, logits_fn, images, labels)
     return rows
 
 

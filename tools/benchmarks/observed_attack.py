@@ -21,8 +21,8 @@ class ObservedAttack:
         self.stops = stops
         self.steps = tf.Variable(0, dtype=tf.int64)
 
-    def __call__(self, objective, x, **settings):
-        return self.attack(_Observed(objective, self.steps, self.stops), x, **settings)
+    def ascend(self, objective, x, **settings):
+        return self.attack.ascend(_Observed(objective, self.steps, self.stops), x, **settings)
 
 
 class _Observed(Objective):

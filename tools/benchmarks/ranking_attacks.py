@@ -29,7 +29,7 @@ def run(options):
     dataset, profile = SETTINGS[options.model]
     info, profile = data.open(dataset).info, registry.PROFILES[profile]
     network = get_embedding(options.model, info, "live")
-    pgd = PGD(ThreatModel(profile.eps), options.steps, profile.step_size)
+    pgd = PGD(ThreatModel(profile.eps), options.steps, profile.step_size, random_start=False)
     random = np.random.default_rng(0)
     images = random.random([options.batch_size, *info.image_shape], np.float32)
     print(
@@ -78,7 +78,7 @@ def _attack(name, pgd, network, images, gallery):
     @tf.function(autograph=False)
     def ascend(images, rows, chosen):
         objective = attack.objective(_embed_fn(network), images, gallery, rows, chosen)
-        return pgd.run(objective, images)
+        return pgd.ascend(objective, images)
 
     return waiting(functools.partial(ascend, images, rows, chosen))
 

@@ -75,16 +75,16 @@ def _rows(classifier, examples, threat_model, restarts):
 def _cleverhans(network, examples, pgd, restarts, size):
     """All restarts on all images, as a loop around cleverhans has it; returns bool [n].
 
-    Its adapter starts at the image. The steps, which take the time, are those of ours.
+    It starts at the image; the steps, which take the time, are the same.
     """
     logits_fn = _logits_fn(network)
-    attack = CleverhansAttack("pgd", pgd.threat_model, pgd.steps, pgd.step_size)
+    attack = CleverhansAttack(pgd.threat_model, "bim", pgd.steps, pgd.step_size)
     correct = np.ones(len(examples), bool)
     for _ in range(restarts):
         for start in range(0, len(examples), size):
             rows = np.arange(start, min(start + size, len(examples)))
             images, labels = filled_batch(examples, rows, size, network)
-            logits = logits_fn(attack(logits_fn, images, labels))
+            logits = logits_fn(attack.perturb(logits_fn, images, labels))
             correct[rows] &= (np.argmax(logits, axis=1) == labels.numpy())[: len(rows)]
     return correct
 

@@ -76,7 +76,7 @@ def _attack_rows(options, examples, info):
 
     @tf.function(jit_compile=xla, autograph=False)
     def craft(images):
-        return attack(objective, images, key=randomness.key(0, 0, "benchmark"))
+        return attack.ascend(objective, images, key=randomness.key(0, 0, "benchmark"))
 
     bare = input_gradient_pass(objective, xla)
     return waiting(craft, batch["image"]), waiting(bare, batch["image"])

@@ -30,7 +30,7 @@ from robust_tf.models.unit_length import UnitLength
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.threat_model import ThreatModel
 
-ATTACK = PGD(ThreatModel(EPS), STEPS, STEP)
+ATTACK = PGD(ThreatModel(EPS), STEPS, STEP, random_start=False)
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +117,7 @@ def total(defense, batch):
         {"ics_margin": 0.2},
         {"shards": 1},
         {"seed": 1},
-        {"attack": PGD(ThreatModel(EPS), 1, EPS)},
+        {"attack": PGD(ThreatModel(EPS), 1, EPS, random_start=False)},
     ],
     ids=lambda setting: ", ".join(f"{k}={getattr(v, 'name', v)}" for k, v in setting.items()),
 )
@@ -130,7 +130,9 @@ def test_every_setting_of_hm_counts(network, setting):
     "setting", [{"destination": "g2"}, {"destination": "ghalf"}, {"loss_bound": 2.2}], ids=str
 )
 def test_settings_that_count_below_the_margin(network, setting):
-    fine = {"attack": PGD(ThreatModel(EPS), 20, 0.005)}  # longer steps all end beyond the mark
+    fine = {
+        "attack": PGD(ThreatModel(EPS), 20, 0.005, random_start=False)
+    }  # longer steps all end beyond the mark
     totals = []
     for defense in (hm(network, **fine), hm(network, **fine, **setting)):
         defense.previous_loss.assign([0.1] * SHARDS)
@@ -156,7 +158,7 @@ def test_every_shard_is_attacked_as_on_its_own_device(network):
     """The second shard is far from its destination, the first so near that it ends early."""
     missing = tf.repeat(tf.constant([1e-3, 0.5], tf.float64), SIZE // 2 // SHARDS)
     near = destinations.Destination("near", None, lambda level, source, _: source + missing)
-    defense = hm(network, attack=PGD(ThreatModel(EPS), 5, 1e-6))
+    defense = hm(network, attack=PGD(ThreatModel(EPS), 5, 1e-6, random_start=False))
     defense.destination = near
     batch = batch_of(0)
     crafted = defense.craft(batch)

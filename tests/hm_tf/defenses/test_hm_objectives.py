@@ -39,7 +39,7 @@ def traced(objective, steps, size):
         return values(*roles)
 
     objective.values = noted
-    return PGD(BALL, steps, size).run(objective, IMAGES), trace
+    return PGD(BALL, steps, size, random_start=False).ascend(objective, IMAGES), trace
 
 
 def test_the_toy_network():
@@ -98,15 +98,15 @@ def test_hardness_traces(destination, steps, size, trace, final, images, distanc
 
 
 def test_a_constant_of_two_is_min_max():
-    attack = PGD(BALL, 4, 0.02)
-    attacked = attack.run(MinMaxObjective(embed, VALID), IMAGES)
+    attack = PGD(BALL, 4, 0.02, random_start=False)
+    attacked = attack.ascend(MinMaxObjective(embed, VALID), IMAGES)
     np.testing.assert_allclose(attacked, FAR, atol=1e-9)
 
 
 def test_collapse():
     objective = CollapseObjective(embed, VALID, euclidean)
     pair = IMAGES[1:]
-    attacked = PGD(BALL, 4, 0.02).run(objective, pair)
+    attacked = PGD(BALL, 4, 0.02, random_start=False).ascend(objective, pair)
     distances = [-float(objective(x)[0]) for x in (pair, attacked)]
     np.testing.assert_allclose(distances, [0.490318, 0.221478], atol=2e-6)
     moves = [(-0.06, -0.06, 0.06), (0.06, 0.06, -0.06)]
@@ -121,7 +121,7 @@ def test_shift():
         tape.watch(IMAGES)
         distance = objective(IMAGES)
     np.testing.assert_array_equal(tf.sign(-tape.gradient(distance, IMAGES))[0], [1, -1, -1])
-    attacked = PGD(BALL, 4, 0.02).run(objective, IMAGES)
+    attacked = PGD(BALL, 4, 0.02, random_start=False).ascend(objective, IMAGES)
     shifts = euclidean(embed(attacked), embed(IMAGES))
     np.testing.assert_allclose(shifts, [0.136282, 0.127111, 0.146525], atol=5e-6)
     moves = [(-0.06, 0.06, 0.06), (-0.06, -0.06, 0.06), (0.06, 0.06, -0.06)]
@@ -142,22 +142,24 @@ def test_an_invalid_triplet_stays_clean():
     images = tf.repeat(IMAGES, 2, axis=0)
     valid = tf.constant([False, True])
     objective = HardnessObjective(embed, tf.constant([2.0, 2.0], tf.float64), valid)
-    attacked = PGD(BALL, 4, 0.02).run(objective, images)
+    attacked = PGD(BALL, 4, 0.02, random_start=False).ascend(objective, images)
     np.testing.assert_array_equal(attacked[::2], IMAGES)
     np.testing.assert_allclose(attacked[1::2], FAR, atol=1e-9)
 
 
 def test_a_shard_that_stands_still_stops_while_the_other_moves_on():
     """By steps of 1e-6 a small J changes by less than 1e-7: as on a device of its own, it ends."""
-    attack, wanted = PGD(BALL, 5, 1e-6), [value(IMAGES) + 1e-3, 2.0]
+    attack, wanted = PGD(BALL, 5, 1e-6, random_start=False), [value(IMAGES) + 1e-3, 2.0]
     alone = [
-        attack.run(HardnessObjective(embed, tf.constant([d], tf.float64), VALID, euclidean), IMAGES)
+        attack.ascend(
+            HardnessObjective(embed, tf.constant([d], tf.float64), VALID, euclidean), IMAGES
+        )
         for d in wanted
     ]
     assert [np.abs(x - IMAGES).max() for x in alone] == pytest.approx([2e-6, 5e-6])
     setting = embed, tf.constant(wanted, tf.float64), tf.repeat(VALID, 2), euclidean
     both = tf.repeat(IMAGES, 2, axis=0)
-    apart, joint = (attack.run(HardnessObjective(*setting, shards=s), both) for s in (2, 1))
+    apart, joint = (attack.ascend(HardnessObjective(*setting, shards=s), both) for s in (2, 1))
     np.testing.assert_array_equal(apart[::2], alone[0])
     np.testing.assert_array_equal(apart[1::2], alone[1])
     assert np.abs(joint[::2] - IMAGES).max() == pytest.approx(5e-6)
@@ -168,5 +170,5 @@ def test_the_loop_ends_with_the_last_shard():
     objective = HardnessObjective(embed, wanted, tf.repeat(VALID, 2), euclidean, shards=2)
     calls, values = [], objective.values
     objective.values = lambda *roles: calls.append(1) or values(*roles)
-    PGD(BALL, 8, 0.02).run(objective, tf.repeat(IMAGES, 2, axis=0))
+    PGD(BALL, 8, 0.02, random_start=False).ascend(objective, tf.repeat(IMAGES, 2, axis=0))
     assert len(calls) == 5  # of the second triplet; the first alone needs 3

@@ -1,5 +1,6 @@
 """The result of an attack on one image is checked before anything is made of it."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -14,18 +15,22 @@ IMAGE = np.full([2, 2, 1], 0.5, np.float32)
 AIM = types.SimpleNamespace(gallery=None, rows=None, chosen=())
 
 
+@dataclasses.dataclass(frozen=True)
+class Shift:
+    """A search that adds `moved_by` to the image."""
+
+    moved_by: float
+    steps: int = 1
+    random_start: bool = False
+    threat_model: ThreatModel = ThreatModel(0.1)
+
+    def ascend(self, objective, images, *, key=None, start=None):
+        return images + self.moved_by
+
+
 def attack(moved_by, embed_fn=lambda images: images[:, 0, :, 0], early=False):
-    """The result of a search that adds `moved_by` to the image."""
-
-    def run(objective, images):
-        return images + moved_by
-
-    def run_keeping_last(objective, images):
-        return images + moved_by, images
-
-    search = {"run": run, "run_keeping_last": run_keeping_last, "threat_model": ThreatModel(0.1)}
     ranking_attack = types.SimpleNamespace(measures_early=early, objective=lambda *given: None)
-    return attack_image(embed_fn, ranking_attack, types.SimpleNamespace(**search), IMAGE, AIM)
+    return attack_image(embed_fn, ranking_attack, Shift(moved_by), IMAGE, AIM)
 
 
 def test_what_is_in_the_ball_is_returned():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hm_tf.evaluation.ranking_search import final_and_early
 from hm_tf.finished_run import FinishedRun
 from hm_tf.ranking_attacks import registry
 from hm_tf.ranking_attacks.gallery import Gallery
@@ -42,7 +43,9 @@ def attacked(attack, images, gallery, eps, steps, embed=embed):
     images, rows = tf.constant(images), tf.range(len(images))
     chosen = attack.select(gallery, rows, KEY)
     objective = attack.objective(embed, images, gallery, rows, chosen)
-    moved, last = PGD(ThreatModel(eps), steps, "3/255").run_keeping_last(objective, images)
+    moved, last = final_and_early(
+        PGD(ThreatModel(eps), steps, "3/255", random_start=False), objective, images
+    )
     clean = attack.measure(embed(images), gallery, rows, chosen)
     after = attack.measure(embed(moved), gallery, rows, chosen, earlier=embed(last))
     return clean, after, moved
@@ -112,7 +115,7 @@ def test_nothing_is_ever_nan(images, name, mode, case):
     with tf.GradientTape() as tape:
         tape.watch(x)
         value = objective(x)
-    moved = PGD(ThreatModel("8/255"), 3, "3/255")(objective, x)
+    moved = PGD(ThreatModel("8/255"), 3, "3/255", random_start=False).ascend(objective, x)
     measured = attack.measure(network(moved), gallery, rows, chosen)
     for number in (value, tape.gradient(value, x), moved, *measured):
         assert np.all(np.isfinite(number))
@@ -135,7 +138,7 @@ def test_compiled_with_xla(images, gallery, name):
 
     def run(batch):
         objective = attack.objective(embed, batch, gallery, rows, chosen)
-        moved = PGD(ThreatModel("8/255"), 2, "3/255")(objective, batch)
+        moved = PGD(ThreatModel("8/255"), 2, "3/255", random_start=False).ascend(objective, batch)
         return objective(moved), attack.measure(embed(moved), gallery, rows, chosen)[0]
 
     batch = tf.gather(images, rows)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hm_tf.evaluation.ranking_search import final_and_early
 from hm_tf.ranking_attacks.embedding_shift import EmbeddingShift
 from hm_tf.ranking_attacks.gallery import Gallery
 from robust_tf.attacks.pgd import PGD
@@ -41,9 +42,13 @@ def test_the_images_kept_are_those_before_the_last_step():
     rows, threat_model = tf.range(3), ThreatModel(0.1)
     attack = EmbeddingShift("compat")
     objective = attack.objective(embed, images, gallery, rows, (rows,))
-    final, last = PGD(threat_model, 5, 0.02).run_keeping_last(objective, images)
-    np.testing.assert_array_equal(final, PGD(threat_model, 5, 0.02).run(objective, images))
-    np.testing.assert_array_equal(last, PGD(threat_model, 4, 0.02).run(objective, images))
+    final, last = final_and_early(PGD(threat_model, 5, 0.02, random_start=False), objective, images)
+    np.testing.assert_array_equal(
+        final, PGD(threat_model, 5, 0.02, random_start=False).ascend(objective, images)
+    )
+    np.testing.assert_array_equal(
+        last, PGD(threat_model, 4, 0.02, random_start=False).ascend(objective, images)
+    )
     early, late = (
         attack.measure(embed(final), gallery, rows, (rows,), earlier=e)[0]
         for e in (embed(last), None)

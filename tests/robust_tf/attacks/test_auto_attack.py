@@ -31,7 +31,7 @@ def compiled(name, norm, logits_fn, shard=Shard()):
 
     @tf.function(autograph=False)
     def run(x, y, key=KEY):
-        return attack(logits_fn, x, y, key=key, shard=shard)
+        return attack.perturb(logits_fn, x, y, key, shard)
 
     return run
 
@@ -95,7 +95,7 @@ def test_compiled_once_and_no_image_is_looked_at_once_all_are_fooled(name, class
         return logits_fn(x)
 
     attack = ATTACKS[name](THREATS["linf"])
-    run = tf.function(lambda x, y, key: attack(counted, x, y, key=key), autograph=False)
+    run = tf.function(lambda x, y, key: attack.perturb(counted, x, y, key), autograph=False)
     run(x, labels, KEY)
     assert len(traces) <= 3 < evaluations
     first = len(traces)
@@ -108,7 +108,7 @@ def test_compiled_once_and_no_image_is_looked_at_once_all_are_fooled(name, class
 @EVERY
 def test_eager_and_graph_agree(name, classifier):
     logits_fn, x, labels = classifier("float64")
-    eager = ATTACKS[name](THREATS["l2"])(logits_fn, x, labels, key=KEY)
+    eager = ATTACKS[name](THREATS["l2"]).perturb(logits_fn, x, labels, KEY)
     graph = compiled(name, "l2", logits_fn)(x, labels)
     np.testing.assert_allclose(eager, graph, rtol=0, atol=1e-10)
 
@@ -120,7 +120,7 @@ def test_xla_compiles_it(name, classifier):
 
     @tf.function(autograph=False, jit_compile=True)
     def run(x, y):
-        return attack(logits_fn, x, y, key=KEY)
+        return attack.perturb(logits_fn, x, y, KEY)
 
     x_adv = run(x, labels)
     assert np.all(THREATS["linf"].contains(x_adv, x))
@@ -132,7 +132,7 @@ def test_result_carries_no_gradient(name, classifier):
     attack = ATTACKS[name](THREATS["linf"])
     with tf.GradientTape() as tape:
         tape.watch(x)
-        total = tf.reduce_sum(attack(logits_fn, x, labels, key=KEY))
+        total = tf.reduce_sum(attack.perturb(logits_fn, x, labels, KEY))
     assert tape.gradient(total, x) is None
 
 
@@ -157,7 +157,7 @@ def test_apgd_keeps_its_best_point(classifier):
         return logits
 
     tiny = ThreatModel(1e-4)
-    x_adv = APGD(tiny, steps=10)(spy, x, labels, key=KEY)
+    x_adv = APGD(tiny, steps=10).perturb(spy, x, labels, KEY)
     losses = np.array(seen)
     assert np.all(correct(logits_fn(x_adv), labels)) and len(losses) == 12
     final = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits_fn(x_adv))
@@ -175,13 +175,13 @@ def test_apgd_runs_towards_every_target():
 
     for targets, found in ((1, False), (2, True)):
         attack = APGD(ThreatModel(0.1), "targeted-dlr", steps=5, targets=targets)
-        assert correct(logits_fn(attack(logits_fn, x, [0], key=KEY)), [0])[0] != found
+        assert correct(logits_fn(attack.perturb(logits_fn, x, [0], KEY)), [0])[0] != found
 
 
 def test_square_needs_no_gradients(classifier):
     logits_fn, x, labels = classifier()
     attack = Square(THREATS["linf"], queries=100)
-    x_adv = attack(lambda x: tf.stop_gradient(logits_fn(x)), x, labels, key=KEY)
+    x_adv = attack.perturb(lambda x: tf.stop_gradient(logits_fn(x)), x, labels, KEY)
     assert not np.all(correct(logits_fn(x_adv), labels))
 
 
@@ -194,7 +194,7 @@ def test_square_needs_no_gradients(classifier):
         (lambda t: FAB(t, beta=1.5), "beta"),
         (lambda t: Square(t, queries=0), "queries"),
         (lambda t: Square(t, p=0.0), "p in"),
-        (lambda t: Square(t)(None, tf.zeros([2, 3]), [0, 0], key=KEY), "height, width"),
+        (lambda t: Square(t).perturb(None, tf.zeros([2, 3]), [0, 0], KEY), "height, width"),
     ],
 )
 def test_mistakes_are_refused(make, match):
@@ -204,8 +204,8 @@ def test_mistakes_are_refused(make, match):
 
 def test_repr_shows_every_setting():
     threat = ThreatModel("8/255")
-    assert repr(APGD(threat)) == "APGD(linf eps=8/255, loss='ce', steps=100, targets=9, rho=0.75)"
-    assert repr(Square(threat)) == "Square(linf eps=8/255, queries=5000, p=0.8)"
-    assert repr(FAB(threat)) == (
+    assert str(APGD(threat)) == "APGD(linf eps=8/255, loss='ce', steps=100, targets=9, rho=0.75)"
+    assert str(Square(threat)) == "Square(linf eps=8/255, queries=5000, p=0.8)"
+    assert str(FAB(threat)) == (
         "FAB(linf eps=8/255, steps=100, targets=9, alpha_max=0.1, eta=1.05, beta=0.9)"
     )

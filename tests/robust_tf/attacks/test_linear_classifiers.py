@@ -6,8 +6,7 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks.apgd import APGD, LOSSES
-from robust_tf.attacks.fab import FAB
-from robust_tf.attacks.hyperplane import step_to_hyperplane
+from robust_tf.attacks.fab import FAB, step_to_hyperplane
 from robust_tf.attacks.square import Square
 from robust_tf.threat_model import ThreatModel
 
@@ -113,7 +112,7 @@ def check_success(make, linear, norm):
     """Fooled are all images nearer to the boundary than eps by 2 %, and none farther than eps."""
     threat_model = ThreatModel(float(1.021 * np.sort(linear.distance)[5]), norm)
     attack = make(threat_model)
-    run = tf.function(lambda x, y, key: attack(linear, x, y, key=key), autograph=False)
+    run = tf.function(lambda x, y, key: attack.perturb(linear, x, y, key), autograph=False)
     x_adv = run(linear.x, linear.y, KEY)
     assert np.all(threat_model.contains(x_adv, linear.x))
     must, may = 1.02 * linear.distance < threat_model.eps, linear.distance < threat_model.eps

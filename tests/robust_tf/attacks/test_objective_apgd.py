@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.objective_apgd import ObjectiveAPGD
+from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.objectives import Objective
 from robust_tf.threat_model import ThreatModel
 
@@ -22,7 +22,7 @@ class Nearness(Objective):
 
 
 def test_it_finds_the_point_of_the_box_nearest_to_the_target():
-    found = tf.function(ObjectiveAPGD(ThreatModel(0.1), 60).__call__)(Nearness(), X, key=KEY)
+    found = tf.function(APGD(ThreatModel(0.1), steps=60).ascend)(Nearness(), X, key=KEY)
     best = tf.clip_by_value(TARGET, X - 0.1, X + 0.1)
     np.testing.assert_allclose(found, best, atol=2e-3)
 
@@ -30,9 +30,9 @@ def test_it_finds_the_point_of_the_box_nearest_to_the_target():
 @pytest.mark.parametrize("norm, eps", [("linf", 0.1), ("l2", 0.3)])
 def test_ball_key_and_start(norm, eps):
     threat = ThreatModel(eps, norm)
-    attack = ObjectiveAPGD(threat, 1)
-    found, again = (attack(Nearness(), X, key=KEY) for _ in range(2))
-    other = attack(Nearness(), X, key=randomness.key(1, 0, "test"))
+    attack = APGD(threat, steps=1)
+    found, again = (attack.ascend(Nearness(), X, key=KEY) for _ in range(2))
+    other = attack.ascend(Nearness(), X, key=randomness.key(1, 0, "test"))
     assert np.all(threat.contains(found, X))
     np.testing.assert_array_equal(found, again)
     assert np.any(found != other)
@@ -41,15 +41,9 @@ def test_ball_key_and_start(norm, eps):
 def test_the_best_point_is_returned_not_the_last():
     """Steps of 2 eps overshoot: every further step is a chance, never a loss."""
     values = [
-        Nearness()(ObjectiveAPGD(ThreatModel(0.1), steps)(Nearness(), X, key=KEY)).numpy()
+        Nearness()(APGD(ThreatModel(0.1), steps=steps).ascend(Nearness(), X, key=KEY)).numpy()
         for steps in (1, 2, 3)
     ]
     start = Nearness()(ThreatModel(0.1).random_start(X, KEY)).numpy()
     assert (values[0] >= start).all()
     assert (values[1] >= values[0]).all() and (values[2] >= values[1]).all()
-
-
-def test_mistakes_and_repr():
-    with pytest.raises(ValueError, match="steps must be >= 1, got 0"):
-        ObjectiveAPGD(ThreatModel(0.1), 0)
-    assert repr(ObjectiveAPGD(ThreatModel(0.1), 5)) == "ObjectiveAPGD(linf eps=0.1, steps=5)"

@@ -58,9 +58,9 @@ def test_an_image_beyond_kappa_does_not_move():
     x = tf.constant(FAR)
     objective = Margin(tf.identity, [0])
     np.testing.assert_allclose(objective(x), [50])
-    attack = PGD(ThreatModel(1.0, lower=-100.0, upper=100.0), 3)
-    np.testing.assert_array_equal(attack(objective, x), FAR)
-    assert np.any(attack(Margin(tf.identity, [0], kappa=60.0), x) != FAR)
+    attack = PGD(ThreatModel(1.0, lower=-100.0, upper=100.0), 3, random_start=False)
+    np.testing.assert_array_equal(attack.ascend(objective, x), FAR)
+    assert np.any(attack.ascend(Margin(tf.identity, [0], kappa=60.0), x) != FAR)
 
 
 @DTYPES
@@ -78,13 +78,13 @@ def test_cross_entropy(smoothing, expected, dtype):
 
 @pytest.mark.parametrize("kind", [CrossEntropy, Margin])
 @pytest.mark.parametrize("labels", [Y, Y.astype("int32"), tf.constant(Y, tf.int64)])
-def test_undefeated_are_the_images_classified_as_their_label(kind, labels):
+def test_active_are_the_images_classified_as_their_label(kind, labels):
     objective = kind(tf.identity, labels)
-    np.testing.assert_array_equal(objective.undefeated(tf.constant(Z)), [True, True, False, True])
+    np.testing.assert_array_equal(objective.active(tf.constant(Z)), [True, True, False, True])
 
 
-def test_by_default_all_images_are_undefeated():
-    np.testing.assert_array_equal(Objective().undefeated(tf.zeros([3, 2])), [True] * 3)
+def test_by_default_all_images_are_active():
+    np.testing.assert_array_equal(Objective().active(tf.zeros([3, 2])), [True] * 3)
 
 
 @DTYPES

@@ -16,7 +16,7 @@ def restart_keys(count):
 
 
 class Threshold(Objective):
-    """No gradient; an image is defeated where its first pixel exceeds `bound`; counts its runs."""
+    """No gradient; an image is done where its first pixel exceeds `bound`; counts its runs."""
 
     def __init__(self, bound):
         self.bound = tf.constant(bound)
@@ -25,7 +25,7 @@ class Threshold(Objective):
     def __call__(self, x):
         return 0.0 * x[:, 0]
 
-    def undefeated(self, x):
+    def active(self, x):
         self.runs.assign_add(1)
         return x[:, 0] <= self.bound
 
@@ -41,14 +41,14 @@ def test_restarts_keep_the_first_defeat_or_else_the_first_run(compile_it):
     expected = [starts[run][image] for image, run in enumerate(first)]
     objective = Threshold(bound)
     attack = PGD(LINF, 1, random_start=True, restarts=6)
-    run = tf.function(attack) if compile_it else attack
+    run = tf.function(attack.ascend) if compile_it else attack.ascend
     np.testing.assert_allclose(run(objective, x, key=KEY)[:, 0], expected, atol=1e-6)
     assert objective.runs == 6
 
 
 def test_restarts_end_when_every_image_is_defeated():
     objective = Threshold([0.0, 0.0])
-    PGD(LINF, 1, random_start=True, restarts=6)(objective, tf.fill([2, 1], 0.5), key=KEY)
+    PGD(LINF, 1, random_start=True, restarts=6).ascend(objective, tf.fill([2, 1], 0.5), key=KEY)
     assert objective.runs == 1
 
 
@@ -57,7 +57,7 @@ def test_restarts_are_at_least_as_strong_as_each_of_their_runs(classifier):
     logits_fn, x, labels = classifier(seed=2)
     objective, ball = CrossEntropy(logits_fn, labels), ThreatModel(0.2)
     single = PGD(ball, 1, 0.01, random_start=True)
-    runs = [objective.undefeated(single(objective, x, key=key)) for key in restart_keys(5)]
+    runs = [objective.active(single.ascend(objective, x, key=key)) for key in restart_keys(5)]
     assert np.all(runs, axis=0).sum() < min(np.sum(run) for run in runs)
-    together = PGD(ball, 1, 0.01, random_start=True, restarts=5)(objective, x, key=KEY)
-    np.testing.assert_array_equal(objective.undefeated(together), np.all(runs, axis=0))
+    together = PGD(ball, 1, 0.01, random_start=True, restarts=5).ascend(objective, x, key=KEY)
+    np.testing.assert_array_equal(objective.active(together), np.all(runs, axis=0))

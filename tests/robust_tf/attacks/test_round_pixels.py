@@ -57,7 +57,7 @@ def test_a_rounded_preset_rounds_what_its_attack_made():
         def __init__(self):
             self.threat_model = threat_model
 
-        def __call__(self, logits_fn, x, y, *, key):
+        def perturb(self, logits_fn, x, y, key):
             return threat_model.project(x + 0.6 / 255, x)
 
     for rounded, levels in ((False, 0.6), (True, 1.0)):

@@ -123,7 +123,9 @@ def test_a_masked_network_is_caught(network, attacks, names):
 
 def test_one_tiny_step_is_caught():
     attacks = only("bim1", "fgsm", "bim1 unbounded", "apgd-ce")
-    found = statuses(classifier(), PGD(THREAT, 1, THREAT.eps / 100), stored=attacks)
+    found = statuses(
+        classifier(), PGD(THREAT, 1, THREAT.eps / 100, random_start=False), stored=attacks
+    )
     caught = ("iterated attack beats one step", "unbounded attack succeeds", "fixed steps suffice")
     for name in caught:
         assert found[name] == "red", found
@@ -161,7 +163,7 @@ def test_the_trajectory_with_a_random_start_is_that_of_the_evaluation(batch_size
 @pytest.mark.parametrize("batch_size", [COUNT, 20])
 def test_the_trajectory_is_that_of_the_attack(batch_size):
     """Without a random start it ends where the attack ends, whatever the size of the batches."""
-    network, data, attack = classifier(), examples(), PGD(THREAT, 4, 0.02)
+    network, data, attack = classifier(), examples(), PGD(THREAT, 4, 0.02, random_start=False)
     right, distances, lowest, highest = NetworkProbe(network, data, batch_size).trajectory(
         attack, 0
     )
@@ -204,7 +206,7 @@ def test_a_rounded_claim_is_checked_with_rounded_attacks():
         assert preset.rounded
         return np.zeros(COUNT, bool)
 
-    claim = Preset("pgd3-rounded", PGD(THREAT, 3, random_start=True), CrossEntropy, rounded=True)
+    claim = Preset("pgd3-rounded", PGD(THREAT, 3), rounded=True)
     settings = {"queries": 4, "undefended": None, "batch_size": 16, "seed": 0}
     CheckRun(classifier(), examples(), claim, measure, **settings).run()
     assert "20pgd3-rounded" in names and all(name.endswith("-rounded") for name in names)

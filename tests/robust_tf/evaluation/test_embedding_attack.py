@@ -18,8 +18,8 @@ def test_it_moves_away_from_the_own_and_towards_the_nearest_other_class():
         return tf.reshape(images, [-1, 9]) @ weights
 
     threat_model = ThreatModel(0.1)
-    attack = EmbeddingAttack(PGD(threat_model, 10, random_start=True), embedding_fn)
-    x_adv = attack(None, x, labels, key=randomness.key(0, 0, "test"))
+    attack = EmbeddingAttack(threat_model, PGD(threat_model, 10), embedding_fn)
+    x_adv = attack.perturb(None, x, labels, key=randomness.key(0, 0, "test"))
     assert threat_model.contains(x_adv, x).numpy().all()
 
     own, moved = embedding_fn(x), embedding_fn(x_adv)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf.attacks.apgd_step_size import NO_CHECK, StepSize, check_intervals
+from robust_tf.attacks.adaptive_search import NO_CHECK, StepSize, check_intervals
 
 
 @pytest.mark.parametrize(

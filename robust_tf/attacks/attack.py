@@ -1,0 +1,97 @@
+"""What all attacks share: a threat model, and one call on any classifier."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import KW_ONLY, InitVar
+from typing import Any
+
+import tensorflow as tf
+
+from robust_tf.attacks.attack_images import attack_images
+from robust_tf.randomness import Shard
+from robust_tf.threat_model import ThreatModel, format_magnitude
+
+# Images float [batch, ...] to logits float [batch, classes].
+LogitsFn = Callable[[tf.Tensor], tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Attack:
+    """Base of the attacks: settings in the constructor, data in the call.
+
+    A new attack is a frozen dataclass with its settings and the method `perturb`.
+
+    Args:
+        threat_model: ball and box of the adversarial images; or give `eps`.
+        eps: radius of the ball in pixel units, "8/255" is understood.
+        norm: "linf" (default) or "l2". `eps` and `norm` are not stored: they change `threat_model`.
+
+    Attributes:
+        restarts: number of independent runs.
+        eager: whether `perturb` belongs outside of a `tf.function`.
+
+    Raises:
+        ValueError: neither `threat_model` nor `eps`, or a setting out of its range.
+    """
+
+    threat_model: ThreatModel | None = None
+    _: KW_ONLY
+    eps: InitVar[float | str | None] = None
+    norm: InitVar[str | None] = None
+
+    # Not annotated: a field of a subclass would take the place of these.
+    restarts = 1
+    eager = False
+
+    def __post_init__(self, eps, norm):
+        name, given = type(self).__name__, {"eps": eps, "norm": norm}
+        given = {field: value for field, value in given.items() if value is not None}
+        if self.threat_model is None and eps is None:
+            raise ValueError(f"{name} needs a radius: {name}(eps='8/255') or a ThreatModel")
+        if self.threat_model is None:
+            object.__setattr__(self, "threat_model", ThreatModel(**given))
+        elif not isinstance(self.threat_model, ThreatModel):
+            raise ValueError(
+                f"{name} takes a ThreatModel or eps=, got {self.threat_model!r}; "
+                f"e.g. {name}(eps='8/255')"
+            )
+        elif given:
+            changed = dataclasses.replace(self.threat_model, **given)
+            object.__setattr__(self, "threat_model", changed)
+
+    def __str__(self):
+        """A short form for tables and records."""
+        settings = [str(self.threat_model)]
+        for field in dataclasses.fields(self)[1:]:
+            value = getattr(self, field.name)
+            plain = format_magnitude(value) if isinstance(value, float) else repr(value)
+            settings.append(f"{field.name}={plain}")
+        return f"{type(self).__name__}({', '.join(settings)})"
+
+    def __call__(
+        self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int | None = None
+    ) -> Any:
+        """Returns adversarial images for a classifier; see `attack_images`."""
+        return attack_images(self, model, x, y, seed=seed, batch_size=batch_size)
+
+    def perturb(
+        self,
+        logits_fn: LogitsFn,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        key: tf.Tensor,
+        shard: Shard = Shard(),
+    ) -> tf.Tensor:
+        """Attacks one batch, eagerly or inside a `tf.function`.
+
+        Args:
+            logits_fn: function images [batch, ...] -> logits [batch, classes].
+            x: float [batch, ...], the clean images in the box of the threat model.
+            y: int [batch], the true labels.
+            key: int32 [2], or one per image, int32 [batch, 2]; see `randomness`.
+            shard: which slice of the global batch `x` is; without effect on a key per image.
+
+        Returns:
+            Images like `x`, in ball and box, without gradient.
+        """
+        raise NotImplementedError

@@ -1,0 +1,126 @@
+"""The public call of an attack: any classifier, arrays or tensors, in batches of one shape."""
+
+import functools
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from robust_tf import randomness
+from robust_tf.attacks.logits_of import logits_of, refuse_probabilities
+
+# Images attacked together unless the caller says otherwise.
+BATCH = 256
+# Of fewer images than this a batch saves less than its tracing takes.
+SMALLEST = 32
+# The commands draw for the same purpose: the same seed gives the same images.
+PURPOSE = "evaluation"
+
+
+def attack_images(attack, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size=None) -> Any:
+    """Returns adversarial images for a classifier.
+
+    The images depend on the seed and their place in `x`, not on the batch size.
+
+    Args:
+        attack: an `Attack`, or an object with its `perturb` and `threat_model`.
+        model: the classifier, see `logits_of`.
+        x: float [n, ...], the clean images in the box of the threat model; array or tensor.
+        y: the true labels, int [n] or one-hot [n, classes].
+        seed: seed of all random draws.
+        batch_size: images attacked together; default: at most 256.
+
+    Returns:
+        Images like `x`, an array for an array, a tensor for a tensor, in ball and box.
+
+    Raises:
+        ValueError: images outside the box, labels that do not fit, probabilities for logits.
+    """
+    logits_fn = logits_of(model)
+    if tf.is_tensor(x) and not hasattr(x, "numpy"):  # inside a tf.function
+        keys = randomness.image_keys(seed, PURPOSE, tf.range(tf.shape(x)[0]))
+        return attack.perturb(logits_fn, x, _class_tensor(y), keys)
+    images, labels, size = prepare(attack.threat_model, model, x, y, batch_size)
+    adversarial = images.copy()
+    attack_rows(attack, model, images, labels, np.arange(len(images)), adversarial, seed, size)
+    return tf.constant(adversarial) if tf.is_tensor(x) else adversarial
+
+
+def prepare(threat_model, model, x, y, batch_size):
+    """Returns the images as an array, their labels int32 [n], and the size of a batch; or raises.
+
+    Arguments and errors are those of `attack_images`.
+    """
+    images = _checked_images(x, threat_model)
+    if not len(images):
+        return images, np.zeros(0, np.int32), 1
+    labels = _checked_labels(y, images, logits_of(model))
+    return images, labels, min(batch_size or BATCH, len(images))
+
+
+def attack_rows(attack, model, images, labels, rows, adversarial, seed, size):
+    """Writes the adversarial images of int [m] `rows` into the array `adversarial`, like images."""
+    run = _compiled(attack, model)
+    quarter = max(-(-size // 4), SMALLEST)
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        # The last batch is filled up, to a quarter if it is small: each shape is traced anew.
+        filled = np.resize(part, quarter if len(part) <= quarter < size else size)
+        keys = randomness.image_keys(seed, PURPOSE, filled)
+        found = run(tf.constant(images[filled]), tf.constant(labels[filled]), keys)
+        adversarial[part] = found[: len(part)]
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(attack, model):
+    """One function per attack and classifier: the next call does not trace again."""
+    logits_fn = logits_of(model)
+
+    def run(x, y, keys):
+        return attack.perturb(logits_fn, x, y, keys)
+
+    return run if getattr(attack, "eager", False) else tf.function(run, autograph=False)
+
+
+def _checked_images(x, threat_model):
+    images = np.asarray(x)
+    lower, upper = threat_model.lower, threat_model.upper
+    if images.dtype.kind != "f":
+        raise ValueError(
+            f"images must be float in [{lower:g}, {upper:g}], got {images.dtype}; "
+            "e.g. x.astype('float32') / 255"
+        )
+    if images.size and not (images.min() >= lower and images.max() <= upper):  # NaN: refused
+        raise ValueError(
+            f"images must be finite and in [{lower:g}, {upper:g}]; these range from "
+            f"{images.min():g} to {images.max():g}"
+        )
+    return images
+
+
+def _checked_labels(y, images, logits_fn):
+    """Returns int32 [n] for labels int [n], [n, 1] or one-hot [n, classes]."""
+    logits = logits_fn(tf.constant(images[:1]))
+    if logits.shape.rank != 2 or logits.shape[1] < 2:
+        raise ValueError(f"the classifier must return logits [n, classes], got {logits.shape}")
+    refuse_probabilities(logits)
+    count, classes, labels = len(images), logits.shape[1], np.asarray(y)
+    if labels.shape == (count, classes):
+        return labels.argmax(axis=1).astype(np.int32)
+    if labels.shape not in ((count,), (count, 1)):
+        raise ValueError(
+            f"{count} images of {classes} classes need labels [{count}] or one-hot "
+            f"[{count}, {classes}], got {list(labels.shape)}"
+        )
+    labels = labels.reshape(-1)
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"labels must lie in 0 ... {classes - 1}, these range from {labels.min()} to "
+            f"{labels.max()}"
+        )
+    return labels.astype(np.int32)
+
+
+def _class_tensor(y):
+    y = tf.convert_to_tensor(y)
+    return tf.argmax(y, axis=1, output_type=tf.int32) if y.shape.rank == 2 else tf.cast(y, tf.int32)

@@ -1,0 +1,99 @@
+"""AutoAttack, an ensemble of attacks without settings to choose (Croce and Hein 2020)."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.attack import Attack, LogitsFn
+from robust_tf.attacks.attack_images import attack_rows, prepare
+from robust_tf.attacks.fab import FAB
+from robust_tf.attacks.logits_of import logits_of
+from robust_tf.attacks.objectives import correct
+from robust_tf.attacks.select_images import select_images
+from robust_tf.attacks.square import Square
+from robust_tf.randomness import Shard
+from robust_tf.threat_model import ThreatModel
+
+# The attacks of AutoAttack with the settings of its authors' code.
+MEMBERS = {
+    "apgd-ce": lambda threat_model: APGD(threat_model, "ce", steps=100),
+    "apgd-dlr": lambda threat_model: APGD(threat_model, "dlr", steps=100),
+    "apgd-t": lambda threat_model: APGD(threat_model, "targeted-dlr", steps=100, targets=9),
+    "fab-t": lambda threat_model: FAB(threat_model, steps=100, targets=9),
+    "square": lambda threat_model: Square(threat_model, queries=5000),
+}
+VERSIONS = {"standard": ("apgd-ce", "apgd-t", "fab-t", "square")}
+
+
+def member(name: str, threat_model: ThreatModel) -> Attack:
+    """Returns the attack of AutoAttack called `name`, one of `MEMBERS`."""
+    return MEMBERS[name](threat_model)
+
+
+@dataclasses.dataclass(frozen=True)
+class AutoAttack(Attack):
+    """The members one after the other, each on the images that are still classified correctly.
+
+    Args:
+        threat_model, eps, norm: see `Attack`.
+        version: "standard": APGD on the cross entropy, targeted APGD, targeted FAB, Square.
+
+    Raises:
+        ValueError: unknown version, a setting out of its range.
+    """
+
+    version: str = "standard"
+
+    def __post_init__(self, eps, norm):
+        super().__post_init__(eps, norm)
+        if self.version not in VERSIONS:
+            raise ValueError(f"unknown version {self.version!r}; choose from {', '.join(VERSIONS)}")
+
+    @property
+    def members(self) -> tuple[Attack, ...]:
+        """The attacks in their order."""
+        return tuple(member(name, self.threat_model) for name in VERSIONS[self.version])
+
+    def __call__(
+        self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int | None = None
+    ) -> Any:
+        """As `attack_images`; an image that no member fools is returned as it is."""
+        if tf.is_tensor(x) and not hasattr(x, "numpy"):
+            return super().__call__(model, x, y, seed=seed, batch_size=batch_size)
+        images, labels, size = prepare(self.threat_model, model, x, y, batch_size)
+        logits_fn, adversarial = logits_of(model), images.copy()
+        rows = np.arange(len(images))
+        for attack in self.members:
+            attack_rows(attack, model, images, labels, rows, adversarial, seed, size)
+            rows = rows[_correct(logits_fn, adversarial, labels, rows, size)]
+        adversarial[rows] = images[rows]
+        return tf.constant(adversarial) if tf.is_tensor(x) else adversarial
+
+    def perturb(
+        self,
+        logits_fn: LogitsFn,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        key: tf.Tensor,
+        shard: Shard = Shard(),
+    ) -> tf.Tensor:
+        """Attacks one batch; arguments and result are those of `Attack.perturb`.
+
+        Every member uses the same key, as the columns of an evaluation do.
+        """
+        x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
+        x_adv = x
+        for attack in self.members:
+            # Members leave a misclassified image as it is.
+            found = attack.perturb(logits_fn, x_adv, y, key, shard)
+            x_adv = select_images(correct(logits_fn(found), y), x, found)
+        return tf.stop_gradient(x_adv)
+
+
+def _correct(logits_fn, images, labels, rows, size):
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+    found = [correct(logits_fn(tf.constant(images[p])), labels[p]) for p in parts]
+    return np.concatenate(found) if found else np.zeros(0, bool)
