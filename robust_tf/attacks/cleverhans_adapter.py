@@ -197,22 +197,27 @@ class _AdamWithoutRate(keras.optimizers.Adam):
 def _keyed_spsa(key):
     """SPSA on Keras 3, with the draws of each step by our key, int32 [2]."""
     module, step = _module("spsa"), [0]
+    theirs = module.SPSAAdam
 
     def uniform(shape, minval, maxval, dtype):
         numbers = tf.random.stateless_uniform(shape, randomness.fold_in(key, step[0]), dtype=dtype)
         return minval + (maxval - minval) * numbers
 
-    class Adam(module.SPSAAdam):
+    class Adam(types.SimpleNamespace):
+        """SPSAAdam on what it uses of Keras 2's Adam, without variables, which cannot be traced."""
+
+        beta_1, beta_2, epsilon = 0.9, 0.999, 1e-7
+
         def __init__(self, lr, delta, num_samples, num_iters):
-            # What SPSAAdam sets, without its call of Keras 2's Adam(lr=...).
-            with tf.init_scope():  # Adam creates variables, which a tf.function may not
-                keras.optimizers.Adam.__init__(self, learning_rate=lr)
-            self.lr, self._delta = lr, delta
-            self._num_samples, self._num_iters = num_samples // 2, num_iters
+            samples = {"_num_samples": num_samples // 2, "_num_iters": num_iters}
+            super().__init__(lr=lr, _delta=delta, **samples)
 
         def minimize(self, loss_fn, x, optim_state):
             step[0] = 1 + tf.cast(optim_state["t"], tf.int32)
-            return super().minimize(loss_fn, x, optim_state)
+            return theirs.minimize(self, loss_fn, x, optim_state)
+
+    for name in ("init_state", "_get_delta", "_compute_gradients", "_apply_gradients"):
+        setattr(Adam, name, vars(theirs)[name])
 
     class Draws(types.SimpleNamespace):
         def __getattr__(self, name):

@@ -147,5 +147,5 @@ class CheckRun:
             return self.network(images, training=False)["embedding"]
 
         pgd = dataclasses.replace(self.attack, random_start=True)
-        attack = EmbeddingAttack(self._threat, pgd, embedding_fn)
+        attack = EmbeddingAttack(pgd, embedding_fn)
         yield checks.adaptive(white, self._accuracy(self._preset("embedding", attack), white))

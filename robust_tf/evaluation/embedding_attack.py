@@ -5,26 +5,28 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from robust_tf.attacks.attack import Attack
 from robust_tf.attacks.objectives import Objective
 from robust_tf.attacks.pgd import PGD
 from robust_tf.distances import angular, angular_matrix
 
 
 @dataclasses.dataclass(frozen=True)
-class EmbeddingAttack(Attack):
+class EmbeddingAttack:
     """PGD that pulls an image's embedding from its clean place to the nearest other class.
 
     Args:
-        threat_model: `ThreatModel` of `pgd`.
         pgd: `PGD`.
         embedding_fn: images to embeddings [batch, d].
     """
 
-    pgd: PGD | None = None
-    embedding_fn: Callable | None = dataclasses.field(default=None, repr=False)
+    pgd: PGD
+    embedding_fn: Callable = dataclasses.field(repr=False)
 
-    def perturb(self, logits_fn, x, y, key, shard=None):
+    @property
+    def threat_model(self):
+        return self.pgd.threat_model
+
+    def perturb(self, logits_fn, x, y, key):
         """Attacks `x`, float [batch, ...]; other classes are those in the batch, y int [batch]."""
         return self.pgd.ascend(_Triplet(self.embedding_fn, x, y), x, key=key)
 

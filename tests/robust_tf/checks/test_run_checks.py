@@ -56,7 +56,7 @@ def check_run(network, attack=None, undefended=None, **options):
     return CheckRun(
         network,
         examples(),
-        Preset("claim", attack, CrossEntropy),
+        Preset("claim", attack),
         options.pop("measure", measured(network)),
         undefended=undefended and measured(undefended),
         **{"queries": 40, "batch_size": 16, "seed": 0, **options},
@@ -152,7 +152,7 @@ def test_every_check_looks_at_all_images():
 def test_the_trajectory_with_a_random_start_is_that_of_the_evaluation(batch_size):
     """Also where the evaluation shows more images together, of a longer list."""
     network, data, attack = classifier(), examples(), PGD(THREAT, 2, 0.01, random_start=True)
-    preset, whole = Preset("claim", attack, CrossEntropy), {"batch_size": COUNT, "seed": 3}
+    preset, whole = Preset("claim", attack), {"batch_size": COUNT, "seed": 3}
     expected = correct_predictions(network, data, preset, progress=False, **whole)[:batch_size]
     part = data.take(batch_size)
     right = NetworkProbe(network, part, batch_size).trajectory(attack, 3)[0]
@@ -168,11 +168,11 @@ def test_the_trajectory_is_that_of_the_attack(batch_size):
         attack, 0
     )
     assert right.shape == (4, COUNT)
-    expected = measured(network)(Preset("claim", attack, CrossEntropy))
+    expected = measured(network)(Preset("claim", attack))
     np.testing.assert_array_equal(right[-1], expected)
     assert 0 < right[-1].sum() < right[0].sum()
     x = tf.constant(data.images)
-    x_adv = attack(CrossEntropy(lambda x: network(x)["logits"], data.labels), x)
+    x_adv = attack.ascend(CrossEntropy(lambda x: network(x)["logits"], data.labels), x)
     np.testing.assert_allclose(distances, THREAT.distance(x_adv, x), atol=1e-7)
     np.testing.assert_allclose([lowest, highest], [np.min(x_adv), np.max(x_adv)], atol=1e-7)
 

@@ -18,7 +18,7 @@ def test_it_moves_away_from_the_own_and_towards_the_nearest_other_class():
         return tf.reshape(images, [-1, 9]) @ weights
 
     threat_model = ThreatModel(0.1)
-    attack = EmbeddingAttack(threat_model, PGD(threat_model, 10), embedding_fn)
+    attack = EmbeddingAttack(PGD(threat_model, 10), embedding_fn)
     x_adv = attack.perturb(None, x, labels, key=randomness.key(0, 0, "test"))
     assert threat_model.contains(x_adv, x).numpy().all()
 
