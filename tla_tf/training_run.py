@@ -9,6 +9,7 @@ from robust_tf.errors import UserError
 from robust_tf.models import registry as models
 from robust_tf.reports.result_tables import accuracy_table
 from robust_tf.results.result import read_results
+from robust_tf.runs.fine_tuning import start_from
 from robust_tf.runs.training_run import TrainingRun
 from robust_tf.training.strategy import use_xla
 from tla_tf import config
@@ -56,22 +57,19 @@ class ClassifierTrainingRun(TrainingRun):
         self.threat_model = config.threat_model(options.eps, options.norm)
         config.check(options)
         self.columns = attack_columns(options.eval_attacks, self.threat_model, options.dataset)
-        self.start_from = None
-        if options.init_from is not None:
-            self.start_from = FinishedRun(options.init_from, options.data_dir)
-            self.start_from.require(dataset=options.dataset, model=options.model)
 
     def build_model(self):
         network = models.get(self.options.model, self.info)
-        if self.start_from is not None:
-            self.start_from.load_weights(network)
+        self._origin = None
+        if self.options.init_from is not None:
+            self._origin = start_from(network, self.options.init_from)
         return config.defense(self.options, network)
 
     def build_optimizer(self):
         return config.optimizer(self.options)
 
     def plan(self):
-        lines = [super().plan(), self._origin(), self._majority(), *config.notes(self.options)]
+        lines = [super().plan(), self._origin, self._majority(), *config.notes(self.options)]
         return "\n".join(filter(None, lines))
 
     def title(self):
@@ -170,11 +168,6 @@ class ClassifierTrainingRun(TrainingRun):
             return None
         name = self.info.class_names[counts.argmax()]
         return f"{100 * share:.0f} % of the test images are of class {name}: no merit to get as far"
-
-    def _origin(self):
-        """Where the first weights come from, None where they are random."""
-        run = self.start_from
-        return run and f"weights from {run.folder.path}, step {run.flags['train_steps']:,}"
 
     def _stronger(self):
         """Attacks to go on with, those that are not measured yet."""
