@@ -155,7 +155,10 @@ def test_run_folder_of_another_run(refused, finished, flags, text):
 
 @pytest.mark.parametrize(
     "flag, text",
-    [("--dataset=mnist", "is no lenet_large: layer conv1"), ("--model=lenet_small", "is no lenet_small: layer conv1")],
+    [
+        ("--dataset=mnist", "is no lenet_large: layer conv1"),
+        ("--model=lenet_small", "is no lenet_small: layer conv1"),
+    ],
 )
 def test_weights_of_another_network(refused, finished, flag, text):
     flags = ["--flagfile=flags/tla/smoke.flags", f"--init_from={finished}", flag]
