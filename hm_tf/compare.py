@@ -21,12 +21,12 @@ def compare(options):
     """Prints the comparison, and writes its page if a file is named."""
     if options.html:
         require_file("html", options.html)
-    from hm_tf.reporting.score_matrix import score_matrix, unread
+    from hm_tf.reporting.score_matrix import compared, score_matrix
     from robust_tf.reports.matrix_view import show
     from robust_tf.reports.recorded_run import evaluated_runs
 
     runs = evaluated_runs(options.workdir, "hm_tf", "defense")
-    show(*score_matrix(runs), unread, options.html)
+    show(*score_matrix(runs), compared, options.html)
 
 
 if __name__ == "__main__":

@@ -41,16 +41,15 @@ def compare(options):
 def _compare_runs(options):
     from robust_tf.reports.matrix_view import show
     from robust_tf.reports.recorded_run import evaluated_runs
-    from tla_tf.reporting.accuracies import accuracy_matrix, unread
+    from tla_tf.reporting.accuracies import accuracy_matrix, compared
 
     runs = evaluated_runs(options.workdir, "tla_tf", "method")
-    show(*accuracy_matrix(runs), unread, options.html)
+    show(*accuracy_matrix(runs), compared, options.html)
 
 
 def _compare_with_paper(options):
     """Prints the comparisons, then what has no results yet."""
     from robust_tf.reports.recorded_run import find_runs
-    from robust_tf.reports.table import text_table
     from tla_tf.reporting import comparison, published_rows
 
     rows = published_rows.rows()
@@ -65,8 +64,7 @@ def _compare_with_paper(options):
     if not found:
         print("\n".join(_nothing_in_common(runs, rows)))
         return
-    print(text_table(comparison.COLUMNS, found))
-    print("\n" + "\n".join(_missing_lines(missing)))
+    print("\n\n".join([*comparison.comparison_lines(found), "\n".join(_missing_lines(missing))]))
 
 
 def _nothing_in_common(runs, rows):

@@ -10,7 +10,7 @@ from hm_tf.reporting.recorded_scores import (
     score_falls,
     text,
 )
-from hm_tf.reporting.score_matrix import unread
+from hm_tf.reporting.score_matrix import compared
 from robust_tf.reports import matrix_view
 from robust_tf.reports.matrix import training_differences
 from robust_tf.threat_model import format_magnitude
@@ -27,7 +27,7 @@ def headline(runs, methods, rows):
         methods, rows: what `score_matrix` returns.
     """
     if len(methods) > 1:
-        differences = training_differences(methods, unread)
+        differences = training_differences(methods, compared)
         message, level = matrix_view.headline(methods, rows, differences)
         return f"{message}\n{claim(runs)}", level
     shown = paper_row(runs[0].rows)

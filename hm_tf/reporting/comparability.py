@@ -54,8 +54,8 @@ def training_differences(flags, published):
     """
     if not flags:
         return ["settings of the training unknown"]
-    free = _FREE | UNREAD[published["defense"]]
-    found = comparability.training_differences(flags, published, free=free, first=_FIRST)
+    compared = published.keys() - comparability.FREE - _FREE - UNREAD[published["defense"]]
+    found = comparability.training_differences(flags, published, compared=compared, first=_FIRST)
     if flags.get("limit_train"):
         found.append(f"{flags['limit_train']:,} training images, not all")
     return found

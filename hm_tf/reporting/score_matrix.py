@@ -4,7 +4,9 @@ from hm_tf.evaluation.ranking_records import WORST_CASE
 from hm_tf.evaluation.robustness_score import COLUMNS
 from hm_tf.reporting.comparability import UNREAD
 from hm_tf.reporting.recorded_scores import CLEAN, SCORE, clean_results, paper_row, score_rows
+from robust_tf.reports.comparability import FREE
 from robust_tf.reports.matrix import Entry, matrix, methods_of
+from robust_tf.reports.outcomes import Outcomes
 
 # The name of a method says these already.
 _IN_TITLE = {"defense", "source", "destination", "ics", "ics_margin", "loss_bound"}
@@ -18,18 +20,17 @@ def score_matrix(runs):
     Args:
         runs: list of `RecordedRun` with results.
     """
-    methods = methods_of(runs, [run.results[0].method for run in runs])
+    methods = methods_of(runs, [run.results[0].method for run in runs], compared)
     return methods, matrix(methods, _entries)
 
 
-def unread(flags, others):
-    """Returns the flags that one of two trainings does not read, and those in a method's name."""
-    defenses = {flags.get("defense"), others.get("defense")} & UNREAD.keys()
-    return _IN_TITLE | _EVALUATION | set().union(*(UNREAD[defense] for defense in defenses))
+def compared(flags):
+    """Returns the flags that a training reads and that do not stand in a method's name."""
+    return flags.keys() - FREE - _IN_TITLE - _EVALUATION - UNREAD.get(flags.get("defense"), set())
 
 
 def _entries(run):
-    rows = score_rows(run.measured)
+    rows, outcomes = score_rows(run.measured), Outcomes(run)
     shown = paper_row(rows)
     found = clean_results(run.measured, shown and shown.on.gallery)
     yield from (Entry(name, found[name]) for name in CLEAN if name in found)
@@ -37,13 +38,15 @@ def _entries(run):
         for result in row.results:
             if result.attack == WORST_CASE:
                 over = len(result.attack_settings["over"])
-                yield Entry(f"R@1, worst of {over}, {row.mode} {row.strength}", result)
+                title = f"R@1, worst of {over}, {row.mode} {row.strength}"
+                yield Entry(title, result, outcomes.of(result))
     if shown is None:
         return
     places = {(result.attack, result.metric): result for result in shown.results}
     for column in COLUMNS:
         if result := places.get((column.attack, column.measure)):
             scale = 100.0 if column.percent else 1.0
-            yield Entry(column.name, result, None, scale, column.high_is_robust)
+            outcome = outcomes.of(result)
+            yield Entry(column.name, result, outcome, scale, column.high_is_robust)
     if shown.scored:
         yield Entry(SCORE, places[SCORE, SCORE])

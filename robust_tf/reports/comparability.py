@@ -7,15 +7,15 @@ from robust_tf.threat_model import parse_magnitude
 FREE = (NOT_IDENTITY - {"train_steps"}) | {"seed", "jit_compile"}
 
 
-def differing(flags, others, *, free=(), first=()):
+def differing(flags, others, *, compared, first=()):
     """Returns dict name -> (value of `flags`, value of `others`), the most important first.
 
     Args:
         flags, others: dicts of resolved flags; a flag that either lacks is not compared.
-        free: names that may differ, besides `FREE`.
+        compared: names of the flags that count.
         first: names in the order of their importance; all others follow.
     """
-    names = [name for name in others if name in flags and name not in FREE and name not in free]
+    names = [name for name in others if name in flags and name in compared]
     places = {name: place for place, name in enumerate(first)}
     return {
         name: (flags[name], others[name])
@@ -30,7 +30,7 @@ def training_differences(flags, published, **settings):
     Args:
         flags: dict of the resolved flags of the run.
         published: dict of the flags that reproduce the row.
-        settings: `free` and `first` of `differing`.
+        settings: `compared` and `first` of `differing`.
     """
     found = differing(flags, published, **settings)
     return [f"{name} {words(ours)}, not {words(theirs)}" for name, (ours, theirs) in found.items()]

@@ -9,6 +9,7 @@ import numpy as np
 
 from robust_tf.reports.comparability import differing, words
 from robust_tf.reports.difference import Difference, of_images, of_seeds, of_shares
+from robust_tf.reports.result_tables import doubts
 from robust_tf.threat_model import format_magnitude
 
 # What matters most in a training stands first.
@@ -40,7 +41,7 @@ class Entry(NamedTuple):
     Attributes:
         title: str, of the attack or metric.
         result: `Result`.
-        outcome: (bool or float [n], hash of the images), the same image by image; None if unknown.
+        outcome: (bool or float [n], what was measured on), see `Outcomes`; None if unknown.
         scale: factor of the printed value, 100 for percent.
         higher_is_better: bool.
     """
@@ -95,8 +96,7 @@ class Cell(NamedTuple):
     @property
     def warnings(self):
         """What the evaluation doubts in these numbers, tuple of str."""
-        doubts = [w for e in self.entries for w in getattr(e.result, "warnings", ())]
-        return tuple(dict.fromkeys(doubt["message"] for doubt in doubts))
+        return tuple(dict.fromkeys(m for entry in self.entries for m in doubts(entry.result)))
 
 
 class Row(NamedTuple):
@@ -155,38 +155,40 @@ def difference(first, second):
     return found._replace(value=scale * found.value, interval=scaled)
 
 
-def methods_of(runs, titles, free=()):
+def methods_of(runs, titles, compared):
     """Returns the list of `Method`; runs that differ in their seed only are one.
 
     Args:
         runs: list of `RecordedRun` with results.
         titles: list of str, the name of the method of each run.
-        free: names of flags that may differ, too.
+        compared: function (flags) -> names of the flags that this training reads.
     """
     groups = []
     for run, title in zip(runs, titles, strict=True):
         for method in groups:
-            same = not differing(run.flags, method.flags, free=free)
+            same = not differing(run.flags, method.flags, compared=compared(run.flags))
             if method.name == title and same and _seed(run) not in map(_seed, method.runs):
                 method.runs.append(run)
                 break
         else:
             groups.append(Method(title, [run]))
-    return [Method(*named) for named in zip(_names(groups), (m.runs for m in groups))]
+    return [Method(*named) for named in zip(_names(groups, compared), (m.runs for m in groups))]
 
 
-def training_differences(methods, free=()):
+def training_differences(methods, compared):
     """Returns what differs in the trainings, list of str: "train_steps 300 (AT), 600 (TLA)".
 
     Args:
         methods: list of `Method`.
-        free: function (flags, other flags) -> names of flags that may differ.
+        compared: function (flags) -> names of the flags that this training reads.
     """
     pairs = itertools.combinations([method.flags for method in methods], 2)
     names = dict.fromkeys(
         name
         for flags, others in pairs
-        for name in differing(flags, others, free=free(flags, others), first=FIRST)
+        for name in differing(
+            flags, others, compared=compared(flags) & compared(others), first=FIRST
+        )
     )
     order = sorted(names, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
     return [
@@ -251,31 +253,35 @@ def verdict(row, unit="points"):
         for o in others
         if o not in ahead
     ]
-    start = "" if ahead else "Nothing is separated: "
+    tested = any(found[other].interval for other in others)
+    start = "Nothing is separated: " if tested and not ahead else ""
     return f"{start}{'; '.join(parts)}, under {row.title} on {row.n:,} images."
 
 
 def said(found, unit="points", sign=1):
     """Returns a `Difference` in words."""
     text = f"{sign * found.value:+.2f} {unit}"
-    if found.interval:
-        low, high = sorted(sign * bound for bound in found.interval)
-        text += f" (95 % interval {low:+.2f} to {high:+.2f}"
-        text += f", {found.test} p = {found.p:.2g})" if found.p is not None else f", {found.test})"
-    return text
+    if not found.interval:
+        return f"{text} (not tested)"
+    low, high = sorted(sign * bound for bound in found.interval)
+    test = found.test if found.p is None else f"{found.test} p = {found.p:.2g}"
+    return f"{text} (95 % interval {low:+.2f} to {high:+.2f}, {test})"
 
 
 def _seed(run):
     return run.results[0].training_seed
 
 
-def _names(methods):
+def _names(methods, compared):
     """The titles; where these are alike with the flags that differ, or else with the folder."""
     titles = [method.name for method in methods]
     if len(set(titles)) == len(titles):
         return titles
     flags = [method.flags for method in methods]
-    apart = dict.fromkeys(n for f in flags[1:] for n in differing(f, flags[0], first=FIRST))
+    counts = set().union(*map(compared, flags))
+    apart = dict.fromkeys(
+        n for f in flags[1:] for n in differing(f, flags[0], compared=counts, first=FIRST)
+    )
     with_flags = [
         ", ".join([title, *(f"{name} {words(own.get(name))}" for name in list(apart)[:2])])
         for title, own in zip(titles, flags, strict=True)

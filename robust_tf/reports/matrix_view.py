@@ -5,9 +5,9 @@ import textwrap
 from robust_tf.reports.bars import Bar
 from robust_tf.reports.matrix import decisive, training_differences, verdict
 from robust_tf.reports.page import Mark, Page
+from robust_tf.reports.result_tables import DOUBTED
 from robust_tf.reports.table import MISSING, aligned
 
-DOUBTED = "!"  # behind a number that its evaluation doubts
 COLUMNS = 100  # of a terminal
 MOST = 3  # methods whose intervals fit them
 
@@ -63,15 +63,15 @@ def headline(methods, rows, differences):
     return f"{message}Doubtful, checks are red ({checks}). {verdict(row)}", "red"
 
 
-def show(methods, rows, unread, html=None):
+def show(methods, rows, compared, html=None):
     """Prints a comparison, and writes its page if a file is named.
 
     Args:
         methods, rows: see `terminal_lines`.
-        unread: function (flags, other flags) -> names of flags that may differ.
+        compared: function (flags) -> names of the flags that a training reads.
         html: path of the page, None for none.
     """
-    differences = training_differences(methods, unread)
+    differences = training_differences(methods, compared)
     print("\n\n".join(terminal_lines(methods, rows, differences)))
     if html:
         message = headline(methods, rows, differences) if len(methods) > 1 else ()

@@ -1,16 +1,22 @@
 """What each image did under an attack, found in the results cache of a run folder."""
 
 import json
+import math
 
 import numpy as np
 
 from robust_tf.results.cache import ResultsCache
 
 KEYED = "keyed_by"  # older caches are keyed by the batch and are not read
+CORRECT = "correct"  # the output of the metric "accuracy"
+# Settings of the record of a whole evaluation that its attacks do not have.
+_PARTS = ("over", "members")
 
 
 class Outcomes:
     """The per-image outcomes of a run.
+
+    The record is the truth: outcomes with another mean are not used.
 
     Args:
         run: `RecordedRun`.
@@ -20,23 +26,26 @@ class Outcomes:
         self._run, self._found = run, {}
         self._identities = list(_identities(run.path / "evaluation"))
 
-    def correct(self, result):
-        """Returns (bool [n], hash of the images); None where the outcomes are not complete.
+    def of(self, result):
+        """Returns (bool or float [n], what was measured on); None where they are not complete.
+
+        Only arrays that were measured on the same images can be paired.
 
         Args:
-            result: `Result` of the run whose metric is the accuracy.
+            result: `Result` of the run.
         """
         if id(result) not in self._found:
             found = self._look_up(result)
-            # The record is the truth: outcomes of anything else are not used.
-            whole = found is not None and found[0].sum() == result.correct
-            self._found[id(result)] = found if whole else None
+            same = found is not None and math.isclose(
+                found[0].mean(), result.value, rel_tol=1e-6, abs_tol=1e-9
+            )
+            self._found[id(result)] = found if same else None
         return self._found[id(result)]
 
     def _look_up(self, result):
-        parts = result.attack_settings.get("over") or result.attack_settings.get("members")
+        parts = next(filter(None, map(result.attack_settings.get, _PARTS)), None)
         if parts is None:
-            return self._single(result, result.after)
+            return self._attack(result)
         found = [self._part(name, result) for name in parts]
         if None in [part and part[1] for part in found] or len({part[1] for part in found}) > 1:
             return None
@@ -47,34 +56,56 @@ class Outcomes:
         same = [
             result
             for result in self._run.measured
-            if result.attack == name
-            and result.n == whole.n
-            and result.seed == whole.seed
-            and (not result.threat_model or result.threat_model == whole.threat_model)
+            if (result.attack, result.metric) == (name, whole.metric)
+            and (result.n, result.seed) == (whole.n, whole.seed)
+            and result.threat_model in ({}, whole.threat_model)
+            and all(
+                result.attack_settings.get(key) == whole.attack_settings.get(key)
+                for key in ("mode", "strength")
+            )
         ]
-        return self.correct(same[-1]) if same else None
+        return self.of(same[-1]) if same else None
 
-    def _single(self, result, after):
+    def _attack(self, result):
         """The outcomes of one attack; a member of an ensemble attacks what those before left."""
+        before = [self._part(name, result) for name in result.after]
+        if None in [part and part[1] for part in before]:
+            return None
+        output = CORRECT if result.metric == "accuracy" else result.metric
+        count = result.attack_settings.get("gallery", result.n)
         for folder, identity in self._identities:
-            if _is_of(identity, result):
-                try:
-                    cache = ResultsCache(result.n, folder, identity)
-                except IndexError:  # of more images
-                    continue
-                if not after and not cache.known(0, np.arange(result.n)).all():
-                    continue
-                correct = np.ones(result.n, bool)
-                for name in after:
-                    before = self._part(name, result)
-                    if before is None:
-                        return None
-                    correct &= before[0]
-                for restart in range(result.attack_settings.get("restarts", 1)):
-                    known = np.flatnonzero(cache.known(restart, np.arange(result.n)))
-                    correct[known] &= cache.get(restart, known)["correct"]
-                return correct, identity["examples"]
+            cache = _cache(folder, identity, count) if _is_of(identity, result) else None
+            known = cache and np.flatnonzero(cache.known(0, np.arange(count)))
+            if cache is None or not (result.after or len(known) == result.n):
+                continue
+            if result.after:
+                known = np.arange(count)
+            values = _merged(cache, known, output, result)
+            values = (
+                np.logical_and.reduce([values, *(part[0] for part in before)]) if before else values
+            )
+            rows = "all" if len(known) == count else str(known.tolist())
+            return values, (identity["examples"], rows)
         return None
+
+
+def _cache(folder, identity, count):
+    try:
+        return ResultsCache(count, folder, identity)
+    except IndexError:  # of more images
+        return None
+
+
+def _merged(cache, rows, output, result):
+    """bool or float [rows]; correct is what every restart leaves correct."""
+    if output != CORRECT:
+        values = cache.get(0, rows)[output]
+        return values if result.correct is None else values.astype(bool)
+    correct = np.ones(len(rows), bool)
+    for restart in range(result.attack_settings.get("restarts", 1)):
+        known = cache.known(restart, rows)
+        correct[known] &= cache.get(restart, rows[known])[output]
+    return correct
 
 
 def _identities(folder):
@@ -90,13 +121,14 @@ def _identities(folder):
 
 
 def _is_of(identity, result):
-    same = ("attack", "weights_hash", "precision", "seed")
+    own = json.loads(json.dumps(result.attack_settings))
     return (
-        all(identity.get(name) == getattr(result, name) for name in same)
+        all(
+            identity.get(name) == getattr(result, name)
+            for name in ("attack", "weights_hash", "precision", "seed")
+        )
         and (identity.get("threat_model") or {}) == result.threat_model
-        and identity.get("settings") == _plain(result.attack_settings)
+        and all(own.get(name) == value for name, value in identity.get("settings", {}).items())
+        and identity.get("strength", own.get("strength")) == own.get("strength")
+        and identity.get("substitute") == own.get("substitute_hash")
     )
-
-
-def _plain(settings):
-    return json.loads(json.dumps(settings))

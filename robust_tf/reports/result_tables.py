@@ -4,6 +4,13 @@ from robust_tf.evaluation.reference_images import limited_reference
 from robust_tf.reports.table import Column, text_table
 from robust_tf.threat_model import format_magnitude
 
+DOUBTED = "!"  # behind a number that its evaluation doubts
+
+
+def doubts(result):
+    """Returns what the evaluation doubts in a `Result`, tuple of str."""
+    return tuple(warning["message"] for warning in getattr(result, "warnings", ()))
+
 
 def interval(digits, scale=1.0):
     """Returns a function (`Result`) -> its 95 % interval as text, None without one.
@@ -48,15 +55,17 @@ def accuracy_columns(results):
         Column("step size", setting("step_size"), format_magnitude),
         Column("restarts", setting("restarts")),
         Column("n", lambda result: result.n),
-        Column("accuracy %", lambda result: 100 * result.value, ".2f"),
+        Column("accuracy %", lambda r: f"{100 * r.value:.2f}{f' {DOUBTED}' if doubts(r) else ''}"),
         Column("95% interval", interval(2, 100.0)),
         Column("eps", eps),
     )
 
 
 def accuracy_table(results):
-    """Returns `results` (list of `Result`) as aligned text for a terminal, one line each."""
-    return text_table(accuracy_columns(results), results)
+    """Returns `results` (list of `Result`) as aligned text, and a line per doubt about them."""
+    said = dict.fromkeys(message for result in results for message in doubts(result))
+    table = text_table(accuracy_columns(results), results)
+    return "\n".join([table, *(f"{DOUBTED} {message}" for message in said)])
 
 
 def _steps(result):

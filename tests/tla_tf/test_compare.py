@@ -58,16 +58,14 @@ def compared(*runs):
 
 def test_a_comparable_number():
     (found,) = compared(run(record("pgd20", 0.5)))
-    assert line(found) == (
-        *("table1/cifar10/tla", "pgd20", "accuracy", "51.59", "50.00", "-1.59"),
-        *("10,000", "49.00 to 51.00", "1", "comparable"),
-    )
+    assert line(found) == (*("pgd20", "51.59", "50.00", "-1.59", "10,000", "49.00 to 51.00", "1"),)
+    assert found.comparability == "comparable"
 
 
 def test_seeds_are_one_comparison():
     second = dataclasses.replace(record("clean", 0.9), training_seed=7)
     (found,) = compared(run(record("clean", 0.8)), run(second, seed=7, workdir="b"))
-    assert line(found)[4:9] == ("85.00", "-1.21", "10,000", "± 7.07 over seeds", "2")
+    assert line(found)[2:] == ("85.00", "-1.21", "10,000", "± 7.07 over seeds", "2")
 
 
 def test_what_differs_is_named_and_kept_apart():
@@ -75,7 +73,7 @@ def test_what_differs_is_named_and_kept_apart():
     same, other = compared(run(record("clean", 0.8)), short)
     assert same.comparability == "comparable"
     assert other.comparability == (
-        "no: model wrn_10_1, not wrn_32_10; train_steps 100, not 80000; margin 0.05, not 0.03; "
+        "not comparable: model wrn_10_1, not wrn_32_10; train_steps 100, not 80000; margin 0.05, not 0.03; "
         "n 100, not 10,000"
     )
 
@@ -101,18 +99,20 @@ def test_another_radius_norm_or_ensemble_is_no_comparison():
 
 def test_transfer_names_its_source():
     (found,) = compared(run(record("transfer-pgd7 from um", 0.7)))
-    assert line(found)[1:6:2] == ("transfer-pgd7 from um", "70.63", "-0.63")
+    assert line(found)[:4] == ("transfer-pgd7 from um", "70.63", "70.00", "-0.63")
 
 
 def test_doubt_and_ratios():
     published = [published_rows.get("table2/cifar10/tla/8/255")]
     ratio = record("pgd20", 1.2, metric="separation ratio", interval=None)
     (found,) = comparison.compare(published, [run(ratio)], flags.resolve_train)
-    assert line(found)[3:8] == ("1.093", "1.200", "+0.107", "10,000", "-")
+    assert line(found)[:6] == (
+        *("separation ratio, pgd20", "1.093", "1.200", "+0.107", "10,000", "-"),
+    )
     published = [published_rows.get("table1/cifar10/tla_rn")]
     doubtful = record("20pgd20", 0.5, method="tla_rn")
     (found,) = comparison.compare(published, [run(doubtful)], flags.resolve_train)
-    assert line(found)[3] == "45.55 ?"
+    assert line(found)[1] == "45.55 ?"
 
 
 def test_of_repeated_measurements_the_largest_then_the_latest():
@@ -154,7 +154,8 @@ def test_the_command_finds_runs_and_names_what_is_missing(tmp_path, capsys):
     append_results(tmp_path / "more.jsonl", [record("clean", 0.6, method="at", model="wrn_10_1")])
     assert compare.main(["compare", f"--runs={tmp_path},{tmp_path / 'more.jsonl'}"]) == 0
     out = capsys.readouterr().out
-    assert "no: model wrn_10_1, not wrn_32_10; other settings of the training unknown" in out
+    assert "not comparable: model wrn_10_1, not wrn_32_10; other settings of the training" in out
+    assert max(map(len, out.splitlines()[:-3])) <= 100
     assert "86.21  80.00  -6.21" in out
     assert "no results yet: table1, cifar10, um, alp, tla_rn, tla_sa; e.g. python tools/" in out
 
@@ -173,6 +174,48 @@ def test_runs_that_the_paper_has_no_row_of_are_named(tmp_path, capsys):
     assert said[1].startswith("digits: the paper has no row of it; its data are ")
     assert said[2].startswith("cifar10: no method, attack and radius of the paper yet; python -m")
     assert "mnist_quick.flags" in said[3] and len(said) == 4
+
+
+def folder_of(path, results, **changed):
+    path.mkdir()
+    append_results(path / "results.jsonl", results)
+    config = {"flags": {**PAPER, **changed}, "class_names": ["a", "b"], "images": None}
+    (path / "config.json").write_text(json.dumps(config))
+    return path
+
+
+def test_runs_are_compared_with_each_other(tmp_path, capsys):
+    """AT and TLA of unequal length: what differs in training is the first thing said."""
+    tla = [record("clean", 0.8), record("pgd20", 0.5, correct=5000), record("fgsm", 0.6)]
+    at = [record(r.attack, r.value + 0.1, method="at", weights_hash="v") for r in tla[:2]]
+    first = folder_of(tmp_path / "a", at, method="at", margin=9.0)
+    second = folder_of(tmp_path / "b", tla, train_steps=40_000)
+    page = tmp_path / "page.html"
+    given = [f"--workdir={first},{second}", f"--html={page}"]
+    assert compare.main(["compare", *given]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("The trainings differ: train_steps 80000 (AT), 40000 (TLA).\nAT is ahead")
+    assert "under pgd20 on 10,000 images." in " ".join(out.split())
+    assert "fgsm" not in out and "margin" not in out
+    assert max(map(len, out.splitlines())) <= 100
+    text = page.read_text()
+    assert "<h1>AT, TLA on cifar10</h1>" in text and text.index("<svg") < text.index("<table")
+
+
+def test_runs_that_cannot_be_compared_are_one_line(tmp_path, capsys):
+    first = folder_of(tmp_path / "a", [record("clean", 0.8)])
+    other = folder_of(tmp_path / "b", [record("clean", 0.8)], dataset="mnist")
+    empty = folder_of(tmp_path / "c", [])
+    for given, said in (
+        ([f"--workdir={first},{other}"], "runs of different data cannot stand side by side"),
+        ([f"--workdir={first},{first}"], "--workdir names a run twice"),
+        ([f"--workdir={empty}"], "c is not finished; python -m tla_tf.train --flagfile="),
+        (["--html=page.html"], "--html needs --workdir=A,B[,C]"),
+        ([f"--workdir={first}", f"--html={tmp_path}"], "it is a folder"),
+    ):
+        assert compare.main(["compare", *given]) == 2
+        error = capsys.readouterr().err
+        assert said in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize("kind", ["empty", "missing", "text"])

@@ -1,5 +1,6 @@
 """The accuracies of runs as entries of the matrix of methods and attacks."""
 
+from robust_tf.reports.comparability import FREE
 from robust_tf.reports.matrix import Entry, matrix, methods_of
 from robust_tf.reports.outcomes import Outcomes
 from tla_tf.method_flags import UNREAD
@@ -15,7 +16,7 @@ def accuracy_matrix(runs):
         runs: list of `RecordedRun` with results.
     """
     titles = [method_name(run.results[0].method) for run in runs]
-    methods, rows = methods_of(runs, titles), []
+    methods, rows = methods_of(runs, titles, compared), []
     for row in matrix(methods, _entries):
         longer = [other for other in rows if other.over and set(row.over) < set(other.over)]
         rows = [other for other in rows if not (other.over and set(other.over) < set(row.over))]
@@ -23,20 +24,18 @@ def accuracy_matrix(runs):
     return methods, rows
 
 
-def unread(flags, others):
-    """Returns the flags that one of two trainings does not read, and the method itself."""
-    names = {"method"}
-    for method in (flags.get("method"), others.get("method")):
-        names |= UNREAD.get(method, set())
-        names |= {"eps", "norm"} if method == "um" else set()
-    return names
+def compared(flags):
+    """Returns the flags that a training reads; its method stands in the name."""
+    method = flags.get("method", "")
+    names = flags.keys() - FREE - UNREAD.get(method, set()) - {"method"}
+    return names - {"eps", "norm"} if method == "um" else names
 
 
 def _entries(run):
     outcomes = Outcomes(run)
     for result in run.results:
         if result.metric == "accuracy" and not result.after:
-            yield Entry(_title(result), result, outcomes.correct(result))
+            yield Entry(_title(result), result, outcomes.of(result))
 
 
 def _title(result):

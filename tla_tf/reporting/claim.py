@@ -2,16 +2,18 @@
 
 from robust_tf.reports import matrix_view
 from robust_tf.reports.matrix import training_differences
+from robust_tf.reports.result_tables import doubts
 from robust_tf.threat_model import format_magnitude, parse_magnitude
 from tla_tf.evaluation.attack_columns import ENSEMBLE
 from tla_tf.evaluation.classifier_evaluation import WORST_CASE, WORST_CASE_ROUNDED
-from tla_tf.reporting.accuracies import unread
+from tla_tf.reporting.accuracies import compared
 
 _NORMS = {"linf": "L-infinity", "l2": "L2"}
 # Attacks that do not see the gradients of the network.
 _BLACK_BOX = ("clean", "square", "transfer")
 # More attacks would drown the claim; the table below it names them.
 MOST_NAMED = 4
+DOUBTFUL = "Doubtful"
 
 
 def worst_case(run):
@@ -50,12 +52,10 @@ def headline(runs, methods, rows):
         methods, rows: what `accuracy_matrix` returns.
     """
     if len(methods) > 1:
-        return matrix_view.headline(methods, rows, training_differences(methods, unread))
-    cases = [worst_case(run.recorded) for run in runs]
-    red = [
-        run for run, case in zip(runs, cases) if case and run.recorded.red_checks(case.threat_model)
-    ]
-    return "\n".join(claim(run.name, run.recorded) for run in runs), "red" if red else ""
+        return matrix_view.headline(methods, rows, training_differences(methods, compared))
+    claims = [claim(run.name, run.recorded) for run in runs]
+    doubtful = any(text.startswith(DOUBTFUL) for text in claims)
+    return "\n".join(claims), "red" if doubtful else ""
 
 
 def claim(name, run):
@@ -119,9 +119,11 @@ def _preference(result):
 
 
 def _doubts(run, threat_model):
-    """The red checks of the claim, in front of it."""
+    """The red checks of the claim and the doubts of its evaluation, in front of it."""
     red = len(run.red_checks(threat_model))
-    return f"Doubtful, {red} check{' is' if red == 1 else 's are'} red. " if red else ""
+    said = [f"{red} check{' is' if red == 1 else 's are'} red"] if red else []
+    said += doubts(worst_case(run))
+    return f"{DOUBTFUL}, {'; '.join(said)}. " if said else ""
 
 
 def _lowest(run):

@@ -2,11 +2,12 @@
 
 import math
 import statistics
+import textwrap
 from typing import NamedTuple
 
 from robust_tf.evaluation.reference_images import limited_reference
-from robust_tf.reports.comparability import training_differences
-from robust_tf.reports.table import Column, rows, titles
+from robust_tf.reports.comparability import FREE, training_differences
+from robust_tf.reports.table import Column, rows, text_table, titles
 from robust_tf.threat_model import parse_magnitude
 from tla_tf.method_flags import UNREAD
 from tla_tf.reporting.comparable_runs import method_name
@@ -57,25 +58,42 @@ class Comparison(NamedTuple):
         if not self.differences:
             return COMPARABLE
         shown, more = self.differences[:SHOWN], len(self.differences) - SHOWN
-        return f"no: {'; '.join(shown)}{f'; and {more} more' if more > 0 else ''}"
+        return f"not comparable: {'; '.join(shown)}{f'; and {more} more' if more > 0 else ''}"
 
     def number(self, value, sign=""):
         """Returns a value with as many digits as the paper prints."""
         return f"{value:{sign}.{2 if self.cell.scale > 1 else 3}f}"
 
 
+def _attack(comparison):
+    metric = comparison.cell.metric
+    return comparison.attack if metric == "accuracy" else f"{metric}, {comparison.attack}"
+
+
 COLUMNS = (
-    Column("row", lambda c: c.row.name),
-    Column("attack", lambda c: c.attack),
-    Column("metric", lambda c: c.cell.metric),
+    Column("attack", _attack),
     Column("paper", lambda c: f"{c.number(c.cell.value)}{' ?' if c.cell.doubtful else ''}"),
     Column("ours", lambda c: c.number(c.ours)),
     Column("difference", lambda c: c.number(c.ours - c.cell.value, "+")),
     Column("n", lambda c: "/".join(sorted({f"{result.n:,}" for result in c.results}))),
     Column("95% interval", lambda c: c.interval),
     Column("seeds", lambda c: len({result.training_seed for result in c.results})),
-    Column("comparability", lambda c: c.comparability),
 )
+
+
+def comparison_lines(comparisons):
+    """Yields a block of text per published row and set of differences, at most 100 columns wide.
+
+    Args:
+        comparisons: list of `Comparison`.
+    """
+    blocks = {}
+    for comparison in comparisons:
+        place = comparison.row.name, comparison.comparability
+        blocks.setdefault(place, []).append(comparison)
+    for (name, comparability), found in blocks.items():
+        columns = [c for c in COLUMNS if any(c.get(one) is not None for one in found)]
+        yield f"{textwrap.fill(f'{name}: {comparability}', 100)}\n{text_table(columns, found)}"
 
 
 def compare(published, runs, resolve):
@@ -116,7 +134,7 @@ def add_comparisons(page, comparisons, caption):
     marks = {differences: f"no ({number})" for number, differences in enumerate(notes, start=1)}
     columns = [
         Column("method", _method),
-        *(c for c in COLUMNS[1:-1] if c.title != "metric" or len(_metrics(comparisons)) > 1),
+        *COLUMNS,
         Column("comparability", lambda c: marks.get(c.differences, COMPARABLE)),
     ]
     doubtful = any(comparison.cell.doubtful for comparison in comparisons)
@@ -124,10 +142,6 @@ def add_comparisons(page, comparisons, caption):
     page.table(titles(columns), rows(columns, comparisons), caption=f"{caption}{doubt}")
     for number, differences in enumerate(notes, start=1):
         page.paragraph(f"({number}) Not comparable: {'; '.join(differences)}.")
-
-
-def _metrics(comparisons):
-    return {comparison.cell.metric for comparison in comparisons}
 
 
 def _method(comparison):
@@ -144,9 +158,9 @@ def _trained_as(run, row):
 def _trained_otherwise(run, published):
     """What was trained otherwise than the row, list of str."""
     flags, method = run.flags or {"model": run.results[0].model}, published["method"]
-    free = UNREAD[method] | _UNDEFENDED.get(method, set())
+    compared = published.keys() - FREE - UNREAD[method] - _UNDEFENDED.get(method, set())
     unknown = [] if run.flags else ["other settings of the training unknown"]
-    return training_differences(flags, published, free=free, first=_FIRST) + unknown
+    return training_differences(flags, published, compared=compared, first=_FIRST) + unknown
 
 
 def _measured_otherwise(result, row):

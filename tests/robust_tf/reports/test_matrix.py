@@ -50,12 +50,16 @@ def run(*results, path="run", **flags):
     return RecordedRun(path, list(results), {"flags": {**FLAGS, **flags}})
 
 
+def read(flags):
+    return flags.keys() - {"seed", "workdir", "method"}
+
+
 def entries(run):
     return [Entry(result.column, result) for result in run.results]
 
 
 def compared(*runs, titles="ABC"):
-    methods = methods_of(runs, list(titles[: len(runs)]))
+    methods = methods_of(runs, list(titles[: len(runs)]), read)
     return methods, matrix(methods, entries)
 
 
@@ -80,7 +84,7 @@ def test_runs_that_differ_in_their_seed_are_one_method():
     ]
     cell = row.cells["A, train_steps 600"]
     assert (cell.value, cell.spread) == (91.0, pytest.approx(2**0.5))
-    assert training_differences(methods, lambda *flags: ()) == [
+    assert training_differences(methods, read) == [
         "train_steps 600 (A, train_steps 600), 300 (A, train_steps 300)"
     ]
 
@@ -104,6 +108,9 @@ def test_the_verdict_names_the_leader_and_whether_anything_is_separated():
     )
     _, (row,) = compared(run(record("pgd", 50)), run(record("pgd", 52)))
     assert verdict(row).startswith("Nothing is separated: B − A is +2.00 points (95 % interval -11")
+    unknown = dataclasses.replace(record("pgd", 80), interval=None)
+    _, (row,) = compared(run(record("pgd", 50)), run(unknown))
+    assert verdict(row) == "B − A is +30.00 points (not tested), under pgd on 100 images."
     _, (row,) = compared(run(record("pgd", 50)), run(record("pgd", 80)), run(record("pgd", 79)))
     assert verdict(row).startswith("B is ahead of A by +30") and "B − C is +1.00" in verdict(row)
     assert "not separated, under pgd" in verdict(row)
@@ -112,7 +119,7 @@ def test_the_verdict_names_the_leader_and_whether_anything_is_separated():
 def test_what_differs_in_training_is_said_first(capsys, tmp_path):
     methods, rows = compared(run(record("pgd", 50)), run(record("pgd", 80), train_steps=300))
     page = tmp_path / "page.html"
-    show(methods, rows, lambda *flags: {"method"}, page)
+    show(methods, rows, read, page)
     out = capsys.readouterr().out
     assert out.startswith("The trainings differ: train_steps 600 (A), 300 (B).\nB is ahead of A")
     assert max(map(len, out.splitlines())) <= 100
@@ -185,9 +192,9 @@ def test_outcomes_of_restarts_ensembles_and_worst_cases(stored):
     outcomes = Outcomes(run(*results, path=stored))
     expected = [[1, 1, 1, 0], [0, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
     for result, correct in zip(results, expected, strict=True):
-        found, images = outcomes.correct(result)
+        found, images = outcomes.of(result)
         assert found.tolist() == list(map(bool, correct)), result.attack
-        assert images == "images"
+        assert images == ("images", "all")
 
 
 def test_outcomes_that_are_not_those_of_the_record_are_not_used(stored):
@@ -198,23 +205,44 @@ def test_outcomes_that_are_not_those_of_the_record_are_not_used(stored):
         record("pgd", 1, 4),  # other settings
         record("worst case", 0, 4, settings={"over": ["clean", "fab"]}),
     ):
-        assert Outcomes(run(unlike, path=stored)).correct(unlike) is None
+        assert Outcomes(run(unlike, path=stored)).of(unlike) is None
     old = stored / "evaluation" / "old.jsonl"
     old.write_text(
         '{"identity": {"attack": "clean"}}\n{"restart": 0, "batch": 0, "correct": [1]}\n'
     )
-    assert Outcomes(run(record("clean", 3, 4), path=stored)).correct(record("clean", 3, 4))
+    assert Outcomes(run(record("clean", 3, 4), path=stored)).of(record("clean", 3, 4))
+
+
+def test_outcomes_of_queries_are_the_measures_of_the_attack(tmp_path):
+    """Of a part of the gallery only; the modes of some attacks are the same and run once."""
+    identity = {"attack": "ES", "mode": "fixed", "strength": "protocol", "settings": {"steps": 9}}
+    identity |= {"threat_model": BALL, "weights_hash": "w", "precision": "float32", "seed": 0}
+    identity |= {"substitute": None, "examples": "images"}
+    cache = ResultsCache(5, tmp_path / "evaluation", identity)
+    measured = {"distance": np.array([0.5, 1.5]), "R@1": np.array([1.0, 0.0])}
+    cache.add(0, np.array([1, 3]), measured)
+    settings = {"steps": 9, "mode": "compat", "strength": "protocol", "gallery": 5}
+    recall = record("ES", 1, 2, settings=settings, metric="R@1")
+    distance = record("ES", 2, 2, settings=settings, metric="distance")
+    distance = dataclasses.replace(distance, correct=None, interval=None)
+    worst = record("worst case", 1, 2, settings={**settings, "over": ["ES"]}, metric="R@1")
+    outcomes = Outcomes(run(recall, distance, worst, path=tmp_path))
+    for result, values in ((recall, [True, False]), (distance, [0.5, 1.5]), (worst, [True, False])):
+        found, where = outcomes.of(result)
+        assert found.tolist() == values and where == ("images", "[1, 3]")
+    stronger = record("ES", 1, 2, settings={**settings, "strength": "strong"}, metric="R@1")
+    assert outcomes.of(stronger) is None
 
 
 def test_methods_on_the_same_images_are_paired(stored, tmp_path):
     result = record("clean", 3, 4)
-    outcome = Outcomes(run(result, path=stored)).correct(result)
+    outcome = Outcomes(run(result, path=stored)).of(result)
 
     def paired(run):
         own = outcome if run.flags["eps"] == "0.1" else (~outcome[0], outcome[1])
         return [Entry("clean", run.results[0], own)]
 
     runs = run(result), run(record("clean", 1, 4), eps="0.2")
-    (row,) = matrix(methods_of(runs, ["A", "B"]), paired)
+    (row,) = matrix(methods_of(runs, ["A", "B"], read), paired)
     assert row.difference("A", "B").test == "McNemar"
     assert row.difference("A", "B").value == -50

@@ -72,6 +72,14 @@ def test_plain_text_has_the_same_cells_in_aligned_columns():
         assert found == list(cells)
 
 
+def test_a_doubted_accuracy_is_marked_and_its_doubt_is_said():
+    doubted = result("pgd40", settings(40, 0.01), 0.3, 0.9, (0.88, 0.917))
+    object.__setattr__(doubted, "warnings", ({"name": "gradients", "message": "zero gradients"},))
+    lines = accuracy_table([*RESULTS, doubted]).splitlines()
+    assert "90.00 !" in lines[-2] and lines[-1] == "! zero gradients"
+    assert not any("!" in line for line in accuracy_table(RESULTS).splitlines())
+
+
 def starts(rule):
     return [i for i, sign in enumerate(rule) if sign == "-" and (i == 0 or rule[i - 1] == " ")]
 
