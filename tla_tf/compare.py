@@ -3,8 +3,8 @@
 --workdir=A,B[,C]: what differs in training, who is ahead, accuracies under every attack that all
 runs were measured with, differences with 95 % intervals and McNemar's test on the same images.
 Runs that differ in their seed only are one method. --html=FILE writes the same as a page.
---runs=FOLDER: the paper's numbers beside those of all runs there. "comparable" is a number only if
-its training and its measurement have every setting of the row. "?": the paper contradicts itself.
+--runs=FOLDER: the paper's numbers beside the numbers of all runs there. A number is comparable
+only if its training and its measurement have every setting of the row. "?": doubtful in the paper.
 Nothing is measured.
 """
 
@@ -57,7 +57,7 @@ def _compare_with_paper(options):
     if not runs:
         raise UserError(
             f"no results yet under {', '.join(options.runs)}; {QUICK} makes some in minutes, "
-            f"{RUN_TABLE}{rows[0].name} those of a row of the paper in its full length"
+            f"{RUN_TABLE}{rows[0].name} trains a row of the paper in its full length"
         )
     found = comparison.compare(rows, runs, flags.resolve_train)
     missing = comparison.without_results(rows, found)

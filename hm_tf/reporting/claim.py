@@ -38,8 +38,8 @@ def headline(runs, methods, rows):
 def claim(runs):
     """Returns the sentence on the run with the highest score; a score never stands without R@1.
 
-    All of it is of one threat model, that of `paper_row`. Runs that were not measured on the same
-    have no highest score: then it is on the first with one.
+    The whole sentence is of the threat model of `paper_row`. Runs under other evaluation conditions
+    cannot be ranked: then the sentence is on the first run with a score.
 
     Args:
         runs: list of `ReportedRun`.

@@ -85,7 +85,7 @@ def clean_results(measured, n=None):
 
 
 def evaluations(measured):
-    """Returns the list of `ScoreRow`, one per evaluation, that with the latest record at the end.
+    """Returns the list of `ScoreRow`, one per evaluation; the latest stands last.
 
     The records of an evaluation have all settings and images alike; repeated ones replace others.
 
@@ -105,12 +105,12 @@ def evaluations(measured):
 def score_rows(measured):
     """Returns the list of `ScoreRow` to show, in alphabetic order of mode and strength.
 
-    One of each mode, strength, substitute and threat model: the evaluation with the most attacks,
-    of these that with the most queries, of these the last. (A training ends with R@1 under ES of
-    all images: it stands above both columns of ES of fewer.)
+    Each mode, strength, substitute and threat model has one row: the evaluation with the most
+    attacks, then the most queries, then the latest. (A training ends with R@1 under ES of all
+    images: it stands above both columns of ES of fewer images.)
 
     Args:
-        measured: as of `evaluations`.
+        measured: list of `Result` of one network, in order.
     """
     best = {}
     for row in evaluations(measured):
@@ -122,10 +122,10 @@ def score_rows(measured):
 
 
 def paper_row(rows):
-    """The `ScoreRow` to set beside the paper's: of its protocol, compat if there; None without.
+    """Returns the `ScoreRow` to set beside the paper's; None without one.
 
-    Of several threat models as of several evaluations, see `score_rows`. What a run claims is of
-    the threat model of this row.
+    The row is of the paper's protocol, in compat mode if there is one. Of several threat models the
+    same rule decides as in `score_rows`. A run claims robustness in the threat model of this row.
     """
     for wanted in _PRINTED_AS:
         found = [row for row in rows if (row.mode, row.strength) == wanted]

@@ -106,11 +106,13 @@ class Row(NamedTuple):
         title: str, unlike every other row's.
         n: int, images.
         cells: dict name of a method -> `Cell`.
+        missing: tuple of the names of the methods without this measurement.
     """
 
     title: str
     n: int
     cells: dict
+    missing: tuple = ()
 
     @property
     def first(self):
@@ -125,7 +127,8 @@ class Row(NamedTuple):
     @property
     def complete(self):
         """Whether every seed of every method has the measurement."""
-        return all(len(cell.entries) == cell.seeds for cell in self.cells.values())
+        seeds = (len(cell.entries) == cell.seeds for cell in self.cells.values())
+        return not self.missing and all(seeds)
 
     @property
     def attacked(self):
@@ -198,7 +201,7 @@ def training_differences(methods, compared):
 
 
 def matrix(methods, entries):
-    """Returns the list of `Row`, one per measurement that all methods have.
+    """Returns the list of `Row`, one per measurement that two methods have, or the only method.
 
     Numbers stand in one row only where attack, settings, threat model, images and precision agree.
 
@@ -212,27 +215,46 @@ def matrix(methods, entries):
             for entry in entries(run):
                 cells = found.setdefault(_measurement(entry), {})
                 cells.setdefault(method.name, Cell([], len(method.runs))).entries.append(entry)
-    shared = {place: cells for place, cells in found.items() if len(cells) == len(methods)}
-    titles = _titles(shared)
-    return [Row(titles[place], place[1], cells) for place, cells in shared.items()]
+    enough = min(2, len(methods))
+    shared = {place: cells for place, cells in found.items() if len(cells) >= enough}
+    titles, names = _titles(shared), [method.name for method in methods]
+    return [
+        Row(titles[place], place[1], cells, tuple(name for name in names if name not in cells))
+        for place, cells in shared.items()
+    ]
 
 
 def decisive(rows):
     """Returns the `Row` that decides who is ahead.
 
-    Of the attacked rows with the metric of the first row and all seeds: the worst case over the
-    most attacks, without one the attack that leaves least. Without an attack the first row.
+    Of the attacked rows with the metric of the first row and all methods and seeds: the worst case
+    over the most attacks, without one the attack that leaves least. Without an attack the first row.
 
     Args:
         rows: list of `Row`, not empty.
     """
     metric = rows[0].first.result.metric
     attacked = [row for row in rows if row.attacked and row.first.result.metric == metric]
+    attacked = [row for row in attacked if not row.missing] or attacked
     attacked = [row for row in attacked if row.complete] or attacked
     if not attacked:
         return rows[0]
     lowest = min(attacked, key=lambda row: min(cell.value for cell in row.cells.values()))
     return max([row for row in attacked if row.over] or [lowest], key=lambda row: len(row.over))
+
+
+def verdicts(rows):
+    """Returns the sentences on who is ahead, str.
+
+    Where only some methods share a worst case over more attacks, it has a sentence of its own.
+
+    Args:
+        rows: list of `Row` of at least two methods, not empty.
+    """
+    first = decisive(rows)
+    some = [row for row in rows if row.missing and len(row.over) > len(first.over) and row.attacked]
+    more = max(some, key=lambda row: len(row.over), default=None)
+    return " ".join(verdict(row) for row in (first, more) if row)
 
 
 def verdict(row, unit="points"):
@@ -247,15 +269,22 @@ def verdict(row, unit="points"):
     leader, *others = ranked
     found = {other: row.difference(other, leader) for other in others}
     ahead = [other for other in others if found[other].separated]
-    parts = [f"{leader} is ahead of {o} by {said(found[o], unit, sign)}" for o in ahead]
-    parts += [
-        f"{leader} − {o} is {said(found[o], unit, sign)}{', not separated' if ahead else ''}"
-        for o in others
-        if o not in ahead
-    ]
+    level = [other for other in others if other not in ahead]
+    if len(others) > 2:
+        parts = [f"{leader} is ahead of {_listed(ahead, found, sign)}"] if ahead else []
+        parts += [f"{leader} is not separated from {_listed(level, found, sign)}"] if level else []
+        parts[-1] += f" ({unit}; intervals in the table)"
+    else:
+        parts = [f"{leader} is ahead of {o} by {said(found[o], unit, sign)}" for o in ahead]
+        end = ", not separated" if ahead else ""
+        parts += [f"{leader} − {o} is {said(found[o], unit, sign)}{end}" for o in level]
     tested = any(found[other].interval for other in others)
     start = "Nothing is separated: " if tested and not ahead else ""
     return f"{start}{'; '.join(parts)}, under {row.title} on {row.n:,} images."
+
+
+def _listed(names, found, sign):
+    return ", ".join(f"{name} ({sign * found[name].value:+.2f})" for name in names)
 
 
 def said(found, unit="points", sign=1):

@@ -3,7 +3,7 @@
 import textwrap
 
 from robust_tf.reports.bars import Bar
-from robust_tf.reports.matrix import decisive, training_differences, verdict
+from robust_tf.reports.matrix import decisive, training_differences, verdicts
 from robust_tf.reports.page import Mark, Page
 from robust_tf.reports.result_tables import DOUBTED
 from robust_tf.reports.table import MISSING, aligned
@@ -25,16 +25,20 @@ def terminal_lines(methods, rows, differences):
     names = [method.name for method in methods]
     header = ("attack", "n", *(named(method) for method in methods))
     lines = [
-        (row.title, f"{row.n:,}", *(value(row.cells[n], len(names) <= MOST) for n in names))
+        (row.title, f"{row.n:,}", *(value(row.cells.get(n), len(names) <= MOST) for n in names))
         for row in rows
     ]
     yield aligned(header, lines)
     for name in names[1:]:
         yield aligned(
             (f"{name} − {names[0]}", "difference", "95% interval", "test", "p"),
-            [(row.title, *_cells(row.difference(names[0], name))) for row in rows],
+            [
+                (row.title, *_cells(row.difference(names[0], name)))
+                for row in rows
+                if not {names[0], name} & {*row.missing}
+            ],
         )
-    yield from map(_wrapped, doubts(methods, rows))
+    yield from map(_wrapped, doubts(rows))
 
 
 def headline(methods, rows, differences):
@@ -58,9 +62,9 @@ def headline(methods, rows, differences):
         for check in run.red_checks(row.first.result.threat_model)
     ]
     if not red:
-        return message + verdict(row), ""
+        return message + verdicts(rows), ""
     checks = ", ".join(dict.fromkeys(red))
-    return f"{message}Doubtful, checks are red ({checks}). {verdict(row)}", "red"
+    return f"{message}Doubtful, checks are red ({checks}). {verdicts(rows)}", "red"
 
 
 def show(methods, rows, compared, html=None):
@@ -100,7 +104,14 @@ def named(method):
 
 
 def value(cell, with_interval=True):
-    """Returns a `Cell` as text: the value, its interval or spread, a mark where it is doubted."""
+    """Returns a `Cell` as text: the value, its interval or spread, a mark where it is doubted.
+
+    Args:
+        cell: `Cell`; None for a method without the measurement.
+        with_interval: bool.
+    """
+    if cell is None:
+        return MISSING
     mark = f" {DOUBTED}" if cell.warnings else ""
     if cell.spread is not None:
         return f"{cell.value:.2f} ± {cell.spread:.2f}{mark}{_fewer(cell)}"
@@ -115,13 +126,13 @@ def _fewer(cell):
     return f" ({len(cell.entries)} of {cell.seeds} seeds)" if len(cell.entries) < cell.seeds else ""
 
 
-def doubts(methods, rows):
+def doubts(rows):
     """Yields a line for every doubt of the evaluation about numbers of the matrix."""
     found = {}
     for row in rows:
-        for method in methods:
-            for message in row.cells[method.name].warnings:
-                found.setdefault((method.name, message), []).append(row.title)
+        for name, cell in row.cells.items():
+            for message in cell.warnings:
+                found.setdefault((name, message), []).append(row.title)
     for (name, message), titles in found.items():
         yield f"{DOUBTED} {name}: {message} ({', '.join(titles)})"
 
@@ -133,29 +144,40 @@ def add_matrix(page, methods, rows):
         page: `Page`.
         methods, rows: see `terminal_lines`.
     """
+    add_bars(page, methods, rows)
+    add_table(page, methods, rows)
+
+
+def add_bars(page, methods, rows):
+    """Adds bars with intervals of the rows that are shares; arguments as of `add_matrix`."""
     names = [method.name for method in methods]
     shares = [row for row in rows if row.first.scale == 100 and row.first.higher_is_better]
     if shares:
-        groups = {row.title: [_bar(row.cells[name]) for name in names] for row in shares}
+        groups = {row.title: [_bar(row.cells.get(name)) for name in names] for row in shares}
         alt = "; ".join(
-            f"{row.title}: " + ", ".join(f"{n} {value(row.cells[n])}" for n in names)
+            f"{row.title}: " + ", ".join(f"{n} {value(row.cells.get(n))}" for n in names)
             for row in shares
         )
         spread = "whiskers: 95 % interval, of several seeds one standard deviation"
         n = "/".join(sorted({f"{row.n:,}" for row in shares}))
         page.bars(groups, list(map(named, methods)), alt=alt, caption=f"In %, n {n}; {spread}.")
+
+
+def add_table(page, methods, rows):
+    """Adds the table of values and differences; arguments as of `add_matrix`."""
+    names = [method.name for method in methods]
     header = ("attack", "n", *map(named, methods), *(f"{n} − {names[0]}" for n in names[1:]))
     lines = [
         (
             row.title,
             f"{row.n:,}",
-            *(value(row.cells[name]) for name in names),
+            *(value(row.cells.get(name)) for name in names),
             *(_mark(row, names[0], name) for name in names[1:]),
         )
         for row in rows
     ]
     page.table(header, lines, caption=_how(rows, names))
-    for line in doubts(methods, rows):
+    for line in doubts(rows):
         page.paragraph(line)
 
 
@@ -163,7 +185,12 @@ def _how(rows, names):
     """How the differences were tested, for the caption of the table."""
     if not names[1:]:
         return "in parentheses: 95 % interval"
-    tests = {row.difference(names[0], name).test for row in rows for name in names[1:]}
+    tests = {
+        row.difference(names[0], name).test
+        for row in rows
+        for name in names[1:]
+        if not {names[0], name} & {*row.missing}
+    }
     said = ", ".join(sorted(filter(None, tests))) or "none"
     return (
         "in parentheses: 95 % interval; coloured: separated at the 5 % level, each row alone; "
@@ -176,11 +203,15 @@ def _wrapped(text):
 
 
 def _bar(cell):
+    if cell is None:
+        return None
     low, high = cell.interval or (None, None)
     return Bar(cell.value, low, high, f"{cell.value:.1f}{' ' + DOUBTED if cell.warnings else ''}")
 
 
 def _mark(row, first, name):
+    if {first, name} & {*row.missing}:
+        return MISSING
     found = row.difference(first, name)
     change, interval, _, p = _cells(found)
     text = change if interval == MISSING else f"{change} ({interval})"

@@ -96,6 +96,10 @@ class Page:
         """Adds preformatted text, such as a command."""
         self._parts.append(f"<pre><code>{escape(text)}</code></pre>")
 
+    def link(self, text, target):
+        """Adds a line that leads to a file beside the page."""
+        self._parts.append(f'<p><a href="{escape(target)}">{escape(text)}</a></p>')
+
     def status(self, level, text):
         """Adds a line marked "red", "amber" or "green", in colour and as a word."""
         if level not in LEVELS:

@@ -18,9 +18,8 @@ def accuracy_matrix(runs):
     titles = [method_name(run.results[0].method) for run in runs]
     methods, rows = methods_of(runs, titles, compared), []
     for row in matrix(methods, _entries):
-        longer = [other for other in rows if other.over and set(row.over) < set(other.over)]
-        rows = [other for other in rows if not (other.over and set(other.over) < set(row.over))]
-        rows += [] if row.over and longer else [row]
+        rows = [other for other in rows if not _covers(row, other)]
+        rows += [] if any(_covers(other, row) for other in rows) else [row]
     return methods, rows
 
 
@@ -29,6 +28,11 @@ def compared(flags):
     method = flags.get("method", "")
     names = flags.keys() - FREE - UNREAD.get(method, set()) - {"method"}
     return names - {"eps", "norm"} if method == "um" else names
+
+
+def _covers(row, other):
+    """Whether a worst case is over more attacks than another one, for the same methods."""
+    return bool(other.over) and set(other.over) < set(row.over) and row.missing == other.missing
 
 
 def _entries(run):

@@ -38,7 +38,7 @@ class ReportedRun(NamedTuple):
     """A run in the report.
 
     Attributes:
-        name: str, unlike that of every other.
+        name: str, unlike every other run's.
         finished: `FinishedRun`, its network and data.
         recorded: `RecordedRun`, its results.
     """

@@ -12,6 +12,7 @@ from robust_tf.reports.matrix import (
     methods_of,
     training_differences,
     verdict,
+    verdicts,
 )
 from robust_tf.reports.matrix_view import headline, show, terminal_lines
 from robust_tf.reports.outcomes import Outcomes
@@ -98,6 +99,20 @@ def test_the_longest_worst_case_decides_or_else_the_lowest_attack():
     assert decisive(rows).title == "fgsm"
     _, rows = compared(run(shared[0]), run(shared[0]))
     assert decisive(rows).title == "clean"
+
+
+def test_a_stronger_measurement_of_some_methods_has_its_own_sentence():
+    """What all methods share may be a weak attack, under which the order is another one."""
+    worst = {"settings": {"over": ["clean", "standard"]}}
+    first = run(record("pgd", 50), record("worst case", 40, **worst))
+    second = run(record("pgd", 80), record("worst case", 10, **worst))
+    methods, rows = compared(first, second, run(record("pgd", 30)))
+    assert [row.missing for row in rows] == [(), ("C",)]
+    weak, strong = verdicts(rows).split(". ")
+    assert weak.startswith("B is ahead of A") and weak.endswith("under pgd on 100 images")
+    assert strong.startswith("A is ahead of B") and "under worst case" in strong
+    shown = "\n".join(terminal_lines(methods, rows, []))
+    assert any(line.split()[-1] == "-" for line in shown.splitlines() if "worst case  1" in line)
 
 
 def test_the_verdict_names_the_leader_and_whether_anything_is_separated():
