@@ -31,8 +31,9 @@ def headline(runs, methods, rows):
         message, level = matrix_view.headline(methods, rows, differences)
         return f"{message}\n{claim(runs)}", level
     shown = paper_row(runs[0].rows)
-    red = shown and runs[0].recorded.red_checks(shown.results[0].threat_model)
-    return claim(runs), "red" if red or runs[0].collapsed else ""
+    red = runs[0].recorded.red_checks(shown.results[0].threat_model) if shown else []
+    said = f"Doubtful, {len(red)} check{' is' if len(red) == 1 else 's are'} red. " if red else ""
+    return said + claim(runs), "red" if red or runs[0].collapsed else ""
 
 
 def claim(runs):
