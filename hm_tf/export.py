@@ -1,7 +1,9 @@
 """python -m hm_tf.export --workdir=RUN --export_dir=DIR: a SavedModel, in DIR/1 or the next.
 
-Input `image`, float32 [n, height, width, channels] in [0, 1]; output `embedding`, of unit length.
-The SavedModel is reloaded in a fresh process without this project, and its output is compared.
+Endpoints: `serving_default` (float images in [0, 1]), `uint8` (raw pixels) and `encoded` (JPEG, PNG
+or WebP files) give the embedding, of unit length. Every endpoint refuses what is no such input.
+The folder gets its number after the SavedModel was reloaded in a process without this project,
+compared with the network and attacked. model.json and README.md there say what is known of it.
 """
 
 import sys
@@ -23,32 +25,27 @@ def export(options):
         if not getattr(options, name):
             raise UserError(f"--{name} is required")
     require_folder("export_dir", options.export_dir)
-    import numpy as np
-
+    from hm_tf.evaluation.artefact_attack import attack_artefact
     from hm_tf.finished_run import FinishedRun
-    from robust_tf.export.endpoints import encoded_endpoint, float_endpoint, uint8_endpoint
-    from robust_tf.export.saved_model import next_version, write_saved_model
-    from robust_tf.export.verification import verify_saved_model
+    from robust_tf.export.endpoints import image_endpoints
+    from robust_tf.export.export_run import export_run, summary
 
     run = FinishedRun(options.workdir, options.data_dir)
-    network, shape = run.network(), run.info.image_shape
+    network, test = run.network(), run.test_images(options.limit_test)
 
     def answer(images):
-        return network(images, training=False)
+        return {"embedding": network(images, training=False)["embedding"]}
 
-    endpoints = [
-        float_endpoint("serving_default", answer, shape, "Embeds float images."),
-        uint8_endpoint("uint8", answer, shape, "Embeds raw pixels."),
-        encoded_endpoint("encoded", answer, run.info, "Embeds image files."),
-    ]
-    images = np.random.default_rng(0).uniform(size=[16, *shape]).astype(np.float32)
-    with next_version(options.export_dir) as (folder, path):
-        write_saved_model(folder, network, endpoints)
-        difference = verify_saved_model(folder, answer, images, "embedding")
-    print(
-        f"SavedModel in {path}: image [n, {', '.join(map(str, shape))}] in [0, 1] -> embedding\n"
-        f"reloaded without this project: largest difference {difference:.1e}"
+    path, entries = export_run(
+        run,
+        network,
+        image_endpoints(answer, run.info, "Embeds"),
+        options.export_dir,
+        answer,
+        output="embedding",
+        attack=lambda folder: attack_artefact(folder, run, network, test),
     )
+    print(summary(path, entries))
 
 
 if __name__ == "__main__":

@@ -124,6 +124,7 @@ def define_export(flag_values):
     run.path("workdir", None, "Folder of the finished run to export. Required.")
     run.string("data_dir", None, "Folder of a --dataset=folder run. Default: of the training.")
     run.path("export_dir", None, "Where the SavedModel goes, as <export_dir>/1, /2, ... Required.")
+    run.count("limit_test", 500, "Test images that the SavedModel is attacked on, the first n.")
 
 
 def define_devices(topic):

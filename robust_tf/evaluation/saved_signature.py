@@ -1,5 +1,10 @@
 """One signature of a SavedModel, ours or not: images in, named outputs out."""
 
+import functools
+import hashlib
+import pathlib
+
+import numpy as np
 import tensorflow as tf
 
 from robust_tf.errors import UserError
@@ -18,6 +23,7 @@ class SavedSignature:
         batch_size: how many images it takes together, None for any number.
         side: height and width of its images in pixels, None where they differ or are open.
         outputs: names of the outputs.
+        name: of the SavedModel's folder.
 
     Raises:
         UserError: no SavedModel, no such endpoint, another input than one of float32.
@@ -25,6 +31,7 @@ class SavedSignature:
 
     def __init__(self, path, endpoint="serving_default"):
         self.path, self.endpoint = path, endpoint
+        self.name = pathlib.Path(path).resolve().name
         self._loaded = _load(path)  # the signature does not keep its variables alive
         self._signature = self._find(endpoint)
         (self._input, spec), *others = self._signature.structured_input_signature[1].items()
@@ -40,6 +47,39 @@ class SavedSignature:
     def __call__(self, images):
         """Returns dict output -> tensor."""
         return self._signature(**{self._input: images})
+
+    @functools.cached_property
+    def weights_hash(self):
+        """SHA-256, in hex, of the graph and the variables."""
+        found = hashlib.sha256()
+        for name in ("saved_model.pb", "variables/variables.index"):
+            file = pathlib.Path(self.path, name)
+            found.update(file.read_bytes() if file.exists() else b"")
+        for file in sorted(pathlib.Path(self.path, "variables").glob("variables.data-*")):
+            found.update(np.fromfile(file, np.uint8).tobytes())
+        return found.hexdigest()
+
+    def require(self, image_shape, output):
+        """Raises UserError unless it takes images (h, w, c) and has an output of this name."""
+        if not self.shape.is_compatible_with([None, *image_shape]):
+            shape = "x".join(map(str, image_shape))
+            raise UserError(
+                f"{self.path}: {self.endpoint} takes {self.shape}, the images are {shape}"
+            )
+        if output not in self.outputs:
+            outputs = ", ".join(self.outputs)
+            raise UserError(f"{self.path} has no output {output!r}; it has {outputs} (--output)")
+
+    def try_gradient(self, image_shape, output):
+        """Returns (whether `output` has a gradient with respect to the images, its value)."""
+        images = tf.fill([self.batch_size or 2, *image_shape], 0.5)
+        try:
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                found = self(images)[output]
+            return tape.gradient(found, images) is not None, found
+        except (LookupError, tf.errors.OpError, TypeError, ValueError):
+            return False, self(images)[output]
 
     def _find(self, endpoint):
         signatures = self._loaded.signatures

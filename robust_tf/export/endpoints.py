@@ -26,6 +26,22 @@ class Endpoint:
     about: str
 
 
+def image_endpoints(answer, info, does):
+    """Returns the endpoints of one answer for float images, raw pixels and image files.
+
+    Args:
+        answer: function, float32 [n, h, w, c] in [0, 1] -> dict of the outputs.
+        info: `DatasetInfo` of the training.
+        does: what the answer does with an image, a verb.
+    """
+    shape = info.image_shape
+    return [
+        float_endpoint("serving_default", answer, shape, f"{does} images with values in [0, 1]."),
+        uint8_endpoint("uint8", answer, shape, f"{does} images of raw pixels, 0 to 255."),
+        encoded_endpoint("encoded", answer, info, f"{does} JPEG, PNG or WebP files."),
+    ]
+
+
 def float_endpoint(name, answer, image_shape, about):
     """Returns the `Endpoint` of float images in [0, 1].
 

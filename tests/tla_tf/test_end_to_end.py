@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from absl import flags as absl_flags
 
+from robust_tf import data
 from robust_tf.cli.flag_topics import define_export
 from robust_tf.results.result import read_results
 from robust_tf.runs import fitting
@@ -108,16 +109,48 @@ def test_evaluation_adds_records(smoke, finished, tmp_path, capsys):
     assert {r.weights_hash for r in (again, restarts, unharmed)} == {before[0].weights_hash}
 
 
-def test_export(finished, tmp_path, capsys):
-    flags = [f"--workdir={finished}", f"--export_dir={tmp_path / 'served'}"]
-    assert export.main(["export", *flags]) == 0
-    assert "largest difference" in capsys.readouterr().out
-    serve = tf.saved_model.load(str(tmp_path / "served/1")).signatures["serving_default"]
+@pytest.fixture(scope="module")
+def served(finished, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    flags = [f"--workdir={finished}", f"--export_dir={folder}", "--limit_test=40"]
+    assert export.main(["export", *flags, "--detector_fpr=0.1"]) == 0
+    return folder / "1"
+
+
+def test_export(finished, served):
+    serve = tf.saved_model.load(str(served)).signatures["serving_default"]
     images = np.random.default_rng(1).uniform(size=[3, 8, 8, 1]).astype(np.float32)
     expected = FinishedRun(finished).network()(images, training=False)
     found = serve(image=tf.constant(images))
     for name in ("logits", "embedding"):
         np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
+
+
+def test_the_sidecar_of_an_export_has_the_records_and_the_attack_on_it(finished, served):
+    entries = json.loads((served / "model.json").read_text())
+    records = read_results(finished / "results.jsonl")
+    assert {(r["attack"], r["value"]) for r in entries["results"]} <= {
+        (r.attack, r.value) for r in records
+    }
+    assert entries["weights_hash"] == records[0].weights_hash
+    assert entries["classes"] == list("0123456789")
+    attack = entries["verification"]["attack"]
+    assert attack["n"] == 40 and attack["differing_outcomes"] == 0
+    assert attack["correct"] == attack["correct_of_the_network"]
+    card = (served / "README.md").read_text()
+    assert "accuracy under pgd20, linf eps=0.15" in card and "do not rely on `accepted`" in card
+    assert (served / "assets.extra/tf_serving_warmup_requests").exists()
+
+
+def test_the_detector_of_an_export_rejects_what_is_below_its_threshold(served):
+    detector = json.loads((served / "model.json").read_text())["detector"]
+    detect = tf.saved_model.load(str(served)).signatures["detect"]
+    images = data.open("digits").load("test", 40).images.astype(np.float32) / 255
+    found = {name: value.numpy() for name, value in detect(image=tf.constant(images)).items()}
+    np.testing.assert_allclose(found["threshold"], detector["threshold"])
+    np.testing.assert_array_equal(found["accepted"], found["confidence"] >= found["threshold"])
+    rejected = 1 - found["accepted"].mean()
+    assert detector["false_positive_rate_on_test_images"] == pytest.approx(rejected)
 
 
 def test_fine_tuning_starts_from_the_other_run(smoke, finished, tmp_path, capsys):

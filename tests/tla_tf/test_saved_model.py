@@ -17,7 +17,7 @@ from tla_tf.evaluation.saved_run import newest_version
 @pytest.fixture(scope="module")
 def saved_model(smoke_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
-    assert export.main(["export", f"--workdir={smoke_run}", f"--export_dir={folder}"]) == 0
+    assert export.main(["export", f"--workdir={smoke_run}", f"--export_dir={folder}", "--limit_test=20"]) == 0
     return folder / "1"
 
 

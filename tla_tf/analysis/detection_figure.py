@@ -7,7 +7,7 @@ from tla_tf.analysis.analyzed_run import describe
 from tla_tf.analysis.cannot_be_shown import CannotBeShown
 from tla_tf.analysis.detection_records import area_metric
 from tla_tf.analysis.detector_attack import detector_preset
-from tla_tf.analysis.mixture_detection import MixtureDetector, detection_roc
+from tla_tf.analysis.mixture_detection import MixtureDetector, covariance_kind, detection_roc
 
 # What is to be detected -> names of the positives, of the negatives, and of the metric.
 WORDING = {
@@ -34,7 +34,9 @@ def figure5(runs, covariance, positive):
     found, rejected, metric = WORDING[positive]
     curves = {}
     for run in runs:
-        kind = _choose(covariance, run)
+        kind = covariance
+        if covariance == "auto":
+            kind = covariance_kind(run.train.labels, run.train_embeddings.shape[1])
         detector = MixtureDetector(run.train_embeddings, run.train.labels, kind)
         # Where all attacked images count as positives, those classified correctly hide too.
         hiding = {"hide_correct": positive == "adversarial"}
@@ -70,10 +72,3 @@ def _plain(curves):
         }
         for panel, of_panel in curves.items()
     }
-
-
-def _choose(covariance, run):
-    if covariance != "auto":
-        return covariance
-    _, counts = np.unique(run.train.labels, return_counts=True)
-    return "full" if counts.min() >= run.train_embeddings.shape[1] else "tied"

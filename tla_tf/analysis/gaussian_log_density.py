@@ -24,7 +24,7 @@ def gaussian_log_densities(x, means, whitenings, log_determinants):
     return -0.5 * tf.transpose(distances + constants[:, None])
 
 
-class MixtureScore:
+class MixtureScore(tf.Module):
     """c(x) = max_k log N(h(x); mu_k, Sigma_k) of a fitted `MixtureDetector`, differentiable.
 
     Args:
@@ -33,12 +33,14 @@ class MixtureScore:
     """
 
     def __init__(self, detector, dtype=tf.float32):
+        super().__init__()
         covariances = detector.covariances
         if all(covariance is covariances[0] for covariance in covariances):
             covariances = covariances[:1]  # tied: one matrix for all
         unit = np.eye(detector.means.shape[1])
+        # Variables: a SavedModel would copy constants into its graph, which is limited to 2 GB.
         self._gaussians = [
-            tf.constant(values, dtype)
+            tf.Variable(values, trainable=False, dtype=dtype)
             for values in (
                 detector.means,
                 np.stack([covariance.whiten(unit) for covariance in covariances]),

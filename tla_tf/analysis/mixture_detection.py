@@ -40,6 +40,17 @@ class MixtureDetector:
         )
 
 
+def covariance_kind(labels, width):
+    """Returns "full", or "tied" where a class has fewer images than an embedding has entries.
+
+    Args:
+        labels: int [n], of the images that the detector is fitted to.
+        width: int, entries of an embedding.
+    """
+    _, counts = np.unique(labels, return_counts=True)
+    return "full" if counts.min() >= width else "tied"
+
+
 def log_densities(x, means, covariances):
     """Returns float64 [n, classes], log N(x; mean, covariance), no class prior.
 

@@ -1,0 +1,41 @@
+"""The ES attack on a SavedModel, and on the network that it was made of."""
+
+import pathlib
+import tempfile
+import types
+
+from hm_tf.evaluation.closing_evaluation import shared_fields
+from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
+from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
+from robust_tf.evaluation.saved_embedding import SavedEmbedding
+from robust_tf.evaluation.saved_signature import SavedSignature
+from robust_tf.export.artefact_attack import compare_outcomes
+
+
+def attack_artefact(path, run, network, test):
+    """Returns what the attack showed, see `compare_outcomes`.
+
+    Args:
+        path: folder of the SavedModel.
+        run: `FinishedRun`.
+        network: its network.
+        test: `Examples`, queries and gallery.
+
+    Raises:
+        RunError: the SavedModel does not do what the network does.
+    """
+    saved = SavedEmbedding(SavedSignature(path), run.info.image_shape)
+    pgd = run.attack()
+    own, found = (_found_right(attacked, run, test, pgd) for attacked in (network, saved))
+    title = f"R@1 under ES, {pgd.threat_model}, {pgd.steps} steps:"
+    return compare_outcomes(path, title, own, found)
+
+
+def _found_right(network, run, test, pgd):
+    """bool [q], whether the nearest image of an attacked query is of its class."""
+    test_set = EmbeddedTestSet(network, test)
+    about = shared_fields(network, **run.facts, precision="float32", seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        kept = types.SimpleNamespace(path=pathlib.Path(folder))
+        evaluation = RankingEvaluation(network, test_set, pgd, about, kept)
+        return evaluation.protocol("ES", "fixed")["R@1"] > 0

@@ -1,0 +1,71 @@
+"""A finished run made into one version of a served model: written, verified, described."""
+
+import numpy as np
+import tensorflow as tf
+
+from robust_tf.export.model_card import verification_lines, write_model_card
+from robust_tf.export.saved_model import next_version, write_saved_model
+from robust_tf.export.sidecar import sidecar, write_sidecar
+from robust_tf.export.verification import verify_saved_model
+from robust_tf.export.warmup_requests import write_warmup_requests
+from robust_tf.reports.recorded_run import recorded_run
+
+VERIFIED = 16  # images
+
+
+def export_run(
+    run, network, endpoints, export_dir, answer, *, output, attack, resources=(), **more
+):
+    """Writes the SavedModel of a run with its sidecar, its model card and its warm-up requests.
+
+    Args:
+        run: `FinishedRun`.
+        network: its trained keras.Model.
+        endpoints: list of `Endpoint`.
+        export_dir: folder of the versions.
+        answer: function of `serving_default`, without the guard.
+        output: name of the output whose gradient is verified.
+        attack: function (path of the SavedModel) -> dict of what an attack on it showed.
+        resources: as of `write_saved_model`.
+        **more: further entries of the sidecar.
+
+    Returns:
+        (path of the new version, its sidecar).
+
+    Raises:
+        UserError: `export_dir` cannot be a folder to write to.
+        RunError: the SavedModel differs from the network.
+    """
+    images = np.random.default_rng(0).uniform(size=[VERIFIED, *run.info.image_shape])
+    with next_version(export_dir) as (folder, path):
+        write_saved_model(folder, network, endpoints, resources)
+        difference = verify_saved_model(folder, answer, images, output)
+        verification = {
+            "images": VERIFIED,
+            "largest_difference": difference,
+            "attack": attack(folder),
+        }
+        loaded = tf.saved_model.load(str(folder))
+        described = run.folder.path, network, run.info, loaded.signatures, endpoints
+        entries = sidecar(
+            recorded_run(described[0]), *described[1:], verification=verification, **more
+        )
+        write_sidecar(folder, entries)
+        write_model_card(folder, entries)
+        write_warmup_requests(folder, endpoints, run.info)
+    return path, entries
+
+
+def summary(path, entries):
+    """Returns the lines of a terminal on a new version and its sidecar."""
+    lines = [f"SavedModel in {path}"]
+    for name, endpoint in entries["endpoints"].items():
+        given = endpoint["input"]
+        shape = ", ".join("n" if side is None else str(side) for side in given["shape"])
+        outputs = ", ".join(endpoint["outputs"])
+        lines.append(f"  {name}: {given['name']} {given['dtype']} [{shape}] -> {outputs}")
+    lines += verification_lines(entries["verification"])
+    red = [check["name"] for check in entries["checks"] if check["status"] == "red"]
+    if red:
+        lines.append(f"red checks, see README.md there: {', '.join(red)}")
+    return "\n".join(lines)

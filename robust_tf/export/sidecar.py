@@ -1,0 +1,76 @@
+"""The sidecar `model.json`: what a SavedModel takes and gives, and what is known of its weights."""
+
+import dataclasses
+import json
+
+from robust_tf.results.result import versions, weights_hash
+
+NAME = "model.json"
+LICENCE = (
+    "Code: Apache-2.0. The weights were trained on {}; the terms of these data apply to the weights"
+)
+
+
+def sidecar(recorded, network, info, signatures, endpoints, **more):
+    """Returns the sidecar, a dict for JSON.
+
+    Args:
+        recorded: `RecordedRun` of the run folder.
+        network: the exported keras.Model.
+        info: `DatasetInfo` of the training.
+        signatures: mapping name -> signature of the reloaded SavedModel.
+        endpoints: list of `Endpoint`.
+        **more: further entries: verification, detector, gallery.
+    """
+    own = weights_hash(network)
+    return {
+        "name": network.name,
+        "method": recorded.results[-1].method if recorded.results else None,
+        "image_shape": list(info.image_shape),
+        "input_range": [0.0, 1.0],
+        "classes": list(info.class_names),
+        "dataset": {"name": info.name, "source": info.source, "images": info.identity},
+        "training": {"flags": recorded.flags, "commit": recorded.config.get("commit")},
+        "endpoints": {e.name: _endpoint(e, signatures[e.name]) for e in endpoints},
+        # Records of other weights say nothing about these.
+        "results": [_result(r) for r in recorded.results if r.weights_hash == own],
+        "checks": _checks(recorded, own),
+        **more,
+        "weights_hash": own,
+        "versions": versions(),
+        "licence": LICENCE.format(info.name),
+    }
+
+
+def write_sidecar(path, entries):
+    """Writes the sidecar into the folder of a SavedModel, a pathlib.Path."""
+    (path / NAME).write_text(json.dumps(entries, indent=2) + "\n")
+
+
+def _endpoint(endpoint, signature):
+    spec = endpoint.spec
+    outputs = signature.structured_outputs
+    return {
+        "about": endpoint.about,
+        "input": {"name": spec.name, **_tensor(spec)},
+        "outputs": {name: _tensor(outputs[name]) for name in sorted(outputs)},
+    }
+
+
+def _tensor(spec):
+    return {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+
+
+def _result(result):
+    kept = ("metric", "attack", "attack_settings", "threat_model", "value", "n", "correct")
+    fields = dataclasses.asdict(result)
+    return {name: fields[name] for name in (*kept, "interval", "after", "split", "seed")}
+
+
+def _checks(recorded, own):
+    kept = ("name", "status", "figure", "advice", "threat_model")
+    return [
+        {name: check.get(name) for name in kept}
+        for check in recorded.checks()
+        if check["weights_hash"] == own
+    ]
