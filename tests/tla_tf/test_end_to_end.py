@@ -110,25 +110,25 @@ def test_evaluation_adds_records(smoke, finished, tmp_path, capsys):
 
 
 @pytest.fixture(scope="module")
-def served(finished, tmp_path_factory):
+def served(smoke_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
-    flags = [f"--workdir={finished}", f"--export_dir={folder}", "--limit_test=40"]
+    flags = [f"--workdir={smoke_run}", f"--export_dir={folder}", "--limit_test=40"]
     assert export.main(["export", *flags, "--detector_fpr=0.1"]) == 0
     return folder / "1"
 
 
-def test_export(finished, served):
+def test_export(smoke_run, served):
     serve = tf.saved_model.load(str(served)).signatures["serving_default"]
     images = np.random.default_rng(1).uniform(size=[3, 8, 8, 1]).astype(np.float32)
-    expected = FinishedRun(finished).network()(images, training=False)
+    expected = FinishedRun(smoke_run).network()(images, training=False)
     found = serve(image=tf.constant(images))
     for name in ("logits", "embedding"):
         np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
 
 
-def test_the_sidecar_of_an_export_has_the_records_and_the_attack_on_it(finished, served):
+def test_the_sidecar_of_an_export_has_the_records_and_the_attack_on_it(smoke_run, served):
     entries = json.loads((served / "model.json").read_text())
-    records = read_results(finished / "results.jsonl")
+    records = read_results(smoke_run / "results.jsonl")
     assert {(r["attack"], r["value"]) for r in entries["results"]} <= {
         (r.attack, r.value) for r in records
     }
