@@ -1,7 +1,9 @@
 """python -m hm_tf.export --workdir=RUN --export_dir=DIR: a SavedModel, in DIR/1 or the next.
 
 Endpoints: `serving_default` (float images in [0, 1]), `uint8` (raw pixels) and `encoded` (JPEG, PNG
-or WebP files) give the embedding, of unit length. Every endpoint refuses what is no such input.
+or WebP files) give the embedding, of unit length. With --gallery=DIR, `search` and `search_encoded`
+give ids, distances and names of the --top nearest images of that folder. Every endpoint refuses
+what is no such input.
 The folder gets its number after the SavedModel was reloaded in a process without this project,
 compared with the network and attacked. model.json and README.md there say what is known of it.
 """
@@ -9,14 +11,23 @@ compared with the network and attacked. model.json and README.md there say what 
 import sys
 
 from robust_tf.cli import command_line
-from robust_tf.cli.flag_topics import define_export
+from robust_tf.cli.flag_topics import Topic, define_export
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
 
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=define_export, body=export, about=__doc__)
+    return command_line.run(argv, define=define, body=export, about=__doc__)
+
+
+def define(flag_values):
+    """Defines the flags of `python -m hm_tf.export`."""
+    define_export(flag_values)
+    search = Topic("Search", flag_values)
+    search.path("gallery", None, "Folder of images, or of one subfolder per class, to search.")
+    search.count("top", 10, "Images that a query gets.")
+    search.choice("on_bad_image", "fail", ("fail", "skip"), "Undecodable files of the gallery.")
 
 
 def export(options):
@@ -26,6 +37,7 @@ def export(options):
             raise UserError(f"--{name} is required")
     require_folder("export_dir", options.export_dir)
     from hm_tf.evaluation.artefact_attack import attack_artefact
+    from hm_tf.evaluation.served_gallery import ServedGallery
     from hm_tf.finished_run import FinishedRun
     from robust_tf.export.endpoints import image_endpoints
     from robust_tf.export.export_run import export_run, summary
@@ -36,14 +48,19 @@ def export(options):
     def answer(images):
         return {"embedding": network(images, training=False)["embedding"]}
 
+    gallery = options.gallery and ServedGallery(run, options.gallery, options.on_bad_image)
     path, entries = export_run(
         run,
         network,
-        image_endpoints(answer, run.info, "Embeds"),
+        image_endpoints(answer, run.info, "Embeds")
+        + (gallery.endpoints(answer, options.top) if gallery else []),
         options.export_dir,
         answer,
         output="embedding",
         attack=lambda folder: attack_artefact(folder, run, network, test),
+        resources=gallery.resources if gallery else (),
+        fill=gallery.write_blocks if gallery else None,
+        gallery=gallery and gallery.facts,
     )
     print(summary(path, entries))
 

@@ -58,7 +58,7 @@ def _of_directory(data, start):
 
     def number(numbers, count):
         """Of bytes [..., count]; the bytes of a broken file may say anything."""
-        powers = tf.constant([256**k for k in range(count)])
+        powers = [256**k for k in range(count)]
         return tf.reduce_sum(numbers * tf.where(big, powers[::-1], powers), axis=-1)
 
     offset = tf.clip_by_value(number(tiff[4:8], 4), 0, 2**16)

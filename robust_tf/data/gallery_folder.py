@@ -47,9 +47,9 @@ def scan(folder):
     classes = {
         entry.name: found
         for entry in sorted(root.iterdir())
-        if entry.is_dir() and not entry.name.startswith(".") and (found := _images(entry))
+        if entry.is_dir() and not entry.name.startswith(".") and (found := images_of(entry))
     }
-    flat = _images(root)
+    flat = images_of(root)
     if flat and classes:
         raise UserError(
             f"--gallery={folder} has images beside subfolders with images ({flat[0].name}, "
@@ -128,6 +128,12 @@ def read_single(path, info, flag):
     return _decoded(data, info, crop=True), notice
 
 
+def images_of(folder):
+    """Returns the sorted paths of the image files directly in a folder, a Path."""
+    found = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in found if path.is_file())
+
+
 def resizes(info):
     """Whether training took images of any size, so that those of a user may be resized as well."""
     return isinstance(info, FolderInfo) or isinstance(info.augment, ResizedCrop)
@@ -138,11 +144,6 @@ def target_size(info):
     if isinstance(info.augment, ResizedCrop):
         return (info.augment.resized,) * 2
     return tuple(info.image_shape[:2])
-
-
-def _images(folder):
-    found = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    return sorted(path for path in found if path.is_file())
 
 
 def _sides(data, info):

@@ -31,7 +31,7 @@ def size(data):
 
     def of_png():
         powers = tf.constant([256**3, 256**2, 256, 1], tf.int64)
-        return tf.reduce_sum(tf.reshape(head[16:24], [2, 4])[::-1] * powers, axis=1)
+        return tf.reduce_sum(tf.stack([head[20:24], head[16:20]]) * powers, axis=1)
 
     def of_webp():
         lossy = tf.stack([head[28] + 256 * head[29], head[26] + 256 * head[27]]) % 2**14

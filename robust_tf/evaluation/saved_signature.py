@@ -96,6 +96,15 @@ class SavedSignature:
         return self.shape[1]
 
 
+def newest_version(path):
+    """Returns `path`, or, of an --export_dir, its SavedModel of the highest number; absolute."""
+    path = pathlib.Path(path).resolve()
+    versions = [p for p in path.glob("*/saved_model.pb") if p.parent.name.isdecimal()]
+    if (path / "saved_model.pb").exists() or not versions:
+        return path
+    return max((p.parent for p in versions), key=lambda folder: int(folder.name))
+
+
 def _load(path):
     if not tf.saved_model.contains_saved_model(str(path)):
         raise UserError(f"--saved_model={path} holds no SavedModel (no saved_model.pb in it)")

@@ -14,7 +14,7 @@ VERIFIED = 16  # images
 
 
 def export_run(
-    run, network, endpoints, export_dir, answer, *, output, attack, resources=(), **more
+    run, network, endpoints, export_dir, answer, *, output, attack, resources=(), fill=None, **more
 ):
     """Writes the SavedModel of a run with its sidecar, its model card and its warm-up requests.
 
@@ -27,6 +27,7 @@ def export_run(
         output: name of the output whose gradient is verified.
         attack: function (path of the SavedModel) -> dict of what an attack on it showed.
         resources: as of `write_saved_model`.
+        fill: function (path of the SavedModel) that writes further files there, or None.
         **more: further entries of the sidecar.
 
     Returns:
@@ -45,6 +46,8 @@ def export_run(
             "largest_difference": difference,
             "attack": attack(folder),
         }
+        if fill is not None:
+            fill(folder)
         loaded = tf.saved_model.load(str(folder))
         described = run.folder.path, network, run.info, loaded.signatures, endpoints
         entries = sidecar(

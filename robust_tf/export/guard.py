@@ -23,7 +23,8 @@ def guarded_images(images, image_shape):
 
     def refuse():
         finite = tf.boolean_mask(images, tf.math.is_finite(images))
-        return _refuse(
+        return require(
+            False,
             "image: want values in [0, 1]; got finite values from",
             tf.reduce_min(finite),
             "to",
@@ -40,8 +41,8 @@ def guarded_shape(images, image_shape):
     # The declared shape is a promise of the caller, and the optimiser would fold a check of it.
     images = tf.raw_ops.PlaceholderWithDefault(input=images, shape=tf.TensorShape(None))
     shape = tf.shape(images)
-    right = (tf.size(shape) == 4) & (tf.size(images) > 0)
-    right &= tf.reduce_all(shape[1:] == tf.constant(image_shape))
+    # Shapes that cannot be compared are unequal. What broadcasts here ends at `ensure_shape`.
+    right = tf.reduce_all(shape[1:] == tf.constant(image_shape)) & (tf.size(images) > 0)
     wanted = ", ".join(map(str, image_shape))
     text = f"image: want {images.dtype.name} [n, {wanted}] with n at least 1; got shape"
     return tf.ensure_shape(after(require(right, text, shape), images), [None, *image_shape])
@@ -58,14 +59,10 @@ def guarded_strings(encoded):
 
 def require(condition, *message):
     """Returns an operation that fails with `message`, strings and tensors, if not `condition`."""
-    return tf.cond(condition, tf.no_op, lambda: _refuse(*message))
+    return tf.raw_ops.Assert(condition=condition, data=list(message), summarize=8)
 
 
 def after(check, tensor):
     """Returns `tensor`, which nothing reads before `check` has passed."""
     with tf.control_dependencies([check]):
         return tf.identity(tensor)
-
-
-def _refuse(*message):
-    return tf.raw_ops.Assert(condition=False, data=list(message), summarize=8)

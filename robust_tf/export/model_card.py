@@ -2,6 +2,7 @@
 
 from robust_tf.checks.sanity_checks import GREEN, RED
 from robust_tf.export.artefact_attack import outcome_line
+from robust_tf.reports.table import markdown
 
 NAME = "README.md"
 
@@ -48,7 +49,7 @@ def _endpoints(entries):
         (name, _tensor(e["input"]), ", ".join(e["outputs"]), e["about"])
         for name, e in entries["endpoints"].items()
     ]
-    table = _table(("endpoint", "input", "outputs", "what it does"), rows)
+    table = markdown(("endpoint", "input", "outputs", "what it does"), rows)
     refused = (
         "Another shape or dtype, values that are not finite or out of range, an empty batch, "
         "broken or huge files are refused with one line."
@@ -58,12 +59,12 @@ def _endpoints(entries):
 
 def _results(entries):
     rows = [
-        (_attack(result), result["metric"], _value(result), result["n"], _ball(result))
+        (_attack(result), result["metric"], _value(result), str(result["n"]), _ball(result))
         for result in entries["results"]
     ]
     if not rows:
         return "## Results\n\nNone: the run was not evaluated."
-    return "## Results\n\n" + _table(("attack", "metric", "value", "n", "threat model"), rows)
+    return "## Results\n\n" + markdown(("attack", "metric", "value", "n", "threat model"), rows)
 
 
 def _checks(entries):
@@ -71,7 +72,7 @@ def _checks(entries):
     if not checks:
         return "## Checks of the robustness\n\nNone: evaluate with `--checks=full`."
     rows = [(check["status"], check["name"], check["figure"]) for check in checks]
-    return "## Checks of the robustness\n\n" + _table(("status", "check", "figure"), rows)
+    return "## Checks of the robustness\n\n" + markdown(("status", "check", "figure"), rows)
 
 
 def _detector(entries):
@@ -125,8 +126,3 @@ def _tensor(spec):
 
 def _listed(facts):
     return "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in facts.items())
-
-
-def _table(header, rows):
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

@@ -7,17 +7,22 @@ import tensorflow as tf
 
 from robust_tf.attacks import auto_attack
 from robust_tf.attacks.square import Square
+from robust_tf.evaluation.saved_signature import newest_version
 from robust_tf.results import jsonl
 from robust_tf.results.result import read_results
 from tla_tf import evaluate, export
 from tla_tf.evaluation import evaluation_checks
-from tla_tf.evaluation.saved_run import newest_version
 
 
 @pytest.fixture(scope="module")
 def saved_model(smoke_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
-    assert export.main(["export", f"--workdir={smoke_run}", f"--export_dir={folder}", "--limit_test=20"]) == 0
+    assert (
+        export.main(
+            ["export", f"--workdir={smoke_run}", f"--export_dir={folder}", "--limit_test=20"]
+        )
+        == 0
+    )
     return folder / "1"
 
 

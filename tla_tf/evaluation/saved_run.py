@@ -1,14 +1,13 @@
 """A SavedModel in the place of a run folder, as evaluation sees it."""
 
 import dataclasses
-import pathlib
 import types
 
 from robust_tf import data
 from robust_tf.attacks.square import Square
 from robust_tf.errors import UserError
 from robust_tf.evaluation.saved_classifier import SavedClassifier
-from robust_tf.evaluation.saved_signature import SavedSignature
+from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 
 
 class SavedRun:
@@ -26,7 +25,7 @@ class SavedRun:
     """
 
     def __init__(self, options):
-        path = newest_version(pathlib.Path(options.saved_model))
+        path = newest_version(options.saved_model)
         for name in ("dataset", "eps"):
             if getattr(options, name) is None:
                 raise UserError(f"--saved_model={path} needs --{name}, which no run folder gives")
@@ -54,14 +53,6 @@ class SavedRun:
         """Returns the `SavedClassifier`; makes the folder of its results."""
         self.folder.path.mkdir(exist_ok=True)
         return self._network
-
-
-def newest_version(path):
-    """Returns `path`, or, of an --export_dir, its SavedModel of the highest number."""
-    versions = [p for p in path.glob("*/saved_model.pb") if p.parent.name.isdecimal()]
-    if (path / "saved_model.pb").exists() or not versions:
-        return path
-    return max((p.parent for p in versions), key=lambda folder: int(folder.name))
 
 
 def without_gradients(columns):
