@@ -6,6 +6,7 @@ lies in the gallery does not find itself. --saved_model=DIR searches with a Save
 run. --embeddings=OUT.npz writes the embeddings and names of the gallery for another index.
 """
 
+import pathlib
 import sys
 
 from robust_tf.cli import command_line
@@ -62,7 +63,7 @@ def search(options):
         found, images = gallery.search(queries, options.top)
         print(f"\n{search_table(found)}")
         title = f"nearest images in {options.gallery}"
-        save_figure(gallery.picture(found, images, title), options.picture)
+        save_figure(gallery.picture(found, images, title), pathlib.Path(options.picture))
         print(f"\npicture: {options.picture}")
 
 

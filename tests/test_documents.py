@@ -6,9 +6,11 @@ import re
 import pytest
 from absl import flags as absl_flags
 
+import hm_tf.export
 import hm_tf.flags
+import hm_tf.search
+import tla_tf.export
 from robust_tf.cli import recipe
-from robust_tf.cli.flag_topics import define_export
 from tla_tf import flags
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -16,7 +18,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = {
     "tla_tf.train": flags.define_train,
     "tla_tf.evaluate": flags.define_evaluate,
-    "tla_tf.export": define_export,
+    "tla_tf.export": tla_tf.export.define,
     "tla_tf.analyze": flags.define_analyze,
     "tla_tf.report": flags.define_report,
     "tla_tf.compare": flags.define_compare,
@@ -26,7 +28,8 @@ COMMANDS = {
     "hm_tf.analyze": hm_tf.flags.define_analyze,
     "hm_tf.compare": hm_tf.flags.define_compare,
     "hm_tf.report": hm_tf.flags.define_report,
-    "hm_tf.export": define_export,
+    "hm_tf.export": hm_tf.export.define,
+    "hm_tf.search": hm_tf.search.define,
 }
 
 

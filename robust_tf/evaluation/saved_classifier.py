@@ -13,6 +13,7 @@ class SavedClassifier:
         signature: `SavedSignature`.
         info: `DatasetInfo` of the images to show it.
         output: name of its output, logits [n, classes].
+        class_names: names of the logits in their order, None where that is the order of `info`.
 
     Attributes:
         name, inputs, output: as of a keras.Model with the output "logits".
@@ -23,7 +24,7 @@ class SavedClassifier:
         UserError: no such output, other images or classes.
     """
 
-    def __init__(self, signature, info, *, output="logits"):
+    def __init__(self, signature, info, *, output="logits", class_names=None):
         self._signature, self._output = signature, output
         signature.require(info.image_shape, output)
         self.name, self.weights_hash = signature.name, signature.weights_hash
@@ -35,10 +36,24 @@ class SavedClassifier:
                 f"{signature.path}: output {output} is {tuple(logits.shape)}, the data have "
                 f"{info.num_classes} classes"
             )
+        self._columns = None if class_names is None else _columns(class_names, info.class_names)
         self.output = {"logits": keras.KerasTensor([None, info.num_classes], "float32")}
 
     def __call__(self, images, training=False):
         """Returns {"logits": float [n, classes]}; `training` is not used."""
         logits = self._signature(images)[self._output]
+        if self._columns is not None:
+            logits = tf.gather(logits, self._columns, axis=1)
         # A signature may have forgotten the shape that the attacks need.
         return {"logits": tf.ensure_shape(logits, [images.shape[0], logits.shape[-1]])}
+
+
+def _columns(own, wanted):
+    """For each class of the data the place of its logit."""
+    if sorted(own) != sorted(wanted):
+        differing = sorted(set(own) ^ set(wanted))[:5]
+        raise UserError(
+            f"--class_names has {len(own)} names, the data {len(wanted)} classes; they differ in "
+            f"{', '.join(differing) or 'names that occur twice'}"
+        )
+    return [list(own).index(name) for name in wanted]

@@ -16,6 +16,7 @@ class SavedSignature:
     Args:
         path: folder of the SavedModel.
         endpoint: name of the signature.
+        input_range: (low, high), what the signature takes for 0 and 1, e.g. (0, 255).
 
     Attributes:
         path, endpoint: see above.
@@ -29,23 +30,30 @@ class SavedSignature:
         UserError: no SavedModel, no such endpoint, another input than one of float32.
     """
 
-    def __init__(self, path, endpoint="serving_default"):
-        self.path, self.endpoint = path, endpoint
-        self.name = pathlib.Path(path).resolve().name
+    def __init__(self, path, endpoint="serving_default", input_range=(0.0, 1.0)):
         self._loaded = _load(path)  # the signature does not keep its variables alive
-        self._signature = self._find(endpoint)
+        self._signature = self._find(path, endpoint)
         (self._input, spec), *others = self._signature.structured_input_signature[1].items()
         if others:
             raise UserError(f"{path}: {endpoint} takes {1 + len(others)} inputs, not only images")
         if spec.dtype != tf.float32:
             raise UserError(f"{path}: {endpoint} takes {spec.dtype.name}, not float32 in [0, 1]")
-        self.shape = spec.shape
-        self.batch_size = self.shape[0] if self.shape.rank else None
-        self.side = self._side()
         self.outputs = sorted(self._signature.structured_outputs)
+        self._describe(path, endpoint, spec.shape, input_range)
 
     def __call__(self, images):
-        """Returns dict output -> tensor."""
+        """Returns dict output -> tensor, of images in [0, 1]."""
+        low, high = self._input_range
+        return self._run(images if (low, high) == (0, 1) else low + (high - low) * images)
+
+    def _describe(self, path, endpoint, shape, input_range):
+        self.path, self.endpoint, self.shape = path, endpoint, shape
+        self.name = pathlib.Path(path).resolve().name
+        self.batch_size = shape[0] if shape.rank else None
+        self.side = self._side()
+        self._input_range = input_range
+
+    def _run(self, images):
         return self._signature(**{self._input: images})
 
     @functools.cached_property
@@ -81,11 +89,11 @@ class SavedSignature:
         except (LookupError, tf.errors.OpError, TypeError, ValueError):
             return False, self(images)[output]
 
-    def _find(self, endpoint):
+    def _find(self, path, endpoint):
         signatures = self._loaded.signatures
         if endpoint not in signatures:
             raise UserError(
-                f"{self.path} has no endpoint {endpoint!r}; it has "
+                f"{path} has no endpoint {endpoint!r}; it has "
                 f"{', '.join(signatures) or 'none'} (--endpoint)"
             )
         return signatures[endpoint]

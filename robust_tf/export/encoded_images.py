@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from robust_tf.data import image_files, image_header
 from robust_tf.data.gallery_folder import resizes, target_size
-from robust_tf.export.guard import after, guarded_strings, require
+from robust_tf.export.guard import after, guarded_strings, of_any_shape, require
 
 # A photo of 48 megapixels passes; the decoded image takes 3 bytes per pixel.
 MAX_PIXELS = 2**26
@@ -52,7 +52,8 @@ def _checked(data):
 
 def _fitted(pixels, info):
     """Pixels uint8 [?, ?, c] at the size of the network's input, as `gallery_folder` has them."""
-    wanted, shape = list(info.image_shape[:2]), tf.shape(pixels)[:2]
+    pixels, wanted = of_any_shape(pixels), list(info.image_shape[:2])
+    shape = tf.shape(pixels)[:2]
     same = tf.reduce_all(shape == wanted)
     if not resizes(info):
         text = f"encoded: want an image of height and width {wanted}; got"
@@ -61,7 +62,7 @@ def _fitted(pixels, info):
 
     def resized():
         target = target_size(info)
-        image = image_files.resize(pixels, target)
+        image = image_files.resize(tf.ensure_shape(pixels, [None, None, None]), target)
         return image if list(target) == wanted else info.augment.centre(image[None])[0]
 
     return tf.ensure_shape(tf.cond(same, lambda: pixels, resized), info.image_shape)

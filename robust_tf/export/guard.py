@@ -38,8 +38,7 @@ def guarded_images(images, image_shape):
 
 def guarded_shape(images, image_shape):
     """Returns images of a checked shape, [n, h, w, c] with n at least 1, of any dtype."""
-    # The declared shape is a promise of the caller, and the optimiser would fold a check of it.
-    images = tf.raw_ops.PlaceholderWithDefault(input=images, shape=tf.TensorShape(None))
+    images = of_any_shape(images)
     shape = tf.shape(images)
     # Shapes that cannot be compared are unequal. What broadcasts here ends at `ensure_shape`.
     right = tf.reduce_all(shape[1:] == tf.constant(image_shape)) & (tf.size(images) > 0)
@@ -50,11 +49,20 @@ def guarded_shape(images, image_shape):
 
 def guarded_strings(encoded):
     """Returns string [n] with n at least 1."""
-    encoded = tf.raw_ops.PlaceholderWithDefault(input=encoded, shape=tf.TensorShape(None))
+    encoded = of_any_shape(encoded)
     shape = tf.shape(encoded)
     right = (tf.size(shape) == 1) & (tf.size(encoded) > 0)
     text = "encoded: want string [n] with n at least 1; got shape"
     return tf.ensure_shape(after(require(right, text, shape), encoded), [None])
+
+
+def of_any_shape(tensor):
+    """Returns a tensor whose shape the optimiser does not know.
+
+    A declared shape is only a promise of the caller. The optimiser believes it, and the shape that
+    a later operation wants too, and would replace a check of the shape by its result.
+    """
+    return tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=tf.TensorShape(None))
 
 
 def require(condition, *message):

@@ -1,0 +1,80 @@
+"""The user's own images and labels, as arrays in an .npz file."""
+
+import pathlib
+import zipfile
+
+import numpy as np
+
+from robust_tf.data.dataset import Dataset, Reader
+from robust_tf.data.dataset_info import DatasetInfo
+from robust_tf.data.examples import Examples
+from robust_tf.errors import UserError
+
+NAMES = (("images", "labels"), ("x", "y"), ("x_test", "y_test"))
+
+
+def open_arrays(path, class_names=None):
+    """Returns the `Dataset` of an .npz file; all its images are of the split "test".
+
+    Args:
+        path: of the file. It has `images`, [n, h, w, c] or [n, h, w], uint8 or float in [0, 1], and
+            `labels`, int [n]; `x` and `y`, or `x_test` and `y_test`, are the same.
+        class_names: names of the classes in the order of the labels; None means the numbers.
+
+    Raises:
+        UserError: no such file, other arrays, values outside the range, labels without a name.
+    """
+    images, labels = _read(path)
+    _check(path, images, labels, class_names)
+    if class_names is None:
+        class_names = [str(number) for number in range(int(labels.max()) + 1)]
+    info = DatasetInfo(
+        name=pathlib.Path(path).stem,
+        image_shape=tuple(images.shape[1:]),
+        class_names=tuple(class_names),
+        splits={"test": len(images)},
+        source=str(path),
+    )
+    examples = Examples(images, labels.astype(np.int32))
+
+    def read(info, split, data_dir, limit):
+        return examples if limit is None else examples.take(limit)
+
+    return Dataset(info, Reader(info, read), None)
+
+
+def _read(path):
+    try:
+        with np.load(path) as stored:
+            pair = next((pair for pair in NAMES if set(pair) <= set(stored.files)), None)
+            if pair is None:
+                raise UserError(
+                    f"--images={path} has the arrays {', '.join(stored.files)}; it needs images "
+                    "and labels, or x and y"
+                )
+            images, labels = (stored[name] for name in pair)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or "it is no .npz file of numbers"
+        raise UserError(f"--images={path} cannot be read: {reason}") from error
+    if images.ndim == 3:
+        images = images[..., None]
+    return images if images.dtype == np.uint8 else images.astype(np.float32), labels.squeeze()
+
+
+def _check(path, images, labels, class_names):
+    if images.ndim != 4 or not len(images) or labels.shape != images.shape[:1]:
+        raise UserError(
+            f"--images={path}: images are {list(images.shape)} and labels {list(labels.shape)}; "
+            "they must be [n, h, w, c] and [n]"
+        )
+    if images.dtype != np.uint8 and not (images.min() >= 0 and images.max() <= 1):  # false for NaN
+        raise UserError(
+            f"--images={path}: float images range from {images.min():g} to {images.max():g}; they "
+            "must be in [0, 1], or uint8"
+        )
+    if labels.dtype.kind not in "iu" or labels.min() < 0:
+        raise UserError(f"--images={path}: labels must be whole numbers from 0 on, not one-hot")
+    if class_names is not None and labels.max() >= len(class_names):
+        raise UserError(
+            f"--images={path}: a label is {labels.max()}, --class_names has {len(class_names)} names"
+        )

@@ -1,0 +1,132 @@
+"""python -m hm_tf.search, and the search endpoints of an export, on the finished smoke run."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hm_tf import export, search
+from hm_tf.evaluation import served_gallery
+from hm_tf.evaluation.nearest_images import NearestImages
+from hm_tf.finished_run import FinishedRun
+from robust_tf import data
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory):
+    """Forty digits, one subfolder per class, and one that is in none of them."""
+    folder, examples = tmp_path_factory.mktemp("digits"), data.open("digits").load("test", 41)
+    for number, (pixels, label) in enumerate(zip(examples.images, examples.labels, strict=True)):
+        place = folder / "query" if number == 40 else folder / "gallery" / str(label)
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number:02d}.png").write_bytes(tf.io.encode_png(pixels).numpy())
+    return folder / "gallery"
+
+
+@pytest.fixture(scope="module")
+def exported(finished_smoke, gallery, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    flags = [f"--workdir={finished_smoke}", f"--export_dir={folder}", "--limit_test=40"]
+    assert export.main(["export", *flags, f"--gallery={gallery}", "--top=3"]) == 0
+    return folder / "1"
+
+
+def images_of(paths):
+    pixels = [tf.io.decode_png(path.read_bytes()).numpy() for path in paths]
+    return np.stack(pixels).astype(np.float32) / np.float32(255)
+
+
+def naive(finished_smoke, gallery, query):
+    """(names, distances) of the whole gallery, nearest first."""
+    network, files = FinishedRun(finished_smoke).network(), sorted(gallery.glob("*/*.png"))
+    embeddings = network(images_of([query, *files]), training=False)["embedding"].numpy()
+    distances = np.linalg.norm(embeddings[1:] - embeddings[0], axis=1)
+    order = np.argsort(distances)
+    return [files[row].relative_to(gallery).as_posix() for row in order], distances[order]
+
+
+def command(gallery, *flags):
+    return search.main(["search", f"--gallery={gallery}", *flags])
+
+
+def test_the_nearest_images_are_those_of_a_naive_loop(
+    finished_smoke, gallery, exported, tmp_path, capsys
+):
+    query = gallery.parent / "query" / "40.png"
+    names, distances = naive(finished_smoke, gallery, query)
+    for network in (f"--workdir={finished_smoke}", f"--saved_model={exported.parent}"):
+        flags = [f"--query={query}", "--top=3", f"--picture={tmp_path / 'found.png'}"]
+        assert command(gallery, network, *flags) == 0
+        lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+        found = [line for line in lines if line and line[0] == "40.png"]
+        assert [line[3] for line in found] == names[:3]
+        np.testing.assert_allclose([float(line[2]) for line in found], distances[:3], atol=1e-4)
+        assert (tmp_path / "found.png").stat().st_size > 1000
+
+
+def test_the_endpoints_of_an_export_find_the_same(finished_smoke, gallery, exported):
+    query = gallery.parent / "query" / "40.png"
+    names, distances = naive(finished_smoke, gallery, query)
+    signatures = tf.saved_model.load(str(exported)).signatures
+    of_float = signatures["search"](image=tf.constant(images_of([query] * 2)))
+    of_file = signatures["search_encoded"](encoded=tf.constant([query.read_bytes()]))
+    for found in (of_float, of_file):
+        assert [name.decode() for name in found["names"].numpy()[0]] == names[:3]
+        np.testing.assert_allclose(found["distances"][0], distances[:3], atol=1e-5)
+    assert of_float["ids"].shape == (2, 3)
+    assert json.loads((exported / "model.json").read_text())["gallery"]["images"] == 40
+
+
+def test_a_folder_of_queries_does_not_find_itself(finished_smoke, gallery, tmp_path, capsys):
+    queries = next(gallery.iterdir())
+    flags = [f"--query={queries}", "--top=50", f"--picture={tmp_path / 'found.png'}"]
+    assert command(gallery, f"--workdir={finished_smoke}", *flags) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    found = [line for line in lines if line and line[0].endswith(".png")]
+    assert len(found) == 39 * len(list(queries.iterdir()))
+    assert not [line for line in found if line[3] == f"{queries.name}/{line[0]}"]
+
+
+def test_the_embeddings_go_to_a_file(finished_smoke, gallery, tmp_path):
+    file = tmp_path / "embeddings.npz"
+    assert command(gallery, f"--workdir={finished_smoke}", f"--embeddings={file}") == 0
+    with np.load(file) as stored:
+        assert stored["embeddings"].dtype == np.float32 and len(stored["names"]) == 40
+        np.testing.assert_allclose(np.linalg.norm(stored["embeddings"], axis=1), 1, atol=1e-5)
+        assert (
+            sorted(stored["names"])[0]
+            == sorted(path.relative_to(gallery).as_posix() for path in gallery.glob("*/*.png"))[0]
+        )
+
+
+def test_a_gallery_that_is_too_large_lies_in_blocks(finished_smoke, gallery, tmp_path, monkeypatch):
+    monkeypatch.setattr(served_gallery, "MOST_BYTES", 100)
+    monkeypatch.setattr(served_gallery, "BLOCK_BYTES", 1000)
+    served = served_gallery.ServedGallery(FinishedRun(finished_smoke), gallery)
+    assert served.endpoints(None, 3) == [] and "too large" in served.facts["place"]
+    served.write_blocks(tmp_path)
+    blocks = [np.load(path) for path in sorted((tmp_path / "gallery").glob("*.npy"))]
+    assert len(blocks) > 1 and len(np.concatenate(blocks)) == 40
+    assert len(json.loads((tmp_path / "gallery" / "names.json").read_text())) == 40
+
+
+def test_copies_of_one_image_have_distance_zero():
+    points = np.array([[1, 0], [0, 1], [1, 0], [-1, 0]], np.float32)
+    found = NearestImages(points, list("abcd"), 3)(tf.constant(points[:1]))
+    assert found["ids"].numpy().tolist() == [[0, 2, 1]]
+    np.testing.assert_allclose(found["distances"], [[0, 0, np.sqrt(2)]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (["--query=x.png"], "or else --saved_model"),
+        (["--workdir=x", "--saved_model=y", "--query=x.png"], "or else --saved_model"),
+        (["--workdir=x"], "--query=IMG or --embeddings=OUT.npz"),
+        (["--saved_model=x", "--query=x.png"], "holds no SavedModel"),
+    ],
+)
+def test_mistakes(gallery, flags, said, capsys, tmp_path):
+    assert command(gallery, f"--picture={tmp_path / 'found.png'}", *flags) == 2
+    assert said in capsys.readouterr().err
