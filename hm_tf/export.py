@@ -6,6 +6,7 @@ give ids, distances and names of the --top nearest images of that folder. Every 
 what is no such input.
 The folder gets its number after the SavedModel was reloaded in a process without this project,
 compared with the network and attacked. model.json and README.md there say what is known of it.
+--format=onnx or litert writes a file of the network alone instead.
 """
 
 import sys
@@ -14,6 +15,8 @@ from robust_tf.cli import command_line
 from robust_tf.cli.flag_topics import Topic, define_export
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
+
+FORMATS = ("saved_model", "onnx", "litert")
 
 
 def main(argv=None):
@@ -24,6 +27,8 @@ def main(argv=None):
 def define(flag_values):
     """Defines the flags of `python -m hm_tf.export`."""
     define_export(flag_values)
+    export = Topic("Format", flag_values)
+    export.choice("format", "saved_model", FORMATS, "onnx, litert: extras of the same names.")
     search = Topic("Search", flag_values)
     search.path("gallery", None, "Folder of images, or of one subfolder per class, to search.")
     search.count("top", 10, "Images that a query gets.")
@@ -41,9 +46,15 @@ def export(options):
     from hm_tf.finished_run import FinishedRun
     from robust_tf.export.endpoints import image_endpoints
     from robust_tf.export.export_run import export_run, summary
+    from robust_tf.export.portable import require_packages
 
+    if options.format != "saved_model":
+        require_packages(options.format)
     run = FinishedRun(options.workdir, options.data_dir)
     network, test = run.network(), run.test_images(options.limit_test)
+    if options.format != "saved_model":
+        _export_portable(run, network, test, options)
+        return
 
     def answer(images):
         return {"embedding": network(images, training=False)["embedding"]}
@@ -63,6 +74,21 @@ def export(options):
         gallery=gallery and gallery.facts,
     )
     print(summary(path, entries))
+
+
+def _export_portable(run, network, test, options):
+    import numpy as np
+
+    from robust_tf.evaluation.attack_loop import images_of
+    from robust_tf.export.export_portable import export_portable
+
+    images = images_of(test, np.arange(len(test))).numpy()
+    path, entries = export_portable(run, network, options.export_dir, options.format, images)
+    difference = entries["verification"]["largest_difference"]
+    print(
+        f"{options.format} in {path}: largest difference {difference:.1e}; it takes float images "
+        "only: no guard, no image files, no search"
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ or WebP files) give logits, probabilities, class, class_name and embedding; `det
 rejects an image by its density. Every endpoint refuses what is no such input.
 The folder gets its number after the SavedModel was reloaded in a process without this project,
 compared with the network and attacked. model.json and README.md there say what is known of it.
+--format=onnx, litert or litert_int8 writes a file of the network alone instead.
 """
 
 import sys
@@ -13,6 +14,8 @@ from robust_tf.cli import command_line
 from robust_tf.cli.flag_topics import Topic, define_export
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
+
+FORMATS = ("saved_model", "onnx", "litert", "litert_int8")
 
 
 def main(argv=None):
@@ -23,6 +26,8 @@ def main(argv=None):
 def define(flag_values):
     """Defines the flags of `python -m tla_tf.export`."""
     define_export(flag_values)
+    export = Topic("Format", flag_values)
+    export.choice("format", "saved_model", FORMATS, "onnx, litert: extras of the same names.")
     detector = Topic("Detector", flag_values)
     detector.number("detector_fpr", 0.05, "Share of clean images that `detect` rejects.", 0.5)
 
@@ -38,13 +43,19 @@ def export(options):
     from robust_tf.export.classifier import classifier_answer
     from robust_tf.export.endpoints import image_endpoints
     from robust_tf.export.export_run import export_run, summary
+    from robust_tf.export.portable import require_packages
     from tla_tf.analysis.calibrated_detector import detector_of_run
     from tla_tf.evaluation.artefact_attack import attack_artefact
     from tla_tf.finished_run import FinishedRun
 
+    if options.format != "saved_model":
+        require_packages(options.format)
     run = FinishedRun(options.workdir, options.data_dir)
     network = run.network()
     test = run.dataset.load("test", options.limit_test)
+    if options.format != "saved_model":
+        _export_portable(run, network, test, options)
+        return
     answer = classifier_answer(network, run.info.class_names)
     endpoints = image_endpoints(answer, run.info, "Classifies")
     try:
@@ -64,6 +75,32 @@ def export(options):
         detector=detector and detector.facts,
     )
     print(summary(path, entries))
+
+
+def _export_portable(run, network, test, options):
+    import numpy as np
+
+    from robust_tf.evaluation.attack_loop import images_of
+    from robust_tf.export.export_portable import export_portable
+    from tla_tf.evaluation.artefact_attack import transfer_attack
+
+    path, entries = export_portable(
+        run,
+        network,
+        options.export_dir,
+        options.format,
+        images_of(test, np.arange(len(test))).numpy(),
+        lambda function: transfer_attack(function, run, network, test),
+    )
+    verification, found = entries["verification"], entries["verification"]["transfer"]
+    print(
+        f"{options.format} in {path}: largest difference {verification['largest_difference']:.1e}; "
+        "it takes float images only: no guard, no image files, no detector\n"
+        f"of {found['n']} test images: clean {100 * found['clean_accuracy']:.2f} % (the network "
+        f"{100 * found['clean_accuracy_of_the_network']:.2f}), under pgd20 made on the network "
+        f"{100 * found['robust_accuracy']:.2f} % "
+        f"({100 * found['robust_accuracy_of_the_network']:.2f})"
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
-"""PGD-20 on a SavedModel, and on the network that it was made of."""
+"""PGD-20 on an exported network, and on the network that it was made of."""
+
+import numpy as np
 
 from robust_tf.attacks import presets
+from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.evaluation.robust_accuracy import correct_predictions
 from robust_tf.evaluation.saved_classifier import SavedClassifier
 from robust_tf.evaluation.saved_signature import SavedSignature
 from robust_tf.export.artefact_attack import compare_outcomes
+from robust_tf.export.export_portable import transferred
 from robust_tf.threat_model import ThreatModel, parse_magnitude
 
 
@@ -20,10 +24,29 @@ def attack_artefact(path, run, network, test):
     Raises:
         RunError: the SavedModel does not do what the network does.
     """
-    threat_model = ThreatModel(parse_magnitude(run.flags["eps"]), run.flags["norm"])
-    preset = presets.get("pgd20", threat_model)
+    preset = _preset(run)
     saved = SavedClassifier(SavedSignature(path), run.info)
     own, found = (
         correct_predictions(attacked, test, preset, progress=False) for attacked in (network, saved)
     )
-    return compare_outcomes(path, f"accuracy under {preset.name}, {threat_model}:", own, found)
+    return compare_outcomes(
+        path, f"accuracy under {preset.name}, {preset.threat_model}:", own, found
+    )
+
+
+def transfer_attack(function, run, network, test):
+    """Returns what images made on the network do to an ONNX or LiteRT file, see `transferred`.
+
+    Args:
+        function: of the file, see `portable_function`.
+        run: `FinishedRun`.
+        network: its network.
+        test: `Examples`, the images to attack.
+    """
+    clean = images_of(test, np.arange(len(test))).numpy()
+    adversarial = np.asarray(_preset(run)(network, clean, test.labels))
+    return transferred(function, clean, adversarial, test.labels, network)
+
+
+def _preset(run):
+    return presets.get("pgd20", ThreatModel(parse_magnitude(run.flags["eps"]), run.flags["norm"]))

@@ -1,0 +1,85 @@
+"""A finished run made into one version with an ONNX or LiteRT file: written, compared, attacked."""
+
+import json
+
+import numpy as np
+
+from robust_tf.errors import RunError
+from robust_tf.export.portable import (
+    TOLERANCE,
+    compare_outputs,
+    portable_function,
+    write_portable,
+)
+from robust_tf.export.saved_model import next_version
+from robust_tf.export.sidecar import NAME, sidecar
+from robust_tf.reports.recorded_run import recorded_run
+
+COMPARED = 64  # images; those that scale the integers of litert_int8 are the first of them too
+
+
+def export_portable(run, network, export_dir, format, test, attack=None):
+    """Writes the file of a format and its sidecar.
+
+    Args:
+        run: `FinishedRun`.
+        network: its trained keras.Model.
+        export_dir: folder of the versions.
+        format: a key of `robust_tf.export.portable.FILES`.
+        test: float32 [n, h, w, c], test images.
+        attack: function (function of the file) -> dict for the sidecar, or None.
+
+    Returns:
+        (path of the file, its sidecar).
+
+    Raises:
+        UserError: `export_dir` cannot be a folder to write to.
+        RunError: the outputs differ from the network by more than `TOLERANCE`, but for
+            litert_int8, whose difference is told.
+    """
+    images = test[:COMPARED]
+    with next_version(export_dir) as (folder, path):
+        file = write_portable(folder, network, format, images)
+        difference = compare_outputs(file, network, images)
+        if format != "litert_int8" and not difference <= TOLERANCE:
+            raise RunError(
+                f"{path / file.name} differs from the network by {difference:.3g}, allowed is "
+                f"{TOLERANCE:g}"
+            )
+        verification = {"images": len(images), "largest_difference": difference}
+        if attack is not None:
+            verification["transfer"] = attack(portable_function(file))
+        recorded = recorded_run(run.folder.path)
+        entries = sidecar(recorded, network, run.info, {}, [], verification=verification)
+        entries = {"format": format, **entries}
+        (folder / NAME).write_text(json.dumps(entries, indent=2) + "\n")
+    return path / file.name, entries
+
+
+def transferred(function, clean, adversarial, labels, network):
+    """Returns clean and robust accuracy of a file, and of its network on the same images.
+
+    A file has no gradient, and integers mask it: the images are made on the float network.
+
+    Args:
+        function: of the file, see `portable_function`.
+        clean, adversarial: float32 [n, h, w, c], images and what an attack on the network made.
+        labels: int [n].
+        network: the keras.Model.
+    """
+
+    def accuracy(logits_of, images):
+        parts = np.array_split(images, -(-len(images) // COMPARED))
+        logits = np.concatenate([np.asarray(logits_of(part)["logits"]) for part in parts])
+        return float(np.mean(np.argmax(logits, axis=1) == labels))
+
+    def of_network(images):
+        return network(images, training=False)
+
+    return {
+        "n": len(labels),
+        "clean_accuracy": accuracy(function, clean),
+        "robust_accuracy": accuracy(function, adversarial),
+        "clean_accuracy_of_the_network": accuracy(of_network, clean),
+        "robust_accuracy_of_the_network": accuracy(of_network, adversarial),
+    }

@@ -1,0 +1,46 @@
+"""ONNX and LiteRT files: compared with their network, or refused where packages are missing."""
+
+import importlib.util
+import types
+
+import keras
+import numpy as np
+import pytest
+
+from robust_tf.errors import RunError, UserError
+from robust_tf.export import portable
+
+IMAGES = np.random.default_rng(0).uniform(size=(5, 8, 8, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def network():
+    image = keras.Input((8, 8, 3), name="image")
+    features = keras.layers.Flatten()(keras.layers.Conv2D(4, 3, activation="relu")(image))
+    return keras.Model(image, {"logits": keras.layers.Dense(3)(features), "embedding": features})
+
+
+@pytest.mark.parametrize("format", ["onnx", "litert", "litert_int8"])
+def test_a_file_answers_as_its_network(network, format, tmp_path):
+    for name in portable.NEEDED[format][1]:
+        pytest.importorskip(name)
+    path = portable.write_portable(tmp_path / "1", network, format, IMAGES)
+    allowed = 0.1 if format == "litert_int8" else portable.TOLERANCE
+    assert portable.compare_outputs(path, network, IMAGES) <= allowed
+
+
+@pytest.mark.parametrize("format", portable.NEEDED)
+def test_a_missing_package_is_named(format, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    extra, modules = portable.NEEDED[format]
+    with pytest.raises(UserError, match=f"needs {', '.join(modules)}; pip install .*{extra}"):
+        portable.require_packages(format)
+
+
+def test_what_cannot_be_converted_is_one_line(tmp_path):
+    def export(*_, **__):
+        raise ValueError("no such operation\nand a page more")
+
+    network = types.SimpleNamespace(export=export)
+    with pytest.raises(RunError, match="cannot be converted: no such operation$"):
+        portable.write_portable(tmp_path / "1", network, "onnx", IMAGES)
