@@ -76,5 +76,6 @@ def _check(path, images, labels, class_names):
         raise UserError(f"--images={path}: labels must be whole numbers from 0 on, not one-hot")
     if class_names is not None and labels.max() >= len(class_names):
         raise UserError(
-            f"--images={path}: a label is {labels.max()}, --class_names has {len(class_names)} names"
+            f"--images={path}: a label is {labels.max()}, --class_names has only "
+            f"{len(class_names)} names"
         )

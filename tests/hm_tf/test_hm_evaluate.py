@@ -238,7 +238,8 @@ def test_checks_are_printed_and_stored(run, capsys, monkeypatch):
 
 def test_export(run, tmp_path, capsys):
     folder = tmp_path / "export"
-    assert export.main(["export", f"--workdir={run}", f"--export_dir={folder}", "--limit_test=40"]) == 0
+    flags = [f"--workdir={run}", f"--export_dir={folder}", "--limit_test=40"]
+    assert export.main(["export", *flags]) == 0
     assert "largest difference" in capsys.readouterr().out
     finished = FinishedRun(run)
     images = finished.test_images(5).images.astype(np.float32) / 255
