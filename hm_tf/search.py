@@ -42,12 +42,13 @@ def define(flag_values):
 def search(options):
     """Searches as the flags say."""
     _check(options)
+    from hm_tf.evaluation.saved_run import open_run
     from hm_tf.image_attack.image_search import EmbeddedGallery, query_files, search_table
     from robust_tf.reports.panels import save_figure
 
     queries = query_files(options.query) if options.query else []
     gallery = EmbeddedGallery(
-        _run(options),
+        open_run(options),
         options.gallery,
         on_bad_image=options.on_bad_image,
         batch_size=options.batch_size,
@@ -68,10 +69,6 @@ def search(options):
 
 
 def _check(options):
-    if bool(options.workdir) == bool(options.saved_model):
-        raise UserError(
-            "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR"
-        )
     if not options.gallery:
         raise UserError("--gallery is required: a folder of images")
     if not options.query and not options.embeddings:
@@ -79,16 +76,6 @@ def _check(options):
     for flag in ("picture", "embeddings"):
         if getattr(options, flag):
             require_file(flag, getattr(options, flag))
-
-
-def _run(options):
-    if options.saved_model:
-        from hm_tf.evaluation.saved_run import SavedRun
-
-        return SavedRun(options.saved_model, options.endpoint, options.output)
-    from hm_tf.finished_run import FinishedRun
-
-    return FinishedRun(options.workdir, options.data_dir)
 
 
 if __name__ == "__main__":

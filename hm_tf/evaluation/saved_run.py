@@ -3,12 +3,43 @@
 import functools
 import types
 
+from hm_tf.finished_run import FinishedRun
+from hm_tf.ranking_attacks.registry import PROFILES
 from robust_tf import data
+from robust_tf.attacks.pgd import PGD
 from robust_tf.data import class_disjoint
 from robust_tf.data.folder import FolderInfo
 from robust_tf.errors import UserError
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
+from robust_tf.threat_model import ThreatModel, parse_magnitude
+
+STEPS = 32  # of the HM paper's evaluation
+
+
+def open_run(options, dataset=None):
+    """Returns the `FinishedRun` of --workdir or the `SavedRun` of --saved_model.
+
+    Args:
+        options: has workdir, saved_model, endpoint, output and data_dir.
+        dataset: as of `SavedRun`.
+
+    Raises:
+        UserError: neither, or both; see also `FinishedRun` and `SavedRun`.
+    """
+    require_one(options)
+    if options.saved_model:
+        where = {"dataset": dataset, "data_dir": options.data_dir}
+        return SavedRun(options.saved_model, options.endpoint, options.output, **where)
+    return FinishedRun(options.workdir, options.data_dir)
+
+
+def require_one(options):
+    """Raises UserError unless one of --workdir and --saved_model is given."""
+    if bool(options.workdir) == bool(options.saved_model):
+        raise UserError(
+            "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR"
+        )
 
 
 class SavedRun:
@@ -23,7 +54,6 @@ class SavedRun:
         output: name of the signature's output.
         dataset: name of a data set, None where the images are the user's own.
         data_dir: folder of the data set.
-        eps: radius of the attack as typed, None where nothing is attacked.
 
     Attributes:
         info: `DatasetInfo`.
@@ -35,16 +65,7 @@ class SavedRun:
 
     train_classes = None
 
-    def __init__(
-        self,
-        saved_model,
-        endpoint="serving_default",
-        output="embedding",
-        *,
-        dataset=None,
-        data_dir=None,
-        eps=None,
-    ):
+    def __init__(self, saved_model, endpoint, output, *, dataset=None, data_dir=None):
         path = newest_version(saved_model)
         signature = SavedSignature(path, endpoint)
         shape = signature.shape[1:]
@@ -59,7 +80,6 @@ class SavedRun:
         self.info = self.dataset.info if dataset else FolderInfo("images", tuple(shape), (), {}, "")
         self.folder = types.SimpleNamespace(path=path.with_name(f"{path.name}.evaluation"))
         self.folder.results = self.folder.path / "results.jsonl"
-        self._eps = eps
         self._network = SavedEmbedding(signature, self.info.image_shape, output=output)
         self.facts = {"dataset": dataset, "method": "saved_model", "training_seed": 0}
 
@@ -73,6 +93,26 @@ class SavedRun:
         """Returns the first `limit` images of the test classes, None for all."""
         self.folder.path.mkdir(exist_ok=True)
         return self._test_images.take(limit)
+
+    def attack(self, steps=None, step_size=None, eps=None, profile="run"):
+        """Returns the `PGD` of the evaluation, from the image itself.
+
+        Args:
+            steps, step_size: None means `STEPS`, and 2.5 * eps / steps.
+            eps: radius; required without a profile.
+            profile: "run", or a name of `ranking_attacks.registry.PROFILES`.
+
+        Raises:
+            UserError: no radius.
+        """
+        if profile != "run":
+            base = PROFILES[profile]
+            eps = base.eps if eps is None else eps
+            steps, step_size = steps or base.steps, step_size or base.step_size
+        if eps is None:
+            raise UserError("--saved_model needs --eps, which no run folder gives")
+        ball = ThreatModel(parse_magnitude(eps))
+        return PGD(ball, steps=steps or STEPS, step_size=step_size, random_start=False)
 
     @functools.cached_property
     def _test_images(self):
