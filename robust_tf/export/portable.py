@@ -51,6 +51,7 @@ def write_portable(folder, network, format, images):
     """
     folder.mkdir(exist_ok=True)
     path = folder / FILES[format]
+    network(images[:1])  # Keras exports a network to ONNX only after its first call
     options = {}
     if format == "litert_int8":
         options["optimizations"] = [tf.lite.Optimize.DEFAULT]

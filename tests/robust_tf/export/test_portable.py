@@ -1,7 +1,6 @@
 """ONNX and LiteRT files: compared with their network, or refused where packages are missing."""
 
 import importlib.util
-import types
 
 import keras
 import numpy as np
@@ -41,6 +40,11 @@ def test_what_cannot_be_converted_is_one_line(tmp_path):
     def export(*_, **__):
         raise ValueError("no such operation\nand a page more")
 
-    network = types.SimpleNamespace(export=export)
+    class Network:
+        def __call__(self, images):
+            return images
+
+    network = Network()
+    network.export = export
     with pytest.raises(RunError, match="cannot be converted: no such operation$"):
         portable.write_portable(tmp_path / "1", network, "onnx", IMAGES)
