@@ -11,13 +11,14 @@ import hm_tf.flags
 import hm_tf.search
 import tla_tf.export
 from robust_tf.cli import recipe
-from tla_tf import flags
+from tla_tf import flags, import_weights
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = {
     "tla_tf.train": flags.define_train,
     "tla_tf.evaluate": flags.define_evaluate,
+    "tla_tf.import_weights": import_weights.define,
     "tla_tf.export": tla_tf.export.define,
     "tla_tf.analyze": flags.define_analyze,
     "tla_tf.report": flags.define_report,

@@ -5,6 +5,7 @@ runs were measured with, differences with 95 % intervals and McNemar's test on t
 Runs that differ in their seed only are one method. --html=FILE writes the same as a page.
 --runs=FOLDER: the paper's numbers beside the numbers of all runs there. A number is comparable
 only if its training and its measurement have every setting of the row. "?": doubtful in the paper.
+--html=FILE without --workdir: the networks of the TensorFlow 1 era, imported ones and ours.
 Nothing is measured.
 """
 
@@ -33,7 +34,7 @@ def compare(options):
     if options.workdir:
         _compare_runs(options)
     elif options.html:
-        raise UserError("--html needs --workdir=A,B[,C]: the runs to compare")
+        _write_tf_era(options)
     else:
         _compare_with_paper(options)
 
@@ -45,6 +46,17 @@ def _compare_runs(options):
 
     runs = evaluated_runs(options.workdir, "tla_tf", "method")
     show(*accuracy_matrix(runs), compared, options.html)
+
+
+def _write_tf_era(options):
+    """Writes the page of published networks, imported ones and ours."""
+    from robust_tf.reports.recorded_run import find_runs
+    from tla_tf.reporting import published_rows
+    from tla_tf.reporting.tf_era import tf_era_page
+
+    runs = [run for run in find_runs(options.runs) if run.results]
+    tf_era_page(published_rows.rows(), runs).write(options.html)
+    print(f"page: {options.html}, with {len(runs)} runs")
 
 
 def _compare_with_paper(options):

@@ -2,7 +2,8 @@
 
 Mao et al. 2019, "Metric learning for adversarial robustness": tables 1 to 3; the poster gives the
 areas under the curves of figure 5. anchors: robust accuracies of RobustBench (snapshot 2025-03) and
-of AutoAttack's README, which place a result; few of them have flags here. "?" behind a value: the
+of AutoAttack's README, which place a result; few of them have flags here. challenge: the first entries
+of Madry et al. on the leaderboards of their challenges. "?" behind a value: the
 paper contradicts itself there.
 """
 
@@ -14,6 +15,7 @@ from robust_tf.reports import published
 
 FOLDER = pathlib.Path(__file__).parents[1] / "published"
 ANCHORS = "anchors"
+CHALLENGE = "challenge"
 _DESCRIPTION = ("anchor", "dataset", "method", "norm", "eps", "n", "attack", "architecture") + (
     *("note", "flags"),
 )
@@ -61,6 +63,8 @@ class PublishedRow(published.PublishedRow):
         """The command that measures the row on a trained run, without its --workdir."""
         if self.table == ANCHORS:
             return "python -m tla_tf.evaluate --attacks=clean,standard"
+        if self.table == CHALLENGE:
+            return f"python -m tla_tf.evaluate --attacks={','.join(self.values)}"
         if not self.attack:
             return "python -m tla_tf.evaluate --attacks=table1"
         flags = f"--outputs={self.table} --attack={self.attack} --eps={self.eps}"
@@ -79,9 +83,9 @@ class PublishedRow(published.PublishedRow):
 
 
 def rows():
-    """Returns all rows: table 1, 2, 3, figure 5, anchors."""
+    """Returns all rows: table 1, 2, 3, figure 5, anchors, challenge."""
     tables = sorted(FOLDER.glob("table*.csv"))
-    others = [FOLDER / "figure5.csv", FOLDER / f"{ANCHORS}.csv"]
+    others = [FOLDER / f"{name}.csv" for name in ("figure5", ANCHORS, CHALLENGE)]
     return [row for path in (*tables, *others) for row in _read(path)]
 
 

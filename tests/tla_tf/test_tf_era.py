@@ -1,0 +1,68 @@
+"""The page of the TensorFlow 1 era: published networks, an imported one and our own."""
+
+import csv
+
+from robust_tf.reports.recorded_run import RecordedRun
+from robust_tf.results.result import Result
+from tla_tf import compare
+from tla_tf.reporting import published_rows, tf_era
+
+
+def record(attack, value, n, method, **threat):
+    facts = {"dataset": "mnist", "split": "test", "n": n, "method": method, "model": "lenet_small"}
+    facts |= {"training_seed": 0, "attack": attack, "attack_settings": {}, "threat_model": threat}
+    facts |= {"metric": "accuracy", "value": value, "correct": None, "interval": None}
+    facts |= {"precision": "float32", "seed": 0, "weights_hash": "w", "versions": {}}
+    return Result(**facts)
+
+
+def runs():
+    ball = {"eps": 0.3, "norm": "linf", "lower": 0, "upper": 1}
+    imported = [record("clean", 0.985, 10_000, "imported"), record("pgd100", 0.9, 500, "imported")]
+    imported[1] = record("pgd100", 0.9, 500, "imported", **ball)
+    other_ball = record("pgd40", 0.1, 77, "imported", **{**ball, "eps": 0.4})
+    flags = {"architecture": "madry_mnist", "checkpoint": "models/secret/checkpoint-24900"}
+    own = [record("clean", 0.99, 1_000, "at")]
+    return [
+        RecordedRun("runs/secret", [*imported, other_ball], {"flags": flags}),
+        RecordedRun("runs/mine", own, {"flags": {"model": "lenet_small", "batch_size": 50}}),
+    ]
+
+
+def test_every_cell_has_its_number_of_images_and_every_row_its_source():
+    html = tf_era.tf_era_page(published_rows.rows(), runs()).html()
+    for text in (
+        *("imported: madry_mnist", "98.50 (10,000)", "90.00 (500)", "here: runs/secret"),
+        *("unknown, models/secret/checkpoint-24900", "AT, seed 0", "99.00 (1,000)"),
+        *("Mao et al. 2019, table 1", "89.62 (10,000)", "88.50 (10,000)", "batch_size 50"),
+        *("cleverhans tutorial", "Guided Local Attack", "43.95"),
+    ):
+        assert text in html, text
+    assert "(77)" not in html  # another radius
+
+
+def test_entries_agree_with_the_challenge_rows():
+    """The same numbers stand on the leaderboards, in the table and among the anchors."""
+    with tf_era.ENTRIES.open(newline="") as file:
+        listed = {(line["dataset"], line["accuracy"]) for line in csv.DictReader(file)}
+    rows = [row for row in published_rows.rows() if row.table == published_rows.CHALLENGE]
+    assert [row.flags for row in rows] == [
+        ("--flagfile=flags/tla/madry_mnist.flags",),
+        ("--flagfile=flags/tla/madry_cifar10.flags",),
+    ]
+    for row in rows:
+        for value in row.values.values():
+            assert (row.dataset, f"{value:.2f}") in listed
+    best = {
+        dataset: min(float(value) for name, value in listed if name == dataset and value[0] != "<")
+        for dataset in ("cifar10",)
+    }
+    assert best == {"cifar10": 43.95}
+
+
+def test_command_writes_the_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    assert compare.main(["compare", "--html=page.html"]) == 0
+    assert "Guided Local Attack" in (tmp_path / "page.html").read_text()
+    assert "page.html" in capsys.readouterr().out
