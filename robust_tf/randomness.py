@@ -100,7 +100,7 @@ def normal(
 
 def shape_of(x: tf.Tensor) -> list[int | tf.Tensor]:
     """Returns the sizes of `x`, [batch, ...]; a scalar tensor for a batch size unknown so far."""
-    batch, *sizes = x.shape.as_list()
+    batch, *sizes = x.shape
     return [tf.shape(x)[0] if batch is None else batch, *sizes]
 
 

@@ -66,6 +66,11 @@ class Preset:
         return getattr(self.attack, "restarts", 1)
 
     @property
+    def eager(self) -> bool:
+        """Whether the attack belongs outside of a `tf.function`."""
+        return getattr(self.attack, "eager", False)
+
+    @property
     def threat_model(self) -> ThreatModel:
         """Ball and box of the attack."""
         return self.attack.threat_model

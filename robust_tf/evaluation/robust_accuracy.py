@@ -156,6 +156,8 @@ def compile_attack(network, preset=None, *, source=None, jit_compile=False):
         inside = preset.attack.threat_model.contains(adversarial, images)
         return logits_fn(adversarial), inside, adversarial
 
+    if preset is not None and preset.eager and not source:
+        return attack_batch
     return traced_once(attack_batch, jit_compile=jit_compile)
 
 

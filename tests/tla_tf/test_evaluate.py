@@ -13,6 +13,9 @@ import keras
 import numpy as np
 import pytest
 
+from robust_tf.attacks import auto_attack, cleverhans_adapter
+from robust_tf.attacks.fab import FAB
+from robust_tf.attacks.square import Square
 from robust_tf.results.result import read_results
 from tla_tf import evaluate
 from tla_tf.evaluation import attack_columns, column_attacks, evaluation_checks
@@ -55,13 +58,20 @@ def test_cleverhans_beside_ours_with_the_difference(run, capsys, monkeypatch):
     # Its loops are unrolled: of 40 steps of mim the trace alone takes half a minute.
     table1 = ["mim3" if name == "mim40" else name for name in attack_columns.TABLE1["cifar10"]]
     monkeypatch.setitem(attack_columns.TABLE1, "cifar10", table1)
-    assert command(run, "--attacks=cleverhans") == 0
+    few = {"cw2": (2, 0.05), "spsa": (2, 0.01)}
+    monkeypatch.setattr(cleverhans_adapter, "DEFAULTS", few)
+    short = {
+        "square": lambda ball: Square(ball, queries=2),
+        "fab-t": lambda ball: FAB(ball, steps=1),
+    }
+    monkeypatch.setattr(auto_attack, "MEMBERS", {**auto_attack.MEMBERS, **short})
+    assert command(run, "--attacks=cleverhans", "--limit_test=4") == 0
     said = capsys.readouterr().out
-    for name in ("fgm", "bim7", "pgd7"):
+    for name in ("fgm", "bim7", "pgd7", "madry7", "mim3", "cw2", "spsa"):
         assert f"cleverhans-{name}" in said
     assert "our bim7" in said and "difference +0.00 points" in said
-    assert "cleverhans-pgd7 (starts at the image, which is bim) " in said
-    assert "carlini_wagner_l2 and spsa" in said
+    for ours in ("pgd7", "mim3", "fab-t", "square"):
+        assert f"our {ours} " in said
 
 
 def lines_of(run):

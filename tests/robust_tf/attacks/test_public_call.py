@@ -1,0 +1,239 @@
+"""attack(model, x, y): any classifier, arrays and tensors, in batches; the same for every family."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf import randomness
+from robust_tf.attacks import presets
+from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.attack import Attack
+from robust_tf.attacks.attack_images import PURPOSE
+from robust_tf.attacks.auto_attack import VERSIONS, AutoAttack
+from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
+from robust_tf.attacks.fab import FAB
+from robust_tf.attacks.logits_of import logits_of
+from robust_tf.attacks.pgd import PGD
+from robust_tf.attacks.square import Square
+from robust_tf.threat_model import ThreatModel
+
+COUNT = 11
+SMALL = {
+    "pgd": PGD(eps=0.1, steps=3),
+    "pgd-l2": PGD(eps=0.5, norm="l2", steps=3, restarts=2, loss="margin"),
+    "apgd": APGD(eps=0.1, steps=3),
+    "fab": FAB(eps=0.1, steps=3, targets=1),
+    "square": Square(eps=0.1, queries=10),
+    "cleverhans": CleverhansAttack(eps=0.1, name="pgd", steps=2, step_size=0.05),
+    "preset": presets.get("cw3", ThreatModel(0.1)),
+}
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A random network of 3 classes on 4x4x1 images that ends in a dense layer."""
+    keras.utils.set_random_seed(1)
+    images = keras.Input((4, 4, 1))
+    hidden = keras.layers.Dense(12, activation="tanh")(keras.layers.Flatten()(images))
+    logits = keras.layers.Dense(3, kernel_initializer="random_normal")(hidden)
+    made = keras.Model(images, logits)
+    made.layers[1].set_weights([w * 3 for w in made.layers[1].get_weights()])
+    return made
+
+
+@pytest.fixture(scope="module")
+def data(network):
+    x = np.random.default_rng(0).random((COUNT, 4, 4, 1)).astype("float32")
+    return x, network.predict(x, verbose=0).argmax(axis=1)
+
+
+def ending(network, *layers):
+    """The network's layers, and more of them."""
+    output = network.output
+    for layer in layers:
+        output = layer(output)
+    return keras.Model(network.input, output)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_family_attacks_arrays_in_batches_of_any_size(name, network, data):
+    x, y = data
+    attack = SMALL[name]
+    x_adv = attack(network, x, y, seed=3)
+    assert isinstance(x_adv, np.ndarray) and x_adv.dtype == x.dtype and x_adv.shape == x.shape
+    assert np.all(attack.threat_model.contains(x_adv, x))
+    assert np.any(x_adv != x)
+    batches = attack(network, x, y, seed=3, batch_size=4)
+    np.testing.assert_allclose(batches, x_adv, atol=1e-5)
+    reverse = attack(network, x, keras.utils.to_categorical(y, 3), seed=3)
+    np.testing.assert_array_equal(reverse, x_adv)  # one-hot labels are labels
+
+
+def test_the_seed_and_the_place_of_an_image_decide_about_its_start(network, data):
+    x, y = data
+    attack = PGD(eps=0.1, steps=2)
+    keys = randomness.image_keys(5, PURPOSE, tf.range(COUNT))
+    expected = attack.perturb(network, tf.constant(x), tf.constant(y), keys)
+    np.testing.assert_allclose(attack(network, x, y, seed=5), expected, atol=1e-6)
+    assert np.any(attack(network, x, y, seed=6) != attack(network, x, y, seed=5))
+
+
+def test_tensors_give_tensors_also_inside_a_function(network, data):
+    x, y = map(tf.constant, data)
+    attack = PGD(eps=0.1, steps=2)
+    eager = attack(network, x, y, seed=1)
+    assert tf.is_tensor(eager)
+    graph = tf.function(lambda x, y: attack(network, x, y, seed=1), autograph=False)
+    np.testing.assert_allclose(graph(x, tf.one_hot(y, 3)), eager, atol=1e-5)
+
+
+def test_a_network_is_traced_once_for_all_calls(network, data):
+    traces = []
+
+    def counted(x):
+        traces.append(x.shape)
+        return network(x)
+
+    attack = PGD(eps=0.1, steps=2)
+    for seed in range(3):
+        PGD(eps=0.1, steps=2)(counted, *data, seed=seed)
+    eager = [shape for shape in traces if shape[0] == 1]  # the look at one image before
+    assert len(eager) == 3 and len(traces) - len(eager) == 1
+    assert attack == PGD(eps=0.1, steps=2) != PGD(eps=0.1, steps=3)
+
+
+@pytest.mark.parametrize("kind", ["dict", "function", "saved", "embedding"])
+def test_every_kind_of_classifier(kind, network, data, tmp_path):
+    x, y = data
+    model = {
+        "dict": keras.Model(network.input, {"logits": network.output}),
+        "embedding": keras.Model(
+            network.input, {"embedding": network.layers[-1].input, "logits": network.output}
+        ),
+        "function": lambda images: network(images),
+        "saved": None,
+    }[kind]
+    if kind == "saved":
+        network.export(tmp_path / "model", verbose=False)
+        model = tf.saved_model.load(tmp_path / "model")
+    attack = PGD(eps=0.1, steps=2)
+    np.testing.assert_allclose(attack(model, x, y), attack(network, x, y), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind", ["softmax layer", "softmax activation", "softmax of the dense layer"]
+)
+def test_the_softmax_at_the_end_is_left_out_with_a_warning(kind, network, data):
+    x, _ = data
+    if kind == "softmax of the dense layer":
+        model = keras.models.clone_model(
+            network,
+            clone_function=lambda layer: layer.__class__.from_config(
+                {
+                    **layer.get_config(),
+                    **({"activation": "softmax"} if layer is network.layers[-1] else {}),
+                }
+            ),
+        )
+        model.set_weights(network.get_weights())
+    else:
+        ends = {"softmax layer": keras.layers.Softmax, "softmax activation": None}
+        end = ends[kind]() if ends[kind] else keras.layers.Activation("softmax")
+        model = ending(network, end)
+    np.testing.assert_allclose(np.sum(model(x), axis=1), 1, atol=1e-5)
+    with pytest.warns(UserWarning, match="ends in probabilities"):
+        logits_fn = logits_of(model)
+    np.testing.assert_allclose(logits_fn(x), network(x), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change, match",
+    [
+        ({"x": lambda x: x * 255}, r"in \[0, 1\]; these range from .* to 25\d"),
+        ({"x": lambda x: x * np.nan}, "must be finite"),
+        ({"x": lambda x: (x * 255).astype("uint8")}, "got uint8; e.g. x.astype"),
+        ({"y": lambda y: y + 3}, r"labels must lie in 0 \.\.\. 2, these range from"),
+        ({"y": lambda y: y[:3]}, r"need labels \[11\] or one-hot \[11, 3\], got \[3\]"),
+        (
+            {"model": lambda model: lambda x: tf.nn.softmax(model(x))},
+            "probabilities .* attacks need logits",
+        ),
+        ({"model": lambda model: lambda x: {"a": x, "b": x}}, "no output is called 'logits'"),
+        ({"model": lambda model: lambda x: model(x)[:, :1]}, r"must return logits \[n, classes\]"),
+        ({"model": lambda model: "model.keras"}, "expected a keras.Model, .*got str"),
+    ],
+)
+def test_mistakes_are_one_line(change, match, network, data):
+    given = {"model": network, "x": data[0], "y": data[1]}
+    given = {name: change.get(name, lambda value: value)(value) for name, value in given.items()}
+    with pytest.raises(ValueError, match=match) as error:
+        PGD(eps=0.1)(**given)
+    assert "\n" not in str(error.value)
+
+
+def test_no_images_are_no_mistake(network, data):
+    assert PGD(eps=0.1)(network, data[0][:0], data[1][:0]).shape == (0, 4, 4, 1)
+
+
+def test_radius_and_norm_or_a_threat_model():
+    by_hand = PGD(ThreatModel("8/255", "l2"), 20)
+    assert PGD(eps="8/255", norm="l2", steps=20) == by_hand
+    assert PGD(ThreatModel(0.3), eps="8/255", norm="l2") == by_hand
+    assert dataclasses.replace(by_hand, eps=0.1).threat_model == ThreatModel(0.1, "l2")
+    assert dataclasses.replace(by_hand, steps=3).step_size == by_hand.step_size
+    with pytest.raises(ValueError, match=r"APGD needs a radius: APGD\(eps='8/255'\)"):
+        APGD(steps=3)
+    with pytest.raises(ValueError, match="Square takes a ThreatModel or eps=, got '8/255'"):
+        Square("8/255")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        by_hand.steps = 3
+
+
+def test_repr_can_be_read_back():
+    from robust_tf.attacks.pgd import Momentum
+
+    for attack in (*list(SMALL.values())[:-1], PGD(eps=0.1, momentum=Momentum(1.0, "l1"))):
+        names = {**globals(), "Momentum": Momentum}
+        assert eval(repr(attack), names) == attack
+
+
+@dataclasses.dataclass(frozen=True)
+class Shift(Attack):
+    """Brightens the images of one class by the radius: an attack of one's own."""
+
+    label: int = 0
+
+    def perturb(self, logits_fn, x, y, key, shard=None):
+        chosen = tf.reshape(tf.cast(y == self.label, x.dtype), [-1, 1, 1, 1])
+        return self.threat_model.project(x + self.threat_model.eps * chosen, x)
+
+
+def test_auto_attack_runs_each_member_on_what_is_still_correct(monkeypatch):
+    """A threshold at 0.5 on the mean: +0.2 fools class 0 from 0.4 on, and nothing else."""
+
+    def logits_fn(x):
+        mean = tf.reduce_mean(x, axis=[1, 2, 3])
+        return tf.stack([0.5 - mean, mean - 0.5], axis=1)
+
+    x = (
+        np.full((4, 2, 2, 1), 0.0, "float32")
+        + np.float32([0.4, 0.1, 0.8, 0.45])[:, None, None, None]
+    )
+    y = np.array([0, 0, 1, 1])  # the last is misclassified already
+
+    monkeypatch.setattr(AutoAttack, "members", (Shift(eps=0.2), Shift(eps=0.2, label=1)))
+    found = AutoAttack(eps=0.2)(logits_fn, x, y)
+    np.testing.assert_allclose(found[:, 0, 0, 0], [0.6, 0.1, 0.8, 0.45], atol=1e-6)
+    graph = AutoAttack(eps=0.2).perturb(logits_fn, tf.constant(x), tf.constant(y), None)
+    np.testing.assert_allclose(graph[:, 0, 0, 0], [0.6, 0.1, 0.8, 0.45], atol=1e-6)
+
+
+def test_auto_attack_has_the_published_members():
+    members = AutoAttack(eps="8/255").members
+    assert [type(member).__name__ for member in members] == ["APGD", "APGD", "FAB", "Square"]
+    assert [presets.get(n, ThreatModel("8/255")).attack for n in VERSIONS["standard"]] == [*members]
+    with pytest.raises(ValueError, match="unknown version 'plus'; choose from standard"):
+        AutoAttack(eps=0.1, version="plus")
