@@ -13,7 +13,6 @@ from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
 from hm_tf.names import TITLES
 from hm_tf.triplets import destinations
 from hm_tf.triplets.sampler_names import SYMBOLS
-from hm_tf.triplets.triplet_sampler import TripletSampler
 from robust_tf.attacks.pgd import PGD
 from robust_tf.cli.flag_values import magnitude, schedule, threat_model, typed
 from robust_tf.errors import UserError
@@ -78,9 +77,9 @@ def shards(options, replicas):
 
 def defense(options, network, replicas):
     """Returns the `AdversarialModel` of --defense around `network`."""
-    sampler = TripletSampler(options.source, margin=options.margin, mode=options.sampling)
     common = {
-        "sampler": sampler,
+        "source": options.source,
+        "sampling": options.sampling,
         "margin": options.margin,
         "attack": attack(options, options.pgd_steps, options.pgd_step_size),
         "shards": shards(options, replicas),
@@ -91,8 +90,8 @@ def defense(options, network, replicas):
         return DEFENSES[options.defense](network, **common)
     return HardnessManipulation(
         network,
-        destination=_destination(options),
-        ics_weight=options.ics,
+        destination=options.destination,
+        ics=options.ics,
         ics_margin=options.ics_margin,
         loss_bound=options.loss_bound,
         **common,

@@ -1,15 +1,11 @@
 """EST, the embedding-shifted triplet (Zhou et al. 2020; HM, eq. 9)."""
 
-import tensorflow as tf
+import keras
 
 from hm_tf.defenses.metric_defense import MetricDefense, members
-from hm_tf.defenses.objectives import ShiftObjective
-from robust_tf import randomness
-from robust_tf.training.replicas import current_shard
-
-JITTER = 1e-7
 
 
+@keras.saving.register_keras_serializable("hm_tf")
 class EmbeddingShiftedTriplet(MetricDefense):
     """mean_k L_T(a~_k, p~_k, n~_k), all images moved as far as the attack can move them.
 
@@ -25,11 +21,3 @@ class EmbeddingShiftedTriplet(MetricDefense):
         embeddings = self.embed(crafted["adversarial"], training=True)
         triplets = self.mine(batch, embeddings)
         return self.triplet_terms(triplets, *members(embeddings, triplets))
-
-    def shift(self, batch):
-        """r* = argmax d(phi(X + r), phi(X)) for each image of the batch; returns X + r*."""
-        target = self.embed(batch["image"])
-        noise = randomness.uniform(target.shape, self.key(batch, "jitter"), current_shard())
-        jitter = JITTER * tf.cast(tf.floor(3.0 * noise) - 1.0, target.dtype)
-        objective = ShiftObjective(self.embed, batch["image"], target, jitter)
-        return self.attack.ascend(objective, batch["image"])

@@ -1,21 +1,25 @@
 """HM[source, destination], hardness manipulation, with ICS (HM, section 3)."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from hm_tf.defenses.metric_defense import MetricDefense, members
+from hm_tf.defenses.metric_defense import MetricDefense, members, or_recipe
 from hm_tf.defenses.objectives import HardnessObjective
+from hm_tf.triplets import destinations
 from hm_tf.triplets.destinations import loss_level
 from hm_tf.triplets.hardness import hardness
 from hm_tf.triplets.intra_class_structure import intra_class_structure
 from hm_tf.triplets.sampler_names import SYMBOLS
 from hm_tf.triplets.triplet_sampler import TripletSampler
+from robust_tf.randomness import shape_of
 from robust_tf.training.replicas import current_shard, gather
 
 # The loss before the first update (the authors' code): every gradual destination starts at its end.
 FIRST_LOSS = 2.0
 
 
+@keras.saving.register_keras_serializable("hm_tf")
 class HardnessManipulation(MetricDefense):
     """mean_k L_T(a~_k, p~_k, n~_k) + w * mean_k ICS(a_k, a~_k, p_k).
 
@@ -23,11 +27,14 @@ class HardnessManipulation(MetricDefense):
     source and destination are the same sampler there is no attack: regular training with it.
 
     Args:
-        sampler: `TripletSampler` of the source triplets.
-        destination: `Destination`.
-        ics_weight: w, 0.5 in the paper (0.05 on SOP); 0 leaves ICS out.
-        ics_margin: 0 in the paper.
-        loss_bound: u, the loss at which the gradual destinations start; None means the margin.
+        destination: name of the destination hardness, see `destinations`. None: value of the
+            recipe.
+        ics: weight w of the intra-class structure loss, 0.5 in the paper (0.05 on SOP); 0 leaves it
+            out. None: value of the recipe.
+        ics_margin: margin of the intra-class structure loss, 0 in the paper.
+        loss_bound: loss u at which the gradual destinations start; None means the margin.
+
+    The further arguments are those of `MetricDefense`.
 
     Attributes:
         previous_loss: the triplet term of the update before, one per shard of the global batch. It
@@ -38,31 +45,33 @@ class HardnessManipulation(MetricDefense):
         self,
         network,
         *,
-        sampler,
-        destination,
-        margin=0.2,
-        ics_weight=0.0,
+        destination=None,
+        margin=None,
+        ics=None,
         ics_margin=0.0,
         loss_bound=None,
         shards=1,
+        recipe="cub200",
         **kw,
     ):
-        weights = {"ics": ics_weight} if ics_weight else {}
+        margin = or_recipe(margin, recipe, "margin")
+        ics = or_recipe(ics, recipe, "ics")
         super().__init__(
             network,
-            sampler=sampler,
             margin=margin,
             shards=shards,
-            extra_weights=weights,
+            recipe=recipe,
+            extra_weights={"ics": ics} if ics else {},
             extra_monitors=("destination",),
             **kw,
         )
-        self.destination = destination
-        plain = (sampler.name, SYMBOLS[sampler.name])
-        self.attacks = (destination.sampler, destination.symbol) != plain
-        self.ics_weight = ics_weight
+        self.destination = or_recipe(destination, recipe, "destination")
+        self.goal = destinations.get(self.destination, margin=margin)
+        plain = (self.source, SYMBOLS[self.source])
+        self.attacks = (self.goal.sampler, self.goal.symbol) != plain
+        self.ics = ics
         self.ics_margin = ics_margin
-        self.loss_bound = margin if loss_bound is None else loss_bound
+        self.loss_bound = loss_bound
         self.previous_loss = self.add_weight(
             name="previous_loss",
             shape=[shards * tf.distribute.get_strategy().num_replicas_in_sync],
@@ -71,6 +80,12 @@ class HardnessManipulation(MetricDefense):
             aggregation="only_first_replica",
         )
 
+    def load_own_variables(self, store):
+        """Reads `previous_loss`, also of a model that was saved on another number of replicas."""
+        saved = np.asarray(store["0"])
+        shape = self.previous_loss.shape
+        self.previous_loss.assign(saved if saved.shape == shape else np.full(shape, saved.mean()))
+
     def craft(self, batch):
         images, embeddings = batch["image"], self.embed(batch["image"])
         source = self.mine(batch, embeddings, "source")
@@ -78,18 +93,18 @@ class HardnessManipulation(MetricDefense):
         wanted = self._wanted(batch, embeddings, source)
         if self.attacks:
             objective = HardnessObjective(self.embed, wanted, source.valid, shards=self.shards)
-            stacked = self.attack.ascend(objective, stacked)
+            stacked = self.ascend(batch, objective, stacked)
         return {"triplets": source, "images": stacked, "destination": wanted}
 
     def loss_terms(self, batch, crafted):
         triplets = crafted["triplets"]
-        if self.ics_weight:
+        if self.ics:
             anchor, positive, _ = members(batch["image"], triplets)
             clean = self.embed(tf.concat([anchor, positive], axis=0), training=True)
         adversarial = tf.split(self.embed(crafted["images"], training=True), 3)
         terms, monitors = self.triplet_terms(triplets, *adversarial)
-        self._remember(terms["triplet"])
-        if self.ics_weight:
+        self._remember(batch, terms["triplet"], triplets.valid)
+        if self.ics:
             anchor, positive = tf.split(clean, 2)
             ics = intra_class_structure(anchor, adversarial[0], positive, self.ics_margin)
             terms["ics"] = tf.cast(triplets.valid, ics.dtype) * ics
@@ -98,23 +113,34 @@ class HardnessManipulation(MetricDefense):
     def _wanted(self, batch, embeddings, source):
         """H_D of every source triplet, [m]."""
         benign = None
-        if self.destination.sampler:
-            sampler = TripletSampler(
-                self.destination.sampler, margin=self.sampler.margin, mode=self.sampler.mode
-            )
+        if self.goal.sampler:
+            sampler = TripletSampler(self.goal.sampler, margin=self.margin, mode=self.sampling)
             triplets = self.mine(batch, embeddings, "destination", sampler)
             benign = hardness(*members(embeddings, triplets))
         current = hardness(*members(embeddings, source))
-        return self.destination(self._level(current), current, benign)
+        return self.goal(self._level(current), current, benign)
 
     def _level(self, like):
         """The level l of the loss, [m]: each triplet has that of its shard."""
         first = current_shard().index * self.shards
         losses = tf.convert_to_tensor(self.previous_loss)[first : first + self.shards]
-        level = loss_level(tf.cast(losses, like.dtype), self.loss_bound)
-        return tf.repeat(level, like.shape[0] // self.shards)
+        bound = self.margin if self.loss_bound is None else self.loss_bound
+        level = loss_level(tf.cast(losses, like.dtype), bound)
+        return tf.repeat(level, shape_of(like)[0] // self.shards)
 
-    def _remember(self, losses):
+    def _remember(self, batch, losses, valid):
         """Keeps the mean of every shard, without ICS, for the next update."""
-        means = tf.reduce_mean(tf.reshape(tf.stop_gradient(losses), [self.shards, -1]), axis=1)
-        self.previous_loss.assign(gather(means))
+        losses, valid = (
+            tf.reshape(rows, [self.shards, -1])
+            for rows in (tf.stop_gradient(losses), tf.cast(valid, losses.dtype))
+        )
+        if "plain" not in batch:
+            means = tf.reduce_mean(losses, axis=1)
+            self.previous_loss.assign(gather(means))
+            return
+        # Of images in any order many triplets may be invalid. Their zeros would look like the end
+        # of training, where the destination is hardest. A shard without any keeps its loss.
+        sums, counts = tf.reduce_sum(losses, axis=1), tf.reduce_sum(valid, axis=1)
+        before = tf.cast(tf.convert_to_tensor(self.previous_loss), losses.dtype)
+        means = gather(tf.math.divide_no_nan(sums, counts))
+        self.previous_loss.assign(tf.where(gather(counts) > 0, means, before))

@@ -1,61 +1,144 @@
 """What all defenses of an embedding network share: shards, mining, and the triplet term."""
 
+import functools
+import warnings
+
+import keras
 import tensorflow as tf
 
+from hm_tf import flags
+from hm_tf.defenses.objectives import ShiftObjective
 from hm_tf.defenses.spread import spread
+from hm_tf.defenses.validation_retrieval import ValidationRetrieval
 from hm_tf.triplets.hardness import hardness, triplet_loss
-from hm_tf.triplets.triplet_sampler import Triplets
+from hm_tf.triplets.paired_order import paired_order
+from hm_tf.triplets.triplet_sampler import Triplets, TripletSampler
 from robust_tf import randomness
+from robust_tf.attacks.pgd import PGD
+from robust_tf.errors import UserError
+from robust_tf.models.keras_network import UNIT_RANGE, as_embedding
+from robust_tf.threat_model import ThreatModel
 from robust_tf.training.adversarial_model import AdversarialModel
-from robust_tf.training.replicas import current_shard
+from robust_tf.training.replicas import current_shard, gather
 
 # A hardness this close to 0 is counted as a loss at the margin.
 AT_MARGIN = 0.01
+JITTER = 1e-7
 
 
 class MetricDefense(AdversarialModel):
-    """Base of the defenses of a network with the output "embedding", of unit length.
+    """Base of the defenses of an embedding network.
 
-    A batch holds pairs a0, p0, a1, p1, ... The paper trains on several devices and mines triplets
-    inside the batch of each; here a device may hold several such shards, and the number of shards,
-    not of devices, decides what is computed. A term has one value per triplet, [m]. A triplet
-    without a negative has weight 0 and is counted among m all the same.
+    A defense is a whole Keras model: `compile`, `fit` on images in [0, 1] and labels (integers or
+    one-hot), `evaluate`, `predict` and `save`. In a plain `fit` the labels of the batch decide,
+    whatever its order: see `paired_order`. `PairedBatches` makes batches in which every image has a
+    partner. Validation shows `recall_at_1` of the whole validation set, and `robust_recall_at_1`
+    with queries whose embedding the inner attack has shifted.
+
+    The pipeline's batch holds pairs a0, p0, a1, p1, ... The paper trains on several devices and
+    mines triplets inside the batch of each; here a device may hold several such shards, and the
+    number of shards, not of devices, decides what is computed. A term has one value per triplet,
+    [m]. A triplet without a positive or a negative has weight 0 and is counted among m all the
+    same.
 
     Args:
-        network: see `AdversarialModel`.
-        sampler: `TripletSampler`.
-        margin: of the triplet loss.
-        attack: `PGD` without a random start; None where nothing is attacked.
+        network: any `keras.Model` from images to an embedding, see `as_embedding`.
+        source: name of the sampler of the triplets, see `TripletSampler`. None: value of the
+            recipe.
+        margin: margin of the triplet loss. None: value of the recipe.
+        sampling: "fixed", or "compat" with the fallbacks of the authors' code, which take wrong
+            labels where a batch has no others.
+        eps: L-inf radius of the inner attack in [0, 1] pixels; "8/255" is understood. None: value
+            of the recipe.
+        attack: `PGD` in place of eps. The PGD of the recipe starts at the image itself.
         shards: in how many parts the batch of this replica is mined.
+        recipe: name of a recipe in flags/hm; it gives the hyper-parameters that are None.
+        weight_decay: coefficient of sum 1/2 ||W||^2 over all variables. None: value of the recipe.
+        embedding, input_range: see `as_embedding`.
         extra_weights: dict, the weights of terms besides "triplet".
         extra_monitors: names of values besides "hardness", "skipped_triplets", and what a collapse
             shows in: "spread", the mean distance of the anchors, and "at_margin", the share of
             triplets whose loss is the margin.
     """
 
+    attacked = True  # whether the defense trains on adversarial images
+    resolved = frozenset(
+        {"eps", "recipe", "embedding", "input_range", "extra_weights", "extra_monitors"}
+    )
+
     def __init__(
         self,
         network,
         *,
-        sampler,
-        margin=0.2,
+        source=None,
+        margin=None,
+        sampling="fixed",
+        eps=None,
         attack=None,
         shards=1,
+        recipe="cub200",
+        weight_decay=None,
+        embedding=None,
+        input_range=UNIT_RANGE,
         extra_weights=(),
         extra_monitors=(),
         **kw,
     ):
-        weights = {"triplet": 1.0, **dict(extra_weights)}
-        shown = ("hardness", "skipped_triplets", "spread", "at_margin", *extra_monitors)
-        super().__init__(network, term_weights=weights, monitors=shown, **kw)
-        self.sampler = sampler
-        self.margin = margin
-        self.attack = attack
+        super().__init__(
+            as_embedding(network, embedding=embedding, input_range=input_range),
+            term_weights={"triplet": 1.0, **dict(extra_weights)},
+            monitors=(
+                *("hardness", "skipped_triplets", "spread", "at_margin"),
+                *extra_monitors,
+            ),
+            weight_decay=or_recipe(weight_decay, recipe, "weight_decay"),
+            **kw,
+        )
+        self.source = or_recipe(source, recipe, "source")
+        self.margin = or_recipe(margin, recipe, "margin")
+        self.sampling = sampling
+        self.sampler = TripletSampler(self.source, margin=self.margin, mode=sampling)
+        self.attack = self._inner_attack(eps, attack, recipe)
         self.shards = shards
+        # Not among the shown metrics: at the end of an epoch they become one warning.
+        self.barren = keras.metrics.Sum(name="barren_batches")
+        self._retrieval = ValidationRetrieval()
+        self._warned = False
+
+    @property
+    def metrics(self):
+        return [*super().metrics, self.barren]
+
+    def compile(self, optimizer="adam", loss=None, **kwargs):
+        """As in Keras, without a loss and without metrics.
+
+        Raises:
+            UserError: a loss; metrics, which need logits.
+        """
+        if kwargs.get("metrics") or kwargs.get("weighted_metrics"):
+            raise UserError(
+                f"compile(metrics=...): {type(self).__name__} has embeddings and no logits; "
+                "validation measures recall_at_1"
+            )
+        if kwargs.get("steps_per_execution", 1) != 1:
+            raise UserError("steps_per_execution: validation needs the embeddings of every batch")
+        super().compile(optimizer, loss, **kwargs)
 
     def decayed_variables(self):
         """All of them: biases and batch norm decay too (HM, authors' code)."""
         return self.network.trainable_variables
+
+    def unpack(self, data, step):
+        batch = super().unpack(data, step)
+        if "sample_weight" in batch:
+            raise UserError(
+                "sample_weight and class_weight: a triplet has three images, so weights of images "
+                "are not defined; leave them out"
+            )
+        if "plain" not in batch:
+            return batch
+        order = paired_order(batch["label"])
+        return {**batch, **{name: tf.gather(batch[name], order) for name in ("image", "label")}}
 
     def embed(self, images, training=False):
         """phi(images), float [n, d]; in inference mode for attacks and mining."""
@@ -65,24 +148,25 @@ class MetricDefense(AdversarialModel):
         """Returns the Triplets of all shards, as places in the batch of this replica.
 
         Args:
-            batch: of the step; its labels decide.
+            batch: batch of the step; its labels decide.
             embeddings: float [B, d], of the images of the batch.
-            purpose: of the random draws; other purposes draw independently.
-            sampler: another `TripletSampler` than that of the defense.
+            purpose: name of the random draws; other purposes draw independently.
+            sampler: `TripletSampler` in place of the defense's own.
         """
         sampler = sampler or self.sampler
-        size = embeddings.shape[0] // self.shards
-        shape = [embeddings.shape[0] // 2, size, 2]
+        rows = randomness.shape_of(embeddings)[0]
+        size = rows // self.shards
+        shape = [rows // 2, size, 2]
         noise = randomness.uniform(shape, self.key(batch, purpose), current_shard())
         parts = []
-        for start, *shard in zip(
-            range(0, embeddings.shape[0], size),
+        for number, *shard in zip(
+            range(self.shards),
             tf.split(embeddings, self.shards),
             tf.split(batch["label"], self.shards),
             tf.split(noise, self.shards),
         ):
             *places, valid = sampler(*shard)
-            parts.append([*(place + start for place in places), valid])
+            parts.append([*(place + number * size for place in places), valid])
         return Triplets(*(tf.concat(part, axis=0) for part in zip(*parts)))
 
     def triplet_terms(self, triplets, anchor, positive, negative):
@@ -90,12 +174,85 @@ class MetricDefense(AdversarialModel):
         weight = tf.cast(triplets.valid, anchor.dtype)
         loss = triplet_loss(anchor, positive, negative, self.margin)
         current = tf.stop_gradient(hardness(anchor, positive, negative))
+        self.barren.update_state(tf.cast(~tf.reduce_any(triplets.valid), tf.float32))
         return {"triplet": weight * loss}, {
             "hardness": weight * current,
             "skipped_triplets": 1.0 - weight,
             "spread": spread(tf.stop_gradient(anchor), self.shards),
             "at_margin": weight * tf.cast(tf.abs(current) < AT_MARGIN, weight.dtype),
         }
+
+    def shift(self, batch):
+        """r* = argmax d(phi(X + r), phi(X)) for each image of the batch; returns X + r*."""
+        target = self.embed(batch["image"])
+        shape = randomness.shape_of(target)
+        noise = randomness.uniform(shape, self.key(batch, "jitter"), current_shard())
+        jitter = JITTER * tf.cast(tf.floor(3.0 * noise) - 1.0, target.dtype)
+        objective = ShiftObjective(self.embed, batch["image"], target, jitter)
+        return self.ascend(batch, objective, batch["image"])
+
+    def ascend(self, batch, objective, images):
+        """Returns the images after the inner attack on an `Objective`."""
+        key = self.key(batch, "attack start")
+        return self.attack.ascend(objective, images, key=key, shard=current_shard())
+
+    def test_step(self, data):
+        """The embeddings of a validation batch; `ValidationRetrieval` measures all of them."""
+        batch = self.unpack(data, tf.constant(0))
+        rows = {"label": batch["label"], "embedding": self.embed(batch["image"])}
+        if self.attack is not None:
+            rows["shifted"] = self.embed(self.shift(batch))
+        return {name: gather(values) for name, values in rows.items()}
+
+    def make_test_function(self, force=False):
+        if self.test_function is not None and not force:
+            return
+        super().make_test_function(force)
+        self.test_function = self._retrieval.collecting(self.test_function)
+
+    def reset_metrics(self):
+        super().reset_metrics()
+        self._retrieval.reset()
+
+    def _get_metrics_result_or_logs(self, logs):
+        if self._retrieval.collected:
+            return self._retrieval.result()
+        self._warn_of_barren_batches()
+        return super()._get_metrics_result_or_logs(logs)
+
+    def _warn_of_barren_batches(self):
+        count = int(self.barren.result())
+        if count and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{count} batches of this epoch have no two images of one class beside another "
+                "class, so nothing is learnt from them; hm_tf.PairedBatches(x, y) makes pairs",
+                stacklevel=2,
+            )
+
+    def _inner_attack(self, eps, attack, recipe):
+        if attack is not None and eps is not None:
+            raise UserError("give eps='8/255' or attack=PGD(...), not both")
+        if attack is not None or not (self.attacked or eps is not None):
+            return attack
+        values = recipe_values(recipe)
+        ball = ThreatModel(or_recipe(eps, recipe, "eps"))
+        # The step size of the recipe belongs to the radius of the recipe.
+        same = ball == ThreatModel(values["eps"])
+        return PGD(
+            ball, values["pgd_steps"], values["pgd_step_size"] if same else None, random_start=False
+        )
+
+
+@functools.cache
+def recipe_values(recipe):
+    """Returns dict of the flags of a recipe in flags/hm, by its name."""
+    return flags.resolve_train([f"--dataset={recipe}"])
+
+
+def or_recipe(value, recipe, flag):
+    """Returns `value`, or the value of `flag` in the recipe where it is None."""
+    return recipe_values(recipe)[flag] if value is None else value
 
 
 def members(values, triplets):

@@ -1,10 +1,18 @@
 """Regular training, the undefended model of the tables: N/A[sampler]."""
 
+import keras
+
 from hm_tf.defenses.metric_defense import MetricDefense, members
 
 
+@keras.saving.register_keras_serializable("hm_tf")
 class NoDefense(MetricDefense):
-    """mean_k L_T(a_k, p_k, n_k) on clean images, mined in the embeddings that are trained."""
+    """mean_k L_T(a_k, p_k, n_k) on clean images, mined in the embeddings that are trained.
+
+    Args: those of `MetricDefense`. An eps or an attack is used in validation alone.
+    """
+
+    attacked = False
 
     def loss_terms(self, batch, crafted):
         embeddings = self.embed(batch["image"], training=True)

@@ -15,8 +15,10 @@ class TripletObjective(Objective):
     Args:
         embed_fn: images [n, ...] to normalised embeddings [n, d]; decides the mode of the network.
         valid: bool [m]; the images of other triplets stay clean.
-        distance: between embeddings.
+        distance: distance between embeddings.
     """
+
+    roles = 3  # how many images of a triplet x stacks
 
     def __init__(self, embed_fn, valid, distance=shifted_euclidean):
         self.embed_fn = embed_fn
@@ -28,8 +30,7 @@ class TripletObjective(Objective):
         raise NotImplementedError
 
     def __call__(self, x):
-        roles = x.shape[0] // self.valid.shape[0]
-        values = self.values(*tf.split(self.embed_fn(x), roles))
+        values = self.values(*tf.split(self.embed_fn(x), self.roles))
         return tf.where(self.valid, values, tf.zeros_like(values))
 
 
@@ -68,6 +69,8 @@ class MinMaxObjective(TripletObjective):
 class CollapseObjective(TripletObjective):
     """-d(p~, n~): positives and negatives collapse (ACT; HM, eqs. 10-12); x stacks these two."""
 
+    roles = 2
+
     def values(self, positive, negative):
         return -self.distance(positive, negative)
 
@@ -76,7 +79,7 @@ class ShiftObjective(Objective):
     """d(phi(x), target) of every image: the embedding shift (EST; ES of the evaluation).
 
     Args:
-        embed_fn: as of `TripletObjective`.
+        embed_fn: see `TripletObjective`.
         clean: the images before the attack, [n, ...].
         target: their embeddings, float [n, d].
         jitter: float [n, d], added to the target of images that have not moved: otherwise both

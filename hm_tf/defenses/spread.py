@@ -10,10 +10,13 @@ def spread(embeddings, groups=1):
 
     Args:
         embeddings: unit vectors, float [m, d].
-        groups: into how many equal parts in a row the m are divided, each of at least two.
+        groups: into how many equal parts in a row the m are divided.
     """
     rows = []
     for part in tf.split(embeddings, groups):
-        others = part.shape[0] - 1
+        count = part.shape[0]
+        # The last batch of a plain `fit` may hold a single pair.
+        others = tf.maximum(tf.shape(part)[0] - 1, 1) if count is None else count - 1
+        others = tf.cast(others, part.dtype)
         rows.append(tf.reduce_sum(euclidean_matrix(part, part), axis=1) / others)
     return tf.concat(rows, axis=0)

@@ -1,19 +1,25 @@
 """SES, suppressing the embedding shift (Zhou et al. 2021)."""
 
+import keras
+
 from hm_tf.defenses.embedding_shifted_triplet import EmbeddingShiftedTriplet
 from hm_tf.defenses.metric_defense import members
 from robust_tf.distances import shifted_euclidean
 
 
+@keras.saving.register_keras_serializable("hm_tf")
 class SuppressingEmbeddingShift(EmbeddingShiftedTriplet):
     """mean_k L_T(a_k, p_k, n_k) + w * mean_i ||phi(X_i + r*_i) - phi(X_i)||, with EST's r*.
 
     Args:
-        shift_weight: w, 1 in the authors' code.
+        shift_weight: weight w of the shift, 1 in the authors' code.
+
+    The further arguments are those of `MetricDefense`.
     """
 
     def __init__(self, network, *, shift_weight=1.0, **kw):
         super().__init__(network, extra_weights={"shift": shift_weight}, **kw)
+        self.shift_weight = shift_weight
 
     def craft(self, batch):
         return {"adversarial": self.shift(batch)}

@@ -1,10 +1,11 @@
-"""A batch of pairs as samplers see it: whose class is whose, and who is how far from whom."""
+"""A batch of pairs as samplers see it: classes and distances of the candidates."""
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from robust_tf.distances import euclidean_matrix
+from robust_tf.randomness import shape_of
 
 
 class PairBatch(NamedTuple):
@@ -32,13 +33,14 @@ class PairBatch(NamedTuple):
         """Makes one of a batch a0, p0, a1, p1, ...; no gradient passes.
 
         Args:
-            embeddings: float [B, d], B even and static.
+            embeddings: float [B, d]. Of an odd number the last one is a candidate, but no anchor.
             labels: int [B].
         """
         embeddings = tf.stop_gradient(embeddings)
-        place = tf.range(embeddings.shape[0])
-        anchor = place[::2, None] == place
-        distance = euclidean_matrix(embeddings[::2], embeddings)
+        size = shape_of(embeddings)[0]
+        place, anchors = tf.range(size), slice(0, size // 2 * 2, 2)
+        anchor = place[anchors, None] == place
+        distance = euclidean_matrix(embeddings[anchors], embeddings)
         distance = tf.where(anchor, tf.zeros_like(distance), distance)
-        same = labels[::2, None] == labels
+        same = labels[anchors, None] == labels
         return cls(distance, same, anchor, place[1::2, None] == place)

@@ -14,7 +14,10 @@ from robust_tf.miners.masked_choice import uniform_choice, weighted_choice
 
 
 class Triplets(NamedTuple):
-    """Places in the batch, int32 [m] each; `valid`, bool [m], is False without a negative."""
+    """Places in the batch, int32 [m] each.
+
+    `valid`, bool [m], is False where the anchor has no positive or no negative.
+    """
 
     anchor: tf.Tensor
     positive: tf.Tensor
@@ -37,10 +40,12 @@ class TripletSampler:
 
     Args:
         name: one of the above.
-        margin: of semihard.
-        mode: "fixed" calls a triplet without a negative invalid, and an anchor is never its own
-            positive. "compat" reproduces the fallbacks of the authors' code: without a negative any
-            image of the batch, and softhard may fall back on the anchor as its own positive.
+        margin: margin of semihard.
+        mode: "fixed" decides by the labels alone. An anchor is never its own positive. Where p_k is
+            of another class, any other image of the anchor's class takes its place. A triplet
+            without a positive or a negative is invalid. "compat" reproduces the fallbacks of the
+            authors' code: p_k whatever its class, without a negative any image of the batch, and
+            softhard may fall back on the anchor as its own positive.
 
     Raises:
         ValueError: unknown name or mode.
@@ -64,21 +69,25 @@ class TripletSampler:
         Args:
             embeddings: float [B, d], normalised; no gradient passes.
             labels: int [B].
-            noise: independent uniform draws in [0, 1), [B/2, B, 2].
+            noise: independent uniform draws in [0, 1), [B/2, B, 2]; B/2 is rounded down.
         """
         pairs = PairBatch.of(embeddings, labels)
-        positive, _ = uniform_choice(self.positives(pairs), noise[:, :, 0])
+        positive, has_positive = uniform_choice(self.positives(pairs), noise[:, :, 0])
         probabilities = self.negatives(pairs, embeddings.shape[1])
-        negative, valid = weighted_choice(probabilities, noise[:, :, 1])
-        return Triplets(tf.range(0, embeddings.shape[0], 2), positive, negative, valid)
+        negative, has_negative = weighted_choice(probabilities, noise[:, :, 1])
+        anchor = 2 * tf.range(tf.shape(positive)[0])
+        return Triplets(anchor, positive, negative, has_positive & has_negative)
 
     def positives(self, pairs):
         """The admissible positives of each anchor, bool [B/2, B]."""
+        others = pairs.same & ~pairs.anchor
         if self.name != "softhard":
+            if self.mode == "fixed":
+                return _first_usable(pairs.partner & pairs.same, others)
             return pairs.partner
         hard = softhard_positives(pairs)
         if self.mode == "fixed":
-            return _first_usable(hard, pairs.same & ~pairs.anchor)
+            return _first_usable(hard, others)
         has_negative = tf.reduce_any(pairs.other, axis=1, keepdims=True)
         return _first_usable(hard, tf.where(has_negative, pairs.same, pairs.partner))
 

@@ -233,7 +233,8 @@ def _images_of(groups, values, x):
     """
     items = randomness.shape_of(values)[0]
     of_items = tf.repeat(groups, items // groups.shape[0])
-    tiled = tf.tile(of_items, [randomness.shape_of(x)[0] // items])
+    roles = randomness.shape_of(x)[0] // tf.maximum(items, 1)  # a batch of one image has no triplet
+    tiled = tf.tile(of_items, [roles])
     return tf.reshape(tiled, [-1] + [1] * (x.shape.rank - 1))
 
 

@@ -12,9 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from hm_tf.defenses.hardness_manipulation import HardnessManipulation
-from hm_tf.triplets import destinations
 from hm_tf.triplets.pairs import pair_dataset
-from hm_tf.triplets.triplet_sampler import TripletSampler
 from robust_tf import data
 from robust_tf.attacks.pgd import PGD
 from robust_tf.models.embedding_registry import get_embedding
@@ -48,10 +46,10 @@ def train(chosen, shards, destination):
     with chosen.scope():
         model = HardnessManipulation(
             get_embedding("digits_embedding", info),
-            sampler=TripletSampler("softhard"),
-            destination=destinations.get(destination),
+            source="softhard",
+            destination=destination,
             attack=PGD(ThreatModel(0.1), 3, 0.02, random_start=False),
-            ics_weight=0.5,
+            ics=0.5,
             weight_decay=4e-4,
             shards=shards,
         )

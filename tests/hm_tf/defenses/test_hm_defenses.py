@@ -7,11 +7,9 @@ import tensorflow as tf
 from explicit_updates import (
     DECAY,
     EPS,
-    RANDOM,
     RATE,
     SHARDS,
     SIZE,
-    SOFTHARD,
     STEP,
     STEPS,
     Explicit,
@@ -24,7 +22,6 @@ from hm_tf.defenses.min_max import MinMax
 from hm_tf.defenses.no_defense import NoDefense
 from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
 from hm_tf.triplets import destinations
-from hm_tf.triplets.triplet_sampler import TripletSampler
 from robust_tf.attacks.pgd import PGD
 from robust_tf.models.unit_length import UnitLength
 from robust_tf.runs.checkpoints import Checkpoints
@@ -62,13 +59,12 @@ def batch_of(step, classes=4):
     }
 
 
-def hm(network, source=SOFTHARD, destination="lga", **settings):
-    settings = {"attack": ATTACK, "shards": SHARDS, "ics_weight": 0.5, **settings}
-    destination = destinations.get(destination)
-    return HardnessManipulation(network, sampler=source, destination=destination, **settings)
+def hm(network, source="softhard", destination="lga", **settings):
+    settings = {"attack": ATTACK, "shards": SHARDS, "ics": 0.5, **settings}
+    return HardnessManipulation(network, source=source, destination=destination, **settings)
 
 
-SETTINGS = {"sampler": RANDOM, "attack": ATTACK, "shards": SHARDS}
+SETTINGS = {"source": "random", "attack": ATTACK, "shards": SHARDS}
 MAKERS = {
     "regular": lambda net, **kw: NoDefense(net, **{**SETTINGS, "attack": None, **kw}),
     "est": lambda net, **kw: EmbeddingShiftedTriplet(net, **{**SETTINGS, **kw}),
@@ -106,14 +102,14 @@ def total(defense, batch):
 @pytest.mark.parametrize(
     "setting",
     [
-        {"source": RANDOM},
-        {"source": TripletSampler("hardest")},
+        {"source": "random"},
+        {"source": "hardest"},
         {"destination": "semihard"},
         {"destination": "gb:semihard"},
         {"destination": "0"},
         {"destination": "softhard"},
         {"margin": 0.4},
-        {"ics_weight": 0.0},
+        {"ics": 0.0},
         {"ics_margin": 0.2},
         {"shards": 1},
         {"seed": 1},
@@ -159,7 +155,7 @@ def test_every_shard_is_attacked_as_on_its_own_device(network):
     missing = tf.repeat(tf.constant([1e-3, 0.5], tf.float64), SIZE // 2 // SHARDS)
     near = destinations.Destination("near", None, lambda level, source, _: source + missing)
     defense = hm(network, attack=PGD(ThreatModel(EPS), 5, 1e-6, random_start=False))
-    defense.destination = near
+    defense.goal = near
     batch = batch_of(0)
     crafted = defense.craft(batch)
     images = tf.concat([tf.gather(batch["image"], i) for i in crafted["triplets"][:3]], 0)
@@ -169,10 +165,10 @@ def test_every_shard_is_attacked_as_on_its_own_device(network):
 
 def test_a_constant_of_two_is_min_max(network):
     batch = batch_of(0)
-    two = hm(network, source=RANDOM, destination="2", ics_weight=0.0)
+    two = hm(network, source="random", destination="2", ics=0.0)
     crafted = two.craft(batch)
     images = tf.concat([tf.gather(batch["image"], i) for i in crafted["triplets"][:3]], 0)
-    other = MinMax(network, sampler=RANDOM, attack=ATTACK, shards=SHARDS)
+    other = MinMax(network, source="random", attack=ATTACK, shards=SHARDS)
     other.mine = lambda *_: crafted["triplets"]
     np.testing.assert_allclose(other.craft(batch)["images"], crafted["images"], atol=1e-12)
     assert np.any(images != crafted["images"])

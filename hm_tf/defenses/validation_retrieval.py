@@ -1,0 +1,56 @@
+"""Retrieval on a whole validation set, which Keras passes in batches."""
+
+import numpy as np
+
+from robust_tf.evaluation.retrieval import retrieve
+
+
+class ValidationRetrieval:
+    """Keeps the embeddings of the batches of an `evaluate` and measures R@1 at its end.
+
+    `recall_at_1`: share of the images whose nearest other image is of their class. An image alone
+    in its class is in the gallery and no query. `robust_recall_at_1`: the same with queries whose
+    images are attacked.
+    """
+
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        """Forgets the embeddings."""
+        self._parts = []
+
+    @property
+    def collected(self):
+        """Whether there are embeddings to measure."""
+        return bool(self._parts)
+
+    def collecting(self, test_function):
+        """Returns `test_function` without its embeddings, which are kept instead.
+
+        Args:
+            test_function: function of Keras from an iterator to a dict with label [B], embedding
+                [B, d], and shifted [B, d] where there is an attack.
+        """
+
+        def collect(iterator):
+            self._parts.append(
+                {name: rows.numpy() for name, rows in test_function(iterator).items()}
+            )
+            return {}
+
+        return collect
+
+    def result(self):
+        """Returns dict of the recalls, floats in [0, 1]; NaN where no class has two images."""
+        whole = {
+            name: np.concatenate([part[name] for part in self._parts]) for name in self._parts[0]
+        }
+        labels = whole.pop("label").astype(np.int64)
+        shown = {"embedding": "recall_at_1", "shifted": "robust_recall_at_1"}
+        if len(np.unique(labels)) == len(labels):
+            return {shown[name]: float("nan") for name in whole}
+        return {
+            shown[name]: float(retrieve(whole["embedding"], labels, queries).recall_at(1).mean())
+            for name, queries in whole.items()
+        }

@@ -1,0 +1,71 @@
+"""Batches of pairs for a plain `fit`."""
+
+import keras
+import numpy as np
+
+from robust_tf.errors import UserError
+
+
+class PairedBatches(keras.utils.PyDataset):
+    """Batches of arrays in the order a0, p0, a1, p1, ...: every image with another of its class.
+
+    Each image is an anchor once per epoch, in a new order. Its partner is another image of its
+    class, drawn uniformly. An image that is alone in its class is left out.
+
+    Args:
+        x: images in [0, 1], [n, h, w, c].
+        y: labels, integers [n] or [n, 1], or one-hot [n, classes].
+        batch_size: images of a batch, two per pair.
+        seed: seed of orders and partners.
+        kwargs: those of `keras.utils.PyDataset`, such as workers.
+
+    Raises:
+        UserError: an odd batch size, other numbers of images and labels, no class with two images.
+    """
+
+    def __init__(self, x, y, batch_size=112, *, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        if batch_size < 2 or batch_size % 2:
+            raise UserError(f"batch_size={batch_size}: a batch of pairs has an even number")
+        if len(x) != len(y):
+            raise UserError(f"{len(x)} images and {len(y)} labels; each image needs its label")
+        self.x = x
+        self.y = y
+        self.batch_size = batch_size
+        self.seed = seed
+        self._epoch = 0
+        labels = np.asarray(y)
+        one_hot = labels.ndim == 2 and labels.shape[1] > 1
+        labels = labels.argmax(1) if one_hot else labels.reshape(-1)
+        # Class c has the images order[first[c] : first[c] + count[c]].
+        self._order = np.argsort(labels, kind="stable")
+        _, self._class, self._count = np.unique(labels, return_inverse=True, return_counts=True)
+        self._first = np.cumsum(self._count) - self._count
+        self._anchors = np.flatnonzero(self._count[self._class] > 1)
+        if not len(self._anchors):
+            raise UserError("no class has two images; pairs need some")
+
+    def __len__(self):
+        return -(-2 * len(self._anchors) // self.batch_size)
+
+    def __getitem__(self, index):
+        """Returns (images, labels) of batch `index`; the last one of an epoch may be smaller."""
+        pairs = self.batch_size // 2
+        order = np.random.default_rng([self.seed, self._epoch]).permutation(self._anchors)
+        anchors = order[index * pairs : (index + 1) * pairs]
+        rng = np.random.default_rng([self.seed, self._epoch, index + 1])
+        rows = np.stack([anchors, self._partners(anchors, rng)], axis=1).reshape(-1)
+        return self.x[rows], self.y[rows]
+
+    def on_epoch_end(self):
+        self._epoch += 1
+
+    def _partners(self, anchors, rng):
+        """Another image of each anchor's class."""
+        of_class = self._class[anchors]
+        first, count = self._first[of_class], self._count[of_class]
+        steps = rng.integers(1, count)
+        # Places within the class, counted from the anchor's own, so that it is never met.
+        own = np.empty_like(self._order)
+        own[self._order] = np.arange(len(own))
+        return self._order[first + (own[anchors] - first + steps) % count]
