@@ -10,7 +10,8 @@ class PairedBatches(keras.utils.PyDataset):
     """Batches of arrays in the order a0, p0, a1, p1, ...: every image with another of its class.
 
     Each image is an anchor once per epoch, in a new order. Its partner is another image of its
-    class, drawn uniformly. An image that is alone in its class is left out.
+    class, drawn uniformly. An image that is alone in its class is left out. The first anchors of an
+    epoch complete its last batch.
 
     Args:
         x: images in [0, 1], [n, h, w, c].
@@ -49,10 +50,10 @@ class PairedBatches(keras.utils.PyDataset):
         return -(-2 * len(self._anchors) // self.batch_size)
 
     def __getitem__(self, index):
-        """Returns (images, labels) of batch `index`; the last one of an epoch may be smaller."""
+        """Returns (images, labels) of batch `index`."""
         pairs = self.batch_size // 2
         order = np.random.default_rng([self.seed, self._epoch]).permutation(self._anchors)
-        anchors = order[index * pairs : (index + 1) * pairs]
+        anchors = order.take(np.arange(index * pairs, (index + 1) * pairs), mode="wrap")
         rng = np.random.default_rng([self.seed, self._epoch, index + 1])
         rows = np.stack([anchors, self._partners(anchors, rng)], axis=1).reshape(-1)
         return self.x[rows], self.y[rows]

@@ -1,0 +1,192 @@
+"""What Keras users type with the defenses of an embedding, a line each."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from hm_tf.defenses.anti_collapse_triplet import AntiCollapseTriplet
+from hm_tf.defenses.embedding_shifted_triplet import EmbeddingShiftedTriplet
+from hm_tf.defenses.hardness_manipulation import HardnessManipulation
+from hm_tf.defenses.min_max import MinMax
+from hm_tf.defenses.no_defense import NoDefense
+from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
+from hm_tf.triplets.paired_batches import PairedBatches
+from robust_tf.attacks.pgd import PGD
+from robust_tf.errors import UserError
+from robust_tf.threat_model import ThreatModel
+
+DEFENSES = [
+    HardnessManipulation,
+    NoDefense,
+    EmbeddingShiftedTriplet,
+    AntiCollapseTriplet,
+    MinMax,
+    SuppressingEmbeddingShift,
+]
+SIZE, CLASSES, BATCH = 41, 5, 16  # the last batch of an epoch has 9 images
+RANDOM = np.random.default_rng(0)
+Y = RANDOM.integers(0, CLASSES, SIZE)
+X = (0.5 * RANDOM.random([CLASSES, 4, 4, 1])[Y] + 0.5 * RANDOM.random([SIZE, 4, 4, 1])).astype("f")
+ONE_HOT = np.eye(CLASSES, dtype=np.float32)[Y]
+FAST = PGD(ThreatModel(0.1), 2)
+
+
+def network(*end):
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [keras.Input([4, 4, 1]), layers.Flatten(), layers.Dense(6, "tanh"), layers.Dense(4), *end]
+    )
+
+
+def defense(kind=HardnessManipulation, optimizer="sgd", **settings):
+    model = kind(network(), **{"attack": FAST, "weight_decay": 0.0, **settings})
+    model.compile(optimizer)
+    return model
+
+
+def fit(model, x=X, y=Y, **more):
+    more = {"batch_size": BATCH, "verbose": 0, "shuffle": False, **more}
+    return model.fit(x, y, **more).history
+
+
+@pytest.mark.parametrize("kind", DEFENSES)
+def test_a_network_is_enough_and_a_partial_batch_trains(kind):
+    model = kind(network(), eps="8/255", source="semihard")
+    model.compile("adam")
+    before = model.get_weights()
+    history = fit(model, shuffle=True, validation_split=0.3)
+    assert np.all(np.isfinite([value for values in history.values() for value in values]))
+    assert {"val_recall_at_1", "val_robust_recall_at_1"} <= history.keys()
+    assert any(np.any(a != b) for a, b in zip(before, model.get_weights()))
+
+
+def test_hyper_parameters_are_those_of_the_recipe():
+    model = HardnessManipulation(network(), source="softhard", destination="lga", ics=0.5)
+    assert (model.margin, model.weight_decay, model.sampling) == (0.2, 4e-4, "fixed")
+    assert model.attack.threat_model == ThreatModel("8/255")
+    assert (model.attack.steps, model.attack.step_size) == (8, 1 / 255)
+    digits = HardnessManipulation(network(), recipe="digits")
+    assert (digits.attack.threat_model.eps, digits.attack.step_size) == (0.15, 0.03)
+    assert HardnessManipulation(network(), eps=0.1).attack.step_size == 2.5 * 0.1 / 8
+    assert NoDefense(network()).attack is None
+    with pytest.raises(UserError, match="not both"):
+        MinMax(network(), eps=0.1, attack=FAST)
+
+
+def test_the_labels_decide_whatever_the_order_of_the_batch():
+    """The same images in another order have the same pairs, and so the same loss."""
+    y = np.repeat(np.arange(4), 2)
+    x, order = X[:8], np.array([0, 2, 4, 6, 1, 3, 5, 7])
+    model = defense(NoDefense, keras.optimizers.SGD(0.0), source="hardest")
+    one = fit(model, x, y, batch_size=8)
+    other = fit(model, x[order], y[order], batch_size=8)
+    assert one["skipped_triplets"] == other["skipped_triplets"] == [0.0]
+    assert one["loss"][0] == pytest.approx(other["loss"][0], rel=1e-5)
+
+
+def test_anchors_without_a_partner_are_counted():
+    y = np.array([0, 0, 1, 1, 2, 3, 4, 5])
+    history = fit(defense(), X[:8], y, batch_size=8)
+    assert history["skipped_triplets"] == [0.5]  # (2, 3) and (4, 5) are no pairs
+
+
+def test_batches_without_a_triplet_warn_once_and_change_no_weight():
+    model = defense(ics=0.5)
+    before = model.get_weights()
+    with pytest.warns(UserWarning, match="3 batches of this epoch .*PairedBatches") as warned:
+        history = fit(model, y=np.arange(SIZE), epochs=2)
+    assert len([w for w in warned if "PairedBatches" in str(w.message)]) == 1
+    assert history["loss"] == [0.0, 0.0] and history["skipped_triplets"] == [1.0, 1.0]
+    for a, b in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(a, b)  # the level of the loss included
+
+
+def test_a_last_batch_of_one_image():
+    history = fit(defense(), X[:17], np.arange(17) % 4)
+    assert np.all(np.isfinite(list(history.values())))
+
+
+def test_paired_batches_lose_no_triplet():
+    batches = PairedBatches(X, Y, 8)
+    history = defense().fit(batches, epochs=2, verbose=0).history
+    assert history["skipped_triplets"] == [0.0, 0.0]
+
+
+def test_integer_and_one_hot_labels_train_alike():
+    integer, one_hot = defense(), defense()
+    fit(integer)
+    fit(one_hot, y=ONE_HOT)
+    for a, b in zip(integer.get_weights(), one_hot.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_weights_of_images_losses_and_metrics_are_refused_in_one_line():
+    model = defense()
+    for more in {"sample_weight": np.ones(SIZE)}, {"class_weight": dict.fromkeys(range(5), 1.0)}:
+        with pytest.raises(UserError, match="a triplet has three images"):
+            fit(model, **more)
+    with pytest.raises(UserError, match="loss of its paper"):
+        model.compile("adam", loss="mse")
+    with pytest.raises(UserError, match="recall_at_1"):
+        model.compile("adam", metrics=["accuracy"])
+
+
+def test_validation_measures_retrieval_on_the_whole_set():
+    model = defense(optimizer=keras.optimizers.SGD(0.0))
+    history = fit(model, validation_data=(X, Y))
+    embeddings = model.predict(X, verbose=0)["embedding"]
+    cosine = embeddings @ embeddings.T - 2 * np.eye(SIZE)
+    expected = np.mean(Y[cosine.argmax(1)] == Y)
+    assert history["val_recall_at_1"] == pytest.approx([expected])
+    assert history["val_robust_recall_at_1"][0] < expected
+    found = model.evaluate(X, Y, batch_size=7, verbose=0, return_dict=True)
+    assert found["recall_at_1"] == pytest.approx(expected)
+    alone = model.evaluate(X[:3], np.arange(3), verbose=0, return_dict=True)
+    assert np.isnan(alone["recall_at_1"])
+
+
+def test_early_stopping_on_the_recall_and_datasets():
+    dataset = tf.data.Dataset.from_tensor_slices((X, Y)).batch(BATCH)
+    stop = keras.callbacks.EarlyStopping("val_robust_recall_at_1", mode="max", patience=1)
+    model = defense(optimizer=keras.optimizers.SGD(0.0))
+    settings = {"steps_per_epoch": 2, "validation_data": dataset, "callbacks": [stop]}
+    history = model.fit(dataset.repeat(), epochs=5, verbose=0, **settings).history
+    assert len(history["loss"]) == 2
+
+
+@pytest.mark.parametrize("kind", [HardnessManipulation, SuppressingEmbeddingShift])
+def test_a_loaded_model_goes_on_as_the_saved_one(kind, tmp_path):
+    model = defense(kind, keras.optimizers.SGD(0.1, momentum=0.9), margin=0.3, source="random")
+    fit(model)
+    file = tmp_path / "robust.keras"
+    fit(model, callbacks=[keras.callbacks.ModelCheckpoint(file)])
+    loaded = keras.models.load_model(file)
+    assert loaded.margin == 0.3 and loaded.source == "random"
+    assert loaded.get_config()["attack"] == model.get_config()["attack"]
+    for one in model, loaded:
+        fit(one)
+    for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_model_of_two_replicas_loads_on_one(tmp_path):
+    model = defense(shards=2)
+    model.previous_loss.assign([0.1, 0.3])
+    model.save(tmp_path / "two.keras")
+    one = HardnessManipulation(model.network, attack=FAST, shards=1)
+    one.load_own_variables({"0": model.previous_loss.numpy()})
+    np.testing.assert_allclose(one.previous_loss, [0.2])
+
+
+def test_mixed_bfloat16_and_another_range():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = defense(input_range=(-1, 1))
+        history = fit(model, validation_data=(X, Y))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite(history["loss"] + history["val_recall_at_1"]).all()
+    norms = np.linalg.norm(model.predict(X, verbose=0)["embedding"], axis=1)
+    np.testing.assert_allclose(norms, 1, rtol=1e-5)
