@@ -3,6 +3,7 @@
 `keras.models.load_model` reads them in safe mode: only classes that are named here can be made.
 """
 
+import dataclasses
 import inspect
 
 from robust_tf.attacks.pgd import PGD, Momentum
@@ -40,7 +41,12 @@ def to_config(value):
     name = type(value).__name__
     if _CLASSES.get(name) is not type(value):
         raise UserError(f"a {name} cannot be saved; allowed are {', '.join(_CLASSES)}")
-    fields = {field: to_config(getattr(value, field)) for field in arguments(type(value))}
+    names = (
+        [field.name for field in dataclasses.fields(value) if field.init]
+        if dataclasses.is_dataclass(value)
+        else arguments(type(value))
+    )
+    fields = {field: to_config(getattr(value, field)) for field in names}
     return {"settings": name, "arguments": fields}
 
 
