@@ -6,7 +6,7 @@ embeddings of the run's network. Records go to RUN/sampler_hardness.jsonl; hm_tf
 
 import sys
 
-from hm_tf import flags
+from hm_tf.options import ANALYZE
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
@@ -14,7 +14,7 @@ from robust_tf.results.output_place import require_folder
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=flags.define_analyze, body=analyze, about=__doc__)
+    return command_line.run(argv, table=ANALYZE, body=analyze, about=__doc__)
 
 
 def analyze(options):
@@ -39,15 +39,15 @@ def analyze(options):
     batches = pair_dataset(
         run.training_images(),
         run.info,
-        batch_size=run.options.shard_size,
+        batch_size=run.flags["shard_size"],
         seed=options.seed,
         stop_step=options.batches,
     )
     found = sampler_hardness.sampler_hardness(
         batches,
         embedding_of_batch(network),
-        margin=run.options.margin,
-        mode=run.options.sampling,
+        margin=run.flags["margin"],
+        mode=run.flags["sampling"],
         seed=options.seed,
     )
     results = hardness_results(

@@ -15,7 +15,7 @@ In --output_dir: adversarial.png, difference.png (amplified), ranking.png, attac
 import pathlib
 import sys
 
-from hm_tf import flags
+from hm_tf.options import ATTACK, check_step_size
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
@@ -30,7 +30,7 @@ REQUIRED = {
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=flags.define_attack, body=attack, about=__doc__)
+    return command_line.run(argv, table=ATTACK, body=attack, about=__doc__)
 
 
 def attack(options):
@@ -38,7 +38,6 @@ def attack(options):
     for name, what in REQUIRED.items():
         if not getattr(options, name):
             raise UserError(f"--{name} is required: {what}")
-    from hm_tf import config
     from hm_tf.finished_run import FinishedRun
     from hm_tf.image_attack.attack_aim import aim
     from hm_tf.image_attack.attack_files import write_attack
@@ -48,7 +47,7 @@ def attack(options):
     ranking_attack = _ranking_attack(options.attack, options.mode)
     run = FinishedRun(options.workdir, options.data_dir)
     pgd = run.attack(options.steps, options.step_size, options.eps)
-    config.check_step_size(options, "step_size", pgd.steps)
+    check_step_size(options, "step_size", pgd.steps)
     folder = _folder(options, run)
     images = OwnImages(
         run,

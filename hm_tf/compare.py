@@ -7,14 +7,14 @@ What differs in training, who is ahead, retrieval and ranking attacks side by si
 
 import sys
 
-from hm_tf import flags
+from hm_tf.options import COMPARE
 from robust_tf.cli import command_line
 from robust_tf.results.output_place import require_file
 
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=flags.define_compare, body=compare, about=__doc__)
+    return command_line.run(argv, table=COMPARE, body=compare, about=__doc__)
 
 
 def compare(options):

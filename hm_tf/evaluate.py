@@ -12,23 +12,20 @@ crash stopped it.
 
 import sys
 
-from hm_tf import flags
+from hm_tf.options import EVALUATE, check_step_size
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=flags.define_evaluate, body=evaluate, about=__doc__)
+    return command_line.run(argv, table=EVALUATE, body=evaluate, about=__doc__)
 
 
 def evaluate(options):
     """Evaluates as the flags say."""
     if not options.workdir:
         raise UserError("--workdir=RUN is required, the folder of a finished run")
-    if options.strength != "strong" and not options["restarts"].using_default_value:
-        raise UserError("--restarts goes with --strength=strong; give both, or neither")
-    from hm_tf import config
     from hm_tf.evaluation.attack_names import attack_names
     from hm_tf.evaluation.ranking_table import ranking_table
     from hm_tf.evaluation.substitute import substitute_run
@@ -37,7 +34,7 @@ def evaluate(options):
     names = attack_names(options.attacks)
     run = FinishedRun(options.workdir, options.data_dir)
     pgd = run.attack(options.eval_steps, options.eval_step_size, options.eps, options.profile)
-    config.check_step_size(options, "eval_step_size", pgd.steps)
+    check_step_size(options, "eval_step_size", pgd.steps)
     other = options.substitute and substitute_run(options.substitute, run)
     evaluation, settings = _evaluation(run, pgd, options)
     results = _results(evaluation, names, other, settings, options)

@@ -11,28 +11,15 @@ compared with the network and attacked. model.json and README.md there say what 
 
 import sys
 
+from hm_tf.options import EXPORT
 from robust_tf.cli import command_line
-from robust_tf.cli.flag_topics import Topic, define_export
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
-
-FORMATS = ("saved_model", "onnx", "litert")
 
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=define, body=export, about=__doc__)
-
-
-def define(flag_values):
-    """Defines the flags of `python -m hm_tf.export`."""
-    define_export(flag_values)
-    export = Topic("Format", flag_values)
-    export.choice("format", "saved_model", FORMATS, "onnx, litert: extras of the same names.")
-    search = Topic("Search", flag_values)
-    search.path("gallery", None, "Folder of images, or of one subfolder per class, to search.")
-    search.count("top", 10, "Images that a query gets.")
-    search.choice("on_bad_image", "fail", ("fail", "skip"), "Undecodable files of the gallery.")
+    return command_line.run(argv, table=EXPORT, body=export, about=__doc__)
 
 
 def export(options):

@@ -9,14 +9,14 @@ they have not made yet it names, with the command.
 import functools
 import sys
 
-from hm_tf import flags
+from hm_tf.options import REPORT, resolve_train
 from robust_tf.cli import command_line
 from robust_tf.results.output_place import require_file, require_folder
 
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=flags.define_report, body=report, about=__doc__)
+    return command_line.run(argv, table=REPORT, body=report, about=__doc__)
 
 
 def report(options):
@@ -39,7 +39,7 @@ def report(options):
     recorded = evaluated_runs(options.workdir, "hm_tf", "defense")
     runs = reported_runs(recorded)
     rows = published_rows.rows()
-    resolve = functools.cache(flags.resolve_train)
+    resolve = functools.cache(resolve_train)
     comparisons = paper_comparison.compare(rows, runs, resolve)
     tables = {
         title: paper_tables.paper_table(number, rows, runs, resolve)

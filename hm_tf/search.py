@@ -9,34 +9,15 @@ run. --embeddings=OUT.npz writes the embeddings and names of the gallery for ano
 import pathlib
 import sys
 
+from hm_tf.options import SEARCH
 from robust_tf.cli import command_line
-from robust_tf.cli.flag_topics import Topic
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file
 
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=define, body=search, about=__doc__)
-
-
-def define(flag_values):
-    """Defines the flags of `python -m hm_tf.search`."""
-    network = Topic("Network", flag_values)
-    network.path("workdir", None, "Folder of the finished run to search with.")
-    network.path("saved_model", None, "Folder of a SavedModel, or an export_dir (its newest).")
-    network.string("endpoint", "serving_default", "Its signature.")
-    network.string("output", "embedding", "Name of the signature's output.")
-    network.string("data_dir", None, "Folder of a --dataset=folder run. Default: of the training.")
-    images = Topic("Images", flag_values)
-    images.path("gallery", None, "Folder of images, or of one subfolder per class. Required.")
-    images.path("query", None, "Image to search with, or a folder of images.")
-    images.choice("on_bad_image", "fail", ("fail", "skip"), "Undecodable files of the gallery.")
-    images.count("batch_size", 128, "Images embedded together.")
-    result = Topic("Result", flag_values)
-    result.count("top", 5, "Images found for each query.")
-    result.path("picture", "search.png", "File of the picture of the nearest images.")
-    result.path("embeddings", None, "File OUT.npz for embeddings and names of the gallery.")
+    return command_line.run(argv, table=SEARCH, body=search, about=__doc__)
 
 
 def search(options):
@@ -48,7 +29,13 @@ def search(options):
 
     queries = query_files(options.query) if options.query else []
     gallery = EmbeddedGallery(
-        open_run(options),
+        open_run(
+            options.workdir,
+            options.saved_model,
+            endpoint=options.endpoint,
+            output=options.output,
+            data_dir=options.data_dir,
+        ),
         options.gallery,
         on_bad_image=options.on_bad_image,
         batch_size=options.batch_size,

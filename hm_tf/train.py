@@ -4,23 +4,49 @@ Without flags: HM[S,gLGA]&ICS on the digits of scikit-learn, classes 0-4 to trai
 same command again resumes a run that was stopped, or reprints the result of a finished one.
 """
 
+import pathlib
 import sys
 
-from hm_tf import flags
+from hm_tf.options import TRAIN, default_workdir, likely_collapse, notes
 from robust_tf.cli import command_line
 
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=flags.define_train, body=train, about=__doc__, family="hm")
+    return command_line.run(argv, table=TRAIN, body=train, about=__doc__)
 
 
 def train(options):
     """Trains as the flags say; returns the exit code."""
-    from hm_tf.training_run import MetricTrainingRun
     from robust_tf.runs.training_run import execute
 
-    return execute(MetricTrainingRun(options))
+    return execute(training_run(options))
+
+
+def training_run(options):
+    """Returns the `MetricTrainingRun` of the flags."""
+    from hm_tf.defenses.build import DefenseSettings
+    from hm_tf.next_trainings import next_trainings
+    from hm_tf.training_run import MetricSettings, MetricTrainingRun
+    from robust_tf import data
+
+    workdir = options.workdir or default_workdir(options)
+    settings = options.fill(
+        MetricSettings,
+        run_identity=options.run_identity(),
+        workdir=workdir,
+        notes=notes(options),
+        defense=DefenseSettings.read(options.defense, options.arguments),
+        likely_collapse=likely_collapse(options),
+        next_commands=next_trainings(
+            options.defense,
+            options.dataset,
+            pathlib.Path(workdir),
+            data_dir=options.data_dir,
+            named=bool(options.workdir),
+        ),
+    )
+    return MetricTrainingRun(data.of_run(options.flags), settings)
 
 
 if __name__ == "__main__":

@@ -1,73 +1,74 @@
 """The training run of an embedding network."""
 
+import dataclasses
 import functools
+from collections.abc import Sequence
 
-from hm_tf import config
-from hm_tf.defenses.collapse_guard import CollapseGuard, likely_cause
+from hm_tf.defenses.build import DefenseSettings
+from hm_tf.defenses.collapse_guard import CollapseGuard
 from hm_tf.defenses.held_out_pairs import split_pairs, watched_pairs
 from hm_tf.evaluation.closing_evaluation import METRICS, evaluate, of_training
 from hm_tf.evaluation.embedded_test_set import searchable
 from hm_tf.finished_run import FinishedRun
-from hm_tf.next_trainings import next_trainings
 from hm_tf.pretrained.initial_weights import load_initial_weights
 from hm_tf.triplets.pairs import pair_dataset
-from robust_tf import data
-from robust_tf.cli import recipe
 from robust_tf.data import class_disjoint
-from robust_tf.errors import UserError
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.reports.result_tables import METRIC_COLUMNS
 from robust_tf.reports.table import text_table
 from robust_tf.results.result import read_results
-from robust_tf.runs.training_run import TrainingRun
+from robust_tf.runs.training_run import TrainingRun, TrainingSettings
+from robust_tf.threat_model import ThreatModel
 from robust_tf.training.strategy import use_xla
 
 # Training images whose R@1 is watched where none are held out.
 WATCHED = 256
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MetricSettings(TrainingSettings):
+    """The settings of the training of an embedding network.
+
+    Attributes:
+        defense: `DefenseSettings`.
+        bn: "frozen" or "live" batch norm statistics.
+        init_weights: see `load_initial_weights`; "none" for random weights.
+        train_classes: file with the training classes, or None.
+        on_collapse: "warn" or "stop".
+        likely_collapse: what in these settings most often collapses a run, in words.
+        next_commands: commands to go on with after the training.
+    """
+
+    defense: DefenseSettings
+    bn: str
+    init_weights: str
+    train_classes: str | None
+    on_collapse: str
+    likely_collapse: str
+    next_commands: Sequence[str] = ()
+
+
 class MetricTrainingRun(TrainingRun):
     """Trains a defense of the HM paper and measures retrieval, clean and under the ES attack.
 
     Args:
-        options: resolved flags of `hm_tf.flags.define_train`.
+        dataset: `robust_tf.data.Dataset`.
+        settings: `MetricSettings`.
     """
 
-    package = "hm_tf"
-    recipe = "hm"
-    required = (
-        *("source", "destination", "ics", "margin", "model", "bn", "eps", "pgd_steps"),
-        *("pgd_step_size", "batch_size", "shard_size", "learning_rates", "weight_decay"),
-        *("train_steps", "checkpoint_every", "eval_steps", "eval_step_size"),
-    )
-
-    def __init__(self, options):
-        config.drop_unread(options)
-        super().__init__(options, config.folder_name(options))
-
-    def check(self):
-        name, recipes = self.options.dataset, recipe.store() / self.recipe
-        if name not in data.DATASETS:
-            allowed = [n for n in data.DATASETS if (recipes / f"{n}.flags").exists()]
-            raise UserError(f"Unknown data set {name!r}; allowed: {', '.join(allowed)}.")
-        super().check()
-
     def check_method(self):
-        config.check(self.options)
-        config.check_typed(self.options)
-        config.shards(self.options, self.strategy.num_replicas_in_sync)
-        if self.options.train_classes is not None:
-            self.train_classes = class_disjoint.read_classes(self.options.train_classes)
-        if self.options.dataset in class_disjoint.DIVIDED:
+        settings = self.settings
+        settings.defense.check()
+        settings.defense.shards(self.strategy.num_replicas_in_sync)
+        if settings.train_classes is not None:
+            self.train_classes = class_disjoint.read_classes(settings.train_classes)
+        if self.info.name in class_disjoint.DIVIDED:
             # These are at hand, and their sizes are known only after the division.
             self.info, *self._divided = self._read()
 
-    def plan(self):
-        return "\n".join([super().plan(), *config.notes(self.options)])
-
     def describe_data(self):
         """The sides of the data as they are used, not the images' own split."""
-        if self.options.dataset not in class_disjoint.DIVIDED:
+        if self.info.name not in class_disjoint.DIVIDED:
             return super().describe_data()
         train, test, held_out = self.images()
         parts = {"train": train, "held out": held_out, "test": test}
@@ -79,23 +80,21 @@ class MetricTrainingRun(TrainingRun):
         return self.dataset.describe(images)
 
     def build_model(self):
-        network = get_embedding(self.options.model, self.info, self.options.bn)
-        if self.options.init_weights != "none" and not self.finished():
-            load_initial_weights(network, self.options.init_weights)
-        return config.defense(self.options, network, self.strategy.num_replicas_in_sync)
-
-    def build_optimizer(self):
-        return config.optimizer(self.options)
+        network = get_embedding(self.settings.model, self.info, self.settings.bn)
+        if self.settings.init_weights != "none" and not self.finished():
+            load_initial_weights(network, self.settings.init_weights)
+        return self.settings.defense.build(network, self.strategy.num_replicas_in_sync)
 
     def title(self):
-        return f"{config.title(self.options)}, {config.threat_model(self.options.eps)},"
+        eps = self.settings.defense.attack["eps"]
+        return f"{self.settings.defense.title}, {ThreatModel(eps)},"
 
     def batches(self, examples, start, stop):
         return pair_dataset(
             examples,
             self.info,
-            batch_size=self.options.batch_size,
-            seed=self.options.seed,
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
             start_step=start,
             stop_step=stop,
         )
@@ -106,29 +105,29 @@ class MetricTrainingRun(TrainingRun):
 
     @functools.cached_property
     def _images(self):
-        options = self.options
-        if options.dataset in class_disjoint.DIVIDED:
+        settings = self.settings
+        if self.info.name in class_disjoint.DIVIDED:
             train, test = self._divided
         else:
             self.info, train, test = self._read()
-        train, held_out = split_pairs(train, options.held_out)
-        train, test = train.take(options.limit_train), test.take(options.limit_test)
+        train, held_out = split_pairs(train, settings.held_out)
+        train, test = train.take(settings.limit_train), test.take(settings.limit_test)
         class_disjoint.require_two_classes(train)
         class_disjoint.warn_of_single_images(train)
         searchable(test.labels)  # what it refuses would come up after training only
         return train, test, held_out
 
     def monitors(self, held_out):
-        options = self.options
+        settings = self.settings
         # The recipes hold nothing out, as the paper. A collapse shows in training images, too.
         watched = watched_pairs(self.images()[0], WATCHED) if held_out is None else held_out
         guard = CollapseGuard(
             self.folder,
-            cause=likely_cause(options),
-            stop=options.on_collapse == "stop",
+            cause=settings.likely_collapse,
+            stop=settings.on_collapse == "stop",
             watched=watched,
             kind="training" if held_out is None else "held_out",
-            batch_size=options.eval_batch_size,
+            batch_size=settings.eval_batch_size,
         )
         return [guard]
 
@@ -138,16 +137,16 @@ class MetricTrainingRun(TrainingRun):
         return [] if measured >= set(METRICS) else list(METRICS)
 
     def measure(self, test):
-        options = self.options
-        run = FinishedRun(self.folder.path, options.data_dir)
+        settings = self.settings
+        run = FinishedRun(self.folder.path, self.dataset.data_dir)
         evaluate(
-            run.network(options.precision),
+            run.network(settings.precision),
             test,
             run.attack(),
             self.folder,
-            precision=options.precision,
-            batch_size=options.eval_batch_size,
-            xla=use_xla(options.jit_compile),
+            precision=settings.precision,
+            batch_size=settings.eval_batch_size,
+            xla=use_xla(settings.jit_compile),
             **run.facts,
         )
 
@@ -158,7 +157,7 @@ class MetricTrainingRun(TrainingRun):
             f"run folder: {folder}\n"
             f"next: python -m hm_tf.evaluate --workdir={folder}\n"
             f"      python -m hm_tf.export --workdir={folder} --export_dir={folder / 'export'}\n"
-        ) + "\n".join(f"      {line}" for line in next_trainings(self.options, folder))
+        ) + "\n".join(f"      {line}" for line in self.settings.next_commands)
 
     def _read(self):
         return class_disjoint.load(self.dataset, self.train_classes)

@@ -6,33 +6,10 @@ import math
 import tensorflow as tf
 
 from robust_tf import randomness
+from robust_tf.magnitude import format_magnitude, parse_magnitude
 from robust_tf.randomness import Shard
 
 NORMS = ("linf", "l2")
-
-
-def parse_magnitude(text):
-    """Reads a size in pixel units, written as a number or as a fraction: "8/255", "0.3", 0.3.
-
-    Raises:
-        ValueError: not a finite number >= 0.
-    """
-    numerator, slash, denominator = str(text).partition("/")
-    try:
-        value = float(numerator) / (float(denominator) if slash else 1.0)
-    except (ValueError, ZeroDivisionError):
-        value = math.nan
-    if not 0.0 <= value < math.inf:
-        raise ValueError(f"expected a number >= 0 such as 8/255 or 0.3, got {text!r}")
-    return value
-
-
-def format_magnitude(value):
-    """Writes a size as a short decimal if it is one, else in 255ths: "0.3", "8/255"."""
-    levels = round(value * 255)
-    if len(repr(value)) > 6 and math.isclose(value, levels / 255):
-        return f"{levels}/255"
-    return f"{value:g}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,8 +14,7 @@ import sys
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
-from tla_tf import flags
-from tla_tf.names import OUTPUTS
+from tla_tf.options import ANALYZE, OUTPUTS
 
 # Natural training images that an output needs, in all and of every class.
 NEEDED = {"table3": {"neighbours": 50}, "figure4": {"neighbours": 3}, "figure5": {"per_class": 2}}
@@ -23,7 +22,7 @@ NEEDED = {"table3": {"neighbours": 50}, "figure4": {"neighbours": 3}, "figure5":
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=flags.define_analyze, body=analyze, about=__doc__)
+    return command_line.run(argv, table=ANALYZE, body=analyze, about=__doc__)
 
 
 def analyze(options):
@@ -111,11 +110,11 @@ def _lacking(info, train, outputs):
 
 def _preset(runs, options):
     from robust_tf.attacks import presets
-    from tla_tf import config
+    from robust_tf.threat_model import ThreatModel
     from tla_tf.reporting.comparable_runs import common_eps
 
     eps = common_eps(runs) if options.eps is None else options.eps
-    threat_model = config.threat_model(eps, options.norm)
+    threat_model = ThreatModel(eps, options.norm)
     try:
         return presets.get(options.attack, threat_model)
     except ValueError as error:

@@ -15,7 +15,7 @@ import sys
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file
-from tla_tf import flags
+from tla_tf.options import COMPARE, resolve_train
 
 RUN_TABLE = "python tools/run_table.py --row="
 # Ends in minutes, and stands beside a row of the paper.
@@ -24,7 +24,7 @@ QUICK = "python -m tla_tf.train --flagfile=flags/tla/mnist_quick.flags"
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=flags.define_compare, body=compare, about=__doc__)
+    return command_line.run(argv, table=COMPARE, body=compare, about=__doc__)
 
 
 def compare(options):
@@ -71,7 +71,7 @@ def _compare_with_paper(options):
             f"no results yet under {', '.join(options.runs)}; {QUICK} makes some in minutes, "
             f"{RUN_TABLE}{rows[0].name} trains a row of the paper in its full length"
         )
-    found = comparison.compare(rows, runs, flags.resolve_train)
+    found = comparison.compare(rows, runs, resolve_train)
     missing = comparison.without_results(rows, found)
     if not found:
         print("\n".join(_nothing_in_common(runs, rows)))

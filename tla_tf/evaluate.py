@@ -11,12 +11,12 @@ import sys
 
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
-from tla_tf import flags
+from tla_tf.options import EVALUATE
 
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=flags.define_evaluate, body=evaluate, about=__doc__)
+    return command_line.run(argv, table=EVALUATE, body=evaluate, about=__doc__)
 
 
 def evaluate(options):
@@ -25,8 +25,8 @@ def evaluate(options):
         raise UserError(
             "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR"
         )
+    from robust_tf.threat_model import ThreatModel
     from robust_tf.training.strategy import use_xla
-    from tla_tf import config
     from tla_tf.evaluation.attack_columns import attack_columns
     from tla_tf.evaluation.classifier_evaluation import evaluation_of
     from tla_tf.evaluation.saved_run import SavedRun
@@ -34,11 +34,20 @@ def evaluate(options):
     from tla_tf.finished_run import FinishedRun
 
     if options.saved_model is not None:
-        run = SavedRun(options)
+        run = SavedRun(
+            options.saved_model,
+            dataset=options.dataset,
+            eps=options.flags["eps"],
+            data_dir=options.data_dir,
+            endpoint=options.endpoint,
+            output=options.output,
+            batch_size=options.batch_size,
+            precision=options.precision,
+        )
     else:
         run = FinishedRun(options.workdir, options.data_dir)
     eps = run.flags["eps"] if options.eps is None else options.eps
-    threat_model = config.threat_model(eps, options.norm)
+    threat_model = ThreatModel(eps, options.norm)
     runs = substitute_runs(options.substitute, run)
     columns = attack_columns(
         options.attacks,

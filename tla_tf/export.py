@@ -11,25 +11,14 @@ compared with the network and attacked. model.json and README.md there say what 
 import sys
 
 from robust_tf.cli import command_line
-from robust_tf.cli.flag_topics import Topic, define_export
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
-
-FORMATS = ("saved_model", "onnx", "litert", "litert_int8")
+from tla_tf.options import EXPORT
 
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=define, body=export, about=__doc__)
-
-
-def define(flag_values):
-    """Defines the flags of `python -m tla_tf.export`."""
-    define_export(flag_values)
-    export = Topic("Format", flag_values)
-    export.choice("format", "saved_model", FORMATS, "onnx, litert: extras of the same names.")
-    detector = Topic("Detector", flag_values)
-    detector.number("detector_fpr", 0.05, "Share of clean images that `detect` rejects.", 0.5)
+    return command_line.run(argv, table=EXPORT, body=export, about=__doc__)
 
 
 def export(options):

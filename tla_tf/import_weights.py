@@ -9,36 +9,15 @@ report and --init_from take the folder as one of our own runs. --list shows the 
 import sys
 
 from robust_tf.cli import command_line
-from robust_tf.cli.flag_topics import Topic
 from robust_tf.errors import UserError
+from tla_tf.options import IMPORT_WEIGHTS
 
 REQUIRED = ("checkpoint", "architecture", "workdir")
 
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=define, body=import_weights, about=__doc__)
-
-
-def define(flag_values):
-    """Defines the flags."""
-    weights = Topic("Weights", flag_values)
-    weights.path("checkpoint", None, "Prefix of a TensorFlow 1 checkpoint, or file. Required.")
-    weights.string("architecture", None, "Name of the network, see --list. Required.")
-    weights.count("depth", None, "Depth of a wide network. Default: of the architecture.")
-    weights.count("width", None, "Width of a wide network. Default: of the architecture.")
-    weights.numbers(
-        "pixel_mean",
-        None,
-        "Mean of each channel that PyTorch's network subtracts, where the file holds none.",
-    )
-    weights.numbers("pixel_std", None, "Standard deviation of each channel, see --pixel_mean.")
-    weights.switch("list", False, "Show the architectures and their sources.")
-    run = Topic("Run", flag_values)
-    run.path("workdir", None, "Run folder to make. Required.")
-    data = Topic("Data", flag_values)
-    data.string("dataset", None, "Data set of the classes. Default: of the architecture.")
-    data.path("data_dir", None, "Folder of the data. Default: of TFDS.")
+    return command_line.run(argv, table=IMPORT_WEIGHTS, body=import_weights, about=__doc__)
 
 
 def import_weights(options):
@@ -79,22 +58,12 @@ def import_weights(options):
 
 def _normalization(options):
     """Mean and deviation that were typed, under RobustBench's names of the buffers."""
-    given = {"mu": options.pixel_mean, "sigma": options.pixel_std}
-    return {name: _numbers(values) for name, values in given.items() if values is not None}
-
-
-def _numbers(texts):
     import numpy as np
 
-    try:
-        values = np.array(texts, np.float32)
-    except ValueError as error:
-        raise UserError(
-            f"--pixel_mean and --pixel_std are numbers, not {','.join(texts)}"
-        ) from error
-    if (values < 0).any():
-        raise UserError("--pixel_mean and --pixel_std are not negative, in the unit of [0, 1]")
-    return values
+    given = {"mu": options.pixel_mean, "sigma": options.pixel_std}
+    return {
+        name: np.array(values, np.float32) for name, values in given.items() if values is not None
+    }
 
 
 if __name__ == "__main__":

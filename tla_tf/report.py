@@ -10,12 +10,12 @@ import sys
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file
-from tla_tf import flags
+from tla_tf.options import REPORT, resolve_train
 
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(argv, define=flags.define_report, body=report, about=__doc__)
+    return command_line.run(argv, table=REPORT, body=report, about=__doc__)
 
 
 def report(options):
@@ -34,7 +34,7 @@ def report(options):
     runs = _runs(options)
     recorded = [run.recorded for run in runs]
     rows = published_rows.rows()
-    comparisons = comparison.compare(rows, recorded, flags.resolve_train)
+    comparisons = comparison.compare(rows, recorded, resolve_train)
     compared = accuracy_matrix(recorded)
     page = Page(page_title(compared[0]), *headline(runs, *compared))
     sections.add_accuracies(page, runs, compared)

@@ -8,22 +8,35 @@ finished one.
 import sys
 
 from robust_tf.cli import command_line
-from tla_tf import flags
+from tla_tf.options import TRAIN, default_workdir, notes
 
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    return command_line.run(
-        argv, define=flags.define_train, body=train, about=__doc__, family="tla"
-    )
+    return command_line.run(argv, table=TRAIN, body=train, about=__doc__)
 
 
 def train(options):
     """Trains as the flags say; returns the exit code."""
     from robust_tf.runs.training_run import execute
-    from tla_tf.training_run import ClassifierTrainingRun
 
-    return execute(ClassifierTrainingRun(options))
+    return execute(training_run(options))
+
+
+def training_run(options):
+    """Returns the `ClassifierTrainingRun` of the flags."""
+    from robust_tf import data
+    from tla_tf.defenses.build import DefenseSettings
+    from tla_tf.training_run import ClassifierSettings, ClassifierTrainingRun
+
+    settings = options.fill(
+        ClassifierSettings,
+        run_identity=options.run_identity(),
+        workdir=options.workdir or default_workdir(options),
+        notes=notes(options),
+        defense=DefenseSettings.read(options.method, options.arguments),
+    )
+    return ClassifierTrainingRun(data.of_run(options.flags), settings)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The training run of a classifier."""
 
+import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,9 +12,9 @@ from robust_tf.models import registry as models
 from robust_tf.reports.result_tables import accuracy_table
 from robust_tf.results.result import read_results
 from robust_tf.runs.fine_tuning import start_from
-from robust_tf.runs.training_run import TrainingRun
+from robust_tf.runs.training_run import TrainingRun, TrainingSettings
 from robust_tf.training.strategy import use_xla
-from tla_tf import config
+from tla_tf.defenses.build import DefenseSettings
 from tla_tf.evaluation.attack_columns import ENSEMBLE, attack_columns
 from tla_tf.evaluation.classifier_evaluation import evaluation_of
 from tla_tf.evaluation.held_out_images import split_held_out
@@ -23,68 +25,67 @@ from tla_tf.finished_run import FinishedRun
 NEXT_ATTACKS = ("pgd20", "20pgd20", "cw30", "mim40")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassifierSettings(TrainingSettings):
+    """The settings of the training of a classifier.
+
+    Attributes:
+        defense: `DefenseSettings`.
+        pool_mul: batches of candidates per update where the candidates are separate images.
+        init_from: run folder whose weights the training starts from, or None.
+        select: "last", or "best" for the network with the best held-out accuracy under PGD-10.
+        eval_attacks: names of the attacks after training.
+    """
+
+    defense: DefenseSettings
+    pool_mul: int | None
+    init_from: str | None
+    select: str
+    eval_attacks: Sequence[str]
+
+
 class ClassifierTrainingRun(TrainingRun):
     """Trains a defense of the TLA paper and attacks it on the test split.
 
     Args:
-        options: resolved flags of `tla_tf.flags.define_train`.
+        dataset: `robust_tf.data.Dataset`.
+        settings: `ClassifierSettings`.
     """
 
-    package = "tla_tf"
-    recipe = "tla"
-    required = (
-        *("model", "batch_size", "train_steps", "checkpoint_every", "optimizer", "learning_rates"),
-        *("weight_decay", "eps", "attack_steps", "lambda_triplet", "margin", "lambda_norm"),
-        *("pool", "pool_mul", "eval_attacks"),
-    )
-
-    def __init__(self, options):
-        config.drop_step_size(options)
-        super().__init__(options, options.method)
-
-    def check_data(self):
-        if self.info.class_disjoint:
-            name = self.options.dataset
-            raise UserError(
-                f"--dataset={name}: its test images are of other classes than those of training; "
-                f"python -m hm_tf.train --dataset={name} learns embeddings"
-            )
+    _origin = None  # a line on the first weights where they are not random
 
     def check_method(self):
-        options = self.options
-        config.check_typed(options)
-        config.check_replicas(options, self.strategy.num_replicas_in_sync)
-        self.threat_model = config.threat_model(options.eps, options.norm)
-        config.check(options)
-        self.columns = attack_columns(options.eval_attacks, self.threat_model, options.dataset)
+        settings, replicas = self.settings, self.strategy.num_replicas_in_sync
+        if settings.defense.arguments.get("attack_bn_mode") == "training" and replicas > 1:
+            raise UserError(
+                f"--attack_bn_mode=training cannot be synchronised over {replicas} replicas; add "
+                "--strategy=one_device"
+            )
+        self.threat_model = settings.defense.threat_model
+        self.columns = attack_columns(settings.eval_attacks, self.threat_model, self.info.name)
 
     def build_model(self):
-        network = models.get(self.options.model, self.info)
-        self._origin = None
-        if self.options.init_from is not None:
-            self._origin = start_from(network, self.options.init_from)
-        return config.defense(self.options, network)
-
-    def build_optimizer(self):
-        return config.optimizer(self.options)
+        network = models.get(self.settings.model, self.info)
+        if self.settings.init_from is not None:
+            self._origin = start_from(network, self.settings.init_from)
+        return self.settings.defense.build(network)
 
     def plan(self):
-        lines = [super().plan(), self._origin, self._majority(), *config.notes(self.options)]
-        return "\n".join(filter(None, lines))
+        return "\n".join(filter(None, [super().plan(), self._origin, self._majority()]))
 
     def title(self):
-        return f"{self.options.method}, {self.threat_model},"
+        return f"{self.settings.defense.method}, {self.threat_model},"
 
     def batches(self, examples, start, stop):
         return pipeline.train_dataset(
             examples,
             self.info,
-            batch_size=self.options.batch_size,
-            seed=self.options.seed,
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
             start_step=start,
             stop_step=stop,
-            streams=config.streams(self.options),
-            pool_mul=self.options.pool_mul,
+            streams=self.settings.defense.streams,
+            pool_mul=self.settings.pool_mul,
         )
 
     def images(self):
@@ -93,7 +94,7 @@ class ClassifierTrainingRun(TrainingRun):
     @functools.cached_property
     def _images(self):
         train, held_out = self.training_images()
-        return train, self.dataset.load("test", self.options.limit_test), held_out
+        return train, self.dataset.load("test", self.settings.limit_test), held_out
 
     def training_images(self):
         """Returns (training examples, held-out examples or None).
@@ -101,29 +102,36 @@ class ClassifierTrainingRun(TrainingRun):
         Held out are images of the official validation split where there is one, otherwise training
         images of every class in proportion.
         """
-        options = self.options
-        if not options.held_out:
-            return self.dataset.load("train", options.limit_train), None
+        settings = self.settings
+        if not settings.held_out:
+            return self.dataset.load("train", settings.limit_train), None
         if "validation" in self.info.splits:
-            held_out = self.dataset.load("validation", options.held_out)
-            if len(held_out) < options.held_out:
+            held_out = self.dataset.load("validation", settings.held_out)
+            if len(held_out) < settings.held_out:
                 raise UserError(
-                    f"--held_out={options.held_out}: the validation split of {options.dataset} has "
+                    f"--held_out={settings.held_out}: the validation split of {self.info.name} has "
                     f"only {len(held_out):,} images"
                 )
-            return self.dataset.load("train", options.limit_train), held_out
-        train, held_out = split_held_out(self.dataset.load("train", None), options.held_out)
-        return train.take(options.limit_train), held_out
+            return self.dataset.load("train", settings.limit_train), held_out
+        train, held_out = split_held_out(self.dataset.load("train", None), settings.held_out)
+        return train.take(settings.limit_train), held_out
 
     def monitors(self, held_out):
         if held_out is None:
             return []
-        settings = {"seed": self.options.seed, "batch_size": self.options.eval_batch_size}
-        return [HeldOutMonitor(held_out, self.threat_model, self.folder, **settings)]
+        return [
+            HeldOutMonitor(
+                held_out,
+                self.threat_model,
+                self.folder,
+                seed=self.settings.seed,
+                batch_size=self.settings.eval_batch_size,
+            )
+        ]
 
     def keep_final(self, held_out):
         """The last network, or the one of --select=best."""
-        if self.options.select == "best":
+        if self.settings.select == "best":
             self.model.network.load_weights(self.folder.best_weights)
         super().keep_final(held_out)
         if held_out is not None:
@@ -131,7 +139,7 @@ class ClassifierTrainingRun(TrainingRun):
             (last, _), (best, step) = seen[-1], max(seen)
             print(
                 f"held-out PGD-10: last {100 * last:.2f} %, best {100 * best:.2f} % after step "
-                f"{step}; the {self.options.select} network is kept"
+                f"{step}; the {self.settings.select} network is kept"
             )
 
     def unmeasured(self):
@@ -140,12 +148,12 @@ class ClassifierTrainingRun(TrainingRun):
 
     def measure(self, test):
         evaluation = evaluation_of(
-            FinishedRun(self.folder.path, self.options.data_dir),
+            FinishedRun(self.folder.path, self.dataset.data_dir),
             test,
-            seed=self.options.seed,
+            seed=self.settings.seed,
             precision="float32",
-            batch_size=self.options.eval_batch_size,
-            xla=use_xla(self.options.jit_compile),
+            batch_size=self.settings.eval_batch_size,
+            xla=use_xla(self.settings.jit_compile),
         )
         evaluation.run(self.unmeasured())
 

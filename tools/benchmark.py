@@ -24,16 +24,15 @@ from robust_tf.cli import command_line
 def main(arguments):
     """Runs the command; returns its exit code."""
     name, *given = arguments or [""]
-    if name not in commands.names():
+    if name not in commands.typed_names():
         print(__doc__.strip(), file=sys.stderr)
         return 2
     command = commands.find(name, given)
     return command_line.run(
         ["benchmark", *given],
-        define=command.define,
+        table=command.table,
         body=lambda options: _measure(command.file, options),
         about=command.about,
-        family=command.family,
     )
 
 

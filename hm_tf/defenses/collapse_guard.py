@@ -141,28 +141,6 @@ class CollapseGuard(Monitor):
         return f"the checkpoint of step {good} is kept as {kept}"
 
 
-def likely_cause(options):
-    """Names what in the flags of a run most often collapses it (HM, tables 2 and 4).
-
-    Args:
-        options: resolved flags of `hm_tf.flags.define_train`.
-    """
-    if options.defense == "minmax":
-        return "min-max training, which is known to collapse"
-    if options.defense == "hm" and _is_hard(options.destination):
-        return f"--destination={options.destination}, too hard; lga or semihard are not"
-    rates = ",".join(map(str, options.learning_rates))
-    return f"--learning_rates={rates}, too high, or --eps={options.eps}, too large"
-
-
-def _is_hard(destination):
-    """Whether the hardness is that of positives farther than negatives."""
-    try:
-        return float(destination) >= 0
-    except ValueError:
-        return destination.removeprefix("gb:") in ("softhard", "distance", "hardest")
-
-
 def _distances(embeddings):
     """Distances of neighbouring rows in a random order: a sample of all pairs."""
     order = np.random.default_rng(0).permutation(len(embeddings))

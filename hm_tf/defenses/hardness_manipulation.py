@@ -10,8 +10,7 @@ from hm_tf.triplets import destinations
 from hm_tf.triplets.destinations import loss_level
 from hm_tf.triplets.hardness import hardness
 from hm_tf.triplets.intra_class_structure import intra_class_structure
-from hm_tf.triplets.sampler_names import SYMBOLS
-from hm_tf.triplets.triplet_sampler import TripletSampler
+from hm_tf.triplets.triplet_sampler import SYMBOLS, TripletSampler
 from robust_tf.randomness import shape_of
 from robust_tf.training.replicas import current_shard, gather
 

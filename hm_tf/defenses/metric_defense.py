@@ -6,7 +6,7 @@ import warnings
 import keras
 import tensorflow as tf
 
-from hm_tf import flags
+from hm_tf import options
 from hm_tf.defenses.objectives import ShiftObjective
 from hm_tf.defenses.spread import spread
 from hm_tf.defenses.validation_retrieval import ValidationRetrieval
@@ -247,7 +247,7 @@ class MetricDefense(AdversarialModel):
 @functools.cache
 def recipe_values(recipe):
     """Returns dict of the flags of a recipe in flags/hm, by its name."""
-    return flags.resolve_train([f"--dataset={recipe}"])
+    return options.recipe(recipe)
 
 
 def or_recipe(value, recipe, flag):

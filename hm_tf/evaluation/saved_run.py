@@ -17,26 +17,25 @@ from robust_tf.threat_model import ThreatModel, parse_magnitude
 STEPS = 32  # of the HM paper's evaluation
 
 
-def open_run(options, dataset=None):
+def open_run(workdir, saved_model, *, endpoint, output, data_dir=None, dataset=None):
     """Returns the `FinishedRun` of --workdir or the `SavedRun` of --saved_model.
 
     Args:
-        options: has workdir, saved_model, endpoint, output and data_dir.
-        dataset: as of `SavedRun`.
+        workdir: path of a finished run, or None.
+        saved_model, endpoint, output, data_dir, dataset: see `SavedRun`; None without one.
 
     Raises:
         UserError: neither, or both; see also `FinishedRun` and `SavedRun`.
     """
-    require_one(options)
-    if options.saved_model:
-        where = {"dataset": dataset, "data_dir": options.data_dir}
-        return SavedRun(options.saved_model, options.endpoint, options.output, **where)
-    return FinishedRun(options.workdir, options.data_dir)
+    require_one(workdir, saved_model)
+    if saved_model:
+        return SavedRun(saved_model, endpoint, output, dataset=dataset, data_dir=data_dir)
+    return FinishedRun(workdir, data_dir)
 
 
-def require_one(options):
+def require_one(workdir, saved_model):
     """Raises UserError unless one of --workdir and --saved_model is given."""
-    if bool(options.workdir) == bool(options.saved_model):
+    if bool(workdir) == bool(saved_model):
         raise UserError(
             "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR"
         )

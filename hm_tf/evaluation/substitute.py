@@ -46,7 +46,7 @@ def substitute_run(workdir, run):
                 f"--substitute={workdir} has {what} {of(other)}, the evaluated run {of(run)}"
             )
     # Other data sets have one split, of classes or, like MNIST, of images.
-    if run.options.dataset in class_disjoint.DIVIDED:
+    if run.info.name in class_disjoint.DIVIDED:
         _check_unseen(workdir, other, run)
     return other
 

@@ -1,7 +1,8 @@
 """What the nine ranking attacks have in common."""
 
-from hm_tf.names import ATTACK_MODES
 from robust_tf.attacks.objectives import Objective
+
+ATTACK_MODES = ("compat", "fixed")
 
 
 class RankingAttack:

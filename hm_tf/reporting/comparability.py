@@ -1,19 +1,10 @@
 """What keeps the numbers of a run from being compared with a published row."""
 
+from hm_tf.options import TRAIN
 from robust_tf.reports import comparability
 from robust_tf.reports.comparability import plain
 from robust_tf.threat_model import format_magnitude, parse_magnitude
 
-# Flags that two runs of one row may differ in.
-_FREE = {"held_out", "eval_steps", "eval_step_size", "on_bad_image", "limit_train"}
-_ATTACK = {"eps", "pgd_steps", "pgd_step_size"}
-_MANIPULATION = {"destination", "ics", "ics_margin", "loss_bound"}
-# Flags that a defense does not read.
-UNREAD = {
-    "none": _ATTACK | _MANIPULATION,
-    **dict.fromkeys(("est", "act", "minmax", "ses"), _MANIPULATION),
-    "hm": set(),
-}
 # What the rows of the paper set on top of a recipe, besides the data.
 _ROW_SETTINGS = ("defense", "source", "destination", "ics", "ics_margin", "loss_bound", "bn") + (
     "pgd_steps",
@@ -54,7 +45,9 @@ def training_differences(flags, published):
     """
     if not flags:
         return ["settings of the training unknown"]
-    compared = published.keys() - comparability.FREE - _FREE - UNREAD[published["defense"]]
+    # Nobody attacks an undefended network in training.
+    attack = {"eps"} if published["defense"] == "none" else set()
+    compared = published.keys() - TRAIN.not_compared(published) - attack - {"limit_train"}
     found = comparability.training_differences(flags, published, compared=compared, first=_FIRST)
     if flags.get("limit_train"):
         found.append(f"{flags['limit_train']:,} training images, not all")
@@ -90,5 +83,5 @@ def measuring_differences(row, n, published):
 def _row_settings(flags):
     """The `_ROW_SETTINGS` that the defense reads; regular training has one name for all."""
     defense = flags["defense"] if attacks(flags) or flags["ics"] else "none"
-    read = {name for name in _ROW_SETTINGS if name in flags} - UNREAD[defense]
+    read = {name for name in _ROW_SETTINGS if name in flags} - TRAIN.unread({"defense": defense})
     return {**{name: plain(flags[name]) for name in read}, "defense": defense}

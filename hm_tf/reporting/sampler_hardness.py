@@ -6,8 +6,7 @@ import numpy as np
 
 from hm_tf.defenses.metric_defense import members
 from hm_tf.triplets.hardness import hardness
-from hm_tf.triplets.sampler_names import SYMBOLS
-from hm_tf.triplets.triplet_sampler import TripletSampler
+from hm_tf.triplets.triplet_sampler import SYMBOLS, TripletSampler
 from robust_tf import randomness
 
 # E[H] and Var[H] of an ImageNet-initialised ResNet-18 on CUB, 1000 mini-batches.

@@ -2,16 +2,13 @@
 
 from hm_tf.evaluation.ranking_records import WORST_CASE
 from hm_tf.evaluation.robustness_score import COLUMNS
-from hm_tf.reporting.comparability import UNREAD
+from hm_tf.options import TRAIN
 from hm_tf.reporting.recorded_scores import CLEAN, SCORE, clean_results, paper_row, score_rows
-from robust_tf.reports.comparability import FREE
 from robust_tf.reports.matrix import Entry, matrix, methods_of
 from robust_tf.reports.outcomes import Outcomes
 
 # The name of a method says these already.
 _IN_TITLE = {"defense", "source", "destination", "ics", "ics_margin", "loss_bound"}
-# How a run is evaluated at its end is no setting of its training.
-_EVALUATION = {"eval_steps", "eval_step_size"}
 
 
 def score_matrix(runs):
@@ -26,7 +23,9 @@ def score_matrix(runs):
 
 def compared(flags):
     """Returns the flags that a training reads and that do not stand in a method's name."""
-    return flags.keys() - FREE - _IN_TITLE - _EVALUATION - UNREAD.get(flags.get("defense"), set())
+    attack = {"eps"} if flags.get("defense") == "none" else set()
+    free = TRAIN.not_compared(flags) - {"held_out", "on_bad_image"}
+    return flags.keys() - free - _IN_TITLE - attack
 
 
 def _entries(run):

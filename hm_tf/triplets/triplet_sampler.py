@@ -9,8 +9,11 @@ from hm_tf.triplets.distance_weighted import (
     negative_probabilities,
 )
 from hm_tf.triplets.pair_batch import PairBatch
-from hm_tf.triplets.sampler_names import SAMPLING_MODES, SYMBOLS
 from robust_tf.miners.masked_choice import uniform_choice, weighted_choice
+
+# Name -> the letter that HM prints for it.
+SYMBOLS = {"random": "R", "semihard": "M", "softhard": "S", "distance": "D", "hardest": "H"}
+SAMPLING_MODES = ("fixed", "compat")
 
 
 class Triplets(NamedTuple):

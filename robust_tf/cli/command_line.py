@@ -12,22 +12,19 @@ import warnings
 
 from absl import flags as absl_flags
 
-from robust_tf.cli import recipe
-from robust_tf.errors import RunError, UserError
+from robust_tf.errors import INTERRUPTED, RunError, UserError
 
-INTERRUPTED = 130
 _PLAIN_FORMAT = warnings.formatwarning
 
 
-def run(argv, *, define, body, about, family=None):
+def run(argv, *, table, body, about):
     """Parses the flags, runs the body, and turns what goes wrong into a line and an exit code.
 
     Args:
         argv: list of str, the command and its arguments; None for those of this process.
-        define: function (absl FlagValues) that defines the flags.
-        body: function (absl FlagValues) that does the work; it returns the exit code, None for 0.
+        table: `FlagTable` of the command.
+        body: function (Options) that does the work; it returns the exit code, None for 0.
         about: text shown above the flags by --help.
-        family: subfolder of the recipes, None for a command without a recipe.
 
     Returns:
         The exit code.
@@ -35,9 +32,9 @@ def run(argv, *, define, body, about, family=None):
     argv = sys.argv if argv is None else argv
     try:
         if {"--help", "-help", "-h"} & set(argv[1:]):
-            print(_help(define, about))
+            print(_help(table, about))
             return 0
-        options = _parse(argv, define, family)
+        options = table.parse(argv[1:])
         warnings.formatwarning = _one_line
         _load_tensorflow()
         return body(options) or 0
@@ -91,32 +88,9 @@ def _load_tensorflow():
             os.close(terminal)
 
 
-def _parse(argv, define, family):
-    arguments = argv[1:]
-    if family is None:
-        return _flags(define, arguments)
-    combined = recipe.combine(arguments, lambda given: _flags(define, given).dataset, family)
-    values, typed = _flags(define, combined), _flags(define, recipe.typed(arguments))
-    for name in values:
-        # What recipes and flagfiles say is a default of the command; only typed flags contradict.
-        values[name].using_default_value = typed[name].using_default_value
-    return values
-
-
-def _flags(define, arguments):
+def _help(table, about):
     values = absl_flags.FlagValues()
-    define(values)
-    rest = values(["command", *arguments])[1:]
-    if rest:
-        raise UserError(
-            f"'{rest[0]}' is not a flag; write flags as --name=value (--help lists them)"
-        )
-    return values
-
-
-def _help(define, about):
-    values = absl_flags.FlagValues()
-    define(values)
+    table.define(values)
     return f"{about.strip()}\n{values.get_help()}"
 
 

@@ -14,6 +14,11 @@ def store():
     return installed if installed.is_dir() else package.parent / "flags"
 
 
+def exists(family, dataset):
+    """Whether the store has a recipe for a data set."""
+    return (store() / family / f"{dataset}.flags").exists()
+
+
 def combine(arguments, read_dataset, family):
     """Returns the arguments in their order of precedence, whatever the order typed.
 

@@ -2,7 +2,10 @@
 
 import importlib
 
-from robust_tf.data.names import DATASETS
+DATASETS = (
+    *("digits", "mnist", "cifar10", "tiny_imagenet", "fashion_mnist"),
+    *("cub200", "cars196", "sop", "folder"),
+)
 
 __all__ = ["DATASETS", "SETTINGS", "Dataset", "of_run", "open"]
 

@@ -1,11 +1,12 @@
 """The data sets by name. A new one is a file with its facts and reader, a line here and its name
-in names.py."""
+in __init__.py."""
 
 import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
 from robust_tf.data import (
+    DATASETS,
     cars196,
     cub200,
     digits,
@@ -15,7 +16,6 @@ from robust_tf.data import (
     tiny_imagenet,
 )
 from robust_tf.data.dataset_info import DatasetInfo
-from robust_tf.data.names import DATASETS
 from robust_tf.errors import UserError
 
 

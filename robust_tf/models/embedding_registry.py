@@ -3,9 +3,9 @@
 from robust_tf.errors import UserError
 from robust_tf.models.c2f2 import c2f2
 from robust_tf.models.digits_embedding import digits_embedding
-from robust_tf.models.names import BN_MODES
 from robust_tf.models.resnet import resnet10_16, resnet18, resnet50
 
+BN_MODES = ("frozen", "live")
 _SMALLEST_SIDE = {
     **{"c2f2": 4, "digits_embedding": 2},
     **{"resnet10_16": 2, "resnet18": 2, "resnet50": 2},

@@ -1,10 +1,6 @@
 """What keeps two trainings from being compared: the settings that differ."""
 
-from robust_tf.runs.run_folder import NOT_IDENTITY
 from robust_tf.threat_model import parse_magnitude
-
-# Flags that two runs of one row may differ in.
-FREE = (NOT_IDENTITY - {"train_steps"}) | {"seed", "jit_compile"}
 
 
 def differing(flags, others, *, compared, first=()):

@@ -1,5 +1,6 @@
 """A run folder whose training has ended: its flags, its data, its weights."""
 
+import shlex
 import warnings
 import zipfile
 
@@ -43,11 +44,14 @@ class FinishedRun:
         self.folder.require_classes(self.info.class_names)
         self._warn_of_other_images()
         if not self.folder.final_weights.exists():
-            raise UserError(
-                f"{workdir} has no final weights yet; finish it with "
-                f"python -m {self.command} --flagfile={self.folder.path / 'flags.txt'} "
-                f"--workdir={self.folder.path}"
-            )
+            raise UserError(f"{workdir} has no final weights yet; finish it with {self._again()}")
+
+    def _again(self):
+        """The command that goes on with the training."""
+        parts = ["python", "-m", self.command, f"--flagfile={self.folder.path / 'flags.txt'}"]
+        if self.dataset.data_dir is not None:
+            parts.append(f"--data_dir={self.dataset.data_dir}")
+        return shlex.join([*parts, f"--workdir={self.folder.path}"])
 
     def _warn_of_other_images(self):
         """A test on other images is as good as any, unless they were trained on."""

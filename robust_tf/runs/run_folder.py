@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import shlex
 import subprocess
 
 import robust_tf
@@ -12,14 +11,7 @@ from robust_tf.results import atomic, jsonl
 from robust_tf.results.output_place import require_folder
 from robust_tf.results.result import versions
 
-# Flags that leave the mathematics of a run as it is. All others make its identity.
-NOT_IDENTITY = frozenset(
-    {"workdir", "data_dir", "train_steps", "limit_test", "strategy", "logical_cpus"}
-    | {"checkpoint_every", "eval_attacks", "eval_batch_size", "on_collapse"}
-)
-# With images held out it decides which networks are looked at.
-IDENTITY_IF_HELD_OUT = frozenset({"checkpoint_every"})
-# What is of the final weights, and would pass for that of others.
+# What belongs to the final weights, and would pass for a part of others.
 OF_THE_END = ("final.keras", "results.jsonl", "figures", "adversarial")
 
 
@@ -58,11 +50,11 @@ class RunFolder:
         self._metrics = self.path / "metrics.jsonl"
         self._config = self.path / "config.json"
 
-    def check(self, flags):
+    def check(self, run):
         """Finds whether the folder is free or this run's already; writes nothing.
 
         Args:
-            flags: dict of the resolved flags, name -> value or None.
+            run: `RunIdentity`.
 
         Raises:
             UserError: there can be no folder, or it holds something else, another run, or one that
@@ -70,13 +62,13 @@ class RunFolder:
         """
         require_folder("workdir", self.path)
         if self._config.exists():
-            self._refuse_other_run(flags)
+            self._refuse_other_run(run)
         elif self.path.exists() and any(p.suffix != ".partial" for p in self.path.iterdir()):
             raise UserError(
                 f"--workdir={self.path} is not empty and holds no run; name a new or empty folder"
             )
 
-    def claim(self, flags, class_names=(), images=None, train_classes=None):
+    def claim(self, run, class_names=(), images=None, train_classes=None):
         """Makes the folder and writes the flags of the run that `check` has let through.
 
         With the weights alone nobody could tell later which logit is which of `class_names`, nor,
@@ -85,18 +77,19 @@ class RunFolder:
         What a shorter run ended in keeps its steps in its name: it is not the end of this one.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        flags = run.flags
         steps = self.read_flags()["train_steps"] if self._config.exists() else flags["train_steps"]
         for end in map(self.path.joinpath, OF_THE_END):
             if steps < flags["train_steps"] and end.exists():
                 end.rename(end.with_stem(f"{end.stem}-step-{steps:08d}"))
-        config = {"flags": flags, "versions": versions(), "commit": _commit()}
+        config = {"flags": dict(flags), "versions": versions(), "commit": _commit()}
         config.update(class_names=list(class_names), images=images)
         if train_classes is not None:
             config["train_classes"] = list(train_classes)
         # First: a disk that is full now must not leave a folder that seems to hold no run.
         atomic.write(self._config, json.dumps(config, indent=2) + "\n")
-        lines = [_line(name, value) for name, value in flags.items() if value is not None]
-        atomic.write(self.path / "flags.txt", "\n".join(lines) + "\n")
+        if run.flagfile:
+            atomic.write(self.path / "flags.txt", run.flagfile)
 
     def read_flags(self):
         """Returns the flags of the run in this folder; UserError where there is none."""
@@ -170,14 +163,11 @@ class RunFolder:
         config = json.loads(self._config.read_text()) if self._config.exists() else {}
         return config.get(name)
 
-    def _refuse_other_run(self, flags):
-        before = self.read_flags()
-        free = NOT_IDENTITY - IDENTITY_IF_HELD_OUT if flags.get("held_out") else NOT_IDENTITY
-        names = sorted((before.keys() | flags.keys()) - free)
+    def _refuse_other_run(self, run):
+        before, flags = self.read_flags(), run.flags
         differing = [
-            f"--{name} was {_given(before.get(name))}, is {_given(flags.get(name))}"
-            for name in names
-            if before.get(name) != flags.get(name)
+            f"--{name} was {_given(old)}, is {_given(new)}"
+            for name, old, new in run.differences(before)
         ]
         if differing:
             raise UserError(
@@ -191,17 +181,10 @@ class RunFolder:
             )
 
 
-def _line(name, value):
-    """Returns the line of a flagfile."""
-    return shlex.quote(f"--{name}={_typed(value)}")
-
-
 def _given(value):
-    return "not given" if value is None else _typed(value)
-
-
-def _typed(value):
-    """Lists as they are typed."""
+    """A value as it is typed."""
+    if value is None:
+        return "not given"
     return ",".join(value) if isinstance(value, list) else value
 
 

@@ -1,63 +1,88 @@
-"""One training run, from resolved flags to an evaluated run folder."""
+"""One training run, from its settings to an evaluated run folder."""
 
+import dataclasses
 import math
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
-from robust_tf import data
-from robust_tf.cli.command_line import INTERRUPTED
-from robust_tf.cli.flag_values import typed
-from robust_tf.errors import UserError
+from robust_tf.errors import INTERRUPTED
 from robust_tf.runs import fitting
 from robust_tf.runs.run_folder import RunFolder
+from robust_tf.runs.run_identity import RunIdentity
 from robust_tf.training import strategy
+from robust_tf.training.optimizer import make_optimizer
 
-_ABSL_FLAGS = ("flagfile", "undefok")
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """The settings of every training run; a package adds its own.
+
+    Attributes:
+        run_identity: `RunIdentity`, by which the folder knows the run.
+        workdir: path of the run folder.
+        notes: lines for the plan, on what the settings do that one may not expect.
+        model: name of the network.
+        seed: of weights, batches and all draws.
+        batch_size: images of an update, over all replicas.
+        train_steps, checkpoint_every: updates in all, and between checkpoints.
+        learning_rates, boundaries, optimizer: see `make_optimizer`.
+        limit_train, limit_test: how many of the first images are used; None for all.
+        held_out: number of training images that are kept out.
+        eval_batch_size: images of an evaluated batch.
+        strategy, logical_cpus: see `make_strategy`.
+        precision: Keras policy.
+        jit_compile: see `use_xla`.
+    """
+
+    run_identity: RunIdentity
+    workdir: str
+    model: str
+    seed: int
+    batch_size: int
+    train_steps: int
+    checkpoint_every: int
+    learning_rates: Sequence[float]
+    boundaries: Sequence[int] = ()
+    optimizer: str = "adam"
+    limit_train: int | None = None
+    limit_test: int | None = None
+    held_out: int = 0
+    eval_batch_size: int = 128
+    strategy: str = "auto"
+    logical_cpus: int = 1
+    precision: str = "float32"
+    jit_compile: str = "auto"
+    notes: Sequence[str] = ()
 
 
 class TrainingRun:
     """Checks, trains, measures and reports; a package says what it trains.
 
-    A subclass sets `package`, `recipe` and `required`, and overrides the methods below the line.
+    A subclass overrides the methods below the line.
 
     Args:
-        options: resolved absl flags; those that every package has are read here (dataset, seed,
-            workdir, batch_size, train_steps, checkpoint_every, devices, precision, limits).
-        name: of the method, a folder of the default run folder.
+        dataset: `robust_tf.data.Dataset`.
+        settings: `TrainingSettings`.
     """
 
-    package: str  # for the default run folder and for messages
-    recipe: str  # subfolder of flags/
-    required: tuple  # flags that the recipe must give
     train_classes = None  # names of those that train, where --train_classes says so
 
-    def __init__(self, options, name):
-        self.options = options
-        self.flags = {flag: options[flag].value for flag in options if flag not in _ABSL_FLAGS}
-        default = f"runs/{self.package}/{options.dataset}/{name}/seed{options.seed}"
-        self.folder = RunFolder(options.workdir or default)
+    def __init__(self, dataset, settings):
+        self.dataset, self.info = dataset, dataset.info
+        self.settings = settings
+        self.folder = RunFolder(settings.workdir)
 
     def check(self):
         """Raises the `UserError` of every mistake that can be known before the work starts."""
-        options = self.options
-        self.dataset = data.of_run(self.flags)
-        self.info = self.dataset.info
-        self.dataset.require_read(typed(options))
-        self.check_data()
-        for flag in self.required:
-            if getattr(options, flag) is None:
-                recipe = f"flags/{self.recipe}/{options.dataset}.flags"
-                raise UserError(
-                    f"--{flag} has no value: there is no recipe {recipe} that gives it. Choose a "
-                    "--dataset with a recipe, or give this and the other flags of a recipe"
-                )
+        settings = self.settings
         # First, since the processor cannot be divided any more once TensorFlow has run anything.
         self.strategy = strategy.make_strategy(
-            options.strategy, options.batch_size, options.logical_cpus
+            settings.strategy, settings.batch_size, settings.logical_cpus
         )
         self.check_method()
-        self.folder.check(self.flags)
+        self.folder.check(settings.run_identity)
         self.folder.require_classes(self.info.class_names)
         self.folder.require_images(self.info.identity)
         self.folder.require_train_classes(self.train_classes)
@@ -68,41 +93,42 @@ class TrainingRun:
         if not self.folder.final_weights.exists():
             return False
         steps = self.folder.read_flags()["train_steps"]
-        return steps >= self.options.train_steps and not self.unmeasured()
+        return steps >= self.settings.train_steps and not self.unmeasured()
 
     def plan(self):
         """Returns what is ahead, in a few lines; reads the images, to count them."""
-        options = self.options
-        images = options.train_steps * options.batch_size
+        settings = self.settings
+        images = settings.train_steps * settings.batch_size
         passes = images / len(self.images()[0])
         parameters = sum(math.prod(v.shape) for v in self.model.trainable_variables)
         replicas = self.strategy.num_replicas_in_sync
         shared = f" on {replicas} replicas" if replicas > 1 else ""
-        return (
+        lines = (
             f"{self.describe_data()}\n"
-            f"{self.title()} on {options.model} ({parameters:,} parameters)\n"
-            f"{options.train_steps:,} updates of {options.batch_size} images{shared} "
+            f"{self.title()} on {settings.model} ({parameters:,} parameters)\n"
+            f"{settings.train_steps:,} updates of {settings.batch_size} images{shared} "
             f"({images:,} images, {passes:.1f} passes), checkpoint every "
-            f"{options.checkpoint_every:,}; Keras counts these stretches as epochs\n"
+            f"{settings.checkpoint_every:,}; Keras counts these stretches as epochs\n"
             f"run folder {self.folder.path}"
         )
+        return "\n".join([lines, *settings.notes])
 
     def train(self):
         """Trains and measures what is left of it; returns False where Ctrl-C stopped training."""
-        options = self.options
+        settings = self.settings
         examples, test, held_out = self.images()
         known = self.info.class_names, self.info.identity, self.train_classes
-        self.folder.claim(self.flags, *known)
+        self.folder.claim(settings.run_identity, *known)
         if not self.folder.final_weights.exists():
             done = fitting.train(
                 self.model,
                 lambda start, stop: self.batches(examples, start, stop),
                 self.folder,
-                train_steps=options.train_steps,
-                checkpoint_every=options.checkpoint_every,
+                train_steps=settings.train_steps,
+                checkpoint_every=settings.checkpoint_every,
                 monitors=self.monitors(held_out),
             )
-            if done < options.train_steps:
+            if done < settings.train_steps:
                 print(f"stopped after step {done}; the same command goes on from there")
                 return False
             self.keep_final(held_out)
@@ -125,21 +151,21 @@ class TrainingRun:
             print(line, flush=True)
 
     def _build(self):
-        options = self.options
-        keras.utils.set_random_seed(options.seed)
+        settings = self.settings
+        keras.utils.set_random_seed(settings.seed)
         # The same seed gives the same weights only if every kernel adds up in a fixed order.
         tf.config.experimental.enable_op_determinism()
-        keras.config.set_dtype_policy(options.precision)
+        keras.config.set_dtype_policy(settings.precision)
         with self.strategy.scope():
             model = self.build_model()
-            xla = strategy.use_xla(options.jit_compile)
-            model.compile(optimizer=self.build_optimizer(), jit_compile=xla)
+            xla = strategy.use_xla(settings.jit_compile)
+            optimizer = make_optimizer(
+                settings.learning_rates, settings.boundaries, settings.optimizer
+            )
+            model.compile(optimizer=optimizer, jit_compile=xla)
         return model
 
     # What a package says.
-
-    def check_data(self):
-        """Raises `UserError` if it is no data set for what the package trains."""
 
     def check_method(self):
         """Raises the `UserError` of the flags of the method."""
@@ -147,10 +173,6 @@ class TrainingRun:
 
     def build_model(self):
         """Returns the `AdversarialModel`, not compiled."""
-        raise NotImplementedError
-
-    def build_optimizer(self):
-        """Returns the Keras optimiser."""
         raise NotImplementedError
 
     def title(self):

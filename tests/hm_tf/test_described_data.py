@@ -19,8 +19,9 @@ from robust_tf import data
 def test_digits(held_out, limit, expected):
     run = object.__new__(MetricTrainingRun)
     limits = {"limit_train": None, "limit_test": limit, "held_out": held_out}
-    run.options = types.SimpleNamespace(dataset="digits", **limits)
+    run.settings = types.SimpleNamespace(**limits)
     run.dataset = data.open("digits")
+    run.info = run.dataset.info
     run.info, *run._divided = run._read()
     said = run.describe_data()
     assert said.startswith("digits: train ") and expected in said and "scikit-learn" in said
@@ -36,8 +37,9 @@ def test_classes_that_are_left_with_one_image_are_told_once(tmp_path, caplog):
         path.write_bytes(b"" if name == "b/2" else tf.io.encode_png(pixels).numpy())
     run = object.__new__(MetricTrainingRun)
     limits = {"limit_train": None, "limit_test": None, "held_out": 0}
-    run.options = types.SimpleNamespace(dataset="folder", **limits)
+    run.settings = types.SimpleNamespace(**limits)
     run.dataset = data.open("folder", tmp_path, on_bad_image="skip")
+    run.info = run.dataset.info
     run.info, *run._divided = run._read()
     run.describe_data()
     run.images()

@@ -8,11 +8,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags as absl_flags
 from ranking_results import attacked
 from small_embedding import small_images, small_network
 
-from hm_tf import flags
 from hm_tf.evaluation import embedding_checks
 from hm_tf.evaluation.closing_evaluation import shared_fields
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, spread_queries
@@ -25,6 +23,7 @@ from hm_tf.evaluation.embedding_checks import (
 from hm_tf.evaluation.measured_on import evaluated_on, measured_on
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from hm_tf.evaluation.ranking_rows import RankingRows
+from hm_tf.options import EVALUATE
 from robust_tf.attacks.pgd import PGD
 from robust_tf.data.examples import Examples
 from robust_tf.results.result import append_results
@@ -118,11 +117,13 @@ def test_they_bite(verdicts, case, name):
 
 
 def test_advice_names_what_the_command_has(verdicts):
-    values = absl_flags.FlagValues()
-    flags.define_evaluate(values)
     advice = " ".join(check.advice for check in verdicts("healthy").values())
     named = re.findall(r"--(\w+)", advice)
-    assert {"eval_steps", "eval_step_size", "strength", "attacks"} <= set(named) <= set(values)
+    assert (
+        {"eval_steps", "eval_step_size", "strength", "attacks"}
+        <= set(named)
+        <= EVALUATE.flags.keys()
+    )
     assert not re.search("apgd|square|standard|substitute", advice)
 
 

@@ -1,16 +1,20 @@
 """What the flags of a training are said to do, and what its method is called."""
 
-import types
-
 import pytest
 
-from hm_tf import config, flags
-from hm_tf.training_run import MetricTrainingRun
-from robust_tf.cli import command_line
+from hm_tf import options
+from hm_tf.defenses.build import DefenseSettings, pgd_from_image
+from hm_tf.options import TRAIN
+from robust_tf.errors import UserError
 
 
-def options(*arguments):
-    return types.SimpleNamespace(**flags.resolve_train(list(arguments)))
+def parsed(*arguments):
+    return TRAIN.parse(list(arguments))
+
+
+def defense(*arguments):
+    found = parsed(*arguments)
+    return DefenseSettings.read(found.defense, found.arguments)
 
 
 @pytest.mark.parametrize(
@@ -19,16 +23,15 @@ def options(*arguments):
         (["--dataset=cub200", "--defense=est", "--ics=0"], "--bn=live"),
         (["--dataset=cub200", "--defense=est", "--ics=0", "--bn=live"], None),
         (["--dataset=cub200", "--defense=act", "--ics=0"], None),
-        (["--dataset=mnist", "--defense=est", "--ics=0", "--bn=frozen"], None),
         (["--dataset=cub200", "--init_weights=none", "--bn=live"], "0.001"),
         (["--dataset=cub200", "--init_weights=none", "--bn=live", "--learning_rates=0.001"], None),
         (["--dataset=mnist", "--destination=softhard"], "the attack is skipped"),
         (["--dataset=mnist", "--destination=gb:softhard"], None),
-        (["--dataset=mnist", "--defense=none", "--source=random", "--destination=random"], None),
+        (["--dataset=mnist", "--defense=none", "--source=random"], None),
     ],
 )
 def test_notes(arguments, note):
-    notes = config.notes(options(*arguments))
+    notes = options.notes(parsed(*arguments))
     assert len(notes) == (note is not None) and all(note in line for line in notes)
 
 
@@ -36,12 +39,11 @@ def test_notes(arguments, note):
     "arguments", [["--margin=0", "--destination=-0.1"], ["--margin=0", "--loss_bound=1"]], ids=str
 )
 def test_a_margin_of_0_where_nothing_divides_by_it(arguments):
-    config.check(options("--dataset=digits", *arguments))
+    defense("--dataset=digits", *arguments).check()
 
 
 def test_the_title_imports_nothing():
-    found = config.title(options("--destination=no.such.module.halved"))
-    assert found == "HM[S,halved]&ICS"
+    assert defense("--destination=no.such.module.halved").title == "HM[S,halved]&ICS"
 
 
 @pytest.mark.parametrize(
@@ -56,14 +58,8 @@ def test_the_title_imports_nothing():
     ],
 )
 def test_every_variant_has_its_folder(arguments, name):
-    assert config.folder_name(options("--dataset=digits", *arguments)) == name
-
-
-def parsed(*typed):
-    """Flags as the command line has them: what the recipe says is a default."""
-    values = command_line._parse(["train", *typed], flags.define_train, "hm")
-    config.drop_unread(values)
-    return values
+    found = options.default_workdir(parsed("--dataset=digits", *arguments))
+    assert found == f"runs/hm_tf/digits/{name}/seed0"
 
 
 def test_what_a_recipe_sets_for_hm_alone_is_dropped_silently(tmp_path):
@@ -71,23 +67,46 @@ def test_what_a_recipe_sets_for_hm_alone_is_dropped_silently(tmp_path):
     file.write_text("--ics=0.3\n--ics_margin=0.1\n--loss_bound=1\n")
     act = parsed("--defense=act", f"--flagfile={file}")
     assert (act.ics, act.ics_margin, act.loss_bound) == (0, 0, None)
-    config.check(act)
     hm = parsed(f"--flagfile={file}")
     assert (hm.ics, hm.ics_margin, hm.loss_bound) == (0.3, 0.1, 1)
-    assert parsed("--defense=act", "--ics=0.5").ics == 0.5
 
 
 def test_only_what_is_typed_is_refused_where_nothing_reads_it(tmp_path):
     file = tmp_path / "own.flags"
     lines = "--image_size=16", "--on_bad_image=skip", "--bn=frozen", "--eval_steps=1"
     file.write_text("\n".join((*lines, "--pgd_steps=1", "--pgd_step_size=0.1")))
-    options = parsed("--defense=none", f"--flagfile={file}")
-    config.check_typed(options)
-    MetricTrainingRun(options)._check_typed_reading()
+    parsed("--defense=none", f"--flagfile={file}")
 
 
 def test_typed_flags_that_are_read():
-    options = parsed("--dataset=cub200", "--image_size=64", "--on_bad_image=skip", "--bn=frozen")
-    config.check_typed(options)
-    MetricTrainingRun(options)._check_typed_reading()
-    config.check_typed(parsed("--pgd_steps=2", "--pgd_step_size=0.1", "--eval_steps=1"))
+    parsed("--dataset=cub200", "--image_size=64", "--on_bad_image=skip", "--bn=frozen")
+    parsed("--pgd_steps=2", "--pgd_step_size=0.1", "--eval_steps=1")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("--defense=act", "--destination=lga"),
+        ("--defense=act", "--ics=0.5"),
+        ("--defense=none", "--pgd_steps=3"),
+        ("--image_size=16",),
+        ("--ics=0", "--ics_margin=0.1"),
+        ("--held_out=7",),
+        ("--bn=frozen",),
+        ("--pgd_steps=1", "--pgd_step_size=0.1"),
+        ("--dataset=cub200", "--init_weights=none"),
+        ("--eps=8",),
+    ],
+    ids=" ".join,
+)
+def test_what_is_refused(typed):
+    with pytest.raises(UserError):
+        parsed(*typed)
+
+
+def test_attacks_start_at_the_image_and_a_single_step_goes_all_the_way():
+    found = defense("--dataset=cub200")
+    attack = pgd_from_image(**found.attack)
+    assert not attack.random_start and attack.steps == 8
+    assert attack.step_size == pytest.approx(1 / 255)
+    assert pgd_from_image("8/255", 1, "1/255").step_size == pytest.approx(8 / 255)

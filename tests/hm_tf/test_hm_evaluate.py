@@ -285,7 +285,7 @@ def not_finite(run):
         (None, ["--attacks="], 2, "allowed: CA+"),
         (None, ["--eps=8"], 2, "did you mean 8/255"),
         (None, ["--eval_steps=1", "--eval_step_size=0.1"], 2, "--eval_step_size does nothing"),
-        (None, ["--restarts=5"], 2, "--restarts goes with --strength=strong; give both"),
+        (None, ["--restarts=5"], 2, "--restarts goes with --strength=strong, not protocol"),
         (None, ["--limit_test=5"], 2, "images"),
         (None, ["--limit_test=1"], 2, "raise --limit_test"),
         (None, ["--substitute=/nowhere"], 2, "holds no run"),

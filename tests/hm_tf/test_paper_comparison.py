@@ -7,7 +7,7 @@ import itertools
 import pytest
 from ranking_results import PRINTED, attacked, clean, result
 
-from hm_tf import flags
+from hm_tf import options
 from hm_tf.reporting import published_rows
 from hm_tf.reporting.claim import claim
 from hm_tf.reporting.cost_figure import cost_figures
@@ -17,7 +17,7 @@ from hm_tf.reporting.recorded_scores import ALL, clean_values, paper_row, score_
 from robust_tf.reports.recorded_run import RecordedRun
 
 ROWS = published_rows.rows()
-resolve_train = functools.cache(flags.resolve_train)
+resolve_train = functools.cache(options.resolve_train)
 ROW = published_rows.get("table5/HM[S,gLGA]&ICS/8")
 FLAGS = resolve_train(ROW.flags)
 

@@ -102,7 +102,7 @@ def test_hm_trains_in_mixed_precision(tmp_path):
         (["--limit_test=1"], "raise --limit_test"),
         (["--eval_steps=1", "--eval_step_size=0.1"], "--eval_step_size does nothing with one step"),
         (["--pgd_steps=1", "--pgd_step_size=0.1"], "--pgd_step_size does nothing with one step"),
-        (["--defense=none", "--pgd_steps=3"], "--pgd_steps: --defense=none attacks nothing"),
+        (["--defense=none", "--pgd_steps=3"], "--pgd_steps goes with --defense=hm, est"),
         (["--bn=frozen"], "--bn=frozen: digits_embedding has no batch norm"),
         (["--image_size=16"], "--image_size goes with --dataset=cub200, cars196, sop, folder"),
         (["--on_bad_image=skip"], "sop, folder, not digits; leave it out"),

@@ -1,44 +1,36 @@
 """~ in paths: a shell leaves it as it is in --name=~/folder."""
 
 import pytest
-from absl import flags
 
-from hm_tf import flags as hm_flags
-from robust_tf.cli import flag_topics
-from tla_tf import flags as tla_flags
+from hm_tf import options as hm
+from robust_tf.cli import shared_flags
+from robust_tf.cli.flag_table import FlagTable
+from tla_tf import options as tla
 
-
-def parsed(define, *arguments):
-    values = flags.FlagValues()
-    define(values)
-    values(["command", *arguments])
-    return values
-
-
+EXPORT = FlagTable(shared_flags.EXPORT)
 PATHS = {
-    flag_topics.define_export: ["workdir", "export_dir"],
-    tla_flags.define_train: ["workdir", "init_from"],
-    tla_flags.define_evaluate: ["workdir", "saved_model"],
-    tla_flags.define_analyze: ["output_dir"],
-    tla_flags.define_report: ["output"],
-    hm_flags.define_train: ["workdir", "train_classes"],
-    hm_flags.define_evaluate: ["workdir", "substitute"],
-    hm_flags.define_attack: ["workdir", "output_dir"],
-    hm_flags.define_analyze: ["workdir"],
-    hm_flags.define_report: ["output", "figures_dir"],
+    "export": (EXPORT, ["workdir", "export_dir"]),
+    "tla train": (tla.TRAIN, ["workdir", "init_from"]),
+    "tla evaluate": (tla.EVALUATE, ["workdir", "saved_model"]),
+    "tla analyze": (tla.ANALYZE, ["output_dir"]),
+    "tla report": (tla.REPORT, ["output"]),
+    "hm train": (hm.TRAIN, ["workdir", "train_classes"]),
+    "hm evaluate": (hm.EVALUATE, ["workdir", "substitute"]),
+    "hm attack": (hm.ATTACK, ["workdir", "output_dir"]),
+    "hm analyze": (hm.ANALYZE, ["workdir"]),
+    "hm report": (hm.REPORT, ["output", "figures_dir"]),
 }
-FLAGS = [(define, name) for define, names in PATHS.items() for name in names]
-LISTS = [
-    (tla_flags.define_analyze, "workdir"),
-    (tla_flags.define_report, "workdir"),
-    (tla_flags.define_compare, "runs"),
-    (hm_flags.define_report, "workdir"),
+CASES = [
+    pytest.param(table, name, id=f"{command} {name}")
+    for command, (table, names) in PATHS.items()
+    for name in names
 ]
-
-
-def identity(case):
-    define, name = case
-    return f"{define.__module__}-{define.__name__}-{name}"
+LISTS = [
+    pytest.param(tla.ANALYZE, "workdir", id="tla analyze"),
+    pytest.param(tla.REPORT, "workdir", id="tla report"),
+    pytest.param(tla.COMPARE, "runs", id="tla compare"),
+    pytest.param(hm.REPORT, "workdir", id="hm report"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -46,28 +38,24 @@ def home(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
 
 
-@pytest.mark.parametrize("case", FLAGS, ids=map(identity, FLAGS))
-def test_the_home_folder(case):
-    define, name = case
-    assert parsed(define, f"--{name}=~/rv")[name].value == "/home/me/rv"
-    assert parsed(define, f"--{name}=a~/rv")[name].value == "a~/rv"
+@pytest.mark.parametrize("table, name", CASES)
+def test_the_home_folder(table, name):
+    assert table.parse([f"--{name}=~/rv"]).flags[name] == "/home/me/rv"
+    assert table.parse([f"--{name}=a~/rv"]).flags[name] == "a~/rv"
 
 
-@pytest.mark.parametrize("case", LISTS, ids=map(identity, LISTS))
-def test_the_home_folder_in_lists(case):
-    define, name = case
-    found = parsed(define, f"--{name}=~/a,b,~/c")
-    assert found[name].value == ["/home/me/a", "b", "/home/me/c"]
-    assert f"--{name}=/home/me/a,b,/home/me/c" in found.flags_into_string()
+@pytest.mark.parametrize("table, name", LISTS)
+def test_the_home_folder_in_lists(table, name):
+    assert table.parse([f"--{name}=~/a,b,~/c"]).flags[name] == ["/home/me/a", "b", "/home/me/c"]
 
 
 def test_a_flag_given_again_and_again():
-    found = parsed(tla_flags.define_evaluate, "--substitute=~/a", "--substitute=b")
+    found = tla.EVALUATE.parse(["--substitute=~/a", "--substitute=b"])
     assert found.substitute == ["/home/me/a", "b"]
 
 
 def test_defaults():
-    assert parsed(tla_flags.define_evaluate).workdir is None
-    assert parsed(tla_flags.define_evaluate).substitute == []
-    assert parsed(tla_flags.define_compare).runs == ["runs"]
-    assert parsed(tla_flags.define_report).output == "report.html"
+    assert tla.EVALUATE.parse([]).workdir is None
+    assert tla.EVALUATE.parse([]).substitute == []
+    assert tla.COMPARE.parse([]).runs == ["runs"]
+    assert tla.REPORT.parse([]).output == "report.html"

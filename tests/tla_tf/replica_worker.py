@@ -10,14 +10,14 @@ import sys
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import flags as absl_flags
 
 from robust_tf import data
-from robust_tf.cli import recipe
 from robust_tf.data import pipeline
 from robust_tf.models import registry as models
 from robust_tf.training import strategy
-from tla_tf import config, flags
+from robust_tf.training.optimizer import make_optimizer
+from tla_tf.options import TRAIN
+from tla_tf.train import training_run
 
 STEPS = 5
 
@@ -25,31 +25,29 @@ STEPS = 5
 def main(precision, output, *arguments):
     keras.config.set_dtype_policy(precision)  # float64 is no choice of the flag
     info = data.open("digits").info
-    options = absl_flags.FlagValues()
-    flags.define_train(options)
-    options(["train", *recipe.combine(list(arguments), lambda _: "digits", "tla")])
-    mirrored = strategy.make_strategy("mirrored", options.batch_size, logical_cpus=2)
+    settings = training_run(TRAIN.parse(list(arguments))).settings
+    mirrored = strategy.make_strategy("mirrored", settings.batch_size, logical_cpus=2)
     arrays = {}
     for replicas, chosen in ((1, tf.distribute.get_strategy()), (2, mirrored)):
-        for name, value in train(options, info, chosen).items():
+        for name, value in train(settings, info, chosen).items():
             arrays[f"{replicas} {name}"] = value
     np.savez(output, **arrays)
 
 
-def train(options, info, chosen):
+def train(settings, info, chosen):
     dataset = pipeline.train_dataset(
         data.open("digits").load("train"),
         info,
-        batch_size=options.batch_size,
+        batch_size=settings.batch_size,
         seed=0,
         stop_step=STEPS,
-        streams=config.streams(options),
-        pool_mul=options.pool_mul,
+        streams=settings.defense.streams,
+        pool_mul=settings.pool_mul,
     )
     keras.utils.set_random_seed(0)
     with chosen.scope():
-        model = config.defense(options, models.get(options.model, info))
-        model.compile(optimizer=config.optimizer(options))
+        model = settings.defense.build(models.get(settings.model, info))
+        model.compile(optimizer=make_optimizer(settings.learning_rates, name=settings.optimizer))
     losses = []
     log = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda step, logs: losses.append([float(v) for v in logs.values()])

@@ -6,7 +6,7 @@ from robust_tf.attacks.pgd import MOMENTUM_FORMS
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
 from tla_tf.evaluation.attack_columns import GROUPS, TABLE1, attack_columns, expand, simpler_losses
-from tla_tf.names import MIM_FORMS
+from tla_tf.options import EVALUATE
 
 THREAT = ThreatModel("8/255")
 
@@ -94,4 +94,4 @@ def test_transferred_images_are_rounded_too():
 
 
 def test_the_forms_of_the_flag_are_those_of_the_attack():
-    assert MIM_FORMS == MOMENTUM_FORMS == tuple(presets.MIM_DECAY)
+    assert EVALUATE.flags["mim_form"].choices == MOMENTUM_FORMS == tuple(presets.MIM_DECAY)

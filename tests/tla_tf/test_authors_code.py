@@ -2,7 +2,7 @@
 
 import pytest
 
-from tla_tf import flags
+from tla_tf import options
 
 # From the three configurations in the released code of Mao et al. 2019.
 TABLE = """
@@ -40,7 +40,7 @@ NAMES, *COLUMNS = zip(*map(str.split, TABLE.strip().splitlines()), strict=True)
 
 
 def resolved(dataset, *typed):
-    return flags.resolve_train([*typed, f"--flagfile=flags/tla/authors_code_{dataset}.flags"])
+    return options.resolve_train([*typed, f"--flagfile=flags/tla/authors_code_{dataset}.flags"])
 
 
 def text(value):
@@ -54,5 +54,5 @@ def test_values(column):
 
 
 def test_explicit_flags_win():
-    found = resolved("cifar10", "--norm_form=l2", "--method=at")
-    assert (found["norm_form"], found["method"], found["neg_mask"]) == ("l2", "at", "zero")
+    found = resolved("cifar10", "--norm_form=l2", "--method=tla_sa")
+    assert (found["norm_form"], found["method"], found["neg_mask"]) == ("l2", "tla_sa", "zero")

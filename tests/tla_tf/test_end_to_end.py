@@ -12,13 +12,11 @@ import tensorflow as tf
 from absl import flags as absl_flags
 
 from robust_tf import data
-from robust_tf.cli.flag_topics import define_export
 from robust_tf.results.result import read_results
 from robust_tf.runs import fitting
 from tla_tf import evaluate, export, train
 from tla_tf.finished_run import FinishedRun
-from tla_tf.flags import define_evaluate, define_train
-from tla_tf.names import METHODS
+from tla_tf.options import EVALUATE, EXPORT, METHODS, TRAIN
 
 RUN_FOLDER = {"flags.txt", "config.json", "metrics.jsonl", "tensorboard", "checkpoints"}
 RUN_FOLDER |= {"final.keras", "results.jsonl", "evaluation"}
@@ -179,14 +177,12 @@ def test_fine_tuning_takes_the_moving_averages_too(finished):
     assert any(np.any(v != 0) for v in network.non_trainable_variables if "mean" in v.name)
 
 
-@pytest.mark.parametrize(
-    "main, define", [(train, define_train), (evaluate, define_evaluate), (export, define_export)]
-)
-def test_help_lists_every_flag_under_its_topic(main, define, capsys):
+@pytest.mark.parametrize("main, table", [(train, TRAIN), (evaluate, EVALUATE), (export, EXPORT)])
+def test_help_lists_every_flag_under_its_topic(main, table, capsys):
     assert main.main(["command", "--help"]) == 0
     text = capsys.readouterr().out
     values = absl_flags.FlagValues()
-    define(values)
+    table.define(values)
     for topic, members in values.flags_by_module_dict().items():
         section = text.split(f"\n{topic}:\n", 1)[1].split("\n\n")[0]
         for flag in members:

@@ -5,23 +5,18 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags as absl_flags
 
 from robust_tf import data
-from tla_tf import evaluate, flags
-from tla_tf.training_run import ClassifierTrainingRun
+from tla_tf import evaluate, train
+from tla_tf.options import TRAIN
 
 
 def training_run(*arguments):
-    options = absl_flags.FlagValues()
-    flags.define_train(options)
     recipe = ["--batch_size=64", "--train_steps=3", "--checkpoint_every=3"]
-    options(["train", *recipe, "--eps=0.1", "--attack_steps=2", *arguments])
-    run = ClassifierTrainingRun(options)
-    run.dataset = data.of_run(run.flags)
-    run.info = run.dataset.info
+    options = TRAIN.parse([*recipe, "--eps=0.1", "--attack_steps=2", *arguments])
+    run = train.training_run(options)
     run.threat_model = run.folder = types.SimpleNamespace(path="run")
-    run.model, run.start_from = types.SimpleNamespace(trainable_variables=[]), None
+    run.model = types.SimpleNamespace(trainable_variables=[])
     run.strategy = types.SimpleNamespace(num_replicas_in_sync=1)
     return run
 
@@ -51,11 +46,10 @@ def test_the_plan_counts_the_images_that_are_used(arguments, counts, passes, mon
 
 
 def test_what_one_may_not_expect_is_said():
-    run = training_run("--limit_test=10")
+    run = training_run("--limit_test=10", "--attack_step_size=0.01")
     assert "replicas" not in run.plan() and "no merit" not in run.plan()
     run.strategy.num_replicas_in_sync = 2
     run.images()[1].labels[:] = [7] * 3 + [1] * 7
-    run.options.attack_step_size = "0.01"
     said = run.plan()
     assert "--attack_steps=2 of 0.01 do not reach --eps=0.1" in said
     assert "3 updates of 64 images on 2 replicas" in said

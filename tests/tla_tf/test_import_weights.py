@@ -94,7 +94,7 @@ def test_swapped_axes_are_doubted(trained, tmp_path, capsys):
         ),
         (
             ["--checkpoint=a", "--architecture=tla_mlp", "--workdir=b", "--pixel_mean=x"],
-            "does not exist",
+            "'x' is not a number",
         ),
     ],
 )

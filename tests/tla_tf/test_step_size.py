@@ -5,17 +5,13 @@ from contextlib import nullcontext
 
 import pytest
 
-from robust_tf import data
-from robust_tf.cli import command_line
 from robust_tf.errors import UserError
-from tla_tf import config, flags
-from tla_tf.training_run import ClassifierTrainingRun
+from tla_tf import options
+from tla_tf.train import training_run
 
 
 def parsed(*typed):
-    values = command_line._parse(["train", *typed], flags.define_train, "tla")
-    ClassifierTrainingRun(values)
-    return values
+    return options.TRAIN.parse(list(typed))
 
 
 @pytest.mark.parametrize(
@@ -33,16 +29,16 @@ def parsed(*typed):
     ],
 )
 def test_the_recipe_of_cifar10(typed, expected):
-    attack = config.inner_attack(parsed("--dataset=cifar10", *typed.split()))
+    attack = training_run(parsed("--dataset=cifar10", *typed.split())).settings.defense.inner_attack
     assert attack.step_size == pytest.approx(expected)
 
 
 def test_steps_that_do_not_reach_the_radius_are_said():
-    assert config.notes(parsed("--dataset=cifar10")) == []
+    assert options.notes(parsed("--dataset=cifar10")) == ()
     short = ["--dataset=cifar10", "--attack_steps=3", "--attack_step_size=2/255"]
-    (line,) = config.notes(parsed(*short))
+    (line,) = options.notes(parsed(*short))
     assert line.startswith("--attack_steps=3 of 2/255 do not reach --eps=8/255")
-    assert config.notes(parsed("--dataset=cifar10", "--method=um")) == []
+    assert options.notes(parsed("--dataset=cifar10", "--method=um")) == ()
 
 
 def test_batch_norm_in_the_attack_is_of_one_replica():
@@ -52,9 +48,7 @@ def test_batch_norm_in_the_attack_is_of_one_replica():
         ([], 2, False),
         (["--attack_bn_mode=training"], 2, True),
     ):
-        run = ClassifierTrainingRun(parsed("--method=at", *given))
-        run.dataset = data.open("digits")
-        run.info = run.dataset.info
+        run = training_run(parsed("--method=at", *given))
         run.strategy = types.SimpleNamespace(num_replicas_in_sync=replicas)
         with pytest.raises(UserError, match="--strategy=one_device") if refused else nullcontext():
             run.check_method()

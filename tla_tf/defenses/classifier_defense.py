@@ -12,7 +12,7 @@ from robust_tf.models.keras_network import UNIT_RANGE, as_classifier
 from robust_tf.threat_model import ThreatModel
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.replicas import current_shard
-from tla_tf import flags
+from tla_tf import options
 
 
 class ClassifierDefense(AdversarialModel):
@@ -119,7 +119,7 @@ class ClassifierDefense(AdversarialModel):
 @functools.cache
 def recipe_values(recipe):
     """Returns dict of the flags of a recipe in flags/tla, by its name."""
-    return flags.resolve_train([f"--dataset={recipe}"])
+    return options.recipe(recipe)
 
 
 def or_recipe(value, recipe, flag):

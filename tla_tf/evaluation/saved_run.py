@@ -17,31 +17,44 @@ class SavedRun:
     cannot be decoded are left out and named: a SavedModel does not say how the training took them.
 
     Args:
-        options: flags of `tla_tf.flags.define_evaluate`; of several versions the newest is taken.
+        path: of a SavedModel, or of an export_dir, whose newest version is taken.
+        dataset, eps, data_dir: of the evaluation; a SavedModel does not know the first two.
+        endpoint, output: names of the signature and of its output.
+        batch_size: images of an evaluated batch.
+        precision: must be "float32".
 
     Raises:
         UserError: flags that are missing or do not fit, see also `SavedSignature` and
             `SavedClassifier`.
     """
 
-    def __init__(self, options):
-        path = newest_version(options.saved_model)
-        for name in ("dataset", "eps"):
-            if getattr(options, name) is None:
+    def __init__(
+        self,
+        path,
+        *,
+        dataset,
+        eps,
+        data_dir=None,
+        endpoint="serving_default",
+        output="logits",
+        batch_size=250,
+        precision="float32",
+    ):
+        path = newest_version(path)
+        for name, value in {"dataset": dataset, "eps": eps}.items():
+            if value is None:
                 raise UserError(f"--saved_model={path} needs --{name}, which no run folder gives")
-        if options.precision != "float32":
+        if precision != "float32":
             raise UserError("--precision: a SavedModel has its own; leave the flag out")
-        signature = SavedSignature(path, options.endpoint)
-        self.dataset = data.open(
-            options.dataset, options.data_dir, image_size=signature.side, on_bad_image="skip"
-        )
+        signature = SavedSignature(path, endpoint)
+        self.dataset = data.open(dataset, data_dir, image_size=signature.side, on_bad_image="skip")
         self.info = self.dataset.info
-        self.flags = {"method": "saved_model", "seed": 0, "eps": options.eps}
+        self.flags = {"method": "saved_model", "seed": 0, "eps": eps}
         folder = path.with_name(f"{path.name}.evaluation")
         self.folder = types.SimpleNamespace(path=folder, results=folder / "results.jsonl")
-        self._network = SavedClassifier(signature, self.info, output=options.output)
+        self._network = SavedClassifier(signature, self.info, output=output)
         fixed = signature.batch_size
-        if fixed not in (None, options.batch_size):
+        if fixed not in (None, batch_size):
             raise UserError(f"{path} takes batches of {fixed} images; use --batch_size={fixed}")
 
     @property

@@ -4,6 +4,7 @@ import warnings
 
 from robust_tf.evaluation.robust_accuracy import correct_predictions
 from robust_tf.models import registry as models
+from robust_tf.runs.run_identity import RunIdentity
 
 METHOD = "imported"
 CHECKED = 250
@@ -32,10 +33,11 @@ def imported_run(architecture, tensors, dataset, folder, checkpoint):
         **{"dataset": dataset.name, "data_dir": dataset.data_dir, "model": architecture.model},
         **{"eps": architecture.eps, "norm": "linf", "seed": 0, "train_steps": 0},
     }
-    folder.check(flags)
+    identity = RunIdentity(flags, free=frozenset({"data_dir"}))
+    folder.check(identity)
     network = models.get(architecture.model, dataset.info)
     architecture.load(tensors, network)
-    folder.claim(flags, dataset.info.class_names, dataset.identity)
+    folder.claim(identity, dataset.info.class_names, dataset.identity)
     folder.save_network(network, folder.final_weights)
     return network
 

@@ -1,9 +1,8 @@
 """The accuracies of runs as entries of the matrix of methods and attacks."""
 
-from robust_tf.reports.comparability import FREE
 from robust_tf.reports.matrix import Entry, matrix, methods_of
 from robust_tf.reports.outcomes import Outcomes
-from tla_tf.method_flags import UNREAD
+from tla_tf.options import TRAIN
 from tla_tf.reporting.comparable_runs import method_name
 
 
@@ -25,9 +24,8 @@ def accuracy_matrix(runs):
 
 def compared(flags):
     """Returns the flags that a training reads; its method stands in the name."""
-    method = flags.get("method", "")
-    names = flags.keys() - FREE - UNREAD.get(method, set()) - {"method"}
-    return names - {"eps", "norm"} if method == "um" else names
+    undefended = {"eps", "norm"} if flags.get("method") == "um" else set()
+    return flags.keys() - TRAIN.not_compared(flags) - {"method"} - undefended
 
 
 def _covers(row, other):

@@ -6,10 +6,10 @@ import textwrap
 from typing import NamedTuple
 
 from robust_tf.evaluation.reference_images import limited_reference
-from robust_tf.reports.comparability import FREE, training_differences
+from robust_tf.reports.comparability import training_differences
 from robust_tf.reports.table import Column, rows, text_table, titles
 from robust_tf.threat_model import parse_magnitude
-from tla_tf.method_flags import UNREAD
+from tla_tf.options import TRAIN
 from tla_tf.reporting.comparable_runs import method_name
 
 COMPARABLE = "comparable"
@@ -158,7 +158,8 @@ def _trained_as(run, row):
 def _trained_otherwise(run, published):
     """What was trained otherwise than the row, list of str."""
     flags, method = run.flags or {"model": run.results[0].model}, published["method"]
-    compared = published.keys() - FREE - UNREAD[method] - _UNDEFENDED.get(method, set())
+    undefended = _UNDEFENDED.get(method, set())
+    compared = published.keys() - TRAIN.not_compared(published) - undefended
     unknown = [] if run.flags else ["other settings of the training unknown"]
     return training_differences(flags, published, compared=compared, first=_FIRST) + unknown
 

@@ -6,12 +6,11 @@ from benchmarks import restarts, rounds
 from benchmarks.classifiers import classifiers, in_bfloat16
 from benchmarks.passes import input_gradient_pass, waiting
 from benchmarks.peak_memory import HOW, mebibytes, peak_memory
-from benchmarks.recipe_flags import examples_and_info
+from benchmarks.recipe_flags import defense, examples_and_info
 from benchmarks.tla_batches import batches
 from robust_tf import randomness
 from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
 from robust_tf.attacks.objectives import CrossEntropy
-from tla_tf import config
 
 
 def run(options):
@@ -35,7 +34,9 @@ def _measure_steps(classifier, options):
         ("float32", classifier.network),
         ("bfloat16", in_bfloat16(classifier)),
     ):
-        rows.update(_rows(config.inner_attack(flags), network, batch, precision))
+        rows.update(
+            _rows(defense(flags.changed(method="at")).inner_attack, network, batch, precision)
+        )
     print(f"\nPeak memory of the first call, compilation included, {HOW}:")
     for name, row in rows.items():
         print(f"{name}: {mebibytes(peak_memory(row))}")
@@ -47,7 +48,7 @@ def _measure_steps(classifier, options):
 def _batch(classifier, options):
     """A training batch of the run; from random images where there are no others."""
     flags = classifier.options
-    flags.data_dir = options.data_dir or flags.data_dir
+    flags = flags.changed(data_dir=options.data_dir or flags.data_dir)
     examples, info = examples_and_info(flags)
     return next(batches(flags, examples, info))
 

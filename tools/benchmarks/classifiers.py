@@ -1,16 +1,16 @@
 """The classifiers that attacks are measured on: finished runs, or trained here."""
 
-import types
 from typing import Any, NamedTuple
 
 import keras
 
-from benchmarks.recipe_flags import changed, dataset_of, examples_and_info, has_data
+from benchmarks.recipe_flags import dataset_of, defense, examples_and_info, has_data, optimizer
 from benchmarks.tla_batches import batches, network
 from benchmarks.train_step import train_step
+from robust_tf.cli.flag_table import Options
 from robust_tf.errors import UserError
-from tla_tf import config
 from tla_tf.finished_run import FinishedRun
+from tla_tf.options import TRAIN
 
 
 class Classifier(NamedTuple):
@@ -18,7 +18,7 @@ class Classifier(NamedTuple):
 
     Attributes:
         network: keras.Model with the output "logits".
-        options: flags of tla_tf.train.
+        options: `Options` of tla_tf.train.
         dataset: `robust_tf.data.Dataset`.
         name: its method.
     """
@@ -51,12 +51,12 @@ def classifiers(options, train=True):
         return [found[0], found[-1]]
     if train and not has_data(options):
         raise UserError("nothing can be trained on random images: give --data_dir or --restarts=0")
-    return [_made(changed(options, method=method), train) for method in ("um", "at")]
+    return [_made(options.changed(method=method), train) for method in ("um", "at")]
 
 
 def in_bfloat16(classifier):
     """Returns the network with the same weights under mixed_bfloat16."""
-    options = types.SimpleNamespace(model=classifier.options.model, precision="mixed_bfloat16")
+    options = classifier.options.changed(precision="mixed_bfloat16")
     copy = network(options, classifier.dataset.info)
     copy.set_weights(classifier.network.get_weights())
     return copy
@@ -64,17 +64,15 @@ def in_bfloat16(classifier):
 
 def _finished(workdir, data_dir):
     run = FinishedRun(workdir, data_dir)
-    return Classifier(
-        run.network(), types.SimpleNamespace(**run.flags), run.dataset, run.flags["method"]
-    )
+    return Classifier(run.network(), Options(TRAIN, run.flags), run.dataset, run.flags["method"])
 
 
 def _made(options, train):
     examples, info = examples_and_info(options)
     keras.utils.set_random_seed(options.seed)
-    model = config.defense(options, network(options, info))
+    model = defense(options).build(network(options, info))
     if train:
-        update = train_step(model, config.optimizer(options), options)
+        update = train_step(model, optimizer(options), options)
         source = batches(options, examples, info)
         for _ in range(options.train_steps):
             update(next(source))

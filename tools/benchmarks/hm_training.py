@@ -7,9 +7,9 @@ import tensorflow as tf
 from benchmarks import rounds
 from benchmarks.observed_attack import ObservedAttack
 from benchmarks.passes import input_gradient_pass, training_pass, waiting, weighted_sum
-from benchmarks.recipe_flags import examples_and_info, has_data
+from benchmarks.recipe_flags import examples_and_info, has_data, optimizer
 from benchmarks.train_step import train_step
-from hm_tf import config
+from hm_tf.defenses.build import DefenseSettings
 from hm_tf.triplets.pairs import pair_dataset
 from robust_tf.errors import UserError
 from robust_tf.models.embedding_registry import get_embedding
@@ -22,13 +22,13 @@ def run(options):
         raise UserError(f"--defense={options.defense}: this measures --defense=hm only")
     examples, info = examples_and_info(options, disjoint=True)
     print(
-        f"{config.title(options)}, {options.model}, {options.batch_size} images of "
+        f"{_settings(options).title}, {options.model}, {options.batch_size} images of "
         f"{options.dataset} {info.image_shape[0]} pixels wide, eta = {options.pgd_steps}, "
         f"{options.precision}; {rounds.conditions(options.rounds)}"
     )
     batch = next(_batches(options, examples, info))
     model = _defense(options, info, stops=False)
-    step = train_step(model, config.optimizer(options), options)
+    step = train_step(model, optimizer(options), options)
     rows = {"step": lambda: step(batch)}
     rows.update(_bare_rows(options, model.network, batch["image"]))
     seconds = rounds.measure(rows, options.rounds)
@@ -37,6 +37,10 @@ def run(options):
     rounds.show_ratios([("HM step / its bare passes", seconds["step"] / bare, "<= 1.10")])
     if has_data(options):
         _show_saving(options, examples, info)
+
+
+def _settings(options):
+    return DefenseSettings.read(options.defense, options.arguments)
 
 
 def _batches(options, examples, info):
@@ -50,7 +54,7 @@ def _defense(options, info, stops):
         network = get_embedding(options.model, info, options.bn)
     finally:
         keras.config.set_dtype_policy("float32")
-    model = config.defense(options, network, replicas=1)
+    model = _settings(options).build(network)
     model.attack = ObservedAttack(model.attack, stops)
     return model
 
@@ -81,7 +85,7 @@ def _passes(options, name):
 def _show_saving(options, examples, info):
     """Trains from the start and counts the steps that the attacks make."""
     model, batches = _defense(options, info, stops=True), _batches(options, examples, info)
-    update = train_step(model, config.optimizer(options), options)
+    update = train_step(model, optimizer(options), options)
     made = []
     for _ in range(options.updates):
         before = int(model.attack.steps)

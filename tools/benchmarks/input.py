@@ -1,18 +1,17 @@
 """How many times faster the pipeline feeds, batch after batch, than a step of tla_tf consumes."""
 
 from benchmarks import rounds
-from benchmarks.recipe_flags import examples_and_info
+from benchmarks.recipe_flags import defense, examples_and_info, optimizer
 from benchmarks.tla_batches import BATCHES, batches, input_row, network
 from benchmarks.train_step import train_step
-from tla_tf import config
 
 
 def run(options):
     """Measures and prints."""
     examples, info = examples_and_info(options)
     source = batches(options, examples, info)
-    model = config.defense(options, network(options, info))
-    step = train_step(model, config.optimizer(options), options)
+    model = defense(options).build(network(options, info))
+    step = train_step(model, optimizer(options), options)
     batch = next(source)
     print(
         f"{options.method}, {options.model}, {options.batch_size} images of {options.dataset}; "

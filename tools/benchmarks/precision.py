@@ -3,10 +3,9 @@
 import functools
 
 from benchmarks import rounds
-from benchmarks.recipe_flags import changed, examples_and_info
+from benchmarks.recipe_flags import defense, examples_and_info, optimizer
 from benchmarks.tla_batches import batches, network
 from benchmarks.train_step import train_step
-from tla_tf import config
 
 
 def run(options):
@@ -14,10 +13,10 @@ def run(options):
     examples, info = examples_and_info(options)
     rows = {}
     for precision in ("float32", "mixed_bfloat16"):
-        row = changed(options, method="at", precision=precision)
-        model = config.defense(row, network(row, info))
+        row = options.changed(method="at", precision=precision)
+        model = defense(row).build(network(row, info))
         batch = next(batches(row, examples, info))
-        step = train_step(model, config.optimizer(row), row)
+        step = train_step(model, optimizer(row), row)
         rows[precision] = functools.partial(step, batch)
     print(
         f"at, {options.model}, {options.batch_size} images of {options.dataset}; "

@@ -1,22 +1,25 @@
 """What the benchmarks of training do with the flags of a recipe."""
 
-import copy
-
 import numpy as np
 
 from robust_tf import data
 from robust_tf.data import class_disjoint
 from robust_tf.data.examples import Examples
+from robust_tf.training.optimizer import make_optimizer
+from tla_tf.defenses.build import DefenseSettings
 
 RANDOM_IMAGES = 2000
 
 
-def changed(options, **values):
-    """Returns a copy of the absl flags with other values."""
-    options = copy.deepcopy(options)
-    for name, value in values.items():
-        setattr(options, name, value)
-    return options
+def defense(options):
+    """Returns the `DefenseSettings` of the flags of tla_tf.train."""
+    return DefenseSettings.read(options.method, options.arguments)
+
+
+def optimizer(options):
+    """Returns the Keras optimiser of a recipe."""
+    name = options.values.get("optimizer", "adam")
+    return make_optimizer(options.learning_rates, options.boundaries, name)
 
 
 def has_data(options):
@@ -26,14 +29,14 @@ def has_data(options):
 
 def dataset_of(options):
     """Returns the `robust_tf.data.Dataset` of the flags."""
-    return data.of_run(options.flag_values_dict())
+    return data.of_run(options.flags)
 
 
 def examples_and_info(options, disjoint=False):
     """Returns the training Examples and the DatasetInfo of a recipe.
 
     Args:
-        options: resolved flags of a train command.
+        options: `Options` of a train command.
         disjoint: whether other classes are kept for the test, as hm_tf does.
     """
     dataset = dataset_of(options)

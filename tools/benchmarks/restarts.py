@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import rounds
+from benchmarks.recipe_flags import defense
 from robust_tf.attacks import presets
 from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
 from robust_tf.evaluation.robust_accuracy import (
@@ -14,7 +15,6 @@ from robust_tf.evaluation.robust_accuracy import (
     filled_batch,
 )
 from robust_tf.threat_model import ThreatModel, format_magnitude
-from tla_tf import config
 
 STEPS = 20
 HALF = (0.4, 0.6)
@@ -32,7 +32,7 @@ def measure(classifiers, options):
     undefended, defended = (
         (classifier, classifier.test_images(options.images)) for classifier in classifiers
     )
-    eps = config.inner_attack(undefended[0].options).threat_model
+    eps = defense(undefended[0].options).threat_model
     cases = [(*undefended, eps, ">= 10"), (*defended, _half_robust(*defended), ">= 1.5")]
     rows = {}
     for classifier, examples, threat_model, _ in cases:
@@ -97,7 +97,7 @@ def _logits_fn(network):
 
 def _half_robust(classifier, examples):
     """The ball in which about half of the images withstand PGD-20, by bisection."""
-    low, high = 0.0, 2 * config.inner_attack(classifier.options).threat_model.eps
+    low, high = 0.0, 2 * defense(classifier.options).threat_model.eps
     for _ in range(BISECTIONS):
         eps = (low + high) / 2
         threat_model = ThreatModel(eps, classifier.options.norm)

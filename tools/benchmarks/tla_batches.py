@@ -2,9 +2,9 @@
 
 import keras
 
+from benchmarks.recipe_flags import defense
 from robust_tf.data import pipeline
 from robust_tf.models import registry as models
-from tla_tf import config
 
 BATCHES = 20  # in a row: more than the pipeline has ready while nobody asks
 
@@ -27,7 +27,7 @@ def batches(options, examples, info):
             batch_size=options.batch_size,
             seed=0,
             stop_step=10**6,
-            streams=config.streams(options),
+            streams=defense(options).streams,
             pool_mul=options.pool_mul,
         )
     )

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from benchmarks import rounds
 from benchmarks.passes import input_gradient_pass, waiting
-from benchmarks.recipe_flags import changed, examples_and_info
+from benchmarks.recipe_flags import defense, examples_and_info, optimizer
 from benchmarks.tla_batches import BATCHES, batches, input_row, network
 from benchmarks.tla_mining import mining
 from benchmarks.train_step import train_step
@@ -13,7 +13,6 @@ from robust_tf import randomness
 from robust_tf.attacks.objectives import CrossEntropy
 from robust_tf.reports.table import markdown
 from robust_tf.training.strategy import use_xla
-from tla_tf import config
 
 # Row -> flags on top of the recipe.
 METHODS = {
@@ -38,7 +37,7 @@ def run(options):
     )
     rows = {}
     for name, values in METHODS.items():
-        rows.update(_rows_of(name, changed(options, **values), examples, info))
+        rows.update(_rows_of(name, options.changed(**values), examples, info))
     rows["attack"], rows["bare pass"] = _attack_rows(options, examples, info)
     seconds = rounds.measure(rows, options.rounds)
     for name in METHODS:
@@ -54,20 +53,20 @@ def _rows_of(name, options, examples, info):
     """The step of a method, and its input and mining by themselves."""
     source = batches(options, examples, info)
     batch = next(source)
-    model = config.defense(options, network(options, info))
-    step = train_step(model, config.optimizer(options), options)
+    model = defense(options).build(network(options, info))
+    step = train_step(model, optimizer(options), options)
     rows = {name: lambda: step(batch)}
     rows[f"{name}: input"] = input_row(source)
-    if options.method in config.TLA_VARIANTS:
-        bystander = config.defense(options, network(options, info))
+    if options.method.startswith("tla"):
+        bystander = defense(options).build(network(options, info))
         rows[f"{name}: mining"] = mining(bystander, batch, use_xla(options.jit_compile))
     return rows
 
 
 def _attack_rows(options, examples, info):
     """The attack of one train step, and one bare pass on the same images."""
-    options = changed(options, method="at")
-    classifier, attack = network(options, info), config.inner_attack(options)
+    options = options.changed(method="at")
+    classifier, attack = network(options, info), defense(options).inner_attack
     batch = next(batches(options, examples, info))
     xla = use_xla(options.jit_compile)
     objective = CrossEntropy(

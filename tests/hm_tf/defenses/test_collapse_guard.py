@@ -14,10 +14,10 @@ from hm_tf.defenses.collapse_guard import (
     CollapseGuard,
     chance_recall,
     collapsed,
-    likely_cause,
 )
 from hm_tf.defenses.held_out_pairs import split_pairs, watched_pairs
 from hm_tf.defenses.spread import spread
+from hm_tf.options import TRAIN, likely_collapse
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
 from robust_tf.runs.run_folder import RunFolder
@@ -140,13 +140,13 @@ def test_spread_is_the_mean_distance_to_the_others(groups):
         ("hm", "gb:softhard", "too hard"),
         ("hm", "-0.1", "--learning_rates=0.1"),
         ("hm", "lga", "--learning_rates=0.1"),
-        ("act", "2", "--learning_rates=0.1"),
+        ("act", None, "--learning_rates=0.1"),
     ],
 )
-def test_likely_cause(defense, destination, text):
-    flags = {"defense": defense, "destination": destination}
-    options = types.SimpleNamespace(learning_rates=["0.1"], eps="0.3", **flags)
-    assert text in likely_cause(options)
+def test_likely_collapse(defense, destination, text):
+    manipulation = [f"--destination={destination}"] if defense == "hm" else []
+    options = TRAIN.parse([f"--defense={defense}", *manipulation, "--learning_rates=0.1"])
+    assert text in likely_collapse(options)
 
 
 def test_pairs_are_held_out_of_all_classes():

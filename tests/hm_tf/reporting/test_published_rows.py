@@ -5,12 +5,10 @@ import importlib.util
 import pathlib
 
 import pytest
-from absl import flags as absl_flags
 
-from hm_tf import config
-from hm_tf.flags import define_train
+from hm_tf.defenses.build import DefenseSettings
+from hm_tf.options import TRAIN
 from hm_tf.reporting import published_rows
-from robust_tf.cli import recipe
 from robust_tf.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -19,13 +17,6 @@ METRICS = ("R@1", "R@2", "mAP", "NMI", "CA+", "CA-", "QA+", "QA-", "TMA", "ES:D"
     *("LTM", "GTM", "GTT", "ERS"),
 )
 DATASETS = {"CUB": "cub200", "CARS": "cars196", "SOP": "sop"}
-
-
-def parse(arguments):
-    values = absl_flags.FlagValues()
-    define_train(values)
-    assert values(["command", *arguments]) == ["command"]
-    return values
 
 
 def load_tool():
@@ -47,10 +38,11 @@ def test_all_tables_are_there():
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_the_flags_make_the_defense_of_the_row(row):
-    options = parse(recipe.combine(row.flags, lambda given: parse(given).dataset, "hm"))
-    config.check(options)
+    options = TRAIN.parse(list(row.flags))
+    defense = DefenseSettings.read(options.defense, options.arguments)
+    defense.check()
     title, *settings = row.defense.split()
-    assert config.title(options) == title
+    assert defense.title == title
     assert options.dataset == DATASETS[row.dataset]
     assert row.eta in (None, options.pgd_steps)
     assert all(f"--{setting}" in row.flags for setting in settings)

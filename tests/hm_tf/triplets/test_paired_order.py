@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 
 from hm_tf.triplets.paired_order import paired_order
-from hm_tf.triplets.sampler_names import SYMBOLS
-from hm_tf.triplets.triplet_sampler import TripletSampler
+from hm_tf.triplets.triplet_sampler import SYMBOLS, TripletSampler
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,18 @@ import errno
 import warnings
 
 import pytest
-from absl import flags
 
-from robust_tf.cli import command_line
+from robust_tf.cli import command_line, recipe
+from robust_tf.cli.flag import count, text
+from robust_tf.cli.flag_table import FlagTable
 from robust_tf.errors import RunError, UserError
 
-
-def define(values):
-    flags.DEFINE_integer("size", 1, "A size.", lower_bound=1, flag_values=values)
+SIZE = count("size", 1, "A size.")
 
 
 def run(body, *arguments):
-    return command_line.run(["command", *arguments], define=define, body=body, about="About.")
+    table = FlagTable({"Sizes": (SIZE,)})
+    return command_line.run(["command", *arguments], table=table, body=body, about="About.")
 
 
 def failing(error):
@@ -64,18 +64,14 @@ def test_what_was_typed_is_known(tmp_path, monkeypatch):
     (tmp_path / "tla/any.flags").write_text("--size=2\n")
     user = tmp_path / "user.flags"
     user.write_text("--size=3\n")
-    monkeypatch.setattr(command_line.recipe, "store", lambda: tmp_path)
-
-    def define_both(values):
-        define(values)
-        flags.DEFINE_string("dataset", "any", "A data set.", flag_values=values)
-
+    monkeypatch.setattr(recipe, "store", lambda: tmp_path)
+    table = FlagTable({"Data": (SIZE, text("dataset", "any", "A data set."))}, family="tla")
     said = []
-    body = lambda options: said.append((options.size, options["size"].using_default_value))
+    body = lambda options: said.append((options.size, "size" in options.typed))
     for arguments in ([], [f"--flagfile={user}"], ["--size=4", f"--flagfile={user}"]):
         argv = ["command", *arguments]
-        assert command_line.run(argv, define=define_both, body=body, about="", family="tla") == 0
-    assert said == [(2, True), (3, True), (4, False)]
+        assert command_line.run(argv, table=table, body=body, about="") == 0
+    assert said == [(2, False), (3, False), (4, True)]
 
 
 def test_help_needs_no_body(capsys):

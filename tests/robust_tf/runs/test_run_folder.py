@@ -4,10 +4,11 @@ import pytest
 
 from robust_tf.errors import UserError
 from robust_tf.runs.run_folder import RunFolder
+from robust_tf.runs.run_identity import RunIdentity
 
 
 def claim(path, steps):
-    RunFolder(path).claim({"train_steps": steps, "method": "tla"})
+    RunFolder(path).claim(RunIdentity({"train_steps": steps, "method": "tla"}))
 
 
 @pytest.fixture

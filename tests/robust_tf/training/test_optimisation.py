@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from robust_tf.training.momentum_sgd import MomentumSGD
+from robust_tf.training.optimizer import make_optimizer
+from tla_tf import options
 
 
 @pytest.mark.parametrize(
@@ -26,13 +28,7 @@ def test_momentum_after_a_drop_of_the_learning_rate(optimizer, expected):
     "step, rate", [(0, 0.1), (50_000, 0.1), (50_001, 0.01), (60_000, 0.01), (60_001, 0.001)]
 )
 def test_schedule_of_the_cifar10_recipe(step, rate):
-    from absl import flags as absl_flags
-
-    from robust_tf.cli import recipe
-    from tla_tf import config, flags
-
-    values = absl_flags.FlagValues()
-    flags.define_train(values)
-    values(["train", *recipe.combine([], lambda _: "cifar10", "tla")])
-    schedule = config.optimizer(values)._learning_rate
-    np.testing.assert_allclose(schedule(step), rate)
+    recipe = options.recipe("cifar10")
+    optimizer = make_optimizer(recipe["learning_rates"], recipe["boundaries"], recipe["optimizer"])
+    assert isinstance(optimizer, MomentumSGD)
+    np.testing.assert_allclose(optimizer._learning_rate(step), rate)

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from absl import flags as absl_flags
 
 from robust_tf import data
 from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError
-from tla_tf import flags
 from tla_tf.evaluation.held_out_images import split_held_out
-from tla_tf.training_run import ClassifierTrainingRun
+from tla_tf.options import TRAIN
+from tla_tf.train import training_run
 
 
 def labelled(labels):
@@ -60,13 +59,7 @@ def test_every_class_keeps_images_to_train_on(labels, count, said):
 
 
 def training_images(*typed):
-    options = absl_flags.FlagValues()
-    flags.define_train(options)
-    options(["train", *typed])
-    run = ClassifierTrainingRun(options)
-    run.dataset = data.open(options.dataset)
-    run.info = run.dataset.info
-    return run.training_images()
+    return training_run(TRAIN.parse(list(typed))).training_images()
 
 
 def test_a_limit_takes_no_held_out_image():

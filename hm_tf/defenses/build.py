@@ -1,0 +1,126 @@
+"""A defense of the HM paper from plain values, as recipes and commands have them."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from hm_tf.defenses.anti_collapse_triplet import AntiCollapseTriplet
+from hm_tf.defenses.embedding_shifted_triplet import EmbeddingShiftedTriplet
+from hm_tf.defenses.hardness_manipulation import HardnessManipulation
+from hm_tf.defenses.min_max import MinMax
+from hm_tf.defenses.no_defense import NoDefense
+from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
+from hm_tf.method_name import title
+from hm_tf.triplets import destinations
+from robust_tf.attacks.pgd import PGD
+from robust_tf.errors import UserError
+from robust_tf.threat_model import ThreatModel
+
+DEFENSES = {
+    "none": NoDefense,
+    "est": EmbeddingShiftedTriplet,
+    "act": AntiCollapseTriplet,
+    "minmax": MinMax,
+    "ses": SuppressingEmbeddingShift,
+    "hm": HardnessManipulation,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class DefenseSettings:
+    """A training method with all its hyper-parameters.
+
+    Attributes:
+        name: a key of `DEFENSES`.
+        arguments: dict of the constructor arguments of every defense: source, sampling, margin,
+            weight_decay, seed.
+        manipulation: dict of the further arguments of HM: destination, ics, ics_margin, loss_bound;
+            empty for other defenses.
+        attack: dict of eps, steps and step_size of the inner attack; of eps alone without one.
+        batch_size, shard_size: images of an update, and those among which triplets are mined.
+    """
+
+    name: str
+    arguments: Mapping
+    manipulation: Mapping
+    attack: Mapping
+    batch_size: int
+    shard_size: int
+
+    @classmethod
+    def read(cls, name, arguments):
+        """Returns the settings of a defense.
+
+        Args:
+            name: a key of `DEFENSES`.
+            arguments: function from the name of a part, such as "attack", to its dict.
+        """
+        parts = map(arguments, ("defense", "manipulation", "attack"))
+        return cls(name, *parts, **arguments("shards"))
+
+    def check(self):
+        """Raises the `UserError` of a destination that does not exist or divides by 0."""
+        if self.manipulation:
+            destination = self.destination
+            _check_bound(
+                self.manipulation["destination"],
+                destination.gradual,
+                self.arguments["margin"],
+                self.manipulation["loss_bound"],
+            )
+
+    @property
+    def title(self):
+        """The name of the method as the paper prints it."""
+        manipulation = (self.manipulation.get(name) for name in ("destination", "ics"))
+        return title(self.name, self.arguments["source"], *manipulation)
+
+    @property
+    def destination(self):
+        """The `Destination` of HM."""
+        return destinations.get(self.manipulation["destination"], margin=self.arguments["margin"])
+
+    def shards(self, replicas):
+        """Returns how many shards a replica mines in; `UserError` where they do not fit."""
+        size, batch = self.shard_size, self.batch_size
+        if size % 2 or batch % (size * replicas):
+            raise UserError(
+                f"--batch_size={batch} must be a multiple of --shard_size={size} (even) times "
+                f"{replicas} replicas"
+            )
+        return batch // (size * replicas)
+
+    def build(self, network, replicas=1):
+        """Returns the `AdversarialModel` around `network`."""
+        arguments = {
+            **self.arguments,
+            **self.manipulation,
+            "shards": self.shards(replicas),
+        }
+        if "steps" in self.attack:
+            arguments["attack"] = pgd_from_image(**self.attack)
+        return DEFENSES[self.name](network, **arguments)
+
+
+def pgd_from_image(eps, steps, step_size):
+    """Returns the `PGD` of training or evaluation, which starts at the image itself.
+
+    A single step goes all the way (HM, authors' code).
+
+    Args:
+        eps: L-inf radius, in [0, 1] pixels; "8/255" is understood.
+        steps: int, number of steps.
+        step_size: in the unit of `eps`; nothing reads the size of a single step.
+    """
+    ball = ThreatModel(eps)
+    return PGD(ball, steps, ball.eps if steps == 1 else step_size, random_start=False)
+
+
+def _check_bound(name, gradual, margin, loss_bound):
+    """The level of the loss is divided by its bound, see `destinations.loss_level`."""
+    flag, bound = ("margin", margin) if loss_bound is None else ("loss_bound", loss_bound)
+    if gradual and bound <= 0:
+        raise UserError(
+            f"--{flag}={bound:g}: --destination={name} divides by it; give a number above 0"
+        )
+    if flag == "loss_bound" and not gradual:
+        raise UserError(f"--loss_bound goes with a gradual --destination, not {name}; leave it out")

@@ -1,0 +1,443 @@
+"""The flags of hm_tf's commands: a line each, and the rules between them. Free of TensorFlow.
+
+Hyper-parameters have no default here. Their values stand in flags/hm/<dataset>.flags.
+"""
+
+import re
+
+from robust_tf.cli import recipe as recipes
+from robust_tf.cli import shared_flags as shared
+from robust_tf.cli.flag import (
+    RECIPE,
+    choice,
+    count,
+    group,
+    magnitude,
+    names,
+    number,
+    path,
+    paths,
+    switch,
+    text,
+)
+from robust_tf.cli.flag_table import FlagTable
+from robust_tf.data import DATASETS
+from robust_tf.errors import UserError
+
+DEFENSES = ("hm", "none", "est", "act", "minmax", "ses")
+SAMPLERS = ("random", "semihard", "softhard", "distance", "hardest")
+FEWEST_HELD_OUT = 50
+# Learning rates below it belong to the recipes that start from ImageNet weights.
+FINE_TUNING = 1e-4
+# Which defenses read a flag.
+MANIPULATION = {"defense": ("hm",)}
+ATTACKED = {"defense": ("hm", "est", "act", "minmax", "ses")}
+_MODES = ("compat", "fixed")
+_OF_A_FOLDER = shared.data_dir("Folder of a --dataset=folder run. Default: of the training.")
+_ON_BAD_IMAGE = choice(
+    "on_bad_image", "fail", "Undecodable files of the gallery.", ("fail", "skip")
+)
+_EMBEDDED = count("batch_size", 128, "Images embedded together.")
+_TRAINED_ON = "Folder with the data. Default: that of the training."
+
+
+def _settle(options):
+    """Applies the rules between the flags of a training; `UserError` where they contradict."""
+    if options.dataset not in DATASETS:
+        known = [name for name in DATASETS if recipes.exists("hm", name)]
+        raise UserError(f"Unknown data set {options.dataset!r}; allowed: {', '.join(known)}.")
+    options.require()
+    shared.check_pixels(options, "eps")
+    shared.check_schedule(options)
+    if options.ics_margin and not options.ics:
+        raise UserError("--ics_margin does nothing with --ics=0; leave it out, or give both")
+    if 0 < options.held_out < FEWEST_HELD_OUT:
+        raise UserError(
+            f"--held_out={options.held_out}: R@1 of fewer than {FEWEST_HELD_OUT} images says little"
+        )
+    _check_batch_norm(options)
+    check_step_size(options, "pgd_step_size", options.pgd_steps)
+    check_step_size(options, "eval_step_size", options.eval_steps)
+    return options
+
+
+def _check_batch_norm(options):
+    frozen = freezes(options.model, options.bn)
+    # With the first statistics frozen, random weights map all images to about one embedding.
+    if frozen and options.init_weights == "none":
+        raise UserError(
+            f"--bn=frozen: {options.model} from random weights starts collapsed; give "
+            "--init_weights=imagenet or a file, or --bn=live --learning_rates=0.001"
+        )
+    if options.bn == "frozen" and "bn" in options.typed and not frozen:
+        raise UserError(f"--bn=frozen: {options.model} has no batch norm; leave it out")
+
+
+def freezes(model, bn):
+    """Whether a network has batch norm statistics that stay as they are."""
+    return model.startswith("resnet") and bn == "frozen"
+
+
+def _check_eps(options):
+    shared.check_pixels(options, "eps")
+    return options
+
+
+def check_step_size(options, name, steps):
+    """Raises the `UserError` of a step size that was typed for a single step, which is eps long.
+
+    Args:
+        options: `Options`.
+        name: of the flag.
+        steps: int, number of steps of the attack.
+    """
+    if steps == 1 and name in options.typed:
+        raise UserError(f"--{name} does nothing with one step, which is --eps long; leave it out")
+
+
+def default_workdir(options):
+    """Returns the run folder of a training that names none, a str."""
+    parts = [options.defense, options.source]
+    if options.defense == "hm":
+        parts += [options.destination, f"ics{options.ics:g}" if options.ics else None]
+    # Names of destinations may have colons, which not every file system takes.
+    name = "-".join(re.sub(r"[^\w.-]", "-", part) for part in parts if part)
+    return f"runs/hm_tf/{options.dataset}/{name}/seed{options.seed}"
+
+
+def notes(options):
+    """Returns lines for the plan: what the flags do that one may not expect."""
+    lines = []
+    if options.defense == "hm" and options.source == options.destination:
+        lines.append(
+            f"--source and --destination are both {options.source}: the attack is skipped, this is "
+            "regular training"
+        )
+    if options.defense == "est" and freezes(options.model, options.bn):
+        lines.append(
+            "--bn=frozen: batch norm statistics stay as they are; those of the authors' EST are "
+            "live, --bn=live"
+        )
+    random = options.model.startswith("resnet") and options.init_weights == "none"
+    if random and max(options.learning_rates) < FINE_TUNING:
+        lines.append(
+            f"--learning_rates={','.join(options.flags['learning_rates'])} is for pretrained "
+            "weights; from random ones flags/hm/folder.flags has 0.001"
+        )
+    return tuple(lines)
+
+
+def likely_collapse(options):
+    """Returns what in the flags most often collapses a run, a str (HM, tables 2 and 4)."""
+    if options.defense == "minmax":
+        return "min-max training, which is known to collapse"
+    if options.defense == "hm" and _is_hard(options.destination):
+        return f"--destination={options.destination}, too hard; lga or semihard are not"
+    rates = ",".join(options.flags["learning_rates"])
+    return f"--learning_rates={rates}, too high, or --eps={options.flags['eps']}, too large"
+
+
+def _is_hard(destination):
+    """Whether the hardness is that of positives farther than negatives."""
+    try:
+        return float(destination) >= 0
+    except ValueError:
+        return destination.removeprefix("gb:") in ("softhard", "distance", "hardest")
+
+
+TRAIN = FlagTable(
+    {
+        "Run": (
+            shared.workdir(
+                "Run folder. Default: "
+                "runs/hm_tf/<dataset>/<defense>-<source>[-<destination>-ics<w>]/seed<k>."
+            ),
+            shared.seed("Seed of weights, batches, attack starts and selections.", into="defense"),
+            *shared.LENGTH,
+        ),
+        "Data": (
+            text("dataset", "digits", "digits, mnist, folder and the other data sets."),
+            shared.data_dir("Folder with the data. Default: TFDS's own, downloading."),
+            *shared.READING,
+            shared.LIMIT_TEST,
+            path("train_classes", None, "File with the training classes, one a line (folder)."),
+        ),
+        "Defense and model": (
+            choice("defense", "hm", "Training method.", DEFENSES),
+            choice(
+                "source",
+                RECIPE,
+                "Sampler of the triplets (hm: of the source).",
+                SAMPLERS,
+                into="defense",
+            ),
+            *group(
+                text(
+                    "destination",
+                    RECIPE,
+                    "Hardness to reach: a sampler, lga, g2, ghalf, gb:SAMPLER, a number, or "
+                    "module.function.",
+                ),
+                number(
+                    "ics",
+                    RECIPE,
+                    "Weight of the intra-class structure loss; 0: without.",
+                    off=0.0,
+                    into="manipulation",
+                ),
+                number("ics_margin", 0.0, "Margin of the intra-class structure loss.", off=0.0),
+                number(
+                    "loss_bound",
+                    None,
+                    "u of the gradual destinations. Default: the margin.",
+                    off=None,
+                ),
+                only=MANIPULATION,
+                into="manipulation",
+            ),
+            number("margin", RECIPE, "Margin of the triplet loss, gamma.", into="defense"),
+            choice(
+                "sampling",
+                "fixed",
+                "compat: with the fallbacks of the authors' code.",
+                ("fixed", "compat"),
+                into="defense",
+            ),
+            text("model", RECIPE, "digits_embedding, c2f2, resnet10_16, resnet18 or resnet50."),
+            choice("bn", RECIPE, "Batch norm statistics of the ResNets.", ("frozen", "live")),
+            text(
+                "init_weights",
+                "none",
+                "What a ResNet starts from: none, imagenet (by way of keras-hub), or a file made "
+                "by tools/convert_resnet_weights.py.",
+            ),
+        ),
+        "Inner attack": (
+            magnitude(
+                "eps", RECIPE, "L-inf radius in [0, 1] pixels, also as 8/255.", into="attack"
+            ),
+            *group(
+                count("pgd_steps", RECIPE, "PGD steps, eta.", into="attack.steps"),
+                magnitude(
+                    "pgd_step_size", RECIPE, "In the unit of --eps.", into="attack.step_size"
+                ),
+                only=ATTACKED,
+            ),
+        ),
+        "Optimisation": (
+            *group(
+                count("batch_size", RECIPE, "Images per update, over all shards.", lowest=4),
+                count("shard_size", RECIPE, "Images among which triplets are mined.", lowest=4),
+                into="shards",
+            ),
+            *shared.SCHEDULE,
+            number("weight_decay", RECIPE, "L2 on all parameters, coupled.", into="defense"),
+        ),
+        "Devices and precision": shared.DEVICES,
+        "Collapse of the embeddings": (
+            choice(
+                "on_collapse",
+                "warn",
+                "What to do when all images look the same.",
+                ("warn", "stop"),
+                identity=False,
+            ),
+            count(
+                "held_out",
+                0,
+                "Training images to keep out, at best hundreds: after each checkpoint interval "
+                "their R@1 must beat chance. 0: that of 256 training images must.",
+                lowest=0,
+                compared=False,
+            ),
+        ),
+        "Evaluation after training": (
+            count("eval_steps", RECIPE, "PGD steps of the ES attack.", compared=False),
+            magnitude("eval_step_size", RECIPE, "In the unit of --eps.", compared=False),
+            count("eval_batch_size", 128, "Images per embedded or attacked batch.", identity=False),
+        ),
+    },
+    family="hm",
+    settle=_settle,
+)
+EVALUATE = FlagTable(
+    {
+        "Run": (
+            shared.workdir("Folder of the finished run to evaluate. Required."),
+            shared.seed("Seed of the chosen items and of random starts."),
+            shared.data_dir(_TRAINED_ON),
+            count(
+                "limit_test", None, "Use the first n test images only, as queries and as gallery."
+            ),
+            count(
+                "limit_queries", None, "Attack n queries only, evenly spread; the gallery is whole."
+            ),
+        ),
+        "Attacks": (
+            names(
+                "attacks",
+                ["all"],
+                "Comma-separated: CA+, CA-, QA+, QA-, TMA, ES, LTM, GTM, GTT; all; none. ERS needs "
+                "all.",
+            ),
+            choice(
+                "mode",
+                "both",
+                "compat: as the authors' code, to compare with printed tables; fixed: as meant.",
+                ("both", *_MODES),
+            ),
+            choice(
+                "strength",
+                "protocol",
+                "strong: protocol, and APGD with restarts.",
+                ("protocol", "strong"),
+            ),
+            count(
+                "restarts", 3, "Random starts of --strength=strong.", only={"strength": ("strong",)}
+            ),
+            path(
+                "substitute",
+                None,
+                "Another run, on whose network images are made to be tried on this one.",
+            ),
+        ),
+        "Attacker": (
+            choice(
+                "profile",
+                "run",
+                "eps, steps and step size: of the run, or of the authors for 224 or 28 pixels.",
+                ("run", "rob224", "rob28"),
+            ),
+            magnitude(
+                "eps", None, "L-inf radius in [0, 1] pixels, also as 8/255. Default: --profile."
+            ),
+            count("eval_steps", None, "PGD steps. Default: those of --profile."),
+            magnitude("eval_step_size", None, "In the unit of --eps. Default: that of --profile."),
+        ),
+        "Evaluation": (
+            shared.checks("queries"),
+            switch("fresh", False, "Attack again what is stored in RUN."),
+            count("batch_size", 128, "Images per embedded or attacked batch."),
+            *shared.NETWORK,
+        ),
+    },
+    settle=_check_eps,
+)
+ATTACK = FlagTable(
+    {
+        "Images": (
+            shared.workdir("Folder of the finished run to attack. Required."),
+            text("query", None, "Image to search with, JPEG or PNG. Required."),
+            text(
+                "gallery",
+                None,
+                "Folder of images, or of one subfolder per class (ltm, gtm). Required.",
+            ),
+            text("candidate", None, "Image of the gallery that ca, qa and tma are about."),
+            text("query_class", None, "Subfolder the query belongs to, if it is not in one."),
+            _ON_BAD_IMAGE,
+            _OF_A_FOLDER,
+        ),
+        "Attack": (
+            text("attack", None, "ca+, ca-, qa+, qa-, tma, es, ltm, gtm or gtt. Required."),
+            choice("mode", "fixed", "compat: as the authors' code; fixed: as meant.", _MODES),
+            magnitude(
+                "eps", None, "L-inf radius in [0, 1] pixels, also as 8/255. Default: the run's."
+            ),
+            count("steps", None, "PGD steps. Default: those of the run's evaluation."),
+            magnitude("step_size", None, "In the unit of --eps. Default: that of the evaluation."),
+            shared.seed("Seed of the candidate that is drawn without --candidate."),
+        ),
+        "Output": (
+            path("output_dir", None, "Default: RUN/attacks/<folder>_<query>_<attack>."),
+            count("top", 5, "Images of each ranking in the picture."),
+            _EMBEDDED,
+        ),
+    },
+    settle=_check_eps,
+)
+ANALYZE = FlagTable(
+    {
+        "Run": (
+            shared.workdir("Folder of the finished run to analyse. Required."),
+            shared.data_dir(_TRAINED_ON),
+            shared.seed("Seed of the batches and of the draws."),
+            count("batches", 100, "Batches of training images; the paper has 1000."),
+        )
+    }
+)
+COMPARE = FlagTable(
+    {
+        "Runs": (
+            paths("workdir", [], "Folders of evaluated runs to compare with each other. Required."),
+            path("html", None, "File of a page of this comparison. Default: none."),
+        )
+    }
+)
+REPORT = FlagTable(
+    {
+        "Report": (
+            paths("workdir", [], "Run folders, separated by commas. Required."),
+            path("output", "report.html", "File of the page."),
+            path("figures_dir", None, "Folder for the figures as PNG too. Default: none."),
+        )
+    }
+)
+EXPORT = FlagTable(
+    {
+        **shared.EXPORT,
+        "Format": (
+            choice(
+                "format",
+                "saved_model",
+                "onnx, litert: extras of the same names.",
+                ("saved_model", "onnx", "litert"),
+            ),
+        ),
+        "Search": (
+            path("gallery", None, "Folder of images, or of one subfolder per class, to search."),
+            count("top", 10, "Images that a query gets."),
+            _ON_BAD_IMAGE,
+        ),
+    }
+)
+SEARCH = FlagTable(
+    {
+        "Network": (
+            path("workdir", None, "Folder of the finished run to search with."),
+            path("saved_model", None, "Folder of a SavedModel, or an export_dir (its newest)."),
+            text("endpoint", "serving_default", "Its signature."),
+            text("output", "embedding", "Name of the signature's output."),
+            _OF_A_FOLDER,
+        ),
+        "Images": (
+            path("gallery", None, "Folder of images, or of one subfolder per class. Required."),
+            path("query", None, "Image to search with, or a folder of images."),
+            _ON_BAD_IMAGE,
+            _EMBEDDED,
+        ),
+        "Result": (
+            count("top", 5, "Images found for each query."),
+            path("picture", "search.png", "File of the picture of the nearest images."),
+            path("embeddings", None, "File OUT.npz for embeddings and names of the gallery."),
+        ),
+    }
+)
+
+
+def recipe(dataset):
+    """Returns dict of the values of a recipe, name of the flag -> value: eps as a float.
+
+    Args:
+        dataset: name of a recipe in flags/hm, such as "cub200".
+    """
+    return TRAIN.recipe(dataset)
+
+
+def resolve_train(arguments):
+    """Returns dict of all flags of a training as config.json keeps them, of those typed.
+
+    Args:
+        arguments: sequence of str.
+    """
+    return dict(TRAIN.parse(list(arguments)).flags)

@@ -1,0 +1,224 @@
+"""The flags of a command as a table, and the frozen values that it makes of what was typed."""
+
+import dataclasses
+import functools
+import shlex
+from collections.abc import Callable, Mapping
+
+from absl import flags as absl_flags
+
+from robust_tf.cli import recipe
+from robust_tf.cli.flag import AS_GIVEN, Flag, written
+from robust_tf.errors import UserError
+from robust_tf.runs.run_identity import RunIdentity
+
+
+@dataclasses.dataclass(frozen=True)
+class FlagTable:
+    """All flags of a command.
+
+    Attributes:
+        groups: dict, heading of --help -> tuple of `Flag`.
+        family: subfolder of the recipes; None for a command without recipes.
+        settle: function (Options) -> Options that applies the rules between flags, or raises their
+            `UserError`.
+    """
+
+    groups: Mapping[str, tuple[Flag, ...]]
+    family: str | None = None
+    settle: Callable = staticmethod(lambda options: options)
+
+    @functools.cached_property
+    def flags(self):
+        """dict, name -> `Flag`."""
+        return {flag.name: flag for group in self.groups.values() for flag in group}
+
+    def define(self, flag_values):
+        """Defines the absl flags in an absl `FlagValues`."""
+        for heading, group in self.groups.items():
+            for flag in group:
+                flag.define(heading, flag_values)
+
+    def parse(self, arguments):
+        """Returns the `Options` of what was typed, and of the recipe beneath it.
+
+        Args:
+            arguments: list of str, without the command.
+
+        Raises:
+            UserError, absl.flags.Error: a mistake in the flags.
+        """
+        typed = arguments if self.family is None else recipe.typed(arguments)
+        given = {name for name, flag in self._read(typed).items() if not flag.using_default_value}
+        if self.family is not None:
+            arguments = recipe.combine(arguments, self._dataset, self.family)
+        values = self._read(arguments)
+        options = Options(self, {name: values[name].value for name in self.flags}, frozenset(given))
+        return self.settle(options.without_unread())
+
+    def recipe(self, dataset):
+        """Returns dict of the values of a recipe, name -> value, in the type of the flag.
+
+        Args:
+            dataset: name of a recipe of the family, such as "cifar10"; one without a recipe has
+                the defaults.
+        """
+        return dict(self.parse([f"--dataset={dataset}"]).values)
+
+    def values(self, flags):
+        """Returns dict name -> value in the type of the flag, of values as absl holds them."""
+        given = {name: flags.get(name, flag.start) for name, flag in self.flags.items()}
+        found = {name: flag.value(given[name]) for name, flag in self.flags.items()}
+        for name, flag in self.flags.items():
+            if flag.by and given[name] is None:
+                other, values = flag.by
+                found[name] = values.get(given[other])
+        return found
+
+    def unread(self, flags):
+        """Returns the set of the flags that a run with these flags does not read.
+
+        Args:
+            flags: dict, name -> value.
+        """
+        return {name for name, flag in self.flags.items() if self.closed(flag, flags)}
+
+    def closed(self, flag, flags):
+        """Returns (name, allowed values) of what keeps a `Flag` from being read; None: it is."""
+        for name, allowed in flag.only.items():
+            if flags.get(name, self.flags[name].start) not in allowed:
+                return name, allowed
+        return None
+
+    def not_compared(self, flags=None):
+        """Returns the set of the flags in which two comparable trainings may differ.
+
+        Args:
+            flags: dict, name -> value as absl holds it, of one training: it need not read all. None
+                counts every flag as read.
+        """
+        free = {
+            name
+            for name, flag in self.flags.items()
+            if not (flag.identity is True if flag.compared is None else flag.compared)
+        }
+        return free | (set() if flags is None else self.unread(flags))
+
+    def free(self, flags):
+        """Returns the set of the flags in which the same run may differ, given all its flags."""
+        conditional = {True: True, False: False}
+        return {
+            name
+            for name, flag in self.flags.items()
+            if not conditional.get(flag.identity, bool(flags.get(flag.identity)))
+        }
+
+    def arguments(self, part, values):
+        """Returns dict of the constructor arguments of a part that its flags become.
+
+        Args:
+            part: as in `Flag.into`.
+            values: dict, name of a flag -> value in its type. Flags that nobody reads are left out.
+        """
+        return {
+            argument: values[name]
+            for name, flag in self.flags.items()
+            for target, argument in flag.targets()
+            if target == part and not self.closed(flag, values)
+        }
+
+    def _dataset(self, arguments):
+        return self._read(arguments)["dataset"].value
+
+    def _read(self, arguments):
+        """The absl flags after parsing, as dict."""
+        values = absl_flags.FlagValues()
+        self.define(values)
+        if rest := values(["command", *arguments])[1:]:
+            raise UserError(
+                f"'{rest[0]}' is not a flag; write flags as --name=value (--help lists them)"
+            )
+        return {name: values[name] for name in self.flags}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The flags of one call of a command, frozen; each value is an attribute, as `options.seed`.
+
+    Attributes:
+        table: the `FlagTable`.
+        flags: dict, name -> value as absl holds it and config.json keeps it: sizes in pixel units
+            and lists of numbers are text.
+        typed: frozenset of the names that were typed; what a recipe or flagfile says is not.
+    """
+
+    table: FlagTable
+    flags: Mapping
+    typed: frozenset = frozenset()
+
+    @functools.cached_property
+    def values(self):
+        """dict, name -> value in the type of the flag: 8/255 is a float."""
+        return self.table.values(self.flags)
+
+    def __getattr__(self, name):
+        if name.startswith("_") or name not in self.table.flags:
+            raise AttributeError(f"no flag --{name}")
+        return self.values[name]
+
+    def changed(self, **flags):
+        """Returns a copy with other flags, their values as absl holds them."""
+        return dataclasses.replace(self, flags={**self.flags, **flags})
+
+    def arguments(self, part):
+        """Returns the constructor arguments of a part, see `FlagTable.arguments`."""
+        return self.table.arguments(part, self.values)
+
+    def fill(self, settings, **more):
+        """Returns the dataclass `settings` with its fields taken from the flags of their names."""
+        fields = {field.name for field in dataclasses.fields(settings)} - more.keys()
+        return settings(**{name: self.values[name] for name in fields & self.values.keys()}, **more)
+
+    def without_unread(self):
+        """Returns the options with unread flags off; `UserError` for one that was typed."""
+        off = {}
+        for name in self.table.unread(self.flags):
+            flag = self.table.flags[name]
+            if name not in self.typed:
+                off |= {} if flag.off is AS_GIVEN else {name: flag.off}
+            elif self.values[name] != flag.off:
+                raise UserError(self._refusal(flag))
+        return self.changed(**off)
+
+    def require(self):
+        """Raises the `UserError` of a flag that a recipe must give and does not."""
+        for name, flag in self.table.flags.items():
+            if flag.required and self.flags[name] is None:
+                file = f"flags/{self.table.family}/{self.dataset}.flags"
+                raise UserError(
+                    f"--{name} has no value: there is no recipe {file} that gives it. Choose a "
+                    "--dataset with a recipe, or give this and the other flags of a recipe"
+                )
+
+    def run_identity(self):
+        """Returns the `RunIdentity` of a training with these flags."""
+        defaults = {name: flag.start for name, flag in self.table.flags.items()}
+        free = frozenset(self.table.free(self.flags))
+        return RunIdentity(self.flags, free, defaults, self.flagfile())
+
+    def flagfile(self):
+        """Returns the text of a flagfile that makes the same run again, in any folder."""
+        lines = [
+            shlex.quote(flag.line(self.flags[name]))
+            for name, flag in self.table.flags.items()
+            if not flag.place and (self.flags[name] is not None or flag.may_be_unset)
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _refusal(self, flag):
+        name, allowed = self.table.closed(flag, self.flags)
+        given = self.flags[name]
+        return (
+            f"--{flag.name} goes with --{name}={', '.join(allowed)}, "
+            f"not {'without it' if given is None else written(given)}; leave it out"
+        )

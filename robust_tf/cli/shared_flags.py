@@ -1,0 +1,128 @@
+"""The flags that the commands of both papers have."""
+
+from robust_tf.cli.flag import RECIPE, choice, count, counts, numbers, path, text
+from robust_tf.errors import UserError
+
+LARGEST_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
+# Sets of image files of any size, which are resized, and of which some may not be decodable.
+IMAGE_FILES = {"dataset": ("cub200", "cars196", "sop", "folder")}
+_OF_FILES = "(folder, cub200, cars196, sop). From the recipe."
+
+
+def workdir(about, **more):
+    """The folder of a run."""
+    return path("workdir", None, about, identity=False, place=True, **more)
+
+
+def seed(about, **more):
+    """The seed of whatever a command draws."""
+    return count("seed", 0, about, lowest=0, highest=LARGEST_SEED, compared=False, **more)
+
+
+def data_dir(about):
+    """The folder of the data."""
+    return text("data_dir", None, about, identity=False, place=True)
+
+
+def checks(unit):
+    """The checks of a robustness claim, made on so many `unit`."""
+    about = f"Whether the numbers can be believed: red, amber, green lines, of 256 or 1000 {unit}."
+    return choice("checks", "none", about, ("none", "quick", "full"))
+
+
+LENGTH = (
+    count(
+        "train_steps",
+        RECIPE,
+        "Updates in all; a run may be continued with more.",
+        identity=False,
+        compared=True,
+    ),
+    count(
+        "checkpoint_every",
+        RECIPE,
+        "Updates between checkpoints and log lines.",
+        identity="held_out",
+    ),
+)
+LIMIT_TEST = count("limit_test", None, "Use the first n test images only.", identity=False)
+LIMIT_TRAIN = count("limit_train", None, "Use the first n training images only.")
+READING = (
+    LIMIT_TRAIN,
+    count(
+        "image_size", None, f"Side in pixels of what a network sees {_OF_FILES}", only=IMAGE_FILES
+    ),
+    choice(
+        "on_bad_image",
+        None,
+        f"Undecodable files {_OF_FILES}",
+        ("fail", "skip"),
+        only=IMAGE_FILES,
+        compared=False,
+    ),
+)
+SCHEDULE = (
+    numbers("learning_rates", RECIPE, "Of the stretches between boundaries."),
+    counts("boundaries", [], "Updates after which the next learning rate holds."),
+)
+NETWORK = (
+    choice(
+        "precision",
+        "float32",
+        "Keras policy of the network.",
+        ("float32", "mixed_bfloat16", "mixed_float16"),
+    ),
+    choice(
+        "jit_compile",
+        "auto",
+        "XLA; auto: on a GPU only.",
+        ("auto", "true", "false"),
+        compared=False,
+    ),
+)
+DEVICES = (
+    *NETWORK,
+    choice(
+        "strategy",
+        "auto",
+        "auto: all GPUs that divide the batch.",
+        ("auto", "one_device", "mirrored"),
+        identity=False,
+    ),
+    count(
+        "logical_cpus",
+        1,
+        "Divide the processor into n devices (tests of replicas).",
+        identity=False,
+    ),
+)
+EXPORT = {
+    "Run": (
+        workdir("Folder of the finished run to export. Required."),
+        data_dir("Folder of a --dataset=folder run. Default: of the training."),
+        path("export_dir", None, "Where the SavedModel goes, as <export_dir>/1, /2, ... Required."),
+        count("limit_test", 500, "Test images that the SavedModel is attacked on, the first n."),
+    )
+}
+
+
+def check_schedule(options):
+    """Raises the `UserError` of boundaries that do not ascend or do not fit the learning rates."""
+    rates, boundaries = options.learning_rates or [], options.boundaries
+    if boundaries != sorted({0, *boundaries})[1:]:
+        steps = ",".join(map(str, boundaries))
+        raise UserError(f"--boundaries={steps}: the steps must be positive and ascend")
+    # A shorter run with fewer boundaries than rates is a mistake, not a guess to make.
+    if options.learning_rates is not None and len(rates) != len(boundaries) + 1:
+        raise UserError(
+            f"--learning_rates has {len(rates)} values and --boundaries {len(boundaries)}; "
+            "there must be one rate more than boundaries"
+        )
+
+
+def check_pixels(options, *names):
+    """Raises the `UserError` of a change of single pixels that is above 1."""
+    for name in names:
+        if (options.values[name] or 0) > 1:
+            given = options.flags[name]
+            raise UserError(f"--{name}={given}: pixels are in [0, 1]; did you mean {given}/255?")

@@ -1,0 +1,136 @@
+"""Flags are data: one line each, and below the commands nobody knows them."""
+
+import ast
+import pathlib
+
+import pytest
+
+from hm_tf import options as hm
+from hm_tf.defenses.build import DEFENSES as HM_DEFENSES
+from hm_tf.ranking_attacks.ranking_attack import ATTACK_MODES
+from hm_tf.ranking_attacks.registry import PROFILES
+from hm_tf.triplets.triplet_sampler import SAMPLING_MODES, SYMBOLS
+from robust_tf.cli.flag_table import FlagTable
+from robust_tf.models.embedding_registry import BN_MODES
+from tla_tf import options as tla
+from tla_tf.defenses.build import DEFENSES as TLA_DEFENSES
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGES = ("robust_tf", "tla_tf", "hm_tf")
+# Where the lines of a package's flags stand.
+LINES = {
+    package: (ROOT / "robust_tf/cli/shared_flags.py", ROOT / package / "options.py")
+    for package in ("tla_tf", "hm_tf")
+}
+TABLES = {
+    f"{module.__name__} {name}": value
+    for module in (tla, hm)
+    for name, value in vars(module).items()
+    if isinstance(value, FlagTable)
+}
+KINDS = {"text", "path", "paths", "repeated_path", "choice", "switch", "count", "number"} | {
+    *("magnitude", "names", "numbers", "counts")
+}
+
+
+def flag_lines(path):
+    """(name, help) of every flag that a file writes down, in its order."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) in KINDS:
+            name, _, about = node.args[:3]
+            yield name.value, ast.dump(about)
+
+
+@pytest.mark.parametrize("package", LINES)
+def test_no_flag_is_written_down_twice(package):
+    """Two commands may have flags of one name and other meanings, but share a line where equal."""
+    written = [line for path in LINES[package] for line in flag_lines(path)]
+    twice = {name for name, about in written if written.count((name, about)) > 1}
+    assert len(written) > 60 and not twice
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_every_flag_stands_once_in_the_table_of_its_command(table):
+    names = [flag.name for group in table.groups.values() for flag in group]
+    assert sorted(names) == sorted(table.flags)
+    for flag in table.flags.values():
+        # What decides who reads a flag is a flag with such values.
+        for other, values in flag.only.items():
+            assert set(values) <= set(table.flags[other].choices or values)
+        if isinstance(flag.identity, str):
+            assert flag.identity in table.flags
+
+
+def test_choices_are_those_of_the_library():
+    train, evaluate = tla.TRAIN.flags, hm.EVALUATE.flags
+    assert set(train["method"].choices) == TLA_DEFENSES.keys()
+    assert set(hm.TRAIN.flags["defense"].choices) == HM_DEFENSES.keys()
+    assert set(hm.TRAIN.flags["source"].choices) == SYMBOLS.keys()
+    assert set(hm.TRAIN.flags["sampling"].choices) == set(SAMPLING_MODES)
+    assert set(hm.TRAIN.flags["bn"].choices) == set(BN_MODES)
+    assert set(evaluate["mode"].choices) == {"both", *ATTACK_MODES}
+    assert set(evaluate["profile"].choices) == {"run", *PROFILES}
+
+
+def sources_below_the_commands():
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            tree = ast.parse(path.read_text())
+            command = any(getattr(node, "name", "") == "main" for node in tree.body)
+            if not command and path.name != "options.py" and "cli" not in path.parts:
+                yield path, tree
+
+
+def test_below_the_commands_no_function_takes_flags():
+    taking = []
+    for path, tree in sources_below_the_commands():
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.Lambda)):
+                arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                names = {argument.arg.lower() for argument in arguments}
+                if names & {"options", "flag_values", "absl_flags", "namespace"}:
+                    taking.append(f"{path.relative_to(ROOT)}: {getattr(node, 'name', 'lambda')}")
+            names = [name.name for name in getattr(node, "names", ()) if hasattr(name, "asname")]
+            if getattr(node, "module", None) == "absl" and "flags" in names:
+                taking.append(f"{path.relative_to(ROOT)}: absl flags")
+    assert not taking
+
+
+def test_options_are_frozen():
+    options = tla.TRAIN.parse([])
+    with pytest.raises(AttributeError):
+        options.eps = 1.0
+    with pytest.raises(AttributeError, match="no flag --epz"):
+        options.epz
+    assert options.changed(eps="0.3").eps == 0.3 and options.eps == 0.15
+
+
+def test_identity_and_comparison():
+    free = tla.TRAIN.free(tla.TRAIN.parse([]).flags)
+    assert {"workdir", "data_dir", "train_steps", "limit_test", "strategy", "logical_cpus"} | {
+        *("checkpoint_every", "eval_attacks", "eval_batch_size")
+    } == free
+    # With images held out it decides which networks are looked at.
+    held_out = tla.TRAIN.parse(["--held_out=100"])
+    assert free - tla.TRAIN.free(held_out.flags) == {"checkpoint_every"}
+    at = tla.TRAIN.not_compared(tla.TRAIN.parse(["--method=at"]).flags)
+    assert not {"train_steps", "eps", "limit_train"} & at
+    assert {"seed", "jit_compile", "strategy", "margin", "alp_weight", "workdir"} <= at
+
+
+def test_constructor_arguments_come_from_the_table():
+    sa = tla.TRAIN.parse(["--method=tla_sa", "--neg_similarity=signed"])
+    assert sa.arguments("negatives") == {
+        **{"selection": "nearest", "similarity": "signed", "mask": "neg_inf"},
+        "class_check": True,
+    }
+    assert sa.arguments("defense")["anchor"] == "clean" and sa.flags["anchor"] is None
+    assert "pairing_weight" not in sa.arguments("defense")
+    hm_flags = hm.TRAIN.parse(["--defense=none"])
+    assert hm_flags.arguments("attack") == {"eps": 0.15} and not hm_flags.arguments("manipulation")
+
+
+def test_recipes_as_values():
+    cifar10, cub200 = tla.recipe("cifar10"), hm.recipe("cub200")
+    assert cifar10["eps"] == 8 / 255 and cifar10["learning_rates"] == [0.1, 0.01, 0.001]
+    assert cub200["pgd_step_size"] == 1 / 255 and cub200["ics"] == 0.5

@@ -1,0 +1,503 @@
+"""The flags of tla_tf's commands: a line each, and the rules between them. Free of TensorFlow.
+
+Hyper-parameters have no default here. Their values stand in flags/tla/<dataset>.flags.
+"""
+
+import math
+
+from robust_tf.cli import shared_flags as shared
+from robust_tf.cli.flag import (
+    RECIPE,
+    choice,
+    count,
+    group,
+    magnitude,
+    names,
+    number,
+    numbers,
+    path,
+    paths,
+    repeated_path,
+    switch,
+    text,
+)
+from robust_tf.cli.flag_table import FlagTable
+from robust_tf.data import DATASETS
+from robust_tf.errors import UserError
+from robust_tf.magnitude import format_magnitude
+
+METHODS = ("um", "at", "alp", "tla", "tla_rn", "tla_sa")
+# Which methods read a flag.
+ATTACKED = {"method": METHODS[1:]}
+TRIPLET = {"method": ("tla", "tla_rn", "tla_sa")}
+PAIRING = {"method": ("alp",)}
+# What the variants of TLA mean, and what the others do unless a flag says otherwise.
+VARIANTS = {"tla_rn": {"negative": "random"}, "tla_sa": {"anchor": "clean"}}
+_NEGATIVE = {"tla": "nearest", "tla_rn": "random", "tla_sa": "nearest"}
+_ANCHOR = {"tla": "adv", "tla_rn": "adv", "tla_sa": "clean"}
+# Data sets that test on other classes than they train on.
+OF_EMBEDDINGS = ("cub200", "cars196", "sop")
+OUTPUTS = ("table2", "table3", "figure1", "figure2", "figure4", "figure5")
+_NORMS = ("linf", "l2")
+_OF_THE_TRAINING = "Radius in [0, 1] pixels, also as 8/255. Default: of the training."
+_DATA_DIR = shared.data_dir(
+    "TFDS folder, folder of tiny-imagenet-200.zip, or folder of the classes. Default: TFDS's own, "
+    "downloading."
+)
+_NORM = choice("norm", "linf", "Norm of the ball.", ("linf", "l2"), into="attack")
+_BALL = (magnitude("eps", None, _OF_THE_TRAINING), _NORM)
+_BATCH_SIZE = count("batch_size", 250, "Images per attacked batch.")
+
+
+def _settle(options):
+    """Applies the rules between the flags of a training; `UserError` where they contradict."""
+    _check_dataset(options.dataset)
+    options.require()
+    _check_ball(options, "attack_step_size")
+    shared.check_pixels(options, "own_noise")
+    shared.check_schedule(options)
+    if options.select == "best" and not options.held_out:
+        raise UserError("--select=best needs images to select by: --held_out=N, e.g. 1000")
+    if options.label_smoothing == 1:
+        raise UserError("--label_smoothing=1 leaves nothing of the label; allowed is less")
+    for name, fixed in VARIANTS.get(options.method, {}).items():
+        if options.values[name] not in (None, fixed):
+            raise UserError(
+                f"--method={options.method} means --{name}={fixed}; for {options.values[name]} use "
+                "--method=tla"
+            )
+    return _without_foreign_step(options)
+
+
+def _check_dataset(name):
+    if name not in DATASETS:
+        raise UserError(f"Unknown data set {name!r}; allowed: {', '.join(DATASETS)}.")
+    if name in OF_EMBEDDINGS:
+        raise UserError(
+            f"--dataset={name}: its test images are of other classes than those of training; "
+            f"python -m hm_tf.train --dataset={name} learns embeddings"
+        )
+
+
+def _check_ball(options, *steps):
+    """Under L-inf, radius and steps are changes of single pixels."""
+    if options.norm == "linf":
+        shared.check_pixels(options, "eps", *steps)
+    return options
+
+
+def _without_foreign_step(options):
+    """Leaves the step size to its default where the recipe's does not fit what was typed.
+
+    The recipe's step belongs to its norm, eps and steps: in another ball it may reach next to
+    nothing.
+    """
+    typed = options.typed & {"eps", "norm", "attack_steps"}
+    if options.attack_step_size is None or "attack_step_size" in options.typed:
+        return options
+    if "norm" in typed or (typed and _falls_short(options)):
+        return options.changed(attack_step_size=None)
+    return options
+
+
+def _falls_short(options):
+    """Whether the steps of the inner attack together are shorter than the radius."""
+    if options.attack_step_size is None:  # 2.5 * eps / steps
+        return False
+    reach = options.attack_steps * options.attack_step_size
+    return reach < options.eps and not math.isclose(reach, options.eps)
+
+
+def default_workdir(options):
+    """Returns the run folder of a training that names none, a str."""
+    return f"runs/tla_tf/{options.dataset}/{options.method}/seed{options.seed}"
+
+
+def notes(options):
+    """Returns lines for the plan: what the flags do that one may not expect."""
+    if options.method == "um" or not _falls_short(options):
+        return ()
+    size, eps = format_magnitude(options.attack_step_size), options.flags["eps"]
+    return (
+        f"--attack_steps={options.attack_steps} of {size} do not reach --eps={eps}: the inner "
+        "attack stays near its random start",
+    )
+
+
+TRAIN = FlagTable(
+    {
+        "Run": (
+            shared.workdir("Run folder. Default: runs/tla_tf/<dataset>/<method>/seed<k>."),
+            shared.seed("Seed of weights, batches, attack starts and selections.", into="defense"),
+            *shared.LENGTH,
+            path("init_from", None, "Run folder whose weights to start from (fine-tuning)."),
+        ),
+        "Data": (
+            text(
+                "dataset",
+                "digits",
+                f"{', '.join(DATASETS)}. There is a recipe for digits, mnist, cifar10, "
+                "tiny_imagenet and folder; fashion_mnist needs its flags; the others are for "
+                "hm_tf, which tests on classes that it does not train on.",
+            ),
+            _DATA_DIR,
+            shared.LIMIT_TEST,
+            *shared.READING,
+        ),
+        "Method and model": (
+            choice("method", "tla", "Training method.", METHODS),
+            text(
+                "model",
+                RECIPE,
+                "Network: digits_cnn, mlp, lenet_large, lenet_small, tiny_res20, tiny_res50, "
+                "wrn_D_W.",
+            ),
+        ),
+        "Inner attack": (
+            magnitude("eps", RECIPE, "Radius in [0, 1] pixels, also as 8/255.", into="attack"),
+            _NORM,
+            *group(
+                count("attack_steps", RECIPE, "PGD steps.", into="attack.steps"),
+                magnitude(
+                    "attack_step_size",
+                    None,
+                    "In the unit of --eps. Default: of the recipe, 2.5 * eps / steps where that "
+                    "does not fit.",
+                    into="attack.step_size",
+                ),
+                choice(
+                    "attack_bn_mode",
+                    "inference",
+                    "Batch norm in the attack's passes; training: the authors' AT.",
+                    ("inference", "training"),
+                    into="defense",
+                ),
+                only=ATTACKED,
+            ),
+        ),
+        "Triplet loss (tla, tla_rn, tla_sa)": group(
+            number(
+                "lambda_triplet",
+                RECIPE,
+                "Weight of the triplet loss, lambda_1.",
+                into="defense.triplet_weight",
+            ),
+            number("margin", RECIPE, "Margin of the triplet loss."),
+            number(
+                "lambda_norm",
+                RECIPE,
+                "Weight of the embedding norms, lambda_2.",
+                into="defense.norm_weight",
+            ),
+            choice(
+                "norm_form", "l2", "Sum of norms, or the authors' mean square.", ("l2", "mean_sq")
+            ),
+            choice(
+                "pool",
+                RECIPE,
+                "Candidates: the clean batch, or separate images.",
+                ("batch", "separate"),
+            ),
+            count(
+                "pool_mul",
+                RECIPE,
+                "Batches of candidates per update with --pool=separate.",
+                only={"pool": ("separate",)},
+                into="batches",
+            ),
+            choice(
+                "positive",
+                "other",
+                "Another image of the class, the own one, or both.",
+                ("other", "own", "both"),
+                only={"method": ("tla", "tla_rn")},  # TLA-SA: of x itself, x' and the negative
+            ),
+            magnitude("own_noise", "0", "Noise on the own image, in the unit of --eps."),
+            number("own_margin_mul", 1.0, "Factor on the margin of the own-image triplet."),
+            number("match_l2", 0.0, "Weight of the squared distance to the own image's embedding."),
+            choice(
+                "negative",
+                None,
+                "Default: of the method (tla nearest, tla_rn random).",
+                ("nearest", "random", "masked"),
+                by=("method", _NEGATIVE),
+                into="negatives.selection",
+            ),
+            number(
+                "neg_keep",
+                0.5,
+                "Share of candidates that --negative=masked keeps.",
+                highest=1.0,
+                only={"negative": ("masked",)},
+                into="negatives.keep",
+            ),
+            choice(
+                "neg_similarity",
+                "abs",
+                "Angular distance, or signed cosine.",
+                ("abs", "signed"),
+                into="negatives.similarity",
+            ),
+            choice(
+                "neg_mask",
+                "neg_inf",
+                "zero: the authors', can mislabel.",
+                ("neg_inf", "zero"),
+                into="negatives.mask",
+            ),
+            switch(
+                "rn_class_check",
+                True,
+                "False: random negatives of any class, as the authors.",
+                into="negatives.class_check",
+            ),
+            choice(
+                "anchor",
+                None,
+                "Default: of the method (tla adv, tla_sa clean).",
+                ("adv", "clean"),
+                by=("method", _ANCHOR),
+            ),
+            switch(
+                "concat_forward", False, "One training-mode forward of all images of an update."
+            ),
+            choice(
+                "mining", "global", "Candidates of all replicas, or local.", ("global", "replica")
+            ),
+            only=TRIPLET,
+            into="defense",
+        ),
+        "Logit pairing (alp)": group(
+            number("alp_weight", 0.5, "Weight of the pairing term.", into="defense.pairing_weight"),
+            number(
+                "alp_clean_weight",
+                0.5,
+                "Weight of the clean cross entropy, the rest is of the attacked one; 0: AT + "
+                "pairing.",
+                highest=1.0,
+                into="defense.clean_weight",
+            ),
+            choice(
+                "alp_layer", "logits", "What is paired.", ("logits", "x4"), into="defense.layer"
+            ),
+            choice(
+                "alp_reduce", "sum", "Over the coordinates.", ("sum", "mean"), into="defense.reduce"
+            ),
+            only=PAIRING,
+        ),
+        "Optimisation": (
+            count("batch_size", RECIPE, "Images per update over all replicas."),
+            choice(
+                "optimizer",
+                RECIPE,
+                "momentum: SGD, TF1 form.",
+                ("adam", "momentum"),
+            ),
+            *shared.SCHEDULE,
+            *group(
+                number("weight_decay", RECIPE, "Of sum 1/2 |W|^2 over kernels."),
+                number(
+                    "label_smoothing", 0.0, "Of the cross entropy, in loss and attack.", highest=1.0
+                ),
+                choice(
+                    "reduction",
+                    "mean",
+                    "Over the batch; sum: equation (1) literally.",
+                    ("mean", "sum"),
+                ),
+                into="defense",
+            ),
+        ),
+        "Devices and precision": shared.DEVICES,
+        "Selection": (
+            count(
+                "held_out", 0, "Training images kept out, attacked at every checkpoint.", lowest=0
+            ),
+            choice(
+                "select",
+                "last",
+                "best: the network with the best held-out PGD-10.",
+                ("last", "best"),
+            ),
+        ),
+        "Evaluation after training": (
+            names("eval_attacks", RECIPE, "As --attacks of tla_tf.evaluate.", identity=False),
+            count("eval_batch_size", 250, "Images per attacked batch.", identity=False),
+        ),
+    },
+    family="tla",
+    settle=_settle,
+)
+EVALUATE = FlagTable(
+    {
+        "Run": (
+            shared.workdir("Folder of the finished run to evaluate."),
+            shared.seed("Seed of the attacks' random starts."),
+        ),
+        "SavedModel instead of a run": (
+            path(
+                "saved_model",
+                None,
+                "Folder of a SavedModel, or an export_dir (its newest): images in [0, 1] to "
+                "logits.",
+            ),
+            text("dataset", None, "Its data. Required with --saved_model, as is --eps."),
+            text("endpoint", "serving_default", "Its signature."),
+            text("output", "logits", "Name of the signature's output."),
+        ),
+        "Data": (_DATA_DIR, shared.LIMIT_TEST),
+        "Attacks": (
+            names(
+                "attacks",
+                ["clean", "fgsm", "pgd20"],
+                "Comma-separated: clean, fgsm, bimN, pgdN, cwN, mimN with N steps; a number in "
+                "front gives restarts (20pgd20); apgd-ce, apgd-dlr, apgd-t, fab-t, square; the "
+                "groups standard (AutoAttack: only what withstood the members before is attacked), "
+                "table1, cleverhans.",
+            ),
+            repeated_path(
+                "substitute",
+                [],
+                "Run folder to transfer black-box images from, repeatable: adds the attack transfer "
+                "(PGD of table 1's last column), or transfer-NAME where --attacks names it.",
+            ),
+            choice(
+                "mim_form",
+                "accumulate",
+                "Momentum of mimN: g + gradient (decay 1), the same of gradients divided by their "
+                "L1 norm, or a running mean (decay 0.9; the authors' code).",
+                ("accumulate", "l1", "ema"),
+            ),
+            switch(
+                "round_pixels",
+                False,
+                "Round attacked images to 8 bits before they are classified, as the authors' code.",
+            ),
+            switch("fresh", False, "Attack again what is stored in RUN."),
+            switch("save_adversarial", False, "Keep the attacked images in RUN/adversarial."),
+            shared.checks("images"),
+            *_BALL,
+            _BATCH_SIZE,
+        ),
+        "Devices and precision": shared.NETWORK,
+    },
+    settle=_check_ball,
+)
+ANALYZE = FlagTable(
+    {
+        "Runs": (
+            paths("workdir", [], "Folders of finished runs of one data set. Required."),
+            shared.seed("Seed of the attack's random starts, of samples and of t-SNE."),
+        ),
+        "Outputs": (
+            names("outputs", list(OUTPUTS), "Comma-separated."),
+            path("output_dir", None, "Folder of the figures. Default: <first run>/figures."),
+            choice("format", "png", "Of the figures.", ("png", "svg")),
+            choice(
+                "covariance",
+                "auto",
+                "Of figure5's Gaussians. auto: full, but tied where a class has fewer training "
+                "images than an embedding has entries.",
+                ("auto", "full", "tied", "diag"),
+            ),
+            choice(
+                "positive",
+                "misclassified",
+                "What figure5 detects: misclassified images, natural or attacked, or all attacked "
+                "ones.",
+                ("misclassified", "adversarial"),
+            ),
+            switch(
+                "all_adv",
+                False,
+                "table2's true-class companion also of attacked images that are classified "
+                "correctly.",
+            ),
+        ),
+        "Data": (_DATA_DIR, shared.LIMIT_TEST, shared.LIMIT_TRAIN),
+        "Attack": (
+            text("attack", "pgd20", "One attack, named as in --attacks of tla_tf.evaluate."),
+            *_BALL,
+            _BATCH_SIZE,
+        ),
+    },
+    settle=_check_ball,
+)
+COMPARE = FlagTable(
+    {
+        "Runs": (
+            paths("workdir", [], "Folders of evaluated runs to compare with each other."),
+            path("html", None, "File of a page of this comparison. Default: none."),
+            paths(
+                "runs", ["runs"], "Folders of runs, or .jsonl of records, to set beside the paper."
+            ),
+        )
+    }
+)
+REPORT = FlagTable(
+    {
+        "Runs": (
+            paths("workdir", [], "Folders of evaluated runs of one data set. Required."),
+            shared.data_dir("Where the data are. Default: of the training."),
+        ),
+        "Page": (path("output", "report.html", "File of the page."),),
+    }
+)
+EXPORT = FlagTable(
+    {
+        **shared.EXPORT,
+        "Format": (
+            choice(
+                "format",
+                "saved_model",
+                "onnx, litert: extras of the same names.",
+                ("saved_model", "onnx", "litert", "litert_int8"),
+            ),
+        ),
+        "Detector": (
+            number(
+                "detector_fpr", 0.05, "Share of clean images that `detect` rejects.", highest=0.5
+            ),
+        ),
+    }
+)
+IMPORT_WEIGHTS = FlagTable(
+    {
+        "Weights": (
+            path("checkpoint", None, "Prefix of a TensorFlow 1 checkpoint, or file. Required."),
+            text("architecture", None, "Name of the network, see --list. Required."),
+            count("depth", None, "Depth of a wide network. Default: of the architecture."),
+            count("width", None, "Width of a wide network. Default: of the architecture."),
+            numbers(
+                "pixel_mean",
+                None,
+                "Mean of each channel that PyTorch's network subtracts, where the file holds none.",
+            ),
+            numbers("pixel_std", None, "Standard deviation of each channel, see --pixel_mean."),
+            switch("list", False, "Show the architectures and their sources."),
+        ),
+        "Run": (path("workdir", None, "Run folder to make. Required."),),
+        "Data": (
+            text("dataset", None, "Data set of the classes. Default: of the architecture."),
+            path("data_dir", None, "Folder of the data. Default: of TFDS."),
+        ),
+    }
+)
+
+
+def recipe(dataset):
+    """Returns dict of the values of a recipe, name of the flag -> value: eps as a float.
+
+    Args:
+        dataset: name of a recipe in flags/tla, such as "cifar10".
+    """
+    return TRAIN.recipe(dataset)
+
+
+def resolve_train(arguments):
+    """Returns dict of all flags of a training as config.json keeps them, of those typed.
+
+    Args:
+        arguments: sequence of str.
+    """
+    return dict(TRAIN.parse(list(arguments)).flags)
