@@ -6,6 +6,7 @@ from hm_tf.defenses.build import pgd_from_image
 from hm_tf.method_name import title_of
 from hm_tf.ranking_attacks.registry import PROFILES, Profile
 from robust_tf.data import class_disjoint
+from robust_tf.data.text_lines import read_names
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.runs import finished_run
 
@@ -21,7 +22,7 @@ class FinishedRun(finished_run.FinishedRun):
         """The names of the classes that --train_classes gave the training, None without it."""
         kept, path = self.folder.read_train_classes(), self.flags.get("train_classes")
         # Runs of older versions name the file alone.
-        return class_disjoint.read_classes(path) if kept is None and path is not None else kept
+        return read_names(path, "train_classes") if kept is None and path is not None else kept
 
     def build_network(self):
         return get_embedding(self.flags["model"], self.info, self.flags["bn"])

@@ -13,6 +13,7 @@ from hm_tf.finished_run import FinishedRun
 from hm_tf.pretrained.initial_weights import load_initial_weights
 from hm_tf.triplets.pairs import pair_dataset
 from robust_tf.data import class_disjoint
+from robust_tf.data.text_lines import read_names
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.reports.result_tables import METRIC_COLUMNS
 from robust_tf.reports.table import text_table
@@ -61,7 +62,7 @@ class MetricTrainingRun(TrainingRun):
         settings.defense.check()
         settings.defense.shards(self.strategy.num_replicas_in_sync)
         if settings.train_classes is not None:
-            self.train_classes = class_disjoint.read_classes(settings.train_classes)
+            self.train_classes = read_names(settings.train_classes, "train_classes")
         if self.info.name in class_disjoint.DIVIDED:
             # These are at hand, and their sizes are known only after the division.
             self.info, *self._divided = self._read()

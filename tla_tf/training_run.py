@@ -104,7 +104,7 @@ class ClassifierTrainingRun(TrainingRun):
         """
         settings = self.settings
         if not settings.held_out:
-            return self.dataset.load("train", settings.limit_train), None
+            return self.dataset.load("train", settings.limit_train, every_class=True), None
         if "validation" in self.info.splits:
             held_out = self.dataset.load("validation", settings.held_out)
             if len(held_out) < settings.held_out:
@@ -112,8 +112,10 @@ class ClassifierTrainingRun(TrainingRun):
                     f"--held_out={settings.held_out}: the validation split of {self.info.name} has "
                     f"only {len(held_out):,} images"
                 )
-            return self.dataset.load("train", settings.limit_train), held_out
-        train, held_out = split_held_out(self.dataset.load("train", None), settings.held_out)
+            return self.dataset.load("train", settings.limit_train, every_class=True), held_out
+        train, held_out = split_held_out(
+            self.dataset.load("train", every_class=True), settings.held_out
+        )
         return train.take(settings.limit_train), held_out
 
     def monitors(self, held_out):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from robust_tf.data.gallery_folder import GalleryFolder
+from robust_tf.data.text_lines import printable
 from robust_tf.errors import UserError
 
 UNKNOWN = -1
@@ -45,9 +46,9 @@ class GallerySearch(NamedTuple):
 
     def name_of(self, row):
         """A short name of an image: its class, if it has one, and its file."""
-        path = self.files.paths[row]
+        name = printable(self.files.paths[row].name)
         known = self.files.labels is not None and self.files.labels[row] != UNKNOWN
-        return f"{self.files.class_of(row)}/{path.name}" if known else path.name
+        return f"{self.files.class_of(row)}/{name}" if known else name
 
     def same_class(self, row):
         """Whether an image is of the query's class; None where that is not known."""

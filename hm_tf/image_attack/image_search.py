@@ -9,7 +9,7 @@ from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from hm_tf.evaluation.nearest_images import NearestImages
 from hm_tf.ranking_attacks.gallery_check import check_embeddings
 from robust_tf.data import gallery_folder
-from robust_tf.data.folder import SUFFIXES
+from robust_tf.data.class_folders import SUFFIXES, images
 from robust_tf.errors import UserError
 from robust_tf.reports.neighbour_figure import Row, neighbour_figure
 from robust_tf.reports.table import Column, text_table
@@ -114,7 +114,7 @@ def query_files(path):
     path = pathlib.Path(path).expanduser()
     if not path.is_dir():
         return [path]
-    files = gallery_folder.images_of(path)
+    files = images(path)
     if not files:
         raise UserError(f"--query={path} has no images ({', '.join(SUFFIXES)})")
     return files

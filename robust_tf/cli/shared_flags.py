@@ -1,6 +1,6 @@
 """The flags that the commands of both papers have."""
 
-from robust_tf.cli.flag import RECIPE, choice, count, counts, numbers, path, text
+from robust_tf.cli.flag import RECIPE, choice, count, counts, numbers, path, switch, text
 from robust_tf.errors import UserError
 
 LARGEST_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
@@ -47,6 +47,16 @@ LENGTH = (
 )
 LIMIT_TEST = count("limit_test", None, "Use the first n test images only.", identity=False)
 LIMIT_TRAIN = count("limit_train", None, "Use the first n training images only.")
+# The names themselves are kept with a run, and a run with others is refused.
+CLASS_NAMES = path(
+    "class_names",
+    None,
+    "File with one class name per line, in the order of the labels. Default: the order of the "
+    "folders' names as text.",
+    identity=False,
+    place=True,
+    only={"dataset": ("folder",)},
+)
 READING = (
     LIMIT_TRAIN,
     count(
@@ -59,6 +69,21 @@ READING = (
         ("fail", "skip"),
         only=IMAGE_FILES,
         compared=False,
+    ),
+    count(
+        "max_pixels",
+        None,
+        "Files that announce more pixels cannot be read (folder, cub200, cars196, sop). Default: "
+        "100 megapixels.",
+        only=IMAGE_FILES,
+        compared=False,
+    ),
+    CLASS_NAMES,
+    switch(
+        "grayscale",
+        False,
+        "Whether the images of --dataset=folder are read with one channel.",
+        only={"dataset": ("folder",)},
     ),
 )
 SCHEDULE = (

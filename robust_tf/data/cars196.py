@@ -24,11 +24,11 @@ NEEDED = (
 )
 
 
-def facts(data_dir, image_size, on_bad_image):
+def facts(data_dir, settings):
     """Returns the DatasetInfo; see `photo_set.facts`. Nothing is read."""
     splits = {"train": 8054, "test": 8131}
     source = "https://ai.stanford.edu/~jkrause/cars/car_dataset.html"
-    return photo_set.facts("cars196", 196, splits, source, image_size, on_bad_image)
+    return photo_set.facts("cars196", 196, splits, source, settings)
 
 
 def locate(info, data_dir):

@@ -1,7 +1,6 @@
 """Training and test classes without a class in common, as metric learning is measured."""
 
 import dataclasses
-import pathlib
 
 import numpy as np
 from absl import logging
@@ -21,7 +20,7 @@ def load(dataset, train_classes=None):
 
     Args:
         dataset: `Dataset`.
-        train_classes: names of the training classes, for `DIVIDED` sets; see `read_classes`.
+        train_classes: names of the training classes, for `DIVIDED` sets; see `text_lines.read_names`.
 
     Raises:
         UserError: fewer than two classes on a side, or class names that the data do not have.
@@ -49,14 +48,6 @@ def load_side(dataset, side, train_classes=None):
         return _as_is(dataset, side)
     train, test = _divided(dataset, train_classes)
     return train if side == "train" else test
-
-
-def read_classes(path):
-    """Returns the class names in a file with one per line; UserError where there is no file."""
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise UserError(f"--train_classes={path} is not a file with one class name per line")
-    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
 
 
 def join(first, second):

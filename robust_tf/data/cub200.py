@@ -13,15 +13,14 @@ ARCHIVE = f"{ROOT}.tgz"
 LISTS = (f"{ROOT}/images.txt", f"{ROOT}/image_class_labels.txt")
 
 
-def facts(data_dir, image_size, on_bad_image):
+def facts(data_dir, settings):
     """Returns the DatasetInfo; see `photo_set.facts`. Nothing is read."""
     return photo_set.facts(
         "cub200",
         200,
         {"train": 5864, "test": 5924},
         "https://data.caltech.edu/records/65de6-vp158",
-        image_size,
-        on_bad_image,
+        settings,
         download_mb=1189.9,  # TFDS fetches the segmentations, too
     )
 

@@ -1,9 +1,12 @@
 """The data sets by name. A new one is a file with its facts and reader, a line here and its name
 in __init__.py."""
 
+import dataclasses
 import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
+
+from absl import logging
 
 from robust_tf.data import (
     DATASETS,
@@ -15,7 +18,9 @@ from robust_tf.data import (
     tfds_images,
     tiny_imagenet,
 )
-from robust_tf.data.dataset_info import DatasetInfo
+from robust_tf.data.dataset_info import MAX_PIXELS, DatasetInfo, FileSettings
+from robust_tf.data.image_files import first_of
+from robust_tf.data.text_lines import printable
 from robust_tf.errors import UserError
 
 
@@ -23,8 +28,8 @@ class Reader(NamedTuple):
     """How a data set is read.
 
     Attributes:
-        info: DatasetInfo, or function (data_dir, image_size, on_bad_image) -> DatasetInfo for sets
-            of image files.
+        info: DatasetInfo, or function (data_dir, `FileSettings`) -> DatasetInfo for sets of image
+            files.
         read: function (info, split, data_dir, limit) -> Examples.
         locate: function (info, data_dir) -> place of the copy, None where there is no copy yet.
             None for data that come with a package.
@@ -37,6 +42,9 @@ class Reader(NamedTuple):
     locate: Callable | None = None
     reach: Callable | None = None
 
+
+# All arguments of `open` beside the name.
+SETTINGS = ("data_dir", *(field.name for field in dataclasses.fields(FileSettings)))
 
 _TFDS = (tfds_images.read, tfds_images.locate, tfds_images.reach)
 _READERS = {
@@ -60,11 +68,6 @@ _READERS = {
     "folder": Reader(folder.scan, folder.read),
 }
 
-# Settings of sets of image files, which have any size and may be broken.
-OF_FILES = ("image_size", "on_bad_image")
-# All arguments of `open` beside the name.
-SETTINGS = ("data_dir", *OF_FILES)
-
 
 class Dataset:
     """The facts and the images of one data set; made by `open`.
@@ -76,6 +79,7 @@ class Dataset:
 
     def __init__(self, info, reader, data_dir):
         self.info, self.data_dir, self._reader = info, data_dir, reader
+        self._notices = list(info.notices)
 
     @property
     def name(self):
@@ -87,16 +91,18 @@ class Dataset:
         """A dict that tells these images from others of the same name, see `DatasetInfo`."""
         return self.info.identity
 
-    def load(self, split, limit=None):
-        """Returns the Examples of a split in a fixed order.
+    def load(self, split, limit=None, *, every_class=False):
+        """Returns the Examples of a split in a fixed order; logs the notices of `info` once.
 
         Args:
             split: a key of `info.splits`.
             limit: read only the first `limit` images; None means all.
+            every_class: whether to refuse a class that loses all its images to --on_bad_image=skip:
+                a classifier would have a logit for it that nothing trains.
 
         Raises:
             UserError: unknown split, limit below 1, data missing and no way to get them, files
-                that cannot be decoded.
+                that cannot be decoded, a lost class.
             RunError: the download or the copy on disk is broken.
         """
         if split not in self.info.splits:
@@ -104,9 +110,13 @@ class Dataset:
             raise UserError(f"{self.name} has no split {split!r}; allowed: {allowed}.")
         if limit is not None and limit < 1:
             raise UserError(f"The number of images must be at least 1, not {limit}.")
+        while self._notices:
+            logging.warning("%s", self._notices.pop(0))
         examples = self._reader.read(self.info, split, self.data_dir, limit)
         if not len(examples):
             raise UserError(f"The copy of {self.name} has no images in its split {split!r}.")
+        if every_class:
+            self._refuse_lost_classes(examples, self.info.labels_of(split, limit))
         return examples
 
     def require(self):
@@ -127,7 +137,7 @@ class Dataset:
             images: the number of images in words; None means the sizes of the splits.
         """
         splits = ", ".join(f"{split} {count:,}" for split, count in self.info.splits.items())
-        place = self._copy() or f"from {self.info.source}"
+        place = self._copy() or f"from {printable(self.info.source)}"
         return f"{self.name}: {images or f'{splits} images'}, {place}"
 
     def announce(self):
@@ -135,13 +145,12 @@ class Dataset:
         copy = self._copy()
         return copy and f"reading {self.name}, {copy}"
 
-    def require_read(self, settings):
-        """Raises UserError if the data set does not read one of the `settings` (names)."""
-        given = sorted(set(settings) & set(OF_FILES))
-        if given and not _reads_files(self._reader):
-            readers = ", ".join(name for name in DATASETS if _reads_files(_READERS[name]))
+    def _refuse_lost_classes(self, examples, expected):
+        if lost := sorted(expected - set(examples.labels.tolist())):
+            names = first_of([self.info.class_names[label] for label in lost])
             raise UserError(
-                f"--{given[0]} goes with --dataset={readers}, not {self.name}; leave it out"
+                f"{self.name}: no training image can be read of {names}; mend the images, or "
+                "remove the folders of these classes"
             )
 
     def _copy(self):
@@ -150,11 +159,20 @@ class Dataset:
             return None
         found = self._reader.locate(self.info, self.data_dir)
         if found:
-            return f"prepared in {found}"
+            return f"prepared in {printable(found)}"
         return f"download of {self.info.download_mb:g} MB ahead"
 
 
-def open(name, data_dir=None, *, image_size=None, on_bad_image=None):
+def open(
+    name,
+    data_dir=None,
+    *,
+    image_size=None,
+    on_bad_image=None,
+    max_pixels=None,
+    class_names=None,
+    grayscale=None,
+):
     """Returns a `Dataset`; reads no image.
 
     Args:
@@ -162,8 +180,12 @@ def open(name, data_dir=None, *, image_size=None, on_bad_image=None):
         data_dir: folder with the data; None means the data set's default place.
         image_size: side in pixels of the images that a network sees; None means 64 for "folder",
             224 for "cub200", "cars196" and "sop". Other data sets have a fixed size.
-        on_bad_image: "fail" or "skip", the treatment of files that cannot be decoded in these
-            four; None means "fail".
+        on_bad_image: "fail" or "skip", the treatment of files that cannot be read in these four;
+            None means "fail".
+        max_pixels: the largest number of pixels of a file in these four; None means 100 megapixels.
+        class_names: path of a file with one class name per line, in the order of the labels, for
+            "folder"; None means the order of the names as text.
+        grayscale: whether images have one channel, for "folder".
 
     Raises:
         UserError: unknown name, a `data_dir` that does not exist or, for "folder", holds no
@@ -175,8 +197,15 @@ def open(name, data_dir=None, *, image_size=None, on_bad_image=None):
         raise UserError(f"--data_dir={data_dir} is not a folder: it does not exist.")
     reader = _READERS[name]
     info = reader.info
-    if _reads_files(reader):
-        info = info(data_dir, image_size, on_bad_image or "fail")
+    if callable(info):
+        settings = FileSettings(
+            image_size=image_size,
+            on_bad_image=on_bad_image or "fail",
+            max_pixels=max_pixels or MAX_PIXELS,
+            class_names=class_names,
+            grayscale=bool(grayscale),
+        )
+        info = info(data_dir, settings)
     return Dataset(info, reader, data_dir)
 
 
@@ -192,7 +221,3 @@ def of_run(flags, data_dir=None):
     """
     settings = {name: flags.get(name) for name in SETTINGS}
     return open(flags["dataset"], **{**settings, "data_dir": data_dir or settings["data_dir"]})
-
-
-def _reads_files(reader):
-    return callable(reader.info)

@@ -1,10 +1,32 @@
-"""What is known of a data set before anything is read."""
+"""The facts of a data set before anything is read, and the settings of sets of image files."""
 
 import dataclasses
 
 from absl import logging
 
 from robust_tf.data.augment import Augment, ResizedCrop
+
+# A photo of 100 megapixels takes 300 MB decoded.
+MAX_PIXELS = 100_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class FileSettings:
+    """How a data set of image files is read.
+
+    Attributes:
+        image_size: side in pixels of the images that a network sees; None means the set's own.
+        on_bad_image: "fail" or "skip", for files that cannot be read.
+        max_pixels: int; files that announce more pixels cannot be read.
+        class_names: path of a file with the class names in the order of their labels, or None.
+        grayscale: whether images have one channel.
+    """
+
+    image_size: int | None = None
+    on_bad_image: str = "fail"
+    max_pixels: int = MAX_PIXELS
+    class_names: str | None = None
+    grayscale: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +43,8 @@ class DatasetInfo:
         augment: the augmentation of training images.
         standardize: whether per-image standardisation is the model's first layer.
         class_disjoint: whether train and test have no class in common (metric learning).
-        on_bad_image: "fail" or "skip", what a reader of files does about those that it cannot
-            decode.
+        settings: `FileSettings`, of data sets of image files.
+        notices: lines on what a user may not expect of the data.
     """
 
     name: str
@@ -34,7 +56,8 @@ class DatasetInfo:
     augment: Augment | ResizedCrop = Augment()
     standardize: bool = False
     class_disjoint: bool = False
-    on_bad_image: str = "fail"
+    settings: FileSettings = FileSettings()
+    notices: tuple = ()
 
     @property
     def num_classes(self):
@@ -43,8 +66,13 @@ class DatasetInfo:
 
     @property
     def identity(self):
-        """dict that tells these images from others of the same name; None where the name does."""
+        """A dict that differs for other images of the same name; None where the name suffices."""
         return None
+
+    def labels_of(self, split, limit):
+        """Returns the set of labels that a split has before its images are read, if known."""
+        del split, limit
+        return set()
 
     def warn_if_reduced(self, split, count, more=""):
         """Logs one line if a copy on disk has another number of images than the official one.
@@ -52,7 +80,7 @@ class DatasetInfo:
         Args:
             split: a key of `splits`.
             count: images of the split in the copy.
-            more: what else there is to say then.
+            more: text that follows in the line.
         """
         if count != self.splits[split]:
             logging.warning(

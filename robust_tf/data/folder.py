@@ -3,21 +3,25 @@
 import dataclasses
 import hashlib
 import pathlib
+import re
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from robust_tf.data.augment import Augment
+from robust_tf.data.class_folders import SUFFIXES, LeftOut, class_folders, images, subfolders
 from robust_tf.data.dataset_info import DatasetInfo
+from robust_tf.data.displayed import displayed, sixteen_bit
 from robust_tf.data.examples import Examples, keeps_encoded
-from robust_tf.data.image_files import in_threads, pixels_or_none, report_bad, resize
+from robust_tf.data.image_files import decoded, first_of, in_threads, read_file, readable, resize
 from robust_tf.data.image_identity import image_identity
+from robust_tf.data.text_lines import printable, read_names
 from robust_tf.errors import UserError
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
 SIDE = 64
 TEST_SHARE = 5  # one in so many images of a class
+TESTS = ("test", "val", "valid", "validation")  # names of the folder of test images
 # What marks a Tiny ImageNet folder. The labels of its other images lie in annotation files.
 TINY_IMAGENET = "wnids.txt"
 
@@ -28,35 +32,37 @@ class FolderInfo(DatasetInfo):
 
     Attributes:
         files: split name -> [(path, label)], class by class in turn.
-        empty: names of the subfolders that were left out, since they lack images.
     """
 
     files: dict = dataclasses.field(default_factory=dict)
-    empty: tuple = ()
 
     @property
     def identity(self):
         """See `image_identity`."""
         return image_identity(self.files, self.source)
 
+    def labels_of(self, split, limit):
+        return {label for _, label in self.files[split][:limit]}
 
-def scan(data_dir, image_size, on_bad_image):
+
+def scan(data_dir, settings):
     """Returns the `FolderInfo` of a folder; opens no file.
 
-    The folder has either the subfolders train and test, each with one subfolder per class, or the
-    classes themselves. Then one fifth of every class is for testing, chosen by a checksum of the
-    file names: the same in every run, and other images do not move when some are added. The images
-    of a class may lie in its subfolder images, as in Tiny ImageNet, of which only train is read.
+    The folder has either the subfolders train and test (or val), each with one subfolder per class,
+    or the classes themselves. Then one fifth of every class is for testing, chosen by a checksum of
+    the file names: the same in every run, and other images do not move when some are added. The
+    images of a class may lie in its subfolder images, as in Tiny ImageNet, of which only train is
+    read. Labels follow the order of the class names as text, or of the file of class names.
 
     Args:
         data_dir: the folder.
-        image_size: int, the side in pixels that all images are resized to; None means 64.
-        on_bad_image: see `DatasetInfo`.
+        settings: `FileSettings`; without an image size it is 64.
 
     Raises:
-        UserError: no folder, fewer than two classes with images, or train and test with others.
+        UserError: no folder, fewer than two classes with images, train and test with other classes,
+            or other class names than those of the file.
     """
-    image_size = image_size or SIDE
+    side = settings.image_size or SIDE
     if data_dir is None:
         raise UserError("--dataset=folder needs --data_dir=DIR with one subfolder per class")
     root = pathlib.Path(data_dir).expanduser()
@@ -64,25 +70,26 @@ def scan(data_dir, image_size, on_bad_image):
         raise UserError(f"--data_dir={data_dir} is not a folder; it needs one subfolder per class")
     if (root / TINY_IMAGENET).is_file():
         root = root / "train"
-    given = all((root / split).is_dir() for split in ("train", "test"))
-    found = _given_splits(root) if given else _own_splits(root)
-    classes = sorted(name for name, files in found["train"].items() if files)
-    empty = sorted({name for split in found.values() for name in split} - set(classes))
-    _check(root, classes)
-    if given:
-        _check_same(root, classes, found["test"])
-    files = {split: _in_turn(found[split], classes) for split in found}
+    left_out, test = LeftOut(), _test_folder(root)
+    found = _given_splits(root, test, left_out) if test else _own_splits(root, left_out)
+    folders = sorted(name for name, files in found["train"].items() if files)
+    _check(root, folders)
+    if test:
+        _check_same(root, test.name, folders, found["test"])
+    ordered = _ordered(folders, settings.class_names)
+    files = {split: _in_turn(found[split], ordered) for split in found}
+    empty = {name for split in found.values() for name in split} - set(folders)
     return FolderInfo(
         name="folder",
-        image_shape=(image_size, image_size, 3),
-        class_names=tuple(classes),
+        image_shape=(side, side, 1 if settings.grayscale else 3),
+        class_names=tuple(map(printable, ordered)),
         splits={split: len(rows) for split, rows in files.items()},
         source=str(root),
-        augment=Augment(pad=image_size // 16, flip=True),  # the share of TLA's Tiny ImageNet
+        augment=Augment(pad=side // 16, flip=True),  # the share of TLA's Tiny ImageNet
         standardize=True,
+        settings=settings,
         files=files,
-        empty=tuple(empty),
-        on_bad_image=on_bad_image,
+        notices=tuple(_notices(root, ordered, settings.class_names, empty, left_out)),
     )
 
 
@@ -90,39 +97,60 @@ def read(info, split, data_dir, limit):
     """Returns the Examples of a split, resized (bilinear, antialiased, aspect ratio not kept).
 
     Raises:
-        UserError: files that cannot be decoded, with on_bad_image="fail"; or none that can.
+        UserError: files that cannot be read, with on_bad_image="fail".
     """
-    if info.empty and split == "train":
-        logging.warning("no training images of %s: left out", ", ".join(info.empty))
     rows = info.files[split][:limit]
     # Not by `rows`: metric learning joins both splits.
     encoded = keeps_encoded(sum(info.splits.values()), info.image_shape)
 
     def load(row):
-        pixels = pixels_or_none(row[0].read_bytes(), info.image_shape[-1])
-        return None if pixels is None else _resized(pixels, info.image_shape, encoded)
+        data = read_file(row[0])
+        pixels = decoded(displayed(data, info.settings.max_pixels), info.image_shape[-1])
+        return _resized(pixels, info.image_shape, encoded), sixteen_bit(data)
 
-    images = in_threads(load, rows)
-    bad = [path for (path, _), image in zip(rows, images) if image is None]
-    report_bad(bad, info.on_bad_image)
-    labels = [label for (_, label), image in zip(rows, images) if image is not None]
-    images = [image for image in images if image is not None]
+    results = in_threads(load, rows)
+    good = readable([path for path, _ in rows], results, info.settings.on_bad_image)
+    kept = [(*row, *result) for row, result, fine in zip(rows, results, good) if fine]
+    if deep := [path for path, _, _, sixteen in kept if sixteen]:
+        logging.warning(
+            "16 bits per channel, scaled by the range of 12, 14 or 16 bits that a file uses: %s",
+            first_of(deep),
+        )
     return Examples(
-        np.array(images, object if encoded else np.uint8),
-        np.array(labels, np.int32),
+        np.array([image for _, _, image, _ in kept], object if encoded else np.uint8),
+        np.array([label for _, label, _, _ in kept], np.int32),
         info.image_shape if encoded else None,
     )
 
 
-def _given_splits(root):
-    return {split: _classes(root / split) for split in ("train", "test")}
+def _test_folder(root):
+    """The folder of test images beside `train`; None where the folders are classes."""
+    train = root / "train"
+    test = next((root / name for name in TESTS if (root / name).is_dir()), None)
+    if not train.is_dir() or test is None:
+        return None
+    others = [entry for entry in subfolders(root) if entry.name not in ("train", *TESTS)]
+    if images(train) and not any(map(images, subfolders(train))):
+        if others:
+            return None  # classes that happen to have these names
+        raise UserError(
+            f"--data_dir={root}: its folders train and {test.name} hold images without classes; "
+            "put the images of every class into a subfolder of its name"
+        )
+    return test
 
 
-def _own_splits(root):
-    ordered = {
-        name: sorted(files, key=lambda path: hashlib.md5(f"{name}/{path.name}".encode()).digest())
-        for name, files in _classes(root).items()
+def _given_splits(root, test, left_out):
+    unread = {entry.name for entry in subfolders(root)} - {"train", test.name}
+    left_out.folders = sorted(map(printable, unread))
+    return {
+        "train": class_folders(root / "train", left_out),
+        "test": class_folders(test, left_out),
     }
+
+
+def _own_splits(root, left_out):
+    ordered = {name: _by_checksum(name, f) for name, f in class_folders(root, left_out).items()}
     counts = {name: len(files) // TEST_SHARE or len(files) > 1 for name, files in ordered.items()}
     return {
         "train": {name: files[counts[name] :] for name, files in ordered.items()},
@@ -130,18 +158,11 @@ def _own_splits(root):
     }
 
 
-def _classes(folder):
-    """Returns class name -> paths of its images, both sorted."""
-    return {
-        entry.name: _images(entry) or _images(entry / "images")
-        for entry in sorted(folder.iterdir())
-        if entry.is_dir() and not entry.name.startswith(".")
-    }
+def _by_checksum(name, files):
+    def checksum(path):
+        return hashlib.md5(f"{name}/{path.name}".encode("utf-8", "surrogateescape")).digest()
 
-
-def _images(folder):
-    found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
+    return sorted(files, key=checksum)
 
 
 def _check(root, classes):
@@ -153,13 +174,50 @@ def _check(root, classes):
         )
 
 
-def _check_same(root, classes, test):
+def _check_same(root, test_name, classes, test):
     tested = {name for name, files in test.items() if files}
     if differing := sorted(tested.symmetric_difference(classes)):
         raise UserError(
-            f"{root}: train and test need images of the same classes; "
-            f"only one of them has {', '.join(differing)}"
+            f"{root}: train and {test_name} need images of the same classes; "
+            f"only one of them has {first_of(differing)}"
         )
+
+
+def _ordered(folders, path):
+    """The names of the folders, sorted, in the order of their labels."""
+    if path is None:
+        return folders
+    names, by_name = read_names(path, "class_names"), {printable(f): f for f in folders}
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"--class_names={path} names {twice} twice")
+    if differing := sorted(by_name.keys() ^ set(names)):
+        raise UserError(
+            f"--class_names={path} has {len(names)} names, the data {len(folders)} classes with "
+            f"images; only one of them has {first_of(differing)}"
+        )
+    return [by_name[name] for name in names]
+
+
+def _notices(root, classes, path, empty, left_out):
+    """Yields lines on what a user may not expect of the folder."""
+    if str(left_out):
+        yield f"{printable(root)}: not read: {left_out}"
+    if empty:
+        yield f"no training images of {first_of(sorted(empty))}: left out"
+    if path is None and classes != sorted(classes, key=_natural):
+        order = ", ".join(map(printable, classes[:5]))
+        yield (
+            f"the classes have their labels in the order of their names as text: {order}, ...; "
+            "--class_names=FILE gives another order"
+        )
+
+
+def _natural(name):
+    """Key by which 2 comes before 10."""
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)
+    ]
 
 
 def _in_turn(found, classes):

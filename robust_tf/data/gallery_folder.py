@@ -6,12 +6,25 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from robust_tf.data.augment import ResizedCrop
+from robust_tf.data.class_folders import SUFFIXES, LeftOut, class_folders, count_others, images
+from robust_tf.data.dataset_info import MAX_PIXELS
+from robust_tf.data.displayed import displayed
 from robust_tf.data.examples import Examples
-from robust_tf.data.folder import SUFFIXES, FolderInfo
-from robust_tf.data.image_files import decode_one, first_of, in_threads, pixels_or_none, report_bad
+from robust_tf.data.folder import FolderInfo
+from robust_tf.data.image_files import (
+    UnreadableImage,
+    decode_one,
+    decoded,
+    first_of,
+    in_threads,
+    read_file,
+    readable,
+)
 from robust_tf.data.pipeline import eval_batches
+from robust_tf.data.text_lines import printable
 from robust_tf.errors import UserError
 
 
@@ -44,12 +57,8 @@ def scan(folder):
         raise UserError(
             f"--gallery={folder} is not a folder; it needs images, or one subfolder per class"
         )
-    classes = {
-        entry.name: found
-        for entry in sorted(root.iterdir())
-        if entry.is_dir() and not entry.name.startswith(".") and (found := images_of(entry))
-    }
-    flat = images_of(root)
+    left_out, flat = LeftOut(), images(root)
+    classes = {name: found for name, found in class_folders(root, left_out).items() if found}
     if flat and classes:
         raise UserError(
             f"--gallery={folder} has images beside subfolders with images ({flat[0].name}, "
@@ -57,15 +66,19 @@ def scan(folder):
         )
     if not flat and not classes:
         raise UserError(f"--gallery={folder} has no images ({', '.join(SUFFIXES)})")
+    count_others(root, left_out)
+    if str(left_out):
+        logging.warning("--gallery=%s: not read: %s", printable(folder), left_out)
     if flat:
         return GalleryFolder(flat, None, ())
     labels = [label for label, found in enumerate(classes.values()) for _ in found]
     paths = [path for found in classes.values() for path in found]
-    return GalleryFolder(paths, np.array(labels, np.int32), tuple(classes))
+    names = tuple(map(printable, classes))
+    return GalleryFolder(paths, np.array(labels, np.int32), names)
 
 
-def read(gallery, info, on_bad_image="fail"):
-    """Returns (`GalleryFolder` of the images that can be decoded, their `Examples`).
+def read(gallery, info, on_bad_image="fail", max_pixels=MAX_PIXELS):
+    """Returns (`GalleryFolder` of the images that can be read, their `Examples`).
 
     The files stay encoded in memory; photos are resized as the training did it, but for those of
     the size of the network's input, which are taken as they are.
@@ -73,29 +86,27 @@ def read(gallery, info, on_bad_image="fail"):
     Args:
         gallery: `GalleryFolder`.
         info: `DatasetInfo` of what the network was trained on.
-        on_bad_image: "fail" or "skip", see `DatasetInfo`.
+        on_bad_image, max_pixels: see `FileSettings`.
 
     Raises:
-        UserError: files that cannot be decoded, with "fail"; none that can; another size than the
+        UserError: files that cannot be read, with "fail"; none that can; another size than the
             network's where the training did not resize.
     """
-    files = [path.read_bytes() for path in gallery.paths]
-    sides = in_threads(lambda data: _sides(data, info), files)
-    report_bad([p for p, found in zip(gallery.paths, sides) if found is None], on_bad_image)
-    kept = [row for row, found in enumerate(sides) if found is not None]
+    results = in_threads(lambda path: _opened(path, info, max_pixels), gallery.paths)
+    good = readable(gallery.paths, results, on_bad_image)
+    kept = [row for row, fine in enumerate(good) if fine]
     if not kept:
-        raise UserError("none of the gallery's images can be decoded")
+        raise UserError("none of the gallery's images can be read")
+    paths = [gallery.paths[row] for row in kept]
+    files, sides = zip(*(results[row] for row in kept))
     if not resizes(info):
-        _refuse_other_sizes(
-            [gallery.paths[row] for row in kept], [sides[row] for row in kept], info
-        )
+        _refuse_other_sizes(paths, sides, info)
     labels = None if gallery.labels is None else gallery.labels[kept]
-    left = GalleryFolder([gallery.paths[row] for row in kept], labels, gallery.class_names)
-    files = [_fitted(files[row], sides[row], info) for row in kept]
-    return left, _examples(files, info, labels)
+    fitted = [_fitted(file, found, info) for file, found in zip(files, sides)]
+    return GalleryFolder(paths, labels, gallery.class_names), _examples(fitted, info, labels)
 
 
-def read_single(path, info, flag):
+def read_single(path, info, flag, max_pixels=MAX_PIXELS):
     """Returns (image float32 [h, w, c] in [0, 1], a notice or "") of one file.
 
     A file of the size of the network's input is taken as it is; a photo of another size is resized
@@ -105,18 +116,16 @@ def read_single(path, info, flag):
         path: of the file.
         info: see `read`.
         flag: str, the flag that named it.
+        max_pixels: see `FileSettings`.
 
     Raises:
-        UserError: no such file, one that cannot be decoded, or the wrong size, as of `read`.
+        UserError: no such file, one that cannot be decoded, or the wrong size, see `read`.
     """
     path = pathlib.Path(path).expanduser()
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"--{flag}={path} cannot be read ({error.strerror})") from error
-    sides = _sides(data, info)
-    if sides is None:
-        raise UserError(f"--{flag}={path} cannot be decoded; give a JPEG or PNG image")
+        data, sides = _opened(path, info, max_pixels)
+    except UnreadableImage as error:
+        raise UserError(f"--{flag}={path} {error}; give a JPEG or PNG image") from error
     wanted = tuple(info.image_shape[:2])
     if sides == wanted:
         return _decoded(data, info, crop=False), ""
@@ -126,12 +135,6 @@ def read_single(path, info, flag):
     cut = f" and cut to its middle {wanted[1]}x{wanted[0]}" if side != wanted[0] else ""
     notice = f"{path.name} is {width}x{height}: resized to {side}x{side}{cut}, as in training"
     return _decoded(data, info, crop=True), notice
-
-
-def images_of(folder):
-    """Returns the sorted paths of the image files directly in a folder, a Path."""
-    found = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    return sorted(path for path in found if path.is_file())
 
 
 def resizes(info):
@@ -146,10 +149,10 @@ def target_size(info):
     return tuple(info.image_shape[:2])
 
 
-def _sides(data, info):
-    """(height, width) of an encoded image, None if it cannot be decoded."""
-    pixels = pixels_or_none(data, info.image_shape[-1])
-    return None if pixels is None else tuple(pixels.shape[:2])
+def _opened(path, info, max_pixels):
+    """The encoded image, and its (height, width)."""
+    data = displayed(read_file(path), max_pixels)
+    return data, tuple(decoded(data, info.image_shape[-1]).shape[:2])
 
 
 def _refuse_other_sizes(paths, sides, info):

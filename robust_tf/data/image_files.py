@@ -1,5 +1,6 @@
-"""Image files, JPEG or PNG, as bytes: decoded in batches, and tried out one by one."""
+"""Image files as bytes: read, decoded in batches or one by one, and reported where they are bad."""
 
+import collections
 import concurrent.futures
 
 import tensorflow as tf
@@ -7,9 +8,17 @@ from absl import logging
 
 from robust_tf.data import image_header
 from robust_tf.data.exif import orientation, oriented
+from robust_tf.data.text_lines import shortened
 from robust_tf.errors import UserError
 
 NAMED = 3  # this many files are named in a message
+
+
+class UnreadableImage(Exception):
+    """An image file that cannot be used; the text is a predicate, e.g. "cannot be decoded"."""
+
+    def __str__(self):
+        return super().__str__() or "cannot be decoded"
 
 
 def decode(files, image_shape):
@@ -59,46 +68,80 @@ def resize(pixels, image_shape):
     return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
 
 
-def pixels_or_none(data, channels):
-    """Returns uint8 [h, w, channels] of one file of any size, None if it cannot be decoded."""
+def read_file(path):
+    """Returns the bytes of a file; `UnreadableImage` if it is none, e.g. a link to nothing."""
+    try:
+        if path.is_file():  # opening a pipe would wait for ever
+            return path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage("cannot be opened") from error
+    raise UnreadableImage("is no regular file")
+
+
+def decoded(data, channels):
+    """Returns uint8 [h, w, channels] of one file of any size.
+
+    Raises:
+        UnreadableImage: the file cannot be decoded.
+    """
     try:
         with tf.device("cpu"):
             return decode_one(tf.constant(data), channels)
-    except tf.errors.InvalidArgumentError:
-        return None
+    except tf.errors.InvalidArgumentError as error:
+        raise UnreadableImage from error
 
 
 def in_threads(function, items):
-    """Returns [function(item) for item in items], computed on all cores."""
+    """Returns [function(item) for item in items], computed on all cores.
+
+    An `UnreadableImage` that the function raises stands in the place of its result.
+    """
+
+    def attempt(item):
+        try:
+            return function(item)
+        except UnreadableImage as bad:
+            return bad
+
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        return list(pool.map(function, items))
+        return list(pool.map(attempt, items))
 
 
-def report_bad(names, on_bad_image):
-    """Refuses files that cannot be decoded, or logs one line that they are left out.
+def readable(names, results, on_bad_image):
+    """Returns bool list [n]: which of the `results` of `in_threads` are no `UnreadableImage`.
 
     Args:
-        names: of the bad files; may be empty.
+        names: [n] names of the files.
+        results: [n].
         on_bad_image: "fail" or "skip".
 
     Raises:
-        UserError: there are some, and on_bad_image="fail".
+        UserError: there are unreadable files, and on_bad_image="fail".
     """
-    if names and on_bad_image == "fail":
-        raise UserError(
-            f"{cannot_decode(names)}; mend them, or leave them out: --on_bad_image=skip"
-        )
-    if names:
-        logging.warning("%s: left out", cannot_decode(names))
+    good = [not isinstance(result, UnreadableImage) for result in results]
+    if all(good):
+        return good
+    by_reason = collections.defaultdict(list)
+    for name, result in zip(names, results):
+        if isinstance(result, UnreadableImage):
+            by_reason[str(result)].append(name)
+    said = "; ".join(counted(found, reason) for reason, found in by_reason.items())
+    if on_bad_image == "fail":
+        raise UserError(f"{said}; mend them, or leave them out: --on_bad_image=skip")
+    logging.warning("%s: left out", said)
+    return good
 
 
-def cannot_decode(names):
-    """Returns the words for a message: how many files, and the names of the first."""
-    files = f"{len(names):,} image file{'s' * (len(names) != 1)}"
-    return f"{files} cannot be decoded: {first_of(names)}"
+def counted(names, reason):
+    """Returns the words for a message: how many files, what is wrong, and the first names."""
+    if len(names) == 1:
+        return f"1 image file {reason}: {first_of(names)}"
+    plural = {"is": "are", "has": "have"}
+    verb, _, rest = reason.partition(" ")
+    return f"{len(names):,} image files {plural.get(verb, verb)} {rest}: {first_of(names)}"
 
 
 def first_of(names):
     """Returns the first names, and how many more there are."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return f"{', '.join(map(str, names[:NAMED]))}{more}"
+    return f"{', '.join(map(shortened, names[:NAMED]))}{more}"

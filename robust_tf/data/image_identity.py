@@ -14,12 +14,17 @@ def image_identity(files, root):
         root: the folder that all paths lie below.
     """
     lines = [
-        os.fsencode(f"{split}/{path.relative_to(root).as_posix()} {path.stat().st_size}\n")
+        os.fsencode(f"{split}/{path.relative_to(root).as_posix()} {_size(path)}\n")
         for split, rows in files.items()
         for path, _ in rows
     ]
     checksum = hashlib.sha256(b"".join(sorted(lines))).hexdigest()
     return {**{split: len(rows) for split, rows in files.items()}, "checksum": checksum}
+
+
+def _size(path):
+    """Bytes of a file; -1 of a link to nothing and of everything else that is no file."""
+    return path.stat().st_size if path.is_file() else -1
 
 
 def in_words(identity):

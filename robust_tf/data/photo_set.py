@@ -4,14 +4,15 @@ import numpy as np
 
 from robust_tf.data.augment import ResizedCrop
 from robust_tf.data.dataset_info import DatasetInfo
+from robust_tf.data.displayed import require_size
 from robust_tf.data.examples import Examples
-from robust_tf.data.image_files import first_of, in_threads, pixels_or_none, report_bad
+from robust_tf.data.image_files import decoded, first_of, in_threads, readable
 from robust_tf.errors import UserError
 
 SIDE = 224
 
 
-def facts(name, classes, splits, source, image_size, on_bad_image, download_mb=0.0):
+def facts(name, classes, splits, source, settings, download_mb=0.0):
     """Returns the DatasetInfo of a class-disjoint set of photos.
 
     Args:
@@ -19,11 +20,10 @@ def facts(name, classes, splits, source, image_size, on_bad_image, download_mb=0
         classes: number of classes of train and test together; their names are 1, 2, ...
         splits: official numbers of images.
         source: where the photos come from.
-        image_size: side in pixels of the window that a network sees, None for 224.
-        on_bad_image: see `DatasetInfo`.
+        settings: `FileSettings`; without an image size a network sees a window of 224 pixels.
         download_mb: 0 if there is no download.
     """
-    side = image_size or SIDE
+    side = settings.image_size or SIDE
     return DatasetInfo(
         name=name,
         image_shape=(side, side, 3),
@@ -33,7 +33,7 @@ def facts(name, classes, splits, source, image_size, on_bad_image, download_mb=0
         download_mb=download_mb,
         augment=ResizedCrop(side),
         class_disjoint=True,
-        on_bad_image=on_bad_image,
+        settings=settings,
     )
 
 
@@ -70,7 +70,7 @@ def examples(info, split, rows, read, limit, *, place, remark=""):
 
     Raises:
         UserError: fewer than two classes, labels that the set does not have, annotated images that
-            are not there, or images that cannot be decoded, with info.on_bad_image="fail".
+            are not there, or images that cannot be decoded, with on_bad_image="fail".
     """
     info.warn_if_reduced(split, len(rows), remark)
     _check_labels(info, split, rows, place)
@@ -82,12 +82,17 @@ def examples(info, split, rows, read, limit, *, place, remark=""):
             f"{first_of(missing)}; unpack it anew"
         )
     files = [found[name] for name, _ in rows]
-    sound = in_threads(lambda data: pixels_or_none(data, 3) is not None, files)
-    report_bad([name for (name, _), good in zip(rows, sound) if not good], info.on_bad_image)
+
+    def check(data):
+        require_size(data, info.settings.max_pixels)
+        decoded(data, 3)
+
+    results = in_threads(check, files)
+    good = readable([name for name, _ in rows], results, info.settings.on_bad_image)
     side = info.augment.resized
     return Examples(
-        np.array(files, object)[sound],
-        np.array([label for _, label in rows], np.int32)[sound],
+        np.array(files, object)[good],
+        np.array([label for _, label in rows], np.int32)[good],
         (side, side, 3),
         info.augment,
     )

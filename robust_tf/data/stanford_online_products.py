@@ -12,11 +12,11 @@ ARCHIVE = f"{ROOT}.zip"
 COLUMNS = ["image_id", "class_id", "super_class_id", "path"]
 
 
-def facts(data_dir, image_size, on_bad_image):
+def facts(data_dir, settings):
     """Returns the DatasetInfo; see `photo_set.facts`. Nothing is read."""
     splits = {"train": 59551, "test": 60502}
     source = "ftp://cs.stanford.edu/cs/cvgl/Stanford_Online_Products.zip"
-    return photo_set.facts("sop", 22634, splits, source, image_size, on_bad_image)
+    return photo_set.facts("sop", 22634, splits, source, settings)
 
 
 def locate(info, data_dir):

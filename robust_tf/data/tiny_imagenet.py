@@ -10,8 +10,9 @@ import numpy as np
 from robust_tf.data import download
 from robust_tf.data.augment import Augment
 from robust_tf.data.dataset_info import DatasetInfo
+from robust_tf.data.displayed import require_size
 from robust_tf.data.examples import Examples
-from robust_tf.data.image_files import cannot_decode, in_threads, pixels_or_none
+from robust_tf.data.image_files import UnreadableImage, counted, decoded, in_threads
 from robust_tf.errors import UserError
 
 ROOT = "tiny-imagenet-200"
@@ -164,10 +165,12 @@ def _validation(names, read_file, place):
 
 
 def _require_decodable(info, rows, files, place):
-    def is_image(data):
-        pixels = pixels_or_none(data, info.image_shape[-1])
-        return pixels is not None and pixels.shape == info.image_shape
+    def check(data):
+        require_size(data)
+        if decoded(data, info.image_shape[-1]).shape != info.image_shape:
+            raise UnreadableImage
 
-    sound = in_threads(is_image, files)
-    if bad := [name for (name, _), whole in zip(rows, sound) if not whole]:
-        raise UserError(f"{place}: {cannot_decode(bad)}; get {ROOT}.zip anew")
+    results = in_threads(check, files)
+    bad = [name for (name, _), r in zip(rows, results) if isinstance(r, UnreadableImage)]
+    if bad:
+        raise UserError(f"{place}: {counted(bad, 'cannot be decoded')}; get {ROOT}.zip anew")

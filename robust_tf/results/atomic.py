@@ -8,7 +8,9 @@ def write(path, content):
     """Replaces the file `path` by `content`, str or bytes."""
     path = pathlib.Path(path)
     beside = path.with_name(path.name + ".partial")
-    beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    # Names of files that are not UTF-8 are written as they are.
+    content = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    beside.write_bytes(content)
     rename(beside, path)
 
 

@@ -37,7 +37,7 @@ def training_run(*arguments):
 def test_the_plan_counts_the_images_that_are_used(arguments, counts, passes, monkeypatch):
     run, reads = training_run(*arguments), []
     load = run.dataset.load
-    monkeypatch.setattr(run.dataset, "load", lambda *a: reads.append(a) or load(*a))
+    monkeypatch.setattr(run.dataset, "load", lambda *a, **kw: reads.append(a) or load(*a, **kw))
     said = run.plan()
     assert said.startswith(f"digits: {counts}, from scikit-learn")
     assert f"(192 images, {passes} passes)" in said

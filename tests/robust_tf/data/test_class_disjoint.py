@@ -7,6 +7,7 @@ import tensorflow as tf
 from robust_tf import data
 from robust_tf.data import class_disjoint, examples, pipeline
 from robust_tf.data.examples import Examples
+from robust_tf.data.text_lines import read_names
 from robust_tf.errors import UserError
 
 
@@ -21,7 +22,7 @@ def test_digits_are_divided_by_class():
 
 def test_training_classes_of_a_file(tmp_path):
     (tmp_path / "classes").write_text("9\n0\n\n")
-    names = class_disjoint.read_classes(tmp_path / "classes")
+    names = read_names(tmp_path / "classes", "train_classes")
     assert names == ["9", "0"]
     _, train, test = class_disjoint.load(data.open("digits"), train_classes=names)
     assert set(train.labels) == {0, 9} and len(set(test.labels)) == 8
@@ -35,7 +36,7 @@ def test_refused_classes(text, message, tmp_path):
     if text is not None:
         (tmp_path / "classes").write_text(text)
     with pytest.raises(UserError, match=message):
-        names = class_disjoint.read_classes(tmp_path / "classes")
+        names = read_names(tmp_path / "classes", "train_classes")
         class_disjoint.load(data.open("digits"), train_classes=names)
 
 

@@ -68,13 +68,6 @@ def test_mistakes_are_named(arguments, message):
         data.open(name).load(*arguments)
 
 
-def test_settings_of_files_are_refused_elsewhere():
-    data.open("cub200").require_read({"on_bad_image", "data_dir"})
-    message = "--image_size goes with --dataset=cub200, cars196, sop, folder, not digits"
-    with pytest.raises(UserError, match=message):
-        data.open("digits").require_read({"image_size", "seed"})
-
-
 def test_the_data_set_of_a_run(tmp_path):
     flags = {"dataset": "cub200", "data_dir": "/nowhere", "image_size": 32, "seed": 3}
     found = data.of_run(flags, tmp_path)

@@ -121,7 +121,7 @@ def test_a_gallery_shows_every_file_as_a_query_of_it_is_seen(suffix, tmp_path):
 
 
 def test_single_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(UserError, match="--query=.*nowhere.png cannot be read"):
+    with pytest.raises(UserError, match="--query=.*nowhere.png is no regular file"):
         gallery_folder.read_single(tmp_path / "nowhere.png", FIXED, "query")
     (tmp_path / "1.png").write_bytes(b"no image")
     with pytest.raises(UserError, match="--candidate=.*cannot be decoded"):

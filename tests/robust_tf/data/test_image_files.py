@@ -42,6 +42,11 @@ def test_gray_files_and_sizes_mixed_in_one_graph():
 
 
 def test_bad_files_are_named_up_to_three():
-    with pytest.raises(UserError, match="^4 image files .*: a, b, c and 1 more; mend"):
-        image_files.report_bad(list("abcd"), "fail")
-    image_files.report_bad([], "fail")
+    bad = [image_files.UnreadableImage()] * 4 + [image_files.UnreadableImage("is no regular file")]
+    message = (
+        "^4 image files cannot be decoded: a, b, c and 1 more; 1 image file is no regular file"
+    )
+    with pytest.raises(UserError, match=message + ": e; mend"):
+        image_files.readable(list("abcde"), bad, "fail")
+    assert image_files.readable(list("ab"), [1, None], "fail") == [True, True]
+    assert image_files.readable(list("ab"), [bad[0], None], "skip") == [False, True]

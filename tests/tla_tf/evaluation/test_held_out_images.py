@@ -75,7 +75,9 @@ def test_a_limit_takes_no_held_out_image():
 def test_a_validation_split_that_is_too_small(monkeypatch):
     sizes = {"train": 8, "validation": 5}
     monkeypatch.setattr(
-        data.Dataset, "load", lambda _, split, limit: labelled(range(sizes[split])).take(limit)
+        data.Dataset,
+        "load",
+        lambda _, split, limit, **kind: labelled(range(sizes[split])).take(limit),
     )
     assert [len(part) for part in training_images("--dataset=mnist", "--held_out=4")] == [8, 4]
     with pytest.raises(UserError, match="--held_out=6: the validation split of mnist has only 5"):

@@ -1,0 +1,43 @@
+"""Text of users: lists of names in files, and names of files in messages."""
+
+import os
+import pathlib
+
+from robust_tf.errors import UserError
+
+LONGEST = 100  # characters of a file's name in a message
+
+
+def read_names(path, flag):
+    """Returns the lines of a UTF-8 file, with or without a byte order mark, empty ones left out.
+
+    Args:
+        path: of the file.
+        flag: name of the flag that gave the path.
+
+    Raises:
+        UserError: no such file, or another encoding.
+    """
+    path = pathlib.Path(path).expanduser()
+    if not path.is_file():
+        raise UserError(f"--{flag}={path} is not a file with one class name per line")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"--{flag}={path} is not UTF-8 in line {line} (Latin-1?); save it as UTF-8"
+        ) from error
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def printable(name):
+    r"""Returns a file's name as text that can be printed; bytes that are not UTF-8 become \xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def shortened(name):
+    """Returns a file's name for a message, with the middle left out if it is very long."""
+    text = printable(name)
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"
