@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import functools
 
 import tensorflow as tf
 from absl import logging
@@ -86,9 +87,15 @@ def decoded(data, channels):
     """
     try:
         with tf.device("cpu"):
-            return decode_one(tf.constant(data), channels)
+            return _compiled(channels)(tf.constant(data))
     except tf.errors.InvalidArgumentError as error:
         raise UnreadableImage from error
+
+
+@functools.cache
+def _compiled(channels):
+    """`decode_one`, traced before threads call it at the same time."""
+    return decode_one.get_concrete_function(tf.TensorSpec([], tf.string), channels)
 
 
 def in_threads(function, items):

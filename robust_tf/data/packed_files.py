@@ -8,6 +8,9 @@ import zlib
 from robust_tf.data import tfds_copies
 from robust_tf.errors import UserError
 
+# An archive of a few kilobytes can announce members of any size.
+MAX_MEMBER_BYTES = 2**28
+
 
 def base(info, data_dir, *parts):
     """Returns the folder that holds the archives or what was unpacked from them.
@@ -39,7 +42,7 @@ def read_files(place, names):
         names: paths in the archive; their first part is the name of the unpacked folder.
 
     Raises:
-        UserError: the archive is broken.
+        UserError: the archive is broken, or a file in it is too large.
     """
     try:
         if place.is_dir():
@@ -63,9 +66,23 @@ def require_files(place, names, purpose):
     return [found[name] for name in names]
 
 
+def unpacked(archive, name):
+    """Returns the bytes of a member of a `zipfile.ZipFile`; UserError if it is too large."""
+    _check_size(archive.filename, name, archive.getinfo(name).file_size)
+    return archive.read(name)
+
+
+def _check_size(place, name, size):
+    if size > MAX_MEMBER_BYTES:
+        raise UserError(
+            f"{place}: {name} takes {size:,} bytes unpacked, more than {MAX_MEMBER_BYTES:,}; it is "
+            "no image or list of the data set: get the archive anew"
+        )
+
+
 def _from_zip(place, names):
     with zipfile.ZipFile(place) as archive:
-        return {name: archive.read(name) for name in archive.namelist() if name in names}
+        return {name: unpacked(archive, name) for name in archive.namelist() if name in names}
 
 
 def _from_tar(place, names):
@@ -75,6 +92,7 @@ def _from_tar(place, names):
         for member in archive:
             name = member.name.removeprefix("./")
             if member.isfile() and name in names:
+                _check_size(place, name, member.size)
                 found[name] = archive.extractfile(member).read()
             if len(found) == len(names):
                 break

@@ -1,12 +1,30 @@
 """Copies of data sets that TensorFlow Datasets prepared, or can prepare."""
 
 import contextlib
+import json
 import os
 import pathlib
 import urllib.error
 import urllib.request
 
 from robust_tf.errors import RunError, UserError
+
+# The features of the data sets that are read. TFDS imports whatever module a copy names.
+_PACKAGE = "tensorflow_datasets.core.features"
+FEATURES = {
+    f"{_PACKAGE}.{name}"
+    for name in (
+        "bounding_boxes.BBoxFeature",
+        "class_label_feature.ClassLabel",
+        "features_dict.FeaturesDict",
+        "image_feature.Image",
+        "labeled_image.LabeledImage",
+        "scalar.Scalar",
+        "sequence_feature.Sequence",
+        "tensor_feature.Tensor",
+        "text_feature.Text",
+    )
+}
 
 
 def root(data_dir):
@@ -46,15 +64,40 @@ def builder(name, data_dir):
     """Returns the TFDS builder of the newest prepared version; downloads where there is none.
 
     It raises whatever TFDS does: see `one_line_errors`.
+
+    Raises:
+        UserError: a copy with features that are not among `FEATURES`.
     """
     import tensorflow_datasets as tfds  # slow to import
 
     folder = locate(name, data_dir)
     if folder is not None:
+        _check_features(folder)
         return tfds.builder_from_directory(folder)
-    prepared = tfds.builder(name, data_dir=root(data_dir))
+    # Of the class itself: `tfds.builder` would look for copies that `locate` has not found.
+    prepared = tfds.builder_cls(name)(data_dir=root(data_dir))
     prepared.download_and_prepare()
     return prepared
+
+
+def _check_features(folder):
+    path = folder / "features.json"
+    unknown = sorted(_class_names(json.loads(path.read_text())) - FEATURES)
+    if unknown:
+        raise UserError(
+            f"{path} names the class {unknown[0]}, which is not imported; copy the data set from a "
+            "source that you trust"
+        )
+
+
+def _class_names(value):
+    """The names of Python classes anywhere in a features.json, of the old and the new form."""
+    if isinstance(value, list):
+        return {name for part in value for name in _class_names(part)}
+    if not isinstance(value, dict):
+        return set()
+    own = {value[key] for key in ("pythonClassName", "type") if isinstance(value.get(key), str)}
+    return own | _class_names(list(value.values()))
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.displayed import require_size
 from robust_tf.data.examples import Examples
 from robust_tf.data.image_files import UnreadableImage, counted, decoded, in_threads
+from robust_tf.data.packed_files import unpacked
 from robust_tf.errors import UserError
 
 ROOT = "tiny-imagenet-200"
@@ -133,7 +134,7 @@ def _open(place):
     archive = zipfile.ZipFile(place)
     prefix = f"{ROOT}/"
     names = [name.removeprefix(prefix) for name in archive.namelist() if name.startswith(prefix)]
-    return names, lambda name: archive.read(prefix + name)
+    return names, lambda name: unpacked(archive, prefix + name)
 
 
 def _train(names):

@@ -214,7 +214,7 @@ def test_class_names_of_a_file_order_the_labels(start, end, tmp_path, caplog):
 @pytest.mark.parametrize(
     "text, message",
     [
-        (b"caf\xe9\nb\n", "is not UTF-8 in line 1 .Latin-1...; save it as UTF-8"),
+        (b"caf\xe9\nb\n", "is not UTF-8 in line 1 .Latin-1..; save it as UTF-8"),
         (b"a\nb\nb\n", "names b twice"),
         (b"a\n", "has 1 names, the data 2 classes with images; only one of them has b"),
         (b"a\nb\nc\n", "only one of them has c"),

@@ -1,6 +1,8 @@
 """Reading prepared TFDS copies, made small in a temporary folder, and what happens without one."""
 
+import json
 import shutil
+import sys
 import urllib.error
 import urllib.request
 
@@ -135,3 +137,40 @@ def test_failed_download_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
     with pytest.raises(RunError, match="disk full$"):
         data.open("mnist", tmp_path).load("test")
+
+
+MODULE = """
+import pathlib
+pathlib.Path({path!r}).touch()
+"""
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        {"pythonClassName": "harmful.Image", "image": {}},
+        {"type": "harmful.Image", "content": {}},
+        {"featuresDict": {"features": {"image": {"pythonClassName": "harmful.Image"}}}},
+        [{"sequence": [{"pythonClassName": "harmful.Image"}]}],
+    ],
+    ids=["itself", "old form", "feature", "list"],
+)
+@pytest.mark.parametrize("facts", [True, False], ids=["copy", "no dataset_info.json"])
+def test_no_module_of_a_copy_is_imported(features, facts, data_dir, tmp_path, monkeypatch):
+    shutil.copytree(data_dir, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "harmful.py").write_text(MODULE.format(path=str(tmp_path / "imported")))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(tfds_copies, "require_network", lambda *arguments: None)
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", refuse_download)
+    whole = {"pythonClassName": f"{tfds_copies._PACKAGE}.features_dict.FeaturesDict"}
+    (tmp_path / "mnist/2.0.9/features.json").write_text(json.dumps({**whole, "more": features}))
+    if not facts:
+        (tmp_path / "mnist/2.0.9/dataset_info.json").unlink()
+    message = "harmful.Image, which is not imported" if facts else "no download"
+    with pytest.raises((UserError, RunError), match=message):
+        data.open("mnist", tmp_path).load("test")
+    assert not (tmp_path / "imported").exists() and "harmful" not in sys.modules
+
+
+def refuse_download(self, **kwargs):
+    raise OSError("no download")

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from robust_tf import data
-from robust_tf.data import pipeline, tiny_imagenet
+from robust_tf.data import packed_files, pipeline, tiny_imagenet
 from robust_tf.errors import RunError, UserError
 
 # Not sorted; labels are the places among all 200 sorted synsets.
@@ -209,3 +209,8 @@ def test_no_network(tmp_path, monkeypatch):
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
     assert_refused(tmp_path, "cannot be reached", f"put {ROOT}.zip", str(tmp_path))
+
+
+def test_a_member_that_is_too_large_is_refused(zip_file, monkeypatch):
+    monkeypatch.setattr(packed_files, "MAX_MEMBER_BYTES", 100)
+    assert_refused(zip_file, "bytes unpacked, more than 100")
