@@ -28,7 +28,7 @@ def evaluate(options):
     from robust_tf.threat_model import ThreatModel
     from robust_tf.training.strategy import use_xla
     from tla_tf.evaluation.attack_columns import attack_columns
-    from tla_tf.evaluation.classifier_evaluation import evaluation_of
+    from tla_tf.evaluation.run_evaluation import RunEvaluation
     from tla_tf.evaluation.saved_run import SavedRun
     from tla_tf.evaluation.substitute import load_substitute, substitute_runs
     from tla_tf.finished_run import FinishedRun
@@ -60,22 +60,22 @@ def evaluate(options):
     columns = _possible(columns, run)
     test = _test_images(run, options.limit_test)
     substitutes = [load_substitute(*item, options.precision) for item in runs.items()]
-    evaluation = evaluation_of(
+    evaluation = RunEvaluation(
         run,
         test,
         seed=options.seed,
         precision=options.precision,
         batch_size=options.batch_size,
-        xla=use_xla(options.jit_compile),
+        jit_compile=use_xla(options.jit_compile),
         substitutes=substitutes,
         fresh=options.fresh,
         save_adversarial=options.save_adversarial,
     )
     evaluation.run(columns)
-    evaluation.record_worst_case(threat_model)
-    print(f"\n{_report(evaluation.results, options)}\n\nrecords: {run.folder.results}")
+    evaluation.add(evaluation.worst_case(threat_model))
+    print(f"\n{_report(evaluation, options)}\n\nrecords: {run.folder.results}")
     if options.checks != "none":
-        _check(evaluation.attacks, columns, threat_model, substitutes, options)
+        _check(evaluation, columns, threat_model, substitutes, options)
 
 
 def _test_images(run, limit):
@@ -101,11 +101,13 @@ def _possible(columns, run):
     return kept
 
 
-def _report(results, options):
+def _report(evaluation, options):
     from robust_tf.reports.result_tables import accuracy_table
+    from tla_tf.evaluation.run_evaluation import lower_worst_case
     from tla_tf.reporting.cleverhans_comparison import cleverhans_comparison
 
-    parts = [accuracy_table(results)]
+    results = evaluation.results
+    parts = [accuracy_table(results), lower_worst_case(results[-1], evaluation.folder)]
     if "table1" in options.attacks and not options.substitute:
         parts.append("left out: the black-box column of table 1; it needs --substitute=RUN")
     if "cleverhans" in options.attacks:
@@ -113,20 +115,20 @@ def _report(results, options):
     return "\n\n".join(filter(None, parts))
 
 
-def _check(attacks, columns, threat_model, substitutes, options):
+def _check(evaluation, columns, threat_model, substitutes, options):
     from tla_tf.evaluation.evaluation_checks import check_attacks, claimed_attack
 
-    if not getattr(attacks.network, "differentiable", True):
+    if not getattr(evaluation.network, "differentiable", True):
         print("checks: left out, they need gradients")
         return
     undefended = [substitute.network for substitute in substitutes if not substitute.defended]
     lines = check_attacks(
-        attacks,
+        evaluation,
         claimed_attack(columns, threat_model),
         options.checks,
         undefended=next(iter(undefended), None),
     )
-    print(f"\n{lines}\nrecords: {attacks.folder / 'checks.jsonl'}")
+    print(f"\n{lines}\nrecords: {evaluation.folder / 'checks.jsonl'}")
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ from robust_tf.runs.training_run import TrainingRun, TrainingSettings
 from robust_tf.training.strategy import use_xla
 from tla_tf.defenses.build import DefenseSettings
 from tla_tf.evaluation.attack_columns import ENSEMBLE, attack_columns
-from tla_tf.evaluation.classifier_evaluation import evaluation_of
 from tla_tf.evaluation.held_out_images import split_held_out
 from tla_tf.evaluation.held_out_monitor import HeldOutMonitor
+from tla_tf.evaluation.run_evaluation import RunEvaluation
 from tla_tf.finished_run import FinishedRun
 
 # What a finished training proposes.
@@ -149,13 +149,13 @@ class ClassifierTrainingRun(TrainingRun):
         return [c for c in self.columns if (c.ensemble or c.name) not in measured]
 
     def measure(self, test):
-        evaluation = evaluation_of(
+        evaluation = RunEvaluation(
             FinishedRun(self.folder.path, self.dataset.data_dir),
             test,
             seed=self.settings.seed,
             precision="float32",
             batch_size=self.settings.eval_batch_size,
-            xla=use_xla(self.settings.jit_compile),
+            jit_compile=use_xla(self.settings.jit_compile),
         )
         evaluation.run(self.unmeasured())
 

@@ -5,83 +5,79 @@ import tensorflow as tf
 
 from robust_tf.attacks.logit_gradient import logit_gradient
 from robust_tf.attacks.objectives import CrossEntropy, correct
-from robust_tf.evaluation.robust_accuracy import filled_batch, start_key
-from robust_tf.evaluation.traced_once import traced_once
+from robust_tf.evaluation.attack_loop import attack_loop, compile_batch
 from robust_tf.losses.cross_entropy import cross_entropy
 
 
 class NetworkProbe:
-    """Looks at a network through all of the images given, n in number.
+    """Looks at a classifier through the first `count` images of its `ClassifierEvaluation`."""
 
-    Args:
-        network: classifier with the output "logits"; it runs in inference mode.
-        examples: `Examples`.
-        batch_size: images shown together.
-    """
-
-    def __init__(self, network, examples, batch_size):
-        self.network = network
-        self.examples = examples
-        self.batch_size = batch_size
+    def __init__(self, evaluation, count):
+        self.evaluation, self.count = evaluation, count
+        self._labels = tf.constant(evaluation.examples.labels, tf.int32)
+        self._logits_fn = evaluation.logits_fn
 
     def outputs(self):
-        """Returns the logits, float [n, classes], of two passes."""
-        # One function called twice: traced anew under a fixed seed it would repeat its draws.
-        forward = traced_once(self._logits_fn)
-        return [self._over_batches(lambda images, labels: forward(images)) for _ in range(2)]
+        """Returns the logits, float [n, classes], of three passes.
+
+        The second shows the same batches again, the third other batches in another order.
+        """
+
+        def look(images, rows, keys):
+            return {"logits": self._logits_fn(images)}
+
+        # One function called again: traced anew under a fixed seed it would repeat its draws.
+        compiled, images = compile_batch(look), self.evaluation.images("outputs", self.count)
+        shuffled = np.random.default_rng(0).permutation(self.count)
+        other = {**images, "rows": shuffled}
+        if not images["fixed_size"]:
+            other["batch_size"] = max(min(images["batch_size"], self.count) // 2, 1)
+        (first,), (second,) = (attack_loop(compiled, **images) for _ in range(2))
+        (third,) = attack_loop(compiled, **other)
+        return first["logits"], second["logits"], third["logits"][np.argsort(shuffled)]
 
     def gradient_norms(self):
-        """Returns float [n]: the L2 norms of the input gradients of the cross entropy."""
+        """Returns float [n]: L2 norms of the input gradients of the loss; not finite becomes 0."""
 
-        def norms(images, labels):
-            gradient = self._gradient(images, labels)[2]
-            return tf.norm(tf.reshape(gradient, [gradient.shape[0], -1]), axis=1)
+        def look(images, rows, keys):
+            gradient = self._gradient(images, tf.gather(self._labels, rows))[2]
+            norms = tf.norm(tf.reshape(gradient, [gradient.shape[0], -1]), axis=1)
+            return {"norm": tf.where(tf.math.is_finite(norms), norms, 0)}
 
-        return self._over_batches(traced_once(norms))
+        (run,) = attack_loop(look, **self.evaluation.images("gradients", self.count))
+        return run["norm"]
 
-    def trajectory(self, attack, seed):
-        """Follows a PGD on the cross entropy from its start in an evaluation.
+    def trajectory(self, attack):
+        """Follows a PGD on the cross entropy from its start in the evaluation.
 
         Returns:
             Which images are right after each step, bool [steps, n]; the distances of the last
             iterates, float [n]; their lowest and their highest pixel.
         """
 
-        def follow(images, labels, key):
+        def follow(images, rows, keys):
+            labels = tf.gather(self._labels, rows)
+
             def look(x_adv):
-                right = correct(self._logits_fn(x_adv), labels)
-                pixels = tf.stack([tf.reduce_min(x_adv), tf.reduce_max(x_adv)])
-                return right, attack.threat_model.distance(x_adv, images), pixels
+                pixels = tf.reshape(x_adv, [x_adv.shape[0], -1])
+                return {
+                    "right": correct(self._logits_fn(x_adv), labels),
+                    "distance": attack.threat_model.distance(x_adv, images),
+                    "lowest": tf.reduce_min(pixels, axis=1),
+                    "highest": tf.reduce_max(pixels, axis=1),
+                }
 
             objective = CrossEntropy(self._logits_fn, labels)
-            return attack.trajectory(objective, images, key=key, look=look)
+            seen = attack.trajectory(objective, images, key=keys, look=look)
+            return {name: tf.transpose(values) for name, values in seen.items()}
 
-        follow, right, distances, extremes = traced_once(follow), [], [], []
-        for number, (images, labels, count) in enumerate(self._batches()):
-            found = [seen.numpy() for seen in follow(images, labels, start_key(seed, number))]
-            right.append(found[0][1:, :count])  # the start is not a result of the attack
-            distances.append(found[1][-1, :count])
-            extremes.append(found[2][-1])
-        right, distances = np.concatenate(right, axis=1), np.concatenate(distances)
-        return right, distances, np.min(extremes), np.max(extremes)
-
-    def _logits_fn(self, images):
-        return self.network(images, training=False)["logits"]
+        (run,) = attack_loop(follow, **self.evaluation.images("trajectory", self.count))
+        last = {name: values[:, -1] for name, values in run.items() if name != "rows"}
+        right = run["right"].T[1:]  # the start is not a result of the attack
+        return right, last["distance"], last["lowest"].min(), last["highest"].max()
 
     def _gradient(self, images, labels):
         def values_of(logits):
             return cross_entropy(logits, labels)
 
         return logit_gradient(self._logits_fn, images, values_of)
-
-    def _over_batches(self, function):
-        return np.concatenate([function(x, y).numpy()[:n] for x, y, n in self._batches()])
-
-    def _batches(self):
-        """Yields images and labels in batches of one shape, and how many of them are no filling."""
-        for start in range(0, len(self.examples), self.batch_size):
-            rows = np.arange(start, min(start + self.batch_size, len(self.examples)))
-            yield (
-                *filled_batch(self.examples, rows, self.batch_size, self.network),
-                len(rows),
-            )

@@ -3,14 +3,19 @@
 import dataclasses
 import math
 
+import numpy as np
+from tqdm import tqdm
+
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.square import Square
 from robust_tf.checks import sanity_checks as checks
 from robust_tf.checks.network_probe import NetworkProbe
+from robust_tf.evaluation.attack_loop import attack_loop
+from robust_tf.evaluation.classifier_evaluation import Column, classify_attacked
 from robust_tf.evaluation.embedding_attack import EmbeddingAttack
 from robust_tf.results.result import worst_case
 
-# The eps of the budget check, as factors of that of the claim.
+# The eps of the budget check, as factors of the claimed eps.
 BUDGETS = (0.0, 0.5, 1.0, 2.0, 4.0)
 RESTARTS = 20
 
@@ -19,48 +24,36 @@ class CheckRun:
     """Attacks a network in the ways that show whether a robustness claim can be believed.
 
     Args:
-        network: classifier with the output "logits", and "embedding" for the adaptive attack.
-        examples: `Examples` of the subset to measure on; every check looks at all of them.
+        evaluation: `ClassifierEvaluation`.
+        count: int, the checks look at the first `count` images.
         claim: `Preset` of the PGD that the claim rests on; of its restarts the first is taken.
-        measure: function (preset, standing=None) -> bool [n], as `correct_predictions` of these.
-        stored: function preset -> bool [n] that was measured before, None if it was not.
         queries: of Square, the attack without gradients.
-        undefended: function preset -> bool [n], of a network of the same task without defense;
-            None if there is none.
-        batch_size: images shown together.
-        seed: int, of the random start of the trajectory, that of `measure`.
+        embedding_fn: images to embeddings, for the adaptive attack; None leaves it out.
+        undefended_fn: images to logits, of a network of the same task without defense; None if
+            there is none.
     """
 
-    def __init__(
-        self,
-        network,
-        examples,
-        claim,
-        measure,
-        *,
-        stored=lambda preset: None,
-        queries,
-        undefended,
-        batch_size,
-        seed,
-    ):
-        self.network = network
-        self.image_shape = examples.image_shape
+    def __init__(self, evaluation, count, claim, *, queries, embedding_fn=None, undefended_fn=None):
+        self.evaluation = evaluation.silent()
+        self.count = count
         self.claim = claim
         # Of 20 restarts the first; the others are a check.
         self.attack = dataclasses.replace(claim.attack, restarts=1)
         self.queries = queries
-        self.undefended = undefended
-        self.seed = seed
-        self._measure = measure
-        self._stored = stored
-        self._probe = NetworkProbe(network, examples, batch_size)
+        self.undefended_fn = undefended_fn
+        self.embedding_fn = embedding_fn
+        self._probe = NetworkProbe(self.evaluation, count)
+        self._bar = tqdm(desc="checks", unit=" attacks", disable=True)
 
     def run(self):
-        """Returns the list of `Check`."""
+        """Returns the list of `Check`; on few images none of them is green."""
+        with tqdm(desc="checks", unit=" attacks") as self._bar:
+            return checks.enough_images(self._checks(), self.count)
+
+    def _checks(self):
         steps = self.attack.steps
         restarted = self._pgd(random_start=True, restarts=RESTARTS)
-        reported = self._stored(restarted) is not None
+        reported = self.evaluation.is_stored(Column(restarted.name, restarted))
         pgd = self._accuracy(self._pgd())
         fgsm = self._accuracy(self._preset("fgsm", self._single_step()))
         often = self._accuracy(restarted)
@@ -84,10 +77,10 @@ class CheckRun:
             checks.restarts(pgd, often & pgd, reported),
             checks.losses(cross_entropy, ratio),
             checks.gradients(self._probe.gradient_norms()),
-            checks.logits(outputs[0]),
+            checks.logits(outputs[0], self.evaluation.checked.kind),
             checks.deterministic(*outputs),
             *self._trajectory_checks(),
-            checks.undefended_falls(self.undefended and self.undefended(self._pgd())),
+            checks.undefended_falls(self.undefended_fn and self._undefended()),
             *self._adaptive_check(together),
             checks.per_example(together & square, white),
         ]
@@ -96,12 +89,20 @@ class CheckRun:
     def _threat(self):
         return self.attack.threat_model
 
-    def _accuracy(self, preset, standing=None):
-        """Bool [n] under the attack, from what is stored where it is."""
-        found = self._stored(preset)
-        if found is None:
-            return self._measure(preset, standing=standing)
-        return found if standing is None else found & standing
+    def _accuracy(self, preset, active=None):
+        """Bool [count] under the attack, which images of `active` stay correct."""
+        self._bar.set_postfix_str(preset.name)
+        chosen = np.zeros(len(self.evaluation.examples), bool)
+        chosen[: self.count] = True if active is None else active
+        correct = self.evaluation.correct(Column(preset.name, preset), chosen)
+        self._bar.update()
+        return correct[: self.count]
+
+    def _undefended(self):
+        labels = self.evaluation.examples.labels
+        attack_batch = classify_attacked(self.undefended_fn, labels, self._pgd())
+        (run,) = attack_loop(attack_batch, **self.evaluation.images("undefended", self.count))
+        return run["correct"]
 
     def _pgd(self, title="", **changes):
         """The attack but for these settings, named as --attacks would name it, and `title`."""
@@ -111,7 +112,7 @@ class CheckRun:
         return self._preset(f"{often}{family}{attack.steps}{title}", attack)
 
     def _preset(self, name, attack):
-        """The attack in the place of that of the claim, rounded if that is."""
+        """The claimed preset with another attack, rounded if the claim is."""
         name += "-rounded" if self.claim.rounded else ""
         return dataclasses.replace(self.claim, name=name, attack=attack)
 
@@ -127,25 +128,28 @@ class CheckRun:
 
     def _unbounded(self):
         """A ball of one half in every pixel reaches the grey image from every image."""
-        eps = 0.5 if self._threat.norm == "linf" else 0.5 * math.sqrt(math.prod(self.image_shape))
+        size = math.prod(self.evaluation.examples.image_shape)
+        eps = 0.5 if self._threat.norm == "linf" else 0.5 * math.sqrt(size)
         threat_model = dataclasses.replace(self._threat, eps=eps)
-        size = self.attack.step_size * eps / max(self._threat.eps, 1e-12)
-        return self._pgd(" unbounded", threat_model=threat_model, step_size=size)
+        step_size = self.attack.step_size * eps / max(self._threat.eps, 1e-12)
+        return self._pgd(" unbounded", threat_model=threat_model, step_size=step_size)
 
     def _trajectory_checks(self):
-        right, distances, lowest, highest = self._probe.trajectory(self.attack, self.seed)
+        right, distances, lowest, highest = self._probe.trajectory(self.attack)
         last = checks.last_iterate(right)
         rounding = ", before rounding" if self.claim.rounded else ""
         yield last._replace(figure=f"{last.figure}{rounding}")
         yield checks.legal(distances, lowest, highest, self._threat)
 
     def _adaptive_check(self, white):
-        if "embedding" not in self.network.output:
+        if self.embedding_fn is None:
             return
 
-        def embedding_fn(images):
-            return self.network(images, training=False)["embedding"]
+        def embed(images, rows, keys):
+            return {"embedding": self.embedding_fn(images)}
 
+        (clean,) = attack_loop(embed, **self.evaluation.images("embeddings", self.count))
+        labels = self.evaluation.examples.labels[: self.count]
         pgd = dataclasses.replace(self.attack, random_start=True)
-        attack = EmbeddingAttack(pgd, embedding_fn)
+        attack = EmbeddingAttack(pgd, self.embedding_fn, labels, clean["embedding"])
         yield checks.adaptive(white, self._accuracy(self._preset("embedding", attack), white))

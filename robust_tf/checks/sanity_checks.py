@@ -11,9 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binomtest
 
+from robust_tf.evaluation.free_checks import SAME_OUTPUTS
+
 GREEN, AMBER, RED = "green", "amber", "red"
 NOT_RUN = "not run"  # the figure of a check that nothing was measured for
 SIGNIFICANT = 0.05
+# On fewer images no check is green: one image is a point or more.
+FEWEST = 100
 
 
 class Check(NamedTuple):
@@ -119,21 +123,35 @@ def gradients(norms):
     return Check("input gradients", RED if bad.any() else GREEN, figure, advice)
 
 
-def logits(outputs):
-    """The outputs, float [n, classes], must not be probabilities."""
-    unit = (outputs >= 0).all() and (outputs <= 1).all()
-    softmax = unit and np.allclose(outputs.sum(axis=1), 1, atol=1e-4)
+def logits(outputs, kind):
+    """The outputs must not be probabilities, nor squeezed into [-1, 1].
+
+    Args:
+        outputs: float [n, classes], logits or what was made of them.
+        kind: str of `free_checks.output_kind`, of the network's own outputs.
+    """
     figure = f"outputs from {outputs.min():.3g} to {outputs.max():.3g}"
-    figure += ", every sum is 1" if softmax else ""
-    advice = "give the attacks what goes into the softmax, not what comes out"
-    return Check("outputs are logits", RED if softmax else GREEN, figure, advice)
+    figure += "" if kind == "logits" else f", made of {kind} outputs"
+    advice = "give the attacks what goes into the last activation, not what comes out"
+    status = {"logits": GREEN, "bounded": AMBER}.get(kind, RED)
+    return Check("outputs are logits", status, figure, advice)
 
 
-def deterministic(first, second):
-    """Two passes over the same images must agree bit by bit."""
+def deterministic(first, second, other=None):
+    """Passes over the same images must agree, all float [n, ...].
+
+    Args:
+        first, second: of the same batches; they must agree bit by bit.
+        other: of other batches in another order; it may differ by rounding. None leaves it out.
+    """
     differ = (first != second).any(axis=1).mean()
     figure = f"{100 * differ:.2f} % of the images differ between two passes"
     advice = "average the gradient over passes (EOT) and say so; these numbers are too high"
+    if other is not None and not differ:
+        limit = SAME_OUTPUTS * max(first.std(), 1e-12)
+        differ = (np.abs(first - other) > limit).any(axis=1).mean()
+        figure += f", {100 * differ:.2f} % between batches"
+        advice = "the outputs depend on the batch: put batch normalisation in inference mode"
     return Check("forward pass is deterministic", RED if differ else GREEN, figure, advice)
 
 
@@ -206,6 +224,19 @@ def per_example(worst, single):
     advice = "report the per-example worst case"
     n = len(worst)
     return _graded("one attack is close to all", lowest - worst.mean(), 0.01, n, figure, advice)
+
+
+def enough_images(checks, n):
+    """Returns the list of `checks`, the green ones amber if they rest on too few images, int n."""
+    if n >= FEWEST:
+        return list(checks)
+    few = f"too few: {n} images of at least {FEWEST}"
+    return [
+        c._replace(status=AMBER, figure=f"{c.figure}; {few}", advice="measure more images")
+        if c.status == GREEN
+        else c
+        for c in checks
+    ]
 
 
 def _graded(name, value, limit, n, figure, advice):

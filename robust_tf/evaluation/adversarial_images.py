@@ -11,7 +11,7 @@ from robust_tf.results.cache import digest
 
 
 class AdversarialImages:
-    """The images that one attack made, filled batch by batch and reloaded later.
+    """The images that one attack made: a results cache that keeps the output "image" in a file.
 
     The finished file is an .npz of `images` float32 [n, h, w, c], `attacked` bool [n] (the others
     are zero) and `identity`, JSON. Until then the images are in a .partial file beside it, so that
@@ -23,9 +23,15 @@ class AdversarialImages:
         shape: (n, h, w, c).
         fresh: whether to replace what is stored.
 
+    Attributes:
+        cache: `ResultsCache` of the other outputs, set before the attack.
+        complete, begun: whether the finished file, or the unfinished one, is there.
+
     Raises:
         UserError: the file is of another identity, or of no such images.
     """
+
+    cache = None
 
     def __init__(self, path, identity, shape, *, fresh=False):
         self.path = pathlib.Path(path)
@@ -44,8 +50,26 @@ class AdversarialImages:
             found = np.fromfile(self._partial, np.float32)
             self.images.ravel()[: found.size] = found[: self.images.size]
 
-    def update(self, rows, images, replaced):
-        """Puts `images`, float [b, h, w, c], into `rows` where `replaced`, bool [b]."""
+    def known(self, restart, rows):
+        """See `ResultsCache.known`."""
+        return self.cache.known(restart, rows)
+
+    def get(self, restart, rows):
+        """See `ResultsCache.get`; without the images."""
+        return self.cache.get(restart, rows)
+
+    def add(self, restart, rows, outputs):
+        """Keeps the images of the first run, or of the one that is misclassified."""
+        images = outputs.pop("image")
+        self._write(rows, images, (restart == 0) | ~outputs["correct"])
+        self.cache.add(restart, rows, outputs)
+
+    @property
+    def added(self):
+        """See `ResultsCache.added`."""
+        return self.cache.added
+
+    def _write(self, rows, images, replaced):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         rows, images = rows[replaced], images[replaced]
         self.images[rows] = images

@@ -105,6 +105,17 @@ def compile_batch(attack_batch, *, jit_compile=False):
     return tf.function(attack_batch, autograph=False, jit_compile=jit_compile)
 
 
+class Eager:
+    """A function of one batch that runs as it is, for an attack that cannot be compiled."""
+
+    def __init__(self, attack_batch):
+        self._attack_batch = attack_batch
+
+    def get_concrete_function(self, *batch):
+        """Returns the function itself, where `compile_batch` gives a trace."""
+        return self._attack_batch
+
+
 def first_success(runs, active):
     """Merges restarts: an image keeps its first run that ended its bool output `active`.
 

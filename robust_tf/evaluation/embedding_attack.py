@@ -10,37 +10,41 @@ from robust_tf.attacks.pgd import PGD
 from robust_tf.distances import angular, angular_matrix
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class EmbeddingAttack:
     """PGD that pulls an image's embedding from its clean place to the nearest other class.
 
     Args:
         pgd: `PGD`.
         embedding_fn: images to embeddings [batch, d].
+        labels: int [n], classes of the gallery.
+        gallery: float [n, d], clean embeddings; the nearest of another class is the target.
     """
 
     pgd: PGD
     embedding_fn: Callable = dataclasses.field(repr=False)
+    labels: tf.Tensor = dataclasses.field(repr=False)
+    gallery: tf.Tensor
 
     @property
     def threat_model(self):
         return self.pgd.threat_model
 
     def perturb(self, logits_fn, x, y, key):
-        """Attacks `x`, float [batch, ...]; other classes are those in the batch, y int [batch]."""
-        return self.pgd.ascend(_Triplet(self.embedding_fn, x, y), x, key=key)
+        """Attacks `x`, float [batch, ...], of the classes `y`, int [batch]."""
+        own = tf.stop_gradient(self.embedding_fn(x))
+        distances = angular_matrix(own, self.gallery)
+        same = tf.equal(tf.cast(y, tf.int32)[:, None], tf.cast(self.labels, tf.int32)[None, :])
+        distances = tf.where(same, tf.constant(float("inf"), distances.dtype), distances)
+        other = tf.gather(self.gallery, tf.argmin(distances, axis=1))
+        return self.pgd.ascend(_Triplet(self.embedding_fn, own, other), x, key=key)
 
 
 class _Triplet(Objective):
     """d(own) - d(nearest of another class), the violated TLA triplet (Mao et al. 2019, eq. 2)."""
 
-    def __init__(self, embedding_fn, x, y):
-        self.embedding_fn = embedding_fn
-        self.own = tf.stop_gradient(embedding_fn(x))
-        distances = angular_matrix(self.own, self.own)
-        same = tf.equal(y[:, None], y[None, :])
-        distances = tf.where(same, tf.constant(float("inf"), distances.dtype), distances)
-        self.other = tf.gather(self.own, tf.argmin(distances, axis=1))
+    def __init__(self, embedding_fn, own, other):
+        self.embedding_fn, self.own, self.other = embedding_fn, own, other
 
     def __call__(self, x):
         embedding = self.embedding_fn(x)

@@ -1,188 +1,207 @@
-"""Which images a classifier gets right, clean or attacked."""
+"""Robust accuracy of any classifier, in one call."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+import os
+import warnings
 
+import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from robust_tf import randomness
-from robust_tf.data import image_files
-from robust_tf.evaluation.outcome_check import check_outcome
-from robust_tf.evaluation.traced_once import traced_once
+from robust_tf.attacks import auto_attack, presets
+from robust_tf.attacks.logits_of import logits_of
+from robust_tf.attacks.presets import Preset
+from robust_tf.data.examples import Examples
+from robust_tf.evaluation.classifier_evaluation import CLEAN, ClassifierEvaluation, Column
+from robust_tf.evaluation.saved_signature import SavedSignature
+from robust_tf.results.result import weights_hash, wilson_interval
+from robust_tf.threat_model import ThreatModel
 
-# Of fewer images than this a batch saves less than its tracing takes.
-SMALLEST = 32
+UNIT_INTERVAL = (0.0, 1.0)
 
 
-def correct_predictions(
-    network,
-    examples,
-    preset=None,
+@dataclasses.dataclass(frozen=True, eq=False)
+class RobustAccuracy:
+    """What `robust_accuracy` found; print it for a table.
+
+    Attributes:
+        correct: bool [n], the images that are classified correctly, clean and under every attack.
+        clean: bool [n], the clean images that are classified correctly.
+        attacks: dict name -> bool [n], the images that are correct under each attack. The members
+            of an ensemble attack only what is still correct.
+        threat_model: `ThreatModel` of the attacks.
+        warnings: list of str, the doubts of the free checks.
+    """
+
+    correct: np.ndarray
+    clean: np.ndarray
+    attacks: dict
+    threat_model: ThreatModel
+    warnings: list
+
+    @property
+    def accuracy(self) -> float:
+        """Robust accuracy in [0, 1]: the share of `correct`, the worst case over all attacks."""
+        return float(self.correct.mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of `accuracy` (Wilson)."""
+        return wilson_interval(int(self.correct.sum()), len(self.correct))
+
+    @property
+    def accuracies(self) -> dict[str, float]:
+        """Accuracy by attack, "clean" among them."""
+        return {name: float(c.mean()) for name, c in {CLEAN: self.clean, **self.attacks}.items()}
+
+    def __str__(self):
+        low, high = (100 * end for end in self.interval)
+        lines = [
+            f"robust accuracy {100 * self.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f} "
+            f"%, n={len(self.correct)}), {self.threat_model}"
+        ]
+        lines += [f"  {name}: {100 * value:.2f} %" for name, value in self.accuracies.items()]
+        return "\n".join([*lines, *(f"warning: {line}" for line in self.warnings)])
+
+
+def robust_accuracy(
+    model,
+    x,
+    y,
     *,
+    attack="standard",
+    eps=None,
+    norm="linf",
     batch_size=250,
     seed=0,
-    attack_batch=None,
-    standing=None,
-    outcomes=None,
-    adversarial=None,
+    input_range=UNIT_INTERVAL,
+    jit_compile=False,
+    cache=None,
     progress=True,
-):
-    """Returns which images the network classifies correctly, whatever the restarts of the attack.
-
-    The restarts are the outermost loop, and each is run only on images that withstood those before:
-    an image counts as correct if no restart is misclassified (20PGD of TLA, section 5.1). The
-    network runs in inference mode, the attack knows the true labels, batches have few shapes.
+) -> RobustAccuracy:
+    """Attacks a classifier and returns which images it still classifies correctly.
 
     Args:
-        network: classifier with the output "logits".
-        examples: has `images` [n, h, w, c], uint8 or float in [0, 1], or [n] encoded files, and
-            `labels`, int [n].
-        preset: `Preset` of robust_tf.attacks.presets; None for clean images.
-        batch_size: images attacked together, see `shape_of`.
-        seed: int; the random starts follow from seed, restart and number of the batch.
-        attack_batch: what `compile_attack` returned for this network and preset; compiled here by
-            default.
-        standing: bool [n], the images to attack; the others count as wrong. Default: all.
-        outcomes: mapping (restart, number of the batch) -> bool [images of the batch], read where
-            it has an entry and filled where it has none: an `OutcomeStore`, to go on after a crash.
-        adversarial: `AdversarialImages` to fill, or None.
-        progress: whether to show a progress bar for a restart that is not all in `outcomes`.
+        model: `keras.Model`, path of a SavedModel, what `tf.saved_model.load` returns, or a
+            function images -> logits. A dict output needs the entry "logits".
+        x: images [n, ...], array or tensor; uint8, or float in `input_range`.
+        y: labels, int [n] or one-hot [n, classes].
+        attack: "standard", AutoAttack; another name such as "pgd20"; an attack object; or a list
+            of these. Each attacks all images; the members of "standard" what is still correct.
+        eps: radius of the ball where [0, 1] is the range of a pixel, "8/255" is understood.
+            Attack objects bring their own.
+        norm: "linf" or "l2".
+        batch_size: images attacked together; the result does not depend on it.
+        seed: int, of the random draws; the draws of an image follow from seed and index.
+        input_range: (low, high), the values that the model takes for black and white.
+        jit_compile: whether XLA compiles the attacks.
+        cache: folder where finished images are kept, so that the same call goes on after a kill.
+        progress: whether to show progress bars.
 
     Returns:
-        bool [n].
+        `RobustAccuracy`.
 
     Raises:
-        ValueError: images outside [0, 1], or not finite.
-        RunError: logits that are not finite, or an attack that left its ball or box.
+        ValueError: images outside `input_range`, labels that do not fit, an unknown attack, no eps.
+        RunError: logits that are not finite, an attack that left its ball or box.
     """
-    _check_range(examples.images)
-    attack_batch = attack_batch or compile_attack(network, preset)
-    outcomes = {} if outcomes is None else outcomes
-    name, restarts = ("clean", 1) if preset is None else (preset.name, preset.restarts)
-    correct = np.ones(len(examples.labels), bool) if standing is None else standing.copy()
-    attacked = _Attacked(name, network, examples, attack_batch, batch_size, seed, adversarial)
-    for restart in range(restarts):
-        if not correct.any():
-            break
-        title, total = f"{name} {restart + 1}/{restarts}", correct.sum()
-        batches = range(-(-total // batch_size))
-        silent = not progress or all((restart, number) in outcomes for number in batches)
-        with tqdm(total=total, desc=title, unit="image", disable=silent) as bar:
-            _run_restart(attacked, restart, correct, outcomes, bar)
-    return correct
+    columns = _columns(attack, eps, norm)
+    with warnings.catch_warnings(record=True) as said:
+        outputs_fn, fixed_size = _outputs_of(model, input_range)
+    examples = Examples(_images(x, input_range), _labels(y))
+    evaluation = ClassifierEvaluation(
+        outputs_fn,
+        examples,
+        seed=seed,
+        identity=cache and {**_identity(model), "input_range": list(input_range), "seed": seed},
+        folder=cache,
+        batch_size=fixed_size or batch_size,
+        fixed_size=fixed_size is not None,
+        jit_compile=jit_compile,
+        progress=progress,
+        say=None,
+    )
+    evaluation.run(columns)
+    doubts = [str(line.message) for line in said]
+    doubts += [doubt.message for doubt in evaluation.checked.doubts]
+    for line in doubts:
+        warnings.warn(line, stacklevel=2)
+    ball = columns[0].threat_model
+    return RobustAccuracy(
+        correct=evaluation.worst_case(ball).correct,
+        clean=evaluation.correct(Column(CLEAN)),
+        attacks={o.name: o.correct for o in evaluation.outcomes if o.name != CLEAN},
+        threat_model=ball,
+        warnings=doubts,
+    )
 
 
-def _run_restart(attacked, restart, correct, outcomes, bar):
-    """Attacks what is `correct`, bool [n], and takes out what falls, but for what is stored."""
-    for number, rows in enumerate(_batches(np.flatnonzero(correct), attacked.batch_size)):
-        if (restart, number) not in outcomes:
-            outcomes[restart, number] = attacked.outcome(restart, number, rows)
-        correct[rows] = outcomes[restart, number]
-        bar.update(len(rows))
-        seen = correct if restart else correct[: rows[-1] + 1]
-        bar.set_postfix(accuracy=f"{100 * seen.mean():.2f} %", refresh=False)
+def _columns(attack, eps, norm):
+    columns = []
+    for one in attack if isinstance(attack, (list, tuple)) else [attack]:
+        if isinstance(one, str) and eps is None:
+            raise ValueError("eps is missing, the radius of the ball, e.g. eps='8/255'")
+        if isinstance(one, str) and one in auto_attack.VERSIONS:
+            one = auto_attack.AutoAttack(ThreatModel(eps, norm), version=one)
+        elif isinstance(one, str):
+            one = presets.get(one, ThreatModel(eps, norm))
+        elif not isinstance(one, (Preset, auto_attack.AutoAttack)):
+            one = Preset(type(one).__name__, one)
+        if isinstance(one, Preset):
+            columns.append(Column(one.name, one))
+            continue
+        for name in auto_attack.VERSIONS[one.version]:
+            member = Preset(name, auto_attack.member(name, one.threat_model))
+            columns.append(Column(name, member, ensemble=one.version))
+    return columns
 
 
-@dataclasses.dataclass(frozen=True)
-class _Attacked:
-    """The images under attack `name`, batch by batch; attributes as of `correct_predictions`."""
-
-    name: str
-    network: Any
-    examples: Any
-    attack_batch: Callable
-    batch_size: int
-    seed: int
-    adversarial: Any
-
-    def outcome(self, restart, number, rows):
-        """Attacks the images of `rows`; returns bool [rows], which are still classified right."""
-        key = start_key(self.seed, number, restart)
-        size = shape_of(len(rows), self.batch_size, self.network)
-        images, labels = filled_batch(self.examples, rows, size, self.network)
-        logits, inside, attacked = self.attack_batch(images, labels, key)
-        check_outcome(
-            self.name, number, logits.numpy(), inside.numpy(), what="the network's logits"
-        )
-        right = (np.argmax(logits, 1) == labels)[: len(rows)]
-        if self.adversarial is not None:
-            replaced = (restart == 0) | ~right
-            self.adversarial.update(rows, attacked.numpy()[: len(rows)], replaced)
-        return right
+def _outputs_of(model, input_range):
+    """Returns (images in [0, 1] to outputs, the only batch size that the model takes or None)."""
+    fixed_size = None
+    if isinstance(model, (str, os.PathLike)):
+        signature = SavedSignature(model)
+        fixed_size, model = signature.batch_size, _of_signature(signature)
+    logits_fn, (low, high) = logits_of(model), input_range
+    if tuple(input_range) == UNIT_INTERVAL:
+        return logits_fn, fixed_size
+    return lambda images: logits_fn(low + (high - low) * images), fixed_size
 
 
-def shape_of(count, batch_size, network):
-    """Returns how many images a batch of `count` is filled up to: `batch_size` or a quarter.
+def _of_signature(signature):
+    def outputs_fn(images):
+        outputs = signature(images)
+        name = "logits" if "logits" in outputs or len(outputs) > 1 else next(iter(outputs))
+        # A signature may have forgotten the shape that attacks need.
+        return tf.ensure_shape(outputs[name], [images.shape[0], outputs[name].shape[-1]])
 
-    To attack the few that withstood everything before costs as much as all that they are filled up
-    to, but every shape is traced anew: so there are two, and one for a network of a fixed size.
-    """
-    quarter = max(-(-batch_size // 4), SMALLEST)
-    fits = count <= quarter < batch_size and getattr(network, "batch_size", None) is None
-    return quarter if fits else batch_size
-
-
-def start_key(seed, number, restart=0):
-    """Returns the key, int32 [2], of the random starts of batch `number` in a restart."""
-    return randomness.key(seed, number, f"evaluation, restart {restart}")
+    return outputs_fn
 
 
-def compile_attack(network, preset=None, *, source=None, jit_compile=False):
-    """Returns the compiled function of one restart, traced once for each shape of batches.
-
-    Args:
-        network, preset: as of `correct_predictions`.
-        source: classifier that the images are made on; by default the network itself.
-        jit_compile: whether XLA compiles it.
-
-    Returns:
-        (images [b, h, w, c], labels [b], key) ->
-        (logits [b, classes], in ball and box, bool [b], the attacked images).
-    """
-
-    def logits_fn(images):
-        return network(images, training=False)["logits"]
-
-    def source_logits_fn(images):
-        return (source or network)(images, training=False)["logits"]
-
-    def attack_batch(images, labels, key):
-        if preset is None:
-            return logits_fn(images), tf.ones_like(labels, tf.bool), images
-        adversarial = preset.run(source_logits_fn, images, labels, key)
-        inside = preset.attack.threat_model.contains(adversarial, images)
-        return logits_fn(adversarial), inside, adversarial
-
-    if preset is not None and preset.eager and not source:
-        return attack_batch
-    return traced_once(attack_batch, jit_compile=jit_compile)
-
-
-def _batches(indices, size):
-    return [indices[start : start + size] for start in range(0, len(indices), size)]
-
-
-def filled_batch(examples, rows, size, network):
-    """Returns images and labels of `rows`, repeated up to `size` as tensors for the network.
-
-    Another shape would be compiled anew.
-    """
-    rows = np.resize(rows, size)
-    images, dtype = examples.images[rows], np.dtype(network.inputs[0].dtype).type
-    if images.dtype == object:
-        images = image_files.decode(images, network.inputs[0].shape[1:]).numpy()
-    images = images.astype(dtype) / dtype(255 if images.dtype == np.uint8 else 1)
-    return tf.constant(images), tf.constant(examples.labels[rows], tf.int32)
-
-
-def _check_range(images):
-    if images.dtype in (np.uint8, object):
-        return
-    low, high = images.min(), images.max()
-    if not (low >= 0 and high <= 1):  # false for NaN too
+def _images(x, input_range):
+    """uint8 as it is, else float32 [n, ...] in [0, 1]."""
+    images, (low, high) = np.asarray(x), input_range
+    if images.dtype == np.uint8:
+        return images
+    lowest, highest = images.min(), images.max()
+    if not (lowest >= low and highest <= high):  # false for NaN too
         raise ValueError(
-            f"images must be finite and in [0, 1] (or uint8); these range from {low} to {high}"
+            f"images must be finite and in [{low:g}, {high:g}]; these range from {lowest:g} to "
+            f"{highest:g}; input_range= says what the model takes"
         )
+    return np.float32((images - low) / (high - low))
+
+
+def _labels(y):
+    labels = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        return labels.argmax(axis=1).astype(np.int32)
+    return labels.reshape(-1).astype(np.int32)
+
+
+def _identity(model):
+    if isinstance(model, keras.Model):
+        return {"weights_hash": weights_hash(model)}
+    if isinstance(model, (str, os.PathLike)):
+        return {"weights_hash": SavedSignature(model).weights_hash}
+    raise ValueError("cache= needs a keras.Model or the path of a SavedModel, to know its weights")

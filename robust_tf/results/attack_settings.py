@@ -24,7 +24,9 @@ def attack_settings(preset, num_classes):
 
 
 def _plain(value):
-    """Objects as dicts of their attributes, down to what JSON takes."""
+    """Objects as dicts of their attributes, down to what JSON takes; a tensor as its shape."""
+    if hasattr(value, "shape"):
+        return list(value.shape)
     if not hasattr(value, "__dict__"):
         return value
     return {name: _plain(inner) for name, inner in vars(value).items()}

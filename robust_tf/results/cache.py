@@ -7,6 +7,8 @@ import warnings
 
 import numpy as np
 
+from robust_tf.results import jsonl
+
 
 class OutcomeStore:
     """A mapping (restart, number of the batch) -> array [images of the batch, ...], in a file.
@@ -93,11 +95,11 @@ class ResultsCache:
         self._known, self._outputs = {}, {}
         self._identity = {**(identity or {}), "keyed_by": "image"}
         self._path = folder and pathlib.Path(folder) / f"{digest(self._identity)}.jsonl"
-        self._before = None
         if self._path and fresh:
             self._path.unlink(missing_ok=True)
-        if self._path and self._path.exists():
-            self._read(self._path.read_text())
+        for line in jsonl.read(self._path) if self._path else ():
+            if "rows" in line:
+                self._put(line.pop("restart"), line.pop("rows"), line)
 
     def known(self, restart, rows):
         """Returns bool [m], which of int [m] `rows` have their outputs of this restart."""
@@ -113,7 +115,10 @@ class ResultsCache:
         """Keeps the outputs, dict name -> array [m, ...], of int [m] `rows`."""
         if self._path:
             outputs = {name: np.asarray(values).tolist() for name, values in outputs.items()}
-            self._append({"restart": restart, "rows": np.asarray(rows).tolist(), **outputs})
+            line = {"restart": restart, "rows": np.asarray(rows).tolist(), **outputs}
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            first = [] if self._path.exists() else [{"identity": self._identity}]
+            jsonl.append(self._path, [*first, line])
         self._put(restart, rows, outputs)
         self.added += len(rows)
 
@@ -126,26 +131,6 @@ class ResultsCache:
                 arrays[name] = np.zeros((self.count, *values.shape[1:]), values.dtype)
             arrays[name][rows] = values
         known[rows] = True
-
-    def _append(self, line):
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        if self._before is None:
-            self._before = json.dumps({"identity": self._identity}) + "\n"
-        with self._path.open("a") as file:
-            file.write(self._before + json.dumps(line) + "\n")
-        self._before = ""
-
-    def _read(self, text):
-        # The line that a killed process left unfinished must not swallow the next line.
-        self._before = "" if text.endswith("\n") else "\n" if text else None
-        for number, line in enumerate(text.splitlines(), start=1):
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
-                warnings.warn(f"{self._path}: line {number} was cut off and is left out")
-                continue
-            if "rows" in entry:
-                self._put(entry.pop("restart"), entry.pop("rows"), entry)
 
 
 def digest(identity):

@@ -33,6 +33,7 @@ class Result:
         versions: package name -> version.
         after: earlier attacks of an ensemble; only images that were still correct were attacked,
             and `value` counts the images that are correct after all of them.
+        warnings: dicts of "name" and "message", the doubts of the free checks.
         more: fields that a newer version wrote, name -> value.
     """
 
@@ -54,6 +55,7 @@ class Result:
     weights_hash: str
     versions: dict
     after: tuple = ()
+    warnings: tuple = ()
     more: dict = dataclasses.field(default_factory=dict)
 
     @property
@@ -78,6 +80,7 @@ def measured_value(
     settings=None,
     threat_model=None,
     after=(),
+    warnings=(),
 ):
     """Returns the `Result` of a number.
 
@@ -91,6 +94,7 @@ def measured_value(
         settings: dict of the attack's hyper-parameters, see `attack_settings`.
         threat_model: `ThreatModel`; None for clean images.
         after: names of the attacks before this one in an ensemble.
+        warnings: dicts of "name" and "message", see `Result`.
     """
     return Result(
         n=n,
@@ -103,6 +107,7 @@ def measured_value(
         interval=interval,
         versions=versions(),
         after=tuple(after),
+        warnings=tuple(warnings),
         **about,
     )
 

@@ -6,7 +6,6 @@ import math
 import os
 import re
 import shutil
-import types
 
 import numpy as np
 import pytest
@@ -15,13 +14,14 @@ import tensorflow as tf
 from robust_tf import data
 from robust_tf.attacks import presets
 from robust_tf.errors import RunError
+from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation, Column
 from robust_tf.evaluation.reference_images import limited_reference
-from robust_tf.evaluation.robust_accuracy import correct_predictions
 from robust_tf.results.result import read_results
 from robust_tf.threat_model import ThreatModel
 from tla_tf import analyze, train
 from tla_tf.analysis.detection_records import latest_areas
-from tla_tf.analysis.embeddings_under_attack import attacked_image, embeddings_under_attack
+from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
+from tla_tf.evaluation.run_evaluation import logits_of
 from tla_tf.finished_run import FinishedRun
 
 FIGURES = ("figure1", "figure2", "figure4", "figure5")
@@ -133,35 +133,35 @@ def test_embeddings_belong_to_the_images_attacked(finished):
     run = FinishedRun(finished)
     network, test = run.network(), data.open("digits").load("test", limit=50)
     preset = presets.get("3pgd2", ThreatModel(0.1))
-    settings = {"batch_size": 20, "seed": 3}
-    embeddings, predictions = embeddings_under_attack(network, test, preset, **settings)
-    assert embeddings.shape == (50, 64)
-    expected = correct_predictions(network, test, preset, progress=False, **settings)
-    # Other starts: the evaluation fills its batches with the images that are left.
-    assert np.mean((predictions == test.labels) == expected) > 0.9
-    image = attacked_image(network, test, preset, 47, **settings)
+    settings = {"batch_size": 20, "seed": 3, "progress": False}
+    found = embeddings_under_attack(network, test, preset, **settings)
+    assert found["embedding"].shape == (50, 64)
+    evaluation = ClassifierEvaluation(logits_of(network), test, seed=3, batch_size=50, say=None)
+    expected = evaluation.correct(Column("3pgd2", preset))
+    np.testing.assert_array_equal(found["prediction"] == test.labels, expected)
+    assert 0 < expected.sum() < 50
+    (image,) = embeddings_under_attack(network, test, preset, [47], keep=["image"], **settings)[
+        "image"
+    ]
     assert np.abs(image - test.images[47] / 255).max() <= 0.1 + 1e-6
     again = network(image[None], training=False)
-    np.testing.assert_allclose(again["embedding"][0], embeddings[47], atol=1e-5)
-    assert np.argmax(again["logits"]) == predictions[47]
+    np.testing.assert_allclose(again["embedding"][0], found["embedding"][47], atol=1e-5)
+    assert np.argmax(again["logits"]) == found["prediction"][47]
 
 
 @pytest.mark.parametrize("output", ["embedding", "logits"])
-def test_what_is_not_finite_or_leaves_the_ball_is_no_measurement(output):
+def test_what_is_not_finite_is_no_measurement(output):
     test = data.open("digits").load("test", limit=3)
-    good = {"embedding": tf.ones([3, 2]), "logits": tf.ones([3, 10]), "inside": [True] * 3}
-    network = types.SimpleNamespace(inputs=[np.zeros([1, 8, 8, 1], np.float32)])
+    good = {"embedding": np.ones([3, 2], np.float32), "logits": np.ones([3, 10], np.float32)}
 
     def measure(**wrong):
         outputs = {name: tf.constant(value) for name, value in {**good, **wrong}.items()}
-        settings = {"batch_size": 3, "progress": False, "attack_batch": lambda *batch: outputs}
-        return embeddings_under_attack(network, test, None, **settings)
+        network = lambda images, training: outputs  # noqa: E731
+        return embeddings_under_attack(network, test, None, batch_size=3, progress=False)
 
-    assert measure()[1].tolist() == [0, 0, 0]
-    with pytest.raises(RunError, match=f"clean: {output}s? of batch 0 are not finite"):
+    assert measure()["prediction"].tolist() == [0, 0, 0]
+    with pytest.raises(RunError, match="clean: outputs of the network are not finite"):
         measure(**{output: good[output] * np.nan})
-    with pytest.raises(RunError, match="clean: 2 images of batch 0 left the ball"):
-        measure(inside=[True, False, False])
 
 
 MISTAKES = [

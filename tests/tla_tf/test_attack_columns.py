@@ -5,7 +5,7 @@ from robust_tf.attacks.auto_attack import VERSIONS
 from robust_tf.attacks.pgd import MOMENTUM_FORMS
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
-from tla_tf.evaluation.attack_columns import GROUPS, TABLE1, attack_columns, expand, simpler_losses
+from tla_tf.evaluation.attack_columns import GROUPS, TABLE1, attack_columns, expand
 from tla_tf.options import EVALUATE
 
 THREAT = ThreatModel("8/255")
@@ -67,23 +67,10 @@ def test_another_form_of_momentum_and_rounding_show_in_name_and_preset():
     assert not other.preset.rounded
 
 
-@pytest.mark.parametrize(
-    "classes, said",
-    [
-        (4, []),
-        (3, ["apgd-t: ascends the DLR; 3 classes are too few for the targeted DLR"]),
-        (
-            2,
-            [
-                "apgd-dlr: ascends the margin; 2 classes are too few for the DLR",
-                "apgd-t: ascends the margin; 2 classes are too few for the targeted DLR",
-            ],
-        ),
-    ],
-)
-def test_a_loss_for_few_classes_is_said(classes, said):
-    columns = attack_columns(["clean", "pgd2", "apgd-dlr", "standard"], THREAT, "cifar10")
-    assert simpler_losses(columns, classes) == said
+def test_transfer_needs_a_substitute_and_a_substitute_adds_its_column():
+    with pytest.raises(UserError, match="--substitute"):
+        names(["transfer"])
+    assert names(["fgsm"], substitutes=["other"]) == ["fgsm", "transfer-pgd7 from other"]
 
 
 def test_transferred_images_are_rounded_too():

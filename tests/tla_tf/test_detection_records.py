@@ -17,7 +17,14 @@ FIELDS = {field.name: None for field in dataclasses.fields(Result)}
 def measured(unaware, aware, weights="own", eps="8/255", covariance="full", used=100):
     """The two records of one run of figure 5."""
     ball = dataclasses.asdict(ThreatModel(eps))
-    about = {**FIELDS, "weights_hash": weights, "threat_model": ball, "after": (), "n": 720}
+    about = {
+        **FIELDS,
+        "weights_hash": weights,
+        "threat_model": ball,
+        "after": (),
+        "n": 720,
+        "more": {},
+    }
     about["attack_settings"] = reference_settings(used, 100)
     return [
         Result(**{**about, "metric": area_metric("x", covariance, known=known), "value": value})

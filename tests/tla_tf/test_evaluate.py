@@ -16,9 +16,10 @@ import pytest
 from robust_tf.attacks import auto_attack, cleverhans_adapter
 from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.square import Square
+from robust_tf.evaluation import classifier_evaluation
 from robust_tf.results.result import read_results
 from tla_tf import evaluate
-from tla_tf.evaluation import attack_columns, column_attacks, evaluation_checks
+from tla_tf.evaluation import attack_columns, evaluation_checks
 
 TABLE1 = ["clean", "fgsm", "bim7", "cw30", "pgd7", "pgd20", "20pgd20", "mim40"]
 
@@ -132,7 +133,7 @@ def test_results_cut_off_mid_line(run, capsys):
     assert command(run, "--attacks=fgsm") == 0
     (path,) = [p for p in run.glob("evaluation/*") if '"fgsm"' in p.read_text()]
     path.write_text(path.read_text()[:-9])
-    with pytest.warns(UserWarning, match="was cut off and is left out"):
+    with pytest.warns(UserWarning, match="was cut off or damaged and left out"):
         assert command(run, "--attacks=fgsm") == 0
     first, _, again, _ = read_results(run / "results.jsonl")
     assert again == first
@@ -253,7 +254,7 @@ def test_outputs_that_are_not_finite(run, capsys):
     network.get_layer("logits").bias.assign(np.full(10, np.nan))
     network.save(run / "final.keras")
     assert command(run, "--attacks=fgsm") == 1
-    assert "fgsm: the network's logits of batch 0 are not finite" in error_line(capsys)
+    assert "fgsm: outputs of the network are not finite" in error_line(capsys)
     assert not (run / "results.jsonl").exists()
 
 
@@ -267,18 +268,15 @@ def test_weights_that_cannot_be_read(run, capsys):
 def test_checks_are_printed_and_stored_and_attack_nothing_twice(run, capsys, monkeypatch):
     """Neither what the columns are, nor, when the command comes again, anything at all."""
     monkeypatch.setattr(evaluation_checks, "LEVELS", {"quick": (16, 20)})
-    attacked, whole = [], column_attacks.compile_attack
+    attacked, whole = [], classifier_evaluation.attack_loop
 
-    def recorded(network, preset, **options):
-        attack_batch = whole(network, preset, **options)
+    def recorded(**work):
+        before = work["cache"].added
+        runs = whole(**work)
+        attacked.extend([work["title"]] * (work["cache"].added > before))
+        return runs
 
-        def attack(*batch):
-            attacked.append(preset.name if preset else "clean")
-            return attack_batch(*batch)
-
-        return attack
-
-    monkeypatch.setattr(column_attacks, "compile_attack", recorded)
+    monkeypatch.setattr(classifier_evaluation, "attack_loop", recorded)
     flags = ["--attacks=20pgd2,pgd2,cw3,fgsm", "--checks=quick", "--batch_size=20"]
     assert command(run, *flags) == 0
     assert attacked.count("pgd2") == attacked.count("fgsm") == 1 and "20pgd2" in attacked

@@ -16,11 +16,12 @@ import pytest
 import tensorflow as tf
 
 from robust_tf.data import pipeline
+from robust_tf.evaluation import classifier_evaluation
 from robust_tf.results.result import read_results
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.run_folder import RunFolder
 from tla_tf import train
-from tla_tf.evaluation import classifier_evaluation, column_attacks
+from tla_tf.evaluation import run_evaluation
 
 SMOKE = ("--flagfile=flags/tla/smoke.flags", "--checkpoint_every=2")
 
@@ -120,7 +121,7 @@ def disk_of(size):
         (RunFolder, "log_metrics", 3),
         (Checkpoints, "save", 3),
         (RunFolder, "save_network", 1),
-        (classifier_evaluation, "append_results", 2),
+        (run_evaluation, "append_results", 2),
     ],
 )
 def test_disk_full(run, tmp_path, finished, monkeypatch, capsys, owner, name, call):
@@ -178,14 +179,14 @@ def test_interrupted_training(tmp_path, pytestconfig, capsys):
 
 
 def test_interrupted_evaluation(run, tmp_path, finished, monkeypatch, capsys):
-    whole = column_attacks.correct_predictions
+    whole = classifier_evaluation.attack_loop
 
-    def interrupted(network, examples, preset, **kw):
-        if preset is not None:
+    def interrupted(**work):
+        if work["title"] != "clean":
             raise KeyboardInterrupt
-        return whole(network, examples, preset, **kw)
+        return whole(**work)
 
-    monkeypatch.setattr(column_attacks, "correct_predictions", interrupted)
+    monkeypatch.setattr(classifier_evaluation, "attack_loop", interrupted)
     assert run() == 130
     assert "the same command goes on" in capsys.readouterr().err
     monkeypatch.undo()

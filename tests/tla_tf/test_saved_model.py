@@ -124,7 +124,8 @@ def test_checks(saved_model, tmp_path, capsys, monkeypatch, level):
     assert saved_command(path, *flags) == 0
     found = {line["name"]: line for line in jsonl.read(f"{path}.evaluation/checks.jsonl")}
     assert {line["n"] for line in found.values()} == {12 if level == "quick" else 20}
-    assert found["input gradients"]["status"] == "green"
+    assert found["input gradients"]["status"] == "amber"  # too few images for green
+    assert found["input gradients"]["figure"].startswith("0.00 % of the images")
     assert len(found) == 15 and "white box beats black box" in found
     accuracy = found["converged"]["figure"].split(",")[0]
     assert found["last iterate is the best"]["figure"].startswith(f"last {accuracy}")

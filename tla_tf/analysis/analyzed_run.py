@@ -12,11 +12,7 @@ from robust_tf.results.result import (
     measured_value,
     weights_hash,
 )
-from tla_tf.analysis.embeddings_under_attack import (
-    attacked_image,
-    compile_embedding,
-    embeddings_under_attack,
-)
+from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
 
 
 class AnalyzedRun:
@@ -57,18 +53,13 @@ class AnalyzedRun:
             "model": self.network.name,
             "weights_hash": weights_hash(self.network),
         }
-        # Compiled once: the clean function for two splits, the attack also for single images.
-        self._clean_batch = compile_embedding(self.network, None)
-        self._attack_batch = compile_embedding(self.network, preset)
-        self.natural, self.predictions = self._embed(test, None, self._clean_batch)
-        self.adversarial, self.adversarial_predictions = self._embed(
-            test, preset, self._attack_batch
-        )
+        self.natural, self.predictions = self._embed(test, None)
+        self.adversarial, self.adversarial_predictions = self._embed(test, preset)
 
     @functools.cached_property
     def train_embeddings(self):
         """Embeddings of the clean training images, not augmented, float32 [n, d]."""
-        return self._embed(self.train, None, self._clean_batch)[0]
+        return self._embed(self.train, None)[0]
 
     @property
     def fooled(self):
@@ -84,18 +75,13 @@ class AnalyzedRun:
 
     def attack(self, preset):
         """Returns (embeddings float32 [n, d], predictions int64 [n]) under another `Preset`."""
-        return self._embed(self.test, preset, None)
+        return self._embed(self.test, preset)
 
     def attacked_image(self, index):
         """Returns the attacked test image `index`, float32 [h, w, c]."""
-        return attacked_image(
-            self.network,
-            self.test,
-            self.preset,
-            index,
-            attack_batch=self._attack_batch,
-            **self._settings,
-        )
+        settings = {"keep": ("image",), "progress": False, **self._settings}
+        found = embeddings_under_attack(self.network, self.test, self.preset, [index], **settings)
+        return found["image"][0]
 
     def record(self, metric, value, n, *, preset=None, of_train=False):
         """Records one number, measured on `n` images.
@@ -139,9 +125,9 @@ class AnalyzedRun:
         kept, self.results = self.results, []
         return kept
 
-    def _embed(self, examples, preset, attack_batch):
-        settings = {"attack_batch": attack_batch, **self._settings}
-        return embeddings_under_attack(self.network, examples, preset, **settings)
+    def _embed(self, examples, preset):
+        found = embeddings_under_attack(self.network, examples, preset, **self._settings)
+        return found["embedding"], found["prediction"]
 
 
 def describe(runs):

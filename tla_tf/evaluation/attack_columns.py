@@ -4,17 +4,14 @@ import dataclasses
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.auto_attack import VERSIONS
-from robust_tf.attacks.presets import Preset
 from robust_tf.errors import UserError
+from robust_tf.evaluation.classifier_evaluation import CLEAN, Column
 from tla_tf.reporting.cleverhans_comparison import counterpart
 
-CLEAN = "clean"
 ENSEMBLE = "standard"
 TRANSFER = "transfer"
 # Ends the names of attacks whose images are rounded to 8 bits.
 ROUNDED = "-rounded"
-# Enough for every loss to take its usual form.
-MANY_CLASSES = 10
 # Columns of TLA, table 1, by data set; clean images and black-box transfer are no attacks by name.
 # Other data sets take the columns of CIFAR-10.
 TABLE1 = {
@@ -26,28 +23,6 @@ TABLE1 = {
 GROUPS = (ENSEMBLE, "table1", "cleverhans")
 # Steps of the black-box column of TLA, table 1.
 BLACK_BOX = {"mnist": "pgd100", "cifar10": "pgd7", "tiny_imagenet": "pgd10"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """One attack to run.
-
-    Attributes:
-        name: of the attack.
-        preset: its `Preset`; None for clean images.
-        ensemble: name of the ensemble it is run as a member of, after those before it; None alone.
-        substitute: name of the substitute that the images are made on; None for the network.
-    """
-
-    name: str
-    preset: Preset | None
-    ensemble: str | None = None
-    substitute: str | None = None
-
-    @property
-    def threat_model(self):
-        """`ThreatModel` of the attack; None of clean images."""
-        return self.preset and self.preset.attack.threat_model
 
 
 def attack_columns(
@@ -111,20 +86,6 @@ def expand(names, dataset, norm="linf"):
     theirs = [f"cleverhans-{name}" for name in theirs]
     groups = dict(zip(GROUPS, (VERSIONS["standard"], columns, theirs), strict=True))
     return list(dict.fromkeys(member for name in names for member in groups.get(name, (name,))))
-
-
-def simpler_losses(columns, num_classes):
-    """Returns a line for every attack whose loss takes more classes than there are."""
-    lines = []
-    for column in columns:
-        loss_name = getattr(column.preset and column.preset.attack, "loss_name", lambda _: None)
-        taken, usual = loss_name(num_classes), loss_name(MANY_CLASSES)
-        if taken != usual:
-            lines.append(
-                f"{column.name}: ascends the {taken}; {num_classes} classes are too few "
-                f"for the {usual}"
-            )
-    return lines
 
 
 def _titled(preset, rounded):

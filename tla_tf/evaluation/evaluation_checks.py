@@ -1,19 +1,15 @@
 """--checks: whether the numbers of an evaluation can be believed, as lines and records."""
 
 import dataclasses
-import functools
-
-from tqdm import tqdm
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.pgd import PGD
 from robust_tf.checks import sanity_checks
 from robust_tf.checks.run_checks import CheckRun
-from robust_tf.evaluation.robust_accuracy import correct_predictions
 from robust_tf.results.check_records import append_checks
 from robust_tf.results.result import read_results
 from tla_tf.analysis.detection_records import latest_areas
-from tla_tf.evaluation.attack_columns import Column
+from tla_tf.evaluation.run_evaluation import logits_of
 
 # --checks level -> images, queries of the attack without gradients.
 LEVELS = {"quick": (256, 1000), "full": (1000, 5000)}
@@ -34,46 +30,38 @@ def claimed_attack(columns, threat_model):
     return longest or presets.get("pgd20", threat_model)
 
 
-def check_attacks(attacks, claim, level, *, undefended):
+def check_attacks(evaluation, claim, level, *, undefended):
     """Runs the checks, appends them to `checks.jsonl` and returns their lines.
 
-    Those that were run on all images, now or before, are not run again; the others are stored as
-    those of an evaluation are.
+    They attack the first images. What is stored of these is not attacked again, and what they
+    measure is stored.
 
     Args:
-        attacks: `ColumnAttacks`.
+        evaluation: `RunEvaluation`.
         claim: see `claimed_attack`.
         level: "quick" or "full".
         undefended: network without defense, or None.
     """
     images, queries = LEVELS[level]
-    part = attacks.of_first(images)
-    seed, n = attacks.about["seed"], len(part.examples)
-    settings = {"batch_size": part.batch_size, "seed": seed}
-    attack_undefended = functools.partial(correct_predictions, undefended, part.examples)
-    with tqdm(desc="checks", unit=" attacks") as bar:
-        run = CheckRun(
-            attacks.network,
-            part.examples,
-            claim,
-            functools.partial(_measure, part, bar),
-            stored=functools.partial(_stored, attacks, n),
-            queries=queries,
-            undefended=undefended
-            and functools.partial(attack_undefended, progress=False, **settings),
-            **settings,
-        )
-        found = run.run()
-    about = {"n": n, "attack": str(claim.attack), **attacks.about}
+    run = CheckRun(
+        evaluation,
+        min(images, len(evaluation.examples)),
+        claim,
+        queries=queries,
+        embedding_fn=_embedding_fn(evaluation.network),
+        undefended_fn=undefended and logits_of(undefended),
+    )
+    found = run.run()
+    about = {"n": run.count, "attack": str(claim.attack), **evaluation.about}
     about["threat_model"] = dataclasses.asdict(claim.attack.threat_model)
-    path = attacks.folder / "checks.jsonl"
+    path = evaluation.folder / "checks.jsonl"
     append_checks(path, found, about)
-    if "embedding" in attacks.network.output:
+    if "embedding" in evaluation.network.output:
         weights_hash, threat_model = about["weights_hash"], claim.attack.threat_model
-        check, measured = detector_check(attacks.folder, weights_hash, threat_model)
+        check, measured = detector_check(evaluation.folder, weights_hash, threat_model)
         append_checks(path, [check], {**about, **measured})
         found.append(check)
-    return "\n".join([f"checks of {claim.attack} on {n} images:", *map(str, found)])
+    return "\n".join([f"checks of {claim.attack} on {run.count} images:", *map(str, found)])
 
 
 def detector_check(folder, weights_hash, threat_model):
@@ -90,13 +78,7 @@ def detector_check(folder, weights_hash, threat_model):
     return check, {"n": aware.n, "attack": aware.attack}
 
 
-def _measure(attacks, bar, preset, standing=None):
-    bar.set_postfix_str(preset.name)
-    correct = attacks.attack(Column(preset.name, preset), standing)
-    bar.update()
-    return correct
-
-
-def _stored(attacks, n, preset):
-    correct = attacks.stored(Column(preset.name, preset))
-    return None if correct is None else correct[:n]
+def _embedding_fn(network):
+    if "embedding" not in network.output:
+        return None
+    return lambda images: network(images, training=False)["embedding"]

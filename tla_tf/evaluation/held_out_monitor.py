@@ -6,8 +6,10 @@ The test images have no part in it, unlike in the authors' code, which selects b
 import warnings
 
 from robust_tf.attacks import presets
-from robust_tf.evaluation.robust_accuracy import compile_attack, correct_predictions
+from robust_tf.evaluation.attack_loop import attack_loop, compile_batch
+from robust_tf.evaluation.classifier_evaluation import classify_attacked
 from robust_tf.runs.monitor import Monitor
+from tla_tf.evaluation.run_evaluation import logits_of
 
 # A threshold in points is never tighter than one image of n; these are wider for 50 images or more.
 ALARM = 0.10
@@ -47,7 +49,7 @@ class HeldOutMonitor(Monitor):
         self.examples = examples
         self.attacks = {name: presets.get(name, threat_model) for name in ("fgsm", "pgd10")}
         self.folder = folder
-        self.settings = {"batch_size": min(batch_size, len(examples)), "seed": seed}
+        self.settings = {"batch_size": batch_size, "seed": seed}
         self._compiled = {}
         self._warned = set()
 
@@ -55,16 +57,11 @@ class HeldOutMonitor(Monitor):
         network = self.model.network
         for name, preset in self.attacks.items():
             if name not in self._compiled:
-                self._compiled[name] = compile_attack(network, preset)
-            correct = correct_predictions(
-                network,
-                self.examples,
-                preset,
-                attack_batch=self._compiled[name],
-                progress=False,
-                **self.settings,
-            )
-            logs[f"held_out_{name}"] = float(correct.mean())
+                attack_batch = classify_attacked(logits_of(network), self.examples.labels, preset)
+                self._compiled[name] = compile_batch(attack_batch)
+            compiled, options = self._compiled[name], {"progress": False, **self.settings}
+            (run,) = attack_loop(compiled, self.examples, title=name, **options)
+            logs[f"held_out_{name}"] = float(run["correct"].mean())
         seen = [*self.folder.read_metrics(), logs]
         fgsm, pgd = ([line[f"held_out_{name}"] for line in seen] for name in self.attacks)
         if pgd[-1] >= max(pgd):

@@ -2,9 +2,11 @@
 
 import warnings
 
-from robust_tf.evaluation.robust_accuracy import correct_predictions
+from robust_tf.evaluation.attack_loop import attack_loop
+from robust_tf.evaluation.classifier_evaluation import CLEAN, classify_attacked
 from robust_tf.models import registry as models
 from robust_tf.runs.run_identity import RunIdentity
+from tla_tf.evaluation.run_evaluation import logits_of
 
 METHOD = "imported"
 CHECKED = 250
@@ -49,7 +51,9 @@ def clean_accuracy(network, dataset):
     normalisation of the images have the right shapes. Only the accuracy shows them.
     """
     images = dataset.load("test", CHECKED)
-    accuracy = correct_predictions(network, images, progress=False).mean()
+    attack_batch = classify_attacked(logits_of(network), images.labels)
+    (run,) = attack_loop(attack_batch, images, title=CLEAN, progress=False)
+    accuracy = run["correct"].mean()
     least = _LEAST_ACCURACY.get(dataset.name, 2 / dataset.info.num_classes)
     if accuracy < least:
         warnings.warn(

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from robust_tf.errors import UserError
-from robust_tf.evaluation.robust_accuracy import filled_batch
+from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.reports.page import Picture
 from robust_tf.results.cache import examples_hash
 from robust_tf.results.result import weights_hash
@@ -36,7 +36,7 @@ def adversarial_grid(run):
     if identity["weights_hash"] != weights_hash(network):
         raise UserError(f"the images kept in {run.folder.path} were made for other weights")
     count = min(SEARCHED, len(stored))
-    clean, labels = (v.numpy() for v in filled_batch(examples, np.arange(count), count, network))
+    clean, labels = images_of(examples, np.arange(count)).numpy(), examples.labels[:count]
     before, after = (_predictions(network, images) for images in (clean, stored[:count]))
     fallen = np.flatnonzero((before == labels) & (after != labels))[:FALLEN]
     standing = np.flatnonzero((before == labels) & (after == labels))[:STANDING]

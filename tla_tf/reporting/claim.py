@@ -1,11 +1,11 @@
 """What a run claims, in one sentence with its threat model."""
 
+from robust_tf.evaluation.classifier_evaluation import WORST_CASE, WORST_CASE_ROUNDED
 from robust_tf.reports import matrix_view
 from robust_tf.reports.matrix import training_differences
 from robust_tf.reports.result_tables import doubts
 from robust_tf.threat_model import format_magnitude, parse_magnitude
 from tla_tf.evaluation.attack_columns import ENSEMBLE
-from tla_tf.evaluation.classifier_evaluation import WORST_CASE, WORST_CASE_ROUNDED
 from tla_tf.reporting.accuracies import compared
 
 _NORMS = {"linf": "L-infinity", "l2": "L2"}

@@ -4,6 +4,7 @@ import shlex
 from typing import NamedTuple
 
 from robust_tf.errors import UserError
+from robust_tf.evaluation.classifier_evaluation import WORST_CASE
 from robust_tf.reports import sections
 from robust_tf.reports.matrix_view import add_matrix
 from robust_tf.reports.recorded_run import RecordedRun
@@ -11,7 +12,6 @@ from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, accuracy_column
 from robust_tf.reports.table import rows as cells
 from robust_tf.reports.table import titles
 from robust_tf.threat_model import ThreatModel
-from tla_tf.evaluation.classifier_evaluation import WORST_CASE
 from tla_tf.finished_run import FinishedRun
 from tla_tf.reporting import adversarial_grid
 from tla_tf.reporting.claim import caveats, claim, listed, worst_cases

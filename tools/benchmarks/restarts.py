@@ -9,11 +9,8 @@ from benchmarks import rounds
 from benchmarks.recipe_flags import defense
 from robust_tf.attacks import presets
 from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
-from robust_tf.evaluation.robust_accuracy import (
-    compile_attack,
-    correct_predictions,
-    filled_batch,
-)
+from robust_tf.evaluation.attack_loop import attack_loop, compile_batch, images_of
+from robust_tf.evaluation.classifier_evaluation import classify_attacked, still_correct
 from robust_tf.threat_model import ThreatModel, format_magnitude
 
 STEPS = 20
@@ -53,15 +50,7 @@ def _rows(classifier, examples, threat_model, restarts):
     size = min(classifier.options.batch_size, len(examples))
     title = f"{restarts}PGD({STEPS}), {classifier.name}, {threat_model}"
     preset = presets.get(f"{restarts}pgd{STEPS}", threat_model)
-    ours = functools.partial(
-        correct_predictions,
-        classifier.network,
-        examples,
-        preset,
-        batch_size=size,
-        attack_batch=compile_attack(classifier.network, preset),
-        progress=False,
-    )
+    ours = functools.partial(_ours, _compiled(classifier, examples, preset), examples, preset, size)
     theirs = functools.partial(
         _cleverhans, classifier.network, examples, preset.attack, restarts, size
     )
@@ -70,6 +59,18 @@ def _rows(classifier, examples, threat_model, restarts):
         f"ours, {theirs().mean():.2f} cleverhans'"
     )
     return {f"{title}: ours": ours, f"{title}: cleverhans": theirs}
+
+
+def _compiled(classifier, examples, preset):
+    attack_batch = classify_attacked(_logits_fn(classifier.network), examples.labels, preset)
+    return compile_batch(attack_batch)
+
+
+def _ours(compiled, examples, preset, size):
+    """Returns bool [n], which images withstand all restarts."""
+    options = {"restarts": preset.restarts, "batch_size": size, "progress": False}
+    runs = attack_loop(compiled, examples, title=preset.name, active="correct", **options)
+    return still_correct(runs, len(examples))
 
 
 def _cleverhans(network, examples, pgd, restarts, size):
@@ -83,9 +84,10 @@ def _cleverhans(network, examples, pgd, restarts, size):
     for _ in range(restarts):
         for start in range(0, len(examples), size):
             rows = np.arange(start, min(start + size, len(examples)))
-            images, labels = filled_batch(examples, rows, size, network)
-            logits = logits_fn(attack.perturb(logits_fn, images, labels))
-            correct[rows] &= (np.argmax(logits, axis=1) == labels.numpy())[: len(rows)]
+            filled = np.resize(rows, size)
+            images, labels = images_of(examples, filled), examples.labels[filled]
+            logits = logits_fn(attack.perturb(logits_fn, images, tf.constant(labels)))
+            correct[rows] &= (np.argmax(logits, axis=1) == labels)[: len(rows)]
     return correct
 
 
@@ -112,6 +114,4 @@ def _half_robust(classifier, examples):
 def _robust_share(classifier, examples, threat_model):
     preset = presets.get(f"pgd{STEPS}", threat_model)
     size = min(classifier.options.batch_size, len(examples))
-    return correct_predictions(
-        classifier.network, examples, preset, batch_size=size, progress=False
-    ).mean()
+    return _ours(_compiled(classifier, examples, preset), examples, preset, size).mean()

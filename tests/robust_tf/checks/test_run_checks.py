@@ -1,22 +1,19 @@
 """The checks bite on networks and attacks made to fool them, and pass on an honest one."""
 
-import functools
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf.attacks.objectives import CrossEntropy
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.presets import Preset
 from robust_tf.checks.network_probe import NetworkProbe
 from robust_tf.checks.run_checks import CheckRun
 from robust_tf.data.examples import Examples
-from robust_tf.evaluation.robust_accuracy import correct_predictions
+from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation, Column
 from robust_tf.threat_model import ThreatModel
 
-SIDE, CLASSES, COUNT = 5, 4, 48
+SIDE, CLASSES, COUNT = 5, 4, 102
 THREAT = ThreatModel(0.05)
 
 
@@ -46,21 +43,34 @@ def examples():
     return Examples(images, labels)
 
 
-def measured(network):
-    settings = {"batch_size": 16, "seed": 0, "progress": False}
-    return functools.partial(correct_predictions, network, examples(), **settings)
+def evaluation(network, data=None, **options):
+    def logits_fn(images):
+        return network(images, training=False)["logits"]
+
+    options = {"batch_size": 16, "say": None, **options}
+    return ClassifierEvaluation(logits_fn, examples() if data is None else data, **options)
 
 
-def check_run(network, attack=None, undefended=None, **options):
+def check_run(network, attack=None, undefended=None, measured=None, **options):
+    """`measured`: function `Preset` -> bool [n] that takes the place of an attack, or None."""
     attack = attack or PGD(THREAT, 10, random_start=True)
-    return CheckRun(
-        network,
-        examples(),
+    tested = evaluation(network)
+    run = CheckRun(
+        tested,
+        COUNT,
         Preset("claim", attack),
-        options.pop("measure", measured(network)),
-        undefended=undefended and measured(undefended),
-        **{"queries": 40, "batch_size": 16, "seed": 0, **options},
+        embedding_fn=lambda images: network(images, training=False)["embedding"],
+        undefended_fn=undefended and evaluation(undefended).logits_fn,
+        **{"queries": 40, **options},
     )
+    whole = run.evaluation.correct
+
+    def correct(column, active):
+        found = None if measured is None else measured(column.preset)
+        return whole(column, active) if found is None else found & active
+
+    run.evaluation.correct = correct
+    return run
 
 
 def statuses(*args, **options):
@@ -117,14 +127,14 @@ def test_l2():
     ids=["softmax", "quantised inputs", "randomised", "huge logits"],
 )
 def test_a_masked_network_is_caught(network, attacks, names):
-    found = statuses(network(), stored=only(*attacks))
+    found = statuses(network(), measured=only(*attacks))
     assert all(found[name] == "red" for name in names), found
 
 
 def test_one_tiny_step_is_caught():
     attacks = only("bim1", "fgsm", "bim1 unbounded", "apgd-ce")
     found = statuses(
-        classifier(), PGD(THREAT, 1, THREAT.eps / 100, random_start=False), stored=attacks
+        classifier(), PGD(THREAT, 1, THREAT.eps / 100, random_start=False), measured=attacks
     )
     caught = ("iterated attack beats one step", "unbounded attack succeeds", "fixed steps suffice")
     for name in caught:
@@ -132,81 +142,54 @@ def test_one_tiny_step_is_caught():
 
 
 def test_an_undefended_network_that_withstands_the_attack_is_red():
-    found = statuses(classifier(), undefended=classifier(), stored=only())
+    found = statuses(classifier(), undefended=classifier(), measured=only())
     assert found["undefended network falls"] == "red"
 
 
 def test_every_check_looks_at_all_images():
-    """The last of 48 images, in the third batch, is the one with a zero gradient."""
+    """The last image, in the last batch, is the one with a zero gradient."""
     data = examples()
     data.images[-1] = 0.9
     flat = classifier(before=layer(lambda x: tf.where(x > 0.8, tf.round(x), x)))
-    probe = NetworkProbe(flat, data, 16)
+    probe = NetworkProbe(evaluation(flat, data), COUNT)
     assert np.flatnonzero(probe.gradient_norms() == 0).tolist() == [COUNT - 1]
-    first, second = probe.outputs()
+    first, second, other = probe.outputs()
     np.testing.assert_allclose(first, flat(data.images)["logits"], rtol=1e-5)
     np.testing.assert_array_equal(first, second)
+    np.testing.assert_allclose(first, other, rtol=1e-5)
 
 
-@pytest.mark.parametrize("batch_size", [COUNT, 32])
-def test_the_trajectory_with_a_random_start_is_that_of_the_evaluation(batch_size):
-    """Also where the evaluation shows more images together, of a longer list."""
-    network, data, attack = classifier(), examples(), PGD(THREAT, 2, 0.01, random_start=True)
-    preset, whole = Preset("claim", attack), {"batch_size": COUNT, "seed": 3}
-    expected = correct_predictions(network, data, preset, progress=False, **whole)[:batch_size]
-    part = data.take(batch_size)
-    right = NetworkProbe(network, part, batch_size).trajectory(attack, 3)[0]
+@pytest.mark.parametrize("count", [COUNT, 32])
+@pytest.mark.parametrize("random_start", [True, False])
+def test_the_trajectory_is_that_of_the_evaluation(count, random_start):
+    network, data = classifier(), examples()
+    attack = PGD(THREAT, 4, 0.02, random_start=random_start)
+    tested = evaluation(network, data, batch_size=20, seed=3)
+    expected = tested.correct(Column("claim", Preset("claim", attack)))[:count]
+    right, distances, lowest, highest = NetworkProbe(tested, count).trajectory(attack)
+    assert right.shape == (4, count) and 0 < right[-1].sum() < right[0].sum()
     np.testing.assert_array_equal(right[-1], expected)
-    assert (NetworkProbe(network, part, batch_size).trajectory(attack, 4)[0][-1] != expected).any()
-
-
-@pytest.mark.parametrize("batch_size", [COUNT, 20])
-def test_the_trajectory_is_that_of_the_attack(batch_size):
-    """Without a random start it ends where the attack ends, whatever the size of the batches."""
-    network, data, attack = classifier(), examples(), PGD(THREAT, 4, 0.02, random_start=False)
-    right, distances, lowest, highest = NetworkProbe(network, data, batch_size).trajectory(
-        attack, 0
-    )
-    assert right.shape == (4, COUNT)
-    expected = measured(network)(Preset("claim", attack))
-    np.testing.assert_array_equal(right[-1], expected)
-    assert 0 < right[-1].sum() < right[0].sum()
-    x = tf.constant(data.images)
-    x_adv = attack.ascend(CrossEntropy(lambda x: network(x)["logits"], data.labels), x)
-    np.testing.assert_allclose(distances, THREAT.distance(x_adv, x), atol=1e-7)
-    np.testing.assert_allclose([lowest, highest], [np.min(x_adv), np.max(x_adv)], atol=1e-7)
-
-
-def test_what_is_stored_is_not_measured_again():
-    network, asked = classifier(), []
-
-    def measure(preset, standing=None):
-        asked.append(preset.name)
-        return measured(network)(preset, standing=standing)
-
-    def stored(preset):
-        known = {"20pgd10": 0, "fgsm": 20, "pgd10": COUNT}
-        return np.arange(COUNT) < known[preset.name] if preset.name in known else None
-
-    found = {c.name: c for c in check_run(network, measure=measure, stored=stored).run()}
-    assert sorted(asked) == sorted(
-        ["pgd20", "apgd-ce", "apgd-dlr", "square", "embedding", "pgd10 unbounded"]
-        + [f"pgd10 at {factor:g} eps" for factor in (0, 0.5, 2, 4)]
-    )
-    assert found["iterated attack beats one step"].figure == "FGSM 41.67 %, iterated 100.00 %"
-    restarts = found["restarts"]
-    assert restarts.status == "amber" and "is measured and stored" in restarts.advice
+    assert THREAT.eps - 1e-6 < distances.max() <= THREAT.eps + 1e-6
+    assert data.images.min() - THREAT.eps - 1e-6 <= lowest < highest
 
 
 def test_a_rounded_claim_is_checked_with_rounded_attacks():
     names = []
 
-    def measure(preset, standing=None):
+    def measured(preset):
         names.append(preset.name)
         assert preset.rounded
         return np.zeros(COUNT, bool)
 
-    claim = Preset("pgd3-rounded", PGD(THREAT, 3), rounded=True)
-    settings = {"queries": 4, "undefended": None, "batch_size": 16, "seed": 0}
-    CheckRun(classifier(), examples(), claim, measure, **settings).run()
-    assert "20pgd3-rounded" in names and all(name.endswith("-rounded") for name in names)
+    run = check_run(classifier(), measured=measured)
+    run.claim = Preset("pgd3-rounded", PGD(THREAT, 3), rounded=True)
+    run.run()
+    assert "20pgd10-rounded" in names and all(name.endswith("-rounded") for name in names)
+
+
+def test_few_images_make_no_check_green():
+    run = check_run(classifier(), measured=only())
+    run.count = 99
+    found = run.run()
+    assert all(check.status != "green" for check in found)
+    assert any("too few: 99 images of at least 100" in check.figure for check in found)

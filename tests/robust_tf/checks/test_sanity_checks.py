@@ -18,6 +18,7 @@ def path(final, best):
     return np.array([right(N), right(best), right(final)])
 
 
+STEADY = np.arange(6.0).reshape(2, 3)
 VERDICTS = [
     (checks.single_step(right(500), right(502)), "green"),
     (checks.single_step(right(500), right(504)), "amber"),
@@ -49,11 +50,14 @@ VERDICTS = [
     (checks.gradients(np.array([1e-30, 2.0])), "green"),
     (checks.gradients(np.array([0.0, 2.0])), "red"),
     (checks.gradients(np.array([np.nan, 2.0])), "red"),
-    (checks.logits(np.array([[0.5, -0.5]])), "green"),
-    (checks.logits(np.array([[0.5, 0.4]])), "green"),
-    (checks.logits(np.array([[0.5, 0.5], [0.25, 0.75]])), "red"),
+    (checks.logits(np.array([[2.5, -0.5]]), "logits"), "green"),
+    (checks.logits(np.array([[0.5, -0.4]]), "bounded"), "amber"),
+    (checks.logits(np.array([[-0.7, -2.3]]), "softmax"), "red"),
+    (checks.logits(np.array([[-0.7, 2.3]]), "sigmoid"), "red"),
     (checks.deterministic(np.ones([2, 3]), np.ones([2, 3])), "green"),
     (checks.deterministic(np.ones([2, 3]), np.ones([2, 3]) + 1e-12), "red"),
+    (checks.deterministic(STEADY, STEADY, STEADY + 1e-6), "green"),
+    (checks.deterministic(STEADY, STEADY, STEADY[::-1]), "red"),
     (checks.last_iterate(path(500, 500)), "green"),
     (checks.last_iterate(path(500, 400)), "red"),
     (checks.legal(np.array([0.1, 0.2]), 0.0, 1.0, ThreatModel(0.2)), "green"),
@@ -82,3 +86,10 @@ def test_verdict(check, status):
 def test_a_limit_is_never_tighter_than_one_image():
     assert checks.converged(right(5, 10), right(4, 10)).status == "green"
     assert checks.converged(right(5, 10), right(2, 10)).status == "red"
+
+
+def test_on_few_images_nothing_is_green():
+    found = [checks.converged(right(50, 99), right(n, 99)) for n in (50, 10)]
+    few, red = checks.enough_images(found, 99)
+    assert few.status == "amber" and "too few: 99 images" in few.figure
+    assert red == found[1] and checks.enough_images(found, 100) == found

@@ -1,266 +1,156 @@
-import dataclasses
-from types import SimpleNamespace
+"""One call for any classifier; the number of each is the same."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf import randomness
-from robust_tf.attacks import presets
-from robust_tf.errors import RunError
-from robust_tf.evaluation.robust_accuracy import compile_attack, correct_predictions
+from robust_tf.attacks import auto_attack, presets
+from robust_tf.evaluation.robust_accuracy import robust_accuracy
 from robust_tf.threat_model import ThreatModel
 
-SIDE = 4
+COUNT, SIDE, CLASSES, EPS = 60, 4, 3, 0.06
+QUIET = {"progress": False, "eps": EPS}
+ATTACKS = ["fgsm", "pgd5"]
 
 
-@pytest.fixture
-def network():
-    """Class 1 where the first pixel is above one half; exact, so that results can be predicted."""
+def network(end=None, scale=1.0):
     image = keras.Input((SIDE, SIDE, 1), name="image")
-    head = keras.layers.Dense(2, name="logits")
-    logits = head(keras.layers.Flatten()(image))
-    kernel = np.zeros((SIDE * SIDE, 2), np.float32)
-    kernel[0] = -1, 1
-    head.set_weights([kernel, np.array([0.5, -0.5], np.float32)])
-    return keras.Model(image, {"logits": logits}, name="threshold")
+    features = keras.layers.Rescaling(scale)(image)
+    features = keras.layers.Flatten()(keras.layers.Rescaling(1, -0.5)(features))
+    head = keras.layers.Dense(CLASSES, activation=end, name="head")
+    model = keras.Model(image, head(features))
+    kernel = 4 * np.random.default_rng(1).normal(size=[SIDE * SIDE, CLASSES])
+    head.set_weights([kernel, np.zeros(CLASSES)])
+    return model
 
 
-def examples(first_pixels, labels=None):
-    images = np.full((len(first_pixels), SIDE, SIDE, 1), 0.5, np.float32)
-    images[:, 0, 0, 0] = first_pixels
-    truth = [int(pixel > 0.5) for pixel in first_pixels]
-    return SimpleNamespace(images=images, labels=np.array(truth if labels is None else labels))
+@pytest.fixture(scope="module")
+def model():
+    return network()
 
 
-@dataclasses.dataclass(frozen=True)
-class Ball:
-    eps: float = 0.3
-
-    def contains(self, x_adv, x):
-        return tf.reduce_all(tf.abs(x_adv - x) <= self.eps + 1e-6, [1, 2, 3])
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, [COUNT, SIDE, SIDE, 1], np.uint8)
 
 
-class Noise:
-    """Adds uniform noise, so that restarts differ; remembers the calls made while tracing."""
-
-    steps, step_size, random_start, momentum = 5, 0.1, True, None
-
-    def __init__(self, restarts=1, eps=0.3, reach=None):
-        self.restarts, self.threat_model = restarts, Ball(eps)
-        self.reach = eps if reach is None else reach
-        self.traced = []
-
-    def run(self, objective, x, *, key):
-        self.traced.append((objective, x.shape))
-        return x + self.reach * (2 * randomness.uniform(x.shape, key) - 1)
-
-    def preset(self):
-        def run(logits_fn, x, y, key):
-            return self.run((logits_fn, y), x, key=key)
-
-        return SimpleNamespace(name="noise", attack=self, restarts=self.restarts, run=run)
+@pytest.fixture(scope="module")
+def labels(model, images):
+    found = model(images / np.float32(255)).numpy().argmax(axis=1)
+    found[:5] = (found[:5] + 1) % CLASSES
+    return found
 
 
-def noise_of(seed, restart, number, batch_size, reach=0.3):
-    key = randomness.key(seed, number, f"evaluation, restart {restart}")
-    draw = randomness.uniform([batch_size, SIDE, SIDE, 1], key).numpy()
-    return reach * (2 * draw[:, 0, 0, 0] - 1)
+@pytest.fixture(scope="module")
+def expected(model, images, labels):
+    return robust_accuracy(model, images, labels, attack=ATTACKS, **QUIET)
 
 
-@pytest.mark.parametrize("batch_size", [3, 8, 20])
-def test_clean_predictions_with_a_short_last_batch(network, batch_size):
-    data = examples(np.linspace(0.05, 0.95, 8), labels=[0, 1, 0, 0, 1, 1, 0, 1])
-    correct = correct_predictions(network, data, batch_size=batch_size)
-    assert correct.tolist() == [True, False, True, True, True, True, False, True]
+def assert_same(found, expected):
+    np.testing.assert_array_equal(found.correct, expected.correct)
+    np.testing.assert_array_equal(found.clean, expected.clean)
+    for name, correct in expected.attacks.items():
+        np.testing.assert_array_equal(found.attacks[name], correct)
 
 
-def test_only_what_is_not_stored_draws_a_bar(network, capsys):
-    data, outcomes = examples(np.linspace(0.05, 0.95, 8)), {}
-    for drawn in (True, False):
-        correct_predictions(network, data, batch_size=3, outcomes=outcomes)
-        assert ("clean 1/1" in capsys.readouterr().err) == drawn
-    del outcomes[0, 2]
-    correct_predictions(network, data, batch_size=3, outcomes=outcomes)
-    assert "clean 1/1" in capsys.readouterr().err
+def test_the_result(expected):
+    assert expected.clean.sum() == COUNT - 5 and list(expected.attacks) == ATTACKS
+    together = expected.clean & expected.attacks["fgsm"] & expected.attacks["pgd5"]
+    np.testing.assert_array_equal(expected.correct, together)
+    assert 0 < expected.accuracy == together.mean() < 0.9
+    low, high = expected.interval
+    assert low < expected.accuracy < high
+    assert expected.accuracies["clean"] == (COUNT - 5) / COUNT
+    assert expected.warnings == [] and expected.threat_model == ThreatModel(EPS)
+    said = str(expected)
+    assert said.startswith(f"robust accuracy {100 * expected.accuracy:.2f} % (95 % interval")
+    assert f"n={COUNT}), linf eps=0.06" in said and "  pgd5: " in said
 
 
-def test_bytes_are_scaled_to_the_unit_interval(network):
-    data = examples([0, 127, 128, 255], labels=[0, 0, 1, 1])
-    data.images = data.images.astype(np.uint8)
-    assert correct_predictions(network, data, batch_size=4).all()
+def test_any_network_and_any_images(model, images, labels, expected, tmp_path):
+    one_hot = np.eye(CLASSES)[labels]
+    unit = tf.constant(images / np.float32(255))
+    model.export(tmp_path / "saved", verbose=False)
+    twice = keras.Model(model.input, {"logits": model.output, "embedding": model.layers[-2].output})
+    for network_of_any_kind, x, y in [
+        (lambda x: model(x, training=False), unit, tf.constant(labels)),
+        (twice, unit, one_hot),
+        (tmp_path / "saved", images, labels[:, None]),
+        (tf.saved_model.load(str(tmp_path / "saved")), images, labels),
+    ]:
+        found = robust_accuracy(network_of_any_kind, x, y, attack=ATTACKS, **QUIET)
+        assert_same(found, expected)
 
 
-def test_encoded_files_are_decoded(network):
-    pixels = np.zeros((4, SIDE, SIDE, 1), np.uint8)
-    pixels[:, 0, 0, 0] = 0, 127, 128, 255
-    files = np.array([tf.io.encode_png(image).numpy() for image in pixels], object)
-    for labels, expected in (([0, 0, 1, 1], True), ([1, 1, 0, 0], False)):
-        data = SimpleNamespace(images=files, labels=np.array(labels))
-        assert (correct_predictions(network, data, batch_size=3) == expected).all()
+@pytest.mark.parametrize("end", ["softmax", "sigmoid"])
+def test_an_activation_at_the_end_is_left_out_with_one_line(images, labels, expected, end):
+    with pytest.warns(UserWarning, match="ends in probabilities"):
+        found = robust_accuracy(network(end), images, labels, attack=ATTACKS, **QUIET)
+    assert_same(found, expected)
+    assert len(found.warnings) == 1
 
 
-def test_restarts_run_on_what_is_left_and_make_the_union_of_the_mispredictions(network):
-    pixels, size, seed, restarts = np.linspace(0.3, 0.7, 10), 4, 5, 3
-    data = examples(pixels)
-    standing = np.ones(10, bool)
-    for restart in range(restarts):
-        left = np.flatnonzero(standing)
-        for number in range(-(-len(left) // size)):
-            rows = left[number * size : (number + 1) * size]
-            moved = pixels[rows] + noise_of(seed, restart, number, size)[: len(rows)]
-            standing[rows] = (moved > 0.5) == data.labels[rows]
-
-    preset = Noise(restarts).preset()
-    found = correct_predictions(network, data, preset, batch_size=size, seed=seed)
-    np.testing.assert_array_equal(found, standing)
-    one = correct_predictions(network, data, Noise().preset(), batch_size=size, seed=seed)
-    assert 0 < found.sum() < one.sum() < 10 and not (found & ~one).any()
-    other = correct_predictions(network, data, Noise().preset(), batch_size=size, seed=6)
-    assert (one != other).any()
+def test_another_input_range(images, labels, expected):
+    other = network(scale=1 / 255)
+    for x in (images, np.float32(images)):
+        found = robust_accuracy(other, x, labels, attack=ATTACKS, input_range=(0, 255), **QUIET)
+        assert_same(found, expected)
+    with pytest.raises(ValueError, match=r"in \[0, 1\]; these range from 0 to 255"):
+        robust_accuracy(other, np.float32(images), labels, **QUIET)
+    with pytest.warns(UserWarning, match="near chance"):
+        robust_accuracy(other, images, labels, attack="fgsm", **QUIET)
 
 
-def test_an_attack_may_turn_a_wrong_image_right(network):
-    """Robust accuracy counts the attacked image, whatever the clean one was."""
-    attack = Noise()
-    attack.run = lambda objective, x, key: x + 0.2
-    data = examples([0.4], labels=[1])
-    assert correct_predictions(network, data, attack.preset(), batch_size=2).all()
+@pytest.mark.parametrize("batch_size", [7, 33])
+def test_neither_the_batch_size_nor_the_company_matters(
+    model, images, labels, expected, batch_size
+):
+    options = {"attack": ["pgd5", "fgsm"], "batch_size": batch_size, **QUIET}
+    assert_same(robust_accuracy(model, images, labels, **options), expected)
+    first = robust_accuracy(model, images[:20], labels[:20], **options)
+    np.testing.assert_array_equal(first.correct, expected.correct[:20])
 
 
-def test_everything_is_compiled_once(network):
-    attack = Noise(restarts=4)
-    correct_predictions(network, examples(np.linspace(0.2, 0.8, 11)), attack.preset(), batch_size=4)
-    assert [shape for _, shape in attack.traced] == [(4, SIDE, SIDE, 1)]
+def test_attack_objects_and_the_ensemble(model, images, labels, expected, monkeypatch):
+    preset = presets.get("pgd5", ThreatModel(EPS))
+    found = robust_accuracy(model, images, labels, attack=preset, progress=False)
+    np.testing.assert_array_equal(found.attacks["pgd5"], expected.attacks["pgd5"])
+    monkeypatch.setitem(auto_attack.VERSIONS, "standard", ("apgd-ce", "apgd-t"))
+    found = robust_accuracy(model, images, labels, **QUIET)
+    assert list(found.attacks) == ["apgd-ce", "apgd-t", "standard"]
+    np.testing.assert_array_equal(found.correct, found.attacks["standard"])
+    assert found.accuracy <= expected.accuracy
+
+
+def test_a_cache_goes_on_and_knows_the_weights(images, labels, expected, tmp_path, model):
+    options = {"attack": "pgd5", "cache": tmp_path, **QUIET}
+    first = robust_accuracy(model, images, labels, **options)
+    files = {path: path.read_text() for path in tmp_path.glob("evaluation/*.jsonl")}
+    assert len(files) == 2
+    assert_same(robust_accuracy(model, images, labels, **options), first)
+    assert {path: path.read_text() for path in tmp_path.glob("evaluation/*.jsonl")} == files
+    other = network()
+    other.layers[-1].bias.assign([0.1, 0, 0])
+    robust_accuracy(other, images, labels, **options)
+    assert len(list(tmp_path.glob("evaluation/*.jsonl"))) == 4
+    with pytest.raises(ValueError, match="cache= needs a keras.Model"):
+        robust_accuracy(lambda x: model(x), images, labels, **options)
 
 
 @pytest.mark.parametrize(
-    "count, batch_size, fixed, expected",
+    ("changes", "message"),
     [
-        (300, 250, None, [250, 63]),
-        (313, 250, None, [250, 63]),
-        (314, 250, None, [250, 250]),
-        (40, 100, None, [100]),
-        (32, 100, None, [32]),
-        (3, 40, None, [32]),
-        (3, 32, None, [32]),
-        (3, 4, None, [4]),
-        (300, 250, 250, [250, 250]),
+        ({"attack": "pdg5"}, "unknown attack 'pdg5'; allowed"),
+        ({"eps": None}, "eps is missing"),
+        ({"norm": "l1"}, "unknown norm"),
+        ({"labels": 3}, "labels must lie in 0 ... 2"),
+        ({"images": np.nan}, "finite and in"),
     ],
 )
-def test_few_images_are_filled_up_to_a_quarter(network, count, batch_size, fixed, expected):
-    shapes, whole = [], compile_attack(network)
-
-    def attack_batch(images, labels, key):
-        shapes.append(len(images))
-        return whole(images, labels, key)
-
-    network.batch_size = fixed
-    data = examples(np.linspace(0.2, 0.8, count))
-    correct = correct_predictions(
-        network, data, batch_size=batch_size, attack_batch=attack_batch, progress=False
-    )
-    assert shapes == expected and correct.all() and len(correct) == count
-
-
-def test_the_attack_gets_the_true_labels(network):
-    """Pushing against the label's side of the threshold takes its knowledge."""
-    attack = Noise()
-
-    def run(objective, x, key):
-        _, labels = objective
-        return x + 0.2 * (1 - 2 * tf.cast(tf.reshape(labels, [-1, 1, 1, 1]), x.dtype))
-
-    attack.run = run
-    data = examples([0.1, 0.4, 0.9, 0.6, 0.2])
-    correct = correct_predictions(network, data, attack.preset(), batch_size=2)
-    assert correct.tolist() == [True, False, True, False, True]
-
-
-def test_the_network_runs_in_inference_mode():
-    image = keras.Input((SIDE, SIDE, 1), name="image")
-    features = keras.layers.Flatten()(keras.layers.BatchNormalization()(image))
-    network = keras.Model(image, {"logits": keras.layers.Dense(2)(features)})
-    before = [weight.numpy() for weight in network.weights]
-    attack = Noise()
-    attack.run = lambda objective, x, key: x + 0.0 * tf.reduce_sum(objective[0](x))
-    data = examples([0.1, 0.9, 0.8])
-    correct = correct_predictions(network, data, attack.preset(), batch_size=2)
-
-    for weight, old in zip(network.weights, before):
-        np.testing.assert_array_equal(weight, old)
-    expected = np.argmax(network(data.images, training=False)["logits"], 1) == data.labels
-    np.testing.assert_array_equal(correct, expected)
-
-
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_the_named_attacks_move_the_threshold_by_eps(network, jit_compile):
-    """The network is linear in one pixel, so every attack moves it by exactly eps."""
-    data = examples(np.linspace(0.05, 0.95, 10))
-    for name in "fgsm", "bim3", "mim3", "cw3", "2pgd3":
-        preset = presets.get(name, ThreatModel("0.2"))
-        attack_batch = compile_attack(network, preset, jit_compile=jit_compile)
-        correct = correct_predictions(
-            network, data, preset, batch_size=4, attack_batch=attack_batch
-        )
-        np.testing.assert_array_equal(correct, np.abs(data.images[:, 0, 0, 0] - 0.5) > 0.2)
-
-
-@pytest.mark.parametrize("bad, shown", [(1.5, "1.5"), (-0.25, "-0.25"), (np.nan, "nan")])
-def test_images_outside_the_unit_interval_are_refused(network, bad, shown):
-    with pytest.raises(ValueError, match=rf"in \[0, 1\].*{shown}"):
-        correct_predictions(network, examples([0.2, bad]), batch_size=2)
-
-
-def test_logits_that_are_not_finite_are_named(network):
-    network.get_layer("logits").bias.assign([np.nan, 0])
-    with pytest.raises(RunError, match="clean: the network's logits of batch 0 are not finite"):
-        correct_predictions(network, examples([0.2, 0.9]), batch_size=2)
-
-
-def test_an_attack_that_leaves_the_ball_is_an_error(network):
-    preset = Noise(eps=0.01, reach=0.2).preset()
-    with pytest.raises(RunError, match="noise: . images of batch 0 left the ball"):
-        correct_predictions(network, examples([0.3, 0.7]), preset, batch_size=2)
-
-
-def test_progress_shows_the_current_accuracy(network, capsys):
-    correct_predictions(network, examples([0.2, 0.9, 0.8, 0.7], [0, 0, 1, 1]), batch_size=2)
-    shown = capsys.readouterr().err
-    assert "clean 1/1" in shown and "75.00 %" in shown
-
-
-def test_only_standing_images_are_attacked_and_the_others_are_wrong(network):
-    data = examples(np.linspace(0.05, 0.95, 10))
-    standing = np.arange(10) % 3 > 0
-    counted = []
-    attack_batch = compile_attack(network)
-
-    def counting(images, labels, key):
-        counted.append(images)
-        return attack_batch(images, labels, key)
-
-    correct = correct_predictions(
-        network, data, batch_size=3, standing=standing, attack_batch=counting
-    )
-    np.testing.assert_array_equal(correct, standing)
-    shown = np.concatenate(counted)[:6, 0, 0, 0]
-    np.testing.assert_array_equal(shown, data.images[standing, 0, 0, 0])
-
-
-def test_stored_outcomes_are_taken_instead_of_attacking(network):
-    data, preset = examples(np.linspace(0.3, 0.7, 10)), Noise(restarts=3).preset()
-    outcomes = {}
-    whole = correct_predictions(network, data, preset, batch_size=4, outcomes=outcomes)
-
-    def forbidden(*args):
-        raise AssertionError("attacked again")
-
-    again = {"batch_size": 4, "attack_batch": forbidden}
-    np.testing.assert_array_equal(
-        correct_predictions(network, data, preset, outcomes=dict(outcomes), **again), whole
-    )
-    del outcomes[max(outcomes)]
-    rest = correct_predictions(network, data, preset, batch_size=4, outcomes=outcomes)
-    np.testing.assert_array_equal(rest, whole)
+def test_mistakes(model, images, labels, changes, message):
+    changes = {**QUIET, "attack": "fgsm", **changes}
+    x, y = np.float32(images / 255), labels + changes.pop("labels", 0)
+    x[0] += changes.pop("images", 0)
+    with pytest.raises(ValueError, match=message):
+        robust_accuracy(model, x, y, **changes)

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from robust_tf.attacks import presets
@@ -36,9 +37,11 @@ def test_what_differs_from_the_paper_is_in_the_settings():
 
 
 def test_settings_of_an_attack_around_another_can_be_stored():
-    attack = EmbeddingAttack(presets.get("pgd3", ThreatModel("8/255")).attack, lambda x: x)
+    pgd, gallery = presets.get("pgd3", ThreatModel("8/255")).attack, np.zeros([6, 2], np.float32)
+    attack = EmbeddingAttack(pgd, lambda x: x, np.zeros(6), gallery)
     settings = attack_settings(Preset("embedding", attack), 10)
     assert settings["pgd"]["steps"] == 3 and settings["pgd"]["threat_model"]["eps"] == 8 / 255
+    assert settings["gallery"] == [6, 2]
     assert json.loads(json.dumps(settings)) == settings
 
 

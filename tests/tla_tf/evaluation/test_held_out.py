@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf import data
+from robust_tf import data, randomness
 from robust_tf.runs.run_folder import RunFolder
 from tla_tf import train
 from tla_tf.evaluation import held_out_monitor as held_out
@@ -48,16 +48,16 @@ def selected(tmp_path_factory):
     Returns its folder, what was attacked by which preset, and what was said.
     """
     folder, attacked, said = tmp_path_factory.mktemp("held_out") / "run", [], io.StringIO()
-    whole = held_out.correct_predictions
+    whole = held_out.attack_loop
 
-    def falling(network, examples, preset, **options):
-        attacked.append((examples, preset.name))
-        n = len(whole(network, examples, preset, **options))
-        return np.arange(n) < (0.90, 0.85, 0.70)[(len(attacked) - 1) // 2] * n
+    def falling(compiled, examples, *, title, **options):
+        attacked.append((examples, title))
+        n = len(whole(compiled, examples, title=title, **options)[0]["correct"])
+        return [{"correct": np.arange(n) < (0.90, 0.85, 0.70)[(len(attacked) - 1) // 2] * n}]
 
     command = ["train", *FLAGS, "--select=best", f"--workdir={folder}"]
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
-        patch.setattr(held_out, "correct_predictions", falling)
+        patch.setattr(held_out, "attack_loop", falling)
         with pytest.warns(UserWarning, match="robust overfitting: .* 70.0 %, its best was 90.0 %"):
             assert train.main(command) == 0
     return folder, attacked, said.getvalue()
@@ -102,11 +102,14 @@ def test_interruptions_change_nothing_of_a_selection(tmp_path, monkeypatch):
     command = ["train", *FLAGS, "--select=best"]
     whole, stopped = (f"--workdir={tmp_path / name}" for name in ("whole", "stopped"))
 
-    def quick(network, examples, *_, **__):
-        share = abs(sum(float(np.sum(weights)) for weights in network.get_weights())) % 1
-        return np.arange(len(examples)) < share * len(examples)
+    def quick(compiled, examples, **_):
+        images = tf.constant(examples.images[:8] / np.float32(255))
+        keys = randomness.image_keys(0, "test", tf.range(8))
+        found = compiled.python_function(images, tf.range(8), keys)
+        share = float(tf.reduce_mean(tf.cast(found["correct"], tf.float32)))
+        return [{"correct": np.arange(len(examples)) < share * len(examples)}]
 
-    monkeypatch.setattr(held_out, "correct_predictions", quick)
+    monkeypatch.setattr(held_out, "attack_loop", quick)
     assert train.main([*command, whole]) == 0
 
     def ctrl_c(monitor, batch, logs=None):

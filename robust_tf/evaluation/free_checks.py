@@ -1,0 +1,234 @@
+"""What every evaluation looks at before it attacks: one line for each doubt about its numbers.
+
+Sources: Croce and Hein 2020 (AutoAttack's flags); Athalye et al. 2018, Obfuscated gradients;
+Carlini et al. 2019, On evaluating adversarial robustness.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from scipy.stats import binomtest
+
+from robust_tf.losses.cross_entropy import cross_entropy
+
+# Images that are looked at; fewer than a batch of most attacks.
+IMAGES = 100
+# Probabilities below this have no logarithm in float32, those closer to 1 are 1.
+TINY, CLOSE_TO_ONE = 1e-37, 1e-7
+# Of a batch in another order and size; more than rounding, even in bfloat16.
+SAME_OUTPUTS = 0.05
+# Below this many images an accuracy says little about chance.
+FEWEST_FOR_CHANCE = 20
+RANGES = {"[0, 255]": lambda x: 255 * x, "[-1, 1]": lambda x: 2 * x - 1}
+PROBABILITIES = ("softmax", "sigmoid")
+
+
+class Doubt(NamedTuple):
+    """A reason not to believe the numbers: a short name, and a line that says what to do."""
+
+    name: str
+    message: str
+
+
+class FreeChecks(NamedTuple):
+    """What the looks found.
+
+    Attributes:
+        logits_fn: images to logits; of a model with probabilities, their logarithms.
+        kind: of the outputs, see `output_kind`.
+        num_classes: int.
+        doubts: list of `Doubt`.
+        saturated: whether some image has no gradient because its probabilities are 0 and 1.
+    """
+
+    logits_fn: Callable
+    kind: str
+    num_classes: int
+    doubts: list
+    saturated: bool = False
+
+
+def free_checks(outputs_fn, images, labels, *, fixed_size=False):
+    """Looks at a classifier through a few images; cheaper than one batch of the shortest attack.
+
+    One forward and backward pass, two forward passes of half the images. Nothing is traced.
+
+    Args:
+        outputs_fn: images [b, h, w, c] to logits or probabilities [b, classes].
+        images: float [b, h, w, c].
+        labels: int [b].
+        fixed_size: whether the network accepts batches of this size only.
+
+    Returns:
+        `FreeChecks`.
+
+    Raises:
+        ValueError: labels of classes that the outputs do not have.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        outputs = outputs_fn(images)
+        check_labels(labels.numpy(), outputs.shape[1])
+        kind = output_kind(outputs.numpy())
+        loss = cross_entropy(_as_logits(outputs, kind), labels)
+    gradient = _gradient(tape, loss, images)
+    values = outputs.numpy()
+    saturated = _saturated(values, kind)
+    doubts = [
+        _scale(kind),
+        _no_gradient(gradient, saturated),
+        _unsteady(outputs_fn, images, values, fixed_size),
+        _near_chance(outputs_fn, images, np.asarray(labels), values),
+    ]
+    logits_fn = outputs_fn
+    if kind in PROBABILITIES:
+
+        def logits_fn(x):
+            return _as_logits(outputs_fn(x), kind)
+
+    found = [doubt for doubt in doubts if doubt is not None]
+    return FreeChecks(logits_fn, kind, values.shape[1], found, bool(saturated.any()))
+
+
+def output_kind(outputs):
+    """Returns what float [n, classes] look like: "softmax", "sigmoid", "bounded" or "logits".
+
+    softmax: in [0, 1], every row sums to 1. sigmoid: in [0, 1]. bounded: in [-1, 1].
+    """
+    low, high = outputs.min(), outputs.max()
+    if low >= 0 and high <= 1:
+        sums = outputs.sum(axis=1, dtype=np.float64)
+        return "softmax" if np.allclose(sums, 1, atol=1e-3) else "sigmoid"
+    return "bounded" if low >= -1 and high <= 1 else "logits"
+
+
+def check_labels(labels, num_classes):
+    """Raises ValueError unless all of int [n] `labels` are among the classes of a model."""
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(
+            f"the labels must lie in 0 ... {num_classes - 1}, the model's classes; they range from "
+            f"{labels.min()} to {labels.max()}"
+        )
+
+
+def looked_at(count, batch_size, fixed_size=False):
+    """Returns int [b], the rows to look at, spread evenly: a data set may be sorted by class."""
+    wanted = batch_size if fixed_size else min(IMAGES, batch_size, count)
+    rows = np.linspace(0, count - 1, min(wanted, count)).round().astype(int)
+    return np.resize(rows, wanted)
+
+
+def _as_logits(outputs, kind):
+    """log p inverts a softmax up to a constant; log p - log(1 - p) inverts a sigmoid."""
+    if kind not in PROBABILITIES:
+        return outputs
+    logits = tf.math.log(tf.maximum(outputs, TINY))
+    if kind == "softmax":
+        return logits
+    return logits - tf.math.log(tf.maximum(1 - outputs, CLOSE_TO_ONE))
+
+
+def _gradient(tape, loss, images):
+    """float [b], the largest entries of the input gradients; None if there is no gradient."""
+    try:
+        gradient = tape.gradient(loss, images)
+    except (LookupError, tf.errors.OpError, TypeError, ValueError):
+        return None
+    return None if gradient is None else np.abs(gradient.numpy()).reshape(len(images), -1).max(1)
+
+
+def _saturated(values, kind):
+    """bool [b]: the images with a logarithm of one class at most."""
+    if kind == "softmax":
+        return np.sum(values > TINY, axis=1) <= 1
+    if kind == "sigmoid":
+        return ((values <= TINY) | (values >= 1 - CLOSE_TO_ONE)).all(axis=1)
+    return np.zeros(len(values), bool)
+
+
+def _scale(kind):
+    if kind == "softmax":
+        text = "the outputs are probabilities (every row sums to 1); attacked through log p"
+    elif kind == "sigmoid":
+        text = "all outputs lie in [0, 1], as after a sigmoid; attacked through log p - log(1 - p)"
+    elif kind == "bounded":
+        text = "all outputs lie in [-1, 1], as of a tanh or a cosine: attack the scores before it"
+    else:
+        return None
+    return Doubt("bounded outputs" if kind == "bounded" else "probabilities", text)
+
+
+def _no_gradient(gradient, saturated):
+    if saturated.any():
+        return Doubt(
+            "saturated probabilities",
+            f"the probabilities of {_of(saturated)} are 0 and 1 in float32, without a gradient: "
+            "only square and transfer (--substitute) attack these; or evaluate the logits",
+        )
+    if gradient is None:
+        return None  # nothing that needs a gradient can be run
+    bad = ~np.isfinite(gradient) | (gradient == 0)
+    if not bad.any():
+        return None
+    return Doubt(
+        "zero gradients",
+        f"{_of(bad)} have a zero or non-finite gradient of the loss: gradients are masked, or huge "
+        "logits saturate the loss; compare with square and apgd-dlr",
+    )
+
+
+def _unsteady(outputs_fn, images, values, fixed_size):
+    """Other outputs of the same images, in another order and batch size."""
+    rows = np.arange(len(values))[::-1]
+    rows = rows if fixed_size else rows[: max(len(rows) // 2, 1)]
+    shown = tf.gather(images, rows)
+    first, second = (outputs_fn(shown).numpy() for _ in range(2))
+    random = (first != second).any(axis=1)
+    if random.any():
+        return Doubt(
+            "random outputs",
+            f"two passes over the same batch differ in {_of(random)}: the network is random; "
+            "attack the average of many passes (EOT), these numbers are too high",
+        )
+    scale = max(values.std(), 1e-12)
+    other = (np.abs(first - values[rows]) > SAME_OUTPUTS * scale).any(axis=1)
+    if not other.any():
+        return None
+    return Doubt(
+        "outputs depend on the batch",
+        f"in another order and batch size {_of(other)} get other outputs: is batch normalisation "
+        "in training mode? No number of this network means anything",
+    )
+
+
+def _near_chance(outputs_fn, images, labels, values):
+    if len(labels) < FEWEST_FOR_CHANCE or not _is_chance(values, labels):
+        return None
+    text = (
+        f"clean accuracy {100 * _right(values, labels).mean():.1f} % is near chance "
+        f"({100 / values.shape[1]:.1f} %) on images in [0, 1]"
+    )
+    for name, scaled in RANGES.items():
+        try:
+            found = outputs_fn(tf.cast(scaled(images), images.dtype)).numpy()
+        except tf.errors.OpError:  # an exported model may refuse other ranges
+            continue
+        if not _is_chance(found, labels):
+            accuracy = 100 * _right(found, labels).mean()
+            return Doubt("near chance", f"{text}; on {name} it is {accuracy:.1f} %: input range")
+    return Doubt("near chance", f"{text}: check the input range and the order of the classes")
+
+
+def _right(values, labels):
+    return values.argmax(axis=1) == labels
+
+
+def _is_chance(values, labels):
+    count, chance = int(_right(values, labels).sum()), 1 / values.shape[1]
+    return binomtest(count, len(labels), chance, alternative="greater").pvalue > 0.01
+
+
+def _of(chosen):
+    return f"{chosen.sum()} of {len(chosen)} images"

@@ -1,0 +1,156 @@
+"""What is wrong with a network is said, and probabilities are attacked as their logits are."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf.attacks import auto_attack, presets
+from robust_tf.attacks.square import Square
+from robust_tf.data.examples import Examples
+from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation, Column
+from robust_tf.evaluation.free_checks import free_checks, looked_at
+from robust_tf.threat_model import ThreatModel
+
+COUNT, SIDE, CLASSES = 120, 4, 5
+KERNEL = np.random.default_rng(1).normal(size=[SIDE * SIDE, CLASSES]).astype(np.float32) * 4
+
+
+def logits_of(x):
+    return tf.matmul(tf.reshape(x, [-1, SIDE * SIDE]) - 0.5, KERNEL)
+
+
+@pytest.fixture(scope="module")
+def data():
+    images = np.random.default_rng(0).uniform(0, 1, [COUNT, SIDE, SIDE, 1]).astype(np.float32)
+    return Examples(images, logits_of(images).numpy().argmax(axis=1).astype(np.int32))
+
+
+def with_batch_statistics(x):
+    logits = logits_of(x)
+    return (logits - tf.reduce_mean(logits, 0)) / tf.math.reduce_std(logits, 0)
+
+
+def cut(x):
+    return logits_of(tf.stop_gradient(x) + 0 * x)
+
+
+def flat_above(x):
+    """No gradient for some images only."""
+    return tf.where(x[:, :1, 0, 0] > 0.8, logits_of(tf.stop_gradient(x) + 0 * x), logits_of(x))
+
+
+def noisy(x):
+    logits = logits_of(x)
+    return logits + 1e-3 * tf.random.normal(tf.shape(logits))
+
+
+MISTAKES = [
+    (lambda x: tf.nn.softmax(logits_of(x)), "probabilities", "every row sums to 1"),
+    (lambda x: tf.nn.softmax(logits_of(x) / 3), "probabilities", "attacked through log p"),
+    (lambda x: tf.nn.sigmoid(logits_of(x)), "probabilities", "as after a sigmoid"),
+    (lambda x: tf.nn.softmax(400 * logits_of(x)), "saturated probabilities", "only square"),
+    (lambda x: tf.tanh(logits_of(x)), "bounded outputs", "lie in [-1, 1]"),
+    (cut, "zero gradients", "100 of 100 images have a zero"),
+    (flat_above, "zero gradients", "of 100 images have a zero"),
+    (lambda x: 100 * logits_of(x), "zero gradients", "huge logits"),
+    (noisy, "random outputs", "of 50 images: the network is random"),
+    (with_batch_statistics, "outputs depend on the batch", "of 50 images get other outputs"),
+    (lambda x: logits_of((x - 127.5) / 40), "near chance", "on [0, 255] it is"),
+    (lambda x: tf.reverse(logits_of(x), [1]), "near chance", "the order of the classes"),
+]
+
+
+def look(outputs_fn, data, **options):
+    rows = looked_at(COUNT, 250)
+    labels = tf.constant(data.labels[rows])
+    return free_checks(outputs_fn, tf.constant(data.images[rows]), labels, **options)
+
+
+def test_nothing_is_said_about_an_honest_network(data):
+    found = look(logits_of, data)
+    assert found.doubts == [] and found.kind == "logits" and found.num_classes == CLASSES
+    assert found.logits_fn is logits_of and not found.saturated
+
+
+@pytest.mark.parametrize(("network", "name", "message"), MISTAKES, ids=[m[1] for m in MISTAKES])
+def test_a_mistake_is_one_line(data, network, name, message):
+    (doubt,) = [d for d in look(network, data).doubts if d.name == name]
+    assert message in doubt.message and "\n" not in doubt.message
+
+
+@pytest.mark.parametrize("end", [tf.nn.softmax, tf.nn.sigmoid])
+def test_the_same_network_gives_the_same_number_with_and_without_its_end(data, end):
+    def outcomes(outputs_fn):
+        options = {"batch_size": 64, "say": None, "progress": False}
+        evaluation = ClassifierEvaluation(outputs_fn, data, **options)
+        names = ["fgsm", "pgd5", "cw5", "apgd-dlr"]
+        found = evaluation.run([Column(n, presets.get(n, ThreatModel(0.08))) for n in names])
+        return np.array([outcome.correct for outcome in found])
+
+    honest = outcomes(logits_of)
+    assert 0.05 < honest.mean() < 0.95
+    np.testing.assert_array_equal(outcomes(lambda x: end(logits_of(x))), honest)
+
+
+def test_square_follows_where_probabilities_are_saturated(data, monkeypatch):
+    monkeypatch.setitem(auto_attack.MEMBERS, "square", lambda ball: Square(ball, queries=9))
+    said = []
+    evaluation = ClassifierEvaluation(
+        lambda x: tf.nn.softmax(400 * logits_of(x)), data, say=said.append, progress=False
+    )
+    ball = ThreatModel(0.1)
+    found = evaluation.run([Column("fgsm", presets.get("fgsm", ball))])
+    assert [outcome.name for outcome in found] == ["fgsm", "square"]
+    assert found[1].correct.sum() < found[0].correct.sum() and found[1].after == ("clean", "fgsm")
+    np.testing.assert_array_equal(evaluation.worst_case(ball).correct, found[1].correct)
+    assert sum(line.startswith("warning: the probabilities of") for line in said) == 1
+
+
+def test_the_looks_cost_no_more_than_the_shortest_attack_on_one_batch(data):
+    """FGSM shows a batch forward and backward, and forward again; a backward pass counts twice."""
+    shown = []
+
+    @tf.custom_gradient
+    def counted(x):
+        shown.append(len(x))
+
+        def gradient(upstream):
+            shown.append(2 * len(x))
+            return upstream
+
+        return tf.identity(x), gradient
+
+    look(lambda x: logits_of(counted(x)), data)
+    assert sum(shown) <= 4 * min(COUNT, 250)
+
+
+def test_one_batch_size_and_few_images(data):
+    sizes = []
+
+    def fixed(x):
+        sizes.append(len(x))
+        return logits_of(x)
+
+    rows = looked_at(5, 32, fixed_size=True)
+    images, labels = tf.constant(data.images[rows]), tf.constant(data.labels[rows])
+    assert free_checks(fixed, images, labels, fixed_size=True).doubts == []
+    assert set(sizes) == {32}
+    assert free_checks(logits_of, images[:1], labels[:1]).doubts == []
+
+
+def test_looked_at_are_images_of_all_classes():
+    rows = looked_at(10_000, 250)
+    assert len(rows) == 100 and rows[0] == 0 and rows[-1] == 9999
+    assert looked_at(3, 250).tolist() == [0, 1, 2] and len(looked_at(100, 8)) == 8
+
+
+def test_a_keras_model_with_batch_normalisation_in_training_mode(data):
+    image = keras.Input((SIDE, SIDE, 1))
+    features = keras.layers.BatchNormalization()(keras.layers.Flatten()(image))
+    model = keras.Model(image, keras.layers.Dense(CLASSES)(features))
+    names = [d.name for d in look(lambda x: 9 * model(x, training=True), data).doubts]
+    assert "outputs depend on the batch" in names
+    assert "outputs depend on the batch" not in [
+        d.name for d in look(lambda x: 9 * model(x, training=False), data).doubts
+    ]

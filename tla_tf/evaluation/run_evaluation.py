@@ -1,0 +1,106 @@
+"""The accuracy of a run's classifier under attack, as records in its folder."""
+
+import numpy as np
+
+from robust_tf.evaluation.classifier_evaluation import (
+    WORST_CASE,
+    ClassifierEvaluation,
+    Substitute,
+)
+from robust_tf.results.result import append_results, measured_share, read_results, weights_hash
+
+
+class RunEvaluation(ClassifierEvaluation):
+    """Appends a record of each outcome to `results.jsonl` of the run.
+
+    Args:
+        run: `FinishedRun` or `SavedRun`.
+        examples: `Examples` of the test split.
+        seed: int, of the attacks' random draws.
+        precision: Keras policy of the network under attack.
+        substitutes: list of `tla_tf.evaluation.substitute.Substitute`.
+        **options: of `ClassifierEvaluation`.
+
+    Attributes:
+        network: the classifier.
+        about: dict of the fields that all records share.
+        results: list of the new `Result`.
+    """
+
+    def __init__(self, run, examples, *, seed, precision, substitutes=(), **options):
+        self.network = network = run.network(precision)
+        self.results = []
+        self.about = {
+            "dataset": run.info.name,
+            "method": run.flags["method"],
+            "training_seed": run.flags["seed"],
+            "precision": precision,
+            "seed": seed,
+            "split": "test",
+            "model": network.name,
+            "weights_hash": weights_hash(network),
+        }
+        fixed_size = getattr(network, "batch_size", None) is not None
+        super().__init__(
+            logits_of(network),
+            examples,
+            seed=seed,
+            identity=self.about,
+            folder=run.folder.path,
+            fixed_size=fixed_size,
+            dtype=np.dtype(network.inputs[0].dtype),
+            substitutes={
+                other.name: Substitute(logits_of(other.network), other.weights_hash)
+                for other in substitutes
+            },
+            **options,
+        )
+
+    def add(self, outcome):
+        """Records the outcome."""
+        super().add(outcome)
+        attack = {"attack": outcome.name, "settings": outcome.settings, "after": outcome.after}
+        result = measured_share(
+            self.about,
+            "accuracy",
+            outcome.correct,
+            threat_model=outcome.threat_model,
+            warnings=[doubt._asdict() for doubt in self.checked.doubts],
+            **attack,
+        )
+        append_results(self.folder / "results.jsonl", [result])
+        self.results.append(result)
+
+
+def logits_of(network):
+    """Returns the function from images to the output "logits" of `network`, in inference mode."""
+
+    def logits_fn(images):
+        return network(images, training=False)["logits"]
+
+    return logits_fn
+
+
+def lower_worst_case(result, folder):
+    """Returns a line where a lower worst case of the same images and network is stored, else "".
+
+    Args:
+        result: `Result`, the worst case just measured.
+        folder: with `results.jsonl`.
+    """
+    stored = [r for r in read_results(folder / "results.jsonl") if _is_worst_case_like(r, result)]
+    lowest = min(stored, key=lambda r: r.value, default=result)
+    if lowest.value >= result.value:
+        return ""
+    over = ", ".join(lowest.attack_settings["over"])
+    return (
+        f"lowest stored worst case: {100 * lowest.value:.2f} % (n={lowest.n}, over {over}); quote "
+        "this one"
+    )
+
+
+def _is_worst_case_like(other, result):
+    same = ("weights_hash", "dataset", "split", "n", "threat_model", "precision")
+    return other.attack.startswith(WORST_CASE) and all(
+        getattr(other, name) == getattr(result, name) for name in same
+    )
