@@ -1,1 +1,1 @@
-"""The defenses: what is trained on in each step, and which loss."""
+"""The defenses of the HM paper: the adversarial images of a step, and the loss on them."""

@@ -85,18 +85,19 @@ class CollapseGuard(Monitor):
             return
         self._of_batch = self._of_batch or embedding_of_batch(self.model.network)
         embeddings = embed(self._of_batch, self.watched, self.batch_size)
-        hits = retrieve(embeddings, self.watched.labels).recall_at(1)
-        logs[f"{self.kind}_recall"] = float(hits.mean())
+        correct = retrieve(embeddings, self.watched.labels).recall_at(1)
+        logs[f"{self.kind}_recall"] = float(correct.mean())
         logs[f"{self.kind}_spread"] = float(np.mean(_distances(embeddings)))
         chance = chance_recall(self.watched.labels)
-        lowest = wilson_interval(int(hits.sum()), len(hits))[0]
+        lowest = wilson_interval(int(correct.sum()), len(correct))[0]
         step = self._step()
         self._at_chance = [*self._at_chance, step] if lowest <= chance else []
         if len(self._at_chance) == SLICE_PATIENCE:
-            recall = f"{100 * hits.mean():.1f} %, no better than chance ({100 * chance:.1f} %)"
+            recall = f"{100 * correct.mean():.1f} %, no better than chance ({100 * chance:.1f} %)"
             images = {"held_out": "held-out", "training": "training"}[self.kind]
             self._report(
-                self._at_chance[0], f"at step {step} R@1 of {len(hits)} {images} images is {recall}"
+                self._at_chance[0],
+                f"at step {step} R@1 of {len(correct)} {images} images is {recall}",
             )
 
     def _step(self):

@@ -33,7 +33,7 @@ class HardnessManipulation(MetricDefense):
         ics_margin: margin of the intra-class structure loss, 0 in the paper.
         loss_bound: loss u at which the gradual destinations start; None means the margin.
 
-    The further arguments are those of `MetricDefense`.
+    `MetricDefense` describes the further arguments.
 
     Attributes:
         previous_loss: the triplet term of the update before, one per shard of the global batch. It
@@ -120,7 +120,7 @@ class HardnessManipulation(MetricDefense):
         return self.goal(self._level(current), current, benign)
 
     def _level(self, like):
-        """The level l of the loss, [m]: each triplet has that of its shard."""
+        """The level l of the loss, [m]: each triplet has the level of its shard."""
         first = current_shard().index * self.shards
         losses = tf.convert_to_tensor(self.previous_loss)[first : first + self.shards]
         bound = self.margin if self.loss_bound is None else self.loss_bound

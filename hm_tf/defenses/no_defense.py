@@ -9,7 +9,7 @@ from hm_tf.defenses.metric_defense import MetricDefense, members
 class NoDefense(MetricDefense):
     """mean_k L_T(a_k, p_k, n_k) on clean images, mined in the embeddings that are trained.
 
-    Args: those of `MetricDefense`. An eps or an attack is used in validation alone.
+    `MetricDefense` describes the arguments. An eps or an attack is used in validation alone.
     """
 
     attacked = False

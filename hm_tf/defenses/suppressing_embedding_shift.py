@@ -14,7 +14,7 @@ class SuppressingEmbeddingShift(EmbeddingShiftedTriplet):
     Args:
         shift_weight: weight w of the shift, 1 in the authors' code.
 
-    The further arguments are those of `MetricDefense`.
+    `MetricDefense` describes the further arguments.
     """
 
     def __init__(self, network, *, shift_weight=1.0, **kw):

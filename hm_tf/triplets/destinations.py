@@ -2,7 +2,7 @@
 
 A destination by its name on the command line:
 
-    random, semihard, softhard, distance, hardest   that of other benign triplets of the batch
+    random, semihard, softhard, distance, hardest   hardness of other benign triplets of the batch
     lga, g2, ghalf                                  gradual, by the loss of the update before
     gb:semihard                                     a sampler's hardness, raised gradually
     -0.1                                            a constant
@@ -61,7 +61,7 @@ class Destination(NamedTuple):
         symbol: as in the tables of the paper, e.g. "M", "gLGA", "0".
         sampler: name of the sampler whose triplets it needs, or None.
         function: (level, source, benign) -> H_D, all float [m]: the level of the loss, the hardness
-            of the source triplets and that of the sampler's (None without a sampler).
+            of the source triplets and of the sampler's triplets (None without a sampler).
         gradual: whether it may change with the level of the loss.
     """
 
@@ -100,7 +100,7 @@ def get(name, *, margin=0.2, rise=0.1):
 
     Args:
         name: str.
-        margin: of the triplet loss; the gradual functions start at -margin.
+        margin: margin of the triplet loss; the gradual functions start at -margin.
         rise: the most that "gb:" adds.
 
     Raises:

@@ -13,7 +13,7 @@ def log_weights(distance, dimension):
 
     Args:
         distance: float [...], in [0, 2].
-        dimension: d, of the embeddings.
+        dimension: width d of the embeddings.
 
     Returns:
         float [...].
@@ -29,7 +29,7 @@ def negative_probabilities(distance, other, dimension):
     Args:
         distance: float [rows, columns].
         other: bool [rows, columns], the admissible candidates. A row without one gets zeros.
-        dimension: of the embeddings.
+        dimension: width of the embeddings.
     """
     logits = log_weights(tf.clip_by_value(distance, MARGIN, 2.0 - MARGIN), dimension)
     return _normalized(_exponential(logits, other), other)
@@ -39,7 +39,7 @@ def authors_probabilities(distance, other, dimension):
     """`negative_probabilities` with the fallback of the authors' code.
 
     A row whose weights are not finite (a duplicate of the anchor) or that has no admissible
-    candidate gives every entry the same probability, those of the anchor's class too.
+    candidate gives every entry the same probability, candidates of the anchor's class too.
     """
     logits = tf.where(other, log_weights(distance, dimension), 0.0)
     # The maximum of the authors includes the zeros of the own class.

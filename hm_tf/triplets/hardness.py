@@ -9,7 +9,7 @@ def hardness(anchor, positive, negative, distance=shifted_euclidean):
 
     Args:
         anchor, positive, negative: normalised embeddings, float [m, d].
-        distance: d; the default is that of the authors' code.
+        distance: distance d between embeddings; the default follows the authors' code.
 
     Returns:
         float [m], in [-2, 2].
@@ -18,5 +18,5 @@ def hardness(anchor, positive, negative, distance=shifted_euclidean):
 
 
 def triplet_loss(anchor, positive, negative, margin, distance=shifted_euclidean):
-    """L_T = max(0, H + margin); arguments as of `hardness`, float [m]."""
+    """L_T = max(0, H + margin); `hardness` describes the arguments; float [m]."""
     return triplet_margin(distance(anchor, positive), distance(anchor, negative), margin)

@@ -18,7 +18,7 @@ class PairedBatches(keras.utils.PyDataset):
         y: labels, integers [n] or [n, 1], or one-hot [n, classes].
         batch_size: images of a batch, two per pair.
         seed: seed of orders and partners.
-        kwargs: those of `keras.utils.PyDataset`, such as workers.
+        kwargs: arguments of `keras.utils.PyDataset`, such as workers.
 
     Raises:
         UserError: an odd batch size, other numbers of images and labels, no class with two images.

@@ -38,8 +38,8 @@ class TripletSampler:
     distance: p_k, a negative drawn with the inverse density of its distance (Wu et al. 2017).
     hardest: p_k, the nearest negative.
 
-    All draws are uniform but that of "distance". Where no candidate fulfils the condition it is
-    dropped: any positive, any negative.
+    All draws but the negatives of "distance" are uniform. Where no candidate fulfils the
+    condition it is dropped: any positive, any negative.
 
     Args:
         name: one of the above.
@@ -99,7 +99,7 @@ class TripletSampler:
 
         Args:
             pairs: PairBatch.
-            dimension: of the embeddings.
+            dimension: width of the embeddings.
         """
         if self.name == "distance":
             compat = self.mode == "compat"

@@ -22,6 +22,6 @@ def decayed_kernels(model):
 def l2_weight_decay(kernels):
     """Returns the scalar sum of 1/2 ||W||^2 over `kernels`, in the dtype of the variables.
 
-    The weight (0.0002 for TLA) is the caller's; the form is that of the authors' code.
+    The caller applies the weight (0.0002 for TLA). The authors' code has the same form.
     """
     return sum(tf.nn.l2_loss(kernel.value) for kernel in kernels)

@@ -7,7 +7,7 @@ import tensorflow as tf
 def batch_norm(name=None):
     """Returns a new layer with decay 0.9 and epsilon 0.001 (TLA, authors' code).
 
-    Under a strategy with several replicas the statistics are those of the global batch, so that
+    Under a strategy with several replicas the statistics describe the global batch, so that
     the number of replicas does not change the result. Build networks inside `strategy.scope()`.
 
     Args:

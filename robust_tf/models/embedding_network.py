@@ -26,7 +26,7 @@ def embedding_network(image, features, *, dimension, name):
     Args:
         image: the input of the graph.
         features: [B, d].
-        dimension: of the embedding.
+        dimension: width of the embedding.
 
     Returns:
         keras.Model called `name` with the output {"embedding": [B, dimension]}, of unit length, in

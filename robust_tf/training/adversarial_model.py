@@ -173,7 +173,7 @@ class AdversarialModel(keras.Model):
         return {**shown, **self._compile_metrics.result()}
 
     def _get_metrics_result_or_logs(self, logs):
-        """The means over all replicas of what the last step has shown."""
+        """The means over all replicas of the values that the last step has shown."""
         means = self.get_metrics_result()
         return {name: means[name] for name in logs}
 

@@ -12,7 +12,7 @@ def unpack(data, step, dtype):
         data: dict of the pipeline, or (images, labels) or (images, labels, sample weights) of a
             plain `fit`. Labels are integers [B] or [B, 1], or one-hot [B, classes].
         step: number of the update, an integer tensor; a pipeline's batch has its own.
-        dtype: of the images.
+        dtype: dtype of the images.
 
     Returns:
         dict with image, float [B, h, w, c] in [0, 1]; label, int32 [B]; step, int64 [1] or [B];

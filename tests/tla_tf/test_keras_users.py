@@ -229,3 +229,15 @@ def test_a_separate_pool_needs_the_pipeline():
 def test_labels_are_needed():
     with pytest.raises(UserError, match="fit\\(images, labels\\)"):
         defense().fit(X, verbose=0)
+
+
+def test_a_network_of_keras_applications_trains():
+    settings = {"input_shape": (32, 32, 3), "alpha": 0.35, "classes": 10, "weights": None}
+    mobile = keras.applications.MobileNetV2(**settings, classifier_activation=None)
+    model = TripletAdversarial(mobile, attack=FAST, input_range=(-1, 1))
+    model.compile("adam")
+    images = RANDOM.random([4, 32, 32, 3]).astype("f")
+    before = mobile.get_weights()
+    history = model.fit(images, np.arange(4) % 2, verbose=0).history
+    assert np.isfinite(history["loss"][0])
+    assert any(np.any(a != b) for a, b in zip(before, mobile.get_weights()))

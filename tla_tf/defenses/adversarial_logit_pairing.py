@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from robust_tf.losses.cross_entropy import cross_entropy
-from tla_tf.defenses.classifier_defense import ClassifierDefense, hits, or_recipe
+from tla_tf.defenses.classifier_defense import ClassifierDefense, correct, or_recipe
 
 REDUCTIONS = {"sum": tf.reduce_sum, "mean": tf.reduce_mean}
 
@@ -24,10 +24,10 @@ class AdversarialLogitPairing(ClassifierDefense):
         pairing_weight: weight l of the pairing term. None: value of the recipe.
         clean_weight: weight w of the clean cross entropy; 0 is adversarial training plus pairing.
             None: value of the recipe.
-        layer: what is paired: "logits", or "x4" for the embedding.
+        layer: paired output: "logits", or "x4" for the embedding.
         reduce: "sum" or "mean" over the coordinates.
 
-    The further arguments are those of `ClassifierDefense`.
+    `ClassifierDefense` describes the further arguments.
     """
 
     def __init__(
@@ -71,4 +71,4 @@ class AdversarialLogitPairing(ClassifierDefense):
             "cross_entropy": cross_entropy(adversarial["logits"], labels, self.label_smoothing),
             "pairing": pairing(clean[paired], adversarial[paired], self.reduce),
         }
-        return terms, {"robust_accuracy": hits(adversarial["logits"], labels)}
+        return terms, {"robust_accuracy": correct(adversarial["logits"], labels)}

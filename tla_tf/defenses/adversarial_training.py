@@ -3,14 +3,14 @@
 import keras
 
 from robust_tf.losses.cross_entropy import cross_entropy
-from tla_tf.defenses.classifier_defense import ClassifierDefense, hits
+from tla_tf.defenses.classifier_defense import ClassifierDefense, correct
 
 
 @keras.saving.register_keras_serializable("tla_tf")
 class AdversarialTraining(ClassifierDefense):
     """mean_i CE(f(x'_i), y_i) on adversarial images only.
 
-    Args: those of `ClassifierDefense`.
+    `ClassifierDefense` describes the arguments.
     """
 
     def __init__(self, network, **kw):
@@ -24,4 +24,4 @@ class AdversarialTraining(ClassifierDefense):
     def loss_terms(self, batch, crafted):
         logits = self.network(crafted["adversarial"], training=True)["logits"]
         loss = cross_entropy(logits, batch["label"], self.label_smoothing)
-        return {"cross_entropy": loss}, {"robust_accuracy": hits(logits, batch["label"])}
+        return {"cross_entropy": loss}, {"robust_accuracy": correct(logits, batch["label"])}

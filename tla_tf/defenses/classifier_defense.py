@@ -82,13 +82,13 @@ class ClassifierDefense(AdversarialModel):
         labels = batch["label"]
         clean = self.network(batch["image"], training=False)["logits"]
         if self.attack is None:
-            return {"loss": cross_entropy(clean, labels), "accuracy": hits(clean, labels)}
+            return {"loss": cross_entropy(clean, labels), "accuracy": correct(clean, labels)}
         attacked = self._attacked(batch, training=False)
         logits = self.network(attacked, training=False)["logits"]
         return {
             "loss": cross_entropy(logits, labels),
-            "accuracy": hits(clean, labels),
-            "robust_accuracy": hits(logits, labels),
+            "accuracy": correct(clean, labels),
+            "robust_accuracy": correct(logits, labels),
         }
 
     def _attacked(self, batch, training):
@@ -127,7 +127,7 @@ def or_recipe(value, recipe, flag):
     return recipe_values(recipe)[flag] if value is None else value
 
 
-def hits(logits, labels):
+def correct(logits, labels):
     """1 where the prediction is right, float32 [batch]."""
     predicted = tf.argmax(logits, axis=1, output_type=tf.int32)
     return tf.cast(predicted == labels, tf.float32)

@@ -8,7 +8,7 @@ from robust_tf.training.saved_settings import savable
 
 
 def nearest_negative(scores, other_class, mask="neg_inf"):
-    """Returns the column most similar to each row among those of another class.
+    """Returns the column of another class that is most similar to each row.
 
     Args:
         scores: similarities [rows, columns].
@@ -47,7 +47,7 @@ class NegativeSelection:
         mask: see `nearest_negative`.
         keep: share of candidates that "masked" keeps per anchor.
         class_check: False lets "random" take a candidate of any class, as the authors do, but not
-            that of the anchor's own slot: in a batch this is the anchor itself.
+            the candidate in the anchor's own slot: in a batch this is the anchor itself.
     """
 
     def __init__(

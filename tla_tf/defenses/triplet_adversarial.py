@@ -7,7 +7,7 @@ from robust_tf import randomness
 from robust_tf.errors import UserError
 from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.training.replicas import current_shard, first_row, gather
-from tla_tf.defenses.classifier_defense import ClassifierDefense, hits, or_recipe
+from tla_tf.defenses.classifier_defense import ClassifierDefense, correct, or_recipe
 from tla_tf.defenses.negatives import NegativeSelection
 from tla_tf.defenses.positives import in_batch_positive
 from tla_tf.defenses.triplet_loss import Triplet, triplet_terms
@@ -38,7 +38,7 @@ class TripletAdversarial(ClassifierDefense):
         concat_forward: one training-mode forward of all images, instead of one per group.
         mining: "global" over all replicas, "replica" inside each.
 
-    The further arguments are those of `ClassifierDefense`.
+    `ClassifierDefense` describes the further arguments.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class TripletAdversarial(ClassifierDefense):
         if self.match_l2:
             terms["pairing"] = tf.reduce_sum((attacked - own) ** 2, axis=1)
         skipped = 1.0 - tf.cast(valid, tf.float32)
-        robust = hits(adversarial["logits"], labels)
+        robust = correct(adversarial["logits"], labels)
         return terms, {"robust_accuracy": robust, "skipped_triplets": skipped}
 
     def _from_batch(self, batch, crafted):

@@ -3,14 +3,14 @@
 import keras
 
 from robust_tf.losses.cross_entropy import cross_entropy
-from tla_tf.defenses.classifier_defense import ClassifierDefense, hits
+from tla_tf.defenses.classifier_defense import ClassifierDefense, correct
 
 
 @keras.saving.register_keras_serializable("tla_tf")
 class Undefended(ClassifierDefense):
     """mean_i CE(f(x_i), y_i) on clean images.
 
-    Args: those of `ClassifierDefense`. An eps or an attack is used in validation alone.
+    `ClassifierDefense` describes the arguments. An eps or an attack is used in validation alone.
     """
 
     attacked = False
@@ -21,4 +21,4 @@ class Undefended(ClassifierDefense):
     def loss_terms(self, batch, crafted):
         logits = self.network(batch["image"], training=True)["logits"]
         loss = cross_entropy(logits, batch["label"], self.label_smoothing)
-        return {"cross_entropy": loss}, {"accuracy": hits(logits, batch["label"])}
+        return {"cross_entropy": loss}, {"accuracy": correct(logits, batch["label"])}
