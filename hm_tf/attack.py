@@ -21,7 +21,6 @@ from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
 
 REQUIRED = {
-    "workdir": "the folder of a finished run",
     "query": "an image",
     "gallery": "a folder of images",
     "attack": "one of ca+, ca-, qa+, qa-, tma, es, ltm, gtm, gtt",
@@ -38,14 +37,20 @@ def attack(options):
     for name, what in REQUIRED.items():
         if not getattr(options, name):
             raise UserError(f"--{name} is required: {what}")
-    from hm_tf.finished_run import FinishedRun
+    from hm_tf.evaluation.saved_run import open_run
     from hm_tf.image_attack.attack_aim import aim
     from hm_tf.image_attack.attack_files import write_attack
     from hm_tf.image_attack.attacked_ranking import ranking_table
     from hm_tf.image_attack.own_images import OwnImages
 
     ranking_attack = _ranking_attack(options.attack, options.mode)
-    run = FinishedRun(options.workdir, options.data_dir)
+    run = open_run(
+        options.workdir,
+        options.saved_model,
+        endpoint=options.endpoint,
+        output=options.output,
+        data_dir=options.data_dir,
+    )
     pgd = run.attack(options.steps, options.step_size, options.eps)
     check_step_size(options, "step_size", pgd.steps)
     folder = _folder(options, run)
@@ -66,7 +71,11 @@ def attack(options):
         )
     print("\n".join(_notices(images, goal)))
     folder.mkdir(parents=True, exist_ok=True)
-    asked = {"run": options.workdir, "query": options.query, "seed": options.seed}
+    asked = {
+        "run": options.workdir or options.saved_model,
+        "query": options.query,
+        "seed": options.seed,
+    }
     rankings, reached = write_attack(
         folder, ranking_attack, pgd, images, goal, options.top, **asked
     )

@@ -7,7 +7,8 @@ code does (compat: only that compares with printed tables) beside what it means 
 compat aims at a wrong item for many queries, and flatters). --strength=strong adds random restarts
 with adaptive steps and shows how far the score falls. The records are appended to
 RUN/results.jsonl. What each query did is kept in RUN/evaluation: the same command goes on where a
-crash stopped it.
+crash stopped it. --saved_model=DIR evaluates a SavedModel instead; its records go to
+DIR.evaluation.
 """
 
 import sys
@@ -24,15 +25,22 @@ def main(argv=None):
 
 def evaluate(options):
     """Evaluates as the flags say."""
-    if not options.workdir:
-        raise UserError("--workdir=RUN is required, the folder of a finished run")
     from hm_tf.evaluation.attack_names import attack_names
     from hm_tf.evaluation.ranking_table import ranking_table
+    from hm_tf.evaluation.saved_run import open_run
     from hm_tf.evaluation.substitute import substitute_run
-    from hm_tf.finished_run import FinishedRun
 
     names = attack_names(options.attacks)
-    run = FinishedRun(options.workdir, options.data_dir)
+    if options.saved_model and not options.dataset:
+        raise UserError("--saved_model needs --dataset, which no run folder gives")
+    run = open_run(
+        options.workdir,
+        options.saved_model,
+        endpoint=options.endpoint,
+        output=options.output,
+        data_dir=options.data_dir,
+        dataset=options.dataset,
+    )
     pgd = run.attack(options.eval_steps, options.eval_step_size, options.eps, options.profile)
     check_step_size(options, "eval_step_size", pgd.steps)
     other = options.substitute and substitute_run(options.substitute, run)

@@ -260,10 +260,17 @@ TRAIN = FlagTable(
     family="hm",
     settle=_settle,
 )
+_SAVED_MODEL = (
+    path("saved_model", None, "Folder of a SavedModel, or an export_dir (its newest)."),
+    text("endpoint", "serving_default", "Its signature."),
+    text("output", "embedding", "Name of the signature's output, unit vectors."),
+)
 EVALUATE = FlagTable(
     {
         "Run": (
-            shared.workdir("Folder of the finished run to evaluate. Required."),
+            shared.workdir("Folder of the finished run to evaluate."),
+            *_SAVED_MODEL,
+            text("dataset", None, "Data of the SavedModel. Required with it, as is --eps."),
             shared.seed("Seed of the chosen items and of random starts."),
             shared.data_dir(_TRAINED_ON),
             count(
@@ -326,7 +333,8 @@ EVALUATE = FlagTable(
 ATTACK = FlagTable(
     {
         "Images": (
-            shared.workdir("Folder of the finished run to attack. Required."),
+            shared.workdir("Folder of the finished run to attack."),
+            *_SAVED_MODEL,
             text("query", None, "Image to search with, JPEG or PNG. Required."),
             text(
                 "gallery",
@@ -405,9 +413,7 @@ SEARCH = FlagTable(
     {
         "Network": (
             path("workdir", None, "Folder of the finished run to search with."),
-            path("saved_model", None, "Folder of a SavedModel, or an export_dir (its newest)."),
-            text("endpoint", "serving_default", "Its signature."),
-            text("output", "embedding", "Name of the signature's output."),
+            *_SAVED_MODEL,
             _OF_A_FOLDER,
         ),
         "Images": (

@@ -3,8 +3,9 @@
 Every number comes with n, its attack's steps, step size and restarts, and a 95% interval; the last
 line, the worst case, counts the images that withstand everything. The records are appended to
 RUN/results.jsonl. What each image did is kept in RUN/evaluation: the same command goes on
-where a crash stopped it. --saved_model=DIR evaluates a SavedModel instead; its records go to
-DIR.evaluation; images of --dataset=folder are resized to the side that it takes.
+where a crash stopped it. --saved_model=DIR evaluates a SavedModel instead, --model=FILE a .keras
+file; the records go to DIR.evaluation; images of --dataset=folder are resized to the side that it
+takes. --images=X.npz evaluates it on the user's own arrays.
 """
 
 import sys
@@ -21,9 +22,11 @@ def main(argv=None):
 
 def evaluate(options):
     """Evaluates as the flags say."""
-    if (options.workdir is None) == (options.saved_model is None):
+    places = options.workdir, options.saved_model, options.model
+    if sum(place is not None for place in places) != 1:
         raise UserError(
-            "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR"
+            "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR or "
+            "--model=FILE.keras"
         )
     from robust_tf.threat_model import ThreatModel
     from robust_tf.training.strategy import use_xla
@@ -33,13 +36,16 @@ def evaluate(options):
     from tla_tf.evaluation.substitute import load_substitute, substitute_runs
     from tla_tf.finished_run import FinishedRun
 
-    if options.saved_model is not None:
+    if options.workdir is None:
         run = SavedRun(
-            options.saved_model,
+            open_signature(
+                options.saved_model, options.model, options.endpoint, options.input_range
+            ),
             dataset=options.dataset,
+            images=options.images,
+            class_names=options.class_names,
             eps=options.flags["eps"],
             data_dir=options.data_dir,
-            endpoint=options.endpoint,
             output=options.output,
             batch_size=options.batch_size,
             precision=options.precision,
@@ -66,7 +72,8 @@ def evaluate(options):
         seed=options.seed,
         precision=options.precision,
         batch_size=options.batch_size,
-        jit_compile=use_xla(options.jit_compile),
+        # A served graph names its classes, and XLA knows no strings.
+        jit_compile=use_xla(options.jit_compile) and options.workdir is not None,
         substitutes=substitutes,
         fresh=options.fresh,
         save_adversarial=options.save_adversarial,
@@ -74,6 +81,9 @@ def evaluate(options):
     evaluation.run(columns)
     evaluation.add(evaluation.worst_case(threat_model))
     print(f"\n{_report(evaluation, options)}\n\nrecords: {run.folder.results}")
+    clean = [result for result in evaluation.results if result.attack == "clean"]
+    if options.workdir is None and clean and (hint := run.hint(clean[0])):
+        print(hint)
     if options.checks != "none":
         _check(evaluation, columns, threat_model, substitutes, options)
 

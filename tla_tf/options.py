@@ -334,14 +334,18 @@ EVALUATE = FlagTable(
             shared.workdir("Folder of the finished run to evaluate."),
             shared.seed("Seed of the attacks' random starts."),
         ),
-        "SavedModel instead of a run": (
+        "SavedModel or .keras file instead of a run": (
             path(
                 "saved_model",
                 None,
                 "Folder of a SavedModel, or an export_dir (its newest): images in [0, 1] to "
                 "logits.",
             ),
-            text("dataset", None, "Its data. Required with --saved_model, as is --eps."),
+            path("model", None, "A .keras file instead: images to logits."),
+            text("dataset", None, "Its data; this or --images is required, as is --eps."),
+            path("images", None, "X.npz instead of a data set: images (uint8 or [0, 1]), labels."),
+            path("class_names", None, "File with the names of its logits in order, one a line."),
+            text("input_range", "0,1", "What it takes for black and white, e.g. 0,255."),
             text("endpoint", "serving_default", "Its signature."),
             text("output", "logits", "Name of the signature's output."),
         ),

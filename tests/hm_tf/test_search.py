@@ -1,16 +1,18 @@
 """python -m hm_tf.search, and the search endpoints of an export, on the finished smoke run."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from hm_tf import export, search
+from hm_tf import attack, evaluate, export, search
 from hm_tf.evaluation import served_gallery
 from hm_tf.evaluation.nearest_images import NearestImages
 from hm_tf.finished_run import FinishedRun
 from robust_tf import data
+from robust_tf.results.result import read_results
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,27 @@ def test_a_folder_of_queries_does_not_find_itself(finished_smoke, gallery, tmp_p
     found = [line for line in lines if line and line[0].endswith(".png")]
     assert len(found) == 39 * len(list(queries.iterdir()))
     assert not [line for line in found if line[3] == f"{queries.name}/{line[0]}"]
+
+
+def test_a_saved_model_is_evaluated_and_attacked_like_its_run(
+    finished_smoke, gallery, exported, tmp_path
+):
+    run = shutil.copytree(finished_smoke, tmp_path / "run")
+    flags = ["--attacks=ES", "--mode=fixed", "--limit_test=40", "--eps=0.1", "--eval_steps=3"]
+    saved = [f"--saved_model={exported}", "--dataset=digits"]
+    assert evaluate.main(["evaluate", f"--workdir={run}", "--eval_step_size=0.05", *flags]) == 0
+    assert evaluate.main(["evaluate", *saved, "--eval_step_size=0.05", *flags]) == 0
+    of_run, of_saved = (
+        [(r.attack, r.metric, round(r.value, 6)) for r in read_results(folder / "results.jsonl")]
+        for folder in (run, exported.parent / "1.evaluation")
+    )
+    assert of_run[-len(of_saved) :] == of_saved and of_saved
+
+    query = gallery.parent / "query" / "40.png"
+    flags = [f"--query={query}", f"--gallery={gallery}", "--attack=es", "--eps=0.1", "--steps=3"]
+    where = [f"--saved_model={exported}", f"--output_dir={tmp_path / 'attacked'}"]
+    assert attack.main(["attack", *where, *flags]) == 0
+    assert (tmp_path / "attacked" / "attack.json").exists()
 
 
 def test_the_embeddings_go_to_a_file(finished_smoke, gallery, tmp_path):

@@ -1,11 +1,15 @@
-"""A SavedModel in the place of a run folder, as evaluation sees it."""
+"""A SavedModel or a .keras file in the place of a run folder, as evaluation sees it."""
 
 import dataclasses
+import math
+import pathlib
 import types
 
 from robust_tf import data
 from robust_tf.attacks.square import Square
+from robust_tf.data.arrays import open_arrays
 from robust_tf.errors import UserError
+from robust_tf.evaluation.keras_file import KerasFile
 from robust_tf.evaluation.saved_classifier import SavedClassifier
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 
@@ -17,42 +21,54 @@ class SavedRun:
     cannot be decoded are left out and named: a SavedModel does not say how the training took them.
 
     Args:
-        path: of a SavedModel, or of an export_dir, whose newest version is taken.
-        dataset, eps, data_dir: of the evaluation; a SavedModel does not know the first two.
-        endpoint, output: names of the signature and of its output.
+        signature: see `open_signature`.
+        dataset: name of a data set, or None.
+        images: path of an .npz file of the user's own arrays, or None.
+        class_names: path of a file with the names of the logits in their order, or None.
+        eps, data_dir: of the evaluation; a SavedModel does not know the first.
+        output: name of the signature's output.
         batch_size: images of an evaluated batch.
         precision: must be "float32".
 
     Raises:
-        UserError: flags that are missing or do not fit, see also `SavedSignature` and
-            `SavedClassifier`.
+        UserError: flags that are missing or do not fit, see also `SavedSignature`, `KerasFile`,
+            `open_arrays` and `SavedClassifier`.
     """
 
     def __init__(
         self,
-        path,
+        signature,
         *,
-        dataset,
         eps,
+        dataset=None,
+        images=None,
+        class_names=None,
         data_dir=None,
-        endpoint="serving_default",
         output="logits",
         batch_size=250,
         precision="float32",
     ):
-        path = newest_version(path)
-        for name, value in {"dataset": dataset, "eps": eps}.items():
-            if value is None:
-                raise UserError(f"--saved_model={path} needs --{name}, which no run folder gives")
+        path = pathlib.Path(signature.path)
+        if eps is None or (dataset is None) == (images is None):
+            raise UserError(
+                f"{path} needs --dataset or --images=X.npz, and --eps, which no run folder gives"
+            )
         if precision != "float32":
             raise UserError("--precision: a SavedModel has its own; leave the flag out")
-        signature = SavedSignature(path, endpoint)
-        self.dataset = data.open(dataset, data_dir, image_size=signature.side, on_bad_image="skip")
+        class_names = class_names and _names(class_names)
+        if images is not None:
+            self.dataset = open_arrays(images, class_names)
+        else:
+            self.dataset = data.open(
+                dataset, data_dir, image_size=signature.side, on_bad_image="skip"
+            )
         self.info = self.dataset.info
         self.flags = {"method": "saved_model", "seed": 0, "eps": eps}
         folder = path.with_name(f"{path.name}.evaluation")
         self.folder = types.SimpleNamespace(path=folder, results=folder / "results.jsonl")
-        self._network = SavedClassifier(signature, self.info, output=output)
+        self._network = SavedClassifier(
+            signature, self.info, output=output, class_names=class_names
+        )
         fixed = signature.batch_size
         if fixed not in (None, batch_size):
             raise UserError(f"{path} takes batches of {fixed} images; use --batch_size={fixed}")
@@ -66,6 +82,56 @@ class SavedRun:
         """Returns the `SavedClassifier`; makes the folder of its results."""
         self.folder.path.mkdir(exist_ok=True)
         return self._network
+
+    def hint(self, clean):
+        """Returns a line where the clean accuracy is near chance, else "".
+
+        Args:
+            clean: `Result` of the clean images.
+        """
+        chance = 1 / self.info.num_classes
+        if clean.interval[0] > 2 * chance:
+            return ""
+        names = [f"{number}={name}" for number, name in enumerate(self.info.class_names)]
+        more = " ..." if len(names) > 10 else ""
+        return (
+            f"clean accuracy is near chance ({100 * chance:.1f} %): images go in as [0, 1] "
+            "(--input_range=0,255 for raw pixels); labels are "
+            f"{' '.join(names[:10])}{more} (--class_names=FILE for another order)"
+        )
+
+
+def open_signature(saved_model, model, endpoint, input_range):
+    """Returns the `SavedSignature` of a SavedModel, or the `KerasFile` of a .keras file.
+
+    Args:
+        saved_model: path of a SavedModel, or of an export_dir, whose newest version is taken.
+        model: path of a .keras file; None means the SavedModel.
+        endpoint: name of the SavedModel's signature.
+        input_range: what it takes for black and white, as typed: "0,255".
+
+    Raises:
+        UserError: a range of other than two ascending numbers.
+    """
+    try:
+        low, high = map(float, input_range.split(","))
+    except ValueError as error:
+        raise UserError(f"--input_range={input_range}: give two numbers, as 0,255") from error
+    if not -math.inf < low < high < math.inf:
+        raise UserError(f"--input_range={input_range}: the second must be above the first")
+    if model:
+        return KerasFile(pathlib.Path(model).resolve(), (low, high))
+    return SavedSignature(newest_version(saved_model), endpoint, (low, high))
+
+
+def _names(path):
+    try:
+        lines = pathlib.Path(path).read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"--class_names={path} cannot be read; give a UTF-8 file with one name a line"
+        ) from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def without_gradients(columns):

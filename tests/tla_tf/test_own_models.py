@@ -1,0 +1,107 @@
+"""--model, --images, --input_range and --class_names of tla_tf.evaluate; where records go."""
+
+import keras
+import numpy as np
+import pytest
+
+from robust_tf import data
+from robust_tf.results.result import read_results
+from tla_tf import evaluate
+
+N = 40
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A classifier by the nearest mean image, in several forms, and arrays of test images."""
+    folder = tmp_path_factory.mktemp("models")
+    train, test = data.open("digits").load("train"), data.open("digits").load("test", N)
+    pixels = train.images.reshape(len(train), -1).astype(np.float32) / 255
+    means = np.stack([pixels[train.labels == k].mean(axis=0) for k in range(10)])
+    for name, scale, order in (
+        ("plain", 1, range(10)),
+        ("raw", 255, range(10)),
+        ("turned", 1, range(9, -1, -1)),
+    ):
+        image = keras.Input((8, 8, 1))
+        layer = keras.layers.Dense(10)
+        model = keras.Model(image, layer(keras.layers.Flatten()(image)))
+        kept = means[list(order)]
+        layer.set_weights([2 * kept.T / scale, -np.square(kept).sum(axis=1)])
+        model.save(folder / f"{name}.keras")
+        model.export(str(folder / name), verbose=False)
+    np.savez(folder / "test.npz", x=test.images, y=test.labels)
+    (folder / "names.txt").write_text("\ufeff" + "\n".join("9876543210"), "utf-8")
+    return folder
+
+
+def command(*flags):
+    flags = ["--eps=0.1", "--attacks=clean,fgsm", f"--limit_test={N}", *flags]
+    return evaluate.main(["evaluate", *flags])
+
+
+def measured(folder):
+    """(clean, fgsm) images correct of the last evaluation."""
+    found = read_results(folder / "results.jsonl")[-3:]
+    return [(result.attack, result.correct) for result in found][:2]
+
+
+@pytest.fixture(scope="module")
+def expected(place):
+    assert command(f"--model={place / 'plain.keras'}", "--dataset=digits") == 0
+    found = measured(place / "plain.keras.evaluation")
+    assert dict(found)["clean"] > 0.8 * N
+    return found
+
+
+@pytest.mark.parametrize(
+    "name, flags",
+    [
+        ("plain.keras", ["--images={}/test.npz"]),
+        ("raw.keras", ["--dataset=digits", "--input_range=0,255"]),
+        ("turned.keras", ["--dataset=digits", "--class_names={}/names.txt"]),
+        ("raw", ["--images={}/test.npz", "--input_range=0,255", "--output=output_0"]),
+    ],
+)
+def test_the_same_network_in_another_form_has_the_same_numbers(place, expected, name, flags):
+    flag = "model" if name.endswith(".keras") else "saved_model"
+    flags = [part.format(place) for part in flags]
+    assert command(f"--{flag}={place / name}", *flags) == 0
+    assert measured(place / f"{name}.evaluation") == expected
+
+
+def test_a_wrong_range_gets_a_line(place, capsys):
+    assert command(f"--model={place / 'turned.keras'}", "--dataset=digits") == 0
+    said = capsys.readouterr().out
+    assert "clean accuracy is near chance (10.0 %): images go in as [0, 1]" in said
+    assert "labels are 0=0 1=1" in said
+
+
+def test_the_folder_one_stands_in_is_a_saved_model_too(place, expected, monkeypatch):
+    monkeypatch.chdir(place / "plain")
+    flags = ["--dataset=digits", "--output=output_0"]
+    assert command("--saved_model=.", *flags) == 0
+    assert measured(place / "plain.evaluation") == expected
+    monkeypatch.chdir(place / "plain" / "variables")
+    assert command("--saved_model=..", "--fresh", *flags) == 0
+    assert len(read_results(place / "plain.evaluation" / "results.jsonl")) == 6
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (["--model=nowhere.keras", "--dataset=digits"], "nowhere.keras is not a file"),
+        (["--model={}/test.npz", "--dataset=digits"], "cannot be loaded"),
+        (["--model={}/plain.keras"], "--dataset or --images"),
+        (["--model={}/plain.keras", "--images=nowhere.npz"], "cannot be read"),
+        (["--model={}/plain.keras", "--images={}/names.txt"], "cannot be read"),
+        (["--model={}/plain.keras", "--dataset=digits", "--input_range=0"], "two numbers"),
+        (["--model={}/plain.keras", "--dataset=digits", "--input_range=1,0"], "must be above"),
+        (["--model={}/plain.keras", "--dataset=digits", "--class_names=x"], "cannot be read"),
+        (["--model={}/plain.keras", "--saved_model=x", "--dataset=digits"], "or else"),
+    ],
+)
+def test_mistakes(place, flags, said, capsys):
+    assert command(*(part.format(place) for part in flags)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
