@@ -18,6 +18,12 @@ def known(data):
     return _is_jpeg(head) | _is_png(head) | _is_webp(head)
 
 
+def transparent(data):
+    """Returns whether an encoded image is a PNG file with an alpha channel, bool."""
+    head = _head(data)
+    return _is_png(head) & ((head[25] == 4) | (head[25] == 6))
+
+
 def size(data):
     """Returns int64 [2], height and width, of an encoded image; [0, 0] where it is not `known`.
 

@@ -24,8 +24,7 @@ def decoded_images(encoded, info):
     """
 
     def pixels(data):
-        data = _checked(data)
-        return _fitted(image_files.decode_one(data, info.image_shape[-1]), info)
+        return _fitted(_decoded(_checked(data), info.image_shape[-1]), info)
 
     found = tf.map_fn(
         pixels,
@@ -48,6 +47,19 @@ def _checked(data):
     right = tf.reduce_all(size > 0) & (size[0] <= MAX_PIXELS // tf.maximum(size[1], 1))
     text = f"encoded: want at most {MAX_PIXELS} pixels; the header says height and width"
     return after(require(right, text, size), data)
+
+
+def _decoded(data, channels):
+    """uint8 [h, w, channels], a transparent image on white, as a viewer shows it."""
+
+    def on_white():
+        found = tf.io.decode_png(data, channels + 1)
+        pixels, alpha = tf.split(tf.cast(found, tf.int32), [channels, 1], axis=-1)
+        return tf.cast((pixels * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+
+    return tf.cond(
+        image_header.transparent(data), on_white, lambda: image_files.decode_one(data, channels)
+    )
 
 
 def _fitted(pixels, info):

@@ -60,6 +60,14 @@ def test_orientation_is_applied_before_the_size_is_checked(decode):
     assert np.abs(255 * found - smooth).max() < 10
 
 
+def test_a_transparent_png_lies_on_white(decode):
+    alpha = np.random.default_rng(1).integers(0, 256, (60, 90, 1), np.uint8)
+    rgba = np.concatenate([PIXELS, alpha], axis=-1)
+    found = decode(tf.constant([encoded(pixels=rgba)])).numpy()[0]
+    expected = (PIXELS * (alpha / 255) + 255 - alpha) / 255
+    np.testing.assert_allclose(found, expected, atol=0.51 / 255)
+
+
 def with_size(width, height):
     return encoded()[:16] + struct.pack(">II", width, height) + encoded()[24:]
 
