@@ -17,7 +17,7 @@ class SavedClassifier:
 
     Attributes:
         name, inputs, output: as of a keras.Model with the output "logits".
-        weights_hash: SHA-256, in hex, of the graph and the variables.
+        weights_hash: SHA-256, in hex, of the graph, the variables, and what of them is used.
         differentiable: whether the logits have a gradient with respect to the images.
 
     Raises:
@@ -27,7 +27,7 @@ class SavedClassifier:
     def __init__(self, signature, info, *, output="logits", class_names=None):
         self._signature, self._output = signature, output
         signature.require(info.image_shape, output)
-        self.name, self.weights_hash = signature.name, signature.weights_hash
+        self.name = signature.name
         self.batch_size = signature.batch_size
         self.inputs = [keras.KerasTensor([None, *info.image_shape], "float32", name="image")]
         self.differentiable, logits = signature.try_gradient(info.image_shape, output)
@@ -37,6 +37,7 @@ class SavedClassifier:
                 f"{info.num_classes} classes"
             )
         self._columns = None if class_names is None else _columns(class_names, info.class_names)
+        self.weights_hash = signature.hash_of(output, self._columns)
         self.output = {"logits": keras.KerasTensor([None, info.num_classes], "float32")}
 
     def __call__(self, images, training=False):

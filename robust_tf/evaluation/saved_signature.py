@@ -2,12 +2,17 @@
 
 import functools
 import hashlib
+import json
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 
 from robust_tf.errors import UserError
+
+
+# Endpoint of a SavedModel, and what stands for it in a .keras file.
+USUAL = ("serving_default", "the model")
 
 
 class SavedSignature:
@@ -66,6 +71,17 @@ class SavedSignature:
         for file in sorted(pathlib.Path(self.path, "variables").glob("variables.data-*")):
             found.update(np.fromfile(file, np.uint8).tobytes())
         return found.hexdigest()
+
+    def hash_of(self, output, columns=None):
+        """Returns the hash that results of an output are kept under.
+
+        That of the weights alone where the endpoint, the range of the images and the order of the
+        columns are the usual ones: results of older versions stay valid.
+        """
+        used = [self.endpoint, output, list(self._input_range), columns]
+        if used[1:] == ["logits", [0, 1], None] and self.endpoint in USUAL:
+            return self.weights_hash
+        return hashlib.sha256(json.dumps([self.weights_hash, *used]).encode()).hexdigest()
 
     def require(self, image_shape, output):
         """Raises UserError unless it takes images (h, w, c) and has an output of this name."""
