@@ -32,7 +32,7 @@ def evaluate(options):
     from robust_tf.training.strategy import use_xla
     from tla_tf.evaluation.attack_columns import attack_columns
     from tla_tf.evaluation.run_evaluation import RunEvaluation
-    from tla_tf.evaluation.saved_run import SavedRun
+    from tla_tf.evaluation.saved_run import SavedRun, open_signature
     from tla_tf.evaluation.substitute import load_substitute, substitute_runs
     from tla_tf.finished_run import FinishedRun
 

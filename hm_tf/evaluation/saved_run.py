@@ -3,16 +3,15 @@
 import functools
 import types
 
+from hm_tf.defenses.build import pgd_from_image
 from hm_tf.finished_run import FinishedRun
 from hm_tf.ranking_attacks.registry import PROFILES
 from robust_tf import data
-from robust_tf.attacks.pgd import PGD
 from robust_tf.data import class_disjoint
 from robust_tf.data.folder import FolderInfo
 from robust_tf.errors import UserError
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
-from robust_tf.threat_model import ThreatModel, parse_magnitude
 
 STEPS = 32  # of the HM paper's evaluation
 
@@ -110,8 +109,7 @@ class SavedRun:
             steps, step_size = steps or base.steps, step_size or base.step_size
         if eps is None:
             raise UserError("--saved_model needs --eps, which no run folder gives")
-        ball = ThreatModel(parse_magnitude(eps))
-        return PGD(ball, steps=steps or STEPS, step_size=step_size, random_start=False)
+        return pgd_from_image(eps, steps or STEPS, step_size)
 
     @functools.cached_property
     def _test_images(self):

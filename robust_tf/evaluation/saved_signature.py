@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from robust_tf.errors import UserError
 
-
 # Endpoint of a SavedModel, and what stands for it in a .keras file.
 USUAL = ("serving_default", "the model")
 

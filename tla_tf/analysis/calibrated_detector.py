@@ -9,7 +9,7 @@ from robust_tf.errors import UserError
 from robust_tf.export.endpoints import float_endpoint
 from robust_tf.reports.recorded_run import recorded_run
 from robust_tf.results.result import weights_hash
-from robust_tf.threat_model import ThreatModel, parse_magnitude
+from robust_tf.threat_model import ThreatModel
 from tla_tf.analysis.detection_records import latest_areas
 from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
 from tla_tf.analysis.gaussian_log_density import MixtureScore
@@ -98,7 +98,7 @@ def _limit(run, network):
         "on `accepted` against an attacker."
     )
     results = recorded_run(run.folder.path).measured
-    threat_model = ThreatModel(parse_magnitude(run.flags["eps"]), run.flags["norm"])
+    threat_model = ThreatModel(run.flags["eps"], run.flags["norm"])
     areas = latest_areas(results, weights_hash(network), threat_model)
     if areas is None:
         return f"{limit} Not measured for this run; tla_tf.analyze --outputs=figure5 does it."

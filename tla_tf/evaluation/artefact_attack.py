@@ -9,7 +9,7 @@ from robust_tf.evaluation.saved_classifier import SavedClassifier
 from robust_tf.evaluation.saved_signature import SavedSignature
 from robust_tf.export.artefact_attack import compare_outcomes
 from robust_tf.export.export_portable import transferred
-from robust_tf.threat_model import ThreatModel, parse_magnitude
+from robust_tf.threat_model import ThreatModel
 from tla_tf.evaluation.run_evaluation import logits_of
 
 
@@ -56,4 +56,4 @@ def _correct(network, test, preset):
 
 
 def _preset(run):
-    return presets.get("pgd20", ThreatModel(parse_magnitude(run.flags["eps"]), run.flags["norm"]))
+    return presets.get("pgd20", ThreatModel(run.flags["eps"], run.flags["norm"]))
