@@ -131,4 +131,10 @@ _COMMANDS = {
         _RANKING_ATTACKS,
         "ranking_attacks",
     ),
+    "serving": Command(
+        "The endpoint serving_default of SavedModels with random weights, with and without its "
+        "guard,\nrelative to the bare network, and one query in a gallery of 60,502 embeddings.",
+        FlagTable({"Benchmark": (_rounds(200),)}),
+        "serving",
+    ),
 }
