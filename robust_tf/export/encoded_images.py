@@ -53,9 +53,10 @@ def _decoded(data, channels):
     """uint8 [h, w, channels], a transparent image on white, as a viewer shows it."""
 
     def on_white():
-        found = tf.io.decode_png(data, channels + 1)
-        pixels, alpha = tf.split(tf.cast(found, tf.int32), [channels, 1], axis=-1)
-        return tf.cast((pixels * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+        found = tf.cast(tf.io.decode_png(data, 4), tf.int32)
+        pixels, alpha = tf.split(found, [3, 1], axis=-1)
+        pixels = tf.cast((pixels * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+        return pixels if channels == 3 else tf.image.rgb_to_grayscale(pixels)
 
     return tf.cond(
         image_header.transparent(data), on_white, lambda: image_files.decode_one(data, channels)

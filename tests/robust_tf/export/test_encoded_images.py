@@ -68,6 +68,17 @@ def test_a_transparent_png_lies_on_white(decode):
     np.testing.assert_allclose(found, expected, atol=0.51 / 255)
 
 
+def test_a_network_for_gray_images_takes_files_too():
+    info = DatasetInfo("gray", (60, 90, 1), ("one",), {}, "")
+    gray, alpha = PIXELS[..., 0], PIXELS[..., 1]
+    files = [encoded(pixels=gray), encoded(pixels=np.stack([gray, alpha], axis=-1))]
+    found = tf.function(lambda data: decoded_images(data, info), autograph=False)(
+        tf.constant(files)
+    )
+    on_white = (gray * (alpha / 255) + 255 - alpha) / 255
+    np.testing.assert_allclose(found[..., 0], [gray / 255, on_white], atol=0.51 / 255)
+
+
 def with_size(width, height):
     return encoded()[:16] + struct.pack(">II", width, height) + encoded()[24:]
 
