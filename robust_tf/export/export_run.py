@@ -68,6 +68,12 @@ def summary(path, entries):
         outputs = ", ".join(endpoint["outputs"])
         lines.append(f"  {name}: {given['name']} {given['dtype']} [{shape}] -> {outputs}")
     lines += verification_lines(entries["verification"])
+    if detector := entries.get("detector"):
+        asked, found = (
+            100 * detector[f"false_positive_rate_{name}"]
+            for name in ("asked_for", "on_test_images")
+        )
+        lines.append(f"detect rejects {found:.1f} % of the clean test images; {asked:.1f} % asked")
     red = [check["name"] for check in entries["checks"] if check["status"] == "red"]
     if red:
         lines.append(f"red checks, see README.md there: {', '.join(red)}")
