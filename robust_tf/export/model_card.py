@@ -111,7 +111,8 @@ def _value(result):
     if result["correct"] is None:
         return f"{result['value']:.4g}"
     low, high = result["interval"]
-    return f"{100 * result['value']:.2f} % ({100 * low:.2f} to {100 * high:.2f})"
+    doubts = ", doubted: see model.json" if result["warnings"] else ""
+    return f"{100 * result['value']:.2f} % ({100 * low:.2f} to {100 * high:.2f}){doubts}"
 
 
 def _ball(result):

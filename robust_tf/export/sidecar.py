@@ -64,7 +64,9 @@ def _tensor(spec):
 def _result(result):
     kept = ("metric", "attack", "attack_settings", "threat_model", "value", "n", "correct")
     fields = dataclasses.asdict(result)
-    return {name: fields[name] for name in (*kept, "interval", "after", "split", "seed")}
+    return {
+        name: fields[name] for name in (*kept, "interval", "after", "split", "seed", "warnings")
+    }
 
 
 def _checks(recorded, own):
