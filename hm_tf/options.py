@@ -64,10 +64,13 @@ def _settle(options):
 def _check_batch_norm(options):
     frozen = freezes(options.model, options.bn)
     # With the first statistics frozen, random weights map all images to about one embedding.
-    if frozen and options.init_weights == "none":
+    if options.init_from is not None and options.init_weights != "none":
+        raise UserError("--init_from and --init_weights both give the first weights; leave one out")
+    random = options.init_weights == "none" and options.init_from is None
+    if frozen and random:
         raise UserError(
             f"--bn=frozen: {options.model} from random weights starts collapsed; give "
-            "--init_weights=imagenet or a file, or --bn=live --learning_rates=0.001"
+            "--init_weights=imagenet or a file, --init_from=RUN, or --bn=live --learning_rates=0.001"
         )
     if options.bn == "frozen" and "bn" in options.typed and not frozen:
         raise UserError(f"--bn=frozen: {options.model} has no batch norm; leave it out")
@@ -118,8 +121,8 @@ def notes(options):
             "--bn=frozen: batch norm statistics stay as they are; those of the authors' EST are "
             "live, --bn=live"
         )
-    random = options.model.startswith("resnet") and options.init_weights == "none"
-    if random and max(options.learning_rates) < FINE_TUNING:
+    random = options.init_weights == "none" and options.init_from is None
+    if random and options.model.startswith("resnet") and max(options.learning_rates) < FINE_TUNING:
         lines.append(
             f"--learning_rates={','.join(options.flags['learning_rates'])} is for pretrained "
             "weights; from random ones flags/hm/folder.flags has 0.001"
@@ -210,6 +213,11 @@ TRAIN = FlagTable(
                 "none",
                 "What a ResNet starts from: none, imagenet (by way of keras-hub), or a file made "
                 "by tools/convert_resnet_weights.py.",
+            ),
+            path(
+                "init_from",
+                None,
+                "Run folder whose weights to start from (fine-tuning); an imported ResNet too.",
             ),
         ),
         "Inner attack": (

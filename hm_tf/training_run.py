@@ -18,6 +18,7 @@ from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.reports.result_tables import METRIC_COLUMNS
 from robust_tf.reports.table import text_table
 from robust_tf.results.result import read_results
+from robust_tf.runs.fine_tuning import start_from
 from robust_tf.runs.training_run import TrainingRun, TrainingSettings
 from robust_tf.threat_model import ThreatModel
 from robust_tf.training.strategy import use_xla
@@ -34,6 +35,7 @@ class MetricSettings(TrainingSettings):
         defense: `DefenseSettings`.
         bn: "frozen" or "live" batch norm statistics.
         init_weights: see `load_initial_weights`; "none" for random weights.
+        init_from: folder of a run whose weights to start from, or None.
         train_classes: file with the training classes, or None.
         on_collapse: "warn" or "stop".
         likely_collapse: what in these settings most often collapses a run, in words.
@@ -43,6 +45,7 @@ class MetricSettings(TrainingSettings):
     defense: DefenseSettings
     bn: str
     init_weights: str
+    init_from: str | None
     train_classes: str | None
     on_collapse: str
     likely_collapse: str
@@ -56,6 +59,11 @@ class MetricTrainingRun(TrainingRun):
         dataset: `robust_tf.data.Dataset`.
         settings: `MetricSettings`.
     """
+
+    _origin = None  # a line on the first weights of another run
+
+    def plan(self):
+        return "\n".join(filter(None, [super().plan(), self._origin]))
 
     def check_method(self):
         settings = self.settings
@@ -84,6 +92,8 @@ class MetricTrainingRun(TrainingRun):
         network = get_embedding(self.settings.model, self.info, self.settings.bn)
         if self.settings.init_weights != "none" and not self.finished():
             load_initial_weights(network, self.settings.init_weights)
+        if self.settings.init_from is not None:
+            self._origin = start_from(network, self.settings.init_from)
         return self.settings.defense.build(network, self.strategy.num_replicas_in_sync)
 
     def title(self):

@@ -142,3 +142,19 @@ def test_another_shape_in_training_than_when_tried_out_names_the_flag(tmp_path, 
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith(f"error: {flag} must return a number or one per triplet")
     assert line.endswith("shape () or (16,) here, not (7,)")
+
+
+def test_fine_tuning_starts_from_the_other_run(finished_smoke, tmp_path, capsys):
+    """At learning rate 0 the network stays where it started."""
+    still = ["--learning_rates=0", "--train_steps=1", "--seed=5"]
+    start = [f"--init_from={finished_smoke}", f"--workdir={tmp_path / 'run'}"]
+    assert train.main(["train", SMOKE, *still, *start]) == 0
+    assert f"weights from {finished_smoke}, step 8" in capsys.readouterr().out
+    for one, other in zip(weights(finished_smoke), weights(tmp_path / "run"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_two_sources_of_first_weights_are_refused(tmp_path, capsys):
+    both = [f"--init_from={tmp_path}", "--init_weights=imagenet", "--model=resnet18"]
+    assert train.main(["train", SMOKE, *both, f"--workdir={tmp_path / 'run'}"]) == 2
+    assert "leave one out" in capsys.readouterr().err
