@@ -1,4 +1,4 @@
-"""Lines and single marks, in panels side by side: courses of training, values against a cost."""
+"""Lines and single marks, in panels above each other, so that they can be read on a phone."""
 
 from typing import NamedTuple
 
@@ -46,22 +46,22 @@ def line_figure(title, panels, *, ticks=None):
         panels: list of `Panel`.
         ticks: places on the x axis, which is logarithmic then; None leaves them to matplotlib.
     """
-    figure = Figure(figsize=(max(4.2 * len(panels), 5.0), 4.6), layout="constrained")
+    figure = Figure(figsize=(5.4, 2.7 * len(panels) + 0.9), layout="constrained")
     figure.suptitle(title, fontsize="medium")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     labels = {line.label: line.joined for panel in panels for line in panel.lines}
     looks = _looks(labels)
     for axis, panel in zip(axes, panels, strict=True):
         for line in panel.lines:
             axis.plot(line.x, line.y, label=line.label, **looks[line.label])
-        axis.set(xlabel=panel.xlabel)
         axis.set_title(panel.ylabel, fontsize="small", loc="left")
         axis.grid(color="#DDDDDD", linewidth=0.6)
         if ticks:
             axis.set_xscale("log", base=2)
             axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
             axis.minorticks_off()
-    legend_below(figure, axes)
+    axes[-1].set_xlabel(panels[-1].xlabel)
+    legend_below(figure, axes, most_columns=3)
     return figure
 
 

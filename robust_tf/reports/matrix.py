@@ -280,7 +280,8 @@ def verdict(row, unit="points"):
         parts += [f"{leader} − {o} is {said(found[o], unit, sign)}{end}" for o in level]
     tested = any(found[other].interval for other in others)
     start = "Nothing is separated: " if tested and not ahead else ""
-    return f"{start}{'; '.join(parts)}, under {row.title} on {row.n:,} images."
+    where = "under" if row.attacked else "in"
+    return f"{start}{'; '.join(parts)}, {where} {row.title} on {row.n:,} images."
 
 
 def _listed(names, found, sign):
