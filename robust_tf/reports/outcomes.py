@@ -1,5 +1,6 @@
 """What each image did under an attack, found in the results cache of a run folder."""
 
+import dataclasses
 import json
 import math
 
@@ -8,6 +9,7 @@ import numpy as np
 from robust_tf.results.cache import ResultsCache
 
 KEYED = "keyed_by"  # older caches are keyed by the batch and are not read
+CLEAN = "clean"
 CORRECT = "correct"  # the output of the metric "accuracy"
 # Settings of the record of a whole evaluation that its attacks do not have.
 _PARTS = ("over", "members")
@@ -64,7 +66,11 @@ class Outcomes:
                 for key in ("mode", "strength")
             )
         ]
-        return self.of(same[-1]) if same else None
+        if same or name != CLEAN:
+            return self.of(same[-1]) if same else None
+        # An ensemble classifies the clean images without a record of its own.
+        clean = {"attack": CLEAN, "attack_settings": {}, "threat_model": {}, "after": ()}
+        return self._attack(dataclasses.replace(whole, **clean))
 
     def _attack(self, result):
         """The outcomes of one attack; a member of an ensemble attacks what those before left."""

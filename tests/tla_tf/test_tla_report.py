@@ -4,7 +4,9 @@ import dataclasses
 import json
 import os
 import shutil
+import types
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -13,6 +15,7 @@ from robust_tf.reports.recorded_run import RecordedRun, recorded_run
 from robust_tf.results.result import read_results
 from tla_tf import evaluate, report
 from tla_tf.reporting.claim import caveats, claim, worst_case, worst_cases
+from tla_tf.reporting.eps_curve import eps_figure
 
 ATTACKS = "--attacks=clean,fgsm,pgd2"
 
@@ -82,6 +85,26 @@ def test_red_checks_count_in_the_threat_model_of_the_claim(evaluated, tmp_path):
         text = "".join(json.dumps(check) + "\n" for check in checks[:count])
         (tmp_path / "checks.jsonl").write_text(text)
         assert claim("TLA", RecordedRun(tmp_path, results, {})).startswith(start)
+
+
+def test_accuracy_over_eps_needs_three_radii(evaluated):
+    (base,) = [r for r in read_results(evaluated / "results.jsonl") if r.attack == "pgd2"]
+    (clean,) = [r for r in read_results(evaluated / "results.jsonl") if r.attack == "clean"]
+
+    def at(eps, value):
+        return dataclasses.replace(
+            base, value=value, threat_model={**base.threat_model, "eps": eps}
+        )
+
+    results = [clean, at(0.2, 0.1), at(0.1, 0.4)]
+    runs = [types.SimpleNamespace(name="TLA", recorded=RecordedRun("run", results, {}))]
+    figure, alt, _ = eps_figure(runs)
+    (line,) = figure.axes[0].lines
+    points = [[0, 100 * clean.value], [0.1, 40], [0.2, 10]]
+    np.testing.assert_allclose(line.get_xydata(), points)
+    assert "40.0 at 0.1, 10.0 at 0.2" in alt
+    runs[0].recorded.results.pop()
+    assert eps_figure(runs) is None
 
 
 def test_one_worst_case_for_each_threat_model(evaluated):

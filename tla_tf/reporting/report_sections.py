@@ -16,6 +16,7 @@ from tla_tf.finished_run import FinishedRun
 from tla_tf.reporting import adversarial_grid
 from tla_tf.reporting.claim import caveats, claim, listed, worst_cases
 from tla_tf.reporting.comparison import add_comparisons
+from tla_tf.reporting.eps_curve import eps_figure
 from tla_tf.reporting.published_rows import ANCHORS
 
 QUANTITIES = {
@@ -59,6 +60,10 @@ def add_accuracies(page, runs, compared):
     methods, rows = compared
     page.section("Accuracy under attack")
     add_matrix(page, methods, rows)
+    curve = eps_figure(runs)
+    if curve:
+        figure, alt, caption = curve
+        page.figure(figure, alt=alt, caption=caption)
     with page.details("Every accuracy that was measured"):
         for run in runs:
             _add_accuracies(page, run)

@@ -212,6 +212,17 @@ def test_outcomes_of_restarts_ensembles_and_worst_cases(stored):
         assert images == ("images", "all")
 
 
+def test_an_ensemble_needs_no_record_of_its_clean_images(stored):
+    results = [
+        record("apgd", 2, 4, after=("clean",)),
+        record("standard", 2, 4, settings={"members": ["apgd"]}),
+        record("worst case", 2, 4, settings={"over": ["clean", "standard"]}),
+    ]
+    outcomes = Outcomes(run(*results, path=stored))
+    for result in results:
+        assert outcomes.of(result)[0].tolist() == [True, False, True, False]
+
+
 def test_outcomes_that_are_not_those_of_the_record_are_not_used(stored):
     for unlike in (
         record("clean", 2, 4),  # other number
