@@ -1,0 +1,81 @@
+"""Sections of both papers: the grid of checks, and runs of different data."""
+
+import html
+import json
+import re
+import types
+
+import pytest
+
+from robust_tf.errors import UserError
+from robust_tf.reports.page import Page
+from robust_tf.reports.same_data import require_same_data
+from robust_tf.reports.sections import add_checks
+
+
+def check(name, status, n=40, eps=0.1):
+    ball = {"norm": "linf", "eps": eps}
+    about = {"figure": f"{name} figure", "advice": "mend it", "attack": "PGD", "threat_model": ball}
+    return {"name": name, "status": status, "n": n, **about}
+
+
+def run(name, *groups):
+    recorded = types.SimpleNamespace(check_groups=lambda: [list(group) for group in groups])
+    return types.SimpleNamespace(name=name, recorded=recorded)
+
+
+def text_of(*runs, **options):
+    page = Page("x")
+    add_checks(page, runs, **options)
+    return html.unescape(page.html())
+
+
+def test_checks_are_a_grid_and_only_doubts_are_spelled_out():
+    text = text_of(
+        run("A", [check("restarts", "red"), check("logits", "green")]),
+        run("B", [check("restarts", "green", n=9)]),
+    )
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", text)
+    assert cells == ["check", "A", "B", "restarts", "red", "green", "logits", "green", "-"]
+    open_part, folded = text.split("<details>")
+    assert "A, restarts: restarts figure → mend it" in open_part
+    assert "logits: logits figure" not in open_part and "logits: logits figure" in folded
+
+
+def test_threat_models_are_columns_of_their_own_and_checks_may_be_left_out():
+    groups = [check("restarts", "amber")], [check("restarts", "red", eps=0.2)]
+    text = text_of(run("A", *groups))
+    assert "A, linf 0.1</th>" in text and "A, linf 0.2</th>" in text
+    skip = {("A", "restarts", "restarts figure")}
+    assert "restarts" not in text_of(run("A", groups[0]), skip=skip)
+
+
+def folder(path, classes=("a",), images=None, **flags):
+    path.mkdir()
+    config = {"flags": {"dataset": "folder", **flags}, "class_names": classes, "images": images}
+    (path / "config.json").write_text(json.dumps(config))
+    return path
+
+
+def test_runs_of_different_data_do_not_stand_side_by_side(tmp_path):
+    first = folder(tmp_path / "first")
+    require_same_data([first, folder(tmp_path / "same")])
+    for name, changed, said in (
+        ("dataset", {"dataset": "mnist"}, "of mnist"),
+        ("classes", {"classes": ("a", "b")}, "of 2 classes, a, b"),
+        ("size", {"image_size": 32}, "of images of 32 pixels"),
+        ("side", {"train_classes": "file.txt"}, "of training classes file.txt"),
+    ):
+        with pytest.raises(UserError, match=said):
+            require_same_data([first, folder(tmp_path / name, **changed)])
+
+
+def test_images_are_compared_where_they_are_known(tmp_path):
+    images = [{"train": 9, "checksum": checksum * 8} for checksum in "12"]
+    known = [folder(tmp_path / str(i), images=found) for i, found in enumerate(images)]
+    older = folder(tmp_path / "older")
+    with pytest.raises(UserError, match="checksum 22222222"):
+        require_same_data(known)
+    require_same_data([known[0], older])
+    with pytest.raises(UserError, match="checksum 22222222"):
+        require_same_data([known[0], older], [images[0], images[1]])
