@@ -80,7 +80,7 @@ def detector_of_run(run, network, test, false_positive_rate):
     """
     fitted, held_out, source = detector_images(run)
     detector = calibrate(network, fitted, held_out, false_positive_rate)
-    embeddings, _ = embeddings_under_attack(network, test, progress=False)
+    embeddings = embeddings_under_attack(network, test, progress=False)["embedding"]
     _, accepted = detector.accepts(tf.constant(embeddings))
     measured = {
         "calibrated_on": source,
@@ -125,8 +125,10 @@ def calibrate(network, fitted, held_out, false_positive_rate):
             f"--detector_fpr={false_positive_rate:g} needs at least "
             f"{int(np.ceil(1 / false_positive_rate))} held-out images; there are {len(held_out)}"
         )
-    train, _ = embeddings_under_attack(network, fitted, progress=False)
-    others, _ = embeddings_under_attack(network, held_out, progress=False)
+    train, others = (
+        embeddings_under_attack(network, examples, progress=False)["embedding"]
+        for examples in (fitted, held_out)
+    )
     kind = covariance_kind(fitted.labels, train.shape[1])
     score = MixtureScore(MixtureDetector(train, fitted.labels, kind))
     confidence = np.sort(score(tf.constant(others)))
