@@ -8,7 +8,7 @@ import numpy as np
 
 from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from robust_tf.errors import RunError
-from robust_tf.evaluation.retrieval import retrieve
+from robust_tf.evaluation.retrieval import chance_recall, retrieve
 from robust_tf.results.result import wilson_interval
 from robust_tf.runs.monitor import Monitor
 
@@ -30,12 +30,6 @@ def collapsed(spread, at_margin):
         at_margin: share of triplets whose loss is the margin, in [0, 1].
     """
     return spread < SMALL_SPREAD and at_margin > MOST_TRIPLETS
-
-
-def chance_recall(labels):
-    """The R@1 of a random ranking: the probability that two images are of one class."""
-    counts = np.unique(labels, return_counts=True)[1]
-    return float(np.sum(counts * (counts - 1)) / (len(labels) * (len(labels) - 1)))
 
 
 class CollapseGuard(Monitor):

@@ -4,13 +4,12 @@ import copy
 
 import numpy as np
 
-from hm_tf.defenses.collapse_guard import chance_recall
 from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from hm_tf.evaluation.robustness_score import collapsed
 from hm_tf.ranking_attacks.gallery_check import check_gallery
 from hm_tf.ranking_attacks.random_items import FEWEST_FOR_SHARE
 from robust_tf.errors import UserError
-from robust_tf.evaluation.retrieval import retrieve
+from robust_tf.evaluation.retrieval import chance_recall, retrieve
 from robust_tf.results.cache import examples_hash
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from hm_tf.evaluation.embedded_test_set import spread_queries
 from hm_tf.evaluation.embedding_probe import EmbeddingProbe
-from hm_tf.evaluation.measured_on import evaluated_on, measured_on
+from hm_tf.evaluation.evaluation_conditions import conditions_of_evaluation, conditions_of_record
 from hm_tf.evaluation.ranking_search import PGDSearch
 from robust_tf.checks import sanity_checks as checks
 from robust_tf.checks.sanity_checks import AMBER, GREEN, NOT_RUN, RED, Check
@@ -147,5 +147,5 @@ def _stored(evaluation):
     own = [
         r for r in read_results(path) if r.weights_hash == weights and "mode" in r.attack_settings
     ]
-    here = evaluated_on(evaluation)
-    return [result for result in own if measured_on(result) == here]
+    here = conditions_of_evaluation(evaluation)
+    return [result for result in own if conditions_of_record(result) == here]

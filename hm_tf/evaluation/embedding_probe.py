@@ -1,10 +1,9 @@
-"""What an embedding network puts out, its input gradients, and the path of the ES attack."""
+"""Outputs and input gradients of an embedding network, and the path of the ES attack."""
 
 import numpy as np
 import tensorflow as tf
 
-from robust_tf import randomness
-from robust_tf.evaluation.traced_once import traced_once
+from robust_tf.evaluation.attack_loop import attack_loop, compile_batch
 
 
 class EmbeddingProbe:
@@ -20,31 +19,30 @@ class EmbeddingProbe:
         self._ranker = evaluation.ranker
 
     def outputs(self):
-        """Returns the embeddings, float [q, d], of two passes."""
+        """Returns the embeddings, float [q, d], of two passes in other orders."""
         # One function called twice: traced anew under a fixed seed it would repeat its draws.
-        forward = traced_once(self._ranker.embed)
-        return [
-            np.concatenate([forward(images)[:n] for images, _, n in self.evaluation.batches()])
-            for _ in range(2)
-        ]
+        forward = compile_batch(
+            lambda images, rows, keys: {"embedding": self._ranker.embed(images)}
+        )
+        queries = self.evaluation.test_set.queries
+        shuffled = np.random.default_rng(0).permutation(len(queries))
+        first = self._look(forward, queries)["embedding"]
+        second = self._look(forward, queries[shuffled])["embedding"]
+        return first, second[np.argsort(shuffled)]
 
     def gradient_norms(self):
         """Returns float [q]: L2 norms of the input gradients of the embedding's shift.
 
-        At a random point of the ball: at the image itself only rounding decides.
+        The point is random in the ball: at the image itself only rounding decides.
         """
         threat_model = self.evaluation.pgd.threat_model
 
-        def norms(images, rows, key):
-            start = threat_model.random_start(images, key)
+        def norms(images, rows, keys):
+            start = threat_model.random_start(images, keys)
             gradient = self._objective(images, rows).value_and_gradient(start)[1]
-            return tf.norm(tf.reshape(gradient, [gradient.shape[0], -1]), axis=1)
+            return {"norm": tf.norm(tf.reshape(gradient, [gradient.shape[0], -1]), axis=1)}
 
-        found, norms = [], traced_once(norms)
-        for number, (images, rows, n) in enumerate(self.evaluation.batches()):
-            key = randomness.key(self.evaluation.about["seed"], number, "checks, gradients")
-            found.append(norms(images, rows, key)[:n])
-        return np.concatenate(found)
+        return self._look(norms)["norm"]
 
     def trajectory(self):
         """Follows the protocol's ES step by step.
@@ -55,28 +53,35 @@ class EmbeddingProbe:
         """
         pgd = self.evaluation.pgd
 
-        def follow(images, rows):
+        def follow(images, rows, keys):
             def look(x_adv):
-                pixels = tf.stack([tf.reduce_min(x_adv), tf.reduce_max(x_adv)])
-                distances = pgd.threat_model.distance(x_adv, images)
-                return self._measured(x_adv, rows), distances, pixels
+                embeddings = self._ranker.embed(x_adv)
+                recall = self._attack.measure(embeddings, self._ranker.gallery, rows, (rows,))[1]
+                low, high = (f(x_adv, axis=[1, 2, 3]) for f in (tf.reduce_min, tf.reduce_max))
+                return recall, pgd.threat_model.distance(x_adv, images), low, high
 
-            return pgd.trajectory(self._objective(images, rows), images, look=look)
+            objective = self._objective(images, rows)
+            recall, distance, low, high = pgd.trajectory(objective, images, key=keys, look=look)
+            last = {"distance": distance[-1], "low": low[-1], "high": high[-1]}
+            return {"recall": tf.transpose(recall[1:]), **last}
 
-        right, distances, extremes, follow = [], [], [], traced_once(follow)
-        for images, rows, n in self.evaluation.batches():
-            found = [seen.numpy() for seen in follow(images, rows)]
-            right.append(found[0][1:, :n] > 0.5)  # the image itself is no result of the attack
-            distances.append(found[1][-1, :n])
-            extremes.append(found[2][-1])
-        right, distances = np.concatenate(right, axis=1), np.concatenate(distances)
-        return right, distances, np.min(extremes), np.max(extremes)
+        found = self._look(follow)
+        right = found["recall"].T > 0.5
+        return right, found["distance"], found["low"].min(), found["high"].max()
+
+    def _look(self, function, rows=None):
+        evaluation = self.evaluation
+        [found] = attack_loop(
+            function,
+            evaluation.test_set.examples,
+            evaluation.test_set.queries if rows is None else rows,
+            title="checks",
+            seed=evaluation.about["seed"],
+            batch_size=evaluation.batch_size,
+            progress=False,
+        )
+        return found
 
     def _objective(self, images, rows):
         gallery = self._ranker.gallery
         return self._attack.objective(self._ranker.embed, images, gallery, rows, (rows,))
-
-    def _measured(self, images, rows):
-        """R@1 of moved images."""
-        moved = self._ranker.embed(images)
-        return self._attack.measure(moved, self._ranker.gallery, rows, (rows,))[1]

@@ -2,9 +2,8 @@
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from robust_tf.data import pipeline
+from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.retrieval import clustering_nmi
 from robust_tf.results.result import measured_share, measured_value
 
@@ -13,8 +12,8 @@ def embedding_of_batch(network, *, xla=False):
     """Returns the compiled function from images [B, h, w, c] to embeddings [B, d].
 
     Args:
-        network: output "embedding".
-        xla: whether the function is compiled with XLA.
+        network: Network with the output "embedding".
+        xla: Whether XLA compiles the function.
     """
 
     @tf.function(jit_compile=xla)
@@ -28,20 +27,26 @@ def embed(of_batch, examples, batch_size, title=None):
     """Returns the embeddings of all images, float32 [n, d], in order.
 
     Args:
-        of_batch: see `embedding_of_batch`.
+        of_batch: function from `embedding_of_batch`.
         examples: `Examples`.
-        batch_size: images together; the last batch is filled up, so that nothing is retraced.
-        title: of the progress bar; None shows none.
+        batch_size: Images embedded together.
+        title: Title of the progress bar; None shows no bar.
+
+    Raises:
+        RunError: The embeddings are not finite.
     """
-    rows = []
-    with tqdm(total=len(examples), desc=title, unit="image", disable=title is None) as bar:
-        for batch in pipeline.eval_batches(examples, batch_size):
-            images = batch["image"]
-            missing = batch_size - images.shape[0]
-            filled = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
-            rows.append(of_batch(filled).numpy()[: images.shape[0]])
-            bar.update(images.shape[0])
-    return np.concatenate(rows).astype(np.float32)
+
+    def outputs(images, rows, keys):
+        return {"embedding": of_batch(images)}
+
+    [found] = attack_loop(
+        outputs,
+        examples,
+        title=title or "embeddings",
+        batch_size=batch_size,
+        progress=title is not None,
+    )
+    return found["embedding"].astype(np.float32)
 
 
 def clean_results(test_set, about):

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from hm_tf.ranking_attacks.gallery import Gallery
-from robust_tf.evaluation.traced_once import traced_once
+from robust_tf.evaluation.attack_loop import compile_batch
 
 
 class Ranker(NamedTuple):
     """A network with its own embeddings of the gallery.
 
     Attributes:
-        network: output "embedding".
+        network: Network with the output "embedding".
         gallery: `Gallery`.
     """
 
@@ -21,7 +21,7 @@ class Ranker(NamedTuple):
 
     @classmethod
     def of(cls, network, test_set):
-        """Of an `EmbeddedTestSet` that `network` embedded."""
+        """Returns the ranker of an `EmbeddedTestSet` that `network` embedded."""
         return cls(network, Gallery(test_set.embeddings, test_set.labels))
 
     def embed(self, images):
@@ -30,36 +30,41 @@ class Ranker(NamedTuple):
 
 
 def compile_ranking_attack(attack, search, choice_key, ranker, source=None, *, xla=False):
-    """Returns the compiled function of one run on one batch.
+    """Returns the compiled function of one run on one batch, for `attack_loop`.
 
-    What the attack aims at is chosen in the gallery of `ranker`: the goal is that of the white box.
-    The images are made on the network of `source` and against its gallery.
+    The attack chooses its goals in the gallery of `ranker`, as the white-box attack does. It makes
+    the images on the network of `source` and against the gallery of `source`.
 
     Args:
         attack: `RankingAttack`.
         search: `PGDSearch` or `StrongSearch`.
-        choice_key: int32 [2], of the items that the attack draws.
+        choice_key: int32 [2], key of the items that the attack draws.
         ranker: `Ranker` that is evaluated.
         source: `Ranker`; None means `ranker`.
-        xla: whether XLA compiles it.
+        xla: Whether XLA compiles the attack.
 
     Returns:
-        (images [b, h, w, c], rows int32 [b], key int32 [2]) -> (float [b, 1 + measures]: the value
-        of the objective that was ascended, and what `RankingAttack.measure` says; bool [b]: whether
-        the images are in ball and box).
+        (images [b, h, w, c], rows int32 [b], keys int32 [b, 2]) -> dict: "objective", the value
+        that was ascended; each of `attack.measures`; "inside", whether an image is in ball and
+        box; all [b].
     """
     source = source or ranker
 
-    select = traced_once(lambda rows: attack.select(ranker.gallery, rows, choice_key))
-
-    def attack_batch(images, rows, key, *chosen):
+    def ascend(images, rows, keys, *chosen):
         objective = attack.objective(source.embed, images, source.gallery, rows, chosen)
-        moved, earlier = search(objective, images, key)
+        x_adv, earlier = search(objective, images, keys)
         early = None if earlier is None else ranker.embed(earlier)
-        measures = attack.measure(ranker.embed(moved), ranker.gallery, rows, chosen, earlier=early)
-        values = tf.stack([tf.cast(objective(moved), tf.float32), *measures], axis=1)
-        return values, search.threat_model.contains(moved, images)
+        measures = attack.measure(ranker.embed(x_adv), ranker.gallery, rows, chosen, earlier=early)
+        return {
+            "objective": objective(x_adv),
+            **dict(zip(attack.measures, measures, strict=True)),
+            "inside": search.threat_model.contains(x_adv, images),
+        }
 
-    compiled = traced_once(attack_batch, jit_compile=xla)
-    # Chosen outside: XLA draws other numbers, and the goals of a query must not depend on it.
-    return lambda images, rows, key: compiled(images, rows, key, *select(rows))
+    ascend = tf.function(ascend, autograph=False, jit_compile=xla)
+
+    def attack_batch(images, rows, keys):
+        # Chosen outside: XLA draws other numbers, and the goals of a query must not depend on it.
+        return ascend(images, rows, keys, *attack.select(ranker.gallery, rows, choice_key))
+
+    return compile_batch(attack_batch)

@@ -3,7 +3,7 @@
 import json
 from typing import NamedTuple
 
-from hm_tf.evaluation.measured_on import MeasuredOn, measured_on
+from hm_tf.evaluation.evaluation_conditions import EvaluationConditions, conditions_of_record
 from hm_tf.evaluation.robustness_score import COLUMNS, printed
 from robust_tf.threat_model import format_magnitude
 
@@ -26,7 +26,7 @@ class ScoreRow(NamedTuple):
     Attributes:
         mode: "compat" or "fixed".
         strength: "protocol", "strong", "worst" or "transfer".
-        on: `MeasuredOn`, what else it was made on.
+        on: `EvaluationConditions`, what else it was made on.
         values: dict column -> value as printed; ERS is among them only with all ten columns.
         collapsed: whether the network has collapsed, so that ERS means nothing; None if unknown.
         results: the list of `Result` it is made of.
@@ -34,7 +34,7 @@ class ScoreRow(NamedTuple):
 
     mode: str
     strength: str
-    on: MeasuredOn
+    on: EvaluationConditions
     values: dict
     collapsed: bool | None
     results: list
@@ -189,7 +189,7 @@ def _row(by_place):
     if score := by_place.get((SCORE, SCORE)):
         values[SCORE] = 100 * score.value
         collapsed = score.attack_settings["collapsed"]
-    settings, on = results[0].attack_settings, measured_on(results[0])
+    settings, on = results[0].attack_settings, conditions_of_record(results[0])
     return ScoreRow(settings["mode"], settings["strength"], on, values, collapsed, results)
 
 

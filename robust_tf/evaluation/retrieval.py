@@ -72,6 +72,12 @@ def retrieve(embeddings, labels, queries=None):
     return Retrieval(*np.array(found, np.float64).T)
 
 
+def chance_recall(labels):
+    """Returns R@1 of a random ranking: the probability that two images share their class."""
+    counts = np.unique(labels, return_counts=True)[1]
+    return float(np.sum(counts * (counts - 1)) / (len(labels) * (len(labels) - 1)))
+
+
 def clustering_nmi(embeddings, labels, seed=0):
     """Normalised mutual information of the labels and of as many k-means clusters, in [0, 1].
 

@@ -20,7 +20,7 @@ from hm_tf.evaluation.embedding_checks import (
     run_checks,
     score_stands,
 )
-from hm_tf.evaluation.measured_on import evaluated_on, measured_on
+from hm_tf.evaluation.evaluation_conditions import conditions_of_evaluation, conditions_of_record
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from hm_tf.evaluation.ranking_rows import RankingRows
 from hm_tf.options import EVALUATE
@@ -196,8 +196,10 @@ def test_an_evaluation_knows_what_its_records_will_say(tmp_path, monkeypatch):
         rows = RankingRows(evaluation, ("TMA",))
         records = rows.protocol("fixed") + rows.strong("fixed", 3)
         assert {r.attack_settings["strength"] for r in records} == {"protocol", "strong", "worst"}
-        assert {measured_on(record) for record in records} == {evaluated_on(evaluation)}
-        assert evaluated_on(evaluation).n == n
+        assert {conditions_of_record(record) for record in records} == {
+            conditions_of_evaluation(evaluation)
+        }
+        assert conditions_of_evaluation(evaluation).n == n
 
 
 def broken_by_restarts(part, pgd, strength="protocol", restarts=1):

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from ranking_results import PRINTED, attacked, clean, result
 
-from hm_tf.evaluation.measured_on import measured_on
+from hm_tf.evaluation.evaluation_conditions import conditions_of_record
 from hm_tf.reporting import report_sections
 from hm_tf.reporting.claim import claim
 from hm_tf.reporting.comparability import measuring_differences
@@ -63,7 +63,7 @@ def tables_of(*measured):
 
 
 def test_the_key_of_an_evaluation():
-    on = measured_on(attacked(n=60)[0])
+    on = conditions_of_record(attacked(n=60)[0])
     assert (on.threat_model.eps, on.threat_model.norm, on.n, on.gallery) == (
         8 / 255,
         "linf",
@@ -72,9 +72,9 @@ def test_the_key_of_an_evaluation():
     )
     assert (on.precision, on.seed, on.protocol) == ("float32", 0, "32 steps of 3/255")
     (strong, *_) = changed(attacked(), {"steps": 96, "beside": "32 steps of 3/255"}, ["step_size"])
-    assert measured_on(strong).protocol == "32 steps of 3/255"
+    assert conditions_of_record(strong).protocol == "32 steps of 3/255"
     (unknown, *_) = changed(attacked(), {}, ["step_size"])
-    assert measured_on(unknown).protocol == ""
+    assert conditions_of_record(unknown).protocol == ""
 
 
 def test_the_claim_is_of_one_threat_model():

@@ -5,7 +5,6 @@ import logging
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from small_embedding import small_images, small_network
 
 from hm_tf.evaluation import ranking_evaluation
@@ -19,6 +18,7 @@ from hm_tf.evaluation.ranking_rows import RankingRows
 from hm_tf.evaluation.ranking_search import PGDSearch
 from hm_tf.evaluation.substitute import Substitute
 from hm_tf.ranking_attacks.registry import NAMES
+from robust_tf import randomness
 from robust_tf.attacks.pgd import PGD
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
@@ -41,14 +41,16 @@ def evaluation(folder, network=None, examples=None, seed=0, pgd=None, **settings
 
 @pytest.fixture
 def no_attack(monkeypatch):
-    """Instead of compiled attacks, numbers that depend on the key alone."""
+    """Replaces compiled attacks by numbers that depend on the keys alone."""
 
     def numbers(attack, *others, **settings):
-        shape = [7, 1 + len(attack.measures)]
-        return lambda images, rows, key: (
-            tf.random.stateless_uniform(shape, key),
-            tf.ones([7], tf.bool),
-        )
+        names = ("objective", *attack.measures)
+
+        def attack_batch(images, rows, keys):
+            drawn = randomness.uniform([images.shape[0], len(names)], keys)
+            return {name: drawn[:, place] for place, name in enumerate(names)}
+
+        return attack_batch
 
     monkeypatch.setattr(ranking_evaluation, "compile_ranking_attack", numbers)
 
@@ -100,6 +102,23 @@ def test_further_restarts_are_added_to_those_that_are_there(tmp_path, no_attack)
     three = evaluation(tmp_path).strong("ES", "fixed", 3)
     assert all(same(old, new) for old, new in zip(two, three[:3]))
     assert not same(three[2], three[3])
+
+
+def test_random_starts_follow_from_the_image(tmp_path, no_attack):
+    """Neither the batch size nor the other queries change them."""
+    whole = evaluation(tmp_path / "a", batch_size=24).strong("LTM", "fixed", 1)
+    here = evaluation(tmp_path / "b", batch_size=5)
+    few = here.of_queries(here.test_set.queries[3::4]).strong("LTM", "fixed", 1)
+    for all_of_them, some in zip(whole, few, strict=True):
+        np.testing.assert_array_equal(some["objective"], all_of_them["objective"][3::4])
+
+
+def test_fewer_queries_find_what_is_stored_of_all(tmp_path, no_attack):
+    here = evaluation(tmp_path, fresh=True)
+    here.protocol("TMA", "fixed")
+    some = here.of_queries(here.test_set.queries[:5])
+    some.protocol("TMA", "fixed")
+    assert some.stored == ["TMA protocol"]
 
 
 def test_a_batch_that_is_lost_is_made_again_alike(tmp_path, no_attack):
@@ -163,7 +182,7 @@ def test_values_that_are_not_finite_end_the_run(tmp_path):
     here = evaluation(tmp_path)
     for weight in here.ranker.network.weights:
         weight.assign(np.full(weight.shape, np.nan))
-    with pytest.raises(RunError, match="TMA protocol: values of batch 0 are not finite"):
+    with pytest.raises(RunError, match="TMA protocol: outputs of the network are not finite"):
         here.protocol("TMA", "fixed")
 
 

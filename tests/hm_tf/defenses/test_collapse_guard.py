@@ -12,7 +12,6 @@ from hm_tf import train
 from hm_tf.defenses.collapse_guard import (
     PATIENCE,
     CollapseGuard,
-    chance_recall,
     collapsed,
 )
 from hm_tf.defenses.held_out_pairs import split_pairs, watched_pairs
@@ -20,6 +19,7 @@ from hm_tf.defenses.spread import spread
 from hm_tf.options import TRAIN, likely_collapse
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
+from robust_tf.evaluation.retrieval import chance_recall
 from robust_tf.runs.run_folder import RunFolder
 
 SMOKE = "--flagfile=flags/hm/smoke.flags"

@@ -6,7 +6,7 @@ from hm_tf.evaluation.ranking_search import said_steps
 from robust_tf.threat_model import ThreatModel
 
 
-class MeasuredOn(NamedTuple):
+class EvaluationConditions(NamedTuple):
     """Attacker, precision, draws, queries and gallery of an evaluation.
 
     Mode and strength do not enter: they are what two evaluations on the same may differ in.
@@ -27,22 +27,22 @@ class MeasuredOn(NamedTuple):
     protocol: str
 
 
-def measured_on(result):
-    """Returns the `MeasuredOn` of a `Result` of a ranking attack."""
+def conditions_of_record(result):
+    """Returns the `EvaluationConditions` of a `Result` of a ranking attack."""
     settings = result.attack_settings
     threat_model = ThreatModel(**result.threat_model)
     gallery = settings.get("gallery", result.n)
     place = result.n, gallery, _protocol(settings)
-    return MeasuredOn(threat_model, result.precision, result.seed, *place)
+    return EvaluationConditions(threat_model, result.precision, result.seed, *place)
 
 
-def evaluated_on(evaluation):
-    """Returns the `MeasuredOn` that the records of a `RankingEvaluation` have."""
+def conditions_of_evaluation(evaluation):
+    """Returns the `EvaluationConditions` that the records of a `RankingEvaluation` have."""
     pgd, about, test_set = evaluation.pgd, evaluation.about, evaluation.test_set
     n = len(test_set.queries)
     gallery = len(test_set) if test_set.limited else n
     place = n, gallery, said_steps(pgd.steps, pgd.step_size)
-    return MeasuredOn(pgd.threat_model, about["precision"], about["seed"], *place)
+    return EvaluationConditions(pgd.threat_model, about["precision"], about["seed"], *place)
 
 
 def _protocol(settings):
