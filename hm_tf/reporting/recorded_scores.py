@@ -51,7 +51,7 @@ class ScoreRow(NamedTuple):
 
 
 class ScoreFall(NamedTuple):
-    """Two rows of one mode under the same evaluation conditions, see `MeasuredOn`.
+    """Two rows of one mode under the same evaluation conditions, see `EvaluationConditions`.
 
     Attributes:
         before: `ScoreRow` of the protocol.
