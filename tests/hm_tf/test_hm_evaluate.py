@@ -289,7 +289,7 @@ def not_finite(run):
         (None, ["--limit_test=5"], 2, "images"),
         (None, ["--limit_test=1"], 2, "raise --limit_test"),
         (None, ["--substitute=/nowhere"], 2, "holds no run"),
-        (not_finite, [], 2, "embeddings are not finite"),
+        (not_finite, [], 1, "outputs of the network are not finite"),
     ],
 )
 def test_mistakes_end_in_one_line(harm, flags, code, text, run, capsys):
