@@ -1,7 +1,9 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from robust_tf.results.cache import ResultsCache
+from robust_tf.results.cache import ResultsCache, examples_hash
 
 IDENTITY = {"attack": "pgd20", "weights_hash": "ab"}
 
@@ -49,3 +51,16 @@ def test_a_line_that_was_cut_off_is_left_out_and_does_not_swallow_the_next(store
     with pytest.warns(UserWarning, match="line 3 was cut off"):
         mended = ResultsCache(6, tmp_path, IDENTITY)
     assert mended.known(0, [1, 4]).all() and mended.get(2, [5])["correct"].all()
+
+
+def test_the_hash_of_examples_depends_on_images_and_labels():
+    images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
+    labels = np.array([0, 1, 2])
+    files = np.array([image.tobytes() for image in images], object)
+    base = SimpleNamespace(images=images, labels=labels)
+    others = [
+        SimpleNamespace(images=images + 1, labels=labels),
+        SimpleNamespace(images=images, labels=labels[::-1]),
+    ]
+    assert examples_hash(base) == examples_hash(SimpleNamespace(images=files, labels=labels))
+    assert len({examples_hash(some) for some in [base, *others]}) == 3
