@@ -1,21 +1,25 @@
 """Names of a package whose modules are imported when a name is first used (PEP 562).
 
-`import tla_tf` stays fast and free of TensorFlow, so that --help answers at once.
+`import tla_tf` stays fast and free of TensorFlow, so that --help answers at once. The names stand
+once, in the stub `__init__.pyi` of the package. Editors and mypy read the same stub.
 """
 
+import ast
 import importlib
+import pathlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Any
 
 
-def lazy(package: str, modules: Mapping[str, str]) -> tuple[list[str], Callable, Callable]:
+def lazy(package: str, file: str) -> tuple[list[str], Callable[[str], Any], Callable[[], list]]:
     """Returns what a package assigns to `__all__`, `__getattr__` and `__dir__`.
 
     Args:
         package: `__name__` of the package.
-        modules: dict, exported name -> module inside the package.
+        file: `__file__` of the package; the imports of the stub beside it are exported.
     """
-    exported = sorted(modules)
+    modules = _modules(pathlib.Path(file).with_suffix(".pyi"))
 
     def get(name):
         if name not in modules:
@@ -24,4 +28,10 @@ def lazy(package: str, modules: Mapping[str, str]) -> tuple[list[str], Callable,
         setattr(sys.modules[package], name, value)
         return value
 
-    return exported, get, lambda: sorted({*vars(sys.modules[package]), *exported})
+    return sorted(modules), get, lambda: sorted({*vars(sys.modules[package]), *modules})
+
+
+def _modules(stub):
+    """The imports of a stub as dict: exported name -> module inside the package."""
+    imports = [n for n in ast.parse(stub.read_text()).body if isinstance(n, ast.ImportFrom)]
+    return {alias.asname: node.module for node in imports for alias in node.names}

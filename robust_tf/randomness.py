@@ -26,8 +26,8 @@ PRECISION = {tf.float16: 11, tf.bfloat16: 8, tf.float32: 24, tf.float64: 53}
 class Shard(NamedTuple):
     """This batch is slice `index` of `count` equal slices of the global batch."""
 
-    index: int | tf.Tensor = 0
-    count: int = 1
+    index: int | tf.Tensor = 0  # type: ignore[assignment]
+    count: int = 1  # type: ignore[assignment]
 
 
 def key(seed: int, step: int | tf.Tensor, purpose: str) -> tf.Tensor:

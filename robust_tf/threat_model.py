@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -32,6 +33,12 @@ class ThreatModel:
     lower: float = 0.0
     upper: float = 1.0
 
+    if TYPE_CHECKING:  # the field is a float, the argument may be text
+
+        def __init__(
+            self, eps: float | str, norm: str = "linf", lower: float = 0.0, upper: float = 1.0
+        ) -> None: ...
+
     def __post_init__(self):
         object.__setattr__(self, "eps", parse_magnitude(self.eps))
         if self.norm not in NORMS:
@@ -42,7 +49,7 @@ class ThreatModel:
     def __str__(self):
         return f"{self.norm} eps={format_magnitude(self.eps)}"
 
-    def project(self, x_adv, x):
+    def project(self, x_adv: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """Returns `x_adv` brought back into ball and box around the clean images `x`."""
         if self.norm == "linf":
             lowest = tf.maximum(x - self.eps, self.lower)
@@ -53,7 +60,7 @@ class ThreatModel:
         # x lies in the box, so the box only shortens the difference: the result stays in the ball.
         return self._in_box(inside)
 
-    def random_start(self, x, key, shard=Shard()):
+    def random_start(self, x: tf.Tensor, key: tf.Tensor, shard: Shard = Shard()) -> tf.Tensor:
         """Returns points drawn uniformly from the ball around `x`, then clipped to the box.
 
         Args:
@@ -63,7 +70,7 @@ class ThreatModel:
         """
         return self._in_box(x + self.random_offset(x, key, shard))
 
-    def random_offset(self, x, key, shard=Shard()):
+    def random_offset(self, x: tf.Tensor, key: tf.Tensor, shard: Shard = Shard()) -> tf.Tensor:
         """Returns offsets like `x`, uniform in the ball around zero; see `random_start`."""
         shape = randomness.shape_of(x)
         if self.norm == "linf":
@@ -74,7 +81,7 @@ class ThreatModel:
         u = randomness.uniform(one_each, key + tf.constant([1, 0]), shard, x.dtype)
         return self.eps * u ** (1.0 / x.shape[1:].num_elements()) * direction
 
-    def step(self, x, direction, step_size):
+    def step(self, x: tf.Tensor, direction: tf.Tensor, step_size: float) -> tf.Tensor:
         """Returns `x` after the steepest ascent step along `direction`; zero does not move.
 
         L-inf: x + s * sign(direction). L2: x + s * direction / ||direction||_2.
@@ -83,12 +90,12 @@ class ThreatModel:
             return x + step_size * tf.sign(direction)
         return x + step_size * _l2_unit(direction)
 
-    def distance(self, x_adv, x):
+    def distance(self, x_adv: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """Returns float [batch]: the norm of x_adv - x."""
         rows = tf.reshape(x_adv - x, [randomness.shape_of(x)[0], -1])
         return tf.norm(rows, ord="euclidean" if self.norm == "l2" else math.inf, axis=1)
 
-    def contains(self, x_adv, x, tolerance=1e-6):
+    def contains(self, x_adv: tf.Tensor, x: tf.Tensor, tolerance: float = 1e-6) -> tf.Tensor:
         """Returns bool [batch]: within ball and box up to `tolerance`; False for NaN."""
         near = self.distance(x_adv, x) <= self.eps + tolerance
         pixels = tf.reshape(x_adv, [randomness.shape_of(x)[0], -1])

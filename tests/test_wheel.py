@@ -48,9 +48,10 @@ def test_every_module_of_the_tree_is_in_it(content):
 
 
 def test_all_package_data_are_in_it(content):
-    found = {p for n in PACKAGES for s in ("*.csv", "*.css") for p in (ROOT / n).rglob(s)}
+    kinds = "csv", "css", "pyi", "typed"
+    found = {p for n in PACKAGES for kind in kinds for p in (ROOT / n).rglob(f"*.{kind}")}
     data = {path.relative_to(ROOT).as_posix() for path in found}
-    assert {path.rpartition(".")[2] for path in data} == {"csv", "css"}
+    assert {path.rpartition(".")[2] for path in data} == {*kinds}
     assert data <= content, data - content
 
 

@@ -1,5 +1,7 @@
 """HM[source, destination], hardness manipulation, with ICS (HM, section 3)."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -42,17 +44,17 @@ class HardnessManipulation(MetricDefense):
 
     def __init__(
         self,
-        network,
+        network: keras.Model,
         *,
-        destination=None,
-        margin=None,
-        ics=None,
-        ics_margin=0.0,
-        loss_bound=None,
-        shards=1,
-        recipe="cub200",
-        **kw,
-    ):
+        destination: str | None = None,
+        margin: float | None = None,
+        ics: float | None = None,
+        ics_margin: float = 0.0,
+        loss_bound: float | None = None,
+        shards: int = 1,
+        recipe: str = "cub200",
+        **kw: Any,
+    ) -> None:
         margin = or_recipe(margin, recipe, "margin")
         ics = or_recipe(ics, recipe, "ics")
         super().__init__(

@@ -2,6 +2,8 @@
 
 import functools
 import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -68,25 +70,25 @@ class MetricDefense(AdversarialModel):
 
     def __init__(
         self,
-        network,
+        network: keras.Model,
         *,
-        source=None,
-        margin=None,
-        sampling="fixed",
-        eps=None,
-        attack=None,
-        shards=1,
-        recipe="cub200",
-        weight_decay=None,
-        embedding=None,
-        input_range=UNIT_RANGE,
-        extra_weights=(),
-        extra_monitors=(),
-        **kw,
-    ):
+        source: str | None = None,
+        margin: float | None = None,
+        sampling: str = "fixed",
+        eps: float | str | None = None,
+        attack: PGD | None = None,
+        shards: int = 1,
+        recipe: str = "cub200",
+        weight_decay: float | None = None,
+        embedding: str | None = None,
+        input_range: tuple[float, float] = UNIT_RANGE,
+        extra_weights: Mapping[str, float] = {},
+        extra_monitors: Iterable[str] = (),
+        **kw: Any,
+    ) -> None:
         super().__init__(
             as_embedding(network, embedding=embedding, input_range=input_range),
-            term_weights={"triplet": 1.0, **dict(extra_weights)},
+            term_weights={"triplet": 1.0, **extra_weights},
             monitors=(
                 *("hardness", "skipped_triplets", "spread", "at_margin"),
                 *extra_monitors,
@@ -109,7 +111,7 @@ class MetricDefense(AdversarialModel):
     def metrics(self):
         return [*super().metrics, self.barren]
 
-    def compile(self, optimizer="adam", loss=None, **kwargs):
+    def compile(self, optimizer: Any = "adam", loss: Any = None, **kwargs: Any) -> None:
         """As in Keras, without a loss and without metrics.
 
         Raises:

@@ -1,5 +1,7 @@
 """SES, suppressing the embedding shift (Zhou et al. 2021)."""
 
+from typing import Any
+
 import keras
 
 from hm_tf.defenses.embedding_shifted_triplet import EmbeddingShiftedTriplet
@@ -17,7 +19,7 @@ class SuppressingEmbeddingShift(EmbeddingShiftedTriplet):
     `MetricDefense` describes the further arguments.
     """
 
-    def __init__(self, network, *, shift_weight=1.0, **kw):
+    def __init__(self, network: keras.Model, *, shift_weight: float = 1.0, **kw: Any) -> None:
         super().__init__(network, extra_weights={"shift": shift_weight}, **kw)
         self.shift_weight = shift_weight
 

@@ -15,7 +15,7 @@ class CandidateAttack(RankingAttack):
     """
 
     measures = ("rank",)
-    sign = None
+    sign: float | None = None
 
     def cost(self, gallery, rows, chosen):
         (query,) = chosen

@@ -16,7 +16,7 @@ class QueryAttack(RankingAttack):
     """
 
     measures = ("rank",)
-    sign = None
+    sign: float | None = None
 
     def cost(self, gallery, rows, chosen):
         return ranking_cost(gallery, rows, chosen[0], self.sign)

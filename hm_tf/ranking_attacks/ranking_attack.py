@@ -25,9 +25,9 @@ class RankingAttack:
         ValueError: unknown mode.
     """
 
-    name = None
-    measures = ()
-    directions = ()
+    name: str | None = None
+    measures: tuple[str, ...] = ()
+    directions: tuple[int, ...] = ()
     measures_early = False
 
     def __init__(self, mode="compat"):

@@ -1,5 +1,7 @@
 """Batches of pairs for a plain `fit`."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -24,7 +26,9 @@ class PairedBatches(keras.utils.PyDataset):
         UserError: an odd batch size, other numbers of images and labels, no class with two images.
     """
 
-    def __init__(self, x, y, batch_size=112, *, seed=0, **kwargs):
+    def __init__(
+        self, x: Any, y: Any, batch_size: int = 112, *, seed: int = 0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if batch_size < 2 or batch_size % 2:
             raise UserError(f"batch_size={batch_size}: a batch of pairs has an even number")
@@ -46,10 +50,10 @@ class PairedBatches(keras.utils.PyDataset):
         if not len(self._anchors):
             raise UserError("no class has two images; pairs need some")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-2 * len(self._anchors) // self.batch_size)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
         """Returns (images, labels) of batch `index`."""
         pairs = self.batch_size // 2
         order = np.random.default_rng([self.seed, self._epoch]).permutation(self._anchors)
@@ -58,7 +62,7 @@ class PairedBatches(keras.utils.PyDataset):
         rows = np.stack([anchors, self._partners(anchors, rng)], axis=1).reshape(-1)
         return self.x[rows], self.y[rows]
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         self._epoch += 1
 
     def _partners(self, anchors, rng):

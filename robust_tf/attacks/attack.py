@@ -34,7 +34,7 @@ class Attack:
         ValueError: neither `threat_model` nor `eps`, or a setting out of its range.
     """
 
-    threat_model: ThreatModel | None = None
+    threat_model: ThreatModel = None  # type: ignore[assignment]
     _: KW_ONLY
     eps: InitVar[float | str | None] = None
     norm: InitVar[str | None] = None
@@ -43,9 +43,9 @@ class Attack:
     restarts = 1
     eager = False
 
-    def __post_init__(self, eps, norm):
-        name, given = type(self).__name__, {"eps": eps, "norm": norm}
-        given = {field: value for field, value in given.items() if value is not None}
+    def __post_init__(self, eps: float | str | None, norm: str | None) -> None:
+        name, settings = type(self).__name__, {"eps": eps, "norm": norm}
+        given: dict[str, Any] = {f: value for f, value in settings.items() if value is not None}
         if self.threat_model is None and eps is None:
             raise ValueError(f"{name} needs a radius: {name}(eps='8/255') or a ThreatModel")
         if self.threat_model is None:
@@ -59,7 +59,7 @@ class Attack:
             changed = dataclasses.replace(self.threat_model, **given)
             object.__setattr__(self, "threat_model", changed)
 
-    def __str__(self):
+    def __str__(self) -> str:
         """A short form for tables and records."""
         settings = [str(self.threat_model)]
         for field in dataclasses.fields(self)[1:]:

@@ -76,7 +76,7 @@ class CleverhansAttack(Attack):
         object.__setattr__(self, "step_size", size)
 
     @property
-    def eager(self) -> bool:
+    def eager(self) -> bool:  # type: ignore[override]
         """Whether `perturb` belongs outside of a `tf.function`: in one it takes twice the time."""
         return self.name == "cw2"
 

@@ -90,7 +90,7 @@ class Preset:
         """One run of `perturb`, without restarts."""
         attack = self.attack
         if self.restarts > 1:
-            attack = dataclasses.replace(attack, restarts=1)
+            attack = dataclasses.replace(attack, restarts=1)  # type: ignore[call-arg]
         return dataclasses.replace(self, attack=attack).perturb(logits_fn, x, y, key)
 
 

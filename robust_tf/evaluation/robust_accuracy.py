@@ -3,12 +3,15 @@
 import dataclasses
 import os
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks import auto_attack, presets
+from robust_tf.attacks.attack import Attack
 from robust_tf.attacks.logits_of import logits_of
 from robust_tf.attacks.presets import Preset
 from robust_tf.data.examples import Examples
@@ -35,9 +38,9 @@ class RobustAccuracy:
 
     correct: np.ndarray
     clean: np.ndarray
-    attacks: dict
+    attacks: dict[str, np.ndarray]
     threat_model: ThreatModel
-    warnings: list
+    warnings: list[str]
 
     @property
     def accuracy(self) -> float:
@@ -54,7 +57,7 @@ class RobustAccuracy:
         """Accuracy by attack, "clean" among them."""
         return {name: float(c.mean()) for name, c in {CLEAN: self.clean, **self.attacks}.items()}
 
-    def __str__(self):
+    def __str__(self) -> str:
         low, high = (100 * end for end in self.interval)
         lines = [
             f"robust accuracy {100 * self.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f} "
@@ -65,19 +68,19 @@ class RobustAccuracy:
 
 
 def robust_accuracy(
-    model,
-    x,
-    y,
+    model: Any,
+    x: Any,
+    y: Any,
     *,
-    attack="standard",
-    eps=None,
-    norm="linf",
-    batch_size=250,
-    seed=0,
-    input_range=UNIT_INTERVAL,
-    jit_compile=False,
-    cache=None,
-    progress=True,
+    attack: str | Attack | Preset | Sequence[str | Attack | Preset] = "standard",
+    eps: float | str | None = None,
+    norm: str = "linf",
+    batch_size: int = 250,
+    seed: int = 0,
+    input_range: tuple[float, float] = UNIT_INTERVAL,
+    jit_compile: bool = False,
+    cache: str | os.PathLike | None = None,
+    progress: bool = True,
 ) -> RobustAccuracy:
     """Attacks a classifier and returns which images it still classifies correctly.
 

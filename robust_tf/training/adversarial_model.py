@@ -1,5 +1,7 @@
 """The train-step template of every defense of this repository."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -41,7 +43,7 @@ class AdversarialModel(keras.Model):
         seed: int, of every random draw made in a step.
     """
 
-    resolved = frozenset()
+    resolved: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -65,10 +67,10 @@ class AdversarialModel(keras.Model):
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True  # the network is, and the defense adds no layer of its own
 
-    def call(self, images, training=False):
+    def call(self, images: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         return self.network(images, training=training)
 
-    def compile(self, optimizer="adam", loss=None, **kwargs):
+    def compile(self, optimizer: Any = "adam", loss: Any = None, **kwargs: Any) -> None:
         """As in Keras, without a loss.
 
         The optimiser's variables exist afterwards, so that they can be restored.
@@ -89,7 +91,7 @@ class AdversarialModel(keras.Model):
         """Keras leaves a model with a `compile` of its own uncompiled unless this is defined."""
         self.compile(**keras.saving.deserialize_keras_object(config))
 
-    def fit(self, *args, **kwargs):
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As in Keras. With `use_ema=True` the batch-norm statistics end as averages, too."""
         history = super().fit(*args, **kwargs)
         finalize_statistics(self.optimizer)

@@ -1,5 +1,7 @@
 """ALP, adversarial logit pairing (Kannan et al. 2018), the baseline of the TLA paper."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -32,15 +34,15 @@ class AdversarialLogitPairing(ClassifierDefense):
 
     def __init__(
         self,
-        network,
+        network: keras.Model,
         *,
-        pairing_weight=None,
-        clean_weight=None,
-        layer="logits",
-        reduce="sum",
-        recipe="cifar10",
-        **kw,
-    ):
+        pairing_weight: float | None = None,
+        clean_weight: float | None = None,
+        layer: str = "logits",
+        reduce: str = "sum",
+        recipe: str = "cifar10",
+        **kw: Any,
+    ) -> None:
         pairing_weight = or_recipe(pairing_weight, recipe, "alp_weight")
         clean_weight = or_recipe(clean_weight, recipe, "alp_clean_weight")
         weights = {

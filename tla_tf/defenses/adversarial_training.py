@@ -1,5 +1,7 @@
 """AT, adversarial training (Madry et al. 2018)."""
 
+from typing import Any
+
 import keras
 
 from robust_tf.losses.cross_entropy import cross_entropy
@@ -13,7 +15,7 @@ class AdversarialTraining(ClassifierDefense):
     `ClassifierDefense` describes the arguments.
     """
 
-    def __init__(self, network, **kw):
+    def __init__(self, network: keras.Model, **kw: Any) -> None:
         super().__init__(
             network, term_weights={"cross_entropy": 1.0}, monitors=("robust_accuracy",), **kw
         )

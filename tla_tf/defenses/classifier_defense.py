@@ -1,7 +1,9 @@
 """What all defenses of a classifier share: logits in a stated mode, and the inner attack."""
 
 import functools
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 from robust_tf.attacks.objectives import CrossEntropy
@@ -44,19 +46,19 @@ class ClassifierDefense(AdversarialModel):
 
     def __init__(
         self,
-        network,
+        network: keras.Model,
         *,
-        eps=None,
-        norm="linf",
-        attack=None,
-        label_smoothing=0.0,
-        attack_bn_mode="inference",
-        recipe="cifar10",
-        weight_decay=None,
-        embedding=None,
-        input_range=UNIT_RANGE,
-        **kw,
-    ):
+        eps: float | str | None = None,
+        norm: str = "linf",
+        attack: PGD | None = None,
+        label_smoothing: float = 0.0,
+        attack_bn_mode: str = "inference",
+        recipe: str = "cifar10",
+        weight_decay: float | None = None,
+        embedding: str | None = None,
+        input_range: tuple[float, float] = UNIT_RANGE,
+        **kw: Any,
+    ) -> None:
         network = as_classifier(network, embedding=embedding, input_range=input_range)
         attack = self._inner_attack(eps, norm, attack, recipe)
         tested = ("accuracy", "robust_accuracy") if attack else ("accuracy",)

@@ -51,8 +51,14 @@ class NegativeSelection:
     """
 
     def __init__(
-        self, selection="nearest", *, similarity="abs", mask="neg_inf", keep=0.5, class_check=True
-    ):
+        self,
+        selection: str = "nearest",
+        *,
+        similarity: str = "abs",
+        mask: str = "neg_inf",
+        keep: float = 0.5,
+        class_check: bool = True,
+    ) -> None:
         self.selection = selection
         self.similarity = similarity
         self.mask = mask

@@ -1,5 +1,7 @@
 """TLA, triplet loss adversarial training, with its variants TLA-RN and TLA-SA."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -43,24 +45,24 @@ class TripletAdversarial(ClassifierDefense):
 
     def __init__(
         self,
-        network,
+        network: keras.Model,
         *,
-        triplet_weight=None,
-        norm_weight=None,
-        margin=None,
-        negatives=None,
-        positive="other",
-        pool="batch",
-        anchor="adv",
-        own_margin_mul=1.0,
-        own_noise=0.0,
-        match_l2=0.0,
-        norm_form="l2",
-        concat_forward=False,
-        mining="global",
-        recipe="cifar10",
-        **kw,
-    ):
+        triplet_weight: float | None = None,
+        norm_weight: float | None = None,
+        margin: float | None = None,
+        negatives: NegativeSelection | None = None,
+        positive: str = "other",
+        pool: str = "batch",
+        anchor: str = "adv",
+        own_margin_mul: float = 1.0,
+        own_noise: float = 0.0,
+        match_l2: float = 0.0,
+        norm_form: str = "l2",
+        concat_forward: bool = False,
+        mining: str = "global",
+        recipe: str = "cifar10",
+        **kw: Any,
+    ) -> None:
         triplet_weight = or_recipe(triplet_weight, recipe, "lambda_triplet")
         norm_weight = or_recipe(norm_weight, recipe, "lambda_norm")
         norm = norm_weight * (triplet_weight if norm_form == "mean_sq" else 1.0)

@@ -1,5 +1,7 @@
 """UM, the undefended model: standard training."""
 
+from typing import Any
+
 import keras
 
 from robust_tf.losses.cross_entropy import cross_entropy
@@ -15,7 +17,7 @@ class Undefended(ClassifierDefense):
 
     attacked = False
 
-    def __init__(self, network, **kw):
+    def __init__(self, network: keras.Model, **kw: Any) -> None:
         super().__init__(network, term_weights={"cross_entropy": 1.0}, monitors=("accuracy",), **kw)
 
     def loss_terms(self, batch, crafted):

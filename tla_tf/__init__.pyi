@@ -1,0 +1,5 @@
+from .defenses.adversarial_logit_pairing import AdversarialLogitPairing as AdversarialLogitPairing
+from .defenses.adversarial_training import AdversarialTraining as AdversarialTraining
+from .defenses.negatives import NegativeSelection as NegativeSelection
+from .defenses.triplet_adversarial import TripletAdversarial as TripletAdversarial
+from .defenses.undefended import Undefended as Undefended
