@@ -9,6 +9,7 @@ def logit_gradient(
     logits_fn: Callable[[tf.Tensor], tf.Tensor],
     x: tf.Tensor,
     values_of: Callable[[tf.Tensor], tf.Tensor],
+    coupled: bool = False,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Differentiates a value per image with respect to the images.
 
@@ -20,9 +21,11 @@ def logit_gradient(
         logits_fn: images [batch, ...] to logits [batch, classes].
         x: float [batch, ...].
         values_of: logits to float [batch].
+        coupled: whether the logits of an image depend on the other images (batch norm in training
+            mode). The gradient of an image then has a part of every value, and all share one scale.
 
     Returns:
-        logits, values in the dtype of x, and the gradient of each value, shaped like x.
+        logits, values in the dtype of x, and the gradient of the sum of the values, shaped like x.
     """
     with tf.GradientTape(watch_accessed_variables=False) as network:
         network.watch(x)
@@ -33,7 +36,10 @@ def logit_gradient(
         # The sum, not the mean: the step of an image must not depend on the size of the batch.
         total = tf.reduce_sum(values)
     slope = loss.gradient(total, logits, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    scale = _power_of_two(tf.reduce_max(tf.abs(slope), axis=1))
+    largest = tf.reduce_max(tf.abs(slope), axis=1)
+    if coupled:
+        largest = tf.fill(tf.shape(largest), tf.reduce_max(largest))
+    scale = _power_of_two(largest)
     gradient = network.gradient(
         logits,
         x,

@@ -134,11 +134,19 @@ class ClassifierObjective(Objective):
     Args:
         logits_fn: images [batch, ...] to logits [batch, classes]. It decides the mode of the model.
         labels: int [batch], the true labels.
+        coupled: see `logit_gradient`.
     """
 
-    def __init__(self, logits_fn: Callable[[tf.Tensor], tf.Tensor], labels: tf.Tensor):
+    def __init__(
+        self,
+        logits_fn: Callable[[tf.Tensor], tf.Tensor],
+        labels: tf.Tensor,
+        *,
+        coupled: bool = False,
+    ):
         self.logits_fn = logits_fn
         self.labels = tf.convert_to_tensor(labels)
+        self.coupled = coupled
 
     def __call__(self, x):
         return self.values(self.logits_fn(x))
@@ -148,7 +156,7 @@ class ClassifierObjective(Objective):
         raise NotImplementedError
 
     def value_and_gradient(self, x):
-        return logit_gradient(self.logits_fn, x, self.values)[1:]
+        return logit_gradient(self.logits_fn, x, self.values, self.coupled)[1:]
 
     def active(self, x):
         return correct(self.logits_fn(x), self.labels)
@@ -157,8 +165,8 @@ class ClassifierObjective(Objective):
 class CrossEntropy(ClassifierObjective):
     """Cross entropy of the true label, with `label_smoothing` in [0, 1)."""
 
-    def __init__(self, logits_fn, labels, label_smoothing: float = 0.0):
-        super().__init__(logits_fn, labels)
+    def __init__(self, logits_fn, labels, label_smoothing: float = 0.0, **coupled):
+        super().__init__(logits_fn, labels, **coupled)
         self.label_smoothing = label_smoothing
 
     def values(self, logits):

@@ -97,7 +97,9 @@ class ClassifierDefense(AdversarialModel):
         def logits_fn(images):
             return self.network(images, training=training)["logits"]
 
-        objective = CrossEntropy(logits_fn, batch["label"], label_smoothing=self.label_smoothing)
+        objective = CrossEntropy(
+            logits_fn, batch["label"], label_smoothing=self.label_smoothing, coupled=training
+        )
         key = self.key(batch, "attack start")
         return self.attack.ascend(objective, batch["image"], key=key, shard=current_shard())
 

@@ -132,3 +132,17 @@ def test_correct_and_likeliest_others():
     np.testing.assert_array_equal(correct(tf.constant(Z), Y), [True, True, False, True])
     others = likeliest_others(tf.constant(Z), Y, 3)
     np.testing.assert_array_equal(others, [[4, 1, 3], [4, 2, 0], [4, 2, 1], [4, 3, 1]])
+
+
+def test_gradient_of_a_network_with_batch_statistics_has_a_part_of_every_image():
+    """Scaled image by image, it would weigh the parts of the other images wrongly."""
+
+    def logits_fn(x):
+        mean, variance = tf.nn.moments(x, axes=[0])
+        return 4 * tf.tanh((x - mean) / tf.sqrt(variance + 0.01))
+
+    x = tf.constant(Z, tf.float32) / 3
+    objective = CrossEntropy(logits_fn, Y, coupled=True)
+    np.testing.assert_array_equal(objective.value_and_gradient(x)[1], gradient(objective, x))
+    apart = CrossEntropy(logits_fn, Y).value_and_gradient(x)[1]
+    assert np.abs(apart - gradient(objective, x)).max() > 0.01
