@@ -21,7 +21,6 @@ from robust_tf.results.result import read_results
 from robust_tf.runs.fine_tuning import start_from
 from robust_tf.runs.training_run import TrainingRun, TrainingSettings
 from robust_tf.threat_model import ThreatModel
-from robust_tf.training.strategy import use_xla
 
 # Training images whose R@1 is watched where none are held out.
 WATCHED = 256
@@ -157,7 +156,7 @@ class MetricTrainingRun(TrainingRun):
             self.folder,
             precision=settings.precision,
             batch_size=settings.eval_batch_size,
-            xla=use_xla(settings.jit_compile),
+            xla=self.xla,
             **run.facts,
         )
 

@@ -110,13 +110,16 @@ def test_identity_and_comparison():
     assert {"workdir", "data_dir", "train_steps", "limit_test", "strategy", "logical_cpus"} | {
         *("checkpoint_every", "eval_attacks", "eval_batch_size")
     } <= free
-    assert not {"seed", "eps", "margin", "precision", "jit_compile", "init_from"} & free
+    assert (
+        not {"seed", "eps", "margin", "precision", "jit_compile", "deterministic", "init_from"}
+        & free
+    )
     # With images held out it decides which networks are looked at.
     held_out = tla.TRAIN.parse(["--held_out=100"])
     assert free - tla.TRAIN.free(held_out.flags) == {"checkpoint_every"}
     at = tla.TRAIN.not_compared(tla.TRAIN.parse(["--method=at"]).flags)
     assert not {"train_steps", "eps", "limit_train"} & at
-    assert {"seed", "jit_compile", "strategy", "margin", "alp_weight", "workdir"} <= at
+    assert {"seed", "jit_compile", "deterministic", "strategy", "margin", "alp_weight"} <= at
 
 
 def test_constructor_arguments_come_from_the_table():

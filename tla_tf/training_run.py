@@ -13,7 +13,6 @@ from robust_tf.reports.result_tables import accuracy_table
 from robust_tf.results.result import read_results
 from robust_tf.runs.fine_tuning import start_from
 from robust_tf.runs.training_run import TrainingRun, TrainingSettings
-from robust_tf.training.strategy import use_xla
 from tla_tf.defenses.build import DefenseSettings
 from tla_tf.evaluation.attack_columns import ENSEMBLE, attack_columns
 from tla_tf.evaluation.held_out_images import split_held_out
@@ -155,7 +154,7 @@ class ClassifierTrainingRun(TrainingRun):
             seed=self.settings.seed,
             precision="float32",
             batch_size=self.settings.eval_batch_size,
-            jit_compile=use_xla(self.settings.jit_compile),
+            jit_compile=self.xla,
         )
         evaluation.run(self.unmeasured())
 

@@ -108,6 +108,14 @@ NETWORK = (
 DEVICES = (
     *NETWORK,
     choice(
+        "deterministic",
+        "auto",
+        "Kernels that add up in one order: the same bits again; auto: on a CPU only, where it is "
+        "free. XLA is then off.",
+        ("auto", "true", "false"),
+        compared=False,
+    ),
+    choice(
         "strategy",
         "auto",
         "auto: all GPUs that divide the batch.",

@@ -14,6 +14,8 @@ from robust_tf.runs.run_identity import RunIdentity
 from robust_tf.training import strategy
 from robust_tf.training.optimizer import make_optimizer
 
+XLA_LEFT_OUT = "--deterministic=true: without XLA, in training and in the evaluation after it"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
@@ -34,6 +36,7 @@ class TrainingSettings:
         strategy, logical_cpus: see `make_strategy`.
         precision: Keras policy.
         jit_compile: see `use_xla`.
+        deterministic: see `use_determinism`.
     """
 
     run_identity: RunIdentity
@@ -54,6 +57,7 @@ class TrainingSettings:
     logical_cpus: int = 1
     precision: str = "float32"
     jit_compile: str = "auto"
+    deterministic: str = "auto"
     notes: Sequence[str] = ()
 
 
@@ -65,6 +69,9 @@ class TrainingRun:
     Args:
         dataset: `robust_tf.data.Dataset`.
         settings: `TrainingSettings`.
+
+    Attributes:
+        xla: whether XLA compiles the train step and the attacks after it; known after `check`.
     """
 
     train_classes = None  # names of those that train, where --train_classes says so
@@ -111,7 +118,8 @@ class TrainingRun:
             f"{settings.checkpoint_every:,}; Keras counts these stretches as epochs\n"
             f"run folder {self.folder.path}"
         )
-        return "\n".join([lines, *settings.notes])
+        notes = [*settings.notes, *([XLA_LEFT_OUT] if self._xla_left_out else [])]
+        return "\n".join([lines, *notes])
 
     def train(self):
         """Trains and measures what is left of it; returns False where Ctrl-C stopped training."""
@@ -153,16 +161,18 @@ class TrainingRun:
     def _build(self):
         settings = self.settings
         keras.utils.set_random_seed(settings.seed)
-        # The same seed gives the same weights only if every kernel adds up in a fixed order.
-        tf.config.experimental.enable_op_determinism()
+        xla = strategy.use_xla(settings.jit_compile)
+        if deterministic := strategy.use_determinism(settings.deterministic, xla):
+            # For the rest of the process: no public call switches it off for the evaluation.
+            tf.config.experimental.enable_op_determinism()
+        self.xla, self._xla_left_out = xla and not deterministic, xla and deterministic
         keras.config.set_dtype_policy(settings.precision)
         with self.strategy.scope():
             model = self.build_model()
-            xla = strategy.use_xla(settings.jit_compile)
             optimizer = make_optimizer(
                 settings.learning_rates, settings.boundaries, settings.optimizer
             )
-            model.compile(optimizer=optimizer, jit_compile=xla)
+            model.compile(optimizer=optimizer, jit_compile=self.xla)
         return model
 
     # What a package says.

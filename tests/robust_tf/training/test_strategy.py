@@ -1,0 +1,46 @@
+import warnings
+
+import pytest
+import tensorflow as tf
+
+from robust_tf.training import strategy
+from tla_tf.options import TRAIN
+from tla_tf.train import training_run
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Pretends that there are so many GPUs."""
+
+    def pretend(count):
+        found = [f"GPU:{i}" for i in range(count)]
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: found)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    "count, jit_compile, deterministic, expected",
+    [
+        (0, "auto", "auto", (False, True)),
+        (0, "true", "auto", (True, False)),
+        (0, "auto", "false", (False, False)),
+        (1, "auto", "auto", (True, False)),
+        (1, "false", "auto", (False, False)),
+        (1, "auto", "true", (True, True)),
+    ],
+)
+def test_determinism_is_on_where_it_is_free(gpus, count, jit_compile, deterministic, expected):
+    gpus(count)
+    xla = strategy.use_xla(jit_compile)
+    assert (xla, strategy.use_determinism(deterministic, xla)) == expected
+
+
+def test_a_deterministic_run_leaves_xla_out_and_says_so(tmp_path):
+    flags = [f"--workdir={tmp_path}", "--jit_compile=true", "--deterministic=true"]
+    run = training_run(TRAIN.parse([*flags, "--limit_train=50", "--limit_test=10"]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Keras warns of jit_compile=True under determinism
+        run.check()
+    assert not run.xla and not run.model.jit_compile
+    assert run.plan().splitlines()[-1].startswith("--deterministic=true: without XLA")
