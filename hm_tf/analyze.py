@@ -4,17 +4,13 @@ Mean and variance of the hardness H = d(a, p) - d(a, n) on batches of training i
 embeddings of the run's network. Records go to RUN/sampler_hardness.jsonl; hm_tf.report shows them.
 """
 
+import functools
 import sys
 
 from hm_tf.options import ANALYZE
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=ANALYZE, body=analyze, about=__doc__)
 
 
 def analyze(options):
@@ -57,6 +53,8 @@ def analyze(options):
     append_results(path, results)
     print(f"{hardness_table(results)}\n\n{OF_THE_PAPER}\nrecords: {path}")
 
+
+main = functools.partial(command_line.run, table=ANALYZE, body=analyze, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

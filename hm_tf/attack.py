@@ -12,6 +12,7 @@ four.
 In --output_dir: adversarial.png, difference.png (amplified), ranking.png, attack.json.
 """
 
+import functools
 import pathlib
 import sys
 
@@ -25,11 +26,6 @@ REQUIRED = {
     "gallery": "a folder of images",
     "attack": "one of ca+, ca-, qa+, qa-, tma, es, ltm, gtm, gtt",
 }
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=ATTACK, body=attack, about=__doc__)
 
 
 def attack(options):
@@ -120,6 +116,8 @@ def _folder(options, run):
     require_folder("output_dir", folder)
     return folder
 
+
+main = functools.partial(command_line.run, table=ATTACK, body=attack, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,16 +5,12 @@ What differs in training, who is ahead, retrieval and ranking attacks side by si
 --html=FILE writes the same as a page. Nothing is measured.
 """
 
+import functools
 import sys
 
 from hm_tf.options import COMPARE
 from robust_tf.cli import command_line
 from robust_tf.results.output_place import require_file
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=COMPARE, body=compare, about=__doc__)
 
 
 def compare(options):
@@ -28,6 +24,8 @@ def compare(options):
     runs = evaluated_runs(options.workdir, "hm_tf", "defense")
     show(*score_matrix(runs), compared, options.html)
 
+
+main = functools.partial(command_line.run, table=COMPARE, body=compare, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,16 +11,12 @@ crash stopped it. --saved_model=DIR evaluates a SavedModel instead; its records 
 DIR.evaluation.
 """
 
+import functools
 import sys
 
 from hm_tf.options import EVALUATE, check_step_size
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=EVALUATE, body=evaluate, about=__doc__)
 
 
 def evaluate(options):
@@ -109,6 +105,8 @@ def _check(evaluation, results, options):
     lines = check_evaluation(evaluation, results, options.checks)
     print(f"\n{lines}\nrecords: {evaluation.folder.path / 'checks.jsonl'}")
 
+
+main = functools.partial(command_line.run, table=EVALUATE, body=evaluate, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,17 +9,13 @@ compared with the network and attacked. model.json and README.md there say what 
 --format=onnx or litert writes a file of the network alone instead.
 """
 
+import functools
 import sys
 
 from hm_tf.options import EXPORT
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=EXPORT, body=export, about=__doc__)
 
 
 def export(options):
@@ -77,6 +73,8 @@ def _export_portable(run, network, test, options):
         "only: no guard, no image files, no search"
     )
 
+
+main = functools.partial(command_line.run, table=EXPORT, body=export, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -14,11 +14,6 @@ from robust_tf.cli import command_line
 from robust_tf.results.output_place import require_file, require_folder
 
 
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=REPORT, body=report, about=__doc__)
-
-
 def report(options):
     """Writes the page, and the figures if a folder is given."""
     require_file("output", options.output)
@@ -77,6 +72,8 @@ def _save(figures, folder):
         save_figure(figure, path)
         print(f"figure: {path}")
 
+
+main = functools.partial(command_line.run, table=REPORT, body=report, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

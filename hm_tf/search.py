@@ -6,6 +6,7 @@ lies in the gallery does not find itself. --saved_model=DIR searches with a Save
 run. --embeddings=OUT.npz writes the embeddings and names of the gallery for another index.
 """
 
+import functools
 import pathlib
 import sys
 
@@ -13,11 +14,6 @@ from hm_tf.options import SEARCH
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=SEARCH, body=search, about=__doc__)
 
 
 def search(options):
@@ -64,6 +60,8 @@ def _check(options):
         if getattr(options, flag):
             require_file(flag, getattr(options, flag))
 
+
+main = functools.partial(command_line.run, table=SEARCH, body=search, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,16 +4,12 @@ Without flags: HM[S,gLGA]&ICS on the digits of scikit-learn, classes 0-4 to trai
 same command again resumes a run that was stopped, or reprints the result of a finished one.
 """
 
+import functools
 import pathlib
 import sys
 
 from hm_tf.options import TRAIN, default_workdir, likely_collapse, notes
 from robust_tf.cli import command_line
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=TRAIN, body=train, about=__doc__)
 
 
 def train(options):
@@ -48,6 +44,8 @@ def training_run(options):
     )
     return MetricTrainingRun(data.of_run(options.flags), settings)
 
+
+main = functools.partial(command_line.run, table=TRAIN, body=train, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -76,7 +76,8 @@ def sources_below_the_commands():
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             tree = ast.parse(path.read_text())
-            command = any(getattr(node, "name", "") == "main" for node in tree.body)
+            assigned = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
+            command = any(getattr(target, "id", "") == "main" for target in assigned)
             if not command and path.name != "options.py" and "cli" not in path.parts:
                 yield path, tree
 

@@ -8,6 +8,7 @@ Several runs become panels side by side. Numbers are appended to every RUN/resul
 with what they plot as JSON, go to --output_dir.
 """
 
+import functools
 import pathlib
 import sys
 
@@ -18,11 +19,6 @@ from tla_tf.options import ANALYZE, OUTPUTS
 
 # Natural training images that an output needs, in all and of every class.
 NEEDED = {"table3": {"neighbours": 50}, "figure4": {"neighbours": 3}, "figure5": {"per_class": 2}}
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=ANALYZE, body=analyze, about=__doc__)
 
 
 def analyze(options):
@@ -163,6 +159,8 @@ def _save(output, figure, plotted, options):
 def _figures(options):
     return pathlib.Path(options.output_dir or pathlib.Path(options.workdir[0]) / "figures")
 
+
+main = functools.partial(command_line.run, table=ANALYZE, body=analyze, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

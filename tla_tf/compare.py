@@ -10,6 +10,7 @@ Nothing is measured.
 """
 
 import collections
+import functools
 import sys
 
 from robust_tf.cli import command_line
@@ -20,11 +21,6 @@ from tla_tf.options import COMPARE, resolve_train
 RUN_TABLE = "python tools/run_table.py --row="
 # Ends in minutes, and stands beside a row of the paper.
 QUICK = "python -m tla_tf.train --flagfile=flags/tla/mnist_quick.flags"
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=COMPARE, body=compare, about=__doc__)
 
 
 def compare(options):
@@ -107,6 +103,8 @@ def _missing_lines(rows):
             f"{first.measure} --workdir=RUN"
         )
 
+
+main = functools.partial(command_line.run, table=COMPARE, body=compare, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,16 +8,12 @@ file; the records go to DIR.evaluation; images of --dataset=folder are resized t
 takes. --images=X.npz evaluates it on the user's own arrays.
 """
 
+import functools
 import sys
 
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from tla_tf.options import EVALUATE
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=EVALUATE, body=evaluate, about=__doc__)
 
 
 def evaluate(options):
@@ -140,6 +136,8 @@ def _check(evaluation, columns, threat_model, substitutes, options):
     )
     print(f"\n{lines}\nrecords: {evaluation.folder / 'checks.jsonl'}")
 
+
+main = functools.partial(command_line.run, table=EVALUATE, body=evaluate, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,17 +8,13 @@ compared with the network and attacked. model.json and README.md there say what 
 --format=onnx, litert or litert_int8 writes a file of the network alone instead.
 """
 
+import functools
 import sys
 
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
 from tla_tf.options import EXPORT
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=EXPORT, body=export, about=__doc__)
 
 
 def export(options):
@@ -91,6 +87,8 @@ def _export_portable(run, network, test, options):
         f"({100 * found['robust_accuracy_of_the_network']:.2f})"
     )
 
+
+main = functools.partial(command_line.run, table=EXPORT, body=export, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

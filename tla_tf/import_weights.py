@@ -6,6 +6,7 @@ our network, and every variable its tensor; the first mismatch is named. evaluat
 report and --init_from take the folder as one of our own runs. --list shows the architectures.
 """
 
+import functools
 import sys
 
 from robust_tf.cli import command_line
@@ -13,11 +14,6 @@ from robust_tf.errors import UserError
 from tla_tf.options import IMPORT_WEIGHTS
 
 REQUIRED = ("checkpoint", "architecture", "workdir")
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=IMPORT_WEIGHTS, body=import_weights, about=__doc__)
 
 
 def import_weights(options):
@@ -65,6 +61,8 @@ def _normalization(options):
         name: np.array(values, np.float32) for name, values in given.items() if values is not None
     }
 
+
+main = functools.partial(command_line.run, table=IMPORT_WEIGHTS, body=import_weights, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

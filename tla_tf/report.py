@@ -5,17 +5,13 @@ curves, settings. The page opens from the disk and loads nothing. It shows what 
 analyze have stored; what they have not made yet it names, with the command.
 """
 
+import functools
 import sys
 
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file
 from tla_tf.options import REPORT, resolve_train
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=REPORT, body=report, about=__doc__)
 
 
 def report(options):
@@ -57,6 +53,8 @@ def _runs(options):
     recorded = evaluated_runs(options.workdir, "tla_tf", "method")
     return list(map(ReportedRun, panel_names(finished), finished, recorded))
 
+
+main = functools.partial(command_line.run, table=REPORT, body=report, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,15 +5,11 @@ the paper; the same command again resumes a run that was stopped, or reprints th
 finished one.
 """
 
+import functools
 import sys
 
 from robust_tf.cli import command_line
 from tla_tf.options import TRAIN, default_workdir, notes
-
-
-def main(argv=None):
-    """Runs the command; returns its exit code."""
-    return command_line.run(argv, table=TRAIN, body=train, about=__doc__)
 
 
 def train(options):
@@ -38,6 +34,8 @@ def training_run(options):
     )
     return ClassifierTrainingRun(data.of_run(options.flags), settings)
 
+
+main = functools.partial(command_line.run, table=TRAIN, body=train, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -135,9 +135,11 @@ class PGD(Attack):
             ValueError: a random start without a key.
         """
         x = tf.convert_to_tensor(x)
-        if start is not None or self.restarts == 1:
-            return self._run(objective, x, self._start(x, key, shard) if start is None else start)
-        return self._with_restarts(objective, x, key, shard)
+        if start is None and self.restarts > 1:
+            return self._with_restarts(objective, x, key, shard)
+        loop = self._loop(objective, x, self._start(x, key, shard) if start is None else start)
+        _, x_adv, *_ = tf.while_loop(**loop)
+        return tf.stop_gradient(x_adv)
 
     def trajectory(
         self,
@@ -157,7 +159,9 @@ class PGD(Attack):
             What `look` returns for the start and after every step, stacked: [steps + 1, ...].
         """
         x = tf.convert_to_tensor(x)
-        return self._run(objective, x, self._start(x, key, shard), look)
+        loop = self._loop(objective, x, self._start(x, key, shard), look)
+        *_, seen = tf.while_loop(**loop)
+        return tf.nest.map_structure(lambda array: tf.stop_gradient(array.stack()), seen)
 
     def _start(self, x, key, shard):
         if not self.random_start:
@@ -166,12 +170,18 @@ class PGD(Attack):
             raise ValueError("a random start needs a key (robust_tf.randomness.key)")
         return self.threat_model.random_start(x, key, shard)
 
-    def _run(self, objective, x, start, look=None):
-        """The images after the last step, or what `look` sees of all iterates."""
+    def _loop(self, objective, x, start, look=None):
+        """The arguments of `tf.while_loop`: iterate second, what `look` sees of all iterates last.
+
+        Not a Python loop: AutoGraph is off in Keras's train_step, and unrolling would compile the
+        model `steps` times.
+        """
         start = tf.ensure_shape(start, x.shape)
         velocity = () if self.momentum is None else tf.zeros_like(x)
         ends, groups = objective.saturated is not None, objective.groups
         previous = tf.fill([groups], tf.constant(float("inf"), x.dtype)) if ends else ()
+        going = tf.fill([groups], True)
+        seen = _write(_arrays(look, start, self.steps + 1), 0, look, start)
 
         def ascend(step, x_adv, velocity, previous, going, seen):
             values, direction = objective.value_and_gradient(x_adv)
@@ -187,20 +197,13 @@ class PGD(Attack):
             seen = _write(seen, step + 1, look, moved)
             return step + 1, moved, velocity, previous, going, seen
 
-        # Not a Python loop: AutoGraph is off in Keras's train_step, and unrolling would compile the
-        # model `steps` times.
-        _, x_adv, *_, seen = tf.while_loop(
-            lambda step, x_adv, velocity, previous, going, seen: tf.reduce_any(going) | bool(look),
-            ascend,
-            (
-                *(tf.constant(0), start, velocity, previous, tf.fill([groups], True)),
-                _write(_arrays(look, start, self.steps + 1), 0, look, start),
-            ),
-            parallel_iterations=1,
-            maximum_iterations=self.steps,
-        )
-        stacked = tf.nest.map_structure(lambda array: array.stack(), seen)
-        return tf.nest.map_structure(tf.stop_gradient, stacked if look else x_adv)
+        return {
+            "cond": lambda *state: tf.reduce_any(state[-2]) | bool(look),
+            "body": ascend,
+            "loop_vars": (tf.constant(0), start, velocity, previous, going, seen),
+            "parallel_iterations": 1,
+            "maximum_iterations": self.steps,
+        }
 
     def _with_restarts(self, objective, x, key, shard):
         per_image = [-1] + [1] * (x.shape.rank - 1)
@@ -208,7 +211,7 @@ class PGD(Attack):
         def restart(number, best, active):
             # The first run takes the key itself: pgd20 is the first run of 20pgd20.
             run_key = tf.where(number == 0, key, randomness.fold_in(key, number))
-            x_adv = self._run(objective, x, self._start(x, run_key, shard))
+            x_adv = self.ascend(objective, x, start=self._start(x, run_key, shard))
             ended = ~objective.active(x_adv)
             replaced = tf.reshape((number == 0) | (active & ended), per_image)
             best = tf.ensure_shape(tf.where(replaced, x_adv, best), x.shape)

@@ -17,11 +17,11 @@ from robust_tf.errors import INTERRUPTED, RunError, UserError
 _PLAIN_FORMAT = warnings.formatwarning
 
 
-def run(argv, *, table, body, about):
+def run(argv=None, *, table, body, about):
     """Parses the flags, runs the body, and turns what goes wrong into a line and an exit code.
 
     Args:
-        argv: list of str, the command and its arguments; None for those of this process.
+        argv: Command and its arguments, list of str; default: the arguments of this process.
         table: `FlagTable` of the command.
         body: function (Options) that does the work; it returns the exit code, None for 0.
         about: text shown above the flags by --help.
