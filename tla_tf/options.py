@@ -208,9 +208,8 @@ TRAIN = FlagTable(
             choice(
                 "positive",
                 "other",
-                "Another image of the class, the own one, or both.",
+                "Natural image beside the attacked one: another of the class, its own, or both.",
                 ("other", "own", "both"),
-                only={"method": ("tla", "tla_rn")},  # TLA-SA: of x itself, x' and the negative
             ),
             magnitude("own_noise", "0", "Noise on the own image, in the unit of --eps."),
             number("own_margin_mul", 1.0, "Factor on the margin of the own-image triplet."),

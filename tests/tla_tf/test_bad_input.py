@@ -62,7 +62,7 @@ MISTAKES = [
     ("--method=at --margin=0.1", "--margin goes with --method=tla, tla_rn, tla_sa, not at"),
     ("--method=um --attack_steps=3", "--attack_steps goes with --method=at, alp, tla"),
     ("--method=tla --alp_weight=1", "--alp_weight goes with --method=alp, not tla"),
-    ("--method=tla_sa --positive=both", "--positive goes with --method=tla, tla_rn, not tla_sa"),
+    ("--method=at --positive=own", "--positive goes with --method=tla, tla_rn, tla_sa, not at"),
     ("--pool_mul=3", "goes with --pool=separate, not batch"),
     ("--neg_keep=0.3", "goes with --negative=masked"),
     ("--dataset=cub200", "python -m hm_tf.train --dataset=cub200"),

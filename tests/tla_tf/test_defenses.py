@@ -14,6 +14,7 @@ from robust_tf.threat_model import ThreatModel
 from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
 from tla_tf.defenses.adversarial_training import AdversarialTraining
 from tla_tf.defenses.negatives import NegativeSelection
+from tla_tf.defenses.positives import in_batch_positive
 from tla_tf.defenses.triplet_adversarial import TripletAdversarial
 from tla_tf.defenses.triplet_loss import angular_triplet
 from tla_tf.defenses.undefended import Undefended
@@ -53,6 +54,18 @@ def total(defense, batch):
     for values in terms.values():
         assert values.shape == [24]
     return float(tf.add_n([defense.term_weights[k] * tf.reduce_mean(v) for k, v in terms.items()]))
+
+
+def nearest(keys, labels, candidates, candidate_labels):
+    """The candidate of another class with the largest |cos|, a naive search, int [keys]."""
+    unit = lambda x: np.asarray(x) / np.linalg.norm(x, axis=1, keepdims=True)
+    scores = np.abs(unit(keys) @ unit(candidates).T)
+    scores[np.asarray(labels)[:, None] == np.asarray(candidate_labels)] = -1
+    return scores.argmax(1)
+
+
+def embedded(network, images, training=True):
+    return network(images, training=training)["embedding"]
 
 
 def test_undefended_is_cross_entropy_on_clean_images(network, batch):
@@ -109,44 +122,68 @@ def test_negatives_of_the_separate_pool_are_the_nearest_of_another_class(network
     defense = TripletAdversarial(network, pool="separate", **TLA)
     crafted = defense.craft(batch)
     pool = tf.reshape(batch["pool"], [-1, 8, 8, 1])
-    labels = tf.reshape(batch["pool_label"], [-1]).numpy()
-    unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)
-    keys = unit(network(crafted["adversarial"], training=False)["embedding"].numpy())
-    scores = np.abs(keys @ unit(network(pool, training=False)["embedding"].numpy()).T)
-    scores[batch["label"].numpy()[:, None] == labels] = -1
-    expected = tf.gather(pool, scores.argmax(1))
-    np.testing.assert_array_equal(crafted["negative"], expected)
+    labels = tf.reshape(batch["pool_label"], [-1])
+    keys = embedded(network, crafted["adversarial"], training=False)
+    index = nearest(keys, batch["label"], embedded(network, pool, training=False), labels)
+    np.testing.assert_array_equal(crafted["negative"], tf.gather(pool, index))
 
 
-def test_switched_anchor_exchanges_anchor_and_positive(network, batch):
+def test_switched_anchor_of_the_own_image(network, batch):
+    """--positive=own: anchor x, positive x', negative nearest to x' (the authors' selection)."""
     defense = TripletAdversarial(network, anchor="clean", positive="own", **TLA)
     crafted = defense.craft(batch)
     terms, _ = defense.loss_terms(batch, crafted)
-    clean = network(batch["image"], training=True)["embedding"]
-    attacked = network(crafted["adversarial"], training=True)["embedding"]
-    scores = np.abs(
-        tf.linalg.normalize(attacked, axis=1)[0]
-        @ tf.transpose(tf.linalg.normalize(clean, axis=1)[0])
-    )
-    scores[batch["label"].numpy()[:, None] == batch["label"].numpy()] = -1
-    negative = tf.gather(clean, scores.argmax(1))
+    clean, attacked = embedded(network, batch["image"]), embedded(network, crafted["adversarial"])
+    negative = tf.gather(clean, nearest(attacked, batch["label"], clean, batch["label"]))
     expected = angular_triplet(clean, attacked, negative, 0.3)
     np.testing.assert_allclose(terms["triplet"], expected, atol=1e-5)
 
 
+def test_switched_anchor_in_the_batch(network, batch):
+    """TLA's own positive is the anchor, x' the positive, the negative nearest to the anchor."""
+    switched = TripletAdversarial(network, anchor="clean", **TLA)
+    crafted = switched.craft(batch)
+    clean, attacked = embedded(network, batch["image"]), embedded(network, crafted["adversarial"])
+    labels, slots = batch["label"], tf.range(24)
+    noise = switched._noise(batch, "positive", labels, labels)
+    chosen = in_batch_positive(labels, labels, slots, noise)
+    assert np.any(chosen != slots) and np.all(tf.gather(labels, chosen) == labels)
+    anchor = tf.gather(clean, chosen)
+    index = nearest(anchor, labels, clean, labels)
+    assert np.any(index != nearest(attacked, labels, clean, labels))
+    expected = angular_triplet(anchor, attacked, tf.gather(clean, index), 0.3)
+    terms, _ = switched.loss_terms(batch, crafted)
+    np.testing.assert_allclose(terms["triplet"], expected, atol=1e-5)
+    # The same natural image as in TLA.
+    tla = TripletAdversarial(network, **TLA)
+    negative = tf.gather(clean, nearest(attacked, labels, clean, labels))
+    expected = angular_triplet(attacked, anchor, negative, 0.3)
+    terms, _ = tla.loss_terms(batch, crafted)
+    np.testing.assert_allclose(terms["triplet"], expected, atol=1e-5)
+
+
+def test_switched_anchor_with_separate_images(network, batch):
+    defense = TripletAdversarial(network, anchor="clean", pool="separate", **TLA)
+    crafted = defense.craft(batch)
+    pool, labels = tf.reshape(batch["pool"], [-1, 8, 8, 1]), tf.reshape(batch["pool_label"], [-1])
+    keys = embedded(network, batch["positive"], training=False)
+    candidates = embedded(network, pool, training=False)
+    index = nearest(keys, batch["label"], candidates, labels)
+    np.testing.assert_array_equal(crafted["negative"], tf.gather(pool, index))
+    terms, _ = defense.loss_terms(batch, crafted)
+    images = batch["positive"], crafted["adversarial"], crafted["negative"]
+    expected = angular_triplet(*(embedded(network, part) for part in images), 0.3)
+    np.testing.assert_allclose(terms["triplet"], expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("pool", ["batch", "separate"])
-@pytest.mark.parametrize("positive", ["other", "both"])
-@pytest.mark.parametrize("concat", [False, True], ids=["apart", "concat"])
-def test_switched_anchor_has_one_pair_and_no_other_image(network, batch, pool, positive, concat):
-    settings = {**TLA, "pool": pool, "anchor": "clean", "concat_forward": concat}
+def test_own_image_as_the_anchor_needs_no_other_image(network, batch, pool):
+    defense = TripletAdversarial(network, anchor="clean", positive="own", pool=pool, **TLA)
     weights = network.get_weights()
-    expected = total(TripletAdversarial(network, positive="own", **settings), batch)
-    after = statistics(network)
+    expected = total(defense, batch)
     network.set_weights(weights)
     batch = {name: value for name, value in batch.items() if name != "positive"}
-    assert total(TripletAdversarial(network, positive=positive, **settings), batch) == expected
-    for found, value in zip(statistics(network), after, strict=True):
-        np.testing.assert_array_equal(found, value)
+    assert total(defense, batch) == expected
 
 
 def test_one_forward_of_all_images_shares_their_statistics(network, batch):

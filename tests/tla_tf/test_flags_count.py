@@ -64,6 +64,7 @@ OF_TRIPLETS = """
     --neg_similarity=signed --neg_mask=zero
     --method=tla_rn --norn_class_check
     --method=tla_sa
+    --method=tla_sa --positive=own
     --anchor=clean
     --concat_forward
 """.strip().splitlines()
@@ -141,9 +142,10 @@ def test_where_candidates_come_from():
     [
         ("--method=tla", ("positive", "pool")),
         ("--method=tla --positive=own", ("pool",)),
-        ("--method=tla --anchor=clean", ("pool",)),
+        ("--method=tla --anchor=clean", ("positive", "pool")),
         ("--method=tla_rn --positive=both", ("positive", "pool")),
-        ("--method=tla_sa", ("pool",)),
+        ("--method=tla_sa", ("positive", "pool")),
+        ("--method=tla_sa --positive=own", ("pool",)),
     ],
 )
 def test_images_that_no_triplet_needs_are_not_drawn(given, streams):

@@ -61,8 +61,7 @@ class DefenseSettings:
         """The image streams that the method needs beside the anchors."""
         if DEFENSES[self.method] is not TripletAdversarial or self.arguments["pool"] == "batch":
             return ()
-        own = self.arguments["anchor"] == "clean" or self.arguments["positive"] == "own"
-        return ("pool",) if own else ("positive", "pool")
+        return ("pool",) if self.arguments["positive"] == "own" else ("positive", "pool")
 
     def build(self, network):
         """Returns the `AdversarialModel` around `network`."""

@@ -32,8 +32,9 @@ class TripletAdversarial(ClassifierDefense):
         positive: "other" image of the class, the anchor's "own" clean image, or "both".
         pool: "batch" takes positives and negatives from the clean batch, embedded once; "separate"
             takes them from the streams "positive" and "pool" of this project's input pipeline.
-        anchor: "adv", or "clean" for TLA-SA (switched anchor): the own clean image with x' as its
-            positive, whatever `positive` is.
+        anchor: "adv", or "clean" for TLA-SA (switched anchor): the natural image of `positive` is
+            the anchor, x' is its positive. The negative is nearest to that anchor; with
+            positive="own" it is nearest to x', as in the authors' code.
         own_noise: half-width of the uniform noise on the own image, in [0, 1] pixels.
         match_l2: weight of ||h(x') - h(own)||^2.
         norm_form: "l2", sum of norms, or "mean_sq", mean square (the authors' code).
@@ -88,9 +89,7 @@ class TripletAdversarial(ClassifierDefense):
 
     @property
     def positives(self):
-        """Kinds of positives that form a triplet with the anchor and its negative."""
-        if self.anchor == "clean":
-            return ("own",)  # h(x) and h(x') are the pair; another image has no part
+        """Kinds of natural images that form a triplet with x' and the negative."""
         return ("own", "other") if self.positive == "both" else (self.positive,)
 
     def craft(self, batch):
@@ -105,14 +104,11 @@ class TripletAdversarial(ClassifierDefense):
         ends = self._from_batch if self.pool == "batch" else self._from_streams
         adversarial, own, other, negative, valid = ends(batch, crafted)
         attacked, labels = adversarial["embedding"], batch["label"]
-        margins = {"other": self.margin, "own": self.margin * self.own_margin_mul}
+        natural = {"own": own, "other": other}
+        margins = {"own": self.margin * self.own_margin_mul, "other": self.margin}
         triplets = [
-            # TLA-SA switches the anchor: (h(x), h(x')) in place of (h(x'), h(p)).
-            Triplet(own, attacked, negative, margins[name], valid)
-            if self.anchor == "clean"
-            else Triplet(attacked, positive, negative, margins[name], valid)
-            for name, positive in (("own", own), ("other", other))
-            if name in self.positives
+            Triplet(*self._pair(attacked, natural[name]), negative, margins[name], valid)
+            for name in self.positives
         ]
         triplet, norm = triplet_terms(triplets, self.norm_form)
         terms = {
@@ -126,6 +122,10 @@ class TripletAdversarial(ClassifierDefense):
         robust = correct(adversarial["logits"], labels)
         return terms, {"robust_accuracy": robust, "skipped_triplets": skipped}
 
+    def _pair(self, attacked, natural):
+        """Anchor and positive: (h(x'), h(p)), and (h(p), h(x')) of TLA-SA (section 5)."""
+        return (natural, attacked) if self.anchor == "clean" else (attacked, natural)
+
     def _from_batch(self, batch, crafted):
         """Positives and negatives among the clean batch, in its training-mode embeddings."""
         images = {"clean": batch["image"]}
@@ -135,12 +135,12 @@ class TripletAdversarial(ClassifierDefense):
         clean, labels = outputs["clean"]["embedding"], batch["label"]
         own = outputs.get("own", outputs["clean"])["embedding"]
         gallery, gallery_labels = self._gathered(clean), self._gathered(labels)
-        keys = outputs["adversarial"]["embedding"]
-        index, valid = self._select(batch, keys, gallery, gallery_labels)
         noise = self._noise(batch, "positive", labels, gallery_labels)
         chosen = in_batch_positive(labels, gallery_labels, self._own_slots(labels), noise)
-        other, negative = tf.gather(gallery, chosen), tf.gather(gallery, index)
-        return outputs["adversarial"], own, other, negative, valid
+        other = tf.gather(gallery, chosen)
+        keys = other if self._other_is_anchor() else outputs["adversarial"]["embedding"]
+        index, valid = self._select(batch, keys, gallery, gallery_labels)
+        return outputs["adversarial"], own, other, tf.gather(gallery, index), valid
 
     def _from_streams(self, batch, crafted):
         """Images of their own for positives and negatives, in the authors' order of forwards."""
@@ -171,11 +171,15 @@ class TripletAdversarial(ClassifierDefense):
     def _needs_own(self):
         return "own" in self.positives or bool(self.match_l2)
 
+    def _other_is_anchor(self):
+        return self.anchor == "clean" and "other" in self.positives
+
     def _mine_pool(self, batch, adversarial):
-        """The pool image nearest to x' of each anchor, both embedded in inference mode."""
+        """The pool image nearest to each anchor, both embedded in inference mode."""
         images, labels = batch["pool"], tf.reshape(batch["pool_label"], [-1])
         images = tf.cast(tf.reshape(images, [-1, *images.shape[2:]]), adversarial.dtype)
-        keys = self.network(adversarial, training=False)["embedding"]
+        anchors = batch["positive"] if self._other_is_anchor() else adversarial
+        keys = self.network(anchors, training=False)["embedding"]
         candidates = self.network(images, training=False)["embedding"]
         images, candidates, labels = map(self._gathered, (images, candidates, labels))
         index, valid = self._select(batch, keys, candidates, labels)

@@ -39,8 +39,9 @@ def panel_names(runs):
 
 
 def method_name(method):
-    """Returns a method as the paper prints it: "TLA-RN" for "tla_rn"."""
-    return method.upper().replace("_", "-")
+    """Returns a method as the paper prints it: "TLA-RN" for "tla_rn"; a setting stays as it is."""
+    name, *settings = method.split()
+    return " ".join([name.upper().replace("_", "-"), *settings])
 
 
 def check_training_images(train, class_names, *, neighbours=0, per_class=0):
