@@ -22,9 +22,11 @@ from robust_tf.errors import UserError
 def evaluate(options):
     """Evaluates as the flags say."""
     from hm_tf.evaluation.attack_names import attack_names
+    from hm_tf.evaluation.metric_evaluation import clean_results
     from hm_tf.evaluation.ranking_table import ranking_table
     from hm_tf.evaluation.saved_run import open_run
-    from hm_tf.evaluation.substitute import substitute_run
+    from hm_tf.evaluation.substitute import load_substitute, substitute_run
+    from robust_tf.results.result import append_results
 
     names = attack_names(options.attacks)
     if options.saved_model and not options.dataset:
@@ -41,7 +43,24 @@ def evaluate(options):
     check_step_size(options, "eval_step_size", pgd.steps)
     other = options.substitute and substitute_run(options.substitute, run)
     evaluation, settings = _evaluation(run, pgd, options)
-    results = _results(evaluation, names, other, settings, options)
+    substitute = other and load_substitute(
+        other, evaluation.test_set.examples, options.precision, **settings
+    )
+    results = []
+
+    def keep(found):
+        """A finished row is on the disk before the next one begins."""
+        append_results(run.folder.results, found)
+        results.extend(found)
+
+    keep(clean_results(evaluation.test_set, evaluation.about))
+    modes = ("compat", "fixed") if options.mode == "both" else (options.mode,)
+    for mode in modes if names else ():
+        keep(evaluation.protocol_row(names, mode))
+        if options.strength == "strong":
+            keep(evaluation.strong_rows(names, mode, options.restarts))
+        if substitute:
+            keep(evaluation.protocol_row(names, mode, substitute))
     if evaluation.stored:
         print(f"attacks stored before: {len(evaluation.stored)}; --fresh attacks again")
     table = ranking_table(results, evaluation.test_set.warning)
@@ -69,34 +88,6 @@ def _evaluation(run, pgd, options):
         evaluation = evaluation.of_queries(queries)
     print(f"{run.facts['dataset']}, {run.facts['method']}, {evaluation.test_set}")
     return evaluation, settings
-
-
-def _results(evaluation, names, other, settings, options):
-    """Measures row by row; the records of a finished row are on the disk."""
-    from hm_tf.evaluation.metric_evaluation import clean_results
-    from hm_tf.evaluation.ranking_rows import RankingRows
-    from hm_tf.evaluation.substitute import load_substitute
-    from robust_tf.results.result import append_results
-
-    substitute = other and load_substitute(
-        other, evaluation.test_set.examples, options.precision, **settings
-    )
-    rows = RankingRows(evaluation, names)
-    modes = ("compat", "fixed") if options.mode == "both" else (options.mode,)
-    results = []
-
-    def keep(found):
-        append_results(evaluation.folder.results, found)
-        results.extend(found)
-
-    keep(clean_results(evaluation.test_set, evaluation.about))
-    for mode in modes if names else ():
-        keep(rows.protocol(mode))
-        if options.strength == "strong":
-            keep(rows.strong(mode, options.restarts))
-        if substitute:
-            keep(rows.transfer(mode, substitute))
-    return results
 
 
 def _check(evaluation, results, options):

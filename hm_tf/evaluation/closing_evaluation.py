@@ -3,7 +3,6 @@
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.metric_evaluation import clean_results
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
-from hm_tf.evaluation.ranking_rows import RankingRows
 from robust_tf.results.result import append_results, weights_hash
 
 # (attack, metric) without which a training is not measured.
@@ -26,7 +25,7 @@ def evaluate(network, examples, pgd, folder, *, batch_size, xla=False, **facts):
     test_set = EmbeddedTestSet(network, examples, batch_size=batch_size, xla=xla)
     settings = {"batch_size": batch_size, "xla": xla}
     evaluation = RankingEvaluation(network, test_set, pgd, about, folder, **settings)
-    attacked = RankingRows(evaluation, ("ES",)).protocol("fixed")
+    attacked = evaluation.protocol_row(["ES"], "fixed")
     results = clean_results(test_set, about)
     results += [result for result in attacked if (result.attack, result.metric) in METRICS]
     append_results(folder.results, results)

@@ -8,10 +8,10 @@ import dataclasses
 
 import numpy as np
 
+from hm_tf.evaluation.attack_strength import AttackStrength
 from hm_tf.evaluation.embedded_test_set import spread_queries
 from hm_tf.evaluation.embedding_probe import EmbeddingProbe
 from hm_tf.evaluation.evaluation_conditions import conditions_of_evaluation, conditions_of_record
-from hm_tf.evaluation.ranking_search import PGDSearch
 from robust_tf.checks import sanity_checks as checks
 from robust_tf.checks.sanity_checks import AMBER, GREEN, NOT_RUN, RED, Check
 from robust_tf.results.check_records import append_checks
@@ -76,7 +76,7 @@ def run_checks(part, evaluation, results):
     yield from _probed(EmbeddingProbe(part), threat)
     yield spread(test_set)
     yield score_stands(results, test_set)
-    recalls = [part.protocol(name, "fixed")["R@1"] > 0.5 for name in R1_ATTACKS]
+    recalls = [part.runs(name, "fixed")[0]["R@1"] > 0.5 for name in R1_ATTACKS]
     together = checks.per_example(np.logical_and.reduce(recalls), recalls)
     yield _advised(together, f"quote what is correct under all of {', '.join(R1_ATTACKS)}")
 
@@ -121,8 +121,7 @@ def score_stands(results, test_set):
 
 def _recall(part, pgd, strength="protocol", restarts=1):
     """Which queries keep R@1 under every restart of ES, bool [q]."""
-    search = PGDSearch(pgd, restarts=restarts, strength=strength)
-    runs = part.runs(part.attack("ES", "fixed"), search)
+    runs = part.runs("ES", "fixed", AttackStrength(pgd, strength, restarts))
     return np.logical_and.reduce([run["R@1"] > 0.5 for run in runs])
 
 

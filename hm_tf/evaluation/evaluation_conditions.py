@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from hm_tf.evaluation.ranking_search import said_steps
+from hm_tf.evaluation.attack_strength import said_steps
 from robust_tf.threat_model import ThreatModel
 
 

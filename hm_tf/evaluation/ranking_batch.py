@@ -4,7 +4,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from hm_tf.evaluation.attack_strength import final_and_early
 from hm_tf.ranking_attacks.gallery import Gallery
+from robust_tf.attacks.pgd import PGD
 from robust_tf.evaluation.attack_loop import compile_batch
 
 
@@ -29,7 +31,7 @@ class Ranker(NamedTuple):
         return self.network(images, training=False)["embedding"]
 
 
-def compile_ranking_attack(attack, search, choice_key, ranker, source=None, *, xla=False):
+def compile_ranking_attack(attack, pgd, choice_key, ranker, source=None, *, xla=False):
     """Returns the compiled function of one run on one batch, for `attack_loop`.
 
     The attack chooses its goals in the gallery of `ranker`, as the white-box attack does. It makes
@@ -37,7 +39,7 @@ def compile_ranking_attack(attack, search, choice_key, ranker, source=None, *, x
 
     Args:
         attack: `RankingAttack`.
-        search: `PGDSearch` or `StrongSearch`.
+        pgd: `PGD` or `APGD` that ascends the objective.
         choice_key: int32 [2], key of the items that the attack draws.
         ranker: `Ranker` that is evaluated.
         source: `Ranker`; None means `ranker`.
@@ -52,13 +54,17 @@ def compile_ranking_attack(attack, search, choice_key, ranker, source=None, *, x
 
     def ascend(images, rows, keys, *chosen):
         objective = attack.objective(source.embed, images, source.gallery, rows, chosen)
-        x_adv, earlier = search(objective, images, keys)
-        early = None if earlier is None else ranker.embed(earlier)
+        early = None
+        if attack.measures_early and isinstance(pgd, PGD):
+            x_adv, earlier = final_and_early(pgd, objective, images, keys)
+            early = ranker.embed(earlier)
+        else:
+            x_adv = pgd.ascend(objective, images, key=keys)
         measures = attack.measure(ranker.embed(x_adv), ranker.gallery, rows, chosen, earlier=early)
         return {
             "objective": objective(x_adv),
             **dict(zip(attack.measures, measures, strict=True)),
-            "inside": search.threat_model.contains(x_adv, images),
+            "inside": pgd.threat_model.contains(x_adv, images),
         }
 
     ascend = tf.function(ascend, autograph=False, jit_compile=xla)

@@ -5,8 +5,9 @@ import dataclasses
 
 import numpy as np
 
+from hm_tf.evaluation.attack_strength import AttackStrength
 from hm_tf.evaluation.ranking_batch import Ranker, compile_ranking_attack
-from hm_tf.evaluation.ranking_search import PGDSearch, StrongSearch
+from hm_tf.evaluation.ranking_records import row_results, strongest, worst
 from hm_tf.evaluation.robustness_score import COLUMNS, printed
 from hm_tf.ranking_attacks import registry
 from robust_tf import randomness
@@ -64,36 +65,54 @@ class RankingEvaluation:
         same = name not in MODES_DIFFER and not self._twice
         return registry.get(name, "fixed" if same else mode)
 
-    def protocol(self, name, mode, source=None):
-        """Runs the attack once, from the image itself.
+    def protocol_row(self, names, mode, source=None):
+        """Returns the records of the protocol, or of images made on a substitute.
+
+        Args:
+            names: Names of the attacks.
+            mode: "compat" or "fixed".
+            source: `Substitute` on which the images are made; None means the network itself.
+        """
+        outcomes, name, more = {}, "protocol", {}
+        for attack in names:
+            [outcomes[attack]] = self.runs(attack, mode, source=source)
+        if source is not None:
+            more = {"substitute": source.name, "substitute_hash": source.weights_hash}
+            name = "transfer"
+        return self._results(outcomes, mode, AttackStrength(self.pgd), name, **more)
+
+    def strong_rows(self, names, mode, restarts):
+        """Returns the records of the strongest run by objective, then of the worst by measure.
+
+        Args:
+            names: Names of the attacks.
+            mode: "compat" or "fixed".
+            restarts: Random starts beside the protocol's run.
+        """
+        strength = AttackStrength.strong(self.pgd, restarts)
+        best, lowest = {}, {}
+        for name in names:
+            runs = self.runs(name, mode) + self.runs(name, mode, strength)
+            best[name], lowest[name] = strongest(runs), worst(name, runs)
+        results = self._results(best, mode, strength, "strong")
+        return results + self._results(lowest, mode, strength, "worst")
+
+    def runs(self, name, mode, strength=None, source=None):
+        """Returns what each restart of an attack did to the queries.
 
         Args:
             name: Name of the attack.
             mode: "compat" or "fixed".
+            strength: `AttackStrength`; None means the protocol, one run from the image itself.
             source: `Substitute` on which the images are made; None means the network itself.
 
         Returns:
-            dict "objective" and measures -> float64 [queries].
+            List of dicts "objective" and measures -> float64 [queries].
         """
+        strength = strength or AttackStrength(self.pgd)
         attack = self.attack(name, mode)
-        return self.runs(attack, PGDSearch(self.pgd, attack.measures_early), source)[0]
-
-    def strong(self, name, mode, restarts):
-        """Returns the protocol's run and `restarts` strong runs, as `protocol` returns them."""
-        search = StrongSearch(self.pgd, restarts)
-        return [self.protocol(name, mode), *self.runs(self.attack(name, mode), search)]
-
-    def runs(self, attack, search, source=None):
-        """Returns the restarts of a search, a list of dicts as `protocol` returns them.
-
-        Args:
-            attack: `RankingAttack`.
-            search: `PGDSearch` or `StrongSearch`.
-            source: See `protocol`.
-        """
-        identity = self._identity(attack, search, source)
-        cache = self._cache(identity)
-        before, title = cache.added, _title(attack, search, source)
+        cache = self._cache(self._identity(attack, strength, source))
+        before, title = cache.added, _title(attack, strength, source)
         column = next(c for c in COLUMNS if c.attack == attack.name)
 
         def shown(outputs):
@@ -101,25 +120,39 @@ class RankingEvaluation:
             return {column.name: f"{mean:.4g}"}
 
         found = attack_loop(
-            self._compile(attack, search, source),
+            self._compile(attack, strength, source),
             self.test_set.examples,
             self.test_set.queries,
             title=title,
             seed=self.about["seed"],
-            restarts=search.restarts,
+            restarts=strength.restarts,
             batch_size=self.batch_size,
             cache=cache,
             shown=shown,
         )
         if cache.added == before:
             self.stored.append(title)
-        names = ("objective", *attack.measures)
-        return [{name: run[name].astype(np.float64) for name in names} for run in found]
+        outputs = ("objective", *attack.measures)
+        return [{name: run[name].astype(np.float64) for name in outputs} for run in found]
 
-    def _compile(self, attack, search, source):
+    def _results(self, outcomes, mode, strength, name, **more):
+        """The records of one row of the table."""
+        if self.test_set.limited:
+            more["gallery"] = len(self.test_set)
+        return row_results(
+            outcomes,
+            self.test_set,
+            self.about,
+            settings={**strength.settings, "mode": mode, "strength": name, **more},
+            threat_model=strength.attack.threat_model,
+        )
+
+    def _compile(self, attack, strength, source):
         key = randomness.key(self.about["seed"], 0, f"ranking attack {attack.name}")
         made_on = source and source.ranker
-        return compile_ranking_attack(attack, search, key, self.ranker, made_on, xla=self._xla)
+        return compile_ranking_attack(
+            attack, strength.attack, key, self.ranker, made_on, xla=self._xla
+        )
 
     def _cache(self, identity):
         """One cache for an attack, whatever queries it is run on."""
@@ -131,20 +164,20 @@ class RankingEvaluation:
             )
         return self._caches[place]
 
-    def _identity(self, attack, search, source):
+    def _identity(self, attack, strength, source):
         return {
             **self.about,
             "attack": attack.name,
             "mode": attack.mode,
-            "strength": search.strength,
+            "strength": strength.name,
             # A further restart is added to the stored ones.
-            "settings": {k: v for k, v in search.settings.items() if k != "restarts"},
-            "threat_model": dataclasses.asdict(search.threat_model),
+            "settings": {k: v for k, v in strength.settings.items() if k != "restarts"},
+            "threat_model": dataclasses.asdict(strength.attack.threat_model),
             "substitute": source and source.weights_hash,
             "examples": self.test_set.hash,
         }
 
 
-def _title(attack, search, source):
+def _title(attack, strength, source):
     mode = f" {attack.mode}" if attack.name in MODES_DIFFER else ""
-    return f"{attack.name}{mode} {search.strength if source is None else 'transfer'}"
+    return f"{attack.name}{mode} {strength.name if source is None else 'transfer'}"

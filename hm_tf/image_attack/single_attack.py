@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from hm_tf.evaluation.ranking_search import final_and_early
+from hm_tf.evaluation.attack_strength import final_and_early
 from robust_tf.attacks.round_pixels import round_pixels
 from robust_tf.errors import RunError
 

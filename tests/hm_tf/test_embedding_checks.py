@@ -22,7 +22,6 @@ from hm_tf.evaluation.embedding_checks import (
 )
 from hm_tf.evaluation.evaluation_conditions import conditions_of_evaluation, conditions_of_record
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
-from hm_tf.evaluation.ranking_rows import RankingRows
 from hm_tf.options import EVALUATE
 from robust_tf.attacks.pgd import PGD
 from robust_tf.data.examples import Examples
@@ -186,15 +185,13 @@ def test_an_evaluation_knows_what_its_records_will_say(tmp_path, monkeypatch):
     alone = np.append(images.labels[:-1], 9).astype(np.int32)  # in the gallery, but no query
     here = evaluation_of(tmp_path, small_network(), Examples(images.images, alone))
 
-    def found(self, name, mode, *anything):
-        outcome = {"objective": np.ones(n), "cosine": np.ones(n)}
-        return outcome if anything == () else [outcome]
+    def found(self, name, mode, strength=None, source=None):
+        return [{"objective": np.ones(n), "cosine": np.ones(n)}]
 
-    monkeypatch.setattr(RankingEvaluation, "protocol", found)
-    monkeypatch.setattr(RankingEvaluation, "strong", found)
+    monkeypatch.setattr(RankingEvaluation, "runs", found)
     for evaluation, n in ((here, 23), (here.of_queries(here.test_set.queries[:5]), 5)):
-        rows = RankingRows(evaluation, ("TMA",))
-        records = rows.protocol("fixed") + rows.strong("fixed", 3)
+        records = evaluation.protocol_row(["TMA"], "fixed")
+        records += evaluation.strong_rows(["TMA"], "fixed", 3)
         assert {r.attack_settings["strength"] for r in records} == {"protocol", "strong", "worst"}
         assert {conditions_of_record(record) for record in records} == {
             conditions_of_evaluation(evaluation)
@@ -230,11 +227,11 @@ def test_every_check_is_of_the_queries_it_is_recorded_with(tmp_path, monkeypatch
     here = evaluation_of(tmp_path, small_network(), small_images(24))
     counts = []
 
-    def protocol(self, name, mode, source=None):
+    def runs(self, name, mode):
         counts.append(len(self.test_set.queries))
-        return {"R@1": np.ones(counts[-1])}
+        return [{"R@1": np.ones(counts[-1])}]
 
-    monkeypatch.setattr(RankingEvaluation, "protocol", protocol)
+    monkeypatch.setattr(RankingEvaluation, "runs", runs)
     found = list(run_checks(here.of_queries(here.test_set.queries[:5]), here, []))
     assert found[-1].name == "one attack is close to all"
     assert counts == [5] * len(embedding_checks.R1_ATTACKS)

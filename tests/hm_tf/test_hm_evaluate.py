@@ -203,7 +203,7 @@ def test_killed_three_times_the_result_is_the_same(run, tmp_path):
     untouched = shutil.copytree(run, tmp_path / "untouched")
     # Processes that share one import of TensorFlow.
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["hm_tf.finished_run", "hm_tf.evaluation.ranking_rows"])
+    processes.set_forkserver_preload(["hm_tf.finished_run", "hm_tf.evaluation.ranking_evaluation"])
     for _ in range(3):
         before = lines_of(run)
         given = ["evaluate", f"--workdir={run}", *flags]

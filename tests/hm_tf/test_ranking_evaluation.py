@@ -8,14 +8,13 @@ import pytest
 from small_embedding import small_images, small_network
 
 from hm_tf.evaluation import ranking_evaluation
+from hm_tf.evaluation.attack_strength import AttackStrength
 from hm_tf.evaluation.closing_evaluation import shared_fields
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, mean_cosine, spread_queries
 from hm_tf.evaluation.metric_evaluation import clean_results
 from hm_tf.evaluation.ranking_batch import Ranker
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from hm_tf.evaluation.ranking_records import strongest
-from hm_tf.evaluation.ranking_rows import RankingRows
-from hm_tf.evaluation.ranking_search import PGDSearch
 from hm_tf.evaluation.substitute import Substitute
 from hm_tf.ranking_attacks.registry import NAMES
 from robust_tf import randomness
@@ -37,6 +36,12 @@ def evaluation(folder, network=None, examples=None, seed=0, pgd=None, **settings
     about = shared_fields(network, seed=seed, **FACTS)
     settings = {"batch_size": 7, **settings}
     return RankingEvaluation(network, test_set, pgd, about, RunFolder(folder), **settings)
+
+
+def strong(evaluated, name, restarts):
+    """The protocol's run and the strong ones."""
+    strength = AttackStrength.strong(evaluated.pgd, restarts)
+    return evaluated.runs(name, "fixed") + evaluated.runs(name, "fixed", strength)
 
 
 @pytest.fixture
@@ -61,8 +66,8 @@ def same(first, second):
 
 
 def test_the_size_of_the_batches_changes_nothing(tmp_path):
-    whole = evaluation(tmp_path / "a", batch_size=24).protocol("QA+", "fixed")
-    parts = evaluation(tmp_path / "b", batch_size=7).protocol("QA+", "fixed")
+    whole = evaluation(tmp_path / "a", batch_size=24).runs("QA+", "fixed")[0]
+    parts = evaluation(tmp_path / "b", batch_size=7).runs("QA+", "fixed")[0]
     np.testing.assert_allclose(parts["rank"], whole["rank"], atol=1e-6)
     np.testing.assert_allclose(parts["objective"], whole["objective"], atol=1e-5)
     assert parts["rank"].shape == (24,)
@@ -70,7 +75,7 @@ def test_the_size_of_the_batches_changes_nothing(tmp_path):
 
 @pytest.mark.parametrize("name", ["CA-", "LTM"])
 def test_strong_is_per_query_never_weaker_in_the_objective(tmp_path, name):
-    runs = evaluation(tmp_path).strong(name, "fixed", 2)
+    runs = strong(evaluation(tmp_path), name, 2)
     best = strongest(runs)["objective"]
     assert len(runs) == 3
     assert (best >= runs[0]["objective"]).all()
@@ -79,10 +84,10 @@ def test_strong_is_per_query_never_weaker_in_the_objective(tmp_path, name):
 
 def test_what_is_stored_is_found_by_the_same_evaluation_only(tmp_path, no_attack):
     first = evaluation(tmp_path)
-    found = first.protocol("ES", "fixed")
+    found = first.runs("ES", "fixed")[0]
     assert first.stored == []
     again = evaluation(tmp_path)
-    assert same(again.protocol("ES", "fixed"), found) and again.stored == ["ES fixed protocol"]
+    assert same(again.runs("ES", "fixed")[0], found) and again.stored == ["ES fixed protocol"]
     others = {
         "weights": {"network": small_network(seed=1)},
         "images": {"examples": small_images(seed=1)},
@@ -93,41 +98,41 @@ def test_what_is_stored_is_found_by_the_same_evaluation_only(tmp_path, no_attack
     }
     for change, settings in others.items():
         other = evaluation(tmp_path, **settings)
-        other.protocol("ES", "fixed")
+        other.runs("ES", "fixed")[0]
         assert other.stored == [], change
 
 
 def test_further_restarts_are_added_to_those_that_are_there(tmp_path, no_attack):
-    two = evaluation(tmp_path).strong("ES", "fixed", 2)
-    three = evaluation(tmp_path).strong("ES", "fixed", 3)
+    two = strong(evaluation(tmp_path), "ES", 2)
+    three = strong(evaluation(tmp_path), "ES", 3)
     assert all(same(old, new) for old, new in zip(two, three[:3]))
     assert not same(three[2], three[3])
 
 
 def test_random_starts_follow_from_the_image(tmp_path, no_attack):
     """Neither the batch size nor the other queries change them."""
-    whole = evaluation(tmp_path / "a", batch_size=24).strong("LTM", "fixed", 1)
+    whole = strong(evaluation(tmp_path / "a", batch_size=24), "LTM", 1)
     here = evaluation(tmp_path / "b", batch_size=5)
-    few = here.of_queries(here.test_set.queries[3::4]).strong("LTM", "fixed", 1)
+    few = strong(here.of_queries(here.test_set.queries[3::4]), "LTM", 1)
     for all_of_them, some in zip(whole, few, strict=True):
         np.testing.assert_array_equal(some["objective"], all_of_them["objective"][3::4])
 
 
 def test_fewer_queries_find_what_is_stored_of_all(tmp_path, no_attack):
     here = evaluation(tmp_path, fresh=True)
-    here.protocol("TMA", "fixed")
+    here.runs("TMA", "fixed")[0]
     some = here.of_queries(here.test_set.queries[:5])
-    some.protocol("TMA", "fixed")
+    some.runs("TMA", "fixed")[0]
     assert some.stored == ["TMA protocol"]
 
 
 def test_a_batch_that_is_lost_is_made_again_alike(tmp_path, no_attack):
-    found = evaluation(tmp_path).protocol("QA-", "fixed")
+    found = evaluation(tmp_path).runs("QA-", "fixed")[0]
     (path,) = tmp_path.glob("evaluation/*")
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:2], *lines[3:]]) + "\n")
     again = evaluation(tmp_path)
-    assert same(again.protocol("QA-", "fixed"), found) and again.stored == []
+    assert same(again.runs("QA-", "fixed")[0], found) and again.stored == []
     assert len(path.read_text().splitlines()) == len(lines)
 
 
@@ -143,9 +148,8 @@ def test_one_trace_for_all_batches_and_restarts(tmp_path, monkeypatch):
     attack = evaluation(tmp_path).attack("TMA", "fixed")
     select = type(attack).select
     monkeypatch.setattr(type(attack), "select", lambda *given: traces.append(1) or select(*given))
-    evaluation(tmp_path).runs(
-        attack, PGDSearch(PGD(ThreatModel(EPS), 2, random_start=False), restarts=2)
-    )
+    pgd = PGD(ThreatModel(EPS), 2, random_start=False)
+    evaluation(tmp_path).runs("TMA", "fixed", AttackStrength(pgd, restarts=2))
     assert len(traces) == 1
 
 
@@ -158,7 +162,7 @@ def test_tensorflow_does_not_warn_of_tracing_all_attacks(tmp_path, monkeypatch):
         tmp_path, pgd=PGD(ThreatModel(EPS), 1, EPS, random_start=False), batch_size=24
     )
     for name in NAMES:
-        here.protocol(name, "fixed")
+        here.runs(name, "fixed")[0]
     assert not [line for line in said if "retracing" in line]
 
 
@@ -166,14 +170,14 @@ def test_transfer_is_made_on_the_other_network(tmp_path):
     here, network = evaluation(tmp_path), small_network(seed=1, dimension=3)
     there = EmbeddedTestSet(network, small_images(), batch_size=8)
     other = Substitute("other", Ranker.of(network, there), weights_hash(network))
-    white = here.protocol("ES", "fixed")
-    black = here.protocol("ES", "fixed", other)
+    white = here.runs("ES", "fixed")[0]
+    black = here.runs("ES", "fixed", source=other)[0]
     assert 0 < black["distance"].mean() < white["distance"].mean()
 
 
 def test_no_ball_no_change(tmp_path):
     here = evaluation(tmp_path, pgd=PGD(ThreatModel(0.0), 2, 0.1, random_start=False))
-    found = here.protocol("ES", "fixed")
+    found = here.runs("ES", "fixed")[0]
     np.testing.assert_allclose(found["distance"], 0, atol=1e-6)
     np.testing.assert_array_equal(found["R@1"], here.test_set.retrieval.recall_at(1))
 
@@ -183,7 +187,7 @@ def test_values_that_are_not_finite_end_the_run(tmp_path):
     for weight in here.ranker.network.weights:
         weight.assign(np.full(weight.shape, np.nan))
     with pytest.raises(RunError, match="TMA protocol: outputs of the network are not finite"):
-        here.protocol("TMA", "fixed")
+        here.runs("TMA", "fixed")[0]
 
 
 def test_an_image_alone_in_its_class_is_no_query():
@@ -200,12 +204,12 @@ def test_an_image_alone_in_its_class_is_no_query():
 def test_what_fewer_queries_find_is_what_they_find_among_all(tmp_path):
     here = evaluation(tmp_path)
     some = here.of_queries(spread_queries(here.test_set.queries, 5))
-    whole = here.protocol("LTM", "fixed")["objective"]
-    found = some.protocol("LTM", "fixed")["objective"]
+    whole = here.runs("LTM", "fixed")[0]["objective"]
+    found = some.runs("LTM", "fixed")[0]["objective"]
     np.testing.assert_allclose(found, whole[[0, 6, 12, 17, 23]], atol=1e-5)
     assert "; 5 of them are queries" in str(some.test_set)
     assert "queries" not in str(here.test_set)
-    (rank,) = RankingRows(some, ("TMA",)).protocol("fixed")
+    (rank,) = some.protocol_row(["TMA"], "fixed")
     assert (rank.n, rank.attack_settings["gallery"]) == (5, 24)
     assert {r.n for r in clean_results(some.test_set, here.about)} == {24}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hm_tf.evaluation.ranking_search import final_and_early
+from hm_tf.evaluation.attack_strength import final_and_early
 from hm_tf.finished_run import FinishedRun
 from hm_tf.ranking_attacks import registry
 from hm_tf.ranking_attacks.gallery import Gallery

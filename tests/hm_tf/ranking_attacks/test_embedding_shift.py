@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hm_tf.evaluation.ranking_search import final_and_early
+from hm_tf.evaluation.attack_strength import final_and_early
 from hm_tf.ranking_attacks.embedding_shift import EmbeddingShift
 from hm_tf.ranking_attacks.gallery import Gallery
 from robust_tf.attacks.pgd import PGD

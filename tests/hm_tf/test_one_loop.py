@@ -1,0 +1,28 @@
+"""From the command to the cost of a ranking attack lie few frames."""
+
+import shutil
+import traceback
+
+import hm_tf
+import robust_tf
+from hm_tf import evaluate
+from hm_tf.ranking_attacks.ranking_attack import LoweredCost
+
+
+def test_from_the_command_to_the_cost_are_at_most_ten_frames(finished_smoke, tmp_path, monkeypatch):
+    """Frames of the two packages, from `main` to the caller of the objective."""
+    run = shutil.copytree(finished_smoke, tmp_path / "run")
+    houses = tuple(package.__path__[0] for package in (robust_tf, hm_tf))
+    whole, stacks = LoweredCost.__call__, []
+
+    def counted(self, x):
+        frames = [f for f in traceback.extract_stack() if f.filename.startswith(houses)]
+        stacks.append([frame.name for frame in frames])
+        return whole(self, x)
+
+    monkeypatch.setattr(LoweredCost, "__call__", counted)
+    flags = ["--attacks=TMA", "--mode=fixed", "--checks=none"]
+    flags += ["--fresh", "--limit_test=40", "--limit_queries=8", "--eval_steps=2"]
+    assert evaluate.main(["evaluate", f"--workdir={run}", *flags]) == 0
+
+    assert stacks and max(map(len, stacks)) <= 10, max(stacks, key=len)
