@@ -58,8 +58,11 @@ def _of_keras(model):
     def logits_fn(images):
         return tf.cast(_logits_among(model(images, training=False)), tf.float32)
 
-    outputs = getattr(model, "outputs", None)
-    if not outputs or isinstance(model.output, dict):
+    if not getattr(model, "outputs", None):
+        return logits_fn
+    # A Sequential has outputs, but no output before it is called as a layer.
+    end = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
+    if isinstance(end, dict):
         return logits_fn
     without = _without_probabilities(model)
     if without is None:

@@ -21,7 +21,10 @@ def average_statistics(optimizer, network):
         if variable.name.startswith("moving_") and id(variable) not in averaged
     ]
     if optimizer.use_ema and statistics:
-        averages = optimizer.add_optimizer_variables(statistics, "average")
+        averages = [
+            optimizer.add_variable_from_reference(variable, name="average")
+            for variable in statistics
+        ]
         optimizer._trainable_variables.extend(statistics)
         optimizer._model_variables_moving_average.extend(averages)
 

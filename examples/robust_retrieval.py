@@ -1,0 +1,40 @@
+"""Trains a robust embedding on a folder of images and finds the nearest images of one of them.
+
+python examples/robust_retrieval.py PHOTOS, where PHOTOS has one subfolder per class.
+"""
+
+import argparse
+
+import keras
+import numpy as np
+from keras import layers
+
+from hm_tf import HardnessManipulation, PairedBatches
+
+
+def main(argv=None):
+    flags = argparse.ArgumentParser(description=__doc__)
+    flags.add_argument("folder")
+    flags.add_argument("--epochs", type=int, default=10)
+    flags.add_argument("--size", type=int, default=64)
+    given = flags.parse_args(argv)
+    files = keras.utils.image_dataset_from_directory(
+        given.folder, image_size=(given.size, given.size), batch_size=None, shuffle=False
+    )
+    x, y = (np.stack(values) for values in zip(*files.as_numpy_iterator()))
+    x = x / 255  # pixels in [0, 1]
+    network = keras.Sequential(
+        [keras.Input(x.shape[1:]), layers.Conv2D(32, 3, strides=2, activation="relu")]
+        + [layers.Conv2D(64, 3, strides=2, activation="relu"), layers.GlobalAveragePooling2D()]
+        + [layers.Dense(64)]
+    )
+    model = HardnessManipulation(network, source="softhard", destination="lga", eps="8/255")
+    model.compile("adam")
+    model.fit(PairedBatches(x, y, 32), epochs=given.epochs, validation_data=(x, y), verbose=2)
+    embeddings = model.predict(x, verbose=0)["embedding"]  # unit vectors
+    nearest = np.argsort(-embeddings @ embeddings[0])[1:4]
+    print(f"nearest to {files.file_paths[0]}: {[files.file_paths[row] for row in nearest]}")
+
+
+if __name__ == "__main__":
+    main()
