@@ -35,6 +35,7 @@ STEP_SIZES = {
     ("8/255", 20): "1/255",  # TLA authors' code, CIFAR-10: strong attack while training
     ("8/255", 30): "1/255",  # TLA, table 1 gives the steps only (C&W); size as for 20 steps
     ("8/255", 40): "1/255",  # TLA, table 1 gives the steps only (MIM); size as for 20 steps
+    ("0.03", 100): "0.001",  # own choice: TLA, table 2 gives the steps only
     ("0.3", 40): "0.01",  # TLA and Madry et al. 2018, MNIST: training attack
     ("0.3", 100): "0.01",  # TLA authors' code, MNIST: strong attack while training
     ("0.3", 200): "0.01",  # TLA, table 1 gives the steps only (MIM); size as for 100 steps

@@ -6,12 +6,19 @@ import itertools
 from robust_tf.evaluation.reference_images import reference_share
 
 AREA = " detection AUC, "
+COVARIANCE = " covariance"
 KNOWN = ", detector known"
 
 
 def area_metric(detected, covariance, *, known):
     """Returns the metric's name; `known`: of the attack that knows the detector."""
-    return f"{detected}{AREA}{covariance} covariance{KNOWN if known else ''}"
+    return f"{detected}{AREA}{covariance}{COVARIANCE}{KNOWN if known else ''}"
+
+
+def paper_metric(metric):
+    """Returns the name of a metric in the paper's tables: it states no covariance."""
+    name, area, _ = metric.partition(AREA)
+    return f"{name}{AREA}".removesuffix(", ") if area and metric.endswith(COVARIANCE) else metric
 
 
 def latest_areas(results, weights_hash, threat_model):

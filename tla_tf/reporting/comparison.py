@@ -9,6 +9,7 @@ from robust_tf.evaluation.reference_images import limited_reference
 from robust_tf.reports.comparability import training_differences
 from robust_tf.reports.table import Column, rows, text_table, titles
 from robust_tf.threat_model import parse_magnitude
+from tla_tf.analysis.detection_records import paper_metric
 from tla_tf.options import TRAIN
 from tla_tf.reporting.comparable_runs import method_name
 
@@ -66,7 +67,7 @@ class Comparison(NamedTuple):
 
 
 def _attack(comparison):
-    metric = comparison.cell.metric
+    metric = comparison.results[0].metric
     return comparison.attack if metric == "accuracy" else f"{metric}, {comparison.attack}"
 
 
@@ -89,11 +90,11 @@ def comparison_lines(comparisons):
     """
     blocks = {}
     for comparison in comparisons:
-        place = comparison.row.name, comparison.comparability
-        blocks.setdefault(place, []).append(comparison)
-    for (name, comparability), found in blocks.items():
+        said = "; ".join(filter(None, (comparison.comparability, comparison.row.note)))
+        blocks.setdefault((comparison.row.name, said), []).append(comparison)
+    for (name, said), found in blocks.items():
         columns = [c for c in COLUMNS if any(c.get(one) is not None for one in found)]
-        yield f"{textwrap.fill(f'{name}: {comparability}', 100)}\n{text_table(columns, found)}"
+        yield f"{textwrap.fill(f'{name}: {said}', 100)}\n{text_table(columns, found)}"
 
 
 def compare(published, runs, resolve):
@@ -183,18 +184,19 @@ def _comparisons(row, cell, runs):
         for result in run.results:
             if _measures(result, row, cell):
                 different = (*trained, *_measured_otherwise(result, row))
-                seeds = groups.setdefault((result.attack, result.model, different), {})
+                place = result.attack, result.metric, result.model, different
+                seeds = groups.setdefault(place, {})
                 seeds[result.training_seed] = result
     return [
         Comparison(row, cell, attack, list(seeds.values()), different)
-        for (attack, _, different), seeds in groups.items()
+        for (attack, _, _, different), seeds in groups.items()
     ]
 
 
 def _measures(result, row, cell):
     # The images of a transfer are named after the network they come from.
     attack = result.attack.split(" from ")[0]
-    if result.after or (attack, result.metric) != (cell.attack, cell.metric):
+    if result.after or (attack, paper_metric(result.metric)) != (cell.attack, cell.metric):
         return False
     if cell.attack == "clean":
         return True
