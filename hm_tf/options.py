@@ -7,6 +7,7 @@ import re
 
 from robust_tf.cli import recipe as recipes
 from robust_tf.cli import shared_flags as shared
+from robust_tf.cli.default_folder import default_folder
 from robust_tf.cli.flag import (
     RECIPE,
     choice,
@@ -100,12 +101,13 @@ def check_step_size(options, name, steps):
 
 def default_workdir(options):
     """Returns the run folder of a training that names none, a str."""
-    parts = [options.defense, options.source]
+    parts, named = [options.defense, options.source], ["dataset", "defense", "source"]
     if options.defense == "hm":
         parts += [options.destination, f"ics{options.ics:g}" if options.ics else None]
+        named += ["destination", "ics"]
     # Names of destinations may have colons, which not every file system takes.
     name = "-".join(re.sub(r"[^\w.-]", "-", part) for part in parts if part)
-    return f"runs/hm_tf/{options.dataset}/{name}/seed{options.seed}"
+    return default_folder(options, f"runs/hm_tf/{options.dataset}", name, named)
 
 
 def notes(options):
@@ -153,7 +155,8 @@ TRAIN = FlagTable(
         "Run": (
             shared.workdir(
                 "Run folder. Default: "
-                "runs/hm_tf/<dataset>/<defense>-<source>[-<destination>-ics<w>]/seed<k>."
+                "runs/hm_tf/<dataset>/<defense>-<source>[-<destination>-ics<w>]/seed<k>; the name "
+                "with a hash of the settings that are not the recipe's."
             ),
             shared.seed("Seed of weights, batches, attack starts and selections.", into="defense"),
             *shared.LENGTH,

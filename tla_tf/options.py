@@ -6,6 +6,7 @@ Hyper-parameters have no default here. Their values stand in flags/tla/<dataset>
 import math
 
 from robust_tf.cli import shared_flags as shared
+from robust_tf.cli.default_folder import default_folder
 from robust_tf.cli.flag import (
     RECIPE,
     choice,
@@ -110,7 +111,8 @@ def _falls_short(options):
 
 def default_workdir(options):
     """Returns the run folder of a training that names none, a str."""
-    return f"runs/tla_tf/{options.dataset}/{options.method}/seed{options.seed}"
+    parent = f"runs/tla_tf/{options.dataset}"
+    return default_folder(options, parent, options.method, ("dataset", "method"))
 
 
 def notes(options):
@@ -127,7 +129,10 @@ def notes(options):
 TRAIN = FlagTable(
     {
         "Run": (
-            shared.workdir("Run folder. Default: runs/tla_tf/<dataset>/<method>/seed<k>."),
+            shared.workdir(
+                "Run folder. Default: runs/tla_tf/<dataset>/<method>/seed<k>; the method with a "
+                "hash of the settings that are not the recipe's."
+            ),
             shared.seed("Seed of weights, batches, attack starts and selections.", into="defense"),
             *shared.LENGTH,
             path("init_from", None, "Run folder whose weights to start from (fine-tuning)."),

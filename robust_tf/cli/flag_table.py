@@ -48,13 +48,17 @@ class FlagTable:
         Raises:
             UserError, absl.flags.Error: a mistake in the flags.
         """
+        return self.settle(self.read(arguments))
+
+    def read(self, arguments):
+        """Returns the `Options` of `parse` before the rules between flags are applied."""
         typed = arguments if self.family is None else recipe.typed(arguments)
         given = {name for name, flag in self._read(typed).items() if not flag.using_default_value}
         if self.family is not None:
             arguments = recipe.combine(arguments, self._dataset, self.family)
         values = self._read(arguments)
         options = Options(self, {name: values[name].value for name in self.flags}, frozenset(given))
-        return self.settle(options.without_unread())
+        return options.without_unread()
 
     def recipe(self, dataset):
         """Returns dict of the values of a recipe, name -> value, in the type of the flag.

@@ -26,7 +26,7 @@ def test_smoke_run_leaves_a_complete_folder(smoke, tmp_path, monkeypatch, capsys
     monkeypatch.chdir(tmp_path)
     assert smoke() == 0
     said = capsys.readouterr().out
-    folder = tmp_path / "runs/tla_tf/digits/tla/seed0"
+    (folder,) = tmp_path.glob("runs/tla_tf/digits/tla-*/seed0")
     assert {path.name for path in folder.iterdir()} == RUN_FOLDER
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
     config = json.loads((folder / "config.json").read_text())
