@@ -22,11 +22,12 @@ from robust_tf.errors import UserError
 def evaluate(options):
     """Evaluates as the flags say."""
     from hm_tf.evaluation.attack_names import attack_names
+    from hm_tf.evaluation.embedding_doubts import embedding_doubts
     from hm_tf.evaluation.metric_evaluation import clean_results
     from hm_tf.evaluation.ranking_table import ranking_table
     from hm_tf.evaluation.saved_run import open_run
     from hm_tf.evaluation.substitute import load_substitute, substitute_run
-    from robust_tf.results.result import append_results
+    from robust_tf.results.result import append_results, doubted
 
     names = attack_names(options.attacks)
     if options.saved_model and not options.dataset:
@@ -46,10 +47,14 @@ def evaluate(options):
     substitute = other and load_substitute(
         other, evaluation.test_set.examples, options.precision, **settings
     )
+    doubts = embedding_doubts(evaluation.ranker.network, evaluation.test_set, options.batch_size)
+    for doubt in doubts:
+        print(f"warning: {doubt.message}")
     results = []
 
     def keep(found):
         """A finished row is on the disk before the next one begins."""
+        found = doubted(found, doubts)
         append_results(run.folder.results, found)
         results.extend(found)
 
@@ -63,7 +68,7 @@ def evaluate(options):
             keep(evaluation.protocol_row(names, mode, substitute))
     if evaluation.stored:
         print(f"attacks stored before: {len(evaluation.stored)}; --fresh attacks again")
-    table = ranking_table(results, evaluation.test_set.warning)
+    table = ranking_table(results)
     print(f"\n{table}\n\nrecords: {run.folder.results}")
     if options.checks != "none":
         _check(evaluation, results, options)

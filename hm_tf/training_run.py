@@ -15,8 +15,7 @@ from hm_tf.triplets.pairs import pair_dataset
 from robust_tf.data import class_disjoint
 from robust_tf.data.text_lines import read_names
 from robust_tf.models.embedding_registry import get_embedding
-from robust_tf.reports.result_tables import METRIC_COLUMNS
-from robust_tf.reports.table import text_table
+from robust_tf.reports.result_tables import metric_table
 from robust_tf.results.result import read_results
 from robust_tf.runs.fine_tuning import start_from
 from robust_tf.runs.training_run import TrainingRun, TrainingSettings
@@ -163,7 +162,7 @@ class MetricTrainingRun(TrainingRun):
     def report(self):
         folder, results = self.folder.path, of_training(read_results(self.folder.results))
         return (
-            f"\n{text_table(METRIC_COLUMNS, results)}\n\n"
+            f"\n{metric_table(results)}\n\n"
             f"run folder: {folder}\n"
             f"next: python -m hm_tf.evaluate --workdir={folder}\n"
             f"      python -m hm_tf.export --workdir={folder} --export_dir={folder / 'export'}\n"

@@ -1,9 +1,10 @@
 """What is measured when a training ends: clean retrieval, and R@1 under the ES attack."""
 
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
+from hm_tf.evaluation.embedding_doubts import embedding_doubts
 from hm_tf.evaluation.metric_evaluation import clean_results
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
-from robust_tf.results.result import append_results, weights_hash
+from robust_tf.results.result import append_results, doubted, weights_hash
 
 # (attack, metric) without which a training is not measured.
 METRICS = (*(("clean", name) for name in ("R@1", "R@2", "mAP", "MAP@R", "NMI")), ("ES", "R@1"))
@@ -23,11 +24,13 @@ def evaluate(network, examples, pgd, folder, *, batch_size, xla=False, **facts):
     """
     about = shared_fields(network, seed=0, **facts)
     test_set = EmbeddedTestSet(network, examples, batch_size=batch_size, xla=xla)
+    doubts = embedding_doubts(network, test_set, batch_size)
     settings = {"batch_size": batch_size, "xla": xla}
     evaluation = RankingEvaluation(network, test_set, pgd, about, folder, **settings)
     attacked = evaluation.protocol_row(["ES"], "fixed")
     results = clean_results(test_set, about)
     results += [result for result in attacked if (result.attack, result.metric) in METRICS]
+    results = doubted(results, doubts)
     append_results(folder.results, results)
     return results
 

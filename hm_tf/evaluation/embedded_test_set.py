@@ -63,10 +63,8 @@ class EmbeddedTestSet:
         return text
 
     @property
-    def warning(self):
-        """What stands below the metrics of a network that has collapsed; "" for others."""
-        if not self.collapsed:
-            return ""
+    def collapse(self):
+        """The sentence on a network that has collapsed."""
         recall = self.retrieval.recall_at(1).mean()
         return (
             f"collapsed: R@1 {100 * recall:.1f} %, chance {100 * self.chance:.1f} %, mean cosine "

@@ -38,8 +38,8 @@ def check_evaluation(evaluation, results, level):
     """
     results = [*results, *_stored(evaluation)]
     part = evaluation.of_queries(spread_queries(evaluation.test_set.queries, LEVELS[level]))
-    found = list(run_checks(part, evaluation, results))
     n, pgd = len(part.test_set.queries), evaluation.pgd
+    found = checks.enough_images(run_checks(part, evaluation, results), n, "queries")
     about = {"n": n, "attack": f"ES, {pgd}", **evaluation.about}
     about["threat_model"] = dataclasses.asdict(pgd.threat_model)
     append_checks(evaluation.folder.path / "checks.jsonl", found, about)

@@ -1,22 +1,25 @@
 """Clean retrieval, the ten attack columns and ERS as text, made of stored results only."""
 
-from hm_tf.evaluation.ranking_legend import interval, intervals, notes
+import textwrap
+
+from hm_tf.evaluation.ranking_legend import WIDTH, interval, intervals, notes
 from hm_tf.evaluation.robustness_score import COLUMNS, printed
+from robust_tf.reports.result_tables import doubt_lines
 from robust_tf.reports.table import aligned
 
 SCORE = ("ERS", "ERS")
 
 
-def ranking_table(results, warning=""):
+def ranking_table(results):
     """Returns the table of one evaluation, at most 100 columns wide; a score never stands alone.
 
     Args:
-        results: list of `Result` of one network; those of one row share mode and strength.
-        warning: str, stands below the clean metrics, see `EmbeddedTestSet.warning`.
+        results: List of `Result` of one network; the results of a row share mode and strength.
     """
     clean = [result for result in results if result.attack == "clean"]
     rows = _rows(results)
-    parts = ["\n".join(filter(None, [_clean(clean), warning]))] if clean else []
+    said = (textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in doubt_lines(results))
+    parts = [_clean(clean) if clean else "", "\n".join(said)]
     if rows:
         columns, names = _columns(rows)
         parts += [_attacked(rows, columns, names), intervals(rows, columns), notes(rows, names)]

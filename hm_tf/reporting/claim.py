@@ -13,6 +13,7 @@ from hm_tf.reporting.recorded_scores import (
 from hm_tf.reporting.score_matrix import compared
 from robust_tf.reports import matrix_view
 from robust_tf.reports.matrix import training_differences
+from robust_tf.reports.result_tables import doubts
 from robust_tf.threat_model import format_magnitude
 
 # A share of fewer queries is so rough that the claim says "only".
@@ -31,9 +32,11 @@ def headline(runs, methods, rows):
         message, level = matrix_view.headline(methods, rows, differences)
         return f"{message}\n{claim(runs)}", level
     shown = paper_row(runs[0].rows)
-    red = runs[0].recorded.red_checks(shown.results[0].threat_model) if shown else []
-    said = f"Doubtful, {len(red)} check{' is' if len(red) == 1 else 's are'} red. " if red else ""
-    return said + claim(runs), "red" if red or runs[0].collapsed else ""
+    red = len(runs[0].recorded.red_checks(shown.results[0].threat_model)) if shown else 0
+    said = [f"{red} check{' is' if red == 1 else 's are'} red"] if red else []
+    said += doubts((shown or runs[0].recorded).results[-1])
+    doubtful = f"Doubtful, {'; '.join(said)}. " if said else ""
+    return doubtful + claim(runs), "red" if said or runs[0].collapsed else ""
 
 
 def claim(runs):

@@ -7,6 +7,7 @@ from hm_tf.reporting.hardness_records import OF_THE_PAPER, hardness_rows, record
 from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, evaluations, radii, score_falls
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports import sections
+from robust_tf.reports.result_tables import doubt_lines, marked
 from robust_tf.threat_model import format_magnitude
 
 METRICS = ("R@1", "R@2", "mAP", "MAP@R", "MAP@10", "NMI")
@@ -33,7 +34,7 @@ def add_retrieval(page, runs):
         n, interval = found["R@1"].n, found["R@1"].interval
         spread = f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}" if interval else "-"
         cells = (f"{100 * found[m].value:.1f}" if m in found else "-" for m in METRICS)
-        lines.append((run.name, f"{n:,}", *cells, spread))
+        lines.append((marked(run.name, found.values()), f"{n:,}", *cells, spread))
     header = ("run", "n", *METRICS, "95% interval of R@1")
     page.table(header, lines, caption="in %; every image searches among all others")
 
@@ -78,7 +79,7 @@ def _lines(rows):
     """(header, first cells of every line) of a table of (name of the run, `ScoreRow`)."""
     eps, radius = radii([row for _, row in rows])
     lines = [
-        (name, row.mode, row.strength, *cell, f"{row.on.n:,}")
+        (marked(name, row.results), row.mode, row.strength, *cell, f"{row.on.n:,}")
         for (name, row), cell in zip(rows, radius, strict=True)
     ]
     return ("run", "mode", "strength", *eps, "n"), lines
@@ -102,6 +103,8 @@ def add_checks(page, runs):
     for run in runs:
         if run.collapsed:
             page.status("red", f"{run.name} has collapsed: its score means nothing")
+        for line in doubt_lines(run.recorded.results):
+            page.status("amber", f"{run.name} {line}")
         if not run.recorded.check_groups():
             page.paragraph(f"{run.name}: no checks yet; this makes them:")
             page.code(f"python -m hm_tf.evaluate --workdir={run.recorded.path} --checks=quick")

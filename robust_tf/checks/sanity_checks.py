@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binomtest
 
-from robust_tf.evaluation.free_checks import SAME_OUTPUTS
+from robust_tf.evaluation.doubts import SAME_OUTPUTS
 
 GREEN, AMBER, RED = "green", "amber", "red"
 NOT_RUN = "not run"  # the figure of a check that nothing was measured for
@@ -226,13 +226,19 @@ def per_example(worst, single):
     return _graded("one attack is close to all", lowest - worst.mean(), 0.01, n, figure, advice)
 
 
-def enough_images(checks, n):
-    """Returns the list of `checks`, the green ones amber if they rest on too few images, int n."""
+def enough_images(checks, n, unit="images"):
+    """Returns the list of `checks`, the green ones amber if they rest on too few images, int n.
+
+    Args:
+        checks: Iterable of `Check`.
+        n: int, images or queries that were measured.
+        unit: str, their name.
+    """
     if n >= FEWEST:
         return list(checks)
-    few = f"too few: {n} images of at least {FEWEST}"
+    few = f"too few: {n} {unit} of at least {FEWEST}"
     return [
-        c._replace(status=AMBER, figure=f"{c.figure}; {few}", advice="measure more images")
+        c._replace(status=AMBER, figure=f"{c.figure}; {few}", advice=f"measure more {unit}")
         if c.status == GREEN
         else c
         for c in checks

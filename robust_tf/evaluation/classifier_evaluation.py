@@ -15,7 +15,8 @@ from robust_tf.attacks.square import Square
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.adversarial_images import AdversarialImages
 from robust_tf.evaluation.attack_loop import Eager, attack_loop, compile_batch, images_of
-from robust_tf.evaluation.free_checks import check_labels, free_checks, looked_at
+from robust_tf.evaluation.doubts import looked_at
+from robust_tf.evaluation.free_checks import check_labels, free_checks
 from robust_tf.results.attack_settings import attack_settings
 from robust_tf.results.cache import ResultsCache, digest, examples_hash
 from robust_tf.results.result import worst_case

@@ -1,7 +1,7 @@
-"""What every evaluation looks at before it attacks: one line for each doubt about its numbers.
+"""Free checks of a classifier before every evaluation: one line for each doubt about its numbers.
 
-Sources: Croce and Hein 2020 (AutoAttack's flags); Athalye et al. 2018, Obfuscated gradients;
-Carlini et al. 2019, On evaluating adversarial robustness.
+Sources: Croce and Hein 2020 (AutoAttack's flags); see `doubts` for the checks that embedding
+networks share.
 """
 
 from collections.abc import Callable
@@ -9,34 +9,30 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from scipy.stats import binomtest
 
+from robust_tf.evaluation.doubts import (
+    RANGES,
+    Doubt,
+    largest_gradients,
+    near_chance,
+    of,
+    unsteady,
+    zero_gradients,
+)
 from robust_tf.losses.cross_entropy import cross_entropy
 
-# Images that are looked at; fewer than a batch of most attacks.
-IMAGES = 100
 # Probabilities below this have no logarithm in float32, those closer to 1 are 1.
 TINY, CLOSE_TO_ONE = 1e-37, 1e-7
-# Of a batch in another order and size; more than rounding, even in bfloat16.
-SAME_OUTPUTS = 0.05
 # Below this many images an accuracy says little about chance.
 FEWEST_FOR_CHANCE = 20
-RANGES = {"[0, 255]": lambda x: 255 * x, "[-1, 1]": lambda x: 2 * x - 1}
 PROBABILITIES = ("softmax", "sigmoid")
 
 
-class Doubt(NamedTuple):
-    """A reason not to believe the numbers: a short name, and a line that says what to do."""
-
-    name: str
-    message: str
-
-
 class FreeChecks(NamedTuple):
-    """What the looks found.
+    """Findings of the free checks.
 
     Attributes:
-        logits_fn: images to logits; of a model with probabilities, their logarithms.
+        logits_fn: images to logits; the logarithms of a model's probabilities.
         kind: of the outputs, see `output_kind`.
         num_classes: int.
         doubts: list of `Doubt`.
@@ -73,13 +69,13 @@ def free_checks(outputs_fn, images, labels, *, fixed_size=False):
         check_labels(labels.numpy(), outputs.shape[1])
         kind = output_kind(outputs.numpy())
         loss = cross_entropy(_as_logits(outputs, kind), labels)
-    gradient = _gradient(tape, loss, images)
+    gradients = largest_gradients(tape, loss, images)
     values = outputs.numpy()
     saturated = _saturated(values, kind)
     doubts = [
         _scale(kind),
-        _no_gradient(gradient, saturated),
-        _unsteady(outputs_fn, images, values, fixed_size),
+        _no_gradient(gradients, saturated),
+        unsteady(outputs_fn, images, values, fixed_size),
         _near_chance(outputs_fn, images, np.asarray(labels), values),
     ]
     logits_fn = outputs_fn
@@ -113,13 +109,6 @@ def check_labels(labels, num_classes):
         )
 
 
-def looked_at(count, batch_size, fixed_size=False):
-    """Returns int [b], the rows to look at, spread evenly: a data set may be sorted by class."""
-    wanted = batch_size if fixed_size else min(IMAGES, batch_size, count)
-    rows = np.linspace(0, count - 1, min(wanted, count)).round().astype(int)
-    return np.resize(rows, wanted)
-
-
 def _as_logits(outputs, kind):
     """log p inverts a softmax up to a constant; log p - log(1 - p) inverts a sigmoid."""
     if kind not in PROBABILITIES:
@@ -128,15 +117,6 @@ def _as_logits(outputs, kind):
     if kind == "softmax":
         return logits
     return logits - tf.math.log(tf.maximum(1 - outputs, CLOSE_TO_ONE))
-
-
-def _gradient(tape, loss, images):
-    """float [b], the largest entries of the input gradients; None if there is no gradient."""
-    try:
-        gradient = tape.gradient(loss, images)
-    except (LookupError, tf.errors.OpError, TypeError, ValueError):
-        return None
-    return None if gradient is None else np.abs(gradient.numpy()).reshape(len(images), -1).max(1)
 
 
 def _saturated(values, kind):
@@ -160,46 +140,17 @@ def _scale(kind):
     return Doubt("bounded outputs" if kind == "bounded" else "probabilities", text)
 
 
-def _no_gradient(gradient, saturated):
+def _no_gradient(gradients, saturated):
     if saturated.any():
         return Doubt(
             "saturated probabilities",
-            f"the probabilities of {_of(saturated)} are 0 and 1 in float32, without a gradient: "
+            f"the probabilities of {of(saturated)} are 0 and 1 in float32, without a gradient: "
             "only square and transfer (--substitute) attack these; or evaluate the logits",
         )
-    if gradient is None:
-        return None  # nothing that needs a gradient can be run
-    bad = ~np.isfinite(gradient) | (gradient == 0)
-    if not bad.any():
-        return None
-    return Doubt(
-        "zero gradients",
-        f"{_of(bad)} have a zero or non-finite gradient of the loss: gradients are masked, or huge "
-        "logits saturate the loss; compare with square and apgd-dlr",
-    )
-
-
-def _unsteady(outputs_fn, images, values, fixed_size):
-    """Other outputs of the same images, in another order and batch size."""
-    rows = np.arange(len(values))[::-1]
-    rows = rows if fixed_size else rows[: max(len(rows) // 2, 1)]
-    shown = tf.gather(images, rows)
-    first, second = (outputs_fn(shown).numpy() for _ in range(2))
-    random = (first != second).any(axis=1)
-    if random.any():
-        return Doubt(
-            "random outputs",
-            f"two passes over the same batch differ in {_of(random)}: the network is random; "
-            "attack the average of many passes (EOT), these numbers are too high",
-        )
-    scale = max(values.std(), 1e-12)
-    other = (np.abs(first - values[rows]) > SAME_OUTPUTS * scale).any(axis=1)
-    if not other.any():
-        return None
-    return Doubt(
-        "outputs depend on the batch",
-        f"in another order and batch size {_of(other)} get other outputs: is batch normalisation "
-        "in training mode? No number of this network means anything",
+    return zero_gradients(
+        gradients,
+        "of the loss: gradients are masked, or huge logits saturate the loss; compare with square "
+        "and apgd-dlr",
     )
 
 
@@ -226,9 +177,4 @@ def _right(values, labels):
 
 
 def _is_chance(values, labels):
-    count, chance = int(_right(values, labels).sum()), 1 / values.shape[1]
-    return binomtest(count, len(labels), chance, alternative="greater").pvalue > 0.01
-
-
-def _of(chosen):
-    return f"{chosen.sum()} of {len(chosen)} images"
+    return near_chance(_right(values, labels), 1 / values.shape[1])

@@ -55,7 +55,7 @@ def accuracy_columns(results):
         Column("step size", setting("step_size"), format_magnitude),
         Column("restarts", setting("restarts")),
         Column("n", lambda result: result.n),
-        Column("accuracy %", lambda r: f"{100 * r.value:.2f}{f' {DOUBTED}' if doubts(r) else ''}"),
+        Column("accuracy %", lambda r: marked(f"{100 * r.value:.2f}", [r])),
         Column("95% interval", interval(2, 100.0)),
         Column("eps", eps),
     )
@@ -63,9 +63,23 @@ def accuracy_columns(results):
 
 def accuracy_table(results):
     """Returns `results` (list of `Result`) as aligned text, and a line per doubt about them."""
+    return "\n".join([text_table(accuracy_columns(results), results), *doubt_lines(results)])
+
+
+def metric_table(results):
+    """Returns retrieval metrics (list of `Result`) as `accuracy_table` returns accuracies."""
+    return "\n".join([text_table(METRIC_COLUMNS, results), *doubt_lines(results)])
+
+
+def doubt_lines(results):
+    """Returns a line of text per doubt about `results`, a list of `Result`."""
     said = dict.fromkeys(message for result in results for message in doubts(result))
-    table = text_table(accuracy_columns(results), results)
-    return "\n".join([table, *(f"{DOUBTED} {message}" for message in said)])
+    return [f"{DOUBTED} {message}" for message in said]
+
+
+def marked(text, results):
+    """Returns a cell's text with the mark of numbers that their evaluation doubts."""
+    return f"{text} {DOUBTED}" if any(map(doubts, results)) else text
 
 
 def _steps(result):
@@ -78,7 +92,7 @@ METRIC_COLUMNS = (
     Column("attack", lambda result: result.attack),
     Column("steps", setting("steps")),
     Column("n", lambda result: result.n),
-    Column("value %", lambda result: 100 * result.value, ".2f"),
+    Column("value %", lambda r: marked(f"{100 * r.value:.2f}", [r])),
     Column("95% interval", interval(2, 100.0)),
 )
 

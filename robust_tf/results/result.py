@@ -124,6 +124,17 @@ def measured_share(about, metric, counted, **attack):
     return measured_value(about, metric, float(np.mean(counted)), n, **number, **attack)
 
 
+def doubted(results, doubts):
+    """Returns the `results` with the doubts of the free checks, a list of `Result`.
+
+    Args:
+        results: List of `Result` of one evaluation.
+        doubts: List of `Doubt`.
+    """
+    warnings = tuple(doubt._asdict() for doubt in doubts)
+    return [dataclasses.replace(result, warnings=warnings) for result in results]
+
+
 def worst_case(outcomes):
     """Returns bool [n]: the images that are correct in every one of `outcomes`, each bool [n].
 

@@ -11,9 +11,11 @@ import pytest
 import tensorflow as tf
 
 from hm_tf import evaluate, export
+from hm_tf.evaluation import embedding_doubts
 from hm_tf.evaluation.substitute import substitute_run
 from hm_tf.finished_run import FinishedRun
 from robust_tf.errors import UserError
+from robust_tf.evaluation.doubts import Doubt
 from robust_tf.results.result import read_results
 
 
@@ -54,6 +56,16 @@ def test_all_columns_and_the_score(run, capsys):
     low, high = (f"{100 * bound:.1f}" for bound in recall.interval)
     assert shares[2:5] == [low, "to", high]
     assert (score.n, score.metric, score.attack_settings["collapsed"]) == (60, "ERS", False)
+
+
+def test_doubts_are_said_and_recorded(run, capsys, monkeypatch):
+    doubt = Doubt("zero gradients", "9 of 40 images have a zero gradient")
+    monkeypatch.setattr(embedding_doubts, "embedding_doubts", lambda *evaluation: [doubt])
+    new = new_results(run, "--limit_test=40", "--attacks=tma", "--mode=fixed")
+    assert {r.attack for r in new} == {"clean", "TMA"}
+    assert all(r.warnings == (doubt._asdict(),) for r in new)
+    said = capsys.readouterr().out
+    assert f"warning: {doubt.message}" in said and f"! {doubt.message}" in said
 
 
 def test_both_modes_and_strengths_of_an_attack(run, capsys):
@@ -118,7 +130,8 @@ def test_a_collapsed_network_is_named_below_the_clean_metrics(run, capsys, attac
     new_results(run, f"--attacks={attacks}", "--mode=fixed", "--limit_test=30", "--eval_steps=1")
     lines = capsys.readouterr().out.splitlines()
     (place,) = [n for n, line in enumerate(lines) if line.startswith("clean %")]
-    assert lines[place + 3].startswith("collapsed: R@1 0.0 %")
+    assert lines[place + 4].startswith("! collapsed: R@1 0.0 %")
+    assert lines[place + 5].startswith("! 30 of 30 images have a zero")
 
 
 def test_the_profiles_of_the_authors(run):
@@ -231,9 +244,10 @@ def test_checks_are_printed_and_stored(run, capsys, monkeypatch):
     assert "checks of R@1 under ES" in said and "on 60 queries" in said
     stored = [json.loads(line) for line in (run / "checks.jsonl").read_text().splitlines()]
     assert len(stored) == 11
-    names = {check["name"]: check["status"] for check in stored}
-    assert names["perturbations are legal"] == "green"
-    assert names["the score means something"] == "amber"
+    found = {check["name"]: check for check in stored}
+    assert "green" not in {check["status"] for check in stored}
+    assert "too few: 60 queries of at least 100" in found["perturbations are legal"]["figure"]
+    assert found["the score means something"]["figure"] == "not run"
 
 
 def test_export(run, tmp_path, capsys):

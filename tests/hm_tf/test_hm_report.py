@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from ranking_results import PRINTED, attacked
 
-from hm_tf import analyze, report
+from hm_tf import analyze, compare, report
 from hm_tf.evaluation.embedding_checks import SCORE_STANDS
 from hm_tf.image_attack.attack_files import save_image
 from hm_tf.reporting.report_attacks import add_attacks
 from robust_tf.checks.sanity_checks import NOT_RUN
+from robust_tf.evaluation.doubts import Doubt
 from robust_tf.reports.page import Page
-from robust_tf.results.result import append_results, read_results
+from robust_tf.results.result import append_results, doubted, read_results
 
 
 class Text(html.parser.HTMLParser):
@@ -197,3 +198,17 @@ def test_mistakes_are_one_line(run, tmp_path, capsys):
         (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error: ")]
         assert said in line
     assert not (tmp_path / "r.html").exists()
+
+
+def test_doubts_mark_the_numbers_and_the_headline(run, tmp_path, capsys):
+    doubts = [Doubt("zero gradients", "9 of 100 images have a zero gradient")]
+    path = run / "results.jsonl"
+    found = read_results(path)
+    path.unlink()
+    append_results(path, doubted(found, doubts))
+    page = page_of(tmp_path, f"--workdir={run}").text
+    assert "Doubtful, 9 of 100 images have a zero gradient. " in page
+    assert page.count(f"{found[0].method} !") > 1
+    capsys.readouterr()
+    assert compare.main(["compare", f"--workdir={run}"]) == 0
+    assert "9 of 100 images have a zero gradient (R@1" in capsys.readouterr().out

@@ -220,13 +220,6 @@ def test_a_gallery_of_which_one_percent_is_none(size, said):
     assert ("draw the nearest one only" in str(test_set)) == said
 
 
-def test_a_collapsed_network_is_warned_of():
-    test_set = EmbeddedTestSet(small_network(), small_images(), batch_size=8)
-    assert test_set.warning == ""
-    test_set.mean_cosine = 0.999
-    assert "mean cosine 0.999; attacks on it mean nothing" in test_set.warning
-
-
 @pytest.mark.parametrize(
     "examples, text",
     [

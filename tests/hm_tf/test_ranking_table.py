@@ -10,6 +10,8 @@ from hm_tf.evaluation.metric_evaluation import measured
 from hm_tf.evaluation.ranking_records import row_results, strongest, worst
 from hm_tf.evaluation.ranking_table import ranking_table
 from hm_tf.evaluation.robustness_score import COLUMNS
+from robust_tf.evaluation.doubts import Doubt
+from robust_tf.results.result import doubted
 from robust_tf.threat_model import ThreatModel
 
 ABOUT = {
@@ -80,13 +82,14 @@ def test_a_collapsed_network_has_no_score():
     assert max(map(len, table)) <= 100
 
 
-def test_without_all_columns_the_warning_stands_below_the_metrics():
+def test_doubts_stand_below_the_metrics():
     recall = clean(recall=0.2)[:1]
     few = results(0.25, "protocol", PROTOCOL, True, names=("ES",))
-    lines = ranking_table(recall + few, "collapsed: R@1 20.0 %").splitlines()
+    of_doubt = doubted(recall + few, [Doubt("collapsed", "collapsed: R@1 20.0 %")])
+    lines = ranking_table(of_doubt).splitlines()
     assert lines[2].split()[0] == "20.0"
-    assert lines[3:5] == ["collapsed: R@1 20.0 %", ""]
-    assert "collapsed" not in ranking_table(recall + few)
+    assert lines[3:6] == ["", "! collapsed: R@1 20.0 %", ""]
+    assert "!" not in ranking_table(recall + few)
 
 
 def test_the_early_distance_of_compat_is_said():

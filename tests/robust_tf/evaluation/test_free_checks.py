@@ -9,7 +9,8 @@ from robust_tf.attacks import auto_attack, presets
 from robust_tf.attacks.square import Square
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation, Column
-from robust_tf.evaluation.free_checks import free_checks, looked_at
+from robust_tf.evaluation.doubts import looked_at
+from robust_tf.evaluation.free_checks import free_checks
 from robust_tf.threat_model import ThreatModel
 
 COUNT, SIDE, CLASSES = 120, 4, 5
@@ -52,6 +53,7 @@ MISTAKES = [
     (lambda x: tf.nn.softmax(400 * logits_of(x)), "saturated probabilities", "only square"),
     (lambda x: tf.tanh(logits_of(x)), "bounded outputs", "lie in [-1, 1]"),
     (cut, "zero gradients", "100 of 100 images have a zero"),
+    (lambda x: logits_of(tf.round(9 * x) / 9), "zero gradients", "100 of 100 images have a zero"),
     (flat_above, "zero gradients", "of 100 images have a zero"),
     (lambda x: 100 * logits_of(x), "zero gradients", "huge logits"),
     (noisy, "random outputs", "of 50 images: the network is random"),

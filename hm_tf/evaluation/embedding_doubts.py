@@ -1,0 +1,75 @@
+"""Free checks of an embedding network before every evaluation of its retrieval.
+
+The embeddings themselves are checked by `gallery_check`, which refuses those that are not finite or
+not of unit length.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from robust_tf.evaluation.attack_loop import images_of
+from robust_tf.evaluation.doubts import (
+    RANGES,
+    Doubt,
+    largest_gradients,
+    looked_at,
+    near_chance,
+    unsteady,
+    zero_gradients,
+)
+from robust_tf.evaluation.retrieval import chance_recall, retrieve
+
+
+def embedding_doubts(network, test_set, batch_size):
+    """Returns the `Doubt`s about a network, a list; costs less than one batch of a one-step attack.
+
+    One forward and backward pass over at most 100 images, two forward passes over half of them, and
+    for a collapsed network one for each other input range. Nothing is traced.
+
+    Args:
+        network: Network with the output "embedding".
+        test_set: `EmbeddedTestSet` of this network.
+        batch_size: Images of an attacked batch.
+    """
+
+    def embed(images):
+        return network(images, training=False)["embedding"]
+
+    rows = looked_at(len(test_set), batch_size)
+    images = images_of(test_set.examples, rows)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        embeddings = embed(images)
+        # A distance to an own or equal embedding has no slope; a random direction has one.
+        direction = tf.random.stateless_normal(embeddings.shape[1:], [0, 0], dtype=embeddings.dtype)
+        along = tf.linalg.matvec(embeddings, direction)
+    gradients = largest_gradients(tape, along, images)
+    doubts = [
+        _collapsed(embed, test_set, images, test_set.labels[rows]),
+        zero_gradients(gradients, "of the embedding: no gradient attack means anything there"),
+        unsteady(embed, images, embeddings.numpy()),
+    ]
+    return [doubt for doubt in doubts if doubt is not None]
+
+
+def _collapsed(embed, test_set, images, labels):
+    if not test_set.collapsed:
+        return None
+    for name, scaled in RANGES.items():
+        try:
+            embeddings = embed(scaled(images)).numpy()
+        except tf.errors.OpError:  # an exported network may refuse other ranges
+            continue
+        if recall := _recall_above_chance(embeddings, labels):
+            hint = f"on {name} R@1 among {len(labels)} images is {100 * recall:.1f} %: input range"
+            return Doubt("collapsed", f"{test_set.collapse}; {hint}")
+    return Doubt("collapsed", test_set.collapse)
+
+
+def _recall_above_chance(embeddings, labels):
+    """R@1 of a few images among each other; None where it is near chance or has no meaning."""
+    chance = chance_recall(labels)
+    if not chance or not np.isfinite(embeddings).all():
+        return None
+    correct = retrieve(embeddings, labels).recall_at(1)
+    return None if near_chance(correct, chance) else correct.mean()

@@ -1,0 +1,115 @@
+"""Doubts that every evaluation can raise from a few images: gradients and repeated passes.
+
+Sources: Athalye et al. 2018, Obfuscated gradients; Carlini et al. 2019, On evaluating adversarial
+robustness.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from scipy.stats import binomtest
+
+# Images that are looked at; fewer than a batch of most attacks.
+IMAGES = 100
+# Of a batch in another order and size; more than rounding, even in bfloat16.
+SAME_OUTPUTS = 0.05
+# The usual input ranges of networks, as functions of images in [0, 1].
+RANGES = {"[0, 255]": lambda x: 255 * x, "[-1, 1]": lambda x: 2 * x - 1}
+
+
+class Doubt(NamedTuple):
+    """A reason not to believe the numbers: a short name, and a line that says what to do."""
+
+    name: str
+    message: str
+
+
+def looked_at(count, batch_size, fixed_size=False):
+    """Returns int [b], the rows to look at, spread evenly: a data set may be sorted by class."""
+    wanted = batch_size if fixed_size else min(IMAGES, batch_size, count)
+    rows = np.linspace(0, count - 1, min(wanted, count)).round().astype(int)
+    return np.resize(rows, wanted)
+
+
+def largest_gradients(tape, target, images):
+    """Returns float [b], the largest entry of each input gradient.
+
+    A target that does not depend on the images has zero gradients: attacks see these too. None
+    means that the target cannot be differentiated, so no attack with gradients can run.
+
+    Args:
+        tape: tf.GradientTape that watched `images`.
+        target: Tensor [b, ...]; its sum is differentiated.
+        images: float [b, h, w, c].
+    """
+    try:
+        gradient = tape.gradient(target, images)
+    except (LookupError, tf.errors.OpError, TypeError, ValueError):
+        return None
+    if gradient is None:
+        return np.zeros(len(images))
+    return np.abs(gradient.numpy()).reshape(len(images), -1).max(1)
+
+
+def zero_gradients(gradients, advice):
+    """Returns the `Doubt` of images without a usable gradient, None if all have one.
+
+    Args:
+        gradients: float [b] or None, see `largest_gradients`.
+        advice: str, the end of the message: what the gradient is of, and what to do.
+    """
+    if gradients is None:
+        return None
+    bad = ~np.isfinite(gradients) | (gradients == 0)
+    if not bad.any():
+        return None
+    return Doubt("zero gradients", f"{of(bad)} have a zero or non-finite gradient {advice}")
+
+
+def unsteady(outputs_fn, images, values, fixed_size=False):
+    """Returns the `Doubt` of a network that gives the same images other outputs, or None.
+
+    Two passes over half of the images, in another order, show random outputs and outputs that
+    depend on the batch.
+
+    Args:
+        outputs_fn: images [b, h, w, c] to outputs [b, d].
+        images: float [b, h, w, c].
+        values: float array [b, d], the outputs of all images together.
+        fixed_size: whether the network accepts batches of this size only.
+    """
+    rows = np.arange(len(values))[::-1]
+    rows = rows if fixed_size else rows[: max(len(rows) // 2, 1)]
+    shown = tf.gather(images, rows)
+    first, second = (outputs_fn(shown).numpy() for _ in range(2))
+    random = (first != second).any(axis=1)
+    if random.any():
+        return Doubt(
+            "random outputs",
+            f"two passes over the same batch differ in {of(random)}: the network is random; "
+            "attack the average of many passes (EOT), these numbers are too high",
+        )
+    scale = max(values.std(), 1e-12)
+    other = (np.abs(first - values[rows]) > SAME_OUTPUTS * scale).any(axis=1)
+    if not other.any():
+        return None
+    return Doubt(
+        "outputs depend on the batch",
+        f"in another order and batch size {of(other)} get other outputs: is batch normalisation "
+        "in training mode? No number of this network means anything",
+    )
+
+
+def near_chance(correct, chance):
+    """Returns whether bool [n] `correct` may be guesses that are correct with probability `chance`.
+
+    The test is binomial, one-sided, at the level of 1 %.
+    """
+    count = int(correct.sum())
+    return binomtest(count, len(correct), chance, alternative="greater").pvalue > 0.01
+
+
+def of(chosen):
+    """Returns bool [b] as words: how many of how many images."""
+    return f"{chosen.sum()} of {len(chosen)} images"

@@ -1,0 +1,97 @@
+"""Every evaluation of an embedding network says the doubts about it, cheaply."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_embedding import small_images, small_network
+
+from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
+from hm_tf.evaluation.embedding_doubts import embedding_doubts
+from robust_tf.data.examples import Examples
+
+COUNT = 120
+IMAGES = small_images(COUNT)
+
+
+class Layer(keras.layers.Layer):
+    """A function in the place of a layer."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def call(self, x):
+        return self.function(x)
+
+
+def normalised(x):
+    """Batch normalisation in training mode."""
+    return (x - tf.reduce_mean(x, 0)) / (tf.math.reduce_std(x, 0) + 1e-3)
+
+
+def noisy(x):
+    return x + tf.random.normal(tf.shape(x), stddev=0.01)
+
+
+def cut_above(x):
+    """No gradient for some images only."""
+    return tf.where(x[:, :1] > 0.5, tf.stop_gradient(x), x)
+
+
+def takes_raw_pixels(x):
+    """Saturates to one value for images in [0, 1]."""
+    return tf.nn.relu(x - 2) / 255 + 0.5
+
+
+MISTAKES = [
+    (lambda x: tf.round(8 * x) / 8, "zero gradients", "100 of 100 images have a zero"),
+    (cut_above, "zero gradients", "of 100 images have a zero or non-finite gradient of the emb"),
+    (noisy, "random outputs", "50 of 50 images: the network is random"),
+    (normalised, "outputs depend on the batch", "of 50 images get other outputs"),
+    (lambda x: 0.5 + 0.01 * x, "collapsed", "attacks on it mean nothing"),
+    (takes_raw_pixels, "collapsed", "; on [0, 255] R@1 among 100 images is "),
+]
+
+
+def doubts(network, examples=IMAGES, batch_size=250):
+    test_set = EmbeddedTestSet(network, examples, batch_size=batch_size)
+    return embedding_doubts(network, test_set, batch_size)
+
+
+def test_nothing_is_said_about_an_honest_network():
+    assert doubts(small_network()) == []
+
+
+@pytest.mark.parametrize("mistake, name, message", MISTAKES, ids=[m[1] for m in MISTAKES])
+def test_a_mistake_is_one_line(mistake, name, message):
+    found = doubts(small_network([Layer(mistake)]))
+    (doubt,) = [doubt for doubt in found if doubt.name == name]
+    assert message in doubt.message and "\n" not in doubt.message
+
+
+def test_near_chance_on_images_that_say_nothing_of_their_class():
+    rng = np.random.default_rng(0)
+    noise = Examples(rng.integers(0, 256, [COUNT, 4, 4, 1], np.uint8), IMAGES.labels)
+    assert [doubt.name for doubt in doubts(small_network(), noise)] == ["collapsed"]
+
+
+def test_the_looks_cost_no_more_than_the_shortest_attack_on_one_batch():
+    """One step shows a batch forward and backward, and forward again; backward counts twice."""
+    shown = []
+
+    @tf.custom_gradient
+    def counted(x):
+        shown.append(len(x))
+
+        def gradient(upstream):
+            shown.append(2 * len(x))
+            return upstream
+
+        return tf.identity(x), gradient
+
+    network = small_network([Layer(lambda x: x if tf.is_symbolic_tensor(x) else counted(x))])
+    test_set = EmbeddedTestSet(network, IMAGES, batch_size=250)
+    shown.clear()
+    assert embedding_doubts(network, test_set, 250) == []
+    assert 3 * 100 <= sum(shown) <= 4 * COUNT
