@@ -56,6 +56,7 @@ def attack(options):
         options.query,
         query_class=options.query_class,
         on_bad_image=options.on_bad_image,
+        max_pixels=options.max_pixels,
         batch_size=options.batch_size,
     )
     search = images.search

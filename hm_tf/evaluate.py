@@ -39,6 +39,7 @@ def evaluate(options):
         output=options.output,
         data_dir=options.data_dir,
         dataset=options.dataset,
+        max_pixels=options.max_pixels,
     )
     pgd = run.attack(options.eval_steps, options.eval_step_size, options.eps, options.profile)
     check_step_size(options, "eval_step_size", pgd.steps)

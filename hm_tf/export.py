@@ -42,7 +42,8 @@ def export(options):
     def answer(images):
         return {"embedding": network(images, training=False)["embedding"]}
 
-    gallery = options.gallery and ServedGallery(run, options.gallery, options.on_bad_image)
+    files = {"on_bad_image": options.on_bad_image, "max_pixels": options.max_pixels}
+    gallery = options.gallery and ServedGallery(run, options.gallery, **files)
     path, entries = export_run(
         run,
         network,

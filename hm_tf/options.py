@@ -35,8 +35,9 @@ MANIPULATION = {"defense": ("hm",)}
 ATTACKED = {"defense": ("hm", "est", "act", "minmax", "ses")}
 _MODES = ("compat", "fixed")
 _OF_A_FOLDER = shared.data_dir("Folder of a --dataset=folder run. Default: of the training.")
-_ON_BAD_IMAGE = choice(
-    "on_bad_image", "fail", "Undecodable files of the gallery.", ("fail", "skip")
+_FILES = (
+    choice("on_bad_image", "fail", "Undecodable files of the gallery.", ("fail", "skip")),
+    shared.max_pixels("of the training"),
 )
 _EMBEDDED = count("batch_size", 128, "Images embedded together.")
 _TRAINED_ON = "Folder with the data. Default: that of the training."
@@ -282,6 +283,7 @@ EVALUATE = FlagTable(
             shared.workdir("Folder of the finished run to evaluate."),
             *_SAVED_MODEL,
             text("dataset", None, "Data of the SavedModel. Required with it, as is --eps."),
+            shared.max_pixels("100 megapixels", only=shared.IMAGE_FILES),
             shared.seed("Seed of the chosen items and of random starts."),
             shared.data_dir(_TRAINED_ON),
             count(
@@ -354,7 +356,7 @@ ATTACK = FlagTable(
             ),
             text("candidate", None, "Image of the gallery that ca, qa and tma are about."),
             text("query_class", None, "Subfolder the query belongs to, if it is not in one."),
-            _ON_BAD_IMAGE,
+            *_FILES,
             _OF_A_FOLDER,
         ),
         "Attack": (
@@ -416,7 +418,7 @@ EXPORT = FlagTable(
         "Search": (
             path("gallery", None, "Folder of images, or of one subfolder per class, to search."),
             count("top", 10, "Images that a query gets."),
-            _ON_BAD_IMAGE,
+            *_FILES,
         ),
     }
 )
@@ -430,7 +432,7 @@ SEARCH = FlagTable(
         "Images": (
             path("gallery", None, "Folder of images, or of one subfolder per class. Required."),
             path("query", None, "Image to search with, or a folder of images."),
-            _ON_BAD_IMAGE,
+            *_FILES,
             _EMBEDDED,
         ),
         "Result": (

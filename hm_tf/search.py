@@ -34,6 +34,7 @@ def search(options):
         ),
         options.gallery,
         on_bad_image=options.on_bad_image,
+        max_pixels=options.max_pixels,
         batch_size=options.batch_size,
     )
     print(f"gallery: {len(gallery.names):,} images")

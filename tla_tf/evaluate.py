@@ -42,6 +42,7 @@ def evaluate(options):
             class_names=options.class_names,
             eps=options.flags["eps"],
             data_dir=options.data_dir,
+            max_pixels=options.max_pixels,
             output=options.output,
             batch_size=options.batch_size,
             precision=options.precision,

@@ -349,6 +349,7 @@ EVALUATE = FlagTable(
             text("dataset", None, "Its data; this or --images is required, as is --eps."),
             path("images", None, "X.npz instead of a data set: images (uint8 or [0, 1]), labels."),
             path("class_names", None, "File with the names of its logits in order, one a line."),
+            shared.max_pixels("100 megapixels", only=shared.IMAGE_FILES),
             text("input_range", "0,1", "What it takes for black and white, e.g. 0,255."),
             text("endpoint", "serving_default", "Its signature."),
             text("output", "logits", "Name of the signature's output."),

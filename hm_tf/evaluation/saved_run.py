@@ -16,19 +16,23 @@ from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 STEPS = 32  # of the HM paper's evaluation
 
 
-def open_run(workdir, saved_model, *, endpoint, output, data_dir=None, dataset=None):
+def open_run(
+    workdir, saved_model, *, endpoint, output, data_dir=None, dataset=None, max_pixels=None
+):
     """Returns the `FinishedRun` of --workdir or the `SavedRun` of --saved_model.
 
     Args:
         workdir: path of a finished run, or None.
-        saved_model, endpoint, output, data_dir, dataset: see `SavedRun`; None without one.
+        saved_model, endpoint, output, data_dir, dataset, max_pixels: see `SavedRun`; None without
+            one.
 
     Raises:
         UserError: neither, or both; see also `FinishedRun` and `SavedRun`.
     """
     require_one(workdir, saved_model)
     if saved_model:
-        return SavedRun(saved_model, endpoint, output, dataset=dataset, data_dir=data_dir)
+        files = {"dataset": dataset, "data_dir": data_dir, "max_pixels": max_pixels}
+        return SavedRun(saved_model, endpoint, output, **files)
     return FinishedRun(workdir, data_dir)
 
 
@@ -52,6 +56,7 @@ class SavedRun:
         output: name of the signature's output.
         dataset: name of a data set, None where the images are the user's own.
         data_dir: folder of the data set.
+        max_pixels: see `FileSettings`; None means 100 megapixels.
 
     Attributes:
         info: `DatasetInfo`.
@@ -63,7 +68,9 @@ class SavedRun:
 
     train_classes = None
 
-    def __init__(self, saved_model, endpoint, output, *, dataset=None, data_dir=None):
+    def __init__(
+        self, saved_model, endpoint, output, *, dataset=None, data_dir=None, max_pixels=None
+    ):
         path = newest_version(saved_model)
         signature = SavedSignature(path, endpoint)
         shape = signature.shape[1:]
@@ -73,7 +80,7 @@ class SavedRun:
                 "channels] of one size"
             )
         self.dataset = dataset and data.open(
-            dataset, data_dir, image_size=signature.side, on_bad_image="skip"
+            dataset, data_dir, **signature.reading, max_pixels=max_pixels
         )
         self.info = self.dataset.info if dataset else FolderInfo("images", tuple(shape), (), {}, "")
         self.folder = types.SimpleNamespace(path=path.with_name(f"{path.name}.evaluation"))

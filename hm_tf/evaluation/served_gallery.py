@@ -20,16 +20,16 @@ class ServedGallery:
     Args:
         run: `FinishedRun`.
         folder: path of the gallery.
-        on_bad_image: see `DatasetInfo`.
+        **files: on_bad_image and max_pixels of `gallery_folder.read`.
 
     Attributes:
         resources: list of the trackable objects of the endpoints.
         facts: dict for the sidecar.
     """
 
-    def __init__(self, run, folder, on_bad_image="fail"):
+    def __init__(self, run, folder, **files):
         self._info = run.info
-        self._gallery = EmbeddedGallery(run, folder, on_bad_image=on_bad_image)
+        self._gallery = EmbeddedGallery(run, folder, **files)
         embeddings = self._gallery.embeddings
         self._fits = embeddings.nbytes <= MOST_BYTES
         self.resources = []

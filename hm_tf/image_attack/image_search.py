@@ -41,7 +41,7 @@ class EmbeddedGallery:
     Args:
         run: `FinishedRun` or `SavedRun`.
         folder: path of the gallery.
-        on_bad_image: see `DatasetInfo`.
+        on_bad_image, max_pixels: see `gallery_folder.read`.
         batch_size: images embedded together.
 
     Attributes:
@@ -52,10 +52,10 @@ class EmbeddedGallery:
         UserError: no images, or embeddings that are no unit vectors.
     """
 
-    def __init__(self, run, folder, *, on_bad_image="fail", batch_size=128):
-        self._info = run.info
+    def __init__(self, run, folder, *, on_bad_image="fail", max_pixels=None, batch_size=128):
+        self._info, self._max_pixels = run.info, max_pixels
         files = gallery_folder.scan(folder)
-        self._files, self._examples = gallery_folder.read(files, run.info, on_bad_image)
+        self._files, self._examples = gallery_folder.read(files, run.info, on_bad_image, max_pixels)
         root = pathlib.Path(folder).expanduser()
         self.names = [path.relative_to(root).as_posix() for path in self._files.paths]
         self._of_batch = embedding_of_batch(run.network())
@@ -72,7 +72,7 @@ class EmbeddedGallery:
             queries: list of Path.
             count: int, images for each query.
         """
-        images = [gallery_folder.read_single(path, self._info, "query")[0] for path in queries]
+        images = [self._query(path) for path in queries]
         nearest = NearestImages(self.embeddings, self.names, min(count + 1, len(self.names)))
         found = []
         for path, image in zip(queries, images, strict=True):
@@ -104,6 +104,9 @@ class EmbeddedGallery:
     def save(self, path):
         """Writes `embeddings` and `names` to an .npz file, which faiss and usearch can read."""
         np.savez(path, embeddings=self.embeddings, names=np.array(self.names))
+
+    def _query(self, path):
+        return gallery_folder.read_single(path, self._info, "query", self._max_pixels)[0]
 
     def _is(self, path, row):
         return self._files.paths[row].samefile(path)

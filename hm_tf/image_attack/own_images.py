@@ -20,18 +20,18 @@ class OwnImages:
         run: `FinishedRun`.
         gallery, query: paths of a folder and of an image.
         query_class: as of `search_with`.
-        on_bad_image: see `DatasetInfo`.
+        on_bad_image, max_pixels: see `gallery_folder.read`.
         batch_size: images embedded together.
 
     Raises:
         UserError: images that cannot be read, or are not what the network can be given.
     """
 
-    def __init__(self, run, gallery, query, *, query_class, on_bad_image, batch_size):
+    def __init__(self, run, gallery, query, *, query_class, on_bad_image, batch_size, max_pixels):
         self._info = run.info
-        self._query, self.notice = gallery_folder.read_single(query, run.info, "query")
+        self._query, self.notice = gallery_folder.read_single(query, run.info, "query", max_pixels)
         files = gallery_folder.scan(gallery)
-        files, self._examples = gallery_folder.read(files, run.info, on_bad_image)
+        files, self._examples = gallery_folder.read(files, run.info, on_bad_image, max_pixels)
         network = run.network()
         self.weights_hash = weights_hash(network)
         self._of_batch = embedding_of_batch(network)

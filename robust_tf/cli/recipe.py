@@ -84,6 +84,7 @@ def _read(path, opened):
 
 def _words_of_lines(path):
     try:
-        return [shlex.split(line, comments=True) for line in path.read_text().splitlines()]
+        lines = path.read_text("utf-8-sig").splitlines()  # editors may write a byte order mark
+        return [shlex.split(line, comments=True) for line in lines]
     except ValueError as error:  # also bytes that are no text
         raise UserError(f"--flagfile={path} cannot be read: {error}") from error

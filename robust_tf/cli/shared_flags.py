@@ -30,6 +30,12 @@ def checks(unit):
     return choice("checks", "none", about, ("none", "quick", "full"))
 
 
+def max_pixels(default, **more):
+    """The size from which on image files are not read."""
+    about = f"Files that announce more pixels cannot be read. Default: {default}."
+    return count("max_pixels", None, about, **more)
+
+
 LENGTH = (
     count(
         "train_steps",
@@ -70,14 +76,7 @@ READING = (
         only=IMAGE_FILES,
         compared=False,
     ),
-    count(
-        "max_pixels",
-        None,
-        "Files that announce more pixels cannot be read (folder, cub200, cars196, sop). Default: "
-        "100 megapixels.",
-        only=IMAGE_FILES,
-        compared=False,
-    ),
+    max_pixels("100 megapixels", only=IMAGE_FILES, compared=False),
     CLASS_NAMES,
     switch(
         "grayscale",

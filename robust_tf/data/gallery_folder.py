@@ -10,7 +10,6 @@ from absl import logging
 
 from robust_tf.data.augment import ResizedCrop
 from robust_tf.data.class_folders import SUFFIXES, LeftOut, class_folders, count_others, images
-from robust_tf.data.dataset_info import MAX_PIXELS
 from robust_tf.data.displayed import displayed
 from robust_tf.data.examples import Examples
 from robust_tf.data.folder import FolderInfo
@@ -77,7 +76,7 @@ def scan(folder):
     return GalleryFolder(paths, np.array(labels, np.int32), names)
 
 
-def read(gallery, info, on_bad_image="fail", max_pixels=MAX_PIXELS):
+def read(gallery, info, on_bad_image="fail", max_pixels=None):
     """Returns (`GalleryFolder` of the images that can be read, their `Examples`).
 
     The files stay encoded in memory; photos are resized as the training did it, but for those of
@@ -86,7 +85,8 @@ def read(gallery, info, on_bad_image="fail", max_pixels=MAX_PIXELS):
     Args:
         gallery: `GalleryFolder`.
         info: `DatasetInfo` of what the network was trained on.
-        on_bad_image, max_pixels: see `FileSettings`.
+        on_bad_image: see `FileSettings`.
+        max_pixels: see `FileSettings`; None means the limit of the training.
 
     Raises:
         UserError: files that cannot be read, with "fail"; none that can; another size than the
@@ -106,7 +106,7 @@ def read(gallery, info, on_bad_image="fail", max_pixels=MAX_PIXELS):
     return GalleryFolder(paths, labels, gallery.class_names), _examples(fitted, info, labels)
 
 
-def read_single(path, info, flag, max_pixels=MAX_PIXELS):
+def read_single(path, info, flag, max_pixels=None):
     """Returns (image float32 [h, w, c] in [0, 1], a notice or "") of one file.
 
     A file of the size of the network's input is taken as it is; a photo of another size is resized
@@ -116,7 +116,7 @@ def read_single(path, info, flag, max_pixels=MAX_PIXELS):
         path: of the file.
         info: see `read`.
         flag: str, the flag that named it.
-        max_pixels: see `FileSettings`.
+        max_pixels: see `read`.
 
     Raises:
         UserError: no such file, one that cannot be decoded, or the wrong size, see `read`.
@@ -151,7 +151,7 @@ def target_size(info):
 
 def _opened(path, info, max_pixels):
     """The encoded image, and its (height, width)."""
-    data = displayed(read_file(path), max_pixels)
+    data = displayed(read_file(path), max_pixels or info.settings.max_pixels)
     return data, tuple(decoded(data, info.image_shape[-1]).shape[:2])
 
 

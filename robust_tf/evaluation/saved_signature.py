@@ -27,6 +27,7 @@ class SavedSignature:
         shape: tf.TensorShape of the input.
         batch_size: how many images it takes together, None for any number.
         side: height and width of its images in pixels, None where they differ or are open.
+        reading: dict of arguments of `data.open` for image files that suit the signature.
         outputs: names of the outputs.
         name: of the SavedModel's folder.
 
@@ -55,6 +56,11 @@ class SavedSignature:
         self.name = pathlib.Path(path).resolve().name
         self.batch_size = shape[0] if shape.rank else None
         self.side = self._side()
+        self.reading = {
+            "image_size": self.side,
+            "grayscale": shape.rank == 4 and shape[3] == 1,
+            "on_bad_image": "skip",
+        }
         self._input_range = input_range
 
     def _run(self, images):

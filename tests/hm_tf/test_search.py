@@ -111,6 +111,20 @@ def test_a_saved_model_is_evaluated_and_attacked_like_its_run(
     assert (tmp_path / "attacked" / "attack.json").exists()
 
 
+def test_larger_files_than_allowed_are_refused(finished_smoke, gallery, tmp_path, capsys):
+    limit, query = "--max_pixels=63", f"--query={next(gallery.rglob('*.png'))}"
+    of_run = [f"--workdir={finished_smoke}", f"--gallery={gallery}", limit]
+    calls = [
+        (search, [*of_run, query]),
+        (attack, [*of_run, query, "--attack=es", f"--output_dir={tmp_path / 'attacked'}"]),
+        (export, [*of_run, f"--export_dir={tmp_path / 'export'}"]),
+    ]
+    for command, flags in calls:
+        assert command.main(["command", *flags]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
+        assert "more pixels than --max_pixels=63" in line
+
+
 def test_the_embeddings_go_to_a_file(finished_smoke, gallery, tmp_path):
     file = tmp_path / "embeddings.npz"
     assert command(gallery, f"--workdir={finished_smoke}", f"--embeddings={file}") == 0

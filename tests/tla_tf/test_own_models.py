@@ -1,5 +1,7 @@
 """--model, --images, --input_range and --class_names of tla_tf.evaluate; where records go."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -77,6 +79,24 @@ def test_a_wrong_range_gets_a_line(place, capsys):
     assert "labels are 0=0 1=1" in said
 
 
+def test_photos_of_a_folder_are_read_as_the_network_takes_them(place, tmp_path, caplog):
+    """In colour, of other sizes, one too large; the network takes 8x8 in gray."""
+    test = data.open("digits").load("test", N)
+    for number, (image, label) in enumerate(zip(test.images, test.labels)):
+        path = tmp_path / str(label) / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        large = np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)
+        keras.utils.save_img(path, np.repeat(large, 3, axis=-1), scale=False)
+    keras.utils.save_img(tmp_path / "0" / "-1.png", np.zeros([17, 16, 3]), scale=False)
+    for split in ("train", "test"):
+        shutil.copytree(tmp_path, tmp_path / split, ignore=lambda *_: ["train", "test"])
+    flags = ["--dataset=folder", f"--data_dir={tmp_path}", "--max_pixels=256"]
+    assert command(f"--model={place / 'plain.keras'}", *flags) == 0
+    clean, _ = measured(place / "plain.keras.evaluation")
+    assert clean[1] > 0.8 * N
+    assert "1 image file has more pixels than --max_pixels=256" in caplog.text
+
+
 def test_the_folder_one_stands_in_is_a_saved_model_too(place, expected, monkeypatch):
     monkeypatch.chdir(place / "plain")
     flags = ["--dataset=digits", "--output=output_0"]
@@ -97,7 +117,7 @@ def test_the_folder_one_stands_in_is_a_saved_model_too(place, expected, monkeypa
         (["--model={}/plain.keras", "--images={}/names.txt"], "cannot be read"),
         (["--model={}/plain.keras", "--dataset=digits", "--input_range=0"], "two numbers"),
         (["--model={}/plain.keras", "--dataset=digits", "--input_range=1,0"], "must be above"),
-        (["--model={}/plain.keras", "--dataset=digits", "--class_names=x"], "cannot be read"),
+        (["--model={}/plain.keras", "--dataset=digits", "--class_names=x"], "is not a file"),
         (["--model={}/plain.keras", "--saved_model=x", "--dataset=digits"], "or else"),
     ],
 )

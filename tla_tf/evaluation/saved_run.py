@@ -8,6 +8,7 @@ import types
 from robust_tf import data
 from robust_tf.attacks.square import Square
 from robust_tf.data.arrays import open_arrays
+from robust_tf.data.text_lines import read_names
 from robust_tf.errors import UserError
 from robust_tf.evaluation.keras_file import KerasFile
 from robust_tf.evaluation.saved_classifier import SavedClassifier
@@ -17,7 +18,7 @@ from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 class SavedRun:
     """Has the same attributes as a `FinishedRun`; its results go to a folder beside the model.
 
-    Images of a folder are resized to the side that the signature takes. Files among them that
+    Images of a folder get the side and the channels that the signature takes. Files among them that
     cannot be decoded are left out and named: a SavedModel does not say how the training took them.
 
     Args:
@@ -26,6 +27,7 @@ class SavedRun:
         images: path of an .npz file of the user's own arrays, or None.
         class_names: path of a file with the names of the logits in their order, or None.
         eps, data_dir: of the evaluation; a SavedModel does not know the first.
+        max_pixels: see `FileSettings`; None means 100 megapixels.
         output: name of the signature's output.
         batch_size: images of an evaluated batch.
         precision: must be "float32".
@@ -44,6 +46,7 @@ class SavedRun:
         images=None,
         class_names=None,
         data_dir=None,
+        max_pixels=None,
         output="logits",
         batch_size=250,
         precision="float32",
@@ -55,13 +58,11 @@ class SavedRun:
             )
         if precision != "float32":
             raise UserError("--precision: a SavedModel has its own; leave the flag out")
-        class_names = class_names and _names(class_names)
+        class_names = class_names and read_names(class_names, "class_names")
         if images is not None:
             self.dataset = open_arrays(images, class_names)
         else:
-            self.dataset = data.open(
-                dataset, data_dir, image_size=signature.side, on_bad_image="skip"
-            )
+            self.dataset = data.open(dataset, data_dir, **signature.reading, max_pixels=max_pixels)
         self.info = self.dataset.info
         self.flags = {"method": "saved_model", "seed": 0, "eps": eps}
         folder = path.with_name(f"{path.name}.evaluation")
@@ -122,16 +123,6 @@ def open_signature(saved_model, model, endpoint, input_range):
     if model:
         return KerasFile(pathlib.Path(model).resolve(), (low, high))
     return SavedSignature(newest_version(saved_model), endpoint, (low, high))
-
-
-def _names(path):
-    try:
-        lines = pathlib.Path(path).read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"--class_names={path} cannot be read; give a UTF-8 file with one name a line"
-        ) from error
-    return [line.strip() for line in lines if line.strip()]
 
 
 def without_gradients(columns):

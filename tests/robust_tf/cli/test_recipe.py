@@ -59,3 +59,19 @@ def test_a_flagfile_that_includes_itself(store, tmp_path):
     (tmp_path / "loop.flags").write_text("--flagfile=loop.flags\n")
     with pytest.raises(UserError, match="includes itself"):
         combine(f"--flagfile={tmp_path}/loop.flags")
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff"], ids=["plain", "byte order mark"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_flagfiles_of_other_editors(start, end, store, tmp_path):
+    lines = ["--lr=1", "# ε", "", "--data_dir='my photos/é'", ""]
+    (tmp_path / "mine.flags").write_bytes((start + end.join(lines)).encode())
+    found = combine(f"--flagfile={tmp_path}/mine.flags")
+    assert found[2:] == ["--lr=1", "--data_dir=my photos/é"]
+
+
+def test_a_flagfile_of_another_encoding_is_one_line(store, tmp_path):
+    (tmp_path / "mine.flags").write_bytes(b"--data_dir=caf\xe9\n")
+    with pytest.raises(UserError, match="mine.flags cannot be read: .*utf-8") as refused:
+        combine(f"--flagfile={tmp_path}/mine.flags")
+    assert "\n" not in str(refused.value)

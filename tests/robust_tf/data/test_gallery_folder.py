@@ -1,19 +1,20 @@
 """A user's images: in order of their names, as the network was trained on images, or refused."""
 
-import types
+import dataclasses
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from robust_tf.data import gallery_folder
-from robust_tf.data.augment import Augment, ResizedCrop
+from robust_tf.data.augment import ResizedCrop
+from robust_tf.data.dataset_info import DatasetInfo, FileSettings
 from robust_tf.data.folder import FolderInfo
 from robust_tf.data.image_files import resize
 from robust_tf.errors import UserError
 
-FIXED = types.SimpleNamespace(name="digits", image_shape=(8, 8, 1), augment=Augment())
-PHOTOS = types.SimpleNamespace(name="cub200", image_shape=(28, 28, 3), augment=ResizedCrop(28))
+FIXED = DatasetInfo("digits", (8, 8, 1), ("0", "1"), {}, "")
+PHOTOS = DatasetInfo("cub200", (28, 28, 3), ("1", "2"), {}, "", augment=ResizedCrop(28))
 FOLDER = FolderInfo("folder", (8, 8, 3), ("a", "b"), {}, "")
 
 
@@ -126,3 +127,15 @@ def test_single_files_that_cannot_be_read(tmp_path):
     (tmp_path / "1.png").write_bytes(b"no image")
     with pytest.raises(UserError, match="--candidate=.*cannot be decoded"):
         gallery_folder.read_single(tmp_path / "1.png", FIXED, "candidate")
+
+
+def test_the_limit_of_pixels_is_of_the_training_or_given(tmp_path):
+    path = write(tmp_path / "1.png", pixels(8, 8))
+    found = gallery_folder.scan(tmp_path)
+    trained = dataclasses.replace(FOLDER, settings=FileSettings(max_pixels=63))
+    for info, limit in ((FOLDER, 63), (trained, None)):
+        with pytest.raises(UserError, match="has more pixels than --max_pixels=63"):
+            gallery_folder.read(found, info, max_pixels=limit)
+        with pytest.raises(UserError, match="--query=.* has more pixels than --max_pixels=63"):
+            gallery_folder.read_single(path, info, "query", limit)
+    assert len(gallery_folder.read(found, trained, max_pixels=64)[1]) == 1
