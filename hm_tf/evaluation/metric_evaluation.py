@@ -1,9 +1,8 @@
 """The clean embeddings of a set of images, and its retrieval metrics as records."""
 
 import numpy as np
-import tensorflow as tf
 
-from robust_tf.evaluation.attack_loop import attack_loop
+from robust_tf.evaluation.attack_loop import Eager, attack_loop, compile_batch
 from robust_tf.evaluation.retrieval import clustering_nmi
 from robust_tf.results.result import measured_share, measured_value
 
@@ -16,11 +15,10 @@ def embedding_of_batch(network, *, xla=False):
         xla: Whether XLA compiles the function.
     """
 
-    @tf.function(jit_compile=xla)
     def of_batch(images):
         return network(images, training=False)["embedding"]
 
-    return of_batch
+    return compile_batch(of_batch, jit_compile=xla, title="the network")
 
 
 def embed(of_batch, examples, batch_size, title=None):
@@ -40,7 +38,7 @@ def embed(of_batch, examples, batch_size, title=None):
         return {"embedding": of_batch(images)}
 
     [found] = attack_loop(
-        outputs,
+        Eager(outputs),
         examples,
         title=title or "embeddings",
         batch_size=batch_size,

@@ -7,7 +7,7 @@ import tensorflow as tf
 from hm_tf.evaluation.attack_strength import final_and_early
 from hm_tf.ranking_attacks.gallery import Gallery
 from robust_tf.attacks.pgd import PGD
-from robust_tf.evaluation.attack_loop import compile_batch
+from robust_tf.training.xla_fallback import XlaOrGraph
 
 
 class Ranker(NamedTuple):
@@ -67,10 +67,13 @@ def compile_ranking_attack(attack, pgd, choice_key, ranker, source=None, *, xla=
             "inside": pgd.threat_model.contains(x_adv, images),
         }
 
-    ascend = tf.function(ascend, autograph=False, jit_compile=xla)
+    def compiled(xla):
+        inner = tf.function(ascend, autograph=False, jit_compile=xla)
 
-    def attack_batch(images, rows, keys):
-        # Chosen outside: XLA draws other numbers, and the goals of a query must not depend on it.
-        return ascend(images, rows, keys, *attack.select(ranker.gallery, rows, choice_key))
+        def attack_batch(images, rows, keys):
+            # Chosen outside: XLA draws other numbers, and a goal must not depend on XLA.
+            return inner(images, rows, keys, *attack.select(ranker.gallery, rows, choice_key))
 
-    return compile_batch(attack_batch)
+        return tf.function(attack_batch, autograph=False)
+
+    return XlaOrGraph(compiled, xla, attack.name)

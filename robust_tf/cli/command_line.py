@@ -5,6 +5,7 @@ work; 130 stopped by Ctrl-C.
 """
 
 import errno
+import importlib.metadata
 import os
 import sys
 import tempfile
@@ -71,6 +72,7 @@ def _load_tensorflow():
     They are shown if the import fails.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    _keep_compiled_programs()
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as notes:
@@ -86,6 +88,23 @@ def _load_tensorflow():
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+def _keep_compiled_programs():
+    """Lets XLA keep what it compiles for a GPU, in the user's cache: a second start has it.
+
+    TensorFlow reads the setting when it starts. What the user has set there stays.
+    """
+    flags, name = os.environ.get("TF_XLA_FLAGS", ""), "--tf_xla_persistent_cache_directory"
+    try:  # a program belongs to the TensorFlow that compiled it
+        version = importlib.metadata.version("tensorflow")
+    except importlib.metadata.PackageNotFoundError:
+        return
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = os.path.join(cache, "robust_tf", f"xla-{version}")
+    if name not in flags and " " not in folder:  # TensorFlow divides the flags there
+        of_gpus = "--tf_xla_persistent_cache_device_types=GPU"
+        os.environ["TF_XLA_FLAGS"] = f"{flags} {name}={folder} {of_gpus}".strip()
 
 
 def _help(table, about):

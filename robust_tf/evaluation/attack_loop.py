@@ -11,6 +11,7 @@ from robust_tf import randomness
 from robust_tf.data import image_files
 from robust_tf.errors import RunError
 from robust_tf.results.cache import ResultsCache
+from robust_tf.training.xla_fallback import XlaOrGraph
 
 # A smaller batch saves less time than its tracing takes.
 SMALLEST = 32
@@ -67,7 +68,8 @@ def attack_loop(
     Raises:
         RunError: an output that is not finite, an image outside ball or box.
     """
-    compiled = attack_batch if _is_compiled(attack_batch) else compile_batch(attack_batch)
+    ready = isinstance(attack_batch, (XlaOrGraph, Eager))
+    compiled = attack_batch if ready else compile_batch(attack_batch)
     cache = ResultsCache(len(examples)) if cache is None else cache
     rows = np.arange(len(examples)) if rows is None else np.asarray(rows)
     size = batch_size if fixed_size else min(batch_size, max(len(rows), 1))
@@ -82,7 +84,7 @@ def attack_loop(
                 # As in PGD's own restarts, the first run takes the key itself.
                 keys = randomness.fold_in(keys, restart) if restart else keys
                 batch = images, tf.constant(filled, tf.int32), keys
-                outputs = compiled.get_concrete_function(*batch)(*batch)
+                outputs = compiled(*batch)
                 cache.add(restart, part, _checked(outputs, title, len(part)))
                 bar.update(len(part))
                 if shown and not silent:
@@ -95,25 +97,30 @@ def attack_loop(
     return runs
 
 
-def compile_batch(attack_batch, *, jit_compile=False):
-    """Returns the function compiled: one trace for each shape of batches.
+def compile_batch(attack_batch, *, jit_compile=False, title="the attack"):
+    """Returns the function compiled, see `XlaOrGraph`: one trace for each shape of batches.
 
     AutoGraph is off, as in Keras's train_step, where attacks must run too: tracing takes half as
-    long. The loop calls concrete functions: TensorFlow counts the traces of other calls by source
-    line, and would warn of an evaluation that traces each of its attacks there.
+    long.
+
+    Args:
+        attack_batch: Function of tensors.
+        jit_compile: Whether XLA compiles it. What XLA refuses becomes a plain graph.
+        title: Name of the function in the warning of that.
     """
-    return tf.function(attack_batch, autograph=False, jit_compile=jit_compile)
+    return XlaOrGraph(
+        lambda xla: tf.function(attack_batch, autograph=False, jit_compile=xla), jit_compile, title
+    )
 
 
 class Eager:
-    """A function of one batch that runs as it is, for an attack that cannot be compiled."""
+    """A function of one batch that runs as it is: it cannot be compiled, or is so inside."""
 
     def __init__(self, attack_batch):
         self._attack_batch = attack_batch
 
-    def get_concrete_function(self, *batch):
-        """Returns the function itself, where `compile_batch` gives a trace."""
-        return self._attack_batch
+    def __call__(self, *batch):
+        return self._attack_batch(*batch)
 
 
 def first_success(runs, active):
@@ -177,7 +184,3 @@ def _checked(outputs, title, count):
             "the threat model; their result would mean nothing"
         )
     return outputs
-
-
-def _is_compiled(function):
-    return hasattr(function, "get_concrete_function")

@@ -268,7 +268,7 @@ class ClassifierEvaluation:
         )
         if column.preset is not None and column.preset.eager:
             return Eager(attack_batch)
-        return compile_batch(attack_batch, jit_compile=self._jit_compile)
+        return compile_batch(attack_batch, jit_compile=self._jit_compile, title=column.name)
 
     def _remarks(self, columns):
         """A line for each doubt, and for each attack whose loss takes more classes."""

@@ -11,6 +11,7 @@ import tensorflow as tf
 from robust_tf.errors import RunError
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.progress_line import ProgressLine
+from robust_tf.training.xla_fallback import is_assertion
 
 
 def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitors=()):
@@ -155,9 +156,13 @@ class _StopOnInterrupt:
 
 def _as_run_error(error, step):
     """Makes one line of a failed assertion inside the compiled step."""
-    text = str(error)
-    marker = "assertion failed: "
-    if marker not in text:
+    if not is_assertion(error):
         raise error
-    message = text.split(marker, 1)[1].splitlines()[0].replace("[", "").replace("]", "")
+    message = (
+        str(error)
+        .split("assertion failed: ", 1)[1]
+        .splitlines()[0]
+        .replace("[", "")
+        .replace("]", "")
+    )
     return RunError(f"step {step + 1}: {message}")

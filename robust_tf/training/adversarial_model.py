@@ -9,8 +9,9 @@ from robust_tf import randomness
 from robust_tf.errors import UserError
 from robust_tf.losses.weight_decay import decayed_kernels, l2_weight_decay
 from robust_tf.training import replicas, saved_settings
-from robust_tf.training.batch import unpack
+from robust_tf.training.batch import checked, unpack
 from robust_tf.training.weight_averaging import average_statistics, finalize_statistics
+from robust_tf.training.xla_fallback import REFUSALS, is_assertion, warn_of_refusal
 
 # Constructor arguments that are no settings of their own: others follow from them.
 _NOT_SAVED = {"network", "term_weights", "monitors", "tested"}
@@ -91,11 +92,30 @@ class AdversarialModel(keras.Model):
         """Keras leaves a model with a `compile` of its own uncompiled unless this is defined."""
         self.compile(**keras.saving.deserialize_keras_object(config))
 
-    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """As in Keras. With `use_ema=True` the batch-norm statistics end as averages, too."""
-        history = super().fit(*args, **kwargs)
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """As in Keras. With `use_ema=True` the batch-norm statistics end as averages, too.
+
+        A train step that XLA refuses is trained without XLA.
+        """
+        history = self._fit_with_xla(x, *args, **kwargs) if self.jit_compile else None
+        if history is None:
+            history = super().fit(x, *args, **kwargs)
         finalize_statistics(self.optimizer)
         return history
+
+    def _fit_with_xla(self, x, *args, **kwargs):
+        """The history; None, and nothing trained, where XLA refuses the train step."""
+        before, x = int(self.optimizer.iterations), checked(x)
+        try:
+            return super().fit(x, *args, **kwargs)
+        except REFUSALS as error:
+            if int(self.optimizer.iterations) > before or is_assertion(error):
+                raise
+            warn_of_refusal("the train step", error)
+        self.jit_compile = False
+        self.make_train_function(force=True)
+        self.make_test_function(force=True)
+        return None
 
     def craft(self, batch):
         """Returns a dict of tensors that the loss treats as constants. By default nothing."""

@@ -1,5 +1,6 @@
 """What a train or test step reads, from the input pipeline or from what a Keras user passes."""
 
+import numpy as np
 import tensorflow as tf
 
 from robust_tf.errors import UserError
@@ -35,6 +36,31 @@ def unpack(data, step, dtype):
     }
 
 
+def checked(x):
+    """Returns what `fit` takes as x, with the check of the range in the input pipeline.
+
+    XLA leaves assertions out of a compiled step.
+
+    Args:
+        x: images, or a `tf.data.Dataset` of what `unpack` takes. All else is not checked.
+
+    Raises:
+        tf.errors.InvalidArgumentError: images outside [0, 1].
+    """
+    if isinstance(x, (np.ndarray, tf.Tensor)):
+        _check_range(x)
+    if not isinstance(x, tf.data.Dataset):
+        return x
+
+    def checked_batch(*batch):
+        batch = batch[0] if len(batch) == 1 else batch
+        images = batch["image"] if isinstance(batch, dict) else tf.nest.flatten(batch)[0]
+        with tf.control_dependencies([_check_range(images)]):
+            return tf.nest.map_structure(tf.identity, batch)
+
+    return x.map(checked_batch)
+
+
 def _plain(data, step):
     images, labels, weights = (
         (*data, None, None)[:3] if isinstance(data, tuple) else (data, None, 0)
@@ -59,7 +85,7 @@ def _integers(labels):
 def _check_range(images):
     """Stops on images that no attack of the threat model could have started from."""
     low, high = tf.reduce_min(images), tf.reduce_max(images)
-    tf.debugging.Assert(
-        tf.logical_and(low >= 0.0, high <= 1.0),  # false for NaN
+    return tf.debugging.Assert(
+        tf.logical_and(low >= 0, high <= 1),  # false for NaN
         ["images must be finite and in [0, 1]; this batch ranges from", low, "to", high],
     )

@@ -1,6 +1,7 @@
 """What goes wrong becomes one line and an exit code."""
 
 import errno
+import os
 import warnings
 
 import pytest
@@ -90,3 +91,21 @@ def test_warnings_for_the_user_are_one_line():
         "warning: line 2 was cut off\n"
     )
     assert "results.py:3" in warnings.formatwarning("old", DeprecationWarning, *place)
+
+
+@pytest.mark.parametrize(
+    "before, folder, kept",
+    [
+        ("", "cache", True),
+        ("--tf_xla_auto_jit=2", "cache", True),
+        ("--tf_xla_persistent_cache_directory=/own", "cache", False),
+        ("", "my cache", False),
+    ],
+)
+def test_xla_keeps_its_programs_in_the_users_cache(before, folder, kept, monkeypatch):
+    monkeypatch.setenv("TF_XLA_FLAGS", before)
+    monkeypatch.setenv("XDG_CACHE_HOME", folder)
+    command_line._keep_compiled_programs()
+    flags = os.environ["TF_XLA_FLAGS"]
+    assert flags.startswith(before)
+    assert (f"--tf_xla_persistent_cache_directory={folder}/robust_tf/xla-" in flags) == kept

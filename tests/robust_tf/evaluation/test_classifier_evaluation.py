@@ -16,6 +16,7 @@ from robust_tf.attacks.square import Square
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
 from robust_tf.evaluation import classifier_evaluation as module
+from robust_tf.evaluation.attack_loop import Eager
 from robust_tf.evaluation.classifier_evaluation import (
     ClassifierEvaluation,
     Column,
@@ -273,17 +274,16 @@ def test_adversarial_images_are_kept_and_shown_again(evaluation, data, tmp_path,
 def test_an_interrupted_evaluation_goes_on(evaluation, tmp_path, monkeypatch, images_too):
     whole, calls = ClassifierEvaluation._compiled, []
 
-    class Limited:
+    def limited(compiled, limit):
         """A compiled function that is interrupted when it is called once too often."""
 
-        def __init__(self, compiled, limit):
-            self.compiled, self.limit = compiled, limit
-
-        def get_concrete_function(self, *batch):
-            if len(calls) == self.limit:
+        def attack_batch(*batch):
+            if len(calls) == limit:
                 raise KeyboardInterrupt
             calls.append(batch)
-            return self.compiled.get_concrete_function(*batch)
+            return compiled(*batch)
+
+        return Eager(attack_batch)
 
     monkeypatch.setitem(globals(), "STANDARD", ("apgd-ce", "square"))  # quick to trace
     names = ["3pgd2", "standard"]
@@ -295,8 +295,8 @@ def test_an_interrupted_evaluation_goes_on(evaluation, tmp_path, monkeypatch, im
         path.unlink()
     for limit in (2, 5, 9):
         with monkeypatch.context() as patch:
-            limited = lambda *args: Limited(whole(*args), limit)  # noqa: B023, E731
-            patch.setattr(ClassifierEvaluation, "_compiled", limited)
+            made = lambda *args: limited(whole(*args), limit)  # noqa: B023, E731
+            patch.setattr(ClassifierEvaluation, "_compiled", made)
             with pytest.raises(KeyboardInterrupt):
                 run(evaluation(**options), *names)
     assert counts(run(evaluation(**options), *names)) == expected

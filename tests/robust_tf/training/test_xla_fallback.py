@@ -1,0 +1,93 @@
+"""What XLA refuses goes on without it. XLA refuses Python functions on every device."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf.data.examples import Examples
+from robust_tf.evaluation.attack_loop import attack_loop, compile_batch
+from robust_tf.training.adversarial_model import AdversarialModel
+
+IMAGES = np.random.default_rng(0).random([8, 2, 2, 1], np.float32)
+LABELS = np.zeros(8, np.int64)
+
+
+def refused(x):
+    return tf.ensure_shape(tf.numpy_function(lambda values: values, [x], x.dtype), x.shape)
+
+
+class Squares(AdversarialModel):
+    """Squared outputs, by way of a Python function or not."""
+
+    def __init__(self, by=tf.identity):
+        image = keras.Input([2, 2, 1])
+        logits = keras.layers.Dense(2, kernel_initializer="ones")(keras.layers.Flatten()(image))
+        network = keras.Model(image, {"logits": logits})
+        super().__init__(network, term_weights={"square": 1.0})
+        self.by = by
+
+    def craft(self, batch):
+        return {"image": self.by(batch["image"])}
+
+    def loss_terms(self, batch, crafted):
+        return {"square": tf.reduce_sum(self.network(crafted["image"])["logits"] ** 2, axis=1)}, {}
+
+
+def fitted(model, x=IMAGES, y=LABELS, **compiled):
+    model.compile(keras.optimizers.SGD(0.01), **compiled)
+    return model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0).history
+
+
+@pytest.fixture
+def undecided(monkeypatch):
+    """Whatever other tests have switched on: Keras allows XLA."""
+    monkeypatch.setattr(keras.src.trainers.trainer, "model_supports_jit", lambda model: True)
+
+
+def test_the_train_step_falls_back_and_loses_no_batch(undecided):
+    model, plain = Squares(refused), Squares()
+    with pytest.warns(UserWarning, match="the train step goes on without XLA") as said:
+        history = fitted(model, jit_compile=True)
+    assert len(said) == 1 and not model.jit_compile
+    assert history == fitted(plain, jit_compile=False)
+    assert int(model.optimizer.iterations) == 4
+
+
+def test_the_range_is_checked_under_xla(undecided):
+    low = IMAGES - 0.5
+    pairs = tf.data.Dataset.from_tensor_slices((low, LABELS)).batch(4)
+    dicts = pairs.map(
+        lambda images, labels: {"image": images, "label": labels, "step": tf.zeros([4], tf.int64)}
+    )
+    model = Squares()
+    model.compile("sgd", jit_compile=True)
+    for x, y in ((low, LABELS), (pairs, None), (dicts, None)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="in .0, 1.; this batch ranges"):
+            model.fit(x, y, shuffle=False, verbose=0)
+    assert model.jit_compile and int(model.optimizer.iterations) == 0
+
+
+def test_an_attack_falls_back():
+    examples = Examples(IMAGES, LABELS)
+    compiled = compile_batch(
+        lambda images, rows, keys: {"sum": tf.reduce_sum(refused(images), [1, 2, 3])},
+        jit_compile=True,
+        title="toy",
+    )
+    with pytest.warns(UserWarning, match="toy goes on without XLA, which refuses") as said:
+        [found] = attack_loop(compiled, examples, title="toy", batch_size=4, progress=False)
+    assert len(said) == 1 and len(str(said[0].message).splitlines()) == 1
+    np.testing.assert_allclose(found["sum"], IMAGES.sum((1, 2, 3)), rtol=1e-6)
+
+
+def test_an_error_of_another_kind_is_raised_once_more():
+    def wrong(images):
+        return tf.debugging.check_numerics(refused(images) / 0, "seen")
+
+    compiled = compile_batch(wrong, jit_compile=True)
+    with warnings.catch_warnings(), pytest.raises(tf.errors.InvalidArgumentError, match="seen"):
+        warnings.simplefilter("ignore")
+        compiled(IMAGES)
