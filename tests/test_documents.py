@@ -6,6 +6,7 @@ import re
 import pytest
 
 from hm_tf import options as hm
+from robust_tf.cli.run_table import RUN_TABLE
 from tla_tf import options as tla
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -26,6 +27,8 @@ COMMANDS = {
     "hm_tf.report": hm.REPORT,
     "hm_tf.export": hm.EXPORT,
     "hm_tf.search": hm.SEARCH,
+    "tla_tf.run_table": RUN_TABLE,
+    "hm_tf.run_table": RUN_TABLE,
 }
 
 

@@ -18,7 +18,7 @@ from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file
 from tla_tf.options import COMPARE, resolve_train
 
-RUN_TABLE = "python tools/run_table.py --row="
+RUN_TABLE = "python -m tla_tf.run_table --row="
 # Ends in minutes, and stands beside a row of the paper.
 QUICK = "python -m tla_tf.train --flagfile=flags/tla/mnist_quick.flags"
 
@@ -98,10 +98,7 @@ def _missing_lines(rows):
     for (table, dataset), missing in tables.items():
         methods = ", ".join(dict.fromkeys(row.method for row in missing))
         first = missing[0]
-        yield (
-            f"no results yet: {table}, {dataset}, {methods}; e.g. {RUN_TABLE}{first.name}, then "
-            f"{first.measure} --workdir=RUN"
-        )
+        yield (f"no results yet: {table}, {dataset}, {methods}; e.g. {RUN_TABLE}{first.name}")
 
 
 main = functools.partial(command_line.run, table=COMPARE, body=compare, about=__doc__)

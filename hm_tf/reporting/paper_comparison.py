@@ -109,8 +109,13 @@ def compare(rows, runs, resolve):
         known = [row for row in rows if _title(row) == run.method and len(row.values) > 2]
         if known:
             row = min(known, key=lambda row: _distance(row, run, resolve(row.flags)))
-            found.append(Comparison(row, run, _differences(row, run, resolve(row.flags))))
+            found.append(beside(row, run, resolve))
     return found
+
+
+def beside(row, run, resolve):
+    """Returns the `Comparison` of a row and a run; arguments as of `compare`."""
+    return Comparison(row, run, _differences(row, run, resolve(row.flags)))
 
 
 def _title(row):

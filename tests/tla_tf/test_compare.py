@@ -155,7 +155,7 @@ def test_the_command_finds_runs_and_names_what_is_missing(tmp_path, capsys):
     assert "not comparable: model wrn_10_1, not wrn_32_10; other settings of the training" in out
     assert max(map(len, out.split("no results yet")[0].splitlines())) <= 100
     assert "86.21  80.00  -6.21" in out
-    assert "no results yet: table1, cifar10, um, alp, tla_rn, tla_sa; e.g. python tools/" in out
+    assert "no results yet: table1, cifar10, um, alp, tla_rn, tla_sa; e.g. python -m tla_tf" in out
 
 
 def test_runs_that_the_paper_has_no_row_of_are_named(tmp_path, capsys):
@@ -224,7 +224,7 @@ def test_bad_input_is_one_line(kind, tmp_path, capsys):
     error = capsys.readouterr().err
     expected = "neither a folder of runs nor"
     if kind == "empty":
-        expected = "flags/tla/mnist_quick.flags makes some in minutes, python tools/run_table.py"
+        expected = "flags/tla/mnist_quick.flags makes some in minutes, python -m tla_tf.run_table"
     assert expected in error and error.count("\n") == 1
 
 

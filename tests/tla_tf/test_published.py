@@ -1,12 +1,10 @@
 """The TLA paper's tables: sums are right, flags exist and make what they are named after."""
 
 import configparser
-import importlib.util
 import pathlib
 
 import pytest
 
-import tla_tf.train
 from robust_tf.errors import UserError
 from robust_tf.threat_model import parse_magnitude
 from tla_tf.evaluation.attack_columns import TABLE1
@@ -26,14 +24,6 @@ MINIMA = {
     "tiny_imagenet": {"um": 0, "at": 11.42, "alp": 9.70, "tla_rn": 11.29}
     | {"tla_sa": 11.34, "tla": 12.47},
 }
-
-
-@pytest.fixture(scope="module")
-def tool():
-    spec = importlib.util.spec_from_file_location("run_table_tla", ROOT / "tools/run_table.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def value(name, column):
@@ -130,25 +120,6 @@ def test_anchors():
 def test_unknown_rows(name):
     with pytest.raises(UserError, match="there is no row"):
         published_rows.get(name)
-
-
-def test_the_tool_trains_a_row(tool, monkeypatch, capsys):
-    called = []
-    monkeypatch.setattr(tla_tf.train, "main", lambda argv: called.append(argv) or 0)
-    assert tool.main(["--row=table1/cifar10/tla_rn", "--seed=3"]) == 0
-    assert called == [["train", "--dataset=cifar10", "--method=tla_rn", "--seed=3"]]
-    out = capsys.readouterr().out
-    assert "published, table1/cifar10/tla_rn: clean 81.02" in out and "20pgd20 45.55 ?" in out
-    assert "measure it: python -m tla_tf.evaluate --attacks=table1 --workdir=RUN" in out
-
-
-def test_the_tool_lists_what_it_can_train(tool, capsys):
-    assert tool.main(["--list"]) == 0
-    listed = set(capsys.readouterr().out.split("\n"))
-    assert {row.name for row in TRAINABLE} <= listed
-    assert "table6/CUB/HM[S,gLGA]&ICS/8" in listed and "anchors/wu2020" not in listed
-    assert tool.main(["--row=anchors/wu2020"]) == 2
-    assert "no flags of this package reproduce it" in capsys.readouterr().err
 
 
 def test_the_tables_are_installed():

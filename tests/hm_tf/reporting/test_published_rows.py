@@ -1,7 +1,6 @@
 """The paper's tables: every row has flags that exist and make the defense it is named after."""
 
 import configparser
-import importlib.util
 import pathlib
 
 import pytest
@@ -17,13 +16,6 @@ METRICS = ("R@1", "R@2", "mAP", "NMI", "CA+", "CA-", "QA+", "QA-", "TMA", "ES:D"
     *("LTM", "GTM", "GTT", "ERS"),
 )
 DATASETS = {"CUB": "cub200", "CARS": "cars196", "SOP": "sop"}
-
-
-def load_tool():
-    spec = importlib.util.spec_from_file_location("run_table", ROOT / "tools/run_table.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_all_tables_are_there():
@@ -109,24 +101,6 @@ def test_single_numbers():
     for name in ("table3/ACT[R]/9", "table12/x", ""):
         with pytest.raises(UserError, match="there is no row"):
             published_rows.get(name)
-
-
-def test_the_command(capsys):
-    tool = load_tool()
-    assert tool.main(["--row=table3/N/A[R]", "--dry_run", "--seed=3"]) == 0
-    out = capsys.readouterr().out
-    assert "hm_tf.train --dataset=cub200 --defense=none --source=random --ics=0 --seed=3" in out
-    assert "R@1 53.9" in out
-    assert tool.main(["--list"]) == 0
-    assert {row.name for row in ROWS} <= set(capsys.readouterr().out.split("\n"))
-    assert tool.main([]) == 2 and tool.main(["--row=no"]) == 2
-
-
-def test_a_row_trains_made_small(tmp_path, capsys):
-    flags = ["--flagfile=flags/hm/smoke.flags", f"--workdir={tmp_path / 'run'}"]
-    small = ["--model=digits_embedding", "--init_weights=none", "--dataset=digits"]
-    assert load_tool().main(["--row=table11/HM[R,R]", *flags, *small]) == 0
-    assert "published, table11/HM[R,R]: R@1 53.9" in capsys.readouterr().out
 
 
 def test_the_tables_are_installed():

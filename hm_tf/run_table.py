@@ -1,0 +1,45 @@
+"""python -m hm_tf.run_table --row='table6/CUB/HM[S,gLGA]&ICS/8': a row of the HM paper as a run.
+
+Trains the row, measures retrieval and the ten attack columns as the authors' code does, and shows
+paper, ours and difference. Flags of hm_tf.train may follow, e.g. --seed=1 --init_weights=FILE. What
+is finished is not done again.
+"""
+
+import functools
+import sys
+
+from hm_tf.options import TRAIN, default_workdir, resolve_train
+from hm_tf.reporting import published_rows
+from robust_tf.cli import run_table
+
+
+def commands(row, flags):
+    """Returns the commands of a row, list of (module, arguments), see `run_table.Paper`."""
+    options = TRAIN.parse([*row.flags, *flags])
+    measure = [f"--workdir={_folder(options)}", "--mode=compat"]
+    measure += [f"--limit_test={options.limit_test}"] if options.limit_test else []
+    return [("hm_tf.train", [*row.flags, *flags]), ("hm_tf.evaluate", measure)]
+
+
+def comparison(row, flags):
+    """Returns the row beside the numbers of its run, a str."""
+    from hm_tf.reporting.paper_comparison import beside, reported_runs
+    from robust_tf.reports.recorded_run import recorded_run
+    from robust_tf.reports.table import aligned
+
+    recorded = recorded_run(_folder(TRAIN.parse([*row.flags, *flags])))
+    (run,) = reported_runs([recorded])
+    found = beside(row, run, resolve_train)
+    table = aligned(("column", "paper", "ours", "difference"), list(found.lines()))
+    return f"{found.title()}: {found.statement}\n{table}"
+
+
+def _folder(options):
+    return options.workdir or default_workdir(options)
+
+
+PAPER = run_table.Paper(published_rows.rows, commands, comparison)
+main = functools.partial(run_table.run, paper=PAPER, about=__doc__)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""A row of a published table is one command: train, measure every column, paper beside ours."""
+
+import dataclasses
+import functools
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+
+from robust_tf.cli import command_line
+from robust_tf.cli.flag import switch, text
+from robust_tf.cli.flag_table import FlagTable
+from robust_tf.errors import UserError
+from robust_tf.reports import published
+
+RUN_TABLE = FlagTable(
+    {
+        "Rows": (
+            text("row", None, "Name of a row; --list shows them."),
+            text("rows", None, "Rows by a pattern: * stands for any text."),
+            switch("list", False, "Show the rows that can be trained."),
+            switch("dry_run", False, "Show the commands and the published values only."),
+        )
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Paper:
+    """The tables of a paper.
+
+    Attributes:
+        rows: function () -> list of `PublishedRow`.
+        commands: function (row, flags of the training) -> list of (module, list of arguments) that
+            train and measure the row.
+        comparison: function (row, flags of the training) -> str, the published values beside ours.
+    """
+
+    rows: Callable
+    commands: Callable
+    comparison: Callable
+
+
+def run(argv=None, *, paper, about):
+    """Runs the command; returns its exit code. Other flags than those of `RUN_TABLE` train.
+
+    Args:
+        argv, about: as of `command_line.run`.
+        paper: `Paper`.
+    """
+    command, *arguments = sys.argv if argv is None else argv
+    own = [argument for argument in arguments if _name(argument) in {*RUN_TABLE.flags, "help"}]
+    flags = [argument for argument in arguments if argument not in own]
+    body = functools.partial(_run, paper=paper, flags=flags)
+    return command_line.run([command, *own], table=RUN_TABLE, body=body, about=about)
+
+
+def matching(rows, name, pattern):
+    """Returns the rows called `name` or matching `pattern`, of which one is None; [] for none."""
+    wanted = re.escape(name or pattern or "")
+    if name is None:
+        wanted = wanted.replace(r"\*", ".*")
+    return [row for row in rows if re.fullmatch(wanted, row.name)]
+
+
+def _run(options, *, paper, flags):
+    rows = paper.rows()
+    trainable = [row for row in rows if row.flags]
+    if options.list:
+        print("\n".join(row.name for row in trainable))
+        return 0
+    for row in _chosen(rows, options.row, options.rows, flags):
+        for module, arguments in paper.commands(row, flags):
+            print(shlex.join(["python", "-m", module, *arguments]), flush=True)
+            # A process of its own: one command's precision and devices are not the next one's.
+            code = 0 if options.dry_run else _call(module, arguments)
+            if code:
+                return code
+        print(f"published, {row.name}: {_published(row)}")
+        if not options.dry_run:
+            print(f"\n{paper.comparison(row, flags)}\n", flush=True)
+    return 0
+
+
+def _chosen(rows, name, pattern, flags):
+    if (name is None) == (pattern is None):
+        raise UserError("give one of --row=NAME, --rows=PATTERN and --list")
+    found = [published.find(rows, name)] if name is not None else matching(rows, None, pattern)
+    trainable = [row for row in found if row.flags]
+    if not trainable and found:
+        raise UserError(
+            f"{found[0].name} is quoted to compare with; no flags of this package reproduce it"
+        )
+    if not trainable:
+        raise UserError(f"--rows={pattern} matches no row; --list shows them")
+    if len(trainable) > 1 and any(_name(flag) == "workdir" for flag in flags):
+        raise UserError(
+            f"--workdir is one folder, --rows={pattern} are {len(trainable)} rows; leave it out"
+        )
+    return trainable
+
+
+def _name(argument):
+    return argument.lstrip("-").partition("=")[0]
+
+
+def _call(module, arguments):
+    return subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode
+
+
+def _published(row):
+    if getattr(row, "collapse", False):
+        return "collapse"
+    marks = {column: f" {published.DOUBT}" for column in row.doubtful}
+    return ", ".join(f"{name} {value:g}{marks.get(name, '')}" for name, value in row.values.items())

@@ -1,0 +1,160 @@
+"""A row of a published table is one command: train, measure, paper beside ours."""
+
+import importlib
+import importlib.util
+import json
+import pathlib
+
+import pytest
+
+import hm_tf.options
+import hm_tf.run_table
+import tla_tf.options
+import tla_tf.run_table
+from robust_tf.cli import run_table
+from robust_tf.results.result import Result, append_results
+
+ROOT = pathlib.Path(__file__).parents[1]
+COMMANDS = {"tla_tf": tla_tf.run_table, "hm_tf": hm_tf.run_table}
+TABLES = {"train": "TRAIN", "evaluate": "EVALUATE", "analyze": "ANALYZE"}
+
+
+@pytest.fixture
+def tool():
+    spec = importlib.util.spec_from_file_location("tools_run_table", ROOT / "tools/run_table.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def commands(out):
+    return [line for line in out.splitlines() if line.startswith("python -m ")]
+
+
+@pytest.mark.parametrize("package", COMMANDS)
+def test_every_row_is_trained_and_measured_in_one_folder(package, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = {"tla_tf": tla_tf.options, "hm_tf": hm_tf.options}[package]
+    paper = COMMANDS[package].PAPER
+    rows = [row for row in paper.rows() if row.flags]
+    assert len(rows) > 50
+    for row in rows:
+        (first, training), *others, (last, measure) = paper.commands(row, ["--seed=1"])
+        assert first == f"{package}.train" and training == [*row.flags, "--seed=1"]
+        assert len(others) == (2 if row.table == "table1" and package == "tla_tf" else 0)
+        table = getattr(options, TABLES[last.rpartition(".")[2]])
+        measured = table.parse(measure)
+        folder = options.default_workdir(options.TRAIN.parse(training))
+        assert measured.workdir in (folder, [folder])
+
+
+def test_the_black_box_column_has_substitutes_of_another_seed(capsys):
+    assert tla_tf.run_table.main(["run_table", "--row=table1/cifar10/tla", "--dry_run"]) == 0
+    out = capsys.readouterr().out
+    assert commands(out) == [
+        "python -m tla_tf.train --dataset=cifar10 --method=tla",
+        "python -m tla_tf.train --dataset=cifar10 --method=tla --method=um --seed=1",
+        "python -m tla_tf.train --dataset=cifar10 --method=tla --method=at --seed=1",
+        "python -m tla_tf.evaluate --attacks=table1 --workdir=runs/tla_tf/cifar10/tla/seed0 "
+        "--substitute=runs/tla_tf/cifar10/um/seed1 --substitute=runs/tla_tf/cifar10/at/seed1",
+    ]
+    assert "published, table1/cifar10/tla: clean 86.21" in out
+
+
+def test_doubtful_values_have_a_mark(capsys):
+    assert tla_tf.run_table.main(["run_table", "--row=table1/cifar10/tla_rn", "--dry_run"]) == 0
+    assert "20pgd20 45.55 ?" in capsys.readouterr().out
+
+
+def test_rows_by_a_pattern(capsys):
+    assert hm_tf.run_table.main(["run_table", "--rows=table9/HM[S,*]/8", "--dry_run"]) == 0
+    out = capsys.readouterr().out
+    assert len(commands(out)) == 6 and out.count("published, table9/HM[S,g") == 3
+
+
+def test_the_list(tool, capsys):
+    assert tool.main(["--list"]) == 0
+    listed = set(capsys.readouterr().out.split("\n"))
+    assert {"table6/CUB/HM[S,gLGA]&ICS/8", "table1/cifar10/tla"} <= listed
+    assert "anchors/wu2020" not in listed
+
+
+MISTAKES = [
+    ("", "give one of --row=NAME, --rows=PATTERN and --list"),
+    ("--row=table3/x", "there is no row 'table3/x'"),
+    ("--rows=table99/*", "--rows=table99/* matches no row"),
+    ("--row=anchors/wu2020", "no flags of this package reproduce it"),
+    ("--rows=table1/mnist/* --workdir=run", "--workdir is one folder"),
+    ("--row=table1/mnist/at --dry_run --epz=0.1", "epz"),
+]
+
+
+@pytest.mark.parametrize("arguments, message", MISTAKES)
+def test_mistakes(tool, arguments, message, capsys):
+    assert tool.main(arguments.split()) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_failed_command_ends_the_row(monkeypatch, capsys):
+    called = []
+    monkeypatch.setattr(run_table, "_call", lambda *command: called.append(command) or 1)
+    assert hm_tf.run_table.main(["run_table", "--row=table3/ACT[R]/8"]) == 1
+    (only,) = called
+    assert only[0] == "hm_tf.train" and "published" not in capsys.readouterr().out
+
+
+def test_paper_and_ours(tmp_path, monkeypatch, capsys):
+    """Of a run whose commands have all been done before."""
+    flags = tla_tf.options.resolve_train(["--dataset=cifar10", "--method=at"])
+    (tmp_path / "config.json").write_text(json.dumps({"flags": flags}))
+    ball = {"eps": 8 / 255, "norm": "linf", "lower": 0, "upper": 1}
+    found = [
+        Result(
+            **{"dataset": "cifar10", "split": "test", "n": 10_000, "method": "at"},
+            **{"model": "wrn_32_10", "training_seed": 0, "attack": attack, "attack_settings": {}},
+            **{"threat_model": {} if attack == "clean" else ball, "metric": "accuracy"},
+            **{"value": value, "correct": None, "interval": None, "precision": "float32"},
+            **{"seed": 0, "weights_hash": "w", "versions": {}},
+        )
+        for attack, value in (("clean", 0.87), ("transfer-pgd7 from um-wrn_32_10-seed1", 0.61))
+    ]
+    append_results(tmp_path / "results.jsonl", found)
+    monkeypatch.setattr(run_table, "_call", lambda *command: 0)
+    row = "--row=table1/cifar10/at"
+    assert tla_tf.run_table.main(["run_table", row, f"--workdir={tmp_path}"]) == 0
+    out = capsys.readouterr().out
+    assert f"--workdir={tmp_path}-um-substitute" in out
+    assert "table1/cifar10/at: comparable" in out
+    assert "87.14  87.00  -0.14" in out and "62.83  61.00  -1.83" in out
+
+
+def test_commands_are_processes_whose_exit_code_counts():
+    assert run_table._call("hm_tf.run_table", ["--help"]) == 0
+    assert run_table._call("hm_tf.run_table", ["--epz=1", "--help=no", "--list=maybe"]) == 2
+
+
+def test_a_row_trains_and_is_measured_made_small(tmp_path, monkeypatch, capsys):
+    def call(module, arguments):
+        """In this process, with one attack of the nine."""
+        one = ["--attacks=ES"] if module == "hm_tf.evaluate" else []
+        return importlib.import_module(module).main([module, *arguments, *one])
+
+    monkeypatch.setattr(run_table, "_call", call)
+    small = ["--flagfile=flags/hm/smoke.flags", "--model=digits_embedding", "--init_weights=none"]
+    small += ["--dataset=digits", "--limit_test=40", f"--workdir={tmp_path / 'run'}"]
+    assert hm_tf.run_table.main(["run_table", "--row=table11/HM[R,R]", *small]) == 0
+    out = capsys.readouterr().out
+    assert "published, table11/HM[R,R]: R@1 53.9" in out
+    assert "beside HM[R,R] on CUB: not comparable: dataset digits, not cub200" in out
+    shift = next(line.split() for line in out.splitlines() if line.startswith("ES:D "))
+    assert shift[:2] == ["ES:D", "1.762"] and 0 < float(shift[2]) < 2
+
+
+@pytest.mark.parametrize("package", COMMANDS)
+def test_every_command_has_a_console_script(package):
+    text = (ROOT / "setup.cfg").read_text()
+    for path in (ROOT / package).glob("*.py"):
+        if "__main__" in path.read_text():
+            name = f"{package.removesuffix('_tf')}-{path.stem.replace('_', '-')}"
+            assert f"    {name} = {package}.{path.stem}:main\n" in text
+            assert callable(importlib.import_module(f"{package}.{path.stem}").main)

@@ -1,0 +1,59 @@
+"""python -m tla_tf.run_table --row=table1/cifar10/tla: a row of the TLA paper's tables as a run.
+
+Trains the row, measures all its columns, and shows paper, ours and difference. The black-box column
+of table 1 transfers images from UM and AT of the next seed, which are trained too. Flags of
+tla_tf.train may follow, e.g. --seed=1. What is finished is not done again.
+"""
+
+import functools
+import shlex
+import sys
+
+from robust_tf.cli import run_table
+from tla_tf.options import TRAIN, default_workdir, resolve_train
+from tla_tf.reporting import published_rows
+
+SUBSTITUTES = ("um", "at")
+
+
+def commands(row, flags):
+    """Returns the commands of a row, list of (module, arguments), see `run_table.Paper`."""
+    training = [*row.flags, *flags]
+    options = TRAIN.parse(training)
+    folder = _folder(options)
+    _, _, module, *measure = shlex.split(row.measure)
+    measure += [f"--workdir={folder}"]
+    measure += [f"--limit_test={options.limit_test}"] if options.limit_test else []
+    others = [_substitute(training, options, method) for method in SUBSTITUTES]
+    others = others if row.table == "table1" else []
+    measure += [f"--substitute={_folder(TRAIN.parse(other))}" for other in others]
+    trainings = [("tla_tf.train", arguments) for arguments in (training, *others)]
+    return [*trainings, (module, measure)]
+
+
+def comparison(row, flags):
+    """Returns the row beside the numbers of its run, a str."""
+    from robust_tf.reports.recorded_run import recorded_run
+    from tla_tf.reporting import comparison
+
+    run = recorded_run(_folder(TRAIN.parse([*row.flags, *flags])))
+    return "\n\n".join(comparison.comparison_lines(comparison.compare([row], [run], resolve_train)))
+
+
+def _folder(options):
+    return options.workdir or default_workdir(options)
+
+
+def _substitute(training, options, method):
+    """The arguments of a training like the row's, of another method and seed."""
+    arguments = [*training, f"--method={method}", f"--seed={options.seed + 1}"]
+    if options.workdir:
+        arguments.append(f"--workdir={options.workdir}-{method}-substitute")
+    return arguments
+
+
+PAPER = run_table.Paper(published_rows.rows, commands, comparison)
+main = functools.partial(run_table.run, paper=PAPER, about=__doc__)
+
+if __name__ == "__main__":
+    sys.exit(main())
