@@ -10,8 +10,9 @@ from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.square import Square
 from robust_tf.checks import sanity_checks as checks
 from robust_tf.checks.network_probe import NetworkProbe
+from robust_tf.evaluation.attack_column import Column
 from robust_tf.evaluation.attack_loop import attack_loop
-from robust_tf.evaluation.classifier_evaluation import Column, classify_attacked
+from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.evaluation.embedding_attack import EmbeddingAttack
 from robust_tf.results.result import worst_case
 
@@ -27,7 +28,7 @@ class CheckRun:
         evaluation: `ClassifierEvaluation`.
         count: int, the checks look at the first `count` images.
         claim: `Preset` of the PGD that the claim rests on; of its restarts the first is taken.
-        queries: of Square, the attack without gradients.
+        queries: Number of queries of Square, the attack without gradients.
         embedding_fn: images to embeddings, for the adaptive attack; None leaves it out.
         undefended_fn: images to logits, of a network of the same task without defense; None if
             there is none.

@@ -15,7 +15,8 @@ from robust_tf.attacks.attack import Attack
 from robust_tf.attacks.logits_of import logits_of
 from robust_tf.attacks.presets import Preset
 from robust_tf.data.examples import Examples
-from robust_tf.evaluation.classifier_evaluation import CLEAN, ClassifierEvaluation, Column
+from robust_tf.evaluation.attack_column import CLEAN, Column
+from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.evaluation.saved_signature import SavedSignature
 from robust_tf.results.result import weights_hash, wilson_interval
 from robust_tf.threat_model import ThreatModel
@@ -31,7 +32,7 @@ class RobustAccuracy:
         correct: bool [n], the images that are classified correctly, clean and under every attack.
         clean: bool [n], the clean images that are classified correctly.
         attacks: dict name -> bool [n], the images that are correct under each attack. The members
-            of an ensemble attack only what is still correct.
+            of an ensemble attack only images that are still correct.
         threat_model: `ThreatModel` of the attacks.
         warnings: list of str, the doubts of the free checks.
     """
@@ -90,12 +91,13 @@ def robust_accuracy(
         x: images [n, ...], array or tensor; uint8, or float in `input_range`.
         y: labels, int [n] or one-hot [n, classes].
         attack: "standard", AutoAttack; another name such as "pgd20"; an attack object; or a list
-            of these. Each attacks all images; the members of "standard" what is still correct.
+            of these. Each attacks all images; the members of "standard" attack the images that are
+            still correct.
         eps: radius of the ball where [0, 1] is the range of a pixel, "8/255" is understood.
             Attack objects bring their own.
         norm: "linf" or "l2".
         batch_size: images attacked together; the result does not depend on it.
-        seed: int, of the random draws; the draws of an image follow from seed and index.
+        seed: Seed of the random draws; the draws of an image follow from seed and index.
         input_range: (low, high), the values that the model takes for black and white.
         jit_compile: whether XLA compiles the attacks.
         cache: folder where finished images are kept, so that the same call goes on after a kill.

@@ -14,7 +14,8 @@ import tensorflow as tf
 from robust_tf import data
 from robust_tf.attacks import presets
 from robust_tf.errors import RunError
-from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation, Column
+from robust_tf.evaluation.attack_column import Column
+from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.evaluation.reference_images import limited_reference
 from robust_tf.results.result import read_results
 from robust_tf.threat_model import ThreatModel

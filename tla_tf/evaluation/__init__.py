@@ -1,1 +1,1 @@
-"""Accuracy under attack: what is run, stored and checked."""
+"""Accuracy under attack: attacks, records and checks."""

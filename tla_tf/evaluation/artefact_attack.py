@@ -4,7 +4,7 @@ import numpy as np
 
 from robust_tf.attacks import presets
 from robust_tf.evaluation.attack_loop import attack_loop, images_of
-from robust_tf.evaluation.classifier_evaluation import classify_attacked
+from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.evaluation.saved_classifier import SavedClassifier
 from robust_tf.evaluation.saved_signature import SavedSignature
 from robust_tf.export.artefact_attack import compare_outcomes
@@ -19,7 +19,7 @@ def attack_artefact(path, run, network, test):
     Args:
         path: folder of the SavedModel.
         run: `FinishedRun`.
-        network: its network.
+        network: Network of the run.
         test: `Examples`, the images to attack.
 
     Raises:
@@ -37,9 +37,9 @@ def transfer_attack(function, run, network, test):
     """Returns what images made on the network do to an ONNX or LiteRT file, see `transferred`.
 
     Args:
-        function: of the file, see `portable_function`.
+        function: Function of the file, see `portable_function`.
         run: `FinishedRun`.
-        network: its network.
+        network: Network of the run.
         test: `Examples`, the images to attack.
     """
     clean = images_of(test, np.arange(len(test))).numpy()

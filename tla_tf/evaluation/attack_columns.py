@@ -5,7 +5,7 @@ import dataclasses
 from robust_tf.attacks import presets
 from robust_tf.attacks.auto_attack import VERSIONS
 from robust_tf.errors import UserError
-from robust_tf.evaluation.classifier_evaluation import CLEAN, Column
+from robust_tf.evaluation.attack_column import CLEAN, Column
 from tla_tf.reporting.cleverhans_comparison import counterpart
 
 ENSEMBLE = "standard"
@@ -30,8 +30,8 @@ def attack_columns(
 ):
     """Returns the list of `Column` that the names stand for, in order, each once.
 
-    Groups are replaced by their members (see `expand`); those of "standard" stay an ensemble,
-    those of "cleverhans" follow our attacks of the same kind.
+    Groups are replaced by their members (see `expand`). The members of "standard" stay an ensemble;
+    the members of "cleverhans" follow our attacks of the same kind.
     "transfer" attacks every substitute with the PGD of the black-box column of TLA's table 1 and
     evaluates its images here; "transfer-NAME" does so with the attack NAME. It is appended where
     there are substitutes and no name asks for them.
@@ -89,7 +89,7 @@ def expand(names, dataset, norm="linf"):
 
 
 def _titled(preset, rounded):
-    """The preset, rounded or not, with what is not the default in its name."""
+    """Returns the preset, rounded or not; its name has the settings that are not the default."""
     momentum = getattr(preset.attack, "momentum", None)
     form = f"-{momentum.form}" if momentum and momentum.form != "accumulate" else ""
     name = f"{preset.name}{form}{ROUNDED if rounded else ''}"

@@ -33,8 +33,7 @@ def claimed_attack(columns, threat_model):
 def check_attacks(evaluation, claim, level, *, undefended):
     """Runs the checks, appends them to `checks.jsonl` and returns their lines.
 
-    They attack the first images. What is stored of these is not attacked again, and what they
-    measure is stored.
+    The checks attack the first images. Stored results are used, and new results are stored.
 
     Args:
         evaluation: `RunEvaluation`.
@@ -67,7 +66,7 @@ def check_attacks(evaluation, claim, level, *, undefended):
 def detector_check(folder, weights_hash, threat_model):
     """Returns (the `Check` of the detector of figure 5, n and attack that it was measured with).
 
-    Nothing is measured here: the areas are those that the records in `folder` have of the network.
+    Nothing is measured here: the areas come from the network's records in `folder`.
     """
     found = latest_areas(read_results(folder / "results.jsonl"), weights_hash, threat_model)
     command = f"python -m tla_tf.analyze --workdir={folder} --outputs=figure5"

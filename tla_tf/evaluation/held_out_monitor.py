@@ -7,7 +7,7 @@ import warnings
 
 from robust_tf.attacks import presets
 from robust_tf.evaluation.attack_loop import attack_loop, compile_batch
-from robust_tf.evaluation.classifier_evaluation import classify_attacked
+from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.runs.monitor import Monitor
 from tla_tf.evaluation.run_evaluation import logits_of
 
@@ -40,7 +40,7 @@ class HeldOutMonitor(Monitor):
         examples: `Examples` that are not trained on.
         threat_model: `ThreatModel`.
         folder: `RunFolder`; the best network goes to its `best.keras`.
-        seed: int, of the attack's random start.
+        seed: Seed of the attack's random start.
         batch_size: images per attacked batch.
     """
 

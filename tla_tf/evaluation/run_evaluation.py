@@ -2,11 +2,8 @@
 
 import numpy as np
 
-from robust_tf.evaluation.classifier_evaluation import (
-    WORST_CASE,
-    ClassifierEvaluation,
-    Substitute,
-)
+from robust_tf.evaluation.attack_column import WORST_CASE, Substitute
+from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.results.result import append_results, measured_share, read_results, weights_hash
 
 
@@ -16,7 +13,7 @@ class RunEvaluation(ClassifierEvaluation):
     Args:
         run: `FinishedRun` or `SavedRun`.
         examples: `Examples` of the test split.
-        seed: int, of the attacks' random draws.
+        seed: Seed of the attacks' random draws.
         precision: Keras policy of the network under attack.
         substitutes: list of `tla_tf.evaluation.substitute.Substitute`.
         **options: of `ClassifierEvaluation`.

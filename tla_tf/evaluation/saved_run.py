@@ -26,7 +26,7 @@ class SavedRun:
         dataset: name of a data set, or None.
         images: path of an .npz file of the user's own arrays, or None.
         class_names: path of a file with the names of the logits in their order, or None.
-        eps, data_dir: of the evaluation; a SavedModel does not know the first.
+        eps, data_dir: Radius and data folder of the evaluation; a SavedModel knows no radius.
         max_pixels: see `FileSettings`; None means 100 megapixels.
         output: name of the signature's output.
         batch_size: images of an evaluated batch.

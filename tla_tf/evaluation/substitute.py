@@ -17,7 +17,7 @@ class Substitute:
     Attributes:
         name: method and seed of its training, for tables.
         network: keras.Model.
-        weights_hash: of its weights.
+        weights_hash: Hash of its weights.
         defended: whether it was trained against attacks.
     """
 
@@ -31,7 +31,7 @@ def substitute_runs(paths, target):
     """Opens the runs to transfer from, without loading weights.
 
     Args:
-        paths: of the run folders.
+        paths: Paths of the run folders.
         target: `FinishedRun` to evaluate.
 
     Returns:

@@ -12,7 +12,7 @@ from robust_tf.models.assign_weights import assign, named_variables
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """What is known of a published network, and how its weights map to ours.
+    """The facts of a published network, and how its weights map to ours.
 
     Attributes:
         name: Name for --architecture.

@@ -2,8 +2,9 @@
 
 import warnings
 
+from robust_tf.evaluation.attack_column import CLEAN
 from robust_tf.evaluation.attack_loop import attack_loop
-from robust_tf.evaluation.classifier_evaluation import CLEAN, classify_attacked
+from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.models import registry as models
 from robust_tf.runs.run_identity import RunIdentity
 from tla_tf.evaluation.run_evaluation import logits_of

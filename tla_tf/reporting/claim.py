@@ -1,6 +1,6 @@
 """What a run claims, in one sentence with its threat model."""
 
-from robust_tf.evaluation.classifier_evaluation import WORST_CASE, WORST_CASE_ROUNDED
+from robust_tf.evaluation.attack_column import WORST_CASE, WORST_CASE_ROUNDED
 from robust_tf.reports import matrix_view
 from robust_tf.reports.matrix import training_differences
 from robust_tf.reports.result_tables import doubts
@@ -62,7 +62,7 @@ def claim(name, run):
     """Returns the sentence.
 
     Args:
-        name: str, of the run.
+        name: Name of the run.
         run: `RecordedRun`.
     """
     result = worst_case(run)

@@ -4,7 +4,7 @@ import shlex
 from typing import NamedTuple
 
 from robust_tf.errors import UserError
-from robust_tf.evaluation.classifier_evaluation import WORST_CASE
+from robust_tf.evaluation.attack_column import WORST_CASE
 from robust_tf.reports import sections
 from robust_tf.reports.matrix_view import add_matrix
 from robust_tf.reports.recorded_run import RecordedRun

@@ -10,7 +10,8 @@ from robust_tf.attacks.presets import Preset
 from robust_tf.checks.network_probe import NetworkProbe
 from robust_tf.checks.run_checks import CheckRun
 from robust_tf.data.examples import Examples
-from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation, Column
+from robust_tf.evaluation.attack_column import Column
+from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.threat_model import ThreatModel
 
 SIDE, CLASSES, COUNT = 5, 4, 102

@@ -16,12 +16,9 @@ from robust_tf.attacks.square import Square
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
 from robust_tf.evaluation import classifier_evaluation as module
+from robust_tf.evaluation.attack_column import Column, Substitute
 from robust_tf.evaluation.attack_loop import Eager
-from robust_tf.evaluation.classifier_evaluation import (
-    ClassifierEvaluation,
-    Column,
-    Substitute,
-)
+from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.threat_model import ThreatModel
 
 SIDE, COUNT = 4, 11
@@ -241,7 +238,8 @@ def test_transfer_shows_the_images_of_the_substitute(evaluation):
     np.testing.assert_array_equal(tested.correct(same), own)
     assert own.sum() < COUNT - 1
     assert tested.correct(blind).sum() == COUNT - 1, "moving another pixel harms nothing"
-    assert tested.settings(same)["substitute"] == "hash0"
+    tested.run([same])
+    assert tested.outcomes[-1].settings["substitute"] == "hash0"
 
 
 def test_adversarial_images_are_kept_and_shown_again(evaluation, data, tmp_path, monkeypatch):

@@ -8,7 +8,8 @@ import tensorflow as tf
 from robust_tf.attacks import auto_attack, presets
 from robust_tf.attacks.square import Square
 from robust_tf.data.examples import Examples
-from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation, Column
+from robust_tf.evaluation.attack_column import Column
+from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.evaluation.doubts import looked_at
 from robust_tf.evaluation.free_checks import free_checks
 from robust_tf.threat_model import ThreatModel
