@@ -5,7 +5,7 @@ gallery changes, and shows the ranking before and after. The gallery is a folder
 with a subfolder per class; only ltm and gtm need the classes.
 
 ca+ ca-: --candidate goes up or down in the ranking of the query, by changing the candidate. qa+
-qa-: by changing the query. tma: the query's embedding goes to that of --candidate. es: as far away
+qa-: by changing the query. tma: the query's embedding goes to --candidate's. es: as far away
 as it can. ltm gtm: the nearest image is of another class. gtt: the nearest image leaves the first
 four.
 

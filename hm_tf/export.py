@@ -3,9 +3,9 @@
 Endpoints: `serving_default` (float images in [0, 1]), `uint8` (raw pixels) and `encoded` (JPEG, PNG
 or WebP files) give the embedding, of unit length. With --gallery=DIR, `search` and `search_encoded`
 give ids, distances and names of the --top nearest images of that folder. Every endpoint refuses
-what is no such input.
+any other input.
 The folder gets its number after the SavedModel was reloaded in a process without this project,
-compared with the network and attacked. model.json and README.md there say what is known of it.
+compared with the network and attacked. model.json and README.md there describe it.
 --format=onnx or litert writes a file of the network alone instead.
 """
 

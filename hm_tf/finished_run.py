@@ -39,7 +39,7 @@ class FinishedRun(finished_run.FinishedRun):
         """Returns the `PGD` of the evaluation, from the image itself.
 
         Args:
-            steps, step_size, eps: as of the flags; None takes that of the profile.
+            steps, step_size, eps: Values of the flags; None takes the profile's value.
             profile: "run", as its own flags say, or a name of `ranking_attacks.registry.PROFILES`.
         """
         base = Profile(*(self.flags[name] for name in ("eps", "eval_step_size", "eval_steps")))

@@ -93,7 +93,7 @@ def check_step_size(options, name, steps):
 
     Args:
         options: `Options`.
-        name: of the flag.
+        name: Name of the flag.
         steps: int, number of steps of the attack.
     """
     if steps == 1 and name in options.typed:
@@ -144,7 +144,7 @@ def likely_collapse(options):
 
 
 def _is_hard(destination):
-    """Whether the hardness is that of positives farther than negatives."""
+    """Whether the hardness means positives farther than negatives."""
     try:
         return float(destination) >= 0
     except ValueError:

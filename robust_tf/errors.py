@@ -6,7 +6,7 @@ INTERRUPTED = 130  # exit code of a command that Ctrl-C stopped
 class UserError(Exception):
     """A mistake of the user's that can be known beforehand. Exit code 2.
 
-    The message says in one line what is wrong, what is allowed and what to do.
+    The message is one line: the mistake, the allowed values, and the remedy.
     """
 
 

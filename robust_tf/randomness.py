@@ -89,7 +89,7 @@ def normal(
     shard: Shard = Shard(),
     dtype: tf.DType = tf.float32,
 ) -> tf.Tensor:
-    """Returns standard normal numbers; arguments are those of `uniform`."""
+    """Returns standard normal numbers; takes the arguments of `uniform`."""
     if len(key.shape) == 1:
         return _shard_rows(tf.random.stateless_normal, shape, key, shard, dtype)
     # Box and Muller 1958.

@@ -1,11 +1,11 @@
 """python -m tla_tf.evaluate --workdir=RUN: accuracy of a trained classifier under attack.
 
 Every number comes with n, its attack's steps, step size and restarts, and a 95% interval; the last
-line, the worst case, counts the images that withstand everything. The records are appended to
-RUN/results.jsonl. What each image did is kept in RUN/evaluation: the same command goes on
-where a crash stopped it. --saved_model=DIR evaluates a SavedModel instead, --model=FILE a .keras
-file; the records go to DIR.evaluation; images of --dataset=folder are resized to the side that it
-takes. --images=X.npz evaluates it on the user's own arrays.
+line, the worst case, counts the images that are correct under all attacks. The records are appended
+to RUN/results.jsonl. What each image did is kept in RUN/evaluation: the same command goes on where
+a crash stopped it. --saved_model=DIR evaluates a SavedModel instead, --model=FILE a .keras file;
+the records go to DIR.evaluation; images of --dataset=folder are resized to the side that it takes.
+--images=X.npz evaluates it on the user's own arrays.
 """
 
 import functools
@@ -95,7 +95,7 @@ def _test_images(run, limit):
 
 
 def _possible(columns, run):
-    """The columns that this network allows; what is left out is said."""
+    """Returns the columns that this network allows, and prints the others."""
     from tla_tf.evaluation.saved_run import without_gradients
 
     if getattr(run, "differentiable", True):

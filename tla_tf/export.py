@@ -2,9 +2,9 @@
 
 Endpoints: `serving_default` (float images in [0, 1]), `uint8` (raw pixels) and `encoded` (JPEG, PNG
 or WebP files) give logits, probabilities, class, class_name and embedding; `detect` accepts or
-rejects an image by its density. Every endpoint refuses what is no such input.
+rejects an image by its density. Every endpoint refuses any other input.
 The folder gets its number after the SavedModel was reloaded in a process without this project,
-compared with the network and attacked. model.json and README.md there say what is known of it.
+compared with the network and attacked. model.json and README.md there describe it.
 --format=onnx, litert or litert_int8 writes a file of the network alone instead.
 """
 

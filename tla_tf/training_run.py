@@ -179,7 +179,7 @@ class ClassifierTrainingRun(TrainingRun):
         return f"{100 * share:.0f} % of the test images are of class {name}: no merit to get as far"
 
     def _stronger(self):
-        """Attacks to go on with, those that are not measured yet."""
+        """Returns further attacks, not measured yet."""
         measured = {result.attack for result in self._accuracies()}
         return [name for name in NEXT_ATTACKS if name not in measured] or [ENSEMBLE]
 

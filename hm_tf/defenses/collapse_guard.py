@@ -22,7 +22,7 @@ PATIENCE = 10
 SLICE_PATIENCE = 2
 
 
-def collapsed(spread, at_margin):
+def batch_collapsed(spread, at_margin):
     """Whether embeddings lie together and the loss of most triplets is the margin.
 
     Args:
@@ -67,7 +67,7 @@ class CollapseGuard(Monitor):
         self._sums = {name: means[name] * updates for name in self._sums}
 
     def on_train_batch_end(self, batch, logs=None):
-        self._in_a_row = self._in_a_row + 1 if collapsed(**self._of_this_update(logs)) else 0
+        self._in_a_row = self._in_a_row + 1 if batch_collapsed(**self._of_this_update(logs)) else 0
         if self._in_a_row == PATIENCE:
             first = self._step() - PATIENCE + 1
             self._report(

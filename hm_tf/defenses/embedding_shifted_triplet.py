@@ -7,9 +7,9 @@ from hm_tf.defenses.metric_defense import MetricDefense, members
 
 @keras.saving.register_keras_serializable("hm_tf")
 class EmbeddingShiftedTriplet(MetricDefense):
-    """mean_k L_T(a~_k, p~_k, n~_k), all images moved as far as the attack can move them.
+    """mean_k L_T(a~_k, p~_k, n~_k), all images as far as the attack can shift them.
 
-    The triplets are mined in the embeddings of the moved images. Before the attack a clean forward
+    The triplets are mined in the adversarial embeddings. Before the attack a clean forward
     in training mode moves the averages of batch norm, where they are live (the authors' code).
     """
 

@@ -91,11 +91,11 @@ class HardnessManipulation(MetricDefense):
         images, embeddings = batch["image"], self.embed(batch["image"])
         source = self.mine(batch, embeddings, "source")
         stacked = tf.concat(members(images, source), axis=0)
-        wanted = self._wanted(batch, embeddings, source)
+        destination = self._destination_hardness(batch, embeddings, source)
         if self.attacks:
-            objective = HardnessObjective(self.embed, wanted, source.valid, shards=self.shards)
+            objective = HardnessObjective(self.embed, destination, source.valid, shards=self.shards)
             stacked = self.ascend(batch, objective, stacked)
-        return {"triplets": source, "images": stacked, "destination": wanted}
+        return {"triplets": source, "images": stacked, "destination": destination}
 
     def loss_terms(self, batch, crafted):
         triplets = crafted["triplets"]
@@ -111,7 +111,7 @@ class HardnessManipulation(MetricDefense):
             terms["ics"] = tf.cast(triplets.valid, ics.dtype) * ics
         return terms, {**monitors, "destination": crafted["destination"]}
 
-    def _wanted(self, batch, embeddings, source):
+    def _destination_hardness(self, batch, embeddings, source):
         """H_D of every source triplet, [m]."""
         benign = None
         if self.goal.sampler:

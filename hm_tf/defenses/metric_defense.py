@@ -39,7 +39,7 @@ class MetricDefense(AdversarialModel):
 
     The pipeline's batch holds pairs a0, p0, a1, p1, ... The paper trains on several devices and
     mines triplets inside the batch of each; here a device may hold several such shards, and the
-    number of shards, not of devices, decides what is computed. A term has one value per triplet,
+    number of shards, not of devices, decides the result. A term has one value per triplet,
     [m]. A triplet without a positive or a negative has weight 0 and is counted among m all the
     same.
 
@@ -151,7 +151,7 @@ class MetricDefense(AdversarialModel):
 
         Args:
             batch: batch of the step; its labels decide.
-            embeddings: float [B, d], of the images of the batch.
+            embeddings: float [B, d], embeddings of the images of the batch.
             purpose: name of the random draws; other purposes draw independently.
             sampler: `TripletSampler` in place of the defense's own.
         """

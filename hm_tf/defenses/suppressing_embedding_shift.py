@@ -28,7 +28,7 @@ class SuppressingEmbeddingShift(EmbeddingShiftedTriplet):
 
     def loss_terms(self, batch, crafted):
         clean = self.embed(batch["image"], training=True)
-        moved = self.embed(crafted["adversarial"], training=True)
+        adversarial = self.embed(crafted["adversarial"], training=True)
         triplets = self.mine(batch, clean)
         terms, monitors = self.triplet_terms(triplets, *members(clean, triplets))
-        return {**terms, "shift": shifted_euclidean(moved, clean)}, monitors
+        return {**terms, "shift": shifted_euclidean(adversarial, clean)}, monitors

@@ -1,1 +1,1 @@
-"""Retrieval, attacked and clean: what is measured, stored, checked and printed."""
+"""Retrieval, attacked and clean: attacks, metrics, records, checks and tables."""

@@ -18,7 +18,7 @@ def attack_artefact(path, run, network, test):
     Args:
         path: folder of the SavedModel.
         run: `FinishedRun`.
-        network: its network.
+        network: Network of the run.
         test: `Examples`, queries and gallery.
 
     Raises:

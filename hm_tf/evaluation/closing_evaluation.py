@@ -1,4 +1,4 @@
-"""What is measured when a training ends: clean retrieval, and R@1 under the ES attack."""
+"""The evaluation at the end of a training: clean retrieval, and R@1 under the ES attack."""
 
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.embedding_doubts import embedding_doubts
@@ -36,7 +36,7 @@ def evaluate(network, examples, pgd, folder, *, batch_size, xla=False, **facts):
 
 
 def of_training(results):
-    """Those of `results`, in the order of the file, that `evaluate` measured first of all."""
+    """Returns the `results` that `evaluate` measured first of all, in the order of the file."""
     first = {}
     for result in results:
         if result.attack == "clean" or (result.attack, result.metric) in METRICS:

@@ -21,14 +21,14 @@ class EmbeddedTestSet:
     Args:
         network: output "embedding".
         examples: `Examples`.
-        batch_size, xla: as of `metric_evaluation`.
+        batch_size, xla: See `metric_evaluation`.
 
     Attributes:
         embeddings: float32 [n, d], unit vectors.
         queries: int32 [q], the rows that have another image of their class.
         retrieval: `Retrieval` of all that have another image of their class.
         chance: R@1 of a random ranking.
-        mean_cosine: of all pairs of embeddings.
+        mean_cosine: Mean cosine of all pairs of embeddings.
 
     Raises:
         UserError: images of another size than the network's, one class only, no query, embeddings

@@ -51,8 +51,8 @@ def run_checks(part, evaluation, results):
 
     Args:
         part: `RankingEvaluation` of the queries to attack in many ways.
-        evaluation: that of all queries.
-        results: records that were measured on the same as it.
+        evaluation: `RankingEvaluation` of all queries.
+        results: Records of the same evaluation conditions.
     """
     pgd, test_set = evaluation.pgd, evaluation.test_set
     threat = pgd.threat_model
@@ -74,14 +74,14 @@ def run_checks(part, evaluation, results):
     advice = "quote the row worst, which is measured" if reported else "measure --strength=strong"
     yield _advised(checks.restarts(claimed, often, reported), f"{advice}, not one start alone")
     yield from _probed(EmbeddingProbe(part), threat)
-    yield spread(test_set)
+    yield embeddings_spread(test_set)
     yield score_stands(results, test_set)
     recalls = [part.runs(name, "fixed")[0]["R@1"] > 0.5 for name in R1_ATTACKS]
     together = checks.per_example(np.logical_and.reduce(recalls), recalls)
     yield _advised(together, f"quote what is correct under all of {', '.join(R1_ATTACKS)}")
 
 
-def spread(test_set):
+def embeddings_spread(test_set):
     """The embeddings must not lie together, nor along one direction."""
     directions = effective_directions(test_set.embeddings)
     recall = test_set.retrieval.recall_at(1).mean()

@@ -13,10 +13,11 @@ class EvaluationConditions(NamedTuple):
 
     Attributes:
         threat_model: `ThreatModel`.
-        precision, seed: as of `Result`.
+        precision, seed: See `Result`.
         n: queries.
         gallery: images that they were ranked in.
-        protocol: steps of PGD as text, those that a strong attack stands beside; "" if unknown.
+        protocol: The protocol's PGD steps as text, beside which a strong attack stands; "" if
+            unknown.
     """
 
     threat_model: ThreatModel

@@ -70,13 +70,13 @@ def clean_results(test_set, about):
 
 
 def measured(attack, metric, values, n, about, *, settings=None, threat_model=None):
-    """Returns the `Result` of the mean of `values`; those of 0 and 1 get a 95 % interval.
+    """Returns the `Result` of the mean of `values`; values of 0 and 1 get a 95 % interval.
 
     Args:
         attack, metric: as records name them.
         values: float [n], one per query, or the one value of all together.
         n: the number of queries.
-        about: as of `clean_results`.
+        about: See `clean_results`.
         settings: dict of the attack's hyper-parameters; None for clean images.
         threat_model: `ThreatModel`; None for clean images.
     """

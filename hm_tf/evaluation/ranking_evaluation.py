@@ -32,7 +32,7 @@ class RankingEvaluation:
         folder: `RunFolder`.
         batch_size: Images attacked together.
         xla: Whether XLA compiles the attacks.
-        fresh: Whether to attack again what is stored.
+        fresh: Whether to ignore stored results and attack again.
 
     Attributes:
         stored: titles of the attacks that were found on the disk for every query.

@@ -1,4 +1,4 @@
-"""What the rows and columns of an evaluation's table are; what withstands all attacks on R@1."""
+"""The legend of an evaluation's table, and the share of queries correct under all R@1 attacks."""
 
 import textwrap
 
@@ -38,8 +38,8 @@ def notes(rows, names):
     """Returns the lines below the table.
 
     Args:
-        rows: as of `intervals`.
-        names: of the columns shown.
+        rows: See `intervals`.
+        names: Names of the columns shown.
     """
     lines = [*_worst_cases(rows), *_strengths(rows), *directions(names)]
     return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines)

@@ -24,7 +24,7 @@ def strongest(runs):
 
 
 def worst(name, runs):
-    """Per query and measure what is worst for the defender among all runs of the attack `name`."""
+    """Returns per query and measure the defender's worst value among all runs of attack `name`."""
     found = {}
     for column in COLUMNS:
         if column.attack == name:

@@ -14,9 +14,9 @@ class Column(NamedTuple):
 
     Attributes:
         name: as printed.
-        attack, measure: of the records.
+        attack, measure: Names in the records.
         percent: whether it is a share, printed times 100.
-        high_is_robust: what is good for the defender.
+        high_is_robust: Whether a high value is good for the defender.
     """
 
     name: str
@@ -68,7 +68,7 @@ def directions(names):
     """Returns two sentences, or one: of which columns a high and of which a low value is robust.
 
     Args:
-        names: of the columns shown, ERS among them or not.
+        names: Names of the columns shown, with or without ERS.
     """
     high = {column.name for column in COLUMNS if column.high_is_robust} | {"ERS"}
     said = {"High": [], "Low": []}
@@ -95,7 +95,7 @@ def collapsed(r1, mean_cosine, chance):
 
     Args:
         r1: R@1 of clean images, in [0, 1].
-        mean_cosine: of pairs of clean embeddings.
+        mean_cosine: Mean cosine of pairs of clean embeddings.
         chance: R@1 of a random ranking. With the 100 classes of CUB up to 5 % count as chance.
     """
     return r1 <= chance + ABOVE_CHANCE or mean_cosine > CLOSE

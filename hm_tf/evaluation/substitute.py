@@ -17,7 +17,7 @@ class Substitute(NamedTuple):
     Attributes:
         name: e.g. "N/A[R] seed 0".
         ranker: `Ranker`, its network with its own embeddings of the gallery.
-        weights_hash: of the network.
+        weights_hash: Hash of the network's weights.
     """
 
     name: str

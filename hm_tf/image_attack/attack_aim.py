@@ -26,7 +26,7 @@ class Aim(NamedTuple):
         moved: the row of the image that is moved.
         target: the row whose place in the ranking of the query is of interest; None without one.
         gallery: `Gallery`.
-        chosen: as of `RankingAttack.select`, for the one image.
+        chosen: Result of `RankingAttack.select` for the one image.
         drawn: whether nobody named the target.
     """
 
@@ -49,7 +49,7 @@ def aim(attack, search, candidate=None, seed=0):
         attack: `RankingAttack`.
         search: `GallerySearch`.
         candidate: path of an image of the gallery; None leaves it to the attack.
-        seed: int, of what is drawn then.
+        seed: int, seed of the attack's choice then.
 
     Raises:
         UserError: a gallery that the attack cannot use, a candidate too many or missing.

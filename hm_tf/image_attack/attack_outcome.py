@@ -11,10 +11,10 @@ def outcome(name, rankings, search, target):
     """Returns a sentence on the saved file, all that an attacker has in the end.
 
     Args:
-        name: of the attack.
+        name: Name of the attack.
         rankings: dict state -> `Ranking`, of `STATES`.
         search: `GallerySearch`.
-        target: as of `Aim`.
+        target: See `Aim`.
     """
     before, after = rankings[BEFORE], rankings[SAVED]
     if name in UP + DOWN:

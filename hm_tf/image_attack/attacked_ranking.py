@@ -14,7 +14,7 @@ class Ranking(NamedTuple):
     """What the query finds in one state.
 
     Attributes:
-        rows, distances: of all images but the query, nearest first.
+        rows, distances: Ranking of all images but the query, nearest first.
         measured: what the attack's record would say, name with unit -> printed value.
         shift: how far the moved image's embedding is from the clean one.
     """
@@ -36,8 +36,8 @@ def attacked_ranking(attack, search, aim, embedding, earlier=None):
         attack: `RankingAttack`.
         search: `GallerySearch`.
         aim: `Aim`.
-        embedding: float32 [d], of the moved image in this state.
-        earlier: as of `RankingAttack.measure`, [d] or None.
+        embedding: float32 [d], embedding of the attacked image in this state.
+        earlier: See `RankingAttack.measure`, [d] or None.
     """
     rows, distances = search.ranked(aim.moved, embedding)
     early = {} if earlier is None else {"earlier": earlier[None]}

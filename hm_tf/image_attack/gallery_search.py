@@ -64,9 +64,9 @@ def search_with(files, embeddings, path, embedding, query_class=None):
     Args:
         files: `GalleryFolder`.
         embeddings: float32 [n, d], of its images.
-        path: of the query.
-        embedding: float32 [d], of the query.
-        query_class: name of its class; None takes that of the same file in the gallery.
+        path: Path of the query.
+        embedding: float32 [d], embedding of the query.
+        query_class: Name of its class; None takes the class of the same file in the gallery.
 
     Raises:
         UserError: a class that the gallery does not have, or not this query's.

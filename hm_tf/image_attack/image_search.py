@@ -23,7 +23,7 @@ class Found(NamedTuple):
     Attributes:
         query: Path of the query.
         place: 1 for the nearest.
-        row: int, of the gallery.
+        row: Row of the image in the gallery.
         distance: float, between unit vectors, in [0, 2].
         name: str, the file below the gallery.
     """
@@ -89,7 +89,7 @@ class EmbeddedGallery:
         """Returns the figure of the first queries, each with its nearest images.
 
         Args:
-            found, images: as of `search`.
+            found, images: See `search`.
             title: str.
         """
         queries = list(dict.fromkeys(item.query for item in found))[:PICTURED]

@@ -13,13 +13,13 @@ class OwnImages:
 
     Attributes:
         search: `GallerySearch`.
-        weights_hash: of the network.
+        weights_hash: Hash of the network's weights.
         notice: str, what had to be done to the query; "" where nothing.
 
     Args:
         run: `FinishedRun`.
         gallery, query: paths of a folder and of an image.
-        query_class: as of `search_with`.
+        query_class: See `search_with`.
         on_bad_image, max_pixels: see `gallery_folder.read`.
         batch_size: images embedded together.
 

@@ -1,4 +1,4 @@
-"""A ranking attack on one image, and what is left of it in a file of 8 bits per pixel."""
+"""A ranking attack on one image, and its rest in a file of 8 bits per pixel."""
 
 import tensorflow as tf
 

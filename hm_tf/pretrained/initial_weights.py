@@ -1,4 +1,4 @@
-"""Weights that a ResNet starts from: those of an ImageNet classifier without its last layer."""
+"""Weights that a ResNet starts from: an ImageNet classifier without its last layer."""
 
 import pathlib
 

@@ -21,21 +21,21 @@ class CandidateAttack(RankingAttack):
         (query,) = chosen
         others = _distances(gallery, rows, query)
 
-        def of_moved(moved):
-            own = gallery.distance(moved, query)[:, None]
+        def cost_of(adversarial):
+            own = gallery.distance(adversarial, query)[:, None]
             return tf.reduce_mean(tf.nn.relu(self.sign * (own - others)), axis=1)
 
-        return of_moved
+        return cost_of
 
-    def measure(self, moved, gallery, rows, chosen, earlier=None):
+    def measure(self, adversarial, gallery, rows, chosen, earlier=None):
         (query,) = chosen
         vectors = gallery.vectors(query)
-        distance = gallery.distance(moved, query)
+        distance = gallery.distance(adversarial, query)
         nearer = count_nearer(gallery, vectors, tf.stack([rows, query], axis=1), distance)
         clean_is_nearer = gallery.distance(vectors, rows) < distance
         query_is_nearer = (query != rows) & (0.0 < distance)
         nearer += tf.cast(clean_is_nearer, tf.int32) + tf.cast(query_is_nearer, tf.int32)
-        return (tf.cast(nearer, moved.dtype) / gallery.size,)
+        return (tf.cast(nearer, adversarial.dtype) / gallery.size,)
 
 
 class CandidateUp(CandidateAttack):

@@ -31,15 +31,15 @@ class EmbeddingShift(RankingAttack):
         return (own_item(gallery, rows, self.mode),)
 
     def cost(self, gallery, rows, chosen):
-        return lambda moved: -shifted_euclidean(moved, gallery.vectors(rows))
+        return lambda adversarial: -shifted_euclidean(adversarial, gallery.vectors(rows))
 
     def objective(self, embed_fn, images, gallery, rows, chosen):
-        # Not the gallery's copy as target: where nothing has moved, the constants decide the first
-        # step, and the embedding of another batch differs by as much.
+        # The target is not the gallery's copy: an embedding of another batch differs by as much as
+        # the constants that decide the first step.
         target = tf.stop_gradient(embed_fn(images))
         return ShiftObjective(embed_fn, images, target, FIRST_SHIFT)
 
-    def measure(self, moved, gallery, rows, chosen, earlier=None):
+    def measure(self, adversarial, gallery, rows, chosen, earlier=None):
         early = self.measures_early and earlier is not None
-        distance = gallery.distance(earlier if early else moved, rows)
-        return distance, recall_at_one(moved, gallery, rows, chosen[0])
+        distance = gallery.distance(earlier if early else adversarial, rows)
+        return distance, recall_at_one(adversarial, gallery, rows, chosen[0])

@@ -19,7 +19,7 @@ class Block(NamedTuple):
         vectors: their embeddings minus `Gallery.mean`, float [block, d].
         distances: float [b, block]. In float32 those near 0 are only exact to about 5e-4, so what
             may be near 0 is left out and computed by `Gallery.distance`.
-        counts: bool [b, block], False for what is left out and for the padding.
+        counts: bool [b, block], False for items left out and for the padding.
     """
 
     items: tf.Tensor
@@ -32,9 +32,9 @@ class Block(NamedTuple):
 class Gallery:
     """The database that images are ranked against, resident on the device.
 
-    Kept minus their mean: distances stay the same, and those of a nearly collapsed network, from
-    the matrix product, become as exact as others. Memory: one copy of the embeddings (while it is
-    made, two), and a walk needs some 10 floats for each query and item of a block.
+    Embeddings are kept minus their mean. Distances stay the same, and the matrix product gives
+    exact ones even for a nearly collapsed network. Memory: one copy of the embeddings (two at the
+    start), and in a walk some 10 floats for each query and item of a block.
 
     Args:
         embeddings: float [n, d], unit vectors; see `gallery_check.check_gallery`.

@@ -19,7 +19,7 @@ def check_gallery(embeddings, labels, rows=None):
         rows: int [b], the images to be attacked; None means all.
 
     Raises:
-        UserError: as of `check_embeddings`; only one class, an attacked image without another one
+        UserError: see `check_embeddings`; only one class, an attacked image without another one
             of its class.
     """
     labels = np.asarray(labels)

@@ -10,7 +10,7 @@ from hm_tf.ranking_attacks.ranking_attack import RankingAttack
 class GreedyTop1Misranking(RankingAttack):
     """J = d(q~, u), where u is the nearest item of another class.
 
-    In the authors' code "another class" is another one than that of the top-1 item, and the place
+    In the authors' code "another class" means another class than the top-1 item's, and the place
     of u in the list of the items of other classes is taken for its index in the gallery.
 
     Chosen: u and the item that the query may not find, int32 [b] each. Measured: R@1.
@@ -33,10 +33,10 @@ class GreedyTop1Misranking(RankingAttack):
         return target, own
 
     def cost(self, gallery, rows, chosen):
-        return lambda moved: gallery.distance(moved, chosen[0])
+        return lambda adversarial: gallery.distance(adversarial, chosen[0])
 
-    def measure(self, moved, gallery, rows, chosen, earlier=None):
-        return (recall_at_one(moved, gallery, rows, chosen[1]),)
+    def measure(self, adversarial, gallery, rows, chosen, earlier=None):
+        return (recall_at_one(adversarial, gallery, rows, chosen[1]),)
 
 
 def _place_among_others(gallery, target, labels):

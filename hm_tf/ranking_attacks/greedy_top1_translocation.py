@@ -28,7 +28,9 @@ class GreedyTop1Translocation(RankingAttack):
     def cost(self, gallery, rows, chosen):
         return ranking_cost(gallery, rows, chosen[0], sign=-1.0)
 
-    def measure(self, moved, gallery, rows, chosen, earlier=None):
-        distance = gallery.distance(moved, chosen[0])
-        before = count_nearer(gallery, moved, tf.stack(chosen, axis=1), distance, or_equal=True)
-        return (tf.cast(before < TOP, moved.dtype),)
+    def measure(self, adversarial, gallery, rows, chosen, earlier=None):
+        distance = gallery.distance(adversarial, chosen[0])
+        before = count_nearer(
+            gallery, adversarial, tf.stack(chosen, axis=1), distance, or_equal=True
+        )
+        return (tf.cast(before < TOP, adversarial.dtype),)

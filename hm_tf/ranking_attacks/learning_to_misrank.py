@@ -28,15 +28,15 @@ class LearningToMisrank(RankingAttack):
         others = Search(lambda block: block.labels != labels, farthest=True)
         same = Search(lambda block: block.labels == labels)
 
-        def of_moved(moved):
-            (wrong, _), (right, exists) = find(gallery, moved, rows[:, None], others, same)
-            pushed = gallery.distance(moved, right)
+        def cost_of(adversarial):
+            (wrong, _), (right, exists) = find(gallery, adversarial, rows[:, None], others, same)
+            pushed = gallery.distance(adversarial, right)
             pushed = tf.where(exists, pushed, float("inf"))
             if self.mode == "compat":
-                pushed = tf.minimum(pushed, gallery.distance(moved, rows))
-            return tf.nn.relu(gallery.distance(moved, wrong) - pushed)
+                pushed = tf.minimum(pushed, gallery.distance(adversarial, rows))
+            return tf.nn.relu(gallery.distance(adversarial, wrong) - pushed)
 
-        return of_moved
+        return cost_of
 
-    def measure(self, moved, gallery, rows, chosen, earlier=None):
-        return (recall_at_one(moved, gallery, rows, chosen[0]),)
+    def measure(self, adversarial, gallery, rows, chosen, earlier=None):
+        return (recall_at_one(adversarial, gallery, rows, chosen[0]),)

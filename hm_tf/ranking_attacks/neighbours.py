@@ -27,7 +27,7 @@ def find(gallery, queries, left_out, *searches):
     """What several searches find in one walk through the gallery.
 
     Args:
-        gallery, queries, left_out: as of `Gallery.fold`.
+        gallery, queries, left_out: See `Gallery.fold`.
         *searches: `Search`.
 
     Returns:
@@ -64,7 +64,7 @@ def count_nearer(gallery, queries, left_out, limit, or_equal=False):
     """How many items that count are nearer to the query than `limit`: float [b] to int32 [b].
 
     Args:
-        gallery, queries, left_out: as of `Gallery.fold`.
+        gallery, queries, left_out: See `Gallery.fold`.
         limit: float [b].
         or_equal: counts also items exactly as far.
     """

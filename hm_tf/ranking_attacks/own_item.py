@@ -24,21 +24,21 @@ def own_item(gallery, rows, mode):
     return tf.where(equal & (other < rows), other, rows)
 
 
-def recall_at_one(moved, gallery, rows, own):
+def recall_at_one(adversarial, gallery, rows, own):
     """Whether the nearest item but for `own` is of the query's class: float [b], 1 or 0.
 
     An item of another class that is just as near comes first, as in robust_tf.evaluation.retrieval.
 
     Args:
-        moved: float [b, d].
+        adversarial: float [b, d].
         gallery: `Gallery`.
         rows, own: int32 [b].
     """
     labels = gallery.labels_of(rows)[:, None]
     (right, any_right), (wrong, any_wrong) = find(
-        *(gallery, moved, own[:, None]),
+        *(gallery, adversarial, own[:, None]),
         Search(lambda block: block.labels == labels),
         Search(lambda block: block.labels != labels),
     )
-    nearer = gallery.distance(moved, right) < gallery.distance(moved, wrong)
-    return tf.cast(any_right & (nearer | ~any_wrong), moved.dtype)
+    nearer = gallery.distance(adversarial, right) < gallery.distance(adversarial, wrong)
+    return tf.cast(any_right & (nearer | ~any_wrong), adversarial.dtype)

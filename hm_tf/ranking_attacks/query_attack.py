@@ -21,13 +21,13 @@ class QueryAttack(RankingAttack):
     def cost(self, gallery, rows, chosen):
         return ranking_cost(gallery, rows, chosen[0], self.sign)
 
-    def measure(self, moved, gallery, rows, chosen, earlier=None):
+    def measure(self, adversarial, gallery, rows, chosen, earlier=None):
         (candidate,) = chosen
-        distance = gallery.distance(moved, candidate)
-        nearer = count_nearer(gallery, moved, tf.stack([rows, candidate], axis=1), distance)
-        clean_is_nearer = (rows != candidate) & (gallery.distance(moved, rows) < distance)
+        distance = gallery.distance(adversarial, candidate)
+        nearer = count_nearer(gallery, adversarial, tf.stack([rows, candidate], axis=1), distance)
+        clean_is_nearer = (rows != candidate) & (gallery.distance(adversarial, rows) < distance)
         rank = nearer + tf.cast(clean_is_nearer, tf.int32)
-        return (tf.cast(rank, moved.dtype) / gallery.size,)
+        return (tf.cast(rank, adversarial.dtype) / gallery.size,)
 
 
 class QueryUp(QueryAttack):
@@ -53,18 +53,18 @@ class QueryDown(QueryAttack):
 
 
 def ranking_cost(gallery, rows, candidate, sign):
-    """Returns the function from moved embeddings [b, d] to mean_j [sign (d(q~,c) - d(q~,x_j))]_+.
+    """Returns the function from embeddings q~ [b, d] to mean_j [sign (d(q~,c) - d(q~,x_j))]_+.
 
     The clean copy of the query, at distance 0 at first, is computed exactly; the candidate itself
     adds nothing.
     """
     apart = tf.stack([rows, candidate], axis=1)
 
-    def of_moved(moved):
-        limit = gallery.distance(moved, candidate)
-        clean = tf.nn.relu(sign * (limit - gallery.distance(moved, rows))) / gallery.size
+    def cost_of(adversarial):
+        limit = gallery.distance(adversarial, candidate)
+        clean = tf.nn.relu(sign * (limit - gallery.distance(adversarial, rows))) / gallery.size
         # Where the query is its own candidate, both differ by nothing but rounding.
         clean = tf.where(rows == candidate, tf.zeros_like(clean), clean)
-        return clean + mean_hinge(gallery, moved, limit, apart, sign)
+        return clean + mean_hinge(gallery, adversarial, limit, apart, sign)
 
-    return of_moved
+    return cost_of

@@ -27,8 +27,8 @@ def near_item(gallery, rows, key, mode):
     """One of the K = floor(0.01 n) items nearest to each of `rows`, at least one: int32 [b].
 
     Args:
-        gallery, rows, key: as of `any_item`.
-        mode: of `own_item`, which is not among them.
+        gallery, rows, key: See `any_item`.
+        mode: Mode of `own_item`, whose item is left out.
     """
     count = near_count(gallery.size)
     own = own_item(gallery, rows, mode)

@@ -18,7 +18,7 @@ class RankingAttack:
     Attributes:
         name: as the records name the attack.
         measures: names of what `measure` returns, in order.
-        directions: for each of them, +1 if the attack raises it, -1 if it lowers it.
+        directions: +1 for a measure that the attack raises, -1 for one that it lowers.
         measures_early: whether `measure` needs `earlier`.
 
     Raises:
@@ -41,7 +41,7 @@ class RankingAttack:
     def select(self, gallery, rows, key):
         """Chooses what the attack aims at, on clean embeddings.
 
-        What is drawn for an image depends on the key and on its row, not on the rest of the batch;
+        The draws for an image depend on the key and on its row, not on the rest of the batch;
         XLA draws other numbers than plain TensorFlow, so call this outside of what it compiles.
 
         Args:
@@ -55,9 +55,9 @@ class RankingAttack:
         raise NotImplementedError
 
     def cost(self, gallery, rows, chosen):
-        """Returns the function from moved embeddings [b, d] to J [b], which the attack minimises.
+        """Returns the function from adversarial embeddings [b, d] to J [b], to minimise.
 
-        What does not depend on the moved embeddings is computed here, once.
+        Everything that does not depend on these embeddings is computed here, once.
         """
         raise NotImplementedError
 
@@ -67,22 +67,22 @@ class RankingAttack:
         Args:
             embed_fn: images [b, ...] to unit embeddings [b, d]; decides the mode of the network.
             images: the clean images [b, ...].
-            gallery, rows: as of `select`.
-            chosen: what `select` returned.
+            gallery, rows: See `select`.
+            chosen: Result of `select`.
         """
         return LoweredCost(embed_fn, self.cost(gallery, rows, chosen))
 
-    def measure(self, moved, gallery, rows, chosen, earlier=None):
+    def measure(self, adversarial, gallery, rows, chosen, earlier=None):
         """What the attack achieved.
 
         Args:
-            moved: float [b, d], unit embeddings of the attacked images.
-            gallery, rows, chosen: as of `objective`.
+            adversarial: float [b, d], unit embeddings of the attacked images.
+            gallery, rows, chosen: See `objective`.
             earlier: float [b, d], where `measures_early`: the embeddings of the last forward pass
-                inside the attack, before its last step (`final_and_early`). None: `moved`.
+                inside the attack, before its last step (`final_and_early`). None: `adversarial`.
 
         Returns:
-            Tuple of float [b], one for each of `measures`; ranks and hits in [0, 1].
+            Tuple of float [b], one for each of `measures`; ranks and R@1 in [0, 1].
         """
         raise NotImplementedError
 

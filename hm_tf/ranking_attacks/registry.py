@@ -44,7 +44,7 @@ def get(name, mode="compat"):
     """Returns the `RankingAttack` called `name`, one of `NAMES`, in any case.
 
     Raises:
-        ValueError: unknown name or mode; the message lists what is allowed.
+        ValueError: unknown name or mode; the message lists the allowed names.
     """
     attack = ATTACKS.get(name.upper())
     if attack is None:

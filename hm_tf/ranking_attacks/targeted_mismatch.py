@@ -20,11 +20,11 @@ class TargetedMismatch(RankingAttack):
         return (any_item(gallery, rows, key),)
 
     def cost(self, gallery, rows, chosen):
-        return lambda moved: 1.0 - _cosine(moved, gallery, chosen)
+        return lambda adversarial: 1.0 - _cosine(adversarial, gallery, chosen)
 
-    def measure(self, moved, gallery, rows, chosen, earlier=None):
-        return (_cosine(moved, gallery, chosen),)
+    def measure(self, adversarial, gallery, rows, chosen, earlier=None):
+        return (_cosine(adversarial, gallery, chosen),)
 
 
-def _cosine(moved, gallery, chosen):
-    return tf.reduce_sum(moved * gallery.vectors(chosen[0]), axis=1)
+def _cosine(adversarial, gallery, chosen):
+    return tf.reduce_sum(adversarial * gallery.vectors(chosen[0]), axis=1)

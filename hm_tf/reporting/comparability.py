@@ -26,7 +26,7 @@ def differing_settings(flags, published):
     On other data the networks differ, and with them the effect of batch norm: it is not compared.
 
     Args:
-        flags, published: as of `training_differences`.
+        flags, published: See `training_differences`.
     """
     if not flags:
         return set(_ROW_SETTINGS)
@@ -59,8 +59,8 @@ def measuring_differences(row, n, published):
 
     Args:
         row: `ScoreRow`, or None where no attack was recorded.
-        n: queries.
-        published: as of `training_differences`.
+        n: Number of queries.
+        published: See `training_differences`.
     """
     different = []
     if n != _TEST_IMAGES.get(published["dataset"]):

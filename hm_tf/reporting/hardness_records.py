@@ -25,8 +25,8 @@ def hardness_results(found, network, *, batches, seed, dataset, method, training
         found: what `sampler_hardness` returns.
         network: whose embeddings these are.
         batches: int, how many there were.
-        seed: int, of batches and draws.
-        dataset, method, training_seed: as of `Result`.
+        seed: Seed of batches and draws.
+        dataset, method, training_seed: See `Result`.
     """
     about = {
         "dataset": dataset,

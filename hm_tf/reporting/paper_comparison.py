@@ -20,7 +20,7 @@ class ReportedRun(NamedTuple):
 
     Attributes:
         name: str, unlike the others'.
-        method: of the records, as the paper prints it.
+        method: Method of the records, as the paper prints it.
         dataset: as our flags name it.
         eta: PGD steps in training, None where nothing is attacked or the flags are unknown.
         values: dict column -> value as printed, see `recorded_scores.ALL`.
@@ -77,7 +77,7 @@ class Comparison(NamedTuple):
         return f"not comparable: {'; '.join(self.differences)}"
 
     def title(self):
-        """What is compared, for the top of a table."""
+        """Returns the subject of the comparison, for the top of a table."""
         eta = "" if self.row.eta is None else f", η {self.row.eta}"
         return f"{self.run.name} beside {self.row.defense}{eta} on {self.row.dataset}"
 

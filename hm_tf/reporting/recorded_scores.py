@@ -78,7 +78,7 @@ def clean_values(measured, n=None):
 
 
 def clean_results(measured, n=None):
-    """Returns dict metric -> `Result`; arguments as of `clean_values`."""
+    """Returns dict metric -> `Result`; takes the arguments of `clean_values`."""
     clean = [r for r in measured if r.attack == "clean" and r.metric in CLEAN]
     same = [r for r in clean if r.n == n]
     return {r.metric: r for r in same or clean}

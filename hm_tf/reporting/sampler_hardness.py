@@ -39,11 +39,11 @@ def sampler_hardness(batches, embed, *, margin, mode, seed):
     """Returns dict name of a sampler -> `Hardness`, all on the same batches.
 
     Args:
-        batches: of `pair_dataset`.
+        batches: Batches of `pair_dataset`.
         embed: images [B, ...] to unit embeddings [B, d].
-        margin: of the semihard sampler.
-        mode: of `TripletSampler`.
-        seed: int, of the draws.
+        margin: Margin of the semihard sampler.
+        mode: Mode of `TripletSampler`.
+        seed: Seed of the draws.
     """
     samplers = {name: TripletSampler(name, margin=margin, mode=mode) for name in SYMBOLS}
     found = {name: [] for name in SYMBOLS}

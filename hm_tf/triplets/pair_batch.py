@@ -13,7 +13,7 @@ class PairBatch(NamedTuple):
 
     Attributes:
         distance: float [B/2, B], Euclidean; exactly 0 to the anchor itself.
-        same: bool [B/2, B], of the anchor's class; the anchor itself is included.
+        same: bool [B/2, B], items of the anchor's class, the anchor itself among them.
         anchor: bool [B/2, B], the anchor itself.
         partner: bool [B/2, B], the image at the odd place 2k + 1.
     """

@@ -99,7 +99,7 @@ class Found(NamedTuple):
 
     Attributes:
         values: float [batch], to ascend.
-        gradient: of each value, like the images.
+        gradient: Gradient of each value, like the images.
         done: bool [batch], the images that need no search any more.
     """
 

@@ -49,7 +49,7 @@ def attack_images(attack, model: Any, x: Any, y: Any, *, seed: int = 0, batch_si
 def prepare(threat_model, model, x, y, batch_size):
     """Returns the images as an array, their labels int32 [n], and the size of a batch; or raises.
 
-    Arguments and errors are those of `attack_images`.
+    Takes the arguments of `attack_images` and raises its errors.
     """
     images = _checked_images(x, threat_model)
     if not len(images):

@@ -80,7 +80,7 @@ class AutoAttack(Attack):
         key: tf.Tensor,
         shard: Shard = Shard(),
     ) -> tf.Tensor:
-        """Attacks one batch; arguments and result are those of `Attack.perturb`.
+        """Attacks one batch; see `Attack.perturb` for arguments and result.
 
         Every member uses the same key, as the columns of an evaluation do.
         """

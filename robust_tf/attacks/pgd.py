@@ -102,7 +102,7 @@ class PGD(Attack):
     def perturb(
         self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key=None, shard: Shard = Shard()
     ) -> tf.Tensor:
-        """Ascends the loss of the labels; arguments and result are those of `Attack.perturb`."""
+        """Ascends the loss of the labels; see `Attack.perturb` for arguments and result."""
         return self.ascend(LOSSES[self.loss](logits_fn, y), x, key=key, shard=shard)
 
     def ascend(
@@ -150,7 +150,7 @@ class PGD(Attack):
         shard: Shard = Shard(),
         look: Callable[[tf.Tensor], Any] = tf.identity,
     ) -> Any:
-        """Follows one run; the arguments are those of `ascend`.
+        """Follows one run; takes the arguments of `ascend`.
 
         Args:
             look: function of an iterate, float like `x`, to a tensor or a structure of tensors.

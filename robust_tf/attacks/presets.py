@@ -83,7 +83,7 @@ class Preset:
         return attack_images(self, model, x, y, seed=seed, batch_size=batch_size)
 
     def perturb(self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-        """Attacks one batch; arguments and result are those of `Attack.perturb`."""
+        """Attacks one batch; see `Attack.perturb` for arguments and result."""
         x_adv = self.attack.perturb(logits_fn, x, y, key)
         return round_pixels(x_adv, x, self.threat_model) if self.rounded else x_adv
 

@@ -86,7 +86,7 @@ class LinfProposals:
 class L2Proposals:
     """A grid of double pyramids to start with; then the budget of one window moves to another.
 
-    Arguments and methods are those of `LinfProposals`.
+    Has the arguments and methods of `LinfProposals`.
     """
 
     def __init__(self, threat_model, areas, shape):

@@ -141,8 +141,8 @@ def deterministic(first, second, other=None):
     """Passes over the same images must agree, all float [n, ...].
 
     Args:
-        first, second: of the same batches; they must agree bit by bit.
-        other: of other batches in another order; it may differ by rounding. None leaves it out.
+        first, second: Outputs of the same batches; they must agree bit by bit.
+        other: Outputs of other batches, which may differ by rounding. None leaves it out.
     """
     differ = (first != second).any(axis=1).mean()
     figure = f"{100 * differ:.2f} % of the images differ between two passes"
@@ -213,7 +213,7 @@ def detector(areas, measure):
 
 
 def per_example(worst, single):
-    """What withstands everything, beside the strongest of the single attacks.
+    """Robust accuracy under all attacks together, beside the strongest single attack.
 
     Args:
         worst: bool [n].

@@ -55,9 +55,9 @@ class _MagnitudeParser(flags.ArgumentParser):
 class _NumbersParser(flags.ListParser):
     """Checks numbers separated by commas and keeps their text."""
 
-    def __init__(self, convert, wanted):
+    def __init__(self, convert, expected):
         super().__init__()
-        self._convert, self._wanted = convert, wanted
+        self._convert, self._expected = convert, expected
 
     def parse(self, argument):
         found = super().parse(argument)
@@ -69,7 +69,7 @@ class _NumbersParser(flags.ListParser):
         try:
             value = self._convert(one)
         except ValueError as error:
-            raise ValueError(f"'{one}' is not a {self._wanted}") from error
+            raise ValueError(f"'{one}' is not a {self._expected}") from error
         if not 0 <= value < math.inf:  # false for nan
             raise ValueError(f"'{one}' must be finite and not negative")
 

@@ -17,7 +17,7 @@ def open_arrays(path, class_names=None):
     """Returns the `Dataset` of an .npz file; all its images are of the split "test".
 
     Args:
-        path: of the file. It has `images`, [n, h, w, c] or [n, h, w], uint8 or float in [0, 1], and
+        path: File with `images`, [n, h, w, c] or [n, h, w], uint8 or float in [0, 1], and
             `labels`, int [n]; `x` and `y`, or `x_test` and `y_test`, are the same.
         class_names: names of the classes in the order of the labels; None means the numbers.
 

@@ -51,7 +51,7 @@ class ResizedCrop:
 
         Args:
             images: [n, resized, resized, c] of static shape, any dtype.
-            key: as of `Augment`.
+            key: Random key, see `Augment`.
         """
         shape = (self.size, self.size)
         return _windows(images, shape, *_draw(images, self.resized - self.size, True, key))

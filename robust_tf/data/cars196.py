@@ -51,8 +51,8 @@ def read(info, split, data_dir, limit):
     """Returns the Examples of a split as encoded files.
 
     The classes 1..98 train, 99..196 test, whatever the official split of the images. Of a copy with
-    fewer classes, the first half of those present trains. The order is that of the file names with
-    their folders.
+    fewer classes, the first half of the present classes trains. Images are sorted by folder
+    and file name.
 
     Raises:
         UserError: no photos, missing or wrong annotations, and what `photo_set.divided` refuses.

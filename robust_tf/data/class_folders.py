@@ -1,4 +1,4 @@
-"""Folders of image files: what is read of them, and what is left out."""
+"""Image files in one folder per class: the files to read, and the files left out."""
 
 import collections
 import dataclasses
@@ -20,7 +20,7 @@ class LeftOut:
         suffixes: Counter of the files that have other suffixes than `SUFFIXES`, by suffix.
         deeper: dict name of a folder -> number of image files in it, at any depth.
         beside: number of image files beside folders of classes.
-        folders: names of folders beside those of the training and test images.
+        folders: Names of folders beside the training and test folders.
     """
 
     suffixes: collections.Counter = dataclasses.field(default_factory=collections.Counter)

@@ -47,8 +47,8 @@ def read(info, split, data_dir, limit):
     """Returns the Examples of a split as encoded files.
 
     The classes 1..100 train, 101..200 test, whatever the official split of the images. Of a copy
-    with fewer classes, the first half of those present trains. The order is that of the numbers of
-    the images; a copy of TFDS does not know them and is in the order of the file names.
+    with fewer classes, the first half of the present classes trains. Images are sorted by their
+    numbers; a copy of TFDS does not know them and is in the order of the file names.
 
     Raises:
         UserError: no network, missing or wrong lists, and what `photo_set.divided` refuses.

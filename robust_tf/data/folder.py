@@ -60,7 +60,7 @@ def scan(data_dir, settings):
 
     Raises:
         UserError: no folder, fewer than two classes with images, train and test with other classes,
-            or other class names than those of the file.
+            or other class names than the file's.
     """
     side = settings.image_size or SIDE
     if data_dir is None:

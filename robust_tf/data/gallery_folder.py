@@ -79,8 +79,8 @@ def scan(folder):
 def read(gallery, info, on_bad_image="fail", max_pixels=None):
     """Returns (`GalleryFolder` of the images that can be read, their `Examples`).
 
-    The files stay encoded in memory; photos are resized as the training did it, but for those of
-    the size of the network's input, which are taken as they are.
+    The files stay encoded in memory; photos are resized as the training did it. A photo of the
+    network's input size is taken as it is.
 
     Args:
         gallery: `GalleryFolder`.
@@ -113,7 +113,7 @@ def read_single(path, info, flag, max_pixels=None):
     as the training did it, and the notice says so.
 
     Args:
-        path: of the file.
+        path: Path of the file.
         info: see `read`.
         flag: str, the flag that named it.
         max_pixels: see `read`.
@@ -138,7 +138,7 @@ def read_single(path, info, flag, max_pixels=None):
 
 
 def resizes(info):
-    """Whether training took images of any size, so that those of a user may be resized as well."""
+    """Whether training took images of any size, so that a user's images may be resized as well."""
     return isinstance(info, FolderInfo) or isinstance(info.augment, ResizedCrop)
 
 

@@ -23,7 +23,7 @@ class UnreadableImage(Exception):
 
 
 def decode(files, image_shape):
-    """Returns uint8 [n, h, w, c] of files; those of another size are resized, see `resize`.
+    """Returns uint8 [n, h, w, c] of files; files of another size are resized, see `resize`.
 
     Args:
         files: string tensor [n], or numpy array of bytes.
@@ -140,7 +140,7 @@ def readable(names, results, on_bad_image):
 
 
 def counted(names, reason):
-    """Returns the words for a message: how many files, what is wrong, and the first names."""
+    """Returns the words for a message: number of files, their fault, and the first names."""
     if len(names) == 1:
         return f"1 image file {reason}: {first_of(names)}"
     plural = {"is": "are", "has": "have"}

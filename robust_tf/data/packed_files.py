@@ -54,10 +54,10 @@ def read_files(place, names):
 
 
 def require_files(place, names, purpose):
-    """Returns [bytes] of all `names`; UserError names those that `place` lacks.
+    """Returns [bytes] of all `names`; UserError names the files that `place` lacks.
 
     Args:
-        place, names: as of `read_files`.
+        place, names: See `read_files`.
         purpose: str, what the files tell.
     """
     found = read_files(place, names)

@@ -40,7 +40,7 @@ def facts(name, classes, splits, source, settings, download_mb=0.0):
 def divided(info, split, rows, read, limit, *, place):
     """Returns the Examples of a split of a set whose first half of the classes trains.
 
-    Of a copy with fewer classes, the first half of those that it has trains.
+    Of a copy with fewer classes, the first half of its classes trains.
 
     Args:
         rows: [(name, label)] of the images of both splits.
@@ -63,7 +63,7 @@ def examples(info, split, rows, read, limit, *, place, remark=""):
         info: DatasetInfo.
         split: "train" or "test".
         rows: [(name, label)] of the split.
-        read: function names -> {name: bytes} of those that exist.
+        read: Function names -> {name: bytes} of the existing files.
         limit: take the first `limit` images; None means all.
         place: where they come from, for messages.
         remark: more to say if the copy is a reduced one.

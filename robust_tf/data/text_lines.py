@@ -12,7 +12,7 @@ def read_names(path, flag):
     """Returns the lines of a UTF-8 file, with or without a byte order mark, empty ones left out.
 
     Args:
-        path: of the file.
+        path: Path of the file.
         flag: name of the flag that gave the path.
 
     Raises:

@@ -37,7 +37,7 @@ def locate(name, data_dir):
     """Returns the folder of the newest prepared version below `data_dir`, None if there is none.
 
     Args:
-        name: of the data set in TFDS.
+        name: Name of the data set in TFDS.
         data_dir: see `root`.
     """
     folders = root(data_dir).glob(f"{name}/*/dataset_info.json")

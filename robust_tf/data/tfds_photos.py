@@ -7,7 +7,7 @@ class TfdsPhotos:
     """The encoded images of some splits of a copy, by names.
 
     Args:
-        name: of the data set in TFDS.
+        name: Name of the data set in TFDS.
         data_dir: see `tfds_copies.root`; downloads where there is no copy.
         splits: names of TFDS splits; None means all.
         label: feature with the label.

@@ -18,10 +18,10 @@ class AdversarialImages:
     a killed evaluation goes on.
 
     Args:
-        path: of the finished file.
+        path: Path of the finished file.
         identity: dict for JSON of everything that the images depend on.
         shape: (n, h, w, c).
-        fresh: whether to replace what is stored.
+        fresh: Whether to replace the stored images.
 
     Attributes:
         cache: `ResultsCache` of the other outputs, set before the attack.

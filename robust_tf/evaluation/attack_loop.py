@@ -50,13 +50,13 @@ def attack_loop(
         examples: `Examples`.
         rows: int [m], the images to attack; default: all.
         title: str, the attack's name in the progress bar and in errors.
-        seed: int, of the random keys.
+        seed: Seed of the random keys.
         restarts: int, independent runs.
         active: name of a bool output that says whether an image is still worth attacking: later
             restarts attack only these. None: every restart attacks all `rows`.
         batch_size: images attacked together, at most; exactly, if `fixed_size`.
         fixed_size: whether the network accepts only batches of `batch_size`.
-        dtype: of the images.
+        dtype: Data type of the images.
         cache: `ResultsCache` or an object with its methods; known images are not attacked again.
         shown: function (dict of the arrays so far) -> dict of values for the progress bar.
         progress: whether to show a progress bar where there is something to attack.

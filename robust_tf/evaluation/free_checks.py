@@ -33,7 +33,7 @@ class FreeChecks(NamedTuple):
 
     Attributes:
         logits_fn: images to logits; the logarithms of a model's probabilities.
-        kind: of the outputs, see `output_kind`.
+        kind: Kind of the outputs, see `output_kind`.
         num_classes: int.
         doubts: list of `Doubt`.
         saturated: whether some image has no gradient because its probabilities are 0 and 1.

@@ -11,13 +11,13 @@ from robust_tf.evaluation.saved_signature import SavedSignature
 
 
 class KerasFile(SavedSignature):
-    """A keras.Model of one input, images float32 [n, h, w, c]; attributes as of `SavedSignature`.
+    """A keras.Model of one input, images float32 [n, h, w, c]; attributes: see `SavedSignature`.
 
     The only output of a model without named outputs is called "logits".
 
     Args:
-        path: of the file.
-        input_range: as of `SavedSignature`.
+        path: Path of the file.
+        input_range: See `SavedSignature`.
 
     Raises:
         UserError: no such file, one that cannot be loaded, another number of inputs.

@@ -87,7 +87,7 @@ def clustering_nmi(embeddings, labels, seed=0):
     Args:
         embeddings: float [n, d].
         labels: int [n].
-        seed: int, of the first centres.
+        seed: Seed of the first centres.
     """
     clusters = len(np.unique(labels))
     means = KMeans(clusters, init="random", n_init=1, max_iter=25, random_state=seed)
@@ -122,8 +122,8 @@ def _wrong_before(row, members, own):
 
 def _scores(wrong_before):
     """The entries of `Retrieval` for one query."""
-    hits = np.arange(1, len(wrong_before) + 1)
-    ranks = hits + wrong_before
-    precision = hits / ranks
-    at_r, at_10 = (precision[ranks <= r].sum() / r for r in (len(hits), FIXED_R))
+    correct = np.arange(1, len(wrong_before) + 1)
+    ranks = correct + wrong_before
+    precision = correct / ranks
+    at_r, at_10 = (precision[ranks <= r].sum() / r for r in (len(correct), FIXED_R))
     return wrong_before[0], precision.mean(), at_r, at_10

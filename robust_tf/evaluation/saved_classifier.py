@@ -16,7 +16,7 @@ class SavedClassifier:
         class_names: names of the logits in their order, None where that is the order of `info`.
 
     Attributes:
-        name, inputs, output: as of a keras.Model with the output "logits".
+        name, inputs, output: Like a keras.Model with the output "logits".
         weights_hash: SHA-256, in hex, of the graph, the variables, and what of them is used.
         differentiable: whether the logits have a gradient with respect to the images.
 

@@ -18,7 +18,7 @@ class SavedEmbedding:
         output: name of its output, float [n, d], unit vectors.
 
     Attributes:
-        name, inputs, output: as of a keras.Model with the output "embedding".
+        name, inputs, output: Like a keras.Model with the output "embedding".
         weights_hash: SHA-256, in hex, of the graph and the variables.
 
     Raises:

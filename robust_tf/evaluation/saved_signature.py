@@ -29,7 +29,7 @@ class SavedSignature:
         side: height and width of its images in pixels, None where they differ or are open.
         reading: dict of arguments of `data.open` for image files that suit the signature.
         outputs: names of the outputs.
-        name: of the SavedModel's folder.
+        name: Name of the SavedModel's folder.
 
     Raises:
         UserError: no SavedModel, no such endpoint, another input than one of float32.
@@ -80,7 +80,7 @@ class SavedSignature:
     def hash_of(self, output, columns=None):
         """Returns the hash that results of an output are kept under.
 
-        That of the weights alone where the endpoint, the range of the images and the order of the
+        It is the hash of the weights alone where endpoint, range of the images and order of the
         columns are the usual ones: results of older versions stay valid.
         """
         used = [self.endpoint, output, list(self._input_range), columns]

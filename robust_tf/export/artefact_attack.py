@@ -13,7 +13,7 @@ def compare_outcomes(path, title, own, found):
     """Returns what an attack on a SavedModel showed, a dict for its sidecar.
 
     Args:
-        path: of the SavedModel.
+        path: Path of the SavedModel.
         title: str, attack, threat model and metric.
         own: bool [n], whether each attacked image is still right with the network.
         found: bool [n], the same with the SavedModel.

@@ -14,7 +14,7 @@ class Endpoint:
     """One signature of a SavedModel.
 
     Attributes:
-        name: of the signature.
+        name: Name of the signature.
         function: tensor of `spec` -> dict of the outputs, the guard included.
         spec: tf.TensorSpec of the input; its name is the name in a request.
         about: one sentence for the model card.
@@ -46,7 +46,7 @@ def float_endpoint(name, answer, image_shape, about):
     """Returns the `Endpoint` of float images in [0, 1].
 
     Args:
-        name: of the signature.
+        name: Name of the signature.
         answer: function, float32 [n, h, w, c] in [0, 1] -> dict of the outputs.
         image_shape: (h, w, c).
         about: see `Endpoint`.
@@ -60,7 +60,7 @@ def float_endpoint(name, answer, image_shape, about):
 
 
 def uint8_endpoint(name, answer, image_shape, about):
-    """Returns the `Endpoint` of raw pixels, uint8 in 0..255; arguments as of `float_endpoint`."""
+    """Returns the `Endpoint` of raw pixels, uint8 in 0..255; see `float_endpoint` for arguments."""
 
     def function(image):
         return answer(tf.cast(guarded_shape(image, image_shape), tf.float32) / 255.0)
@@ -73,7 +73,7 @@ def encoded_endpoint(name, answer, info, about):
     """Returns the `Endpoint` of encoded images, see `decoded_images`.
 
     Args:
-        name, answer, about: as of `float_endpoint`.
+        name, answer, about: See `float_endpoint`.
         info: `DatasetInfo` of the training.
     """
 

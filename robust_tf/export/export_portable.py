@@ -23,7 +23,7 @@ def export_portable(run, network, export_dir, format, test, attack=None):
 
     Args:
         run: `FinishedRun`.
-        network: its trained keras.Model.
+        network: Trained keras.Model of the run.
         export_dir: folder of the versions.
         format: a key of `robust_tf.export.portable.FILES`.
         test: float32 [n, h, w, c], test images.
@@ -62,7 +62,7 @@ def transferred(function, clean, adversarial, labels, network):
     A file has no gradient, and integers mask it: the images are made on the float network.
 
     Args:
-        function: of the file, see `portable_function`.
+        function: Function of the file, see `portable_function`.
         clean, adversarial: float32 [n, h, w, c], images and what an attack on the network made.
         labels: int [n].
         network: the keras.Model.

@@ -20,13 +20,13 @@ def export_run(
 
     Args:
         run: `FinishedRun`.
-        network: its trained keras.Model.
+        network: Trained keras.Model of the run.
         endpoints: list of `Endpoint`.
         export_dir: folder of the versions.
         answer: function of `serving_default`, without the guard.
         output: name of the output whose gradient is verified.
         attack: function (path of the SavedModel) -> dict of what an attack on it showed.
-        resources: as of `write_saved_model`.
+        resources: See `write_saved_model`.
         fill: function (path of the SavedModel) that writes further files there, or None.
         **more: further entries of the sidecar.
 

@@ -102,7 +102,7 @@ def _origin(entries):
 
 
 def _attack(result):
-    """A member of an ensemble attacks only what is correct after the members before."""
+    """A member of an ensemble attacks only images that are correct after the earlier members."""
     after = ", ".join(result["after"])
     return f"{result['attack']} after {after}" if after else result["attack"]
 

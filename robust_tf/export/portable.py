@@ -70,7 +70,7 @@ def portable_function(path):
     """Returns the function of a file in its own runtime: float32 [n, h, w, c] -> dict of outputs.
 
     Args:
-        path: of an .onnx or .tflite file.
+        path: Path of an .onnx or .tflite file.
     """
     path = pathlib.Path(path)
     return _onnx(path) if path.suffix == ".onnx" else _litert(path)
@@ -80,7 +80,7 @@ def compare_outputs(path, network, images):
     """Returns the largest absolute difference between a file and its network.
 
     Args:
-        path: of the file.
+        path: Path of the file.
         network: keras.Model.
         images: float32 [n, h, w, c].
 

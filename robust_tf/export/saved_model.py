@@ -18,7 +18,7 @@ def write_saved_model(path, network, endpoints, resources=()):
     """Writes one SavedModel.
 
     Args:
-        path: of the new folder.
+        path: Path of the new folder.
         network: built keras.Model that the endpoints call.
         endpoints: list of `Endpoint`; the first is `serving_default`.
         resources: trackable objects besides the network whose variables the endpoints read.

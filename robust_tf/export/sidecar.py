@@ -1,4 +1,4 @@
-"""The sidecar `model.json`: what a SavedModel takes and gives, and what is known of its weights."""
+"""The sidecar `model.json`: inputs and outputs of a SavedModel, and the facts of its weights."""
 
 import dataclasses
 import json

@@ -31,7 +31,7 @@ def assign(network, arrays, fresh=()):
 
 
 def named_variables(network, fresh=()):
-    """Returns the dict "layer/variable" to variable, without those of the layers `fresh`."""
+    """Returns the dict "layer/variable" to variable, without the layers `fresh`."""
     return {
         f"{layer.name}/{variable.name}": variable
         for layer in network.layers

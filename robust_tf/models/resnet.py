@@ -101,8 +101,8 @@ def batch_norm(bn, name):
     """Returns a new layer with decay 0.9 and epsilon 1e-5.
 
     Args:
-        bn: "frozen", the stored averages in training too; "live", those of the global batch.
-        name: of the layer.
+        bn: "frozen", the stored averages in training too; "live", the averages of the global batch.
+        name: Name of the layer.
     """
     settings = {"momentum": 0.9, "epsilon": 1e-5, "name": name}
     if bn == "frozen":

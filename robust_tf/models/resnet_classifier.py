@@ -33,7 +33,7 @@ def cifar_resnet(info, *, depth, name):
 def imagenet_resnet(info, *, depth, name):
     """The ResNet of torchvision: ImageNet's normalisation, a 7x7 convolution and a pooling first.
 
-    Arguments are those of `cifar_resnet`.
+    See `cifar_resnet` for the arguments.
     """
     image, x = normalized_input(info, ImageNetNormalization())
     features = residual_stages(imagenet_stem(x, WIDTHS[0], "live"), *_SIZES[depth], "live")

@@ -1,4 +1,4 @@
-"""PyTorch's names and axes of the weights of a layer, and those of Keras."""
+"""Names and axes of the weights of a layer in PyTorch and in Keras."""
 
 NAMES = {
     "kernel": "weight",

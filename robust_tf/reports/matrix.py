@@ -39,7 +39,7 @@ class Entry(NamedTuple):
     """One number of a run.
 
     Attributes:
-        title: str, of the attack or metric.
+        title: Title of the attack or metric.
         result: `Result`.
         outcome: (bool or float [n], what was measured on), see `Outcomes`; None if unknown.
         scale: factor of the printed value, 100 for percent.
@@ -262,7 +262,7 @@ def verdict(row, unit="points"):
 
     Args:
         row: `Row` of at least two methods.
-        unit: str, of a difference.
+        unit: Unit of a difference.
     """
     sign = 1 if row.first.higher_is_better else -1
     ranked = sorted(row.cells, key=lambda name: -sign * row.cells[name].value)

@@ -149,7 +149,7 @@ def add_matrix(page, methods, rows):
 
 
 def add_bars(page, methods, rows):
-    """Adds bars with intervals of the rows that are shares; arguments as of `add_matrix`."""
+    """Adds bars with intervals for the rows that are shares; arguments: see `add_matrix`."""
     names = [method.name for method in methods]
     shares = [row for row in rows if row.first.scale == 100 and row.first.higher_is_better]
     if shares:
@@ -164,7 +164,7 @@ def add_bars(page, methods, rows):
 
 
 def add_table(page, methods, rows):
-    """Adds the table of values and differences; arguments as of `add_matrix`."""
+    """Adds the table of values and differences; takes the arguments of `add_matrix`."""
     names = [method.name for method in methods]
     header = ("attack", "n", *map(named, methods), *(f"{n} − {names[0]}" for n in names[1:]))
     lines = [

@@ -162,7 +162,7 @@ class Page:
 
     @contextlib.contextmanager
     def details(self, summary):
-        """What is added inside `with` is folded away under `summary`."""
+        """Folds away everything that is added inside `with`, under `summary`."""
         self._parts.append(f"<details><summary>{escape(summary)}</summary>")
         yield
         self._parts.append("</details>")

@@ -16,7 +16,7 @@ def panels(title, names, *, side=3.4):
     Args:
         title: str, above all panels.
         names: list of str, one above each panel.
-        side: of a panel, in inches.
+        side: Side of a panel, in inches.
     """
     # Wide enough for the title over a single panel.
     figure = Figure(figsize=(max(side * len(names), 5.0), side + 1.2), layout="constrained")

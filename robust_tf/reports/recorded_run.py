@@ -73,7 +73,7 @@ class RecordedRun:
         """Returns the red checks in a threat model, list of dicts.
 
         Args:
-            threat_model: dict, as of `Result`; older checks name none and count for all.
+            threat_model: dict, see `Result`; older checks name none and count for all.
         """
         return [
             check

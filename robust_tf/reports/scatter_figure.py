@@ -30,7 +30,7 @@ def scatter_figure(title, groups_by_name):
     Args:
         title: str.
         groups_by_name: dict, name of a panel -> list of `Group`, later ones on top. The coordinates
-            are those of t-SNE, which have no unit.
+            of t-SNE have no unit.
     """
     figure, axes = panels(title, list(groups_by_name))
     widest = 0.0

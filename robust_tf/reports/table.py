@@ -10,7 +10,7 @@ class Column(NamedTuple):
     """One column of a table.
 
     Attributes:
-        title: str, its heading.
+        title: Heading of the column.
         get: function (item) -> value of the cell, None where there is none.
         form: how the value is written: a format specification such as ".2f", or a function.
     """
@@ -56,6 +56,6 @@ def aligned(header, rows):
 
 
 def markdown(header, rows):
-    """Returns a Markdown table; arguments as of `aligned`."""
+    """Returns a Markdown table; takes the arguments of `aligned`."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -19,9 +19,9 @@ class ResultsCache:
 
     Args:
         count: int, images in the data set.
-        folder: of the file, made with the first entry. None: nothing is written.
+        folder: Folder of the file, made with the first entry. None: nothing is written.
         identity: dict for JSON of everything that the outputs depend on.
-        fresh: whether to forget what is stored.
+        fresh: Whether to forget the stored outputs.
 
     Attributes:
         added: int, how many outputs of images were added since.

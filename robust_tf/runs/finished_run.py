@@ -24,7 +24,7 @@ class FinishedRun:
         folder: `RunFolder`.
         flags: dict of the resolved flags of the training, name -> value or None.
         dataset: `robust_tf.data.Dataset`.
-        info: its `DatasetInfo`.
+        info: `DatasetInfo` of the run's data.
 
     Raises:
         UserError: no run there, one of another command or without final weights yet, or data with

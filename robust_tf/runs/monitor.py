@@ -6,9 +6,8 @@ import keras
 class Monitor(keras.callbacks.Callback):
     """A Keras callback of `fitting.train` with a hook of its own.
 
-    A resumed run is to end like one that was never stopped, so what is measured, selected or warned
-    of at the end of an interval must not be at a step at which Ctrl-C happened to come. Keras calls
-    `on_epoch_end` there, too.
+    A monitor measures, selects or warns at the end of an interval. A resumed run must end like one
+    that was never stopped, so Ctrl-C ends no interval. Keras calls `on_epoch_end` there, too.
     """
 
     def on_interval_resumed(self, updates, means):
@@ -23,5 +22,5 @@ class Monitor(keras.callbacks.Callback):
         """Called at every multiple of the checkpoint interval and after the last update.
 
         Args:
-            logs: dict name -> float, of the interval; what is added is written to metrics.jsonl.
+            logs: Means of the interval, dict name -> float; added entries go to metrics.jsonl.
         """

@@ -15,7 +15,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     The loss and the accuracies come first; what does not fit is in metrics.jsonl and TensorBoard.
 
     Args:
-        epochs: of the whole run.
+        epochs: Number of epochs of the whole run.
     """
 
     def __init__(self, epochs):
@@ -38,7 +38,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
 
 
 def fitting(logs, columns=COLUMNS):
-    """Returns those of `logs`, dict name -> float, that fit: the loss, accuracies, the others."""
+    """Returns the entries of `logs` that fit, dict name -> float: loss, accuracies, then others."""
     order = sorted(logs, key=lambda name: (name != "loss", "accuracy" not in name))
     chosen, used = {}, 0
     for name in order:

@@ -26,7 +26,7 @@ class TrainingSettings:
         workdir: path of the run folder.
         notes: lines for the plan, on what the settings do that one may not expect.
         model: name of the network.
-        seed: of weights, batches and all draws.
+        seed: Seed of weights, batches and all draws.
         batch_size: images of an update, over all replicas.
         train_steps, checkpoint_every: updates in all, and between checkpoints.
         learning_rates, boundaries, optimizer: see `make_optimizer`.
@@ -103,7 +103,7 @@ class TrainingRun:
         return steps >= self.settings.train_steps and not self.unmeasured()
 
     def plan(self):
-        """Returns what is ahead, in a few lines; reads the images, to count them."""
+        """Returns the plan of the training, in a few lines; reads the images, to count them."""
         settings = self.settings
         images = settings.train_steps * settings.batch_size
         passes = images / len(self.images()[0])
@@ -122,7 +122,7 @@ class TrainingRun:
         return "\n".join([lines, *notes])
 
     def train(self):
-        """Trains and measures what is left of it; returns False where Ctrl-C stopped training."""
+        """Trains and measures the rest; returns False where Ctrl-C stopped training."""
         settings = self.settings
         examples, test, held_out = self.images()
         known = self.info.class_names, self.info.identity, self.train_classes
@@ -212,7 +212,7 @@ class TrainingRun:
         raise NotImplementedError
 
     def measure(self, test):
-        """Measures what is `unmeasured` on the test images and appends the results."""
+        """Measures the `unmeasured` metrics on the test images and appends the results."""
         raise NotImplementedError
 
     def report(self):
@@ -221,7 +221,7 @@ class TrainingRun:
 
 
 def execute(run):
-    """Does the whole run, or what is left of it; returns the exit code."""
+    """Does the whole run, or the rest of it; returns the exit code."""
     run.check()
     if run.finished():
         print("finished before: this is its result; for a new run name another --workdir")

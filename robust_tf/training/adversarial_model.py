@@ -41,7 +41,7 @@ class AdversarialModel(keras.Model):
         tested: names of the values that `test_values` returns.
         weight_decay: coefficient of sum 1/2 ||W||^2 over the `decayed_variables`.
         reduction: "mean" or "sum" over the items of the global batch.
-        seed: int, of every random draw made in a step.
+        seed: Seed of every random draw made in a step.
     """
 
     resolved: frozenset[str] = frozenset()

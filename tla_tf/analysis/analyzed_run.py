@@ -19,7 +19,7 @@ class AnalyzedRun:
     """Embeds the clean and the attacked test images; the training images when they are asked for.
 
     Attributes:
-        name: str, for panels.
+        name: Name shown in panels.
         network: the trained classifier.
         info, test, train: `DatasetInfo` and `Examples`; `train` is None where no output needs it.
         preset: `Preset`, the attack.
@@ -32,7 +32,7 @@ class AnalyzedRun:
         run: `FinishedRun`.
         name, test, train, preset: see above.
         batch_size: images embedded or attacked together.
-        seed: int, of all random draws.
+        seed: Seed of all random draws.
     """
 
     def __init__(self, run, name, test, train, preset, *, batch_size, seed):
@@ -86,7 +86,7 @@ class AnalyzedRun:
     def record(self, metric, value, n, *, preset=None, of_train=False):
         """Records one number, measured on `n` images.
 
-        `preset` is the attack where it is not that of the run; `of_train`: whether the number
+        `preset` is the attack where it is not the run's own; `of_train`: whether the number
         depends on the training images.
         """
         self.results.append(
@@ -105,7 +105,7 @@ class AnalyzedRun:
         self.results.append(measured_value(self._about, metric, int(count), n, **attack))
 
     def record_share(self, metric, counted, *, attacked=True, of_train=False):
-        """Records the share of bool [n] `counted`, with its interval; `of_train` as of `record`."""
+        """Records the share of bool [n] `counted` with its interval; `of_train`: see `record`."""
         attack = self._attack(self.preset if attacked else None, of_train)
         self.results.append(measured_share(self._about, metric, counted, **attack))
 

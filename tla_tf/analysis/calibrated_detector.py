@@ -71,7 +71,7 @@ def detector_of_run(run, network, test, false_positive_rate):
 
     Args:
         run: `FinishedRun`.
-        network: its network.
+        network: Network of the run.
         test: `Examples` of the test split.
         false_positive_rate: see `calibrate`.
 

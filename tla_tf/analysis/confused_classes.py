@@ -1,4 +1,4 @@
-"""Which classes the figures of TLA show: the paper's, or those that the attack confuses most."""
+"""Which classes the figures of TLA show: the paper's, or the classes confused most."""
 
 import numpy as np
 

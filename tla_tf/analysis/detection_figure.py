@@ -23,8 +23,8 @@ def figure5(runs, covariance, positive):
         runs: list of `AnalyzedRun`.
         covariance: "full", "tied" or "diag"; "auto": full, but tied where a class has fewer
             training images than an embedding has entries.
-        positive: what is to be detected, "misclassified": the misclassified of both kinds, or
-            "adversarial": all attacked images.
+        positive: Images to detect: "misclassified", both clean and attacked, or "adversarial",
+            all attacked images.
 
     Returns (figure, curves by attack and run); records the areas under them.
 

@@ -28,7 +28,7 @@ def latest_areas(results, weights_hash, threat_model):
 
     Args:
         results: list of `Result` in the order they were measured.
-        weights_hash: of the network.
+        weights_hash: Hash of the network's weights.
         threat_model: `ThreatModel` of the attacks.
 
     Returns:

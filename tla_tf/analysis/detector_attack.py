@@ -67,8 +67,8 @@ class DetectorAttack(PGD):
 
     Args:
         weights: tuple of float.
-        hide_correct: what an image keeps that is never misclassified; True: the densest too,
-            False: that of the first run.
+        hide_correct: Whether an image that is never misclassified keeps its densest run too;
+            False: it keeps its first run.
         objective_of: labels int [batch] -> `UndetectedLoss`.
     """
 

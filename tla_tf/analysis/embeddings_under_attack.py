@@ -20,7 +20,7 @@ def embeddings_under_attack(network, examples, preset=None, rows=None, *, keep=(
         **options: batch_size, seed and progress of `attack_loop`.
 
     Returns:
-        "embedding" float [m, d] and "prediction" int64 [m], and those of `keep`.
+        "embedding" float [m, d], "prediction" int64 [m], and the outputs of `keep`.
 
     Raises:
         RunError: outputs that are not finite, or an attack that left its ball or box.

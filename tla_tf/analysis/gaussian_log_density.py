@@ -29,7 +29,7 @@ class MixtureScore(tf.Module):
 
     Args:
         detector: the `MixtureDetector`.
-        dtype: of the embeddings.
+        dtype: Data type of the embeddings.
     """
 
     def __init__(self, detector, dtype=tf.float32):

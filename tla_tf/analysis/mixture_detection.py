@@ -44,7 +44,7 @@ def covariance_kind(labels, width):
     """Returns "full", or "tied" where a class has fewer images than an embedding has entries.
 
     Args:
-        labels: int [n], of the images that the detector is fitted to.
+        labels: int [n], labels of the images that the detector is fitted to.
         width: int, entries of an embedding.
     """
     _, counts = np.unique(labels, return_counts=True)
@@ -72,7 +72,7 @@ def detection_roc(scores, misclassified):
 
     Args:
         scores: c, float [n].
-        misclassified: bool [n], of both kinds.
+        misclassified: bool [n], clean and attacked images that are misclassified.
     """
     false_rates, true_rates, _ = roc_curve(misclassified, -scores)
     return false_rates, true_rates, float(roc_auc_score(misclassified, -scores))

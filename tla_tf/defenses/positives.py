@@ -9,8 +9,8 @@ def in_batch_positive(labels, gallery_labels, own_slot, noise):
     """Returns another image of the anchor's class; its own slot where the batch has none.
 
     Args:
-        labels: int [rows], of the anchors.
-        gallery_labels: int [columns], of the batch.
+        labels: int [rows], labels of the anchors.
+        gallery_labels: int [columns], labels of the batch.
         own_slot: int32 [rows], the column that is the anchor's own clean image.
         noise: uniform draws [rows, columns].
 

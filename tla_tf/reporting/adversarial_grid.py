@@ -12,16 +12,16 @@ from robust_tf.results.result import weights_hash
 
 HEADER = ("clean", "attacked", "difference")
 SEARCHED = 100  # images that are looked through
-FALLEN, STANDING = 4, 2
+FALLEN, STILL_CORRECT = 4, 2
 
 
 def adversarial_grid(run):
     """Returns (caption, rows) for a page: the first images that fall, and the first that stand.
 
-    Nothing is attacked: the images are those of RUN/adversarial, only shown to the network.
+    Nothing is attacked: the network only sees the images of RUN/adversarial.
 
     Args:
-        run: `FinishedRun` with images `kept`; those of the attack of the most steps are shown.
+        run: `FinishedRun` with images `kept`; the attack of the most steps is shown.
 
     Raises:
         UserError: the data cannot be read, or the images are of other data or another network.
@@ -39,16 +39,16 @@ def adversarial_grid(run):
     clean, labels = images_of(examples, np.arange(count)).numpy(), examples.labels[:count]
     before, after = (_predictions(network, images) for images in (clean, stored[:count]))
     fallen = np.flatnonzero((before == labels) & (after != labels))[:FALLEN]
-    standing = np.flatnonzero((before == labels) & (after == labels))[:STANDING]
+    still_correct = np.flatnonzero((before == labels) & (after == labels))[:STILL_CORRECT]
     names = run.info.class_names
     rows = [
         _row(clean[i], stored[i], *(names[k] for k in (labels[i], before[i], after[i])))
-        for i in (*fallen, *standing)
+        for i in (*fallen, *still_correct)
     ]
     caption = (
         f"{identity['attack']}: of the first {count} test images the first {len(fallen)} that fall "
-        f"and the first {len(standing)} that withstand. Difference: grey is unchanged, black and "
-        "white are the largest change of that image."
+        f"and the first {len(still_correct)} still correct. Difference: grey is unchanged, black "
+        "and white are the largest change of that image."
     )
     return caption, rows
 

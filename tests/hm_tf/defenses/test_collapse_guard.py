@@ -12,7 +12,7 @@ from hm_tf import train
 from hm_tf.defenses.collapse_guard import (
     PATIENCE,
     CollapseGuard,
-    collapsed,
+    batch_collapsed,
 )
 from hm_tf.defenses.held_out_pairs import split_pairs, watched_pairs
 from hm_tf.defenses.spread import spread
@@ -115,7 +115,11 @@ def test_a_collapse_on_replicas(folder):
 
 
 def test_thresholds_and_chance():
-    assert collapsed(0.0, 1.0) and not collapsed(0.06, 1.0) and not collapsed(0.0, 0.8)
+    assert (
+        batch_collapsed(0.0, 1.0)
+        and not batch_collapsed(0.06, 1.0)
+        and not batch_collapsed(0.0, 0.8)
+    )
     assert chance_recall(np.array([0, 0, 1, 1])) == pytest.approx(1 / 3)
     assert chance_recall(np.array([0, 1, 2])) == 0
 
