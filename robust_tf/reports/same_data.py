@@ -32,12 +32,12 @@ def require_same_data(folders, present=None):
 
 def _facts(config, present):
     """[(what runs side by side have in common, in words)]; None in words: unknown."""
-    flags, classes = config["flags"], config.get("class_names", [])
+    flags, classes = config["flags"], config.get("class_names") or None
     images = config.get("images") or present
     size, side = flags.get("image_size"), _training_classes(config)
     return [
         (flags["dataset"], flags["dataset"]),
-        (classes, f"{len(classes)} classes, {', '.join(classes[:5])} ..."),
+        (classes, classes and f"{len(classes)} classes, {', '.join(classes[:5])} ..."),
         (size, f"images of {size} pixels" if size else "images of their own size"),
         (images, images and in_words(images)),
         (side, f"training classes {', '.join(side[:5])} ..." if side else "the usual classes"),

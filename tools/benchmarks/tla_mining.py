@@ -11,11 +11,11 @@ def mining(model, batch, xla=False):
     """Returns the call that embeds the candidates and selects positives and negatives.
 
     Args:
-        model: TripletAdversarial of its own: its attack is taken away.
+        model: `TripletAdversarial` of its own: its attack is taken away.
         batch: of its pipeline.
         xla: whether it is compiled with XLA.
     """
-    model.attack = lambda objective, images, **kw: images
+    model.perturb = lambda batch: batch["image"]
     body = model.craft if model.pool == "separate" else lambda batch: _in_batch(model, batch)
     return waiting(tf.function(body, jit_compile=xla, autograph=False), batch)
 
