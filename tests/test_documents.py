@@ -1,8 +1,11 @@
 """The README and the documents say what is so: commands, flags, links and code."""
 
+import configparser
 import pathlib
 import re
 
+import keras
+import numpy as np
 import pytest
 
 from hm_tf import options as hm
@@ -11,6 +14,10 @@ from tla_tf import options as tla
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PLAIN = [  # written for readers who begin
+    *("docs/api.md", "docs/commands.md", "docs/data.md", "docs/development.md"),
+    *("docs/evaluation.md", "docs/extending.md", "docs/runs.md"),
+]
 COMMANDS = {
     "tla_tf.train": tla.TRAIN,
     "tla_tf.evaluate": tla.EVALUATE,
@@ -69,3 +76,67 @@ def test_ci_runs_the_test_command_of_the_readme():
 def test_the_documents_hold_no_placeholder():
     for path in DOCUMENTS:
         assert not re.search(r"RESULTS_\w+|TODO|FIXME", path.read_text()), path
+
+
+def words(sentence):
+    return [word for word in sentence.split() if re.search(r"\w", word)]
+
+
+def sentences(text):
+    """The sentences and cells of a document; code, titles and link targets left out."""
+    text = re.sub(r"```.*?```", "", text, flags=re.S)
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    text = re.sub(r"`[^`]*`", "code", text)
+    blocks = re.split(r"\n\s*\n|\n(?=[-*|#] ?)|\|", text)
+    for block in blocks:
+        yield from re.split(r"(?<=[.:;?!])\s+", " ".join(block.split()))
+
+
+def test_the_readme_is_one_page():
+    assert len(words((ROOT / "README.md").read_text())) < 900
+
+
+@pytest.mark.parametrize("name", ["README.md", *PLAIN])
+def test_sentences_have_at_most_25_words(name):
+    text = (ROOT / name).read_text()
+    long = [sentence for sentence in sentences(text) if len(words(sentence)) > 25]
+    assert not long
+    assert not re.search(r"\b(that of|those that|what is|as of)\b", " ".join(sentences(text)))
+
+
+def test_sentences_are_found():
+    text = "# Title\n\nOne two, `three four`. Five\nsix:\n\n| a b | c |\n- d e.\n\n```\nf\n```\n"
+    found = [words(sentence) for sentence in sentences(text) if words(sentence)]
+    assert found == [["Title"], ["One", "two,", "code."], ["Five", "six:"]] + [
+        ["a", "b"],
+        ["c"],
+        ["d", "e."],
+    ]
+
+
+def test_the_python_of_the_readme_and_the_api_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).random([20, 8, 8, 3], dtype=np.float32)
+    dense = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Flatten()])
+    dense.add(keras.layers.Dense(2))
+    for name in "README.md", "docs/api.md":
+        blocks = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.S)
+        assert blocks
+        namespace = {"model": dense, "network": dense, "x": x, "y": np.arange(20) % 2}
+        for block in blocks:
+            exec(block.replace('attack="standard"', 'attack="pgd2"'), namespace)
+    assert (tmp_path / "robust.keras").exists()
+
+
+def test_the_lower_bounds_are_versions_that_were_run():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    lines = config["options"]["install_requires"].splitlines()
+    bounds = dict(line.split(">=") for line in lines if line and not line.startswith("#"))
+    floor = (ROOT / "tests" / "floor_requirements.txt").read_text().splitlines()
+    run = dict(line.split("==") for line in floor if not line.startswith("#"))
+    assert run.pop("tensorflow-metadata")
+    assert bounds.keys() == run.keys()
+    for name, bound in bounds.items():
+        assert f"{run[name]}.".startswith(f"{bound}."), name

@@ -1,6 +1,7 @@
 """The public call of an attack: any classifier, arrays or tensors, in batches of one shape."""
 
 import functools
+import warnings
 from typing import Any
 
 import numpy as np
@@ -40,13 +41,13 @@ def attack_images(attack, model: Any, x: Any, y: Any, *, seed: int = 0, batch_si
     if tf.is_tensor(x) and not hasattr(x, "numpy"):  # inside a tf.function
         keys = randomness.image_keys(seed, PURPOSE, tf.range(tf.shape(x)[0]))
         return attack.perturb(logits_fn, x, _class_tensor(y), keys)
-    images, labels, size = prepare(attack.threat_model, model, x, y, batch_size)
+    images, labels, size = prepare(attack.threat_model, logits_fn, x, y, batch_size)
     adversarial = images.copy()
     attack_rows(attack, model, images, labels, np.arange(len(images)), adversarial, seed, size)
     return tf.constant(adversarial) if tf.is_tensor(x) else adversarial
 
 
-def prepare(threat_model, model, x, y, batch_size):
+def prepare(threat_model, logits_fn, x, y, batch_size):
     """Returns the images as an array, their labels int32 [n], and the size of a batch; or raises.
 
     Takes the arguments of `attack_images` and raises its errors.
@@ -54,7 +55,7 @@ def prepare(threat_model, model, x, y, batch_size):
     images = _checked_images(x, threat_model)
     if not len(images):
         return images, np.zeros(0, np.int32), 1
-    labels = _checked_labels(y, images, logits_of(model))
+    labels = _checked_labels(y, images, logits_fn)
     return images, labels, min(batch_size or BATCH, len(images))
 
 
@@ -74,7 +75,8 @@ def attack_rows(attack, model, images, labels, rows, adversarial, seed, size):
 @functools.lru_cache(maxsize=8)
 def _compiled(attack, model):
     """One function per attack and classifier: the next call does not trace again."""
-    logits_fn = logits_of(model)
+    with warnings.catch_warnings(action="ignore"):  # the caller has heard of a softmax
+        logits_fn = logits_of(model)
 
     def run(x, y, keys):
         return attack.perturb(logits_fn, x, y, keys)

@@ -63,8 +63,9 @@ class AutoAttack(Attack):
         """As `attack_images`; an image that no member fools is returned as it is."""
         if tf.is_tensor(x) and not hasattr(x, "numpy"):
             return super().__call__(model, x, y, seed=seed, batch_size=batch_size)
-        images, labels, size = prepare(self.threat_model, model, x, y, batch_size)
-        logits_fn, adversarial = logits_of(model), images.copy()
+        logits_fn = logits_of(model)
+        images, labels, size = prepare(self.threat_model, logits_fn, x, y, batch_size)
+        adversarial = images.copy()
         rows = np.arange(len(images))
         for attack in self.members:
             attack_rows(attack, model, images, labels, rows, adversarial, seed, size)

@@ -149,6 +149,18 @@ def test_the_softmax_at_the_end_is_left_out_with_a_warning(kind, network, data):
     np.testing.assert_allclose(logits_fn(x), network(x), atol=1e-5)
 
 
+@pytest.mark.parametrize("attack", [PGD(eps=0.1, steps=2), AutoAttack(eps=0.1)])
+def test_a_sequential_is_attacked_and_its_softmax_named_once(attack, data, monkeypatch):
+    monkeypatch.setitem(VERSIONS, "standard", ("apgd-dlr",))
+    x, y = data
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(3, "softmax"))
+    with pytest.warns(UserWarning, match="ends in probabilities") as warned:
+        found = attack(model, x, y)
+    assert found.shape == x.shape and len(warned) == 1
+
+
 @pytest.mark.parametrize(
     "change, match",
     [
