@@ -29,7 +29,9 @@ def test_mcnemar_is_the_exact_binomial_test_of_the_discordant_images(counts):
 def test_the_paired_interval_agrees_with_the_bootstrap():
     first, second = outcomes(250, 15, 35, 100)
     change = second.astype(float) - first
-    found = stats.bootstrap((change,), np.mean, method="percentile", random_state=np.random.default_rng(0))
+    found = stats.bootstrap(
+        (change,), np.mean, method="percentile", random_state=np.random.default_rng(0)
+    )
     low, high = of_images(first, second).interval
     np.testing.assert_allclose((low, high), found.confidence_interval, atol=0.004)
 
