@@ -63,6 +63,9 @@ class MetricTrainingRun(TrainingRun):
     def plan(self):
         return "\n".join(filter(None, [super().plan(), self._origin]))
 
+    def shard_size(self):
+        return self.settings.defense.shard_size
+
     def check_method(self):
         settings = self.settings
         settings.defense.check()

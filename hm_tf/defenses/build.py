@@ -85,7 +85,7 @@ class DefenseSettings:
         if size % 2 or batch % (size * replicas):
             raise UserError(
                 f"--batch_size={batch} must be a multiple of --shard_size={size} (even) times "
-                f"{replicas} replicas"
+                f"{replicas} replicas; --strategy=auto takes as many devices as divide"
             )
         return batch // (size * replicas)
 

@@ -117,7 +117,7 @@ DEVICES = (
     choice(
         "strategy",
         "auto",
-        "auto: all GPUs that divide the batch.",
+        "auto: as many GPUs as divide the batch (hm_tf: into whole shards).",
         ("auto", "one_device", "mirrored"),
         identity=False,
     ),

@@ -86,7 +86,7 @@ class TrainingRun:
         settings = self.settings
         # First, since the processor cannot be divided any more once TensorFlow has run anything.
         self.strategy = strategy.make_strategy(
-            settings.strategy, settings.batch_size, settings.logical_cpus
+            settings.strategy, settings.batch_size, settings.logical_cpus, self.shard_size()
         )
         self.check_method()
         self.folder.check(settings.run_identity)
@@ -176,6 +176,10 @@ class TrainingRun:
         return model
 
     # What a package says.
+
+    def shard_size(self):
+        """Returns how many images must stay on one replica together."""
+        return 1
 
     def check_method(self):
         """Raises the `UserError` of the flags of the method."""

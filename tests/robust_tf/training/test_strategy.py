@@ -3,6 +3,7 @@ import warnings
 import pytest
 import tensorflow as tf
 
+from robust_tf.errors import UserError
 from robust_tf.training import strategy
 from tla_tf.options import TRAIN
 from tla_tf.train import training_run
@@ -44,3 +45,27 @@ def test_a_deterministic_run_leaves_xla_out_and_says_so(tmp_path):
         run.check()
     assert not run.xla and not run.model.jit_compile
     assert run.plan().splitlines()[-1].startswith("--deterministic=true: without XLA")
+
+
+@pytest.mark.parametrize(
+    "config, message",
+    [
+        (
+            '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}',
+            "2 work",
+        ),
+        ('{"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}}', "3 workers"),
+        ("[1]", "no cluster"),
+        ("{", "no cluster"),
+    ],
+)
+def test_a_cluster_is_refused(monkeypatch, config, message):
+    monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(UserError, match=message):
+        strategy.make_strategy("auto", 8)
+
+
+@pytest.mark.parametrize("config", ["", '{"cluster": {"worker": ["a:1"]}}'])
+def test_one_worker_trains(monkeypatch, config):
+    monkeypatch.setenv("TF_CONFIG", config)
+    assert strategy.make_strategy("one_device", 8).num_replicas_in_sync == 1

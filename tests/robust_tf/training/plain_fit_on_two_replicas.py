@@ -1,0 +1,58 @@
+"""A plain fit of both papers' defenses on two replicas; run by test_plain_fit_on_two_replicas.py.
+
+A process of its own, since the processor can be divided only before TensorFlow runs anything.
+The last batch of an epoch has 5 images, which the replicas share unequally.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from hm_tf.defenses.hardness_manipulation import HardnessManipulation
+from robust_tf.attacks.pgd import PGD
+from robust_tf.threat_model import ThreatModel
+from robust_tf.training import strategy
+from tla_tf.defenses.triplet_adversarial import TripletAdversarial
+
+Y = np.random.default_rng(0).integers(0, 3, 21)
+X = np.random.default_rng(1).random([21, 4, 4, 1])
+
+
+def fitted(kind, chosen, attack, metrics):
+    keras.utils.set_random_seed(0)
+    with chosen.scope():
+        network = keras.Sequential(
+            [keras.Input([4, 4, 1]), layers.Flatten(), layers.Dense(6, "tanh"), layers.Dense(3)]
+        )
+        model = kind(network, attack=attack)
+        model.compile(keras.optimizers.SGD(0.1), metrics=metrics)
+    history = model.fit(
+        X, Y, batch_size=16, epochs=2, shuffle=False, verbose=0, validation_data=(X, Y)
+    ).history
+    return model.network.get_weights(), history
+
+
+def main():
+    keras.config.set_floatx("float64")
+    two = strategy.make_strategy("mirrored", 16, logical_cpus=2)
+    attack = PGD(ThreatModel(0.1), 2, random_start=False)
+    weights, histories = zip(
+        *(
+            fitted(TripletAdversarial, chosen, attack, ["accuracy"])
+            for chosen in (tf.distribute.get_strategy(), two)
+        )
+    )
+    for one, other in zip(*weights):
+        # Of several partners in the class the draws for an unequal share may choose another.
+        np.testing.assert_allclose(one, other, atol=0.05)
+    for name in "accuracy", "val_accuracy", "val_robust_accuracy":
+        np.testing.assert_allclose(*(history[name] for history in histories), atol=0.1)
+    _, history = fitted(HardnessManipulation, two, attack, None)
+    assert np.isfinite(list(history.values())).all()
+    for name in "val_recall_at_1", "val_robust_recall_at_1":
+        assert 0 <= history[name][0] <= 1
+
+
+if __name__ == "__main__":
+    main()
