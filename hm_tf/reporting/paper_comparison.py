@@ -8,11 +8,21 @@ from hm_tf.reporting.comparability import (
     measuring_differences,
     training_differences,
 )
-from hm_tf.reporting.recorded_scores import ALL, SCORE, clean_values, paper_row, score_rows, text
+from hm_tf.reporting.recorded_scores import (
+    ALL,
+    PAPER_MAP,
+    SCORE,
+    clean_values,
+    paper_row,
+    score_rows,
+    text,
+)
+from robust_tf.reports.published import DOUBT
 from robust_tf.reports.recorded_run import distinct_names
 
 DATASETS = {"CUB": "cub200", "CARS": "cars196", "SOP": "sop"}
 COMPARABLE = "comparable: every setting of the row"
+MIXED = "?: the paper's column mAP mixes mAP and MAP@10; its cells are never comparable"
 
 
 class ReportedRun(NamedTuple):
@@ -72,9 +82,8 @@ class Comparison(NamedTuple):
     @property
     def statement(self):
         """Whether the difference means anything, in words."""
-        if not self.differences:
-            return COMPARABLE
-        return f"not comparable: {'; '.join(self.differences)}"
+        said = f"not comparable: {'; '.join(self.differences)}" if self.differences else COMPARABLE
+        return f"{said}; {MIXED}" if self.row.doubtful else said
 
     def title(self):
         """Returns the subject of the comparison, for the top of a table."""
@@ -82,15 +91,28 @@ class Comparison(NamedTuple):
         return f"{self.run.name} beside {self.row.defense}{eta} on {self.row.dataset}"
 
     def lines(self):
-        """Rows of a table: column, paper, ours, difference (of the same data only), all str."""
+        """Rows of a table: column, paper, ours, difference (of the same data only), all str.
+
+        The paper's mAP stands beside our mAP and our MAP@10.
+        """
+        for column in ALL:
+            for name in PAPER_MAP if column == "mAP" else (column,):
+                yield name, published_text(self.row, column), *self._ours(name, column)
+
+    def _ours(self, name, column):
+        """(our value, difference from the paper's column) as text."""
         paper, ours = self.row.values, self.run.values
-        for name in ALL:
-            both = name in paper and name in ours and same_data(self.row, self.run)
-            change = text(name, ours[name] - paper[name], "+") if both else "-"
-            own = text(name, ours.get(name))
-            if name == SCORE and self.run.collapsed:
-                own, change = "collapsed", "-"
-            yield name, text(name, paper.get(name)), own, change
+        if name == SCORE and self.run.collapsed:
+            return "collapsed", "-"
+        both = column in paper and name in ours and same_data(self.row, self.run)
+        change = text(name, ours[name] - paper[column], "+") if both else "-"
+        return text(name, ours.get(name)), change
+
+
+def published_text(row, column):
+    """Returns a value of a `PublishedRow` as text, a doubtful one with its mark."""
+    mark = f" {DOUBT}" if column in row.doubtful else ""
+    return f"{text(column, row.values.get(column))}{mark}"
 
 
 def compare(rows, runs, resolve):

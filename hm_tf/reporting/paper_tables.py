@@ -1,7 +1,7 @@
 """Tables 2 to 11 of the HM paper with our runs among their rows, made of stored results only."""
 
 from hm_tf.reporting.comparability import differing_settings
-from hm_tf.reporting.paper_comparison import DATASETS, same_data
+from hm_tf.reporting.paper_comparison import DATASETS, published_text, same_data
 from hm_tf.reporting.recorded_scores import ALL, SCORE, text
 from hm_tf.triplets.triplet_sampler import SYMBOLS
 
@@ -36,7 +36,7 @@ def paper_table(number, rows, runs, resolve):
         return _matrix(own, runs, resolve)
     lines, shown = [], set()
     for row in own:
-        cells = [text(name, row.values.get(name)) for name in ALL]
+        cells = [published_text(row, name) for name in ALL]
         if row.collapse:
             cells[0] = "collapse"
         lines.append((_title(row), *cells))
@@ -62,7 +62,7 @@ def _of_row(row, runs, resolve):
 
 def _ours(row, run):
     ours = [text(name, run.values.get(name)) for name in ALL]
-    both = row.values.keys() & run.values.keys() & set(ALL) if same_data(row, run) else ()
+    both = row.values.keys() & run.values.keys() if same_data(row, run) else ()
     change = {name: text(name, run.values[name] - row.values[name], "+") for name in both}
     if run.collapsed:
         ours[ALL.index(SCORE)], change[SCORE] = "collapsed", "-"

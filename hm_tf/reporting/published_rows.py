@@ -14,7 +14,8 @@ class PublishedRow(published.PublishedRow):
     """A row of a table, e.g. "table3/HM[S,M]/8"; its data set is CUB, CARS or SOP, as printed.
 
     The name has the data set before the defense in table 6, and no η where nothing is attacked.
-    The values are R@1, R@2, mAP, NMI, the attacks and ERS, in the paper's units.
+    The values are R@1, R@2, mAP, NMI, the attacks and ERS, in the paper's units. Every mAP is
+    doubtful: some cells of this column hold MAP@10 instead.
 
     Attributes:
         defense: as our tables print it, with a setting that differs from the paper's usual one.

@@ -8,6 +8,8 @@ from hm_tf.evaluation.robustness_score import COLUMNS, printed
 from robust_tf.threat_model import format_magnitude
 
 CLEAN = ("R@1", "R@2", "mAP", "NMI")
+# The paper's column mAP holds one or the other; which of them no cell says.
+PAPER_MAP = ("mAP", "MAP@10")
 SCORE = "ERS"
 ATTACKED = tuple(column.name for column in COLUMNS)
 ALL = (*CLEAN, *ATTACKED, SCORE)
@@ -79,7 +81,7 @@ def clean_values(measured, n=None):
 
 def clean_results(measured, n=None):
     """Returns dict metric -> `Result`; takes the arguments of `clean_values`."""
-    clean = [r for r in measured if r.attack == "clean" and r.metric in CLEAN]
+    clean = [r for r in measured if r.attack == "clean" and r.metric in {*CLEAN, *PAPER_MAP}]
     same = [r for r in clean if r.n == n]
     return {r.metric: r for r in same or clean}
 

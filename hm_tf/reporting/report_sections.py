@@ -4,6 +4,7 @@ from hm_tf.evaluation.embedding_checks import SCORE_STANDS
 from hm_tf.evaluation.robustness_score import directions
 from hm_tf.reporting.hardness_records import HEADER as HARDNESS_HEADER
 from hm_tf.reporting.hardness_records import OF_THE_PAPER, hardness_rows, recorded_hardness
+from hm_tf.reporting.paper_comparison import MIXED
 from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, evaluations, radii, score_falls
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports import sections
@@ -128,6 +129,7 @@ def add_comparison(page, comparisons, tables):
         header = ("", f"paper, {item.row.dataset}", f"ours, {item.run.dataset}", "difference")
         page.table(header, list(item.lines()), caption=item.title())
         page.status("amber" if item.differences else "green", f"{item.run.name}: {item.statement}")
+    page.paragraph(f"{MIXED}.")
     page.paragraph(
         "All tables of the paper follow; our runs stand below the rows of their settings, with the "
         "difference. Those on data that the paper does not have stand below the rows of CUB, "
