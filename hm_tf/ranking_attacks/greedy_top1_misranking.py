@@ -5,13 +5,15 @@ import tensorflow as tf
 from hm_tf.ranking_attacks.neighbours import nearest
 from hm_tf.ranking_attacks.own_item import own_item, recall_at_one
 from hm_tf.ranking_attacks.ranking_attack import RankingAttack
+from robust_tf.distances import shifted_euclidean
 
 
 class GreedyTop1Misranking(RankingAttack):
     """J = d(q~, u), where u is the nearest item of another class.
 
     In the authors' code "another class" means another class than the top-1 item's, and the place
-    of u in the list of the items of other classes is taken for its index in the gallery.
+    of u in the list of the items of other classes is taken for its index in the gallery. Their
+    distance is the shifted one.
 
     Chosen: u and the item that the query may not find, int32 [b] each. Measured: R@1.
     """
@@ -33,7 +35,9 @@ class GreedyTop1Misranking(RankingAttack):
         return target, own
 
     def cost(self, gallery, rows, chosen):
-        return lambda adversarial: gallery.distance(adversarial, chosen[0])
+        if self.mode == "fixed":
+            return lambda adversarial: gallery.distance(adversarial, chosen[0])
+        return lambda adversarial: shifted_euclidean(adversarial, gallery.vectors(chosen[0]))
 
     def measure(self, adversarial, gallery, rows, chosen, earlier=None):
         return (recall_at_one(adversarial, gallery, rows, chosen[1]),)

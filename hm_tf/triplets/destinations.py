@@ -117,7 +117,9 @@ def get(name, *, margin=0.2, rise=0.1):
         function = lambda level, source, benign: raised(benign, level, rise)
         return Destination(symbol(name), sampler, function, True)
     if (constant := _number(name)) is not None:
-        return Destination(symbol(name), None, lambda level, *_: constant)
+        # A Python number would become float32 first, of which float64 cannot be made again.
+        of_each = lambda level, source, benign: tf.constant(constant, source.dtype)
+        return Destination(symbol(name), None, of_each)
     if "." in name and ":" not in name:
         return _imported(name)
     raise UserError(

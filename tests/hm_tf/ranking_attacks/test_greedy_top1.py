@@ -41,3 +41,11 @@ def test_translocated_items(e12, mode):
 def test_translocation(example, degrees, cost, kept, mode):
     values = example(GreedyTop1Translocation(mode), [6, 5], degrees)
     np.testing.assert_allclose(values, [cost, kept], atol=2e-6)
+
+
+def test_the_distance_of_compat_is_the_shifted_one(e12):
+    """||q - u + 1e-6||, as the authors' code: an item at u itself is pushed along (1, 1)."""
+    rows, chosen = tf.constant([5]), (tf.constant([2]), tf.constant([5]))
+    queries = e12.vectors(chosen[0])
+    costs = [GreedyTop1Misranking(m).cost(e12, rows, chosen)(queries) for m in ("compat", "fixed")]
+    np.testing.assert_allclose(costs, [[np.sqrt(2) * 1e-6], [0]], rtol=1e-4)

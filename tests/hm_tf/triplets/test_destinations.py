@@ -144,3 +144,9 @@ def test_nan_during_training_names_the_flag():
     np.testing.assert_allclose(destination(level, tf.constant([0.3])), [0.3])
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"--destination={name} returned"):
         destination(level, tf.constant([-0.1]))
+
+
+def test_a_constant_has_the_precision_of_the_triplets():
+    source = tf.zeros([3], tf.float64)
+    found = destinations.get("-0.1")(tf.constant(0.2, tf.float64), source)
+    assert found.dtype == tf.float64 and np.all(found.numpy() == -0.1)
