@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from robust_tf.data.class_balanced import SameClass
 from robust_tf.data.epoch_order import stream_index
-from robust_tf.data.pipeline import fetcher, finished, seen, to_float
+from robust_tf.data.pipeline import pixel_lookup, prefetched, to_float, unaugmented
 from robust_tf.randomness import key, uniform
 
 
@@ -34,7 +34,7 @@ def pair_dataset(examples, info, *, batch_size, seed, start_step=0, stop_step, a
     """
     if batch_size % 2:
         raise ValueError(f"a batch of pairs has an even number of images, not {batch_size}")
-    fetch = fetcher(examples)
+    fetch = pixel_lookup(examples)
     labels = tf.constant(examples.labels)
     same_class = SameClass(examples.labels)
     pairs = batch_size // 2
@@ -49,11 +49,11 @@ def pair_dataset(examples, info, *, batch_size, seed, start_step=0, stop_step, a
         if augment:
             pixels = info.augment(pixels, key(seed, step, "augment pairs"))
         else:
-            pixels = seen(examples, pixels)
+            pixels = unaugmented(examples, pixels)
         return {
             "image": to_float(pixels),
             "label": tf.gather(labels, index),
             "step": tf.fill([batch_size], step),
         }
 
-    return finished(tf.data.Dataset.range(start_step, stop_step), batch)
+    return prefetched(tf.data.Dataset.range(start_step, stop_step), batch)

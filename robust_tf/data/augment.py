@@ -1,4 +1,4 @@
-"""Random crops and horizontal flips, as in the TLA and the HM authors' code."""
+"""Random crops and horizontal flips, as in the authors' code of TLA and HM."""
 
 import dataclasses
 
@@ -10,9 +10,9 @@ class Augment:
     """Pads with zeros, crops back at a random place and flips left to right.
 
     Attributes:
-        pad: pixels of zeros on each side; the offsets of the crop are uniform in 0..2 * pad,
+        pad: Pixels of zeros on each side. The offsets of the crop are uniform in 0..2 * pad,
             independent per image and axis.
-        flip: whether each image is flipped with probability 1/2.
+        flip: Whether each image is flipped with probability 1/2.
     """
 
     pad: int = 0
@@ -23,7 +23,7 @@ class Augment:
 
         Args:
             images: [n, h, w, c] of static shape, any dtype.
-            key: int32 [2], see `robust_tf.randomness.key`; the same key gives the same copies.
+            key: int32 [2], see `robust_tf.randomness.key`. The same key gives the same copies.
         """
         return crop_and_flip(images, self.pad, *_draw(images, 2 * self.pad, self.flip, key))
 
@@ -32,10 +32,10 @@ class Augment:
 class ResizedCrop:
     """Crops photos at a random place and flips half of them (HM, authors' code).
 
-    All photos are square then, `resized` pixels wide: 256 for a window of 224.
+    The photos are squares of `resized` pixels: 256 for a window of 224.
 
     Attributes:
-        size: side of the window in pixels; its offsets are uniform in 0..resized - size,
+        size: Side of the window in pixels. Its offsets are uniform in 0..resized - size,
             independent per image and axis.
     """
 
@@ -43,7 +43,7 @@ class ResizedCrop:
 
     @property
     def resized(self):
-        """Side in pixels that photos are resized to before."""
+        """Side of the resized photos in pixels."""
         return round(self.size * 256 / 224)
 
     def __call__(self, images, key):
@@ -57,19 +57,19 @@ class ResizedCrop:
         return _windows(images, shape, *_draw(images, self.resized - self.size, True, key))
 
     def centre(self, images):
-        """Returns the windows in the middle, for evaluation: [n, size, size, c]."""
+        """Returns the centre windows for evaluation, [n, size, size, c]."""
         first = (self.resized - self.size) // 2
         return images[:, first : first + self.size, first : first + self.size]
 
 
 def crop_and_flip(images, pad, offsets, flips):
-    """Cuts [h, w] windows from the padded `images` and mirrors some of them.
+    """Returns [h, w] windows of the padded images, some of them mirrored left to right.
 
     Args:
         images: [n, h, w, c].
-        pad: pixels of zeros added on each side.
+        pad: Pixels of zeros added on each side.
         offsets: int32 [n, 2], first row and first column of the window, in 0..2 * pad.
-        flips: bool [n], which windows to mirror left to right.
+        flips: bool [n], the windows to mirror.
     """
     padded = tf.pad(images, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
     return _windows(padded, images.shape[1:3], offsets, flips)

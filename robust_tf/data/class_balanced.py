@@ -9,12 +9,14 @@ from robust_tf.data.epoch_order import permute
 class SameClass:
     """Pairs the images of a training set within their classes, anew in every epoch.
 
-    In each epoch the pairing is one random bijection per class, so every image is the positive of
-    exactly one anchor. An image may meet itself, as in the authors' code.
+    The pairing of an epoch is one random bijection per class: every image is the positive of
+    exactly one anchor. An image may be its own positive, as in the authors' code.
+
+    Args:
+        labels: int [n], the classes of all images.
     """
 
     def __init__(self, labels):
-        """Args: labels: int array [n], the labels of all images."""
         labels = np.asarray(labels, np.int64)
         members = np.argsort(labels, kind="stable")
         counts = np.bincount(labels)
@@ -30,7 +32,7 @@ class SameClass:
 
         Args:
             anchor: int64 [n], indices of images.
-            epoch: int64 [n], the epoch of the stream each anchor comes from.
+            epoch: int64 [n], the epoch of each anchor.
             seed: int, the seed of the run.
         """
         label = tf.gather(self._labels, anchor)
@@ -45,11 +47,11 @@ class SameClass:
         return tf.gather(self._members, tf.gather(self._starts, label) + place)
 
     def partner_index(self, anchor, noise):
-        """Returns an image of each anchor's class, the anchor itself included: int64 [n].
+        """Returns a random image of each anchor's class, possibly the anchor: int64 [n].
 
         Args:
             anchor: int64 [n], indices of images.
-            noise: float64 [n], uniform in [0, 1); each image of the class has the same share of it.
+            noise: float64 [n], uniform in [0, 1). Every image of the class is equally likely.
         """
         label = tf.gather(self._labels, anchor)
         count = tf.cast(tf.gather(self._counts, label), noise.dtype)

@@ -20,7 +20,8 @@ def load(dataset, train_classes=None):
 
     Args:
         dataset: `Dataset`.
-        train_classes: names of the training classes, for `DIVIDED` sets; see `text_lines.read_names`.
+        train_classes: Names of the training classes of a `DIVIDED` set, see
+            `text_lines.read_names`.
 
     Raises:
         UserError: fewer than two classes on a side, or class names that the data do not have.

@@ -1,4 +1,4 @@
-"""Fetching a file and making sure that it arrived whole."""
+"""Download of a file, verified by its checksum."""
 
 import hashlib
 import urllib.request
@@ -11,17 +11,17 @@ CHUNK = 2**20
 
 
 def download(url, path, *, md5, instead):
-    """Downloads `url` to `path`, which appears only once it is complete.
+    """Downloads `url` to `path`. The file appears when it is complete.
 
     Args:
         url: str.
         path: pathlib.Path; its folder is made.
         md5: str, hexadecimal checksum of the file.
-        instead: str, what to do where there is no network, for the message.
+        instead: str, advice for a machine without network.
 
     Raises:
-        UserError: the address cannot be reached.
-        RunError: the download broke off, or is not the file that the checksum belongs to.
+        UserError: The address cannot be reached.
+        RunError: The download broke off, or the checksum differs.
     """
     answer = reach(url, instead)
     partial = path.with_name(path.name + ".partial")

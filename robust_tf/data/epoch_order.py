@@ -1,4 +1,4 @@
-"""Shuffled epochs without state: which image stands at a position of an endless stream."""
+"""Shuffled epochs without state: the image at each position of an endless stream."""
 
 import tensorflow as tf
 
@@ -12,9 +12,9 @@ def permute(index, count, *, seed, purpose, epoch, group):
         index: int64 [n], each in 0..count-1.
         count: int64 [n], the sizes of the permutations.
         seed: int, the seed of the run.
-        purpose: str, the stream; other streams have independent permutations.
+        purpose: str, the name of the stream. Streams have independent permutations.
         epoch: int64 [n].
-        group: int64 [n]; seed, purpose, epoch and group together choose the permutation.
+        group: int64 [n]. Seed, purpose, epoch and group choose the permutation.
     """
     stream = tf.fill(tf.shape(index), tf.cast(key(seed, 0, purpose)[0], tf.int64))
     # tf.random.experimental.index_shuffle would pad a batch of keys along the wrong axis (TF 2.21).
@@ -27,10 +27,10 @@ def permute(index, count, *, seed, purpose, epoch, group):
 
 
 def stream_index(position, count, *, seed, purpose):
-    """Returns the image at each `position` of a stream that runs through shuffled epochs.
+    """Returns the image at each `position` of a stream of shuffled epochs.
 
-    Epoch e covers the positions e * count .. (e + 1) * count - 1 and holds every image once. A
-    batch across the border is filled from the next epoch, so all batches have the same size.
+    Epoch e covers the positions e * count .. (e + 1) * count - 1 and holds every image once. The
+    next epoch fills a batch across the border, so all batches have one size.
 
     Args:
         position: int64 [n].

@@ -1,4 +1,4 @@
-"""Photos of different sizes for metric learning: what CUB, Cars and SOP have in common."""
+"""Photos of different sizes for metric learning: the shared reader of CUB, Cars and SOP."""
 
 import numpy as np
 
@@ -13,15 +13,15 @@ SIDE = 224
 
 
 def facts(name, classes, splits, source, settings, download_mb=0.0):
-    """Returns the DatasetInfo of a class-disjoint set of photos.
+    """Returns the `DatasetInfo` of a class-disjoint set of photos.
 
     Args:
-        name: as given to --dataset.
-        classes: number of classes of train and test together; their names are 1, 2, ...
-        splits: official numbers of images.
-        source: where the photos come from.
-        settings: `FileSettings`; without an image size a network sees a window of 224 pixels.
-        download_mb: 0 if there is no download.
+        name: Value of --dataset.
+        classes: Number of classes of train and test together. Their names are 1, 2, ...
+        splits: dict split name -> official number of images.
+        source: Source of the photos, for messages.
+        settings: `FileSettings`. Without an image size a network sees a window of 224 pixels.
+        download_mb: Size of the download in MB; 0 without a download.
     """
     side = settings.image_size or SIDE
     return DatasetInfo(
@@ -43,8 +43,8 @@ def divided(info, split, rows, read, limit, *, place):
     Of a copy with fewer classes, the first half of its classes trains.
 
     Args:
-        rows: [(name, label)] of the images of both splits.
-        info, split, read, limit, place: see `examples`, which this raises as well.
+        rows: List of (name, label) of the images of both splits.
+        info, split, read, limit, place: See `examples`, with the same errors.
     """
     present = sorted({label for _, label in rows})
     border, remark = info.num_classes // 2, ""
@@ -57,20 +57,20 @@ def divided(info, split, rows, read, limit, *, place):
 
 
 def examples(info, split, rows, read, limit, *, place, remark=""):
-    """Returns the Examples of a split as encoded files.
+    """Returns the `Examples` of a split as encoded files.
 
     Args:
-        info: DatasetInfo.
+        info: `DatasetInfo`.
         split: "train" or "test".
-        rows: [(name, label)] of the split.
+        rows: List of (name, label) of the split.
         read: Function names -> {name: bytes} of the existing files.
-        limit: take the first `limit` images; None means all.
-        place: where they come from, for messages.
-        remark: more to say if the copy is a reduced one.
+        limit: Number of images to read, the first ones; None means all.
+        place: Place of the files, for messages.
+        remark: Text of the warning about a reduced copy.
 
     Raises:
-        UserError: fewer than two classes, labels that the set does not have, annotated images that
-            are not there, or images that cannot be decoded, with on_bad_image="fail".
+        UserError: Fewer than two classes, labels that the set does not have, annotated images that
+            are missing, or images that cannot be decoded, with on_bad_image="fail".
     """
     info.warn_if_reduced(split, len(rows), remark)
     _check_labels(info, split, rows, place)

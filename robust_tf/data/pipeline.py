@@ -1,5 +1,8 @@
-"""The one input pipeline. Every batch is a pure function of seed and step: any step can be resumed
-and nothing has to be saved."""
+"""The one input pipeline.
+
+Every batch is a pure function of seed and step. A run resumes at any step, and the pipeline has no
+state to save.
+"""
 
 import tensorflow as tf
 
@@ -26,25 +29,26 @@ def train_dataset(
     """Returns the training batches of the steps start_step..stop_step-1 as a tf.data.Dataset.
 
     Each element is a dict of B = batch_size rows, so that a strategy can split it:
-        image: float32 [B, h, w, c] in [0, 1], the anchors, and label: int32 [B].
-        step: int64 [B], all equal, the step this batch belongs to.
+        image: float32 [B, h, w, c] in [0, 1], the anchors.
+        label: int32 [B], the classes of the anchors.
+        step: int64 [B], the step of the batch, B times.
         positive: float32 [B, h, w, c], images of the anchors' classes; each image once per epoch.
-        pool: float32 [B, pool_mul, h, w, c] and pool_label: int32 [B, pool_mul], drawn
-            independently of the anchors.
+        pool: float32 [B, pool_mul, h, w, c], images that are drawn independently of the anchors.
+        pool_label: int32 [B, pool_mul], their classes.
 
     Args:
-        examples: Examples of the training split.
-        info: DatasetInfo, for the augmentation.
-        batch_size: the global batch size.
+        examples: `Examples` of the training split.
+        info: `DatasetInfo` with the augmentation.
+        batch_size: Images of a batch over all replicas.
         seed: int, the seed of the run.
-        start_step: first step.
-        stop_step: one past the last step.
-        streams: which of "positive" and "pool" to add to the anchors.
-        pool_mul: pool images per anchor.
-        augment: whether to augment; every stream draws its own crops and flips.
+        start_step: First step.
+        stop_step: Step after the last one.
+        streams: Names among "positive" and "pool" to add to the anchors.
+        pool_mul: Pool images per anchor.
+        augment: Whether to augment; every stream draws its own crops and flips.
 
     Raises:
-        ValueError: unknown stream.
+        ValueError: An unknown stream.
     """
     if unknown := set(streams) - set(STREAMS):
         raise ValueError(f"Unknown streams {sorted(unknown)}; allowed: {', '.join(STREAMS)}.")
@@ -69,19 +73,19 @@ def train_dataset(
             result["pool_label"] = tf.reshape(tf.gather(draw.labels, pool), shape[:2])
         return result
 
-    return finished(tf.data.Dataset.range(start_step, stop_step), batch)
+    return prefetched(tf.data.Dataset.range(start_step, stop_step), batch)
 
 
 class _Draw:
-    """Which images a step takes, and what they look like; `augment` None takes them whole."""
+    """The images of a step, augmented; not augmented where `augment` is None."""
 
     def __init__(self, examples, augment, batch_size, seed):
         self.labels = tf.constant(examples.labels)
-        self._examples, self._fetch = examples, fetcher(examples)
+        self._examples, self._fetch = examples, pixel_lookup(examples)
         self._augment, self._batch_size, self._seed = augment, batch_size, seed
 
     def positions(self, step, stream, times=1):
-        """Returns the places of the step in a stream of `times` batches, and the images there."""
+        """Returns the positions of the step in a stream of `times` batches, and their images."""
         size = self._batch_size * times
         position = step * size + tf.range(size, dtype=tf.int64)
         count = len(self._examples)
@@ -91,27 +95,27 @@ class _Draw:
         """Returns float32 [n, h, w, c]; every stream draws its own crops and flips."""
         pixels = self._fetch(index)
         if self._augment is None:
-            return to_float(seen(self._examples, pixels))
+            return to_float(unaugmented(self._examples, pixels))
         return to_float(self._augment(pixels, key(self._seed, step, f"augment {stream}")))
 
 
 def eval_batches(examples, batch_size):
     """Returns {"image": float32 [b, h, w, c] in [0, 1], "label": int32 [b]} in order.
 
-    b is batch_size, and less in the last batch if the number of examples asks for it.
+    The last batch may have fewer images than `batch_size`.
     """
-    fetch = fetcher(examples)
+    fetch = pixel_lookup(examples)
     labels = tf.constant(examples.labels)
 
     def batch(index):
-        pixels = seen(examples, fetch(index))
+        pixels = unaugmented(examples, fetch(index))
         return {"image": to_float(pixels), "label": tf.gather(labels, index)}
 
-    return finished(tf.data.Dataset.range(len(examples)).batch(batch_size), batch)
+    return prefetched(tf.data.Dataset.range(len(examples)).batch(batch_size), batch)
 
 
-def fetcher(examples):
-    """Returns the function index [n] -> uint8 [n, h, w, c], whole images."""
+def pixel_lookup(examples):
+    """Returns the function index [n] -> uint8 [n, h, w, c], images without any crop."""
     with tf.device("cpu"):  # the whole set stays off the accelerator
         images = tf.constant(examples.images)
     if examples.encoded_shape is None:
@@ -121,21 +125,21 @@ def fetcher(examples):
     return lambda index: image_files.decode(tf.gather(images, index), shape)
 
 
-def seen(examples, pixels):
-    """Returns what a network sees of whole images without augmentation."""
+def unaugmented(examples, pixels):
+    """Returns the input of a network for images without augmentation: the centre crop, if any."""
     return pixels if examples.crop is None else examples.crop.centre(pixels)
 
 
 def to_float(pixels):
-    """uint8 images as float32 in [0, 1]."""
+    """Returns uint8 images as float32 in [0, 1]."""
     return tf.cast(pixels, tf.float32) / 255.0
 
 
-def finished(dataset, batch):
-    """Returns the batches batch(element) of a dataset, in its order, made ahead of their use."""
+def prefetched(dataset, batch):
+    """Returns the tf.data.Dataset of batch(element), in order, computed ahead of its use."""
     options = tf.data.Options()
     options.deterministic = True
-    # one worker reads everything; the batches are global and split by the strategy
+    # Every worker reads everything: the batches are global, and the strategy splits them.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     dataset = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.prefetch(2).with_options(options)

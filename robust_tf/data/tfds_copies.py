@@ -1,4 +1,4 @@
-"""Copies of data sets that TensorFlow Datasets prepared, or can prepare."""
+"""Copies of data sets that TensorFlow Datasets has prepared or can prepare."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ import urllib.request
 
 from robust_tf.errors import RunError, UserError
 
-# The features of the data sets that are read. TFDS imports whatever module a copy names.
+# Features of the supported data sets. TFDS imports every module that a copy names.
 _PACKAGE = "tensorflow_datasets.core.features"
 FEATURES = {
     f"{_PACKAGE}.{name}"
@@ -34,7 +34,7 @@ def root(data_dir):
 
 
 def locate(name, data_dir):
-    """Returns the folder of the newest prepared version below `data_dir`, None if there is none.
+    """Returns the folder of the newest prepared version below `data_dir`, or None.
 
     Args:
         name: Name of the data set in TFDS.
@@ -51,7 +51,7 @@ def require_network(name, source, data_dir):
     try:
         urllib.request.urlopen(source, timeout=20).close()
     except urllib.error.HTTPError:
-        pass  # an answer, whatever it says
+        pass  # any answer shows that the address can be reached
     except OSError as error:
         raise UserError(
             f"{name} is not in {root(data_dir)} and cannot be downloaded: {source} "
@@ -61,12 +61,12 @@ def require_network(name, source, data_dir):
 
 
 def builder(name, data_dir):
-    """Returns the TFDS builder of the newest prepared version; downloads where there is none.
+    """Returns the TFDS builder of the newest prepared version; downloads the data set without one.
 
-    It raises whatever TFDS does: see `one_line_errors`.
+    TFDS raises errors of many kinds: see `one_line_errors`.
 
     Raises:
-        UserError: a copy with features that are not among `FEATURES`.
+        UserError: A copy with features that are not among `FEATURES`.
     """
     import tensorflow_datasets as tfds  # slow to import
 
@@ -74,7 +74,7 @@ def builder(name, data_dir):
     if folder is not None:
         _check_features(folder)
         return tfds.builder_from_directory(folder)
-    # Of the class itself: `tfds.builder` would look for copies that `locate` has not found.
+    # `tfds.builder` would search for copies in places that `locate` does not know.
     prepared = tfds.builder_cls(name)(data_dir=root(data_dir))
     prepared.download_and_prepare()
     return prepared
@@ -91,7 +91,7 @@ def _check_features(folder):
 
 
 def _class_names(value):
-    """The names of Python classes anywhere in a features.json, of the old and the new form."""
+    """The names of all Python classes in a features.json, in its old or new form."""
     if isinstance(value, list):
         return {name for part in value for name in _class_names(part)}
     if not isinstance(value, dict):
@@ -102,7 +102,7 @@ def _class_names(value):
 
 @contextlib.contextmanager
 def one_line_errors(name, data_dir):
-    """Turns whatever TFDS raises into a RunError of one line."""
+    """Turns every error of TFDS into a `RunError` of one line."""
     try:
         yield
     except UserError:

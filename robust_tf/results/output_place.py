@@ -1,4 +1,4 @@
-"""Where a command is about to write: looked at before any work, so that none is lost."""
+"""Checks of the place of an output before any work, so that no work is lost."""
 
 import os
 import pathlib
@@ -7,17 +7,17 @@ from robust_tf.errors import UserError
 
 
 def require_folder(flag, folder):
-    """Raises UserError unless `folder` is, or can become, a folder to write to; makes nothing.
+    """Raises UserError unless `folder` is, or can become, a folder to write to; creates nothing.
 
     Args:
-        flag: str, name of the flag that says where.
-        folder: path.
+        flag: str, name of the flag of the folder.
+        folder: Path of the folder.
     """
     _require(f"--{flag}={folder}", pathlib.Path(folder))
 
 
 def require_file(flag, path):
-    """Raises UserError unless `path` is, or can become, a file to write; arguments as above."""
+    """Raises UserError unless `path` is, or can become, a file to write; see `require_folder`."""
     refused = f"--{flag}={path} cannot be written"
     _require(refused, pathlib.Path(path).parent)
     if os.path.isdir(path):
