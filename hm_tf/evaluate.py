@@ -21,12 +21,12 @@ from robust_tf.errors import UserError
 
 def evaluate(options):
     """Evaluates as the flags say."""
-    from hm_tf.evaluation.attack_names import attack_names
     from hm_tf.evaluation.embedding_doubts import embedding_doubts
     from hm_tf.evaluation.metric_evaluation import clean_results
     from hm_tf.evaluation.ranking_table import ranking_table
     from hm_tf.evaluation.saved_run import open_run
     from hm_tf.evaluation.substitute import load_substitute, substitute_run
+    from hm_tf.ranking_attacks.registry import attack_names
     from robust_tf.results.result import append_results, doubted
 
     names = attack_names(options.attacks)

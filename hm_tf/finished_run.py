@@ -3,7 +3,7 @@
 import functools
 
 from hm_tf.defenses.build import pgd_from_image
-from hm_tf.method_name import title_of
+from hm_tf.defenses.method_name import title_of
 from hm_tf.ranking_attacks.registry import PROFILES, Profile
 from robust_tf.data import class_disjoint
 from robust_tf.data.text_lines import read_names

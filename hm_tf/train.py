@@ -22,7 +22,7 @@ def train(options):
 def training_run(options):
     """Returns the `MetricTrainingRun` of the flags."""
     from hm_tf.defenses.build import DefenseSettings
-    from hm_tf.next_trainings import next_trainings
+    from hm_tf.reporting.next_trainings import next_trainings
     from hm_tf.training_run import MetricSettings, MetricTrainingRun
     from robust_tf import data
 

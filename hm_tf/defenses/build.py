@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from hm_tf.defenses.anti_collapse_triplet import AntiCollapseTriplet
 from hm_tf.defenses.embedding_shifted_triplet import EmbeddingShiftedTriplet
 from hm_tf.defenses.hardness_manipulation import HardnessManipulation
+from hm_tf.defenses.method_name import title
 from hm_tf.defenses.min_max import MinMax
 from hm_tf.defenses.no_defense import NoDefense
 from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
-from hm_tf.method_name import title
 from hm_tf.triplets import destinations
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError

@@ -13,7 +13,7 @@ from hm_tf.defenses.objectives import ShiftObjective
 from hm_tf.defenses.spread import spread
 from hm_tf.defenses.validation_retrieval import ValidationRetrieval
 from hm_tf.triplets.hardness import hardness, triplet_loss
-from hm_tf.triplets.paired_order import paired_order
+from hm_tf.triplets.pair_batch import paired_order
 from hm_tf.triplets.triplet_sampler import Triplets, TripletSampler
 from robust_tf import randomness
 from robust_tf.attacks.pgd import PGD
@@ -25,6 +25,7 @@ from robust_tf.training.replicas import current_shard, gather
 
 # A hardness this close to 0 is counted as a loss at the margin.
 AT_MARGIN = 0.01
+MONITORS = ("hardness", "skipped_triplets", "spread", "at_margin")
 JITTER = 1e-7
 
 
@@ -89,10 +90,7 @@ class MetricDefense(AdversarialModel):
         super().__init__(
             as_embedding(network, embedding=embedding, input_range=input_range),
             term_weights={"triplet": 1.0, **extra_weights},
-            monitors=(
-                *("hardness", "skipped_triplets", "spread", "at_margin"),
-                *extra_monitors,
-            ),
+            monitors=(*MONITORS, *extra_monitors),
             weight_decay=or_recipe(weight_decay, recipe, "weight_decay"),
             **kw,
         )

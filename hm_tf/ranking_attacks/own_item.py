@@ -35,10 +35,8 @@ def recall_at_one(adversarial, gallery, rows, own):
         rows, own: int32 [b].
     """
     labels = gallery.labels_of(rows)[:, None]
-    (right, any_right), (wrong, any_wrong) = find(
-        *(gallery, adversarial, own[:, None]),
-        Search(lambda block: block.labels == labels),
-        Search(lambda block: block.labels != labels),
-    )
+    same = Search(lambda block: block.labels == labels)
+    others = Search(lambda block: block.labels != labels)
+    (right, any_right), (wrong, any_wrong) = find(gallery, adversarial, own[:, None], same, others)
     nearer = gallery.distance(adversarial, right) < gallery.distance(adversarial, wrong)
     return tf.cast(any_right & (nearer | ~any_wrong), adversarial.dtype)

@@ -9,19 +9,20 @@ from hm_tf.ranking_attacks.greedy_top1_translocation import GreedyTop1Translocat
 from hm_tf.ranking_attacks.learning_to_misrank import LearningToMisrank
 from hm_tf.ranking_attacks.query_attack import QueryDown, QueryUp
 from hm_tf.ranking_attacks.targeted_mismatch import TargetedMismatch
+from robust_tf.errors import UserError
 
-ATTACKS = {
-    attack.name: attack
-    for attack in (
-        *(CandidateUp, CandidateDown, QueryUp, QueryDown, TargetedMismatch),
-        *(
-            EmbeddingShift,
-            LearningToMisrank,
-            GreedyTop1Misranking,
-            GreedyTop1Translocation,
-        ),
-    )
-}
+_CLASSES = [
+    CandidateUp,
+    CandidateDown,
+    QueryUp,
+    QueryDown,
+    TargetedMismatch,
+    EmbeddingShift,
+    LearningToMisrank,
+    GreedyTop1Misranking,
+    GreedyTop1Translocation,
+]
+ATTACKS = {attack.name: attack for attack in _CLASSES}
 NAMES = tuple(ATTACKS)  # in the order of the paper's tables
 
 
@@ -50,3 +51,24 @@ def get(name, mode="compat"):
     if attack is None:
         raise ValueError(f"unknown attack {name!r}; choose from {', '.join(NAMES)}")
     return attack(mode)
+
+
+def attack_names(given):
+    """Returns the names as records have them, in the paper's order, each once.
+
+    Args:
+        given: list of str: names in any case, "all", or "none".
+
+    Raises:
+        UserError: unknown names; all of them are listed.
+    """
+    named = [name.strip().upper() for name in given]
+    if named == ["NONE"]:
+        return ()
+    unknown = [name for name in given if name.strip().upper() not in ("ALL", *NAMES)]
+    if unknown or not named:
+        raise UserError(
+            f"--attacks: unknown attacks: {', '.join(map(repr, unknown)) or 'no name'}; allowed: "
+            f"{', '.join(NAMES)}, all, none"
+        )
+    return NAMES if "ALL" in named else tuple(name for name in NAMES if name in named)

@@ -31,17 +31,14 @@ class XlaOrGraph:
 
     def __call__(self, *batch):
         batch = [tf.convert_to_tensor(tensor) for tensor in batch]
-        try:
-            return self._traced(batch)
-        except REFUSALS as error:
-            if not self._xla:
-                raise
-            warn_of_refusal(self._title, error)
-            self._compiled, self._xla = self._make(False), False
-        return self._traced(batch)
-
-    def _traced(self, batch):
-        return self._compiled.get_concrete_function(*batch)(*batch)
+        while True:
+            try:
+                return self._compiled.get_concrete_function(*batch)(*batch)
+            except REFUSALS as error:
+                if not self._xla:
+                    raise
+                warn_of_refusal(self._title, error)
+                self._compiled, self._xla = self._make(False), False
 
 
 def is_assertion(error):

@@ -5,8 +5,8 @@ import shlex
 
 import pytest
 
-from hm_tf.next_trainings import next_trainings
 from hm_tf.options import TRAIN, default_workdir
+from hm_tf.reporting.next_trainings import next_trainings
 
 DATA = "--dataset=folder", "--data_dir=/photos", "--train_classes=half.txt", "--limit_train=90"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hm_tf.triplets.paired_order import paired_order
+from hm_tf.triplets.pair_batch import paired_order
 from hm_tf.triplets.triplet_sampler import SYMBOLS, TripletSampler
 
 
