@@ -59,6 +59,17 @@ def test_links_lead_somewhere(path):
         assert (path.parent / target).exists(), target
 
 
+def test_every_line_for_keras_users_names_its_test():
+    table = (ROOT / "docs" / "api.md").read_text().split("## What Keras users type")[1]
+    lines = re.findall(r"\| \[(.+)\]\(\.\./(.+)\) \|\n", table)
+    assert len(lines) == table.count("\n| ") - 1 >= 25
+    for name, path in lines:
+        found = path.endswith(f"{name}.py") or f"test_{name.replace(' ', '_')}(" in (
+            (ROOT / path).read_text()
+        )
+        assert found, name
+
+
 def test_the_code_of_extending_runs():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), re.S)
     namespace = {}
