@@ -17,7 +17,9 @@ from robust_tf.attacks.square import Square
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import ThreatModel
 
-# The attacks of AutoAttack with the settings of its authors' code.
+# The attacks of AutoAttack with the steps, targets and queries of its authors' code. Square differs
+# in two things: each image has a window of its own, where theirs share one in a batch, and the sizes
+# of the windows are spread over the queries, where theirs are those of 10,000 queries.
 MEMBERS = {
     "apgd-ce": lambda threat_model: APGD(threat_model, "ce", steps=100),
     "apgd-dlr": lambda threat_model: APGD(threat_model, "dlr", steps=100),
