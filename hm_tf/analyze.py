@@ -1,5 +1,8 @@
 """python -m hm_tf.analyze --workdir=RUN: how hard the triplets of the five samplers are (table 1).
 
+--dataset=cub200 --init_weights=FILE instead of a run: of the first weights of a training, as the
+paper has it. Then nothing is recorded.
+
 Mean and variance of the hardness H = d(a, p) - d(a, n) on batches of training images, in the
 embeddings of the run's network. Records go to RUN/sampler_hardness.jsonl; hm_tf.report shows them.
 """
@@ -7,7 +10,7 @@ embeddings of the run's network. Records go to RUN/sampler_hardness.jsonl; hm_tf
 import functools
 import sys
 
-from hm_tf.options import ANALYZE
+from hm_tf.options import ANALYZE, TRAIN
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
@@ -15,10 +18,14 @@ from robust_tf.results.output_place import require_folder
 
 def analyze(options):
     """Measures, records and prints."""
-    if not options.workdir:
-        raise UserError("--workdir=RUN is required, the folder of a finished run")
+    if options.outputs != ["table1"]:
+        raise UserError(f"--outputs={','.join(options.outputs)}: there is table1 only")
+    if (options.workdir is None) == (options.dataset is None):
+        raise UserError(
+            "give --workdir=RUN, the folder of a finished run, or --dataset for the first weights "
+            "of a training"
+        )
     from hm_tf.evaluation.metric_evaluation import embedding_of_batch
-    from hm_tf.finished_run import FinishedRun
     from hm_tf.reporting import sampler_hardness
     from hm_tf.reporting.hardness_records import (
         OF_THE_PAPER,
@@ -29,8 +36,7 @@ def analyze(options):
     from hm_tf.triplets.pairs import pair_dataset
     from robust_tf.results.result import append_results
 
-    run = FinishedRun(options.workdir, options.data_dir)
-    require_folder("workdir", run.folder.path)
+    run = _run(options)
     network = run.network()
     batches = pair_dataset(
         run.training_images(),
@@ -49,9 +55,26 @@ def analyze(options):
     results = hardness_results(
         found, network, batches=options.batches, seed=options.seed, **run.facts
     )
-    path = run.folder.path / RECORDS
-    append_results(path, results)
-    print(f"{hardness_table(results)}\n\n{OF_THE_PAPER}\nrecords: {path}")
+    print(f"{hardness_table(results)}\n")
+    if options.workdir:
+        path = run.folder.path / RECORDS
+        append_results(path, results)
+        print(f"{OF_THE_PAPER}\nrecords: {path}")
+
+
+def _run(options):
+    """The finished run, or what a training would start from."""
+    if options.workdir:
+        from hm_tf.finished_run import FinishedRun
+
+        run = FinishedRun(options.workdir, options.data_dir)
+        require_folder("workdir", run.folder.path)
+        return run
+    from hm_tf.pretrained.starting_network import StartingNetwork
+
+    named = ("dataset", "model", "init_weights", "seed", "data_dir")
+    given = [f"--{name}={options.flags[name]}" for name in named if options.flags[name] is not None]
+    return StartingNetwork(TRAIN.parse(given).flags)
 
 
 main = functools.partial(command_line.run, table=ANALYZE, body=analyze, about=__doc__)

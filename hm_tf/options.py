@@ -380,11 +380,17 @@ ATTACK = FlagTable(
 ANALYZE = FlagTable(
     {
         "Run": (
-            shared.workdir("Folder of the finished run to analyse. Required."),
+            shared.workdir("Folder of the finished run to analyse."),
             shared.data_dir(_TRAINED_ON),
             shared.seed("Seed of the batches and of the draws."),
+            names("outputs", ["table1"], "table1: hardness of the samplers' triplets."),
             count("batches", 100, "Batches of training images; the paper has 1000."),
-        )
+        ),
+        "First weights of a training instead of a run": (
+            text("dataset", None, "Data set, whose recipe gives all that is not named here."),
+            text("model", None, "Network. Default: of the recipe."),
+            text("init_weights", None, "As of hm_tf.train. Default: of the recipe."),
+        ),
     }
 )
 COMPARE = FlagTable(

@@ -73,3 +73,18 @@ def test_the_command(finished_smoke, tmp_path, capsys):
     assert "-0.126" in said and f"{found[0].value:.3f}" in said
     assert analyze.main(["analyze"]) == 2
     assert "--workdir=RUN" in capsys.readouterr().err
+
+
+def test_the_first_weights_of_a_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert analyze.main(["analyze", "--outputs=table1", "--dataset=digits", "--batches=2"]) == 0
+    said = capsys.readouterr().out
+    assert "semihard" in said and "-0.126" in said and "records" not in said
+    assert not list(tmp_path.iterdir())
+    for flags, message in (
+        (["--dataset=digits", "--workdir=run"], "give --workdir=RUN"),
+        (["--dataset=digits", "--outputs=table2"], "there is table1 only"),
+        (["--dataset=digits", "--init_weights=no.npz"], "not for digits_embedding"),
+    ):
+        assert analyze.main(["analyze", *flags]) == 2
+        assert message in capsys.readouterr().err
