@@ -1,6 +1,7 @@
 """The two ways a run can end badly; the entry points turn them into one line and an exit code."""
 
-INTERRUPTED = 130  # exit code of a command that Ctrl-C stopped
+SIGNALLED = 128  # plus the number of a signal: exit code of a command that it stopped
+INTERRUPTED = SIGNALLED + 2  # Ctrl-C
 
 
 class UserError(Exception):

@@ -1,6 +1,6 @@
 """The flags that the commands of both papers have."""
 
-from robust_tf.cli.flag import RECIPE, choice, count, counts, numbers, path, switch, text
+from robust_tf.cli.flag import RECIPE, choice, count, counts, number, numbers, path, switch, text
 from robust_tf.errors import UserError
 
 LARGEST_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
@@ -49,6 +49,12 @@ LENGTH = (
         RECIPE,
         "Updates between checkpoints and log lines.",
         identity="held_out",
+    ),
+    number(
+        "save_every_minutes",
+        10.0,
+        "Minutes after which a checkpoint is written between these, too.",
+        identity=False,
     ),
 )
 LIMIT_TEST = count("limit_test", None, "Use the first n test images only.", identity=False)

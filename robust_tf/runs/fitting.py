@@ -14,7 +14,16 @@ from robust_tf.runs.progress_line import ProgressLine
 from robust_tf.training.xla_fallback import is_assertion
 
 
-def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitors=()):
+def train(
+    model,
+    make_dataset,
+    folder,
+    *,
+    train_steps,
+    checkpoint_every,
+    save_every_minutes=10.0,
+    monitors=(),
+):
     """Trains `model` from its last checkpoint in `folder` up to `train_steps` updates.
 
     What Keras calls an epoch is here one checkpoint interval. Since batches and random draws are
@@ -27,10 +36,11 @@ def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitor
         folder: `RunFolder`.
         train_steps: number of updates in all.
         checkpoint_every: updates between checkpoints.
+        save_every_minutes: minutes after which a checkpoint is written inside an interval, too.
         monitors: `Monitor`s that add to the logs of an interval before they are written.
 
     Returns:
-        The number of updates done: less than `train_steps` after Ctrl-C.
+        (number of updates done, number of the signal that stopped training or 0).
 
     Raises:
         RunError: a loss term is not finite, or a batch is out of range.
@@ -41,6 +51,7 @@ def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitor
     if done:
         print(f"resuming after step {done} of {train_steps}")
     keeper = _Keeper(folder, checkpoints, done, train_steps, checkpoint_every, monitors)
+    keeper.save_every = 60 * save_every_minutes
     board = keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False)
     epochs = -(-train_steps // checkpoint_every)
     line = ProgressLine(epochs)
@@ -60,7 +71,7 @@ def train(model, make_dataset, folder, *, train_steps, checkpoint_every, monitor
                 )
             except tf.errors.InvalidArgumentError as error:
                 raise _as_run_error(error, keeper.step) from error
-    return keeper.step
+    return keeper.step, keeper.interrupted
 
 
 def _next_segment(start, total, interval):
@@ -82,7 +93,9 @@ class _Keeper(keras.callbacks.Callback):
         self.train_steps = train_steps
         self.checkpoint_every = checkpoint_every
         self.monitors = monitors
-        self.interrupted = False
+        self.interrupted = 0  # number of the signal that came
+        self.save_every = float("inf")  # seconds
+        self._saved = time.time()
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began = time.time()
@@ -96,21 +109,31 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
-        self.model.stop_training = self.interrupted
+        self.model.stop_training = bool(self.interrupted)
         broken = [name for name, value in logs.items() if not np.isfinite(value)]
         if broken:
             terms = [name for name in broken if name != "loss"] or broken
             self._refuse(f"{' and '.join(terms)} is")
+        if time.time() - self._saved > self.save_every and self.step % self.checkpoint_every:
+            self._require_finite_weights()
+            self._save(round(time.time() - self._began, 3))
 
     def on_epoch_end(self, epoch, logs=None):
-        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
-            self._refuse("the weights are")
+        self._require_finite_weights()
         seconds = round(time.time() - self._began, 3)
         # In this order: lines after the last checkpoint are written again, missing ones are not.
         if self.step % self.checkpoint_every == 0 or self.step == self.train_steps:
             self._log(logs, seconds)
             seconds = 0.0  # a longer run, going on from here, must not count them again
+        self._save(seconds)
+
+    def _save(self, seconds):
         self.checkpoints.save(self.step, seconds)
+        self._saved = time.time()
+
+    def _require_finite_weights(self):
+        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
+            self._refuse("the weights are")
 
     def _log(self, logs, seconds):
         for monitor in self.monitors:
@@ -133,7 +156,9 @@ class _Keeper(keras.callbacks.Callback):
 
 
 class _StopOnInterrupt:
-    """Ctrl-C ends training after the current step; a second one ends it at once."""
+    """A signal ends training after the current step; a second one ends it at once."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self, keeper):
         self._keeper = keeper
@@ -142,16 +167,21 @@ class _StopOnInterrupt:
 
     def __enter__(self):
         if self._active:
-            self._previous = signal.signal(signal.SIGINT, self._stop)
+            self._previous = {number: signal.signal(number, self._stop) for number in self.SIGNALS}
 
     def __exit__(self, *unused):
         if self._active:
-            signal.signal(signal.SIGINT, self._previous)
+            self._restore()
 
-    def _stop(self, *unused):
+    def _stop(self, number, frame):
+        del frame
+        self._keeper.interrupted = number
+        self._restore()
         print("\nstopping after this step; Ctrl-C again ends at once")
-        self._keeper.interrupted = True
-        signal.signal(signal.SIGINT, self._previous)
+
+    def _restore(self):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
 
 def _as_run_error(error, step):

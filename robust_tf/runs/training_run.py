@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from robust_tf.errors import INTERRUPTED
+from robust_tf.errors import SIGNALLED
 from robust_tf.runs import fitting
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.runs.run_identity import RunIdentity
@@ -29,6 +29,7 @@ class TrainingSettings:
         seed: Seed of weights, batches and all draws.
         batch_size: images of an update, over all replicas.
         train_steps, checkpoint_every: updates in all, and between checkpoints.
+        save_every_minutes: see `fitting.train`.
         learning_rates, boundaries, optimizer: see `make_optimizer`.
         limit_train, limit_test: how many of the first images are used; None for all.
         held_out: number of training images that are kept out.
@@ -49,6 +50,7 @@ class TrainingSettings:
     learning_rates: Sequence[float]
     boundaries: Sequence[int] = ()
     optimizer: str = "adam"
+    save_every_minutes: float = 10.0
     limit_train: int | None = None
     limit_test: int | None = None
     held_out: int = 0
@@ -122,26 +124,31 @@ class TrainingRun:
         return "\n".join([lines, *notes])
 
     def train(self):
-        """Trains and measures the rest; returns False where Ctrl-C stopped training."""
+        """Trains and measures what is left.
+
+        Returns:
+            0, or the number of the signal that stopped the training.
+        """
         settings = self.settings
         examples, test, held_out = self.images()
         known = self.info.class_names, self.info.identity, self.train_classes
         self.folder.claim(settings.run_identity, *known)
         if not self.folder.final_weights.exists():
-            done = fitting.train(
+            done, stopped_by = fitting.train(
                 self.model,
                 lambda start, stop: self.batches(examples, start, stop),
                 self.folder,
                 train_steps=settings.train_steps,
                 checkpoint_every=settings.checkpoint_every,
+                save_every_minutes=settings.save_every_minutes,
                 monitors=self.monitors(held_out),
             )
             if done < settings.train_steps:
                 print(f"stopped after step {done}; the same command goes on from there")
-                return False
+                return stopped_by
             self.keep_final(held_out)
         self.measure(test)
-        return True
+        return 0
 
     def require_data(self):
         """Raises UserError if the data would have to be downloaded and cannot be."""
@@ -233,7 +240,7 @@ def execute(run):
         run.require_data()
         run.announce_data()
         print(run.plan())
-        if not run.train():
-            return INTERRUPTED
+        if stopped_by := run.train():
+            return SIGNALLED + stopped_by
     print(run.report())
     return 0

@@ -157,7 +157,8 @@ def test_full_disk_ends_the_process(tmp_path, pytestconfig):
     assert RunFolder(tmp_path / "run").read_flags()["eps"] == "0.15"
 
 
-def test_interrupted_training(tmp_path, pytestconfig, capsys):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_training(sent, tmp_path, pytestconfig, capsys):
     flags = [*SMOKE, "--train_steps=200", "--checkpoint_every=10", f"--workdir={tmp_path / 'run'}"]
     process = subprocess.Popen(
         [sys.executable, "-m", "tla_tf.train", *flags],
@@ -169,9 +170,9 @@ def test_interrupted_training(tmp_path, pytestconfig, capsys):
     deadline = time.time() + 60
     while not list(tmp_path.glob("run/checkpoints/step-*")) and time.time() < deadline:
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     said, errors = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in errors
+    assert process.returncode == 128 + sent and "Traceback" not in errors
     step = int(re.search(r"stopped after step (\d+)", said)[1])
     assert step < 200 and (tmp_path / f"run/checkpoints/step-{step:08d}").is_dir()
     assert train.main(["train", *flags]) == 0
