@@ -5,6 +5,8 @@ from hm_tf.reporting.recorded_scores import SCORE
 from robust_tf.reports.line_figure import Line, Panel, line_figure
 
 TABLES = {6: "table3", 7: "table4", 8: "table5"}
+# What figures 7 and 8 compare with: sweeps that stand in another table.
+BESIDE = {7: "table3/HM[S,M]/", 8: "table4/HM[S,gLGA]/"}
 COSTS = (1, 3, 5, 9, 17, 33)  # eta + 1
 FEWEST = 3  # points of a line
 
@@ -24,8 +26,9 @@ def cost_figures(rows, runs, resolve):
     figures = {}
     for number, table in TABLES.items():
         # Rows named after a setting are not of the sweeps.
+        beginnings = (f"{table}/", *([BESIDE[number]] if number in BESIDE else []))
         own = [
-            r for r in rows if r.name.startswith(f"{table}/") and r.values and "=" not in r.defense
+            r for r in rows if r.name.startswith(beginnings) and r.values and "=" not in r.defense
         ]
         published = [resolve(row.flags) for row in own] if scored else []
         shown = [run for run in scored if any(_in_sweep(run, flags) for flags in published)]

@@ -302,7 +302,8 @@ def test_cost_figures_have_the_sweeps_and_our_mark():
     six = {line.get_label(): len(line.get_xdata()) for line in figures["figure6"][0].axes[1].lines}
     assert six == {"N/A[R]": 1, "ACT[R]": 5, "ACT[S]": 5, "HM[R,M]": 5, "HM[S,M]": 5}
     seven = {line.get_label() for line in figures["figure7"][0].axes[0].lines}
-    assert seven == {"HM[S,-0.1]", "HM[S,gLGA]"}
+    assert seven == {"HM[S,-0.1]", "HM[S,gLGA]", "HM[S,M]"}
+    assert found["HM[S,gLGA]"][0][0] == 3 and len(found["HM[S,gLGA]"]) == 5
 
 
 def test_the_papers_map_stands_beside_both_of_ours_and_is_never_comparable():
