@@ -14,7 +14,7 @@ from robust_tf.errors import UserError
 from robust_tf.reports.neighbour_figure import Row, neighbour_figure
 from robust_tf.reports.table import Column, text_table
 
-PICTURED = 10  # queries, of one picture
+PICTURED = 10  # queries of one picture, and images of each
 
 
 class Found(NamedTuple):
@@ -86,14 +86,15 @@ class EmbeddedGallery:
         return found, images
 
     def picture(self, found, images, title):
-        """Returns the figure of the first queries, each with its nearest images.
+        """Returns the figure of the first ten queries, each with its ten nearest images.
 
         Args:
             found, images: See `search`.
             title: str.
         """
         queries = list(dict.fromkeys(item.query for item in found))[:PICTURED]
-        rows, shown = [], min(sum(item.query == query for item in found) for query in queries)
+        fewest = min(sum(item.query == query for item in found) for query in queries)
+        rows, shown = [], min(fewest, PICTURED)
         for query, image in zip(queries, images, strict=False):
             own = [item for item in found if item.query == query][:shown]
             pixels = [gallery_folder.pixels_of(self._examples, item.row) for item in own]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 
 import keras
 import numpy as np
@@ -129,6 +130,13 @@ def test_equal_names_are_said_to_skip_the_attack(tmp_path, capsys):
     assert "both softhard: the attack is skipped, this is regular training\n" in plan
 
 
+@pytest.fixture
+def own_destinations(monkeypatch):
+    """Destinations of the user's own, in a module on the path."""
+    monkeypatch.syspath_prepend(pathlib.Path(__file__).parent / "triplets")
+
+
+@pytest.mark.usefixtures("own_destinations")
 def test_nan_of_a_destination_ends_in_one_line_that_names_it(tmp_path, capsys):
     flag = "--destination=test_destinations.nan_in_between"
     assert train.main(["train", SMOKE, flag, f"--workdir={tmp_path / 'run'}"]) == 1
@@ -136,6 +144,7 @@ def test_nan_of_a_destination_ends_in_one_line_that_names_it(tmp_path, capsys):
     assert line == f"error: step 1: {flag} returned a value that is not finite"
 
 
+@pytest.mark.usefixtures("own_destinations")
 def test_another_shape_in_training_than_when_tried_out_names_the_flag(tmp_path, capsys):
     flag = "--destination=test_destinations.other_shape_later"
     assert train.main(["train", SMOKE, flag, f"--workdir={tmp_path / 'run'}"]) == 2

@@ -55,13 +55,14 @@ def page(evaluated):
 def test_the_claim_has_its_threat_model(evaluated, page):
     last = read_results(evaluated / "results.jsonl")[-1]
     low, high = last.interval
+    # So short a run is near chance, which the free checks doubt.
+    assert '<p class="lead red">Doubtful, 1 check is red; clean accuracy 10.0 % is near' in page
     assert (
-        f"Doubtful, 1 check is red. TLA (digits_cnn, seed 0) classifies {100 * last.value:.2f} % of 40 digits test images "
+        f"TLA (digits_cnn, seed 0) classifies {100 * last.value:.2f} % of 40 digits test images "
         f"correctly (95 % interval {100 * low:.2f} to {100 * high:.2f}) in the worst case over "
         "clean, fgsm and pgd2: white box, untargeted, L-infinity radius 0.15 around images in "
         "[0, 1].</p>"
     ) in page
-    assert '<p class="lead red">Doubtful' in page
     assert "no worst case over AutoAttack (standard) on all 40 test images was measured" in page
     assert "worst case, linf eps=0.15: of 40 images, over clean, fgsm and pgd2." in page
 
@@ -72,7 +73,8 @@ def test_checks_are_the_latest_of_these_weights(page):
 
 
 def test_red_checks_count_in_the_threat_model_of_the_claim(evaluated, tmp_path):
-    results = read_results(evaluated / "results.jsonl")
+    stored = read_results(evaluated / "results.jsonl")
+    results = [dataclasses.replace(result, warnings=()) for result in stored]
     ball = results[-1].threat_model
     other = {**ball, "norm": "l2"}
     about = {"advice": "", "n": 40, "attack": "x", "weights_hash": results[-1].weights_hash}
