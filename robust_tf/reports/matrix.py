@@ -13,8 +13,8 @@ from robust_tf.reports.result_tables import doubts
 from robust_tf.threat_model import format_magnitude
 
 # What matters most in a training stands first.
-FIRST = ("dataset", "model", "init_weights", "train_steps", "batch_size", "eps", "norm")
-FIRST += ("attack_steps", "pgd_steps", "limit_train")
+FIRST: tuple[str, ...] = ("dataset", "model", "init_weights", "train_steps", "batch_size", "eps")
+FIRST += ("norm", "attack_steps", "pgd_steps", "limit_train")
 
 
 class Method(NamedTuple):

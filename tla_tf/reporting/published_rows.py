@@ -16,8 +16,8 @@ from robust_tf.reports import published
 FOLDER = pathlib.Path(__file__).parents[1] / "published"
 ANCHORS = "anchors"
 CHALLENGE = "challenge"
-_DESCRIPTION = ("anchor", "dataset", "method", "norm", "eps", "n", "attack", "architecture")
-_DESCRIPTION += ("note", "flags")
+_DESCRIPTION: tuple[str, ...] = ("anchor", "dataset", "method", "norm", "eps", "n", "attack")
+_DESCRIPTION += ("architecture", "note", "flags")
 _RATIOS = ("separation ratio",)  # all others are in percent
 _CLEAN = " clean"
 
