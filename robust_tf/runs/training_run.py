@@ -77,6 +77,7 @@ class TrainingRun:
     """
 
     train_classes = None  # names of those that train, where --train_classes says so
+    _xla_left_out = False
 
     def __init__(self, dataset, settings):
         self.dataset, self.info = dataset, dataset.info

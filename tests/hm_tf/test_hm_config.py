@@ -57,7 +57,8 @@ def test_the_title_imports_nothing():
         (["--defense=est", "--source=random", "--ics=0"], "est-random"),
     ],
 )
-def test_every_variant_has_its_folder(arguments, name):
+def test_every_variant_has_its_folder(arguments, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a folder that another run has gets a hash
     found = options.default_workdir(parsed("--dataset=digits", *arguments))
     assert found == f"runs/hm_tf/digits/{name}/seed0"
 

@@ -64,7 +64,8 @@ def test_every_baseline_runs(defense, tmp_path):
     # Its flags replay, with the destination of the recipe among them; its ICS is off.
     said = (folder / "flags.txt").read_text().splitlines()
     assert "--destination=lga" in said and "--ics=0.0" in said
-    assert train.main(["train", f"--flagfile={folder / 'flags.txt'}"]) == 0
+    replay = f"--flagfile={folder / 'flags.txt'}"
+    assert train.main(["train", replay, f"--workdir={folder}"]) == 0
 
 
 def test_hm_trains_in_mixed_precision(tmp_path):

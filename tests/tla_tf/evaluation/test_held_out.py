@@ -105,7 +105,7 @@ def test_interruptions_change_nothing_of_a_selection(tmp_path, monkeypatch):
     def quick(compiled, examples, **_):
         images = tf.constant(examples.images[:8] / np.float32(255))
         keys = randomness.image_keys(0, "test", tf.range(8))
-        found = compiled.python_function(images, tf.range(8), keys)
+        found = compiled(images, tf.range(8), keys)
         share = float(tf.reduce_mean(tf.cast(found["correct"], tf.float32)))
         return [{"correct": np.arange(len(examples)) < share * len(examples)}]
 
