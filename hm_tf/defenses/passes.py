@@ -1,0 +1,22 @@
+"""What an update of each defense costs. A triplet has 3 images, of which a batch has 2 for it."""
+
+from robust_tf.training.passes import Passes
+
+
+def passes(settings):
+    """Returns the `Passes` of an update; the attack of HM may end earlier, saturated.
+
+    Args:
+        settings: `DefenseSettings`.
+    """
+    steps = settings.attack.get("steps")
+    ics = bool(settings.manipulation.get("ics"))
+    attacked = settings.manipulation.get("destination") != settings.arguments["source"]
+    return {
+        "none": lambda: Passes(),
+        "est": lambda: Passes(forward=2, input_gradient=steps),
+        "ses": lambda: Passes(forward=1, input_gradient=steps, training=2),
+        "act": lambda: Passes(forward=1, input_gradient=steps, training=1.5),
+        "minmax": lambda: Passes(forward=1, input_gradient=1.5 * steps, training=1.5),
+        "hm": lambda: Passes(forward=1, input_gradient=1.5 * steps * attacked, training=1.5 + ics),
+    }[settings.name]()
