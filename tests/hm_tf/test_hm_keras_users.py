@@ -9,6 +9,7 @@ from keras import layers
 from hm_tf.defenses.anti_collapse_triplet import AntiCollapseTriplet
 from hm_tf.defenses.embedding_shifted_triplet import EmbeddingShiftedTriplet
 from hm_tf.defenses.hardness_manipulation import HardnessManipulation
+from hm_tf.defenses.metric_defense import MetricDefense
 from hm_tf.defenses.min_max import MinMax
 from hm_tf.defenses.no_defense import NoDefense
 from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
@@ -190,3 +191,29 @@ def test_mixed_bfloat16_and_another_range():
     assert np.isfinite(history["loss"] + history["val_recall_at_1"]).all()
     norms = np.linalg.norm(model.predict(X, verbose=0)["embedding"], axis=1)
     np.testing.assert_allclose(norms, 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", DEFENSES)
+def test_batches_of_fit_have_no_wrong_label(kind, monkeypatch):
+    """The images themselves show their class: the brightest pixel is not read from the labels."""
+    random = np.random.default_rng(1)
+    y = np.r_[random.integers(0, 6, 192), 6, 7]  # classes 6 and 7 have one image
+    x = np.full([194, 4, 4, 1], 0.2, np.float32)
+    x.reshape(194, 16)[np.arange(194), y] = 0.9
+    counted = tf.Variable([0, 0, 0])  # batches, triplets, triplets with a wrong label
+    mine = MetricDefense.mine
+
+    def watched(self, batch, *arguments, **more):
+        triplets = mine(self, batch, *arguments, **more)
+        shown = tf.argmax(tf.reshape(batch["image"], [-1, 16]), axis=1)
+        a, p, n = (tf.gather(shown, places) for places in triplets[:3])
+        wrong = triplets.valid & ((a != p) | (a == n) | (triplets.anchor == triplets.positive))
+        found = [tf.cast(mask, tf.int32) for mask in (triplets.valid, wrong)]
+        counted.assign_add([1, *(tf.reduce_sum(mask) for mask in found)])
+        return triplets
+
+    monkeypatch.setattr(MetricDefense, "mine", watched)
+    attack = PGD(ThreatModel(0.1), 1, random_start=False)
+    fit(defense(kind, attack=attack), x, y, batch_size=19, shuffle=True, epochs=16)
+    batches, triplets, wrong = counted.numpy()
+    assert batches >= 176 and triplets > 880 and wrong == 0  # 11 batches each epoch

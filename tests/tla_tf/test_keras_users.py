@@ -9,6 +9,7 @@ from keras import layers
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
+from tla_tf.defenses import triplet_adversarial
 from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
 from tla_tf.defenses.adversarial_training import AdversarialTraining
 from tla_tf.defenses.triplet_adversarial import TripletAdversarial
@@ -241,3 +242,44 @@ def test_a_network_of_keras_applications_trains():
     history = model.fit(images, np.arange(4) % 2, verbose=0).history
     assert np.isfinite(history["loss"][0])
     assert any(np.any(a != b) for a, b in zip(before, mobile.get_weights()))
+
+
+@pytest.mark.parametrize("settings", [{}, {"positive": "both", "anchor": "clean"}])
+def test_batches_of_fit_have_no_wrong_label(settings, monkeypatch):
+    """The images themselves show their class: the brightest pixel is not read from the labels."""
+    random = np.random.default_rng(1)
+    y = np.r_[random.integers(0, 2, 192), 2]  # class 2 has one image
+    x = np.full([193, 4, 4, 1], 0.2, np.float32)
+    x.reshape(193, 16)[np.arange(193), y] = 0.9
+    counted = tf.Variable([0, 0, 0])  # batches, triplets, triplets with a wrong label
+    images_of = {}
+
+    def shown():
+        return tf.argmax(tf.reshape(images_of["clean"], [-1, 16]), axis=1)
+
+    def remember(self, batch, crafted):
+        images_of["clean"] = batch["image"]
+        return from_batch(self, batch, crafted)
+
+    def select(self, batch, keys, candidates, labels):
+        index, valid = chosen_negative(self, batch, keys, candidates, labels)
+        wrong = valid & (tf.gather(shown(), index) == shown())
+        found = [tf.cast(mask, tf.int32) for mask in (valid, wrong)]
+        counted.assign_add([1, *(tf.reduce_sum(mask) for mask in found)])
+        return index, valid
+
+    def positive(labels, gallery_labels, own_slot, noise):
+        index = chosen_positive(labels, gallery_labels, own_slot, noise)
+        wrong = tf.cast(tf.gather(shown(), index) != shown(), tf.int32)
+        counted.assign_add([0, 0, tf.reduce_sum(wrong)])
+        return index
+
+    from_batch, chosen_negative = TripletAdversarial._from_batch, TripletAdversarial._select
+    chosen_positive = triplet_adversarial.in_batch_positive
+    monkeypatch.setattr(TripletAdversarial, "_from_batch", remember)
+    monkeypatch.setattr(TripletAdversarial, "_select", select)
+    monkeypatch.setattr(triplet_adversarial, "in_batch_positive", positive)
+    attack = PGD(ThreatModel(0.1), 1, random_start=True)
+    fit(defense(attack=attack, **settings), x, y, batch_size=19, shuffle=True, epochs=46)
+    batches, triplets, wrong = counted.numpy()
+    assert batches >= 506 and triplets > 2500 and wrong == 0  # 11 batches each epoch
