@@ -38,6 +38,7 @@ def attack(options):
     from hm_tf.image_attack.attack_files import write_attack
     from hm_tf.image_attack.attacked_ranking import ranking_table
     from hm_tf.image_attack.own_images import OwnImages
+    from robust_tf.runs import lock
 
     ranking_attack = _ranking_attack(options.attack, options.mode)
     run = open_run(
@@ -67,15 +68,15 @@ def attack(options):
             "query; lower it"
         )
     print("\n".join(_notices(images, goal)))
-    folder.mkdir(parents=True, exist_ok=True)
     asked = {
         "run": options.workdir or options.saved_model,
         "query": options.query,
         "seed": options.seed,
     }
-    rankings, reached = write_attack(
-        folder, ranking_attack, pgd, images, goal, options.top, **asked
-    )
+    with lock.held(folder):
+        rankings, reached = write_attack(
+            folder, ranking_attack, pgd, images, goal, options.top, **asked
+        )
     print(f"\n{ranking_attack.name}, {ranking_attack.mode}: {pgd}")
     print(ranking_table(rankings, search, goal.target))
     print("saved file: rounded to 8 bits per channel, still within eps, and read again")

@@ -21,13 +21,9 @@ from robust_tf.errors import UserError
 
 def evaluate(options):
     """Evaluates as the flags say."""
-    from hm_tf.evaluation.embedding_doubts import embedding_doubts
-    from hm_tf.evaluation.metric_evaluation import clean_results
-    from hm_tf.evaluation.ranking_table import ranking_table
     from hm_tf.evaluation.saved_run import open_run
-    from hm_tf.evaluation.substitute import load_substitute, substitute_run
     from hm_tf.ranking_attacks.registry import attack_names
-    from robust_tf.results.result import append_results, doubted
+    from robust_tf.runs import lock
 
     names = attack_names(options.attacks)
     if options.saved_model and not options.dataset:
@@ -41,6 +37,17 @@ def evaluate(options):
         dataset=options.dataset,
         max_pixels=options.max_pixels,
     )
+    with lock.held(run.folder.path, shared=True):
+        _measure(run, names, options)
+
+
+def _measure(run, names, options):
+    from hm_tf.evaluation.embedding_doubts import embedding_doubts
+    from hm_tf.evaluation.metric_evaluation import clean_results
+    from hm_tf.evaluation.ranking_table import ranking_table
+    from hm_tf.evaluation.substitute import load_substitute, substitute_run
+    from robust_tf.results.result import append_results, doubted
+
     pgd = run.attack(options.eval_steps, options.eval_step_size, options.eps, options.profile)
     check_step_size(options, "eval_step_size", pgd.steps)
     other = options.substitute and substitute_run(options.substitute, run)

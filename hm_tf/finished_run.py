@@ -57,6 +57,7 @@ class FinishedRun(finished_run.FinishedRun):
             "dataset": self.flags["dataset"],
             "method": title_of(self.flags),
             "training_seed": self.flags["seed"],
+            "segments": self.segments,
         }
 
     def _side(self, side):

@@ -25,6 +25,7 @@ CASES = {
     ),
     "input": (["input", *TLA], ["step / batch"]),
     "precision": (["precision", *TLA], ["float32 / mixed_bfloat16"]),
+    "overhead": (["overhead", *TLA], ["metrics", "guards", "checkpoints", "together"]),
     "attacks": (
         ["attacks", *TLA, "--train_steps=2", "--restarts=2", "--images=16"],
         ["PGD step / bare pass", "PGD in float32 / in bfloat16"]

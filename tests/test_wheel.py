@@ -75,4 +75,6 @@ def test_it_runs_without_the_checkout(wheel, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     assert len((elsewhere / "run/results.jsonl").read_text().splitlines()) == 3
     config = json.loads((elsewhere / "run/config.json").read_text())
-    assert config["commit"] is None, "a commit is known: the checkout has run, not the wheel"
+    assert config["segments"][0]["commit"] is None, (
+        "a commit is known: the checkout has run, not the wheel"
+    )

@@ -8,6 +8,7 @@ Several runs become panels side by side. Numbers are appended to every RUN/resul
 with what they plot as JSON, go to --output_dir.
 """
 
+import contextlib
 import functools
 import pathlib
 import sys
@@ -24,11 +25,20 @@ NEEDED = {"table3": {"neighbours": 50}, "figure4": {"neighbours": 3}, "figure5":
 def analyze(options):
     """Makes what the flags say, and what cannot be made of these images leaves out."""
     _check_names(options)
-    from tla_tf.analysis.cannot_be_shown import CannotBeShown
+    from robust_tf.runs import lock
     from tla_tf.reporting.comparable_runs import comparable_runs
 
     finished = comparable_runs(options.workdir, options.data_dir)
     _check_places(finished, options)
+    with contextlib.ExitStack() as locks:
+        for place, shared in _places(finished, options):
+            locks.enter_context(lock.held(place, shared=shared))
+        _make_all(finished, options)
+
+
+def _make_all(finished, options):
+    from tla_tf.analysis.cannot_be_shown import CannotBeShown
+
     outputs, preset = list(dict.fromkeys(options.outputs)), _preset(finished, options)
     test, train = _images(finished[0], options)
     left_out = _lacking(finished[0].info, train, outputs)
@@ -80,6 +90,12 @@ def _check_places(runs, options):
     for run in runs:
         require_folder("workdir", run.folder.path)
     require_folder("output_dir", _figures(options))
+
+
+def _places(runs, options):
+    """The folders that are written to, and whether other commands may do so, too."""
+    shared = {run.folder.path.resolve(): True for run in runs}
+    return (shared | {_figures(options).resolve(): False}).items()
 
 
 def _images(run, options):
@@ -149,10 +165,11 @@ def _save(output, figure, plotted, options):
     import json
 
     from robust_tf.reports.panels import save_figure
+    from robust_tf.results import atomic
 
     path = _figures(options) / f"{output}.{options.format}"
     save_figure(figure, path)
-    path.with_suffix(".json").write_text(json.dumps(plotted) + "\n")
+    atomic.write(path.with_suffix(".json"), json.dumps(plotted) + "\n")
     return path
 
 

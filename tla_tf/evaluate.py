@@ -24,12 +24,8 @@ def evaluate(options):
             "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR or "
             "--model=FILE.keras"
         )
-    from robust_tf.threat_model import ThreatModel
-    from robust_tf.training.strategy import use_xla
-    from tla_tf.evaluation.attack_columns import attack_columns
-    from tla_tf.evaluation.run_evaluation import RunEvaluation
+    from robust_tf.runs import lock
     from tla_tf.evaluation.saved_run import SavedRun, open_signature
-    from tla_tf.evaluation.substitute import load_substitute, substitute_runs
     from tla_tf.finished_run import FinishedRun
 
     if options.workdir is None:
@@ -49,6 +45,18 @@ def evaluate(options):
         )
     else:
         run = FinishedRun(options.workdir, options.data_dir)
+    # Two evaluations share their outcomes, but not the files of the images.
+    with lock.held(run.folder.path, shared=not options.save_adversarial):
+        _measure(run, options)
+
+
+def _measure(run, options):
+    from robust_tf.threat_model import ThreatModel
+    from robust_tf.training.strategy import use_xla
+    from tla_tf.evaluation.attack_columns import attack_columns
+    from tla_tf.evaluation.run_evaluation import RunEvaluation
+    from tla_tf.evaluation.substitute import load_substitute, substitute_runs
+
     eps = run.flags["eps"] if options.eps is None else options.eps
     threat_model = ThreatModel(eps, options.norm)
     runs = substitute_runs(options.substitute, run)

@@ -15,6 +15,7 @@ from robust_tf.reports.method_table import method_table
 from robust_tf.reports.recorded_run import recorded_run
 from robust_tf.reports.table import markdown
 from robust_tf.results.result import append_results, read_results
+from robust_tf.runs.run_folder import RunFolder
 
 SHOWN = (
     *("dataset", "method", "defense", "source", "destination", "ics", "model", "batch_size"),
@@ -67,7 +68,9 @@ def _run_line(run):
     if values.get("defense") != "hm":
         values.pop("destination", None)  # nobody but hm has one: typed, it is refused
     flags = " ".join(f"--{name}={value}" for name, value in values.items())
-    commit = (config["commit"] or "-")[:12]  # an installed package knows none
+    segments = RunFolder(run).segments()
+    # An installed package knows none.
+    commit = ", ".join((segment.get("commit") or "-")[:12] for segment in segments) or "-"
     return f"| {run.parent.name} {run.name} | {seconds:.0f} | {commit} | `{flags}` |"
 
 

@@ -165,8 +165,10 @@ class RankingEvaluation:
         return self._caches[place]
 
     def _identity(self, attack, strength, source):
+        # The outcomes depend on the weights, not on how these came about.
+        about = {name: value for name, value in self.about.items() if name != "segments"}
         return {
-            **self.about,
+            **about,
             "attack": attack.name,
             "mode": attack.mode,
             "strength": strength.name,

@@ -10,6 +10,7 @@ from hm_tf.image_attack.attacked_ranking import STATES, attacked_ranking
 from hm_tf.image_attack.ranking_picture import ranking_picture
 from hm_tf.image_attack.single_attack import amplified, attack_image, rounded
 from robust_tf.reports.panels import save_figure
+from robust_tf.results import atomic
 from robust_tf.threat_model import format_magnitude
 
 IMAGE, DIFFERENCE = "adversarial.png", "difference.png"
@@ -69,7 +70,7 @@ def write_attack(folder, attack, pgd, images, aim, top, **asked):
 def save_image(path, pixels):
     """Writes float [h, w, c] in [0, 1] as a PNG of 8 bits per channel."""
     levels = np.round(255 * np.clip(pixels, 0, 1)).astype(np.uint8)
-    path.write_bytes(tf.io.encode_png(levels).numpy())
+    atomic.write(path, tf.io.encode_png(levels).numpy())
 
 
 def _save_numbers(path, about, search, rankings, target, top):
@@ -85,4 +86,4 @@ def _save_numbers(path, about, search, rankings, target, top):
     }
     aim = None if target is None else search.name_of(target)
     numbers = {**about, "aim": aim, "gallery": len(search.embeddings), "states": states}
-    path.write_text(json.dumps(numbers) + "\n")
+    atomic.write(path, json.dumps(numbers) + "\n")

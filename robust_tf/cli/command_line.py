@@ -1,19 +1,23 @@
 """What every entry point does around its work: flags, help, and one clear line for a mistake.
 
 Exit codes: 0 done; 1 failed on the way; 2 a mistake in flags, data or folder, found before any
-work; 130 stopped by Ctrl-C, a training also by SIGHUP (129) or SIGTERM (143).
+work; 130 stopped by Ctrl-C, a training also by SIGHUP (129) or SIGTERM (143); 141 where nobody
+reads the output any more.
 """
 
+import contextlib
 import errno
 import importlib.metadata
 import os
+import signal
 import sys
 import tempfile
+import threading
 import warnings
 
 from absl import flags as absl_flags
 
-from robust_tf.errors import INTERRUPTED, RunError, UserError
+from robust_tf.errors import INTERRUPTED, SIGNALLED, RunError, UserError
 
 _PLAIN_FORMAT = warnings.formatwarning
 
@@ -30,14 +34,24 @@ def run(argv=None, *, table, body, about):
     Returns:
         The exit code.
     """
-    argv = sys.argv if argv is None else argv
+    try:
+        code = _run(sys.argv if argv is None else argv, table, body, about)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # nobody reads any more, as after `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SIGNALLED + signal.SIGPIPE
+
+
+def _run(argv, table, body, about):
     try:
         if {"--help", "-help", "-h"} & set(argv[1:]):
             print(_help(table, about))
             return 0
         options = table.parse(argv[1:])
         warnings.formatwarning = _one_line
-        _load_tensorflow()
+        with _ending_at_once():
+            _load_tensorflow()
         return body(options) or 0
     except UserError as error:
         return _say(error, 2)
@@ -56,6 +70,27 @@ def run(argv=None, *, table, body, about):
         else:
             raise
         return _say(reason, 1)
+
+
+@contextlib.contextmanager
+def _ending_at_once():
+    """Lets Ctrl-C end the process while modules are imported, which may take it for a failure."""
+    first = threading.current_thread() is threading.main_thread()
+    if not first or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    terminal = os.dup(2)
+
+    def end(number, frame):
+        os.write(terminal, b"interrupted before the work began\n")
+        os._exit(INTERRUPTED)
+
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.close(terminal)
 
 
 def _one_line(message, category, *place, **line):

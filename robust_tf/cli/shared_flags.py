@@ -56,6 +56,7 @@ LENGTH = (
         "Minutes after which a checkpoint is written between these, too.",
         identity=False,
     ),
+    count("keep_checkpoints", 3, "Checkpoints that stay, the last ones.", identity=False),
 )
 LIMIT_TEST = count("limit_test", None, "Use the first n test images only.", identity=False)
 LIMIT_TRAIN = count("limit_train", None, "Use the first n training images only.")

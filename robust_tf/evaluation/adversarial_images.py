@@ -2,12 +2,16 @@
 
 import json
 import pathlib
+from zipfile import BadZipFile
 
 import numpy as np
 
 from robust_tf.errors import UserError
 from robust_tf.results import atomic
 from robust_tf.results.cache import digest
+
+# Of a changed .npz file: NotImplementedError and other RuntimeErrors are about flags of zip.
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, RuntimeError, TypeError, BadZipFile)
 
 
 class AdversarialImages:
@@ -91,9 +95,11 @@ class AdversarialImages:
     def _load(self, shape):
         try:
             with np.load(self.path) as stored:
+                if stored.zip.testzip() is not None:
+                    raise ValueError("a checksum is another")
                 identity = json.loads(str(stored["identity"]))
                 images, attacked = stored["images"], stored["attacked"]
-        except (OSError, ValueError, KeyError) as error:
+        except _UNREADABLE as error:
             raise UserError(f"{self.path} cannot be read as adversarial images") from error
         names = sorted(identity.keys() | self._identity.keys())
         other = [name for name in names if identity.get(name) != self._identity.get(name)]

@@ -22,7 +22,8 @@ def sidecar(recorded, network, info, signatures, endpoints, **more):
         endpoints: list of `Endpoint`.
         **more: further entries: verification, detector, gallery.
     """
-    own = weights_hash(network)
+    own, segments = weights_hash(network), recorded.segments()
+    commit = segments[-1].get("commit") if segments else None
     return {
         "name": network.name,
         "method": recorded.results[-1].method if recorded.results else None,
@@ -30,7 +31,7 @@ def sidecar(recorded, network, info, signatures, endpoints, **more):
         "input_range": [0.0, 1.0],
         "classes": list(info.class_names),
         "dataset": {"name": info.name, "source": info.source, "images": info.identity},
-        "training": {"flags": recorded.flags, "commit": recorded.config.get("commit")},
+        "training": {"flags": recorded.flags, "commit": commit, "segments": segments},
         "endpoints": {e.name: _endpoint(e, signatures[e.name]) for e in endpoints},
         # Records of other weights say nothing about these.
         "results": [_result(r) for r in recorded.results if r.weights_hash == own],

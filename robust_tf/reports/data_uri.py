@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib import image
 from matplotlib.figure import Figure
 
+from robust_tf.reports.panels import without_math
+
 _PNG, _SVG = "image/png", "image/svg+xml"
 _MEDIA_TYPES = {".png": _PNG, ".svg": _SVG}
 
@@ -23,7 +25,7 @@ def figure_uri(source):
         buffer = io.BytesIO()
         # Neither the date nor random names: the same figure is the same page.
         with matplotlib.rc_context({"svg.hashsalt": "figure"}):
-            source.savefig(buffer, format="svg", metadata={"Date": None})
+            without_math(source).savefig(buffer, format="svg", metadata={"Date": None})
         return _data_uri(buffer.getvalue(), _SVG)
     path = pathlib.Path(source)
     if path.suffix not in _MEDIA_TYPES:

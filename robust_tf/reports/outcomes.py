@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from robust_tf.results import jsonl
 from robust_tf.results.cache import ResultsCache
 
 KEYED = "keyed_by"  # older caches are keyed by the batch and are not read
@@ -117,11 +118,8 @@ def _merged(cache, rows, output, result):
 def _identities(folder):
     """Yields (folder, identity) of the caches that are keyed by the image."""
     for path in sorted(folder.glob("*.jsonl")):
-        with path.open() as file:
-            try:
-                identity = json.loads(file.readline()).get("identity", {})
-            except json.JSONDecodeError:
-                continue
+        with path.open("rb") as file:
+            identity = (jsonl.parsed(file.readline().strip()) or {}).get("identity", {})
         if identity.pop(KEYED, None) == "image":
             yield folder, identity
 

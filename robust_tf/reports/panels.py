@@ -1,6 +1,11 @@
 """Panels side by side on one scale, and colours that colour-blind readers can tell apart."""
 
+import io
+
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from robust_tf.results import atomic
 
 # Okabe and Ito 2008, "Color universal design", without the yellow, which is faint on white.
 BLACK, ORANGE, SKY_BLUE, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -49,4 +54,13 @@ def legend_below(figure, axes, most_columns=4):
 def save_figure(figure, path):
     """Writes a figure as the ending of `path` says, making its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    buffer = io.BytesIO()
+    without_math(figure).savefig(buffer, dpi=150, format=path.suffix.removeprefix("."))
+    atomic.write(path, buffer.getvalue())
+
+
+def without_math(figure):
+    """Returns the figure with every text as it is: a class may be called $x_1$ or cost $5."""
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    return figure

@@ -10,6 +10,7 @@ from robust_tf.evaluation.reference_images import reference_share
 from robust_tf.reports.same_data import require_same_data
 from robust_tf.results.check_records import read_checks
 from robust_tf.results.result import read_results
+from robust_tf.runs import provenance
 from robust_tf.runs.run_folder import RunFolder
 
 
@@ -21,7 +22,7 @@ class RecordedRun:
         measured: list of `Result` of the weights measured last, in the order of measurement.
         results: the latest of `measured` per measurement. Of a repeated measurement the one of the
             most images counts, and one that used all training images before any other.
-        config: dict of flags, versions, commit and class_names; {} where only records are known.
+        config: dict of flags, segments and class_names; {} where only records are known.
 
     Args:
         path: pathlib.Path or str.
@@ -44,6 +45,10 @@ class RecordedRun:
     def flags(self):
         """dict of the flags of the training; {} where only records are known."""
         return self.config.get("flags", {})
+
+    def segments(self):
+        """Returns what the training ran under, see `provenance.segments`."""
+        return provenance.segments(self.config)
 
     def metrics(self):
         """Returns the lines of metrics.jsonl as dicts."""
@@ -86,9 +91,8 @@ class RecordedRun:
 def recorded_run(folder):
     """Returns the `RecordedRun` of a run folder; UserError where there is none."""
     folder = pathlib.Path(folder)
-    RunFolder(folder).read_flags()
-    results = read_results(folder / "results.jsonl")
-    return RecordedRun(folder, results, json.loads((folder / "config.json").read_text()))
+    config = RunFolder(folder).read_config()
+    return RecordedRun(folder, read_results(folder / "results.jsonl"), config)
 
 
 def evaluated_runs(folders, package, own_flag):

@@ -1,9 +1,8 @@
 """Runs may stand side by side only where their data agree."""
 
-import json
-
 from robust_tf.data.image_identity import in_words
 from robust_tf.errors import UserError
+from robust_tf.runs.run_folder import RunFolder
 
 
 def require_same_data(folders, present=None):
@@ -19,7 +18,7 @@ def require_same_data(folders, present=None):
     """
     if len(set(folders)) < len(folders):
         raise UserError(f"--workdir names a run twice: {', '.join(map(str, folders))}")
-    configs = [json.loads((folder / "config.json").read_text()) for folder in folders]
+    configs = [RunFolder(folder).read_config() for folder in folders]
     first, *others = map(_facts, configs, present or [None] * len(configs))
     for folder, other in zip(folders[1:], others, strict=True):
         for (fact, text), (other_fact, other_text) in zip(first, other, strict=True):

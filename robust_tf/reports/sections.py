@@ -6,6 +6,7 @@ A run is anything with `name`, str, and `recorded`, its `RecordedRun`.
 from robust_tf.reports.line_figure import Line, Panel, line_figure
 from robust_tf.reports.page import Mark
 from robust_tf.reports.table import MISSING
+from robust_tf.runs.provenance import facts_of
 from robust_tf.threat_model import format_magnitude
 
 
@@ -103,9 +104,12 @@ def _add_settings(page, name, recorded, command):
     config = recorded.config
     with page.details(f"{name}: settings and versions"):
         page.code(f"python -m {command} --flagfile={recorded.path / 'flags.txt'}")
-        versions = {"commit": config.get("commit"), **config["versions"]}
-        versions["weights, SHA-256"] = recorded.results[-1].weights_hash
-        page.table(("of the training", "version"), _lines(versions))
+        segments = recorded.segments()
+        facts = [facts_of(segment) for segment in segments]
+        names = dict.fromkeys(name for values in facts for name in values)
+        rows = [(name, *(str(values.get(name, MISSING)) for values in facts)) for name in names]
+        rows.append(("weights, SHA-256", *[recorded.results[-1].weights_hash] * len(facts)))
+        page.table(("training from update", *(f"{s['after'] + 1:,}" for s in segments)), rows)
         page.table(("flag", "value"), _lines(config["flags"]))
 
 

@@ -7,7 +7,7 @@ import pathlib
 def write(path, content):
     """Replaces the file `path` by `content`, str or bytes."""
     path = pathlib.Path(path)
-    beside = path.with_name(path.name + ".partial")
+    beside = path.with_name(f"{path.name}.{os.getpid()}.partial")  # others may write it, too
     # Names of files that are not UTF-8 are written as they are.
     content = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     beside.write_bytes(content)

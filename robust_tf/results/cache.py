@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pathlib
 
 import numpy as np
@@ -34,9 +35,8 @@ class ResultsCache:
         self._path = folder and pathlib.Path(folder) / f"{digest(self._identity)}.jsonl"
         if self._path and fresh:
             self._path.unlink(missing_ok=True)
-        for line in jsonl.read(self._path) if self._path else ():
-            if "rows" in line:
-                self._put(line.pop("restart"), line.pop("rows"), line)
+        self._read = self._path.stat().st_size if self._path and self._path.exists() else 0
+        self._take(jsonl.read(self._path) if self._path else ())
 
     def known(self, restart, rows):
         """Returns bool [m], which of int [m] `rows` have their outputs of this restart."""
@@ -51,13 +51,30 @@ class ResultsCache:
     def add(self, restart, rows, outputs):
         """Keeps the outputs, dict name -> array [m, ...], of int [m] `rows`."""
         if self._path:
+            # As they will be read, to the type.
             outputs = {name: np.asarray(values).tolist() for name, values in outputs.items()}
-            line = {"restart": restart, "rows": np.asarray(rows).tolist(), **outputs}
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            first = [] if self._path.exists() else [{"identity": self._identity}]
-            jsonl.append(self._path, [*first, line])
+            self._append(restart, np.asarray(rows), outputs)
         self._put(restart, rows, outputs)
         self.added += len(rows)
+
+    def _append(self, restart, rows, outputs):
+        """Appends a line of the outputs that no other process has appended before."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with jsonl.opened(self._path) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(min(self._read, size))
+            self._take(filter(None, map(jsonl.parsed, file.read().split(b"\n"))))
+            new = np.flatnonzero(~self.known(restart, rows))
+            if len(new):
+                some = {name: [values[i] for i in new] for name, values in outputs.items()}
+                line = {"restart": restart, "rows": rows[new].tolist(), **some}
+                jsonl.write(file, [line] if size else [{"identity": self._identity}, line])
+            self._read = file.seek(0, os.SEEK_END)
+
+    def _take(self, lines):
+        for line in lines:
+            if "rows" in line:
+                self._put(line.pop("restart"), line.pop("rows"), line)
 
     def _put(self, restart, rows, outputs):
         known = self._known.setdefault(restart, np.zeros(self.count, bool))

@@ -1,36 +1,58 @@
-"""Files of one JSON object per line: appended to the disk, read without damaged lines."""
+"""Files of one JSON object per line: appended to the disk, read without damaged lines.
 
+Every line ends with its own checksum, so a changed digit is noticed, too. Lines without one, which
+older versions wrote, are read as they are.
+"""
+
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
+import re
 import warnings
+import zlib
 
+CHECKSUM = "crc32"  # the last name in a line; its value is of the line without it
 NAMED = 3  # a warning names this many damaged lines
+_ENDING = re.compile(rb'(.+), "[^"]*": "([0-9a-f]{8})"\}')
 
 
 def append(path, records):
     """Appends dicts to the file `path`; they are on the disk when this returns."""
-    path = pathlib.Path(path)
-    with path.open("a+b") as file:
-        # A line that a killed process left unfinished must not swallow the next record.
-        file.write(b"\n" if _torn(file) else b"")
-        file.write(text(records).encode())
-        file.flush()
-        os.fsync(file.fileno())
+    with opened(path) as file:
+        write(file, records)
+
+
+@contextlib.contextmanager
+def opened(path):
+    """Opens the file `path` to read and append; another process that does so waits."""
+    with pathlib.Path(path).open("a+b") as file:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def write(file, records):
+    """Appends dicts to a file of `opened`; they are on the disk when this returns."""
+    # A line that a killed process left unfinished must not swallow the next record.
+    file.write((b"\n" if _torn(file) else b"") + text(records).encode())
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def read(path):
     """Returns the dicts in the file `path`, [] without a file.
 
-    Lines that are no JSON object are left out with one warning: a killed process cuts a line off,
-    a damaged disk changes it.
+    Lines that are no JSON object, or whose checksum is another, are left out with one warning: a
+    killed process cuts a line off, a damaged disk changes it.
     """
     path = pathlib.Path(path)
     content = path.read_bytes() if path.exists() else b""
     records, damaged = [], []
     for number, line in enumerate(content.split(b"\n"), start=1):
-        record = _parsed(line)
-        if isinstance(record, dict):
+        record = parsed(line)
+        if record is not None:
             records.append(record)
         elif line.strip():
             damaged.append(number)
@@ -41,7 +63,29 @@ def read(path):
 
 def text(records):
     """Returns the lines of dicts."""
-    return "".join(json.dumps(record) + "\n" for record in records)
+    return "".join(_line(json.dumps(record)) + "\n" for record in records)
+
+
+def parsed(line):
+    """Returns the dict in a line, bytes; None of a damaged line."""
+    if ending := _ENDING.fullmatch(line):
+        content, checksum = ending.groups()
+        # Whatever its name is: that may be what was damaged.
+        if _checksum(content + b"}") == checksum.decode():
+            line = content + b"}"
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):  # no JSON, no text, brackets without end
+        return None
+    return record if isinstance(record, dict) and CHECKSUM not in record else None
+
+
+def _line(record):
+    return f'{record[:-1]}, "{CHECKSUM}": "{_checksum(record.encode())}"}}'
+
+
+def _checksum(record):
+    return f"{zlib.crc32(record):08x}"
 
 
 def _torn(file):
@@ -49,13 +93,6 @@ def _torn(file):
         return False
     file.seek(-1, os.SEEK_END)
     return file.read(1) != b"\n"
-
-
-def _parsed(line):
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):  # no JSON, no text, brackets without end
-        return None
 
 
 def _lines(numbers):

@@ -34,6 +34,8 @@ class Result:
         after: earlier attacks of an ensemble; only images that were still correct were attacked,
             and `value` counts the images that are correct after all of them.
         warnings: dicts of "name" and "message", the doubts of the free checks.
+        segments: parts of the training under other versions, commits, devices or precisions, in
+            words; () where all of it had the same.
         more: fields that a newer version wrote, name -> value.
     """
 
@@ -56,6 +58,7 @@ class Result:
     versions: dict
     after: tuple = ()
     warnings: tuple = ()
+    segments: tuple = ()
     more: dict = dataclasses.field(default_factory=dict)
 
     @property

@@ -1,25 +1,30 @@
 """Checkpoints that survive being killed: written beside, then renamed; a torn one is skipped."""
 
+import concurrent.futures
 import json
 import pathlib
+import re
 import shutil
 import warnings
 
 import keras
 import tensorflow as tf
 
-from robust_tf.results import atomic
+from robust_tf.results import atomic, digest
 
 INTERVAL = "interval.json"
+_UNREADABLE = (OSError, tf.errors.OpError, AssertionError, ValueError, IndexError, KeyError)
 
 
 class Checkpoints:
     """The last `keep` states of a model in `directory`, one folder `step-<n>` each.
 
     A state is everything TensorFlow tracks below the model: network, optimiser slots, counters of
-    the defense. TensorFlow stores a checksum with every tensor, so damage is found when reading.
-    Beside it lies what of the interval TensorFlow does not track: the sums that the means shown
-    are made of, and its seconds.
+    the defense. Beside it lies what of the interval TensorFlow does not track: the sums that the
+    means shown are made of, and its seconds. A digest file knows the step and every file.
+
+    The tensors are written while nothing changes them. What a slow disk needs time for, to have
+    them for good, goes on beside the next updates.
 
     Args:
         directory: path; made when the first state is saved.
@@ -32,31 +37,45 @@ class Checkpoints:
         self.keep = keep
         self._model = model
         self._checkpoint = tf.train.Checkpoint(model=model)
+        self._thread = concurrent.futures.ThreadPoolExecutor(1)
+        self._published = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.wait()
 
     def steps(self):
         """Returns the steps with a saved state, ascending."""
-        folders = self.directory.glob("step-*[0-9]")
-        return sorted(int(folder.name.removeprefix("step-")) for folder in folders)
+        self.wait()
+        return self._steps()
 
     def save(self, step, seconds=0.0):
         """Saves the state after `step` updates and removes the oldest ones.
+
+        The state has its name once `wait` has returned.
 
         Args:
             step: int.
             seconds: that the interval has taken up to here.
         """
+        self.wait()
         self.directory.mkdir(parents=True, exist_ok=True)
-        final = self._folder(step)
-        if final.exists():
+        if self._folder(step).exists():
             return
-        partial = final.with_name(final.name + ".partial")
+        partial = self.directory / f"{folder_name(step)}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         self._checkpoint.write(str(partial / "state"))
         sums = [float(keras.ops.convert_to_numpy(value)) for value in self._metric_variables()]
         (partial / INTERVAL).write_text(json.dumps({"sums": sums, "seconds": seconds}))
-        atomic.rename(partial, final)
-        for old in self.steps()[: -self.keep]:
-            shutil.rmtree(self._folder(old))
+        self._published = self._thread.submit(self._publish, step, partial)
+
+    def wait(self):
+        """Waits until all saved states are on the disk; raises the error that kept one from it."""
+        published, self._published = self._published, None
+        if published is not None:
+            published.result()
 
     def restore_latest(self):
         """Restores the newest readable state; returns its step, 0 where there is none."""
@@ -64,17 +83,19 @@ class Checkpoints:
         untouched = [variable.numpy() for variable in variables]
         for step in reversed(self.steps()):
             try:
+                self._require_unchanged(step)
+                self._interval(step)
                 status = self._checkpoint.read(str(self._folder(step) / "state"))
                 status.assert_existing_objects_matched()
                 return step
-            except (tf.errors.OpError, AssertionError, ValueError, IndexError) as error:
+            except _UNREADABLE as error:
                 reason = str(error).splitlines()[0][:200]
                 warnings.warn(
                     f"checkpoint {self._folder(step)} cannot be read ({reason}); "
                     "it is set aside and the one before it is used",
                     stacklevel=2,
                 )
-                self._folder(step).rename(self._folder(step).with_suffix(".torn"))
+                self._set_aside(step)
                 # Some tensors may have been read before the damage was met.
                 for variable, value in zip(variables, untouched):
                     variable.assign(value)
@@ -86,17 +107,55 @@ class Checkpoints:
         Returns:
             The seconds that its interval had taken; None of a state that an older version saved.
         """
+        sums, seconds = self._interval(step)
+        # An older version had no metrics of validation, which come last.
+        for variable, value in zip(self._metric_variables(), sums):
+            variable.assign(value)
+        return seconds
+
+    def _publish(self, step, partial):
+        files = {path.name: digest.of_file(path) for path in sorted(partial.iterdir())}
+        digest.write(partial / digest.NAME, {"step": step, "files": files})
+        atomic.rename(partial, self._folder(step))
+        for old in self._steps()[: -self.keep]:
+            shutil.rmtree(self._folder(old))
+
+    def _require_unchanged(self, step):
+        """Raises ValueError if a state is not what was saved under its name."""
+        written = digest.read(self._folder(step) / digest.NAME)
+        if written.get("step", step) != step:
+            raise ValueError(f"it is of step {written['step']}")
+        for name, known in written.get("files", {}).items():
+            if digest.of_file(self._folder(step) / name) != known:
+                raise ValueError(f"{name} has changed since it was written")
+
+    def _interval(self, step):
+        """(sums, seconds) beside a state; ([], None) of a state that an older version saved."""
         path = self._folder(step) / INTERVAL
         if not path.exists():
-            return None
-        left = json.loads(path.read_text())
-        # An older version had no metrics of validation, which come last.
-        for variable, value in zip(self._metric_variables(), left["sums"]):
-            variable.assign(value)
-        return left["seconds"]
+            return [], None
+        try:
+            left = json.loads(path.read_bytes())
+            return [float(value) for value in left["sums"]], float(left["seconds"])
+        except TypeError as error:
+            raise ValueError(f"{INTERVAL}: {error}") from error
+
+    def _set_aside(self, step):
+        torn = self._folder(step).with_suffix(".torn")
+        shutil.rmtree(torn, ignore_errors=True)  # of the time before
+        self._folder(step).rename(torn)
 
     def _metric_variables(self):
         return [variable for metric in self._model.metrics for variable in metric.variables]
 
+    def _steps(self):
+        names = [path.name for path in self.directory.glob("step-*")]
+        return sorted(int(name[5:]) for name in names if re.fullmatch(r"step-\d{8,}", name))
+
     def _folder(self, step):
-        return self.directory / f"step-{step:08d}"
+        return self.directory / folder_name(step)
+
+
+def folder_name(step):
+    """Returns the name of the folder of the state after `step` updates."""
+    return f"step-{step:08d}"

@@ -32,6 +32,7 @@ def start_from(network, workdir):
     flags = folder.read_flags()
     if not folder.final_weights.exists():
         raise UserError(f"--init_from={workdir}: the run has no final weights yet")
+    folder.require_whole(folder.final_weights)
     fresh = copy_weights(_load(folder.final_weights), network, f"--init_from={workdir}")
     steps = f"step {flags['train_steps']:,}"
     origin = f"imported from {flags['checkpoint']}" if "checkpoint" in flags else steps

@@ -1,5 +1,6 @@
 """A run folder whose training has ended: its flags, its data, its weights."""
 
+import functools
 import shlex
 import warnings
 import zipfile
@@ -10,6 +11,7 @@ import tensorflow as tf
 from robust_tf import data
 from robust_tf.data.image_identity import in_words
 from robust_tf.errors import RunError, UserError
+from robust_tf.runs import provenance
 from robust_tf.runs.run_folder import RunFolder
 
 
@@ -63,6 +65,12 @@ class FinishedRun:
                 stacklevel=2,
             )
 
+    @functools.cached_property
+    def segments(self):
+        """What its records say: the parts of the training, in words, where it has several."""
+        segments = self.folder.segments()
+        return tuple(provenance.in_words(segments)) if len(segments) > 1 else ()
+
     def build_network(self):
         """Returns the network of the run, untrained."""
         raise NotImplementedError
@@ -81,6 +89,7 @@ class FinishedRun:
 
     def load_weights(self, network):
         """Puts the trained weights, moving statistics included, into `network`."""
+        self.folder.require_whole(self.folder.final_weights)
         try:
             network.load_weights(self.folder.final_weights)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

@@ -1,7 +1,5 @@
 """The one way a model is trained: `fit` in intervals, resumable after every one of them."""
 
-import signal
-import threading
 import time
 
 import keras
@@ -10,6 +8,7 @@ import tensorflow as tf
 
 from robust_tf.errors import RunError
 from robust_tf.runs.checkpoints import Checkpoints
+from robust_tf.runs.interruption import StopOnInterrupt
 from robust_tf.runs.progress_line import ProgressLine
 from robust_tf.training.xla_fallback import is_assertion
 
@@ -22,6 +21,7 @@ def train(
     train_steps,
     checkpoint_every,
     save_every_minutes=10.0,
+    keep_checkpoints=3,
     monitors=(),
 ):
     """Trains `model` from its last checkpoint in `folder` up to `train_steps` updates.
@@ -37,6 +37,7 @@ def train(
         train_steps: number of updates in all.
         checkpoint_every: updates between checkpoints.
         save_every_minutes: minutes after which a checkpoint is written inside an interval, too.
+        keep_checkpoints: how many checkpoints stay.
         monitors: `Monitor`s that add to the logs of an interval before they are written.
 
     Returns:
@@ -45,17 +46,19 @@ def train(
     Raises:
         RunError: a loss term is not finite, or a batch is out of range.
     """
-    checkpoints = Checkpoints(folder.checkpoints, model)
+    checkpoints = Checkpoints(folder.checkpoints, model, keep_checkpoints)
     done = checkpoints.restore_latest()
     folder.forget_metrics_after(done)
+    if done < train_steps:
+        folder.begin_segment(done)
     if done:
         print(f"resuming after step {done} of {train_steps}")
-    keeper = _Keeper(folder, checkpoints, done, train_steps, checkpoint_every, monitors)
+    keeper = Keeper(folder, checkpoints, done, train_steps, checkpoint_every, monitors)
     keeper.save_every = 60 * save_every_minutes
     board = keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False)
     epochs = -(-train_steps // checkpoint_every)
     line = ProgressLine(epochs)
-    with _StopOnInterrupt(keeper):
+    with checkpoints, StopOnInterrupt(keeper.stop, lambda: keeper.step > done):
         while keeper.step < train_steps and not keeper.interrupted:
             start = keeper.step
             stop, count = _next_segment(start, train_steps, checkpoint_every)
@@ -82,7 +85,7 @@ def _next_segment(start, total, interval):
     return (start + whole * interval, whole) if whole else (total, 1)
 
 
-class _Keeper(keras.callbacks.Callback):
+class Keeper(keras.callbacks.Callback):
     """Counts updates, watches the loss, asks the monitors, writes metrics and checkpoints."""
 
     def __init__(self, folder, checkpoints, step, train_steps, checkpoint_every, monitors):
@@ -96,6 +99,10 @@ class _Keeper(keras.callbacks.Callback):
         self.interrupted = 0  # number of the signal that came
         self.save_every = float("inf")  # seconds
         self._saved = time.time()
+
+    def stop(self, number):
+        """Ends training after the current step, because of a signal."""
+        self.interrupted = number
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began = time.time()
@@ -115,15 +122,15 @@ class _Keeper(keras.callbacks.Callback):
             terms = [name for name in broken if name != "loss"] or broken
             self._refuse(f"{' and '.join(terms)} is")
         if time.time() - self._saved > self.save_every and self.step % self.checkpoint_every:
-            self._require_finite_weights()
+            self.require_finite_weights()
             self._save(round(time.time() - self._began, 3))
 
     def on_epoch_end(self, epoch, logs=None):
-        self._require_finite_weights()
+        self.require_finite_weights()
         seconds = round(time.time() - self._began, 3)
         # In this order: lines after the last checkpoint are written again, missing ones are not.
         if self.step % self.checkpoint_every == 0 or self.step == self.train_steps:
-            self._log(logs, seconds)
+            self.log(logs, seconds)
             seconds = 0.0  # a longer run, going on from here, must not count them again
         self._save(seconds)
 
@@ -131,11 +138,11 @@ class _Keeper(keras.callbacks.Callback):
         self.checkpoints.save(self.step, seconds)
         self._saved = time.time()
 
-    def _require_finite_weights(self):
+    def require_finite_weights(self):
         if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
             self._refuse("the weights are")
 
-    def _log(self, logs, seconds):
+    def log(self, logs, seconds):
         for monitor in self.monitors:
             monitor.on_interval_end(logs)
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
@@ -153,35 +160,6 @@ class _Keeper(keras.callbacks.Callback):
             f"{what} not finite at step {self.step}; {kept}. "
             "A lower learning rate or float32 often helps"
         )
-
-
-class _StopOnInterrupt:
-    """A signal ends training after the current step; a second one ends it at once."""
-
-    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def __init__(self, keeper):
-        self._keeper = keeper
-        # Python lets only the main thread handle signals.
-        self._active = threading.current_thread() is threading.main_thread()
-
-    def __enter__(self):
-        if self._active:
-            self._previous = {number: signal.signal(number, self._stop) for number in self.SIGNALS}
-
-    def __exit__(self, *unused):
-        if self._active:
-            self._restore()
-
-    def _stop(self, number, frame):
-        del frame
-        self._keeper.interrupted = number
-        self._restore()
-        print("\nstopping after this step; Ctrl-C again ends at once")
-
-    def _restore(self):
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
 
 
 def _as_run_error(error, step):

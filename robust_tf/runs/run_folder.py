@@ -1,16 +1,16 @@
 """The folder of a run: its flags, its identity, its metrics."""
 
-import json
 import pathlib
-import subprocess
+import warnings
 
-import robust_tf
 from robust_tf.data.image_identity import in_words
-from robust_tf.errors import UserError
+from robust_tf.errors import RunError, UserError
 from robust_tf.results import atomic, jsonl
 from robust_tf.results.output_place import require_folder
-from robust_tf.results.result import versions
+from robust_tf.runs import lock, provenance
+from robust_tf.runs.run_digest import CONFIG, RunDigest
 
+MENDED = "the command of its training makes it again from the last checkpoint"
 # What belongs to the final weights, and would pass for a part of others.
 OF_THE_END = ("final.keras", "results.jsonl", "figures", "adversarial")
 
@@ -35,9 +35,9 @@ class RunFlags(dict):
 class RunFolder:
     """Everything that one run writes.
 
-    `flags.txt` (replayable with --flagfile), `config.json` (flags, versions, commit),
-    `metrics.jsonl`, `tensorboard/`, `checkpoints/`, `best.keras` (with --held_out), `final.keras`,
-    `results.jsonl`.
+    `flags.txt` (replayable with --flagfile), `config.json` (flags, facts of the data, segments),
+    `digest.json`, `metrics.jsonl`, `tensorboard/`, `checkpoints/`, `best.keras` (with --held_out),
+    `final.keras`, `results.jsonl`.
     """
 
     def __init__(self, path):
@@ -48,7 +48,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"
         self._metrics = self.path / "metrics.jsonl"
-        self._config = self.path / "config.json"
+        self._digest = RunDigest(self.path)
 
     def check(self, run):
         """Finds whether the folder is free or this run's already; writes nothing.
@@ -61,9 +61,9 @@ class RunFolder:
                 has gone further already.
         """
         require_folder("workdir", self.path)
-        if self._config.exists():
+        if self._digest.has_config():
             self._refuse_other_run(run)
-        elif self.path.exists() and any(p.suffix != ".partial" for p in self.path.iterdir()):
+        elif self.path.exists() and any(map(_is_content, self.path.iterdir())):
             raise UserError(
                 f"--workdir={self.path} is not empty and holds no run; name a new or empty folder"
             )
@@ -77,26 +77,56 @@ class RunFolder:
         What a shorter run ended in keeps its steps in its name: it is not the end of this one.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        for left in self.path.glob("*.partial"):  # by a process that was killed
+            left.unlink()
         flags = run.flags
-        steps = self.read_flags()["train_steps"] if self._config.exists() else flags["train_steps"]
+        known = self._digest.has_config()
+        steps = self.read_flags()["train_steps"] if known else flags["train_steps"]
         for end in map(self.path.joinpath, OF_THE_END):
             if steps < flags["train_steps"] and end.exists():
-                end.rename(end.with_stem(f"{end.stem}-step-{steps:08d}"))
-        config = {"flags": dict(flags), "versions": versions(), "commit": _commit()}
-        config.update(class_names=list(class_names), images=images)
+                self._digest.move(end, end.with_stem(f"{end.stem}-step-{steps:08d}"))
+        config = {"flags": dict(flags), "class_names": list(class_names), "images": images}
         if train_classes is not None:
             config["train_classes"] = list(train_classes)
         # First: a disk that is full now must not leave a folder that seems to hold no run.
-        atomic.write(self._config, json.dumps(config, indent=2) + "\n")
+        self._digest.write_config({**config, "segments": self.segments() if known else []})
         if run.flagfile:
             atomic.write(self.path / "flags.txt", run.flagfile)
 
-    def read_flags(self):
-        """Returns the flags of the run in this folder; UserError where there is none."""
+    def read_config(self):
+        """Returns config.json as a dict with `RunFlags`; UserError where there is none.
+
+        What was changed in it is named, and what the training wrote is returned.
+        """
         try:
-            return RunFlags(json.loads(self._config.read_text())["flags"], self._config)
+            config = self._digest.read_config()
+            return {**config, "flags": RunFlags(config["flags"], self.path / CONFIG)}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{self.path} holds no run (no config.json of one in it)") from error
+
+    def read_flags(self):
+        """Returns the flags of the run in this folder; UserError where there is none."""
+        return self.read_config()["flags"]
+
+    def segments(self):
+        """Returns what the training ran under, see `provenance.segments`."""
+        return provenance.segments(self.read_config())
+
+    def begin_segment(self, done):
+        """Keeps what this process trains under, which goes on after `done` updates.
+
+        What differs from before is said: the run is then none that one process would have made.
+        """
+        now = provenance.provenance()
+        before = [segment for segment in self.segments() if segment["after"] < done]
+        changed = provenance.changes(before[-1], now) if before else ["first"]
+        if before and changed:
+            warnings.warn(
+                f"{self.path} goes on under other conditions: {'; '.join(changed)}", stacklevel=2
+            )
+        if changed:
+            segments = [*before, {"after": done, **now}]
+            self._digest.write_config({**self._digest.read_config(), "segments": segments})
 
     def require_classes(self, class_names):
         """Raises UserError if the run in this folder, if any, was trained on other classes."""
@@ -143,11 +173,28 @@ class RunFolder:
         """Writes a network, beside first and then renamed; `path` is one of this folder's."""
         beside = self.path / "partial.keras"
         network.save(beside)
-        atomic.rename(beside, path)
+        self._digest.replace(beside, path)
+
+    def damage(self, path):
+        """Returns what is wrong with weights of this folder, in words; "" where nothing is."""
+        return self._digest.damage(path)
+
+    def require_whole(self, path):
+        """Raises RunError if weights of this folder are not what was written."""
+        if damage := self.damage(path):
+            raise RunError(f"{path} cannot be read: it {damage}; {MENDED}")
 
     def read_metrics(self):
-        """Returns the lines of metrics.jsonl as dicts; damaged lines are left out, see `jsonl`."""
-        return [record for record in jsonl.read(self._metrics) if "step" in record]
+        """Returns the lines of metrics.jsonl as dicts, one a step, in their order.
+
+        Damaged lines are left out, see `jsonl`. Of several lines of a step, which two processes in
+        one folder wrote before there was a lock, the last holds.
+        """
+        lines = {}
+        for record in jsonl.read(self._metrics):
+            if isinstance(step := record.get("step"), int):
+                lines[step] = record
+        return [lines[step] for step in sorted(lines)]
 
     def log_metrics(self, record):
         """Appends one line to metrics.jsonl."""
@@ -160,8 +207,7 @@ class RunFolder:
             atomic.write(self._metrics, jsonl.text(kept))
 
     def _stored(self, name):
-        config = json.loads(self._config.read_text()) if self._config.exists() else {}
-        return config.get(name)
+        return self.read_config().get(name) if self._digest.has_config() else None
 
     def _refuse_other_run(self, run):
         before, flags = self.read_flags(), run.flags
@@ -181,20 +227,13 @@ class RunFolder:
             )
 
 
+def _is_content(path):
+    """Whether a file is more than what a killed process or a lock has left."""
+    return path.suffix != ".partial" and path.name != lock.NAME
+
+
 def _given(value):
     """A value as it is typed."""
     if value is None:
         return "not given"
     return ",".join(value) if isinstance(value, list) else value
-
-
-def _commit():
-    """Returns the commit of the checkout this package runs from, None outside of one."""
-    checkout = pathlib.Path(robust_tf.__file__).parents[1]
-    if not (checkout / ".git").exists():
-        return None
-    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

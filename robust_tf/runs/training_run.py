@@ -2,13 +2,15 @@
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
-from robust_tf.errors import SIGNALLED
-from robust_tf.runs import fitting
+from robust_tf.errors import SIGNALLED, UserError
+from robust_tf.runs import fitting, lock
+from robust_tf.runs.checkpoints import folder_name
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.runs.run_identity import RunIdentity
 from robust_tf.training import strategy
@@ -29,7 +31,7 @@ class TrainingSettings:
         seed: Seed of weights, batches and all draws.
         batch_size: images of an update, over all replicas.
         train_steps, checkpoint_every: updates in all, and between checkpoints.
-        save_every_minutes: see `fitting.train`.
+        save_every_minutes, keep_checkpoints: see `fitting.train`.
         learning_rates, boundaries, optimizer: see `make_optimizer`.
         limit_train, limit_test: how many of the first images are used; None for all.
         held_out: number of training images that are kept out.
@@ -51,6 +53,7 @@ class TrainingSettings:
     boundaries: Sequence[int] = ()
     optimizer: str = "adam"
     save_every_minutes: float = 10.0
+    keep_checkpoints: int = 3
     limit_train: int | None = None
     limit_test: int | None = None
     held_out: int = 0
@@ -103,7 +106,8 @@ class TrainingRun:
         if not self.folder.final_weights.exists():
             return False
         steps = self.folder.read_flags()["train_steps"]
-        return steps >= self.settings.train_steps and not self.unmeasured()
+        whole = not self.folder.damage(self.folder.final_weights)
+        return whole and steps >= self.settings.train_steps and not self.unmeasured()
 
     def plan(self):
         """Returns the plan of the training, in a few lines; reads the images, to count them."""
@@ -132,9 +136,10 @@ class TrainingRun:
         """
         settings = self.settings
         examples, test, held_out = self.images()
+        self.folder.check(settings.run_identity)  # as it is now that nobody else writes in it
         known = self.info.class_names, self.info.identity, self.train_classes
         self.folder.claim(settings.run_identity, *known)
-        if not self.folder.final_weights.exists():
+        if not self.folder.final_weights.exists() or self._damaged():
             done, stopped_by = fitting.train(
                 self.model,
                 lambda start, stop: self.batches(examples, start, stop),
@@ -142,6 +147,7 @@ class TrainingRun:
                 train_steps=settings.train_steps,
                 checkpoint_every=settings.checkpoint_every,
                 save_every_minutes=settings.save_every_minutes,
+                keep_checkpoints=settings.keep_checkpoints,
                 monitors=self.monitors(held_out),
             )
             if done < settings.train_steps:
@@ -165,6 +171,18 @@ class TrainingRun:
         """Says, before the images are read, where from, if that may take long."""
         if line := self.dataset.announce():
             print(line, flush=True)
+
+    def _damaged(self):
+        """Whether the final weights have to be made again; UserError where they cannot be."""
+        final, steps = self.folder.final_weights, self.settings.train_steps
+        if damage := self.folder.damage(final):
+            if not (self.folder.checkpoints / folder_name(steps)).exists():
+                raise UserError(
+                    f"{final} {damage}, and there is no checkpoint of step {steps} to make it again; "
+                    "restore the file, or train in another --workdir"
+                )
+            warnings.warn(f"{final} {damage}; it is made again", stacklevel=2)
+        return bool(damage)
 
     def _build(self):
         settings = self.settings
@@ -238,10 +256,13 @@ def execute(run):
     if run.finished():
         print("finished before: this is its result; for a new run name another --workdir")
     else:
+        lock.require_free(run.folder.path)
         run.require_data()
         run.announce_data()
         print(run.plan())
-        if stopped_by := run.train():
+        with lock.held(run.folder.path):
+            stopped_by = run.train()
+        if stopped_by:
             return SIGNALLED + stopped_by
     print(run.report())
     return 0

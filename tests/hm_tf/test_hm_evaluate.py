@@ -122,6 +122,7 @@ def collapse(run):
     *others, bias = network.get_weights()
     network.set_weights([*(0 * weight for weight in others), bias + 1])
     network.save(run / "final.keras")
+    (run / "digest.json").unlink()
 
 
 @pytest.mark.parametrize("attacks", ["ES", "none"])
@@ -161,6 +162,7 @@ def edited(run, folder, **flags):
     class_names = flags.pop("class_names", config["class_names"])
     config |= {"flags": config["flags"] | flags, "class_names": class_names}
     (folder / "config.json").write_text(json.dumps(config))
+    (folder / "digest.json").unlink()
     return folder
 
 
@@ -276,6 +278,7 @@ def torn(run):
 def of_the_other_paper(run):
     config = json.loads((run / "config.json").read_text())
     del config["flags"]["defense"]
+    (run / "digest.json").unlink()
     (run / "config.json").write_text(json.dumps(config))
 
 
@@ -283,6 +286,7 @@ def not_finite(run):
     network = FinishedRun(run).network()
     network.set_weights([np.full_like(weight, np.nan) for weight in network.get_weights()])
     network.save(run / "final.keras")
+    (run / "digest.json").unlink()
 
 
 @pytest.mark.parametrize(

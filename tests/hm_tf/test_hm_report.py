@@ -16,6 +16,7 @@ from hm_tf.reporting.report_attacks import add_attacks
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.evaluation.doubts import Doubt
 from robust_tf.reports.page import Page
+from robust_tf.results import jsonl
 from robust_tf.results.result import append_results, doubted, read_results
 
 
@@ -141,7 +142,8 @@ def test_only_what_the_present_network_did_is_shown(run, tmp_path):
     for name in ("unknown", "own"):
         shutil.rmtree(run / "attacks" / name)
     hardness = run / "sampler_hardness.jsonl"
-    hardness.write_text(hardness.read_text().replace(present, "of older weights"))
+    lines = [{**line, "weights_hash": "of older weights"} for line in jsonl.read(hardness)]
+    hardness.write_text(jsonl.text(lines))
     page = page_of(tmp_path, f"--workdir={run}")
     assert "not measured; this does it" in page.text and "No image was attacked" in page.text
 
@@ -154,10 +156,12 @@ def test_two_runs_stand_side_by_side(run, tmp_path):
 
 def of_other_data(run):
     path = run / "config.json"
+    (run / "digest.json").unlink(missing_ok=True)
     path.write_text(path.read_text().replace('"dataset": "digits"', '"dataset": "mnist"'))
 
 
 def test_mistakes_are_one_line(run, tmp_path, capsys):
+    (run / "digest.json").unlink()
     other = shutil.copytree(run, tmp_path / "other")
     of_other_data(other)
     classes = shutil.copytree(run, tmp_path / "classes")

@@ -65,6 +65,7 @@ def test_older_runs_name_the_file_alone(folder, trained):
     config = json.loads((folder / "run/config.json").read_text())
     del config["train_classes"]
     (folder / "run/config.json").write_text(json.dumps(config))
+    (folder / "run/digest.json").unlink()
     assert set(FinishedRun(folder / "run").training_images().labels) == {0, 2, 4}
     (trained / "classes.txt").unlink()
     with pytest.raises(UserError, match="--train_classes=.* is not a file"):

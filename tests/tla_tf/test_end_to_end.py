@@ -12,13 +12,22 @@ import tensorflow as tf
 from absl import flags as absl_flags
 
 from robust_tf import data
+from robust_tf.results import jsonl
 from robust_tf.results.result import read_results
 from robust_tf.runs import fitting
+from robust_tf.runs.run_folder import RunFolder
 from tla_tf import evaluate, export, train
 from tla_tf.finished_run import FinishedRun
 from tla_tf.options import EVALUATE, EXPORT, METHODS, TRAIN
 
-RUN_FOLDER = {"flags.txt", "config.json", "metrics.jsonl", "tensorboard", "checkpoints"}
+RUN_FOLDER = {
+    "flags.txt",
+    "config.json",
+    "digest.json",
+    "metrics.jsonl",
+    "tensorboard",
+    "checkpoints",
+}
 RUN_FOLDER |= {"final.keras", "results.jsonl", "evaluation"}
 
 
@@ -30,7 +39,8 @@ def test_smoke_run_leaves_a_complete_folder(smoke, tmp_path, monkeypatch, capsys
     assert {path.name for path in folder.iterdir()} == RUN_FOLDER
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
     config = json.loads((folder / "config.json").read_text())
-    assert config["flags"]["eps"] == "0.15" and config["versions"]["tensorflow"] == tf.__version__
+    (segment,) = config["segments"]
+    assert config["flags"]["eps"] == "0.15" and segment["versions"]["tensorflow"] == tf.__version__
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in metrics] == [4, 8]
     assert {"loss", "cross_entropy", "triplet", "embedding_norm"} <= metrics[0].keys()
@@ -70,7 +80,7 @@ def test_every_method_trains(smoke, tmp_path, flags):
     folder = tmp_path / "run"
     short = ("--train_steps=2", "--eval_attacks=pgd2", "--limit_test=10", f"--workdir={folder}")
     assert smoke(*flags, *short) == 0
-    (line,) = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    (line,) = RunFolder(folder).read_metrics()
     assert line["step"] == 2 and all(np.isfinite(value) for value in line.values())
     (result,) = read_results(folder / "results.jsonl")
     assert result.n == 10
@@ -79,7 +89,7 @@ def test_every_method_trains(smoke, tmp_path, flags):
 
 def test_what_was_measured_is_not_proposed_again(smoke, finished, capsys):
     path = finished / "results.jsonl"
-    line = json.loads(path.read_text().splitlines()[-1])
+    line = jsonl.read(path)[-1]
     for measured, proposed in (("pgd20,cw30", "20pgd20,mim40"), ("20pgd20,mim40", "standard")):
         with path.open("a") as file:
             file.writelines(

@@ -18,6 +18,8 @@ from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.square import Square
 from robust_tf.evaluation import classifier_evaluation
 from robust_tf.results.result import read_results
+from robust_tf.runs import provenance
+from robust_tf.runs.run_folder import RunFolder
 from tla_tf import evaluate
 from tla_tf.evaluation import attack_columns, evaluation_checks
 
@@ -139,6 +141,17 @@ def test_results_cut_off_mid_line(run, capsys):
     assert again == first
 
 
+def test_records_name_the_parts_of_a_training_under_other_conditions(run, monkeypatch):
+    other = {"versions": {"tensorflow": "3.0"}, "commit": "other", "device": "x", "precision": "y"}
+    monkeypatch.setattr(provenance, "provenance", lambda: other)
+    with pytest.warns(UserWarning, match="goes on under other conditions: tensorflow .*, now 3.0"):
+        RunFolder(run).begin_segment(4)
+    assert command(run, "--attacks=clean") == 0
+    first, second = read_results(run / "results.jsonl")[-1].segments
+    assert first.startswith("updates 1 to 4: python 3") and "float32" in first
+    assert second == "updates 5 on: tensorflow 3.0, commit other, device x, precision y"
+
+
 def test_adversarial_images_of_other_weights(run, tmp_path, capsys):
     flags = ["--attacks=fgsm,pgd2", "--save_adversarial"]
     assert command(run, *flags) == 0
@@ -151,9 +164,11 @@ def test_adversarial_images_of_other_weights(run, tmp_path, capsys):
     before = (run / "results.jsonl").read_text()
     assert command(run, *flags) == 2
     assert "pgd2.npz was made with another weights_hash" in error_line(capsys)
-    path.write_bytes(b"torn")
-    assert command(run, *flags) == 2
-    assert "pgd2.npz cannot be read" in error_line(capsys)
+    content = path.read_bytes()
+    for damaged in (b"torn", content[:-9], content.replace(b"attacked.npy", b"attacked.npx")):
+        path.write_bytes(damaged)
+        assert command(run, *flags) == 2
+        assert "pgd2.npz cannot be read" in error_line(capsys)
     assert (run / "results.jsonl").read_text() == before
     assert command(run, "--fresh", *flags) == 0
 
@@ -194,6 +209,7 @@ def test_a_substitute_with_other_classes(run, finished, capsys, monkeypatch):
 def rename_method(run, method):
     config = json.loads((run / "config.json").read_text())
     config["flags"]["method"] = method
+    (run / "digest.json").unlink()
     (run / "config.json").write_text(json.dumps(config))
 
 

@@ -1,7 +1,6 @@
 """What fails on the way: one line, exit code 1, and the same command goes on from what was kept."""
 
 import contextlib
-import json
 import re
 import resource
 import shutil
@@ -54,7 +53,7 @@ def weights(folder):
     return [value.numpy() for value in keras.models.load_model(folder / "final.keras").weights]
 
 
-def assert_ended_like(finished, folder):
+def assert_ended_like(finished, folder, steps=(2, 4, 6, 8)):
     """The weights are those of the run that met no trouble, and every result is there once."""
     for found, expected in zip(weights(folder), weights(finished), strict=True):
         np.testing.assert_array_equal(found, expected)
@@ -63,8 +62,7 @@ def assert_ended_like(finished, folder):
     assert [result.value for result in results] == [
         result.value for result in read_results(finished / "results.jsonl")
     ]
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in lines] == [2, 4, 6, 8]
+    assert [line["step"] for line in RunFolder(folder).read_metrics()] == list(steps)
 
 
 def the_only_line(capsys):
@@ -101,6 +99,24 @@ def test_torn_checkpoint(run, spoil, tmp_path, finished, monkeypatch, capsys):
         assert run() == 0
     assert "resuming after step 4 of 8" in capsys.readouterr().out
     assert_ended_like(finished, tmp_path / "run")
+
+
+@pytest.mark.parametrize("kept", [slice(-40), slice(None)], ids=["cut off", "changed"])
+def test_damaged_final_weights_are_made_again(run, tmp_path, finished, kept):
+    path = shutil.copytree(finished, tmp_path / "run") / "final.keras"
+    content = path.read_bytes()
+    path.write_bytes(content[kept].replace(b"config.json", b"config.jsom"))
+    with pytest.warns(UserWarning, match="final.keras .*; it is made again"):
+        assert run() == 0
+    assert_ended_like(finished, tmp_path / "run", [4, 8])
+
+
+def test_damaged_final_weights_without_a_checkpoint(run, tmp_path, finished, capsys):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "final.keras").write_bytes(b"")
+    assert run() == 2
+    assert "no checkpoint of step 8 to make it again; restore the file" in the_only_line(capsys)
 
 
 @contextlib.contextmanager
@@ -157,8 +173,7 @@ def test_full_disk_ends_the_process(tmp_path, pytestconfig):
     assert RunFolder(tmp_path / "run").read_flags()["eps"] == "0.15"
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_interrupted_training(sent, tmp_path, pytestconfig, capsys):
+def test_interrupted_training(tmp_path, pytestconfig, capsys):
     flags = [*SMOKE, "--train_steps=200", "--checkpoint_every=10", f"--workdir={tmp_path / 'run'}"]
     process = subprocess.Popen(
         [sys.executable, "-m", "tla_tf.train", *flags],
@@ -170,9 +185,9 @@ def test_interrupted_training(sent, tmp_path, pytestconfig, capsys):
     deadline = time.time() + 60
     while not list(tmp_path.glob("run/checkpoints/step-*")) and time.time() < deadline:
         time.sleep(0.01)
-    process.send_signal(sent)
+    process.send_signal(signal.SIGHUP)
     said, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + sent and "Traceback" not in errors
+    assert process.returncode == 128 + signal.SIGHUP and "Traceback" not in errors
     step = int(re.search(r"stopped after step (\d+)", said)[1])
     assert step < 200 and (tmp_path / f"run/checkpoints/step-{step:08d}").is_dir()
     assert train.main(["train", *flags]) == 0

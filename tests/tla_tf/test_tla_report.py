@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from robust_tf.reports.panels import save_figure
 from robust_tf.reports.recorded_run import RecordedRun, recorded_run
+from robust_tf.results import jsonl
 from robust_tf.results.result import read_results
 from tla_tf import evaluate, report
 from tla_tf.reporting.claim import caveats, claim, worst_case, worst_cases
@@ -156,7 +157,8 @@ def test_a_run_without_images_figures_or_checks_names_the_commands(finished, tmp
 def test_runs_side_by_side(evaluated, finished, tmp_path):
     rewrite(finished, seed=1)
     records = finished / "results.jsonl"
-    records.write_text(records.read_text().replace('"training_seed": 0', '"training_seed": 1'))
+    lines = jsonl.read(records)
+    records.write_text(jsonl.text([{**line, "training_seed": 1} for line in lines]))
     output = tmp_path / "report.html"
     given = f"--workdir={evaluated},{finished}"
     assert report.main(["report", given, f"--output={output}"]) == 0
@@ -166,8 +168,8 @@ def test_runs_side_by_side(evaluated, finished, tmp_path):
 def test_the_paper_stands_beside_a_data_set_it_has(finished, tmp_path):
     rewrite(finished, dataset="cifar10")
     records = finished / "results.jsonl"
-    lines = [json.loads(line) for line in records.read_text().splitlines()]
-    records.write_text("".join(json.dumps({**x, "dataset": "cifar10"}) + "\n" for x in lines))
+    lines = jsonl.read(records)
+    records.write_text(jsonl.text([{**line, "dataset": "cifar10"} for line in lines]))
     config = finished / "config.json"
     names = json.loads(config.read_text())
     config.write_text(json.dumps({**names, "class_names": []}))
@@ -187,6 +189,7 @@ def rewrite(folder, **changes):
     path = folder / "config.json"
     config = json.loads(path.read_text())
     config["flags"].update(changes)
+    (folder / "digest.json").unlink(missing_ok=True)
     path.write_text(json.dumps(config))
 
 

@@ -52,6 +52,7 @@ class AnalyzedRun:
             "split": "test",
             "model": self.network.name,
             "weights_hash": weights_hash(self.network),
+            "segments": run.segments,
         }
         self.natural, self.predictions = self._embed(test, None)
         self.adversarial, self.adversarial_predictions = self._embed(test, preset)

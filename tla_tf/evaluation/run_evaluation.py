@@ -36,13 +36,15 @@ class RunEvaluation(ClassifierEvaluation):
             "split": "test",
             "model": network.name,
             "weights_hash": weights_hash(network),
+            "segments": getattr(run, "segments", ()),
         }
         fixed_size = getattr(network, "batch_size", None) is not None
         super().__init__(
             logits_of(network),
             examples,
             seed=seed,
-            identity=self.about,
+            # The outcomes depend on the weights, not on how these came about.
+            identity={name: value for name, value in self.about.items() if name != "segments"},
             folder=run.folder.path,
             fixed_size=fixed_size,
             dtype=np.dtype(network.inputs[0].dtype),

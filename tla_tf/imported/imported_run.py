@@ -6,6 +6,7 @@ from robust_tf.evaluation.attack_column import CLEAN
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.models import registry as models
+from robust_tf.runs import lock
 from robust_tf.runs.run_identity import RunIdentity
 from tla_tf.evaluation.run_evaluation import logits_of
 
@@ -40,8 +41,9 @@ def imported_run(architecture, tensors, dataset, folder, checkpoint):
     folder.check(identity)
     network = models.get(architecture.model, dataset.info)
     architecture.load(tensors, network)
-    folder.claim(identity, dataset.info.class_names, dataset.identity)
-    folder.save_network(network, folder.final_weights)
+    with lock.held(folder.path):
+        folder.claim(identity, dataset.info.class_names, dataset.identity)
+        folder.save_network(network, folder.final_weights)
     return network
 
 

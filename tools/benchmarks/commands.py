@@ -105,6 +105,13 @@ _COMMANDS = {
         _TLA,
         "input",
     ),
+    "overhead": Command(
+        "What a training of tla_tf costs beside its steps: checkpoints, which are waited for here,\n"
+        "guards and metrics, as shares of a step. --workdir names the folder of the disk to write "
+        "to.\n" + RANDOM.format("tla_tf"),
+        _TLA,
+        "overhead",
+    ),
     "precision": Command(
         "A train step of AT in float32 against mixed_bfloat16.\n" + RANDOM.format("tla_tf"),
         _TLA,

@@ -2,6 +2,10 @@
 
 import errno
 import os
+import pathlib
+import signal
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -73,6 +77,15 @@ def test_what_was_typed_is_known(tmp_path, monkeypatch):
         argv = ["command", *arguments]
         assert command_line.run(argv, table=table, body=body, about="") == 0
     assert said == [(2, False), (3, False), (4, True)]
+
+
+def test_whoever_stops_reading_sees_no_traceback():
+    command = [sys.executable, "-m", "tla_tf.train", "--help"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=pathlib.Path(__file__).parents[3], **pipes)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 128 + signal.SIGPIPE
 
 
 def test_help_needs_no_body(capsys):

@@ -7,11 +7,20 @@ import pytest
 from matplotlib.colors import to_hex
 
 from robust_tf.reports.neighbour_figure import Row, neighbour_figure
-from robust_tf.reports.panels import BLUE, VERMILLION, save_figure
+from robust_tf.reports.panels import BLUE, VERMILLION, legend_below, panels, save_figure
 from robust_tf.reports.roc_figure import roc_figure
 from robust_tf.reports.scatter_figure import Group, scatter_figure
 
 NETWORKS = ("UM", "AT", "ALP", "TLA")
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_names_with_dollars_are_no_formulas(ending, tmp_path):
+    figure, axes = panels(r"$\frac$ or $5", [r"$x^{$"])
+    axes[0].plot([0, 1], label="$_$")
+    legend_below(figure, axes)
+    save_figure(figure, tmp_path / f"figure.{ending}")
+    assert (tmp_path / f"figure.{ending}").stat().st_size > 1000
 
 
 def scatter():

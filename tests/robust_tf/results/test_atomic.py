@@ -1,4 +1,8 @@
 import os
+import re
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -23,13 +27,28 @@ def calls(monkeypatch):
     return found
 
 
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace counts the calls")
+def test_the_kernel_is_asked_to_sync_before_every_rename(tmp_path):
+    """A file before it is renamed, its folder after; a line before append returns."""
+    script = (
+        "from robust_tf.results import atomic, jsonl\n"
+        f"atomic.write({str(tmp_path / 'a')!r}, 'text')\n"
+        f"jsonl.append({str(tmp_path / 'b')!r}, [{{'x': 1}}])\n"
+    )
+    traced = ["strace", "-f", "-e", "trace=fsync,fdatasync,rename", sys.executable, "-c", script]
+    said = subprocess.run(traced, capture_output=True, text=True, check=False)
+    if said.returncode:
+        pytest.skip("no process may be traced here")
+    assert re.findall(r"(fsync|rename)\(", said.stderr) == ["fsync", "rename", "fsync", "fsync"]
+
+
 @pytest.mark.parametrize("content", ["text\n", b"\x00\xff"])
 def test_a_file_is_replaced_after_its_content_is_on_the_disk(content, tmp_path, calls):
     path = tmp_path / "config.json"
     path.write_text("old")
     atomic.write(path, content)
     assert path.read_bytes() == (content if isinstance(content, bytes) else content.encode())
-    assert calls == ["config.json.partial", "rename", tmp_path.name]
+    assert calls == [f"config.json.{os.getpid()}.partial", "rename", tmp_path.name]
     assert os.listdir(tmp_path) == ["config.json"]
 
 

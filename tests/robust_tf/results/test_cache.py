@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from robust_tf.results import jsonl
 from robust_tf.results.cache import ResultsCache, examples_hash
 
 IDENTITY = {"attack": "pgd20", "weights_hash": "ab"}
@@ -51,6 +52,22 @@ def test_a_line_that_was_cut_off_is_left_out_and_does_not_swallow_the_next(store
     with pytest.warns(UserWarning, match="line 3 was cut off"):
         mended = ResultsCache(6, tmp_path, IDENTITY)
     assert mended.known(0, [1, 4]).all() and mended.get(2, [5])["correct"].all()
+
+
+def test_two_processes_store_nothing_twice(stored, tmp_path):
+    """The other one began when nothing was stored, and does the same work."""
+    (path,) = tmp_path.glob("*.jsonl")
+    content = path.read_text()
+    path.unlink()
+    other = ResultsCache(6, tmp_path, IDENTITY)
+    path.write_text(content)
+    other.add(0, [4, 1], {"correct": np.array([True, False]), "value": np.float32([0.1, 1e-9])})
+    assert path.read_text() == content
+    assert other.known(2, [5]).all()
+    other.add(0, [2], {"correct": np.array([True]), "value": np.float32([7])})
+    stored.add(0, [3, 2], {"correct": np.array([False, True]), "value": np.float32([8, 7])})
+    assert [line.get("rows") for line in jsonl.read(path)] == [None, [4, 1], [5], [2], [3]]
+    assert stored.get(0, [2])["value"] == 7
 
 
 def test_the_hash_of_examples_depends_on_images_and_labels():

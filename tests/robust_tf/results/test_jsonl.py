@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -21,6 +23,40 @@ def test_records_are_on_the_disk_when_append_returns(tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", lambda file: synced.append(path.read_text()))
     jsonl.append(path, RECORDS)
     assert synced == [jsonl.text(RECORDS)]
+
+
+def test_every_changed_bit_is_noticed_or_changes_nothing():
+    good = jsonl.text(RECORDS).encode()
+    for bit in range(8 * len(good)):
+        content = bytearray(good)
+        content[bit // 8] ^= 1 << bit % 8
+        found = [jsonl.parsed(line) for line in bytes(content).split(b"\n")]
+        assert all(record in (None, *RECORDS) for record in found), bytes(content)
+
+
+def test_lines_without_a_checksum_are_read(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in RECORDS))
+    assert jsonl.read(path) == RECORDS
+
+
+APPEND = """
+import sys
+from robust_tf.results import jsonl
+for number in range(50):
+    jsonl.append(sys.argv[1], [{"from": sys.argv[2], "number": number, "long": [number] * 5000}])
+"""
+
+
+def test_lines_of_several_processes_stay_whole(tmp_path):
+    path, names = tmp_path / "results.jsonl", ["a", "b", "c"]
+    processes = [subprocess.Popen([sys.executable, "-c", APPEND, path, name]) for name in names]
+    for process in processes:
+        assert process.wait() == 0
+    records = jsonl.read(path)
+    for name in names:
+        own = [record["number"] for record in records if record["from"] == name]
+        assert own == list(range(50))
 
 
 @pytest.mark.parametrize("cut", [1, 20])

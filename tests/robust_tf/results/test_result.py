@@ -8,6 +8,7 @@ import pytest
 
 from robust_tf.checks.sanity_checks import Check
 from robust_tf.reports.recorded_run import RecordedRun
+from robust_tf.results import jsonl
 from robust_tf.results.check_records import append_checks
 from robust_tf.results.result import (
     Result,
@@ -93,13 +94,13 @@ def test_results_come_back_equal_and_in_order(tmp_path):
 def test_fields_of_a_newer_version_are_kept(tmp_path):
     path = tmp_path / "results.jsonl"
     append_results(path, [RESULT])
-    newer = {**json.loads(path.read_text()), "carbon": [1, {"unit": "g"}]}
-    path.write_text(json.dumps(newer) + "\n")
+    newer = {**jsonl.read(path)[0], "carbon": [1, {"unit": "g"}]}
+    path.write_text(jsonl.text([newer]))
 
     (found,) = read_results(path)
     assert dataclasses.replace(found, more={}) == RESULT
     append_results(path, [found])
-    assert [json.loads(line) for line in path.read_text().splitlines()] == [newer, newer]
+    assert jsonl.read(path) == [newer, newer]
 
 
 def test_a_line_without_a_field_is_left_out_with_a_warning(tmp_path):

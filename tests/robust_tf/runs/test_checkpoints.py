@@ -1,10 +1,15 @@
 """Checkpoints: whole or not at all, the last three, and past a torn one."""
 
+import shutil
+import sys
+
 import keras
 import numpy as np
 import pytest
 
 from robust_tf.runs.checkpoints import Checkpoints
+
+EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree")
 
 
 def make_model():
@@ -32,6 +37,7 @@ def saved(tmp_path):
     for step in (2, 4, 6, 8):
         fill(model, step)
         checkpoints.save(step)
+    checkpoints.wait()
     return checkpoints
 
 
@@ -65,6 +71,18 @@ def test_a_torn_checkpoint_gives_way_to_the_one_before(saved, tmp_path, damage):
     assert saved.steps() == [4, 6]
 
 
+def test_the_same_step_may_be_torn_again(saved, tmp_path):
+    for _ in range(3):
+        fill(saved._model, 8)
+        saved.save(8)
+        saved.wait()
+        data = next((tmp_path / "step-00000008").glob("*.data-*"))
+        data.write_bytes(data.read_bytes()[:-30])
+        with pytest.warns(UserWarning, match="the one before"):
+            assert saved.restore_latest() == 6
+    assert len(list(tmp_path.glob("*.torn"))) == 1
+
+
 def test_if_all_are_torn_the_model_is_as_before(saved, tmp_path):
     for folder in tmp_path.glob("step-*"):
         data = next(folder.glob("*.data-*"))
@@ -80,5 +98,94 @@ def test_if_all_are_torn_the_model_is_as_before(saved, tmp_path):
 def test_a_killed_write_is_no_checkpoint(saved, tmp_path):
     (tmp_path / "step-00000010.partial").mkdir()
     assert saved.restore_latest() == 8
+    fill(saved._model, 10)
     saved.save(10)
     assert saved.steps() == [6, 8, 10]
+
+
+def test_a_state_under_the_name_of_another_step_is_not_believed(saved, tmp_path):
+    (tmp_path / "step-00000008").rename(tmp_path / "step-00000009")
+    with pytest.warns(UserWarning, match="step-00000009 cannot be read .it is of step 8."):
+        assert saved.restore_latest() == 6
+
+
+@pytest.mark.parametrize(
+    "content", ["", "5", "{}", '{"sums": 3, "seconds": 0}', '{"sums": [], "seconds": "x"}']
+)
+@pytest.mark.parametrize("digest", [True, False], ids=["with digest", "of an older version"])
+def test_an_interval_that_is_none_sets_a_state_aside(content, digest, saved, tmp_path):
+    folder = tmp_path / "step-00000008"
+    (folder / "interval.json").write_text(content)
+    if not digest:
+        (folder / "digest.json").unlink()
+    with pytest.warns(UserWarning, match="the one before"):
+        assert saved.restore_latest() == 6
+
+
+def test_states_of_older_versions_are_read(saved, tmp_path):
+    for name in ("digest.json", "interval.json"):
+        (tmp_path / "step-00000008" / name).unlink()
+    assert saved.restore_latest() == 8
+    assert saved.resume_interval(8) is None
+
+
+def test_what_keeps_a_state_from_the_disk_is_raised(saved, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    saved.save(10)
+    with pytest.raises(OSError, match="No space left"):
+        saved.wait()
+    assert saved.steps() == [4, 6, 8]
+
+
+class Killed(BaseException):
+    """Ends a save where a process would be killed."""
+
+
+@pytest.fixture
+def kill_before():
+    """Returns the function (event or None) that says before which event of files to raise."""
+    left, hooked = [None], []
+
+    def count(name, arguments):
+        if left[0] is not None and name in EVENTS and "step-" in str(arguments[0]):
+            left[0] -= 1
+            if left[0] == 0:
+                left[0] = None
+                raise Killed
+
+    def before(event):
+        left[0] = event
+        if not hooked:
+            sys.addaudithook(count)  # for the rest of the process, and silent without a number
+            hooked.append(count)
+
+    yield before
+    left[0] = None
+
+
+def test_before_every_event_of_the_file_system(saved, tmp_path, kill_before):
+    """A killed save leaves the state before, or the new one, and the next save works."""
+    model, outcomes = saved._model, []
+    for event in range(1, 100):
+        folder = shutil.copytree(tmp_path, tmp_path.with_name(f"killed-{event}"))
+        checkpoints = Checkpoints(folder, model)
+        fill(model, 10)
+        kill_before(event)
+        try:
+            checkpoints.save(10)
+            checkpoints.wait()
+            break
+        except Killed:
+            pass
+        finally:
+            kill_before(None)
+        found = Checkpoints(folder, model)
+        outcomes.append(found.restore_latest())
+        for value in state(model):
+            np.testing.assert_array_equal(value, np.full_like(value, outcomes[-1]))
+        found.save(12)
+        assert found.steps()[-1] == 12 and not list(folder.glob("*.torn"))
+    assert set(outcomes) == {8, 10} and len(outcomes) > 10

@@ -3,6 +3,7 @@
 import pytest
 
 from robust_tf.errors import UserError
+from robust_tf.results import jsonl
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.runs.run_identity import RunIdentity
 
@@ -30,7 +31,7 @@ def files(run):
 
 def test_what_was_made_of_the_weights_of_a_shorter_run_keeps_its_steps(ended):
     claim(ended, 8)
-    assert files(ended) - {"config.json", "flags.txt"} == {
+    assert files(ended) - {"config.json", "digest.json", "flags.txt"} == {
         "final-step-00000004.keras",
         "results-step-00000004.jsonl",
         "figures-step-00000004/figure1.png",
@@ -60,6 +61,16 @@ def test_metrics_that_are_none_are_left_out(ended, damage):
     assert folder.read_metrics() == good[:1]
 
 
+def test_metrics_of_two_processes_are_put_in_order(ended):
+    folder = RunFolder(ended)
+    for step, loss in [(2, 0.5), (4, 0.4), (2, 0.6), (6, 0.3), (4, 0.7)]:
+        folder.log_metrics({"step": step, "loss": loss})
+    repaired = [{"step": 2, "loss": 0.6}, {"step": 4, "loss": 0.7}, {"step": 6, "loss": 0.3}]
+    assert folder.read_metrics() == repaired
+    folder.forget_metrics_after(6)
+    assert jsonl.read(ended / "metrics.jsonl") == repaired
+
+
 def test_a_flag_that_the_config_lacks_is_named(ended):
     flags = RunFolder(ended).read_flags()
     assert flags["method"] == "tla" and flags.get("eps") is None
@@ -70,5 +81,6 @@ def test_a_flag_that_the_config_lacks_is_named(ended):
 @pytest.mark.parametrize("config", ["[]", "5", '{"flags": 5}', "{}", "{", '"flags"'])
 def test_a_config_of_something_else_is_no_run(ended, config):
     (ended / "config.json").write_text(config)
+    (ended / "digest.json").unlink()
     with pytest.raises(UserError, match="holds no run"):
         RunFolder(ended).read_flags()

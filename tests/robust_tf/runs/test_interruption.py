@@ -1,0 +1,58 @@
+"""Signals: before the first step a process ends soon, after it with its work done."""
+
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[3]
+SCRIPT = """
+import sys, time
+from robust_tf.runs.interruption import StopOnInterrupt
+stepped, came = sys.argv[1] == "stepped", []
+with StopOnInterrupt(came.append, lambda: stepped):
+    print("ready", flush=True)
+    while not (came and stepped):
+        time.sleep(0.01)
+print(f"came {came}")
+"""
+
+
+def interrupted(number, *arguments):
+    """Sends the signal to the script; returns (exit code, what it printed, seconds it took)."""
+    command = [sys.executable, "-c", SCRIPT, *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    began = time.monotonic()
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    return process.returncode, said, time.monotonic() - began
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_training_that_has_stepped_finishes_its_step(number):
+    code, said, _ = interrupted(number, "stepped")
+    assert code == 0 and f"came [{number}]" in said and "stopping after this step" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_that_is_being_traced_ends_within_two_seconds(number):
+    code, said, seconds = interrupted(number, "tracing")
+    assert code == 128 + number and "stopped before a step" in said
+    assert seconds < 4  # 1.5 on an idle machine
+
+
+@pytest.mark.parametrize("library", ["numpy", "libtensorflow_framework"])
+def test_while_modules_are_imported_one_line_and_no_traceback(library):
+    command = [sys.executable, "-m", "tla_tf.train", "--flagfile=flags/tla/smoke.flags"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    maps = pathlib.Path(f"/proc/{process.pid}/maps")
+    while library not in maps.read_text():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "interrupted before the work began\n")

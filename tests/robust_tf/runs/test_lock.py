@@ -1,0 +1,147 @@
+"""One process trains in a folder; another is refused, and the one that holds it is named."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from robust_tf.errors import UserError
+from robust_tf.runs import lock
+
+ROOT = pathlib.Path(__file__).parents[3]
+HOLD = """
+import sys, time
+from robust_tf.runs import lock
+with lock.held(sys.argv[1], shared=sys.argv[2] == "shared"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Starts a process that holds the lock of tmp_path/run; returns it."""
+    processes = []
+
+    def start(mode="alone"):
+        command = [sys.executable, "-c", HOLD, str(tmp_path / "run"), mode]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("mode, shared", [("alone", False), ("alone", True), ("shared", False)])
+def test_a_second_process_is_refused_and_the_first_named(mode, shared, holder, tmp_path):
+    first = holder(mode)
+    with pytest.raises(UserError) as error, lock.held(tmp_path / "run", shared=shared):
+        pass
+    assert f"in use by process {first.pid} on {socket.gethostname()}, since 20" in str(error.value)
+    with pytest.raises(UserError, match=str(first.pid)):
+        lock.require_free(tmp_path / "run")
+
+
+def test_processes_that_share_do_not_wait(holder, tmp_path):
+    holder("shared")
+    with lock.held(tmp_path / "run", shared=True):
+        pass
+    with pytest.raises(UserError):
+        lock.require_free(tmp_path / "run")
+
+
+@pytest.mark.parametrize("mode", ["alone", "shared"])
+def test_a_killed_process_holds_nothing(mode, holder, tmp_path):
+    process = holder(mode)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (tmp_path / "run/lock").exists()
+    lock.require_free(tmp_path / "run")
+    with lock.held(tmp_path / "run"):
+        named = json.loads((tmp_path / "run/lock").read_text())
+        assert (named["pid"], named["host"]) == (os.getpid(), socket.gethostname())
+    assert not (tmp_path / "run").exists(), "it came to nothing"
+
+
+def test_the_lock_goes_and_the_work_stays(tmp_path):
+    with lock.held(tmp_path / "run"):
+        (tmp_path / "run/work").touch()
+    assert os.listdir(tmp_path / "run") == ["work"]
+
+
+@pytest.fixture
+def other_host(tmp_path, monkeypatch):
+    """The lock of a process on another host, which this kernel knows nothing of."""
+    monkeypatch.setattr(lock, "RENEWED", 0.6)
+    monkeypatch.setattr(lock, "PATIENCE", 0.2)
+    path = tmp_path / "lock"
+    holder = {"host": "far", "pid": 7, "start": "2020-01-01T00:00:00+00:00", "shared": False}
+    path.write_text(json.dumps(holder))
+    return path
+
+
+def test_on_another_host_a_living_process_renews_its_lock(other_host):
+    renewal = threading.Timer(0.1, os.utime, [other_host])
+    renewal.start()
+    with pytest.raises(UserError, match="in use by process 7 on far, since 2020"):
+        lock.require_free(other_host.parent)
+    renewal.join()
+
+
+def test_on_another_host_a_dead_one_does_not(other_host, capsys):
+    with lock.held(other_host.parent):
+        pass
+    assert "waiting whether process 7 on far, since 2020" in capsys.readouterr().out
+
+
+def test_nobody_waits_for_an_old_one(other_host, capsys):
+    os.utime(other_host, (0, 0))
+    with lock.held(other_host.parent):
+        pass
+    assert not capsys.readouterr().out
+
+
+def test_a_holder_renews_its_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "RENEWED", 0.01)
+    with lock.held(tmp_path):
+        os.utime(tmp_path / "lock", (0, 0))
+        for _ in range(100):
+            if os.stat(tmp_path / "lock").st_mtime:
+                return
+            threading.Event().wait(0.02)
+    pytest.fail("it was not renewed")
+
+
+@pytest.mark.parametrize("content", ["", "5", "{}", '{"host": "far"}', "\x00" * 40])
+def test_a_damaged_lock_is_taken(content, tmp_path):
+    (tmp_path / "lock").write_text(content)
+    with lock.held(tmp_path):
+        assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_without_the_kernels_locks_the_process_is_looked_for(alive, tmp_path, monkeypatch):
+    def unknown(*_):
+        raise OSError("no locks available")
+
+    monkeypatch.setattr("fcntl.flock", unknown)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    pid = os.getppid() if alive else ended.pid
+    named = {"host": socket.gethostname(), "pid": pid, "start": "now", "shared": False}
+    (tmp_path / "lock").write_text(json.dumps(named))
+    if alive:
+        with pytest.raises(UserError, match=f"process {pid}"):
+            lock.require_free(tmp_path)
+    else:
+        lock.require_free(tmp_path)

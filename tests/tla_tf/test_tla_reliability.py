@@ -1,0 +1,52 @@
+"""Classifiers: a run that is stopped again and again ends bit for bit like one that was not."""
+
+import json
+import signal
+
+import pytest
+import reliability
+
+SMOKE = ["--flagfile=flags/tla/smoke.flags"]
+SHORT = ["--checkpoint_every=2", "--eval_attacks=clean"]
+# Every defense, and what else a state is made of.
+CASES = {
+    "um": ["--method=um"],
+    "at": ["--method=at"],
+    "alp": ["--method=alp"],
+    "tla": ["--method=tla"],
+    "tla_rn": ["--method=tla_rn"],
+    "tla_sa": ["--method=tla_sa"],
+    "tla, bfloat16": ["--method=tla", "--precision=mixed_bfloat16"],
+    "at, best of held-out": ["--method=at", "--held_out=60", "--select=best"],
+    "tla, two replicas": ["--method=tla", "--strategy=mirrored", "--logical_cpus=2"],
+    "tla, save_every_minutes=0": ["--method=tla", "--save_every_minutes=0"],
+}
+
+
+def test_five_kills_and_a_sigterm(smoke_run, tmp_path):
+    """With a state after every update, the run goes on in the middle of an interval, too."""
+    flags = [*SMOKE, "--save_every_minutes=0"]
+    plan = [*reliability.stops(18, 5, longest=4), reliability.Stop(signal.SIGTERM, moment=2)]
+    reliability.survive("tla_tf.train", flags, tmp_path / "run", plan)
+    reliability.assert_same(reliability.state(tmp_path / "run"), reliability.state(smoke_run))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_many_kills(case, tmp_path):
+    arguments = [*SMOKE, *SHORT, *CASES[case]]
+    numbers = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+    plan = list(reliability.stops(case, 6, longest=6, numbers=numbers))
+    count = reliability.survive("tla_tf.train", arguments, tmp_path / "run", plan)
+    reliability.survive("tla_tf.train", arguments, tmp_path / "whole", [])
+    reliability.row(f"tla_tf, {case}", stopped=count, of=len(plan))
+    whole = reliability.state(tmp_path / "whole")
+    reliability.assert_same(reliability.state(tmp_path / "run"), whole)
+
+
+def test_a_longer_run_counts_no_seconds_twice(smoke, tmp_path):
+    """The last line of a run may be inside an interval, which the longer run finishes."""
+    flags = ["--checkpoint_every=2", "--eval_attacks=clean", f"--workdir={tmp_path}"]
+    assert smoke(*flags, "--train_steps=3") == 0
+    interval = json.loads((tmp_path / "checkpoints/step-00000003/interval.json").read_text())
+    assert interval["seconds"] == 0

@@ -1,0 +1,95 @@
+"""What a training costs beside its steps: checkpoints, guards against broken numbers, metrics."""
+
+import os
+import tempfile
+from unittest import mock
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import rounds
+from benchmarks.recipe_flags import defense, examples_and_info, optimizer
+from benchmarks.tla_batches import batches, network
+from robust_tf.reports.table import markdown
+from robust_tf.runs.checkpoints import Checkpoints
+from robust_tf.runs.fitting import Keeper
+from robust_tf.runs.run_folder import RunFolder
+
+METRICS, GUARDS = "metrics of a step", "guards of a step"
+CHECKPOINT, UNSYNCED = "checkpoint", "checkpoint without sync"
+INTERVAL = "guards and line of an interval"
+
+
+def run(options):
+    """Measures and prints."""
+    examples, info = examples_and_info(options)
+    model = defense(options).build(network(options, info))
+    model.compile(optimizer=optimizer(options))
+    source = batches(options, examples, info)
+    model.make_train_function()
+    every = options.checkpoint_every
+    print(
+        f"{options.method}, {options.model}, {options.batch_size} images of {options.dataset}, "
+        f"checkpoint every {every:,} steps; {rounds.conditions(options.rounds)}"
+    )
+    with tempfile.TemporaryDirectory(dir=options.workdir) as folder:
+        rows = {"step": lambda: _numbers(model.train_function(source))}
+        rows |= _rows(model, RunFolder(folder), options)
+        seconds = rounds.measure(rows, options.rounds)
+    rounds.show_times(seconds)
+    step = np.median(seconds["step"])
+    parts = {
+        "metrics": seconds[METRICS] / step,
+        "guards": (seconds[GUARDS] + seconds[INTERVAL] / every) / step,
+        "checkpoints": seconds[CHECKPOINT] / every / step,
+        "of which to be on the disk": (seconds[CHECKPOINT] - seconds[UNSYNCED]) / every / step,
+    }
+    parts["together"] = parts["metrics"] + parts["guards"] + parts["checkpoints"]
+    goals = {"together": "< 3", "of which to be on the disk": "< 1"}
+    shown = [
+        (name, rounds.quartiles(100 * part), goals.get(name, "")) for name, part in parts.items()
+    ]
+    print(f"\n{markdown(('share of a step', 'percent, median (quartiles)', 'goal'), shown)}")
+
+
+def _rows(model, folder, options):
+    """What is done beside a step, name -> function."""
+    folder.path.joinpath("checkpoints").mkdir()
+    checkpoints = Checkpoints(folder.checkpoints, model)
+    keeper = Keeper(folder, checkpoints, 0, 10**9, options.checkpoint_every, [])
+    keeper.set_model(model)
+    logs = {name: 0.5 for name in model.trackers}
+    values = {name: tf.ones([options.batch_size]) for name in model.trackers}
+    count = iter(range(1, 10**6))
+
+    @tf.function
+    def show():
+        for name, value in values.items():
+            model.trackers[name].update_state(value)
+        return {name: model.trackers[name].result() for name in values}
+
+    def end_of_interval():
+        keeper.require_finite_weights()
+        keeper.log(logs, 1.0)
+
+    def save():
+        checkpoints.save(next(count))
+
+        checkpoints.wait()
+
+    def save_unsynced():
+        with mock.patch.object(os, "fsync", lambda descriptor: None):
+            save()
+
+    return {
+        METRICS: lambda: _numbers(show()),
+        GUARDS: lambda: keeper.on_train_batch_end(0, logs),
+        INTERVAL: end_of_interval,
+        CHECKPOINT: save,
+        UNSYNCED: save_unsynced,
+    }
+
+
+def _numbers(logs):
+    """Waits for the means of a step, as Keras does."""
+    return {name: float(value) for name, value in logs.items()}
