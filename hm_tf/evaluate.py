@@ -5,7 +5,8 @@ paper and their score ERS, in one table. The gallery is the whole test set, clea
 attacked as a query (CA+, CA-: as a candidate). --mode=both, the default, shows what the authors'
 code does (compat: only that compares with printed tables) beside what it means (fixed: GTM of
 compat aims at a wrong item for many queries, and flatters). --strength=strong adds random restarts
-with adaptive steps and shows how far the score falls. The records are appended to
+with adaptive steps and shows how far the score falls. --attacks=standard is the parameter-free
+ensemble of docs/retrieval_standard.md, with the worst case per query. The records are appended to
 RUN/results.jsonl. What each query did is kept in RUN/evaluation: the same command goes on where a
 crash stopped it. --saved_model=DIR evaluates a SavedModel instead; its records go to
 DIR.evaluation.
@@ -14,7 +15,7 @@ DIR.evaluation.
 import functools
 import sys
 
-from hm_tf.options import EVALUATE, check_step_size
+from hm_tf.options import EVALUATE, STANDARD, check_step_size
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 
@@ -67,19 +68,30 @@ def _measure(run, names, options):
         results.extend(found)
 
     keep(clean_results(evaluation.test_set, evaluation.about))
-    modes = ("compat", "fixed") if options.mode == "both" else (options.mode,)
-    for mode in modes if names else ():
-        keep(evaluation.protocol_row(names, mode))
-        if options.strength == "strong":
-            keep(evaluation.strong_rows(names, mode, options.restarts))
-        if substitute:
-            keep(evaluation.protocol_row(names, mode, substitute))
+    for row in _attacked_rows(evaluation, names, substitute, options):
+        keep(row)
     if evaluation.stored:
         print(f"attacks stored before: {len(evaluation.stored)}; --fresh attacks again")
     table = ranking_table(results)
     print(f"\n{table}\n\nrecords: {run.folder.results}")
     if options.checks != "none":
         _check(evaluation, results, options)
+
+
+def _attacked_rows(evaluation, names, substitute, options):
+    """Yields the records of each row of attacks, as soon as it is measured."""
+    from hm_tf.evaluation.retrieval_standard import standard_row
+
+    if options.attacks == [STANDARD]:
+        yield standard_row(evaluation, names)
+        return
+    modes = ("compat", "fixed") if options.mode == "both" else (options.mode,)
+    for mode in modes if names else ():
+        yield evaluation.protocol_row(names, mode)
+        if options.strength == "strong":
+            yield evaluation.strong_rows(names, mode, options.restarts)
+        if substitute:
+            yield evaluation.protocol_row(names, mode, substitute)
 
 
 def _evaluation(run, pgd, options):

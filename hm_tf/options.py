@@ -272,6 +272,8 @@ TRAIN = FlagTable(
     family="hm",
     settle=_settle,
 )
+# The value of --attacks that names the ensemble of `retrieval_standard`.
+STANDARD = "standard"
 _SAVED_MODEL = (
     path("saved_model", None, "Folder of a SavedModel, or an export_dir (its newest)."),
     text("endpoint", "serving_default", "Its signature."),
@@ -298,7 +300,7 @@ EVALUATE = FlagTable(
                 "attacks",
                 ["all"],
                 "Comma-separated: CA+, CA-, QA+, QA-, TMA, ES, LTM, GTM, GTT; all; none. ERS needs "
-                "all.",
+                "all. Or standard: APGD and Square on all nine, worst case per query.",
             ),
             choice(
                 "mode",

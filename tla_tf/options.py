@@ -360,9 +360,10 @@ EVALUATE = FlagTable(
                 "attacks",
                 ["clean", "fgsm", "pgd20"],
                 "Comma-separated: clean, fgsm, bimN, pgdN, cwN, mimN with N steps; a number in "
-                "front gives restarts (20pgd20); apgd-ce, apgd-dlr, apgd-t, fab-t, square; the "
-                "groups standard (AutoAttack: only what withstood the members before is attacked), "
-                "table1, cleverhans.",
+                "front gives restarts (20pgd20); apgd-ce, apgd-dlr, apgd-t, fab-t, square, malt, "
+                "apgd-t-all, multi-targeted; the groups standard, fast, plus, rand (AutoAttack: each "
+                "member attacks what is still correct; rand for a random network), table1, "
+                "cleverhans.",
             ),
             repeated_path(
                 "substitute",

@@ -6,6 +6,7 @@
     python tools/benchmark.py precision --flagfile=flags/tla/cifar10_quick.flags --model=wrn_10_4
     python tools/benchmark.py overhead --flagfile=flags/tla/cifar10_quick.flags
     python tools/benchmark.py attacks --workdir=UNDEFENDED_RUN,DEFENDED_RUN
+    python tools/benchmark.py autoattack --workdir=RUN[,RUN2] --images=1000
     python tools/benchmark.py retrieval
     python tools/benchmark.py serving
     python tools/benchmark.py ranking_attacks --model=resnet18

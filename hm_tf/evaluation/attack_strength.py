@@ -4,6 +4,7 @@ import dataclasses
 
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.pgd import PGD
+from robust_tf.attacks.square import Square
 from robust_tf.threat_model import format_magnitude
 
 # Steps of a strong run, in multiples of the protocol's steps.
@@ -15,13 +16,13 @@ class AttackStrength:
     """An attack on any objective, and how often it runs.
 
     Args:
-        attack: `PGD` or `APGD`; its own restarts stay 1.
+        attack: `PGD`, `APGD` or `Square`; its own restarts stay 1.
         name: Name in titles and in the results cache.
         restarts: Runs from different random starts.
         beside: Steps of the protocol as text, whose images a strong attack has beside its own.
     """
 
-    attack: PGD | APGD
+    attack: PGD | APGD | Square
     name: str = "protocol"
     restarts: int = 1
     beside: str = ""
@@ -40,6 +41,8 @@ class AttackStrength:
     @property
     def settings(self):
         """Settings for the records, a dict; APGD has no one step size."""
+        if isinstance(self.attack, Square):
+            return {"queries": self.attack.queries, "restarts": self.restarts}
         settings = {"steps": self.attack.steps, "restarts": self.restarts}
         if isinstance(self.attack, APGD):
             return {**settings, "random_start": True, "search": "APGD", "beside": self.beside}

@@ -39,7 +39,7 @@ def compile_ranking_attack(attack, pgd, choice_key, ranker, source=None, *, xla=
 
     Args:
         attack: `RankingAttack`.
-        pgd: `PGD` or `APGD` that ascends the objective.
+        pgd: `PGD`, `APGD` or `Square` that ascends the objective.
         choice_key: int32 [2], key of the items that the attack draws.
         ranker: `Ranker` that is evaluated.
         source: `Ranker`; None means `ranker`.
@@ -48,7 +48,7 @@ def compile_ranking_attack(attack, pgd, choice_key, ranker, source=None, *, xla=
     Returns:
         (images [b, h, w, c], rows int32 [b], keys int32 [b, 2]) -> dict: "objective", the value
         that was ascended; each of `attack.measures`; "inside", whether an image is in ball and
-        box; all [b].
+        box; "active", whether a measure can still fall; all [b].
     """
     source = source or ranker
 
@@ -62,6 +62,7 @@ def compile_ranking_attack(attack, pgd, choice_key, ranker, source=None, *, xla=
             x_adv = pgd.ascend(objective, images, key=keys)
         measures = attack.measure(ranker.embed(x_adv), ranker.gallery, rows, chosen, earlier=early)
         return {
+            "active": measures[0] > 0 if attack.ends_at_zero else tf.ones_like(rows, tf.bool),
             "objective": objective(x_adv),
             **dict(zip(attack.measures, measures, strict=True)),
             "inside": pgd.threat_model.contains(x_adv, images),

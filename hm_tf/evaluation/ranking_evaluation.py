@@ -7,7 +7,7 @@ import numpy as np
 
 from hm_tf.evaluation.attack_strength import AttackStrength
 from hm_tf.evaluation.ranking_batch import Ranker, compile_ranking_attack
-from hm_tf.evaluation.ranking_records import row_results, strongest, worst
+from hm_tf.evaluation.ranking_records import among, row_results, strongest, worst
 from hm_tf.evaluation.robustness_score import COLUMNS, printed
 from hm_tf.ranking_attacks import registry
 from robust_tf import randomness
@@ -97,7 +97,7 @@ class RankingEvaluation:
         results = self._results(best, mode, strength, "strong")
         return results + self._results(lowest, mode, strength, "worst")
 
-    def runs(self, name, mode, strength=None, source=None):
+    def runs(self, name, mode, strength=None, source=None, *, until_zero=False):
         """Returns what each restart of an attack did to the queries.
 
         Args:
@@ -105,6 +105,8 @@ class RankingEvaluation:
             mode: "compat" or "fixed".
             strength: `AttackStrength`; None means the protocol, one run from the image itself.
             source: `Substitute` on which the images are made; None means the network itself.
+            until_zero: whether a query is left out, NaN, after a restart that ends its only
+                measure, see `RankingAttack.ends_at_zero`.
 
         Returns:
             List of dicts "objective" and measures -> float64 [queries].
@@ -126,6 +128,7 @@ class RankingEvaluation:
             title=title,
             seed=self.about["seed"],
             restarts=strength.restarts,
+            active="active" if until_zero else None,
             batch_size=self.batch_size,
             cache=cache,
             shown=shown,
@@ -133,19 +136,22 @@ class RankingEvaluation:
         if cache.added == before:
             self.stored.append(title)
         outputs = ("objective", *attack.measures)
-        return [{name: run[name].astype(np.float64) for name in outputs} for run in found]
+        return [
+            among(self.test_set.queries, run["rows"], {name: run[name] for name in outputs})
+            for run in found
+        ]
+
+    def results(self, outcomes, settings, threat_model):
+        """Returns the records of one row of the table; takes the arguments of `row_results`."""
+        if self.test_set.limited:
+            settings = {**settings, "gallery": len(self.test_set)}
+        return row_results(
+            outcomes, self.test_set, self.about, settings=settings, threat_model=threat_model
+        )
 
     def _results(self, outcomes, mode, strength, name, **more):
-        """The records of one row of the table."""
-        if self.test_set.limited:
-            more["gallery"] = len(self.test_set)
-        return row_results(
-            outcomes,
-            self.test_set,
-            self.about,
-            settings={**strength.settings, "mode": mode, "strength": name, **more},
-            threat_model=strength.attack.threat_model,
-        )
+        settings = {**strength.settings, "mode": mode, "strength": name, **more}
+        return self.results(outcomes, settings, strength.attack.threat_model)
 
     def _compile(self, attack, strength, source):
         key = randomness.key(self.about["seed"], 0, f"ranking attack {attack.name}")

@@ -12,26 +12,34 @@ _ALL = {2: "both", 3: "all three"}
 
 
 def intervals(rows, columns):
-    """Returns a table of the 95 % intervals of the columns that are shares of queries, "" if none.
+    """Returns a table of the 95 % intervals of the columns that have them in all rows, "" if none.
 
     Args:
         rows: dict (mode, strength) -> dict (attack, metric) -> `Result`.
         columns: list of the `Column`s shown.
     """
-    binary = [c for c in columns if all(row[c.attack, c.measure].interval for row in rows.values())]
-    if not binary:
+    places = {c.name: (c.attack, c.measure) for c in columns} | {"ERS": ("ERS", "ERS")}
+    shown = [
+        name
+        for name, place in places.items()
+        if all(place in row and row[place].interval for row in rows.values())
+    ]
+    if not shown:
         return ""
+    in_percent = {c.name: c.percent for c in columns} | {"ERS": True}
     lines = [
-        (" ".join(place), *(interval(row[c.attack, c.measure]) for c in binary))
+        (" ".join(place), *(interval(row[places[name]], in_percent[name]) for name in shown))
         for place, row in rows.items()
     ]
-    return aligned(("95 % interval", *(column.name for column in binary)), lines)
+    return aligned(("95 % interval", *shown), lines)
 
 
-def interval(result):
-    """The 95 % interval of a share, in percent; "-" where the record has none."""
+def interval(result, percent=True):
+    """The 95 % interval of a value, in percent or plain; "-" where the record has none."""
     low, high = result.interval or (None, None)
-    return "-" if low is None else f"{100 * low:.1f} to {100 * high:.1f}"
+    if low is None:
+        return "-"
+    return f"{100 * low:.1f} to {100 * high:.1f}" if percent else f"{low:.2f} to {high:.2f}"
 
 
 def notes(rows, names):
@@ -87,7 +95,17 @@ def _strong(result):
     )
 
 
+def _standard(result):
+    members = " and ".join(result.attack_settings["members"])
+    return (
+        f"per query and column the worst for the defender under {members}, "
+        f"{result.attack_settings['restarts']} starts of APGD; {result.n:,} queries, seed "
+        f"{result.seed}; intervals by bootstrap over queries"
+    )
+
+
 _HOW = {
+    "standard": _standard,
     "protocol": _protocol,
     "strong": _strong,
     "worst": lambda result: "of the same images, per query and column the worst for the defender",

@@ -10,6 +10,24 @@ from hm_tf.evaluation.robustness_score import COLUMNS, printed, score
 WORST_CASE = "worst case"
 
 
+def among(queries, attacked, run):
+    """Returns a run on some queries as one on all, NaN for the others.
+
+    Args:
+        queries: int [q], ascending.
+        attacked: int [a], some of the queries.
+        run: dict name -> array [a].
+
+    Returns:
+        dict name -> float64 [q].
+    """
+    places = np.searchsorted(queries, attacked)
+    whole = {name: np.full(len(queries), np.nan) for name in run}
+    for name, values in run.items():
+        whole[name][places] = values
+    return whole
+
+
 def strongest(runs):
     """Per query what the run did whose objective rose highest.
 
@@ -24,12 +42,17 @@ def strongest(runs):
 
 
 def worst(name, runs):
-    """Returns per query and measure the defender's worst value among all runs of attack `name`."""
+    """Returns per query and measure the defender's worst value among all runs of attack `name`.
+
+    A run has NaN for the queries that it left out.
+    """
     found = {}
     for column in COLUMNS:
         if column.attack == name:
             values = [run[column.measure] for run in runs]
-            found[column.measure] = (np.min if column.high_is_robust else np.max)(values, axis=0)
+            found[column.measure] = (np.nanmin if column.high_is_robust else np.nanmax)(
+                values, axis=0
+            )
     return found
 
 

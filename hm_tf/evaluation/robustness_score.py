@@ -84,9 +84,13 @@ def score(values):
     """Returns ERS, the mean of the ten normalised columns, in 0 ... 100.
 
     Args:
-        values: dict name of the column -> printed value; all ten are needed.
+        values: dict name of the column -> printed value, or array of the values of each query; all
+            ten are needed.
     """
-    normalised = [_NORMALISED.get(column.name, float)(values[column.name]) for column in COLUMNS]
+    normalised = [
+        _NORMALISED[c.name](values[c.name]) if c.name in _NORMALISED else values[c.name]
+        for c in COLUMNS
+    ]
     return sum(normalised) / len(normalised)
 
 

@@ -21,6 +21,7 @@ class GreedyTop1Misranking(RankingAttack):
     name = "GTM"
     measures = ("R@1",)
     directions = (-1,)
+    ends_at_zero = True
 
     def select(self, gallery, rows, key):
         queries = gallery.vectors(rows)

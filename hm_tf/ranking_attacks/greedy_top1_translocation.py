@@ -20,6 +20,7 @@ class GreedyTop1Translocation(RankingAttack):
     name = "GTT"
     measures = ("top-4",)
     directions = (-1,)
+    ends_at_zero = True
 
     def select(self, gallery, rows, key):
         own = own_item(gallery, rows, self.mode)

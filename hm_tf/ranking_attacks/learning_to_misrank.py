@@ -19,6 +19,7 @@ class LearningToMisrank(RankingAttack):
     name = "LTM"
     measures = ("R@1",)
     directions = (-1,)
+    ends_at_zero = True
 
     def select(self, gallery, rows, key):
         return (own_item(gallery, rows, self.mode),)

@@ -20,6 +20,7 @@ class RankingAttack:
         measures: names of what `measure` returns, in order.
         directions: +1 for a measure that the attack raises, -1 for one that it lowers.
         measures_early: whether `measure` needs `earlier`.
+        ends_at_zero: whether the only measure is 1 or 0, and the attack has succeeded at 0.
 
     Raises:
         ValueError: unknown mode.
@@ -29,6 +30,7 @@ class RankingAttack:
     measures: tuple[str, ...] = ()
     directions: tuple[int, ...] = ()
     measures_early = False
+    ends_at_zero = False
 
     def __init__(self, mode="compat"):
         if mode not in ATTACK_MODES:

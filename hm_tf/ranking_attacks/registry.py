@@ -57,7 +57,7 @@ def attack_names(given):
     """Returns the names as records have them, in the paper's order, each once.
 
     Args:
-        given: list of str: names in any case, "all", or "none".
+        given: list of str: names in any case, "all", "none", or "standard" alone, which takes all.
 
     Raises:
         UserError: unknown names; all of them are listed.
@@ -65,10 +65,12 @@ def attack_names(given):
     named = [name.strip().upper() for name in given]
     if named == ["NONE"]:
         return ()
+    if named == ["STANDARD"]:
+        return NAMES
     unknown = [name for name in given if name.strip().upper() not in ("ALL", *NAMES)]
     if unknown or not named:
         raise UserError(
             f"--attacks: unknown attacks: {', '.join(map(repr, unknown)) or 'no name'}; allowed: "
-            f"{', '.join(NAMES)}, all, none"
+            f"{', '.join(NAMES)}, all, none; or standard alone"
         )
     return NAMES if "ALL" in named else tuple(name for name in NAMES if name in named)

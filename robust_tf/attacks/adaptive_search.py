@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from robust_tf.attacks.packed_loop import packed_loop
 from robust_tf.attacks.select_images import select_images
 from robust_tf.threat_model import ThreatModel
 
@@ -116,7 +117,6 @@ class Search(NamedTuple):
     best: tf.Tensor
     best_gradient: tf.Tensor
     step_size: StepSize
-    active: tf.Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,29 +138,34 @@ class AdaptiveSearch:
 
     def __call__(
         self,
-        look: Callable[[tf.Tensor], Found],
+        look: Callable[[tf.Tensor, Any], Found],
         x: tf.Tensor,
         start: tf.Tensor,
         active: tf.Tensor,
-    ) -> Search:
+        items: Any = (),
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Searches the ball around `x` from `start`.
 
         Args:
-            look: images [batch, ...] to `Found`.
+            look: function (images [batch, ...], items) -> `Found`.
             x: float [batch, ...], the clean images.
             start: like x, in ball and box.
             active: bool [batch], the images to search for.
+            items: structure of tensors [batch, ...], what `look` needs beside an image. The batch
+                that `look` gets may be a part of all images, see `packed_loop`.
 
         Returns:
-            `Search`; its `active` is false for the images that were done.
+            The point of the highest value, or the one that was done, like x; and bool [batch],
+            false for the images that were done.
         """
         intervals = tf.constant(check_intervals(self.steps))
         start = tf.ensure_shape(start, x.shape)
         sizes = tf.fill(tf.shape(active), tf.constant(2 * self.threat_model.eps, x.dtype))
 
-        def ascend(step, search):
-            values, gradient, done = look(search.x_adv)
-            better = search.active & (done | (values > search.step_size.best))
+        def ascend(step, fixed, search, active):
+            x, items = fixed
+            values, gradient, done = look(search.x_adv, items)
+            better = active & (done | (values > search.step_size.best))
             best = select_images(better, search.x_adv, search.best)
             best_gradient = select_images(better, gradient, search.best_gradient)
             sizes, halved = search.step_size.update(values, intervals[step], self.rho)
@@ -168,19 +173,18 @@ class AdaptiveSearch:
             point = select_images(halved, best, search.x_adv)
             slope = select_images(halved, best_gradient, gradient)
             moved = self._step(x, point, slope, search.previous, sizes.size, step)
-            going = search.active & ~done
-            return step + 1, Search(moved, point, best, best_gradient, sizes, going)
+            return Search(moved, point, best, best_gradient, sizes), active & ~done
 
-        first = Search(start, start, start, tf.zeros_like(x), StepSize.start(sizes), active)
+        first = Search(start, start, start, tf.zeros_like(x), StepSize.start(sizes))
         # The last pass only looks at the point of the last step.
-        _, search = tf.while_loop(
-            lambda step, search: tf.reduce_any(search.active),
+        return packed_loop(
             ascend,
-            (tf.constant(0), first),
-            parallel_iterations=1,
-            maximum_iterations=self.steps + 1,
+            (x, items),
+            first,
+            active,
+            limit=self.steps + 1,
+            result=lambda search: search.best,
         )
-        return search
 
     def _step(self, x, point, slope, previous, sizes, step):
         """The step with momentum; the first has none."""

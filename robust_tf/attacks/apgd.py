@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks.adaptive_search import AdaptiveSearch, Found
-from robust_tf.attacks.attack import Attack, LogitsFn
+from robust_tf.attacks.attack import Attack, LogitsFn, later
 from robust_tf.attacks.logit_gradient import logit_gradient
 from robust_tf.attacks.objectives import (
     Objective,
@@ -19,13 +19,15 @@ from robust_tf.attacks.objectives import (
     dlr,
     dlr_form,
     likeliest_others,
+    logit_difference,
     targeted_dlr,
 )
 from robust_tf.attacks.select_images import select_images
 from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.randomness import Shard
 
-LOSSES = ("ce", "dlr", "targeted-dlr")
+TARGETED = ("targeted-dlr", "targeted-margin")
+LOSSES = ("ce", "dlr", *TARGETED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +39,13 @@ class APGD(Attack):
 
     Args:
         threat_model, eps, norm: see `Attack`.
-        loss: "ce", the cross entropy; "dlr", the difference-of-logits ratio; "targeted-dlr", one
-            run towards each of the likeliest other classes. `ascend` takes any `Objective` instead.
+        loss: "ce", the cross entropy; "dlr", the difference-of-logits ratio; "targeted-dlr" and
+            "targeted-margin" (MultiTargeted, Gowal et al. 2019), one run towards each of the
+            likeliest other classes. `ascend` takes any `Objective` instead.
         steps: number of gradient steps of a run, >= 1.
-        targets: number of runs of "targeted-dlr", at most one for each other class.
+        targets: number of targeted runs, at most one for each other class.
         rho: share of the steps between two checkpoints that must raise the loss.
+        restarts: number of independent runs (of all targets).
 
     Raises:
         ValueError: unknown loss, a setting out of its range.
@@ -52,18 +56,24 @@ class APGD(Attack):
     steps: int = 100
     targets: int = 9
     rho: float = 0.75
+    restarts: int = later(1)
 
     def __post_init__(self, eps, norm):
         super().__post_init__(eps, norm)
         if self.loss not in LOSSES:
             raise ValueError(f"unknown loss {self.loss!r}; choose from {', '.join(LOSSES)}")
-        if self.steps < 1 or self.targets < 1:
-            raise ValueError(f"steps and targets must be >= 1, got {self.steps} and {self.targets}")
+        if min(self.steps, self.targets, self.restarts) < 1:
+            raise ValueError(
+                f"steps, targets and restarts must be >= 1, got {self.steps}, {self.targets} and "
+                f"{self.restarts}"
+            )
 
     def loss_name(self, num_classes: int) -> str:
-        """Names the loss for a number of classes: "cross entropy", or see `dlr_form`."""
+        """Names the loss for a number of classes; of a ratio see `dlr_form`."""
         if self.loss == "ce":
             return "cross entropy"
+        if self.loss == "targeted-margin":
+            return "targeted margin"
         return dlr_form(num_classes, targeted=self.loss == "targeted-dlr")
 
     def perturb(
@@ -82,27 +92,34 @@ class APGD(Attack):
         """
         x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
         logits = logits_fn(x)
-        runs = min(self.targets, logits.shape[-1] - 1) if self.loss == "targeted-dlr" else 1
-        targets = likeliest_others(logits, y, runs)
+        classes = logits.shape[-1]
+        runs = min(self.targets, classes - 1) if self.loss in TARGETED else 1
+        targets = self._targets(logits_fn, x, y, logits, runs)
+
+        def look(images, items):
+            y, target = items
+            logits, values, gradient = logit_gradient(
+                logits_fn, images, lambda logits: self._values(logits, y, target)
+            )
+            return Found(values, gradient, ~correct(logits, y))
 
         def attack_target(number, result, active):
-            values_of = self._values_of(y, tf.gather(targets, number, axis=1))
-
-            def look(images):
-                logits, values, gradient = logit_gradient(logits_fn, images, values_of)
-                return Found(values, gradient, ~correct(logits, y))
-
-            run_key = randomness.fold_in(key, number)
-            search = self._search(look, x, active, run_key, shard)
-            replaced = active & ((number == 0) | ~search.active)
-            return number + 1, select_images(replaced, search.best, result), search.active
+            items = y, tf.gather(targets, number % runs, axis=1)
+            restart = number // runs
+            # As in an evaluation, the first run takes the key itself.
+            run_key = tf.where(restart == 0, key, randomness.fold_in(key, restart))
+            run_key = randomness.fold_in(run_key, number % runs)
+            start = self._start(logits_fn, x, y, classes, run_key, shard)
+            found, still = self._search(look, x, start, active, items)
+            replaced = active & ((number == 0) | ~still)
+            return number + 1, select_images(replaced, found, result), still
 
         _, result, _ = tf.while_loop(
             lambda number, result, active: tf.reduce_any(active),
             attack_target,
             (tf.constant(0), x, correct(logits, y)),
             parallel_iterations=1,
-            maximum_iterations=runs,
+            maximum_iterations=runs * self.restarts,
         )
         return tf.stop_gradient(result)
 
@@ -123,17 +140,28 @@ class APGD(Attack):
         x = tf.convert_to_tensor(x)
         active = tf.ones(tf.shape(x)[:1], tf.bool)
 
-        def look(images):
+        def look(images, _):
             values, gradient = objective.value_and_gradient(images)
             return Found(tf.cast(values, x.dtype), gradient, tf.zeros_like(active))
 
-        return tf.stop_gradient(self._search(look, x, active, key, shard).best)
-
-    def _search(self, look, x, active, key, shard):
         start = self.threat_model.random_start(x, key, shard)
-        return AdaptiveSearch(self.threat_model, self.steps, self.rho)(look, x, start, active)
+        return tf.stop_gradient(self._search(look, x, start, active)[0])
 
-    def _values_of(self, y, target):
+    def _search(self, look, x, start, active, items=()):
+        search = AdaptiveSearch(self.threat_model, self.steps, self.rho)
+        return search(look, x, start, active, items)
+
+    def _targets(self, logits_fn, x, y, logits, count):
+        """The targets of the runs, int [batch, count]."""
+        return likeliest_others(logits, y, count)
+
+    def _start(self, logits_fn, x, y, classes, key, shard):
+        """Where a run begins, images like x."""
+        return self.threat_model.random_start(x, key, shard)
+
+    def _values(self, logits, y, target):
         if self.loss == "targeted-dlr":
-            return lambda logits: targeted_dlr(logits, y, target)
-        return lambda logits: (cross_entropy if self.loss == "ce" else dlr)(logits, y)
+            return targeted_dlr(logits, y, target)
+        if self.loss == "targeted-margin":
+            return logit_difference(logits, target, y)
+        return (cross_entropy if self.loss == "ce" else dlr)(logits, y)

@@ -15,6 +15,22 @@ from robust_tf.threat_model import ThreatModel, format_magnitude
 LogitsFn = Callable[[tf.Tensor], tf.Tensor]
 
 
+def later(default: Any) -> Any:
+    """Returns a dataclass field that records name only where it is not `default`.
+
+    A setting that an attack gets later leaves the results valid that were stored before.
+    """
+    return dataclasses.field(default=default, metadata={"later": True})
+
+
+def recorded(attack: Any) -> dict[str, Any]:
+    """Returns dict name -> value of the settings of an attack that records name."""
+    fields = [field for field in dataclasses.fields(attack) if field.repr]
+    values = {field.name: getattr(attack, field.name) for field in fields}
+    left_out = {f.name for f in fields if f.metadata.get("later") and values[f.name] == f.default}
+    return {name: value for name, value in values.items() if name not in left_out}
+
+
 @dataclasses.dataclass(frozen=True)
 class Attack:
     """Base of the attacks: settings in the constructor, data in the call.
@@ -62,10 +78,9 @@ class Attack:
     def __str__(self) -> str:
         """A short form for tables and records."""
         settings = [str(self.threat_model)]
-        for field in dataclasses.fields(self)[1:]:
-            value = getattr(self, field.name)
+        for name, value in list(recorded(self).items())[1:]:
             plain = format_magnitude(value) if isinstance(value, float) else repr(value)
-            settings.append(f"{field.name}={plain}")
+            settings.append(f"{name}={plain}")
         return f"{type(self).__name__}({', '.join(settings)})"
 
     def __call__(

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf import randomness
+from robust_tf.attacks.any_size import AnySize
 from robust_tf.attacks.logits_of import logits_of, refuse_probabilities
 
 # Images attacked together unless the caller says otherwise.
@@ -81,7 +82,8 @@ def _compiled(attack, model):
     def run(x, y, keys):
         return attack.perturb(logits_fn, x, y, keys)
 
-    return run if getattr(attack, "eager", False) else tf.function(run, autograph=False)
+    eager = getattr(attack, "eager", False)
+    return run if eager else AnySize(tf.function(run, autograph=False))
 
 
 def _checked_images(x, threat_model):

@@ -9,25 +9,54 @@ import tensorflow as tf
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.attack import Attack, LogitsFn
 from robust_tf.attacks.attack_images import attack_rows, prepare
+from robust_tf.attacks.expectation import EOT
 from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.logits_of import logits_of
+from robust_tf.attacks.malt import MALT
 from robust_tf.attacks.objectives import correct
 from robust_tf.attacks.select_images import select_images
 from robust_tf.attacks.square import Square
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import ThreatModel
 
+# More targets than any network has classes.
+ALL_CLASSES = 1_000_000
 # The attacks of AutoAttack with the steps, targets and queries of its authors' code. Square differs
 # in two things: each image has a window of its own, where theirs share one in a batch, and the sizes
-# of the windows are spread over the queries, where theirs are those of 10,000 queries.
+# of the windows are spread over the queries, where theirs are those of 10,000 queries. "fab", not
+# targeted, runs once, where theirs has four more runs from random starts.
 MEMBERS = {
     "apgd-ce": lambda threat_model: APGD(threat_model, "ce", steps=100),
     "apgd-dlr": lambda threat_model: APGD(threat_model, "dlr", steps=100),
     "apgd-t": lambda threat_model: APGD(threat_model, "targeted-dlr", steps=100, targets=9),
     "fab-t": lambda threat_model: FAB(threat_model, steps=100, targets=9),
     "square": lambda threat_model: Square(threat_model, queries=5000),
+    "5apgd-ce": lambda threat_model: APGD(threat_model, "ce", steps=100, restarts=5),
+    "5apgd-dlr": lambda threat_model: APGD(threat_model, "dlr", steps=100, restarts=5),
+    "fab": lambda threat_model: FAB(threat_model, steps=100, targets=9, targeted=False),
+    "eot-apgd-ce": lambda threat_model: _expected(APGD(threat_model, "ce", steps=100)),
+    "eot-apgd-dlr": lambda threat_model: _expected(APGD(threat_model, "dlr", steps=100)),
+    # Of the fast version: half the steps, a third of the targets.
+    "apgd-ce50": lambda threat_model: APGD(threat_model, "ce", steps=50),
+    "malt": MALT,
+    # Towards all classes.
+    "apgd-t-all": lambda threat_model: APGD(threat_model, "targeted-dlr", targets=ALL_CLASSES),
+    "multi-targeted": lambda threat_model: APGD(
+        threat_model, "targeted-margin", targets=ALL_CLASSES
+    ),
 }
-VERSIONS = {"standard": ("apgd-ce", "apgd-t", "fab-t", "square")}
+VERSIONS = {
+    "standard": ("apgd-ce", "apgd-t", "fab-t", "square"),
+    "fast": ("apgd-ce50", "malt", "square"),
+    "plus": ("5apgd-ce", "5apgd-dlr", "fab", "square", "apgd-t", "fab-t"),
+    "rand": ("eot-apgd-ce", "eot-apgd-dlr"),
+}
+# Version -> member -> images that it attacks first. Only if one of them falls, it attacks all.
+PROBES = {"fast": {"square": 100}}
+
+
+def _expected(attack):
+    return EOT(attack.threat_model, attack=attack, passes=20)
 
 
 def member(name: str, threat_model: ThreatModel) -> Attack:
@@ -42,6 +71,9 @@ class AutoAttack(Attack):
     Args:
         threat_model, eps, norm: see `Attack`.
         version: "standard": APGD on the cross entropy, targeted APGD, targeted FAB, Square.
+            "fast": APGD on the cross entropy, MALT, and Square on 100 images; on all if it fools
+            one of these. "plus": five runs of APGD on each loss, FAB, Square, and the targeted
+            attacks. "rand": APGD on the mean of 20 passes, for a random network.
 
     Raises:
         ValueError: unknown version, a setting out of its range.
@@ -69,9 +101,16 @@ class AutoAttack(Attack):
         images, labels, size = prepare(self.threat_model, logits_fn, x, y, batch_size)
         adversarial = images.copy()
         rows = np.arange(len(images))
-        for attack in self.members:
-            attack_rows(attack, model, images, labels, rows, adversarial, seed, size)
-            rows = rows[_correct(logits_fn, adversarial, labels, rows, size)]
+        probes = PROBES.get(self.version, {})
+        for name, attack in zip(VERSIONS[self.version], self.members, strict=True):
+            tried = probed_rows(rows, probes.get(name))
+            attack_rows(attack, model, images, labels, tried, adversarial, seed, size)
+            still = _correct(logits_fn, adversarial, labels, tried, size)
+            if len(tried) < len(rows) and not still.all():
+                tried = rows
+                attack_rows(attack, model, images, labels, rows, adversarial, seed, size)
+                still = _correct(logits_fn, adversarial, labels, rows, size)
+            rows = np.setdiff1d(rows, tried[~still])
         adversarial[rows] = images[rows]
         return tf.constant(adversarial) if tf.is_tensor(x) else adversarial
 
@@ -85,7 +124,7 @@ class AutoAttack(Attack):
     ) -> tf.Tensor:
         """Attacks one batch; see `Attack.perturb` for arguments and result.
 
-        Every member uses the same key, as the columns of an evaluation do.
+        Every member uses the same key, as the columns of an evaluation do, and attacks all images.
         """
         x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
         x_adv = x
@@ -94,6 +133,13 @@ class AutoAttack(Attack):
             found = attack.perturb(logits_fn, x_adv, y, key, shard)
             x_adv = select_images(correct(logits_fn(found), y), x, found)
         return tf.stop_gradient(x_adv)
+
+
+def probed_rows(rows: np.ndarray, count: int | None) -> np.ndarray:
+    """Returns `count` of the int [m] `rows`, spread evenly; all where there are no more."""
+    if count is None or len(rows) <= count:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
 
 
 def _correct(logits_fn, images, labels, rows, size):

@@ -9,9 +9,11 @@ from dataclasses import KW_ONLY
 
 import tensorflow as tf
 
-from robust_tf.attacks.attack import Attack, LogitsFn
+from robust_tf.attacks.attack import Attack, LogitsFn, later
 from robust_tf.attacks.logit_gradient import logit_gradient
+from robust_tf.attacks.nearest_classes import nearest_classes
 from robust_tf.attacks.objectives import correct, likeliest_others, logit_difference
+from robust_tf.attacks.packed_loop import packed_loop
 from robust_tf.attacks.select_images import select_images
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import ThreatModel
@@ -22,7 +24,7 @@ SHORTEST = 1e-8
 
 @dataclasses.dataclass(frozen=True)
 class FAB(Attack):
-    """Targeted FAB: towards the decision boundary with each of the likeliest other classes.
+    """FAB: towards the decision boundary with each of the likeliest other classes.
 
     A step linearises the boundary at the point, goes there from the point and from the clean image,
     a little too far, and mixes the two; a misclassified point is then pulled towards the image.
@@ -34,6 +36,8 @@ class FAB(Attack):
         alpha_max: largest weight of the way from the clean image.
         eta: overshoot beyond the boundary, >= 1.
         beta: place between clean image (0) and misclassified point (1) where the search goes on.
+        targeted: whether one run goes towards each target; else a single run, each of whose steps
+            goes to the nearest of their boundaries, for a gradient of each.
 
     Raises:
         ValueError: a setting out of its range.
@@ -45,6 +49,7 @@ class FAB(Attack):
     alpha_max: float = 0.1
     eta: float = 1.05
     beta: float = 0.9
+    targeted: bool = later(True)
 
     def __post_init__(self, eps, norm):
         super().__post_init__(eps, norm)
@@ -87,23 +92,30 @@ class FAB(Attack):
         targets = likeliest_others(logits, y, runs)
         none = tf.constant(float("inf"), x.dtype)
 
-        def approach(number, point, nearest, distance):
-            target = tf.gather(targets, number // self.steps, axis=1)
+        def approach(number, fixed, state, active):
+            (x, y, targets), (point, nearest, distance) = fixed, state
+            if self.targeted:
+                target = tf.gather(targets, number // self.steps, axis=1)
+            else:
+                target = nearest_classes(logits_fn, point, y, targets, 1, self.threat_model)[:, 0]
             point = select_images(number % self.steps == 0, x, point)
             moved = self._step(logits_fn, x, y, point, target)
             fooled = ~correct(logits_fn(moved), y)
             length = self.threat_model.distance(moved, x)
-            nearer = fooled & (distance > enough) & (length < distance)
+            nearer = fooled & active & (length < distance)
             pulled = select_images(fooled, x + self.beta * (moved - x), moved)
             nearest = select_images(nearer, moved, nearest)
-            return number + 1, pulled, nearest, tf.where(nearer, length, distance)
+            distance = tf.where(nearer, length, distance)
+            return (pulled, nearest, distance), distance > enough
 
-        _, _, nearest, distance = tf.while_loop(
-            lambda number, point, nearest, distance: tf.reduce_any(distance > enough),
+        distance = tf.where(correct(logits, y), none, 0.0)
+        (nearest, distance), _ = packed_loop(
             approach,
-            (tf.constant(0), x, x, tf.where(correct(logits, y), none, 0.0)),
-            parallel_iterations=1,
-            maximum_iterations=runs * self.steps,
+            (x, y, targets),
+            (x, x, distance),
+            distance > enough,
+            limit=(runs if self.targeted else 1) * self.steps,
+            result=lambda state: state[1:],
         )
         return nearest, distance
 

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks.attack import Attack, LogitsFn
-from robust_tf.attacks.objectives import correct, margin
+from robust_tf.attacks.objectives import Objective, correct, margin
+from robust_tf.attacks.packed_loop import packed_loop
 from robust_tf.attacks.select_images import select_images
 from robust_tf.attacks.square_proposals import L2Proposals, LinfProposals
 from robust_tf.randomness import Shard
@@ -61,31 +62,50 @@ class Square(Attack):
             ValueError: x is not a batch of images.
         """
         x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
+
+        def look(images, y):
+            logits = logits_fn(images)
+            return tf.cast(margin(logits, y), x.dtype), ~correct(logits, y)
+
+        return self._search(look, x, y, key, shard, correct(logits_fn(x), y))
+
+    def ascend(
+        self, objective: Objective, x: tf.Tensor, *, key: tf.Tensor, shard: Shard = Shard()
+    ) -> tf.Tensor:
+        """Searches for a high value of any objective, with the arguments of `APGD.ascend`."""
+        x = tf.convert_to_tensor(x)
+        active = tf.ones(tf.shape(x)[:1], tf.bool)
+
+        def look(images, _):
+            return -tf.cast(objective(images), x.dtype), tf.zeros_like(active)
+
+        return self._search(look, x, (), key, shard, active)
+
+    def _search(self, look, x, items, key, shard, active):
+        """Lowers the first of the two that `look` returns, until the second is true."""
         if x.shape.rank != 4:
             raise ValueError(f"expected images [batch, height, width, channels], got {x.shape}")
         proposals = self._proposals(x.shape[1:])
 
-        def query(number, candidate, best, lowest, active):
-            logits = logits_fn(candidate)
-            value = tf.cast(margin(logits, y), x.dtype)
-            right = correct(logits, y)
-            better = active & ((value < lowest) | ~right)
+        def query(number, fixed, state, active):
+            (x, items, key), (candidate, best, lowest) = fixed, state
+            value, done = look(candidate, items)
+            better = active & ((value < lowest) | done)
             best = select_images(better, candidate, best)
             next_key = randomness.fold_in(key, number + 1)
             following = proposals.propose(x, best, self._level(number), next_key, shard)
             lowest = tf.where(better, value, lowest)
-            following = tf.ensure_shape(following, x.shape)
-            return number + 1, following, best, lowest, active & right
+            return (tf.ensure_shape(following, x.shape), best, lowest), active & ~done
 
-        active = correct(logits_fn(x), y)
         first = proposals.start(x, randomness.fold_in(key, 0), shard)
         infinite = tf.fill(tf.shape(active), tf.constant(float("inf"), x.dtype))
-        _, _, best, *_ = tf.while_loop(
-            lambda number, candidate, best, lowest, active: tf.reduce_any(active),
+        best, _ = packed_loop(
             query,
-            (tf.constant(0), tf.ensure_shape(first, x.shape), x, infinite, active),
-            parallel_iterations=1,
-            maximum_iterations=self.queries,
+            (x, items, key),
+            (tf.ensure_shape(first, x.shape), x, infinite),
+            active,
+            limit=self.queries,
+            result=lambda state: state[1],
         )
         return tf.stop_gradient(best)
 

@@ -5,11 +5,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from robust_tf.attacks.auto_attack import PROBES, VERSIONS
 from robust_tf.attacks.presets import Preset
 from robust_tf.threat_model import ThreatModel
 
 CLEAN = "clean"
 WORST_CASE = "worst case"
+# Ends the names of attacks whose images are rounded to 8 bits.
+ROUNDED = "-rounded"
 WORST_CASE_ROUNDED = f"{WORST_CASE}, rounded"
 
 
@@ -22,17 +25,33 @@ class Column:
         preset: `Preset` of the attack; None for clean images.
         ensemble: Name of the ensemble whose earlier members run before; None for an attack alone.
         substitute: Name of the substitute that the images are made on; None for the network.
+        probe: number of images that are attacked first; the others only if one of these falls.
+            None: all at once.
     """
 
     name: str
     preset: Preset | None = None
     ensemble: str | None = None
     substitute: str | None = None
+    probe: int | None = None
 
     @property
     def threat_model(self):
         """`ThreatModel` of the attack; None for clean images."""
         return self.preset and self.preset.threat_model
+
+
+def ensemble_columns(version, preset_of):
+    """Returns the list of `Column` of a version of AutoAttack.
+
+    Args:
+        version: one of `auto_attack.VERSIONS`.
+        preset_of: function from the name of a member to its `Preset`.
+    """
+    presets = [(name, preset_of(name)) for name in VERSIONS[version]]
+    ensemble = f"{version}{ROUNDED if presets[0][1].rounded else ''}"
+    probes = PROBES.get(version, {})
+    return [Column(p.name, p, ensemble, probe=probes.get(name)) for name, p in presets]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from robust_tf import randomness
+from robust_tf.attacks.any_size import AnySize
 from robust_tf.data import image_files
 from robust_tf.errors import RunError
 from robust_tf.results.cache import ResultsCache
@@ -30,6 +31,7 @@ def attack_loop(
     active=None,
     batch_size=250,
     fixed_size=False,
+    any_size=False,
     dtype="float32",
     cache=None,
     shown=None,
@@ -56,6 +58,8 @@ def attack_loop(
             restarts attack only these. None: every restart attacks all `rows`.
         batch_size: images attacked together, at most; exactly, if `fixed_size`.
         fixed_size: whether the network accepts only batches of `batch_size`.
+        any_size: whether `attack_batch` is traced once for all sizes, see `compile_batch`. No batch
+            is then filled up.
         dtype: Data type of the images.
         cache: `ResultsCache` or an object with its methods; known images are not attacked again.
         shown: function (dict of the arrays so far) -> dict of values for the progress bar.
@@ -69,7 +73,7 @@ def attack_loop(
         RunError: an output that is not finite, an image outside ball or box.
     """
     ready = isinstance(attack_batch, (XlaOrGraph, Eager))
-    compiled = attack_batch if ready else compile_batch(attack_batch)
+    compiled = attack_batch if ready else compile_batch(attack_batch, any_size=any_size)
     cache = ResultsCache(len(examples)) if cache is None else cache
     rows = np.arange(len(examples)) if rows is None else np.asarray(rows)
     size = batch_size if fixed_size else min(batch_size, max(len(rows), 1))
@@ -79,7 +83,9 @@ def attack_loop(
         silent = not progress or not len(missing)
         name = title if restarts == 1 else f"{title} {restart + 1}/{restarts}"
         with tqdm(total=len(missing), desc=name, unit="image", disable=silent) as bar:
-            for part, filled, images in _batches(examples, missing, size, fixed_size, dtype):
+            for part, filled, images in _batches(
+                examples, missing, size, fixed_size, any_size, dtype
+            ):
                 keys = randomness.image_keys(seed, "evaluation", filled)
                 # As in PGD's own restarts, the first run takes the key itself.
                 keys = randomness.fold_in(keys, restart) if restart else keys
@@ -97,7 +103,7 @@ def attack_loop(
     return runs
 
 
-def compile_batch(attack_batch, *, jit_compile=False, title="the attack"):
+def compile_batch(attack_batch, *, jit_compile=False, any_size=False, title="the attack"):
     """Returns the function compiled, see `XlaOrGraph`: one trace for each shape of batches.
 
     AutoGraph is off, as in Keras's train_step, where attacks must run too: tracing takes half as
@@ -106,11 +112,16 @@ def compile_batch(attack_batch, *, jit_compile=False, title="the attack"):
     Args:
         attack_batch: Function of tensors.
         jit_compile: Whether XLA compiles it. What XLA refuses becomes a plain graph.
+        any_size: whether a plain graph is traced once for all sizes, so that images may leave the
+            batch early, see `packed_loop`.
         title: Name of the function in the warning of that.
     """
-    return XlaOrGraph(
-        lambda xla: tf.function(attack_batch, autograph=False, jit_compile=xla), jit_compile, title
-    )
+
+    def make(xla):
+        compiled = tf.function(attack_batch, autograph=False, jit_compile=xla)
+        return AnySize(compiled) if any_size and not xla else compiled
+
+    return XlaOrGraph(make, jit_compile, title)
 
 
 class Eager:
@@ -152,12 +163,13 @@ def images_of(examples, rows, dtype="float32"):
     return tf.constant(images.astype(dtype) / dtype(255 if images.dtype == np.uint8 else 1))
 
 
-def _batches(examples, rows, size, fixed_size, dtype):
+def _batches(examples, rows, size, fixed_size, any_size, dtype):
     """Yields (rows int [n], rows filled up to the size of the batch, their images)."""
     quarter = size if fixed_size else max(-(-size // 4), SMALLEST)
 
     def load(part):
-        filled = np.resize(part, quarter if len(part) <= quarter < size else size)
+        enough = quarter if len(part) <= quarter < size else size
+        filled = part if any_size else np.resize(part, enough)
         return part, filled, images_of(examples, filled, dtype)
 
     waiting = collections.deque()

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks import presets
+from robust_tf.attacks.auto_attack import probed_rows
 from robust_tf.attacks.square import Square
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.adversarial_images import AdversarialImages
@@ -19,11 +20,13 @@ from robust_tf.evaluation.attack_column import (
 )
 from robust_tf.evaluation.attack_loop import Eager, attack_loop, compile_batch, images_of
 from robust_tf.evaluation.attacked_batch import classify_attacked, still_correct
-from robust_tf.evaluation.doubts import looked_at
+from robust_tf.evaluation.doubts import Doubt, looked_at
 from robust_tf.evaluation.free_checks import check_labels, free_checks
 from robust_tf.evaluation.stored_attacks import StoredAttacks
 from robust_tf.results.result import worst_case
 
+# The output of an attacked batch that says which images later restarts attack.
+ACTIVE = "correct"
 # Enough for every loss to take its usual form.
 MANY_CLASSES = 10
 
@@ -74,6 +77,8 @@ class ClassifierEvaluation:
         self.examples, self.seed, self.folder = examples, seed, folder and pathlib.Path(folder)
         self.outcomes = []
         self._loop = {"seed": seed, "batch_size": batch_size, "fixed_size": fixed_size}
+        # A graph of XLA is compiled for each size.
+        self._loop |= {"any_size": not (fixed_size or jit_compile)}
         self._loop |= {"dtype": dtype, "progress": progress}
         self._jit_compile = jit_compile
         self._substitutes = substitutes or {}
@@ -113,9 +118,9 @@ class ClassifierEvaluation:
             active, after = ensembles.get(column.ensemble, (None, ()))
             if column.ensemble and active is None:
                 active, after = self.correct(Column(CLEAN)), (CLEAN,)
-            work = self._work(column, active)
-            # As `correct` does; called here, the loss of an attack lies one frame higher.
-            correct = self._reduced(column, work, attack_loop(**work))
+            # Kept images are of all images that the column attacks.
+            probes = column.probe and not self._stored.save_adversarial
+            correct = (self._probed if probes else self.correct)(column, active)
             self.add(self._outcome(column, correct, after))
             if column.ensemble:
                 ensembles[column.ensemble] = correct, (*after, column.name)
@@ -146,13 +151,23 @@ class ClassifierEvaluation:
         work = self._work(column, active)
         return self._reduced(column, work, attack_loop(**work))
 
+    def _probed(self, column, active):
+        """Bool [n] as `correct` returns; all images are attacked if one of the first falls."""
+        tried = np.zeros(len(active), bool)
+        tried[probed_rows(np.flatnonzero(active), column.probe)] = True
+        fallen = np.sum(tried & ~self.correct(column, tried))
+        if not fallen:
+            return active
+        line = f"red light: {column.name} fools {fallen} of {np.sum(tried)} images that gradients "
+        line += "do not: they are masked; standard may find more"
+        self.checked.doubts.append(Doubt("masked gradients", line))
+        self.say(f"warning: {line}")
+        return self.correct(column, active)
+
     def is_stored(self, column):
         """Returns whether the results of all images under the column are known."""
-        try:
-            attack_loop(**{**self._work(column), "attack_batch": _not_stored})
-        except LookupError:
-            return False
-        return True
+        rows = np.arange(len(self.examples))
+        return self._stored.cache(column).complete(rows, _restarts(column), ACTIVE)
 
     def images(self, title, count):
         """Returns the arguments of `attack_loop` for the first `count` images, but the function."""
@@ -184,8 +199,8 @@ class ClassifierEvaluation:
             "rows": rows,
             "cache": self._stored.cache(column, adversarial),
             "title": column.name,
-            "restarts": column.preset.restarts if column.preset else 1,
-            "active": "correct",
+            "restarts": _restarts(column),
+            "active": ACTIVE,
             "shown": lambda run: {"correct": f"{100 * run['correct'].mean():.2f} %"},
             **self._loop,
         }
@@ -213,7 +228,12 @@ class ClassifierEvaluation:
         )
         if column.preset is not None and column.preset.eager:
             return Eager(attack_batch)
-        return compile_batch(attack_batch, jit_compile=self._jit_compile, title=column.name)
+        return compile_batch(
+            attack_batch,
+            jit_compile=self._jit_compile,
+            any_size=self._loop["any_size"],
+            title=column.name,
+        )
 
     def _remarks(self, columns):
         """A line for each doubt, and for each attack whose loss takes more classes."""
@@ -246,8 +266,8 @@ def _is_square(column):
     return column.preset is not None and isinstance(column.preset.attack, Square)
 
 
-def _not_stored(images, rows, keys):
-    raise LookupError
+def _restarts(column):
+    return column.preset.restarts if column.preset else 1
 
 
 def _say_nothing(line):

@@ -15,7 +15,7 @@ from robust_tf.attacks.attack import Attack
 from robust_tf.attacks.logits_of import logits_of
 from robust_tf.attacks.presets import Preset
 from robust_tf.data.examples import Examples
-from robust_tf.evaluation.attack_column import CLEAN, Column
+from robust_tf.evaluation.attack_column import CLEAN, Column, ensemble_columns
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.evaluation.saved_signature import SavedSignature
 from robust_tf.results.result import weights_hash, wilson_interval
@@ -90,9 +90,9 @@ def robust_accuracy(
             function images -> logits. A dict output needs the entry "logits".
         x: images [n, ...], array or tensor; uint8, or float in `input_range`.
         y: labels, int [n] or one-hot [n, classes].
-        attack: "standard", AutoAttack; another name such as "pgd20"; an attack object; or a list
-            of these. Each attacks all images; the members of "standard" attack the images that are
-            still correct.
+        attack: "standard", AutoAttack, or its versions "fast", "plus" and "rand"; another name such
+            as "pgd20"; an attack object; or a list of these. Each attacks all images; the members
+            of AutoAttack attack the images that are still correct.
         eps: radius of the ball where [0, 1] is the range of a pixel, "8/255" is understood.
             Attack objects bring their own.
         norm: "linf" or "l2".
@@ -155,9 +155,8 @@ def _columns(attack, eps, norm):
         if isinstance(one, Preset):
             columns.append(Column(one.name, one))
             continue
-        for name in auto_attack.VERSIONS[one.version]:
-            member = Preset(name, auto_attack.member(name, one.threat_model))
-            columns.append(Column(name, member, ensemble=one.version))
+        ball = one.threat_model
+        columns += ensemble_columns(one.version, lambda name: presets.get(name, ball))
     return columns
 
 

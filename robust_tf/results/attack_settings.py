@@ -1,6 +1,6 @@
 """The hyper-parameters of an attack as records store them."""
 
-import dataclasses
+from robust_tf.attacks.attack import recorded
 
 
 def attack_settings(preset, num_classes):
@@ -13,8 +13,8 @@ def attack_settings(preset, num_classes):
     if preset is None:
         return {}
     attack = preset.attack
-    names = [field.name for field in dataclasses.fields(attack) if field.repr]
-    settings = {name: _plain(getattr(attack, name)) for name in names if name != "threat_model"}
+    settings = {name: _plain(value) for name, value in recorded(attack).items()}
+    settings.pop("threat_model", None)
     if hasattr(attack, "loss_name"):
         settings["loss"] = attack.loss_name(num_classes)
     elif settings.get("loss") == "ce":

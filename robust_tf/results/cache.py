@@ -48,6 +48,19 @@ class ResultsCache:
         """Returns dict name of the output -> array [m, ...] of known `rows`."""
         return {name: v[rows] for name, v in self._outputs.get(restart, {}).items()}
 
+    def complete(self, rows, restarts, active):
+        """Returns whether all restarts of int [m] `rows` are known.
+
+        Args:
+            restarts: int.
+            active: name of the bool output without which a later restart leaves an image out.
+        """
+        for restart in range(restarts):
+            if not self.known(restart, rows).all():
+                return False
+            rows = rows[self.get(restart, rows)[active]] if len(rows) else rows
+        return True
+
     def add(self, restart, rows, outputs):
         """Keeps the outputs, dict name -> array [m, ...], of int [m] `rows`."""
         if self._path:

@@ -5,13 +5,11 @@ import dataclasses
 from robust_tf.attacks import presets
 from robust_tf.attacks.auto_attack import VERSIONS
 from robust_tf.errors import UserError
-from robust_tf.evaluation.attack_column import CLEAN, Column
+from robust_tf.evaluation.attack_column import CLEAN, ROUNDED, Column, ensemble_columns
 from tla_tf.reporting.cleverhans_comparison import counterpart
 
 ENSEMBLE = "standard"
 TRANSFER = "transfer"
-# Ends the names of attacks whose images are rounded to 8 bits.
-ROUNDED = "-rounded"
 # Columns of TLA, table 1, by data set; clean images and black-box transfer are no attacks by name.
 # Other data sets take the columns of CIFAR-10.
 TABLE1 = {
@@ -20,7 +18,7 @@ TABLE1 = {
     # The header prints PGD 20 twice, with different accuracies: the first is taken for 10 steps.
     "tiny_imagenet": ("fgsm", "bim10", "cw10", "pgd10", "pgd20", "20pgd20", "mim40"),
 }
-GROUPS = (ENSEMBLE, "table1", "cleverhans")
+GROUPS = (*VERSIONS, "table1", "cleverhans")
 # Steps of the black-box column of TLA, table 1.
 BLACK_BOX = {"mnist": "pgd100", "cifar10": "pgd7", "tiny_imagenet": "pgd10"}
 
@@ -30,8 +28,8 @@ def attack_columns(
 ):
     """Returns the list of `Column` that the names stand for, in order, each once.
 
-    Groups are replaced by their members (see `expand`). The members of "standard" stay an ensemble;
-    the members of "cleverhans" follow our attacks of the same kind.
+    Groups are replaced by their members (see `expand`). The members of a version of AutoAttack stay
+    an ensemble; the members of "cleverhans" follow our attacks of the same kind.
     "transfer" attacks every substitute with the PGD of the black-box column of TLA's table 1 and
     evaluates its images here; "transfer-NAME" does so with the attack NAME. It is appended where
     there are substitutes and no name asks for them.
@@ -76,15 +74,16 @@ def attack_columns(
 def expand(names, dataset, norm="linf"):
     """Returns the list of names with the groups among them replaced by their members, each once.
 
-    standard: the members of AutoAttack. table1: the columns of TLA, table 1. cleverhans: all attacks
-    of that library that know the norm, with the steps of these columns. Other names stay.
+    standard, fast, plus, rand: the members of that version of AutoAttack. table1: the columns of
+    TLA, table 1. cleverhans: all attacks of that library that know the norm, with the steps of these
+    columns. Other names stay.
     """
     columns = TABLE1.get(dataset, TABLE1["cifar10"])
     _, bim, _, pgd, *_, mim = columns
     theirs = ["fgm", bim, pgd, pgd.replace("pgd", "madry"), mim, "cw2"]
     theirs += ["spsa"] if norm == "linf" else []
     theirs = [f"cleverhans-{name}" for name in theirs]
-    groups = dict(zip(GROUPS, (VERSIONS["standard"], columns, theirs), strict=True))
+    groups = {**VERSIONS, "table1": columns, "cleverhans": theirs}
     return list(dict.fromkeys(member for name in names for member in groups.get(name, (name,))))
 
 
@@ -99,6 +98,8 @@ def _titled(preset, rounded):
 def _columns_of(name, preset_of, dataset, substitutes, norm):
     if name == CLEAN:
         return [Column(name, None)]
+    if name in VERSIONS:
+        return ensemble_columns(name, preset_of)
     kind, _, attack = name.partition("-")
     if kind == TRANSFER:
         attack = attack or BLACK_BOX.get(dataset, BLACK_BOX["cifar10"])
@@ -114,7 +115,4 @@ def _columns_of(name, preset_of, dataset, substitutes, norm):
     if name == "cleverhans":
         members = [*map(counterpart, members), *members]
     found = [preset_of(member) for member in members]
-    ensemble = None
-    if name == ENSEMBLE:
-        ensemble = ENSEMBLE + (ROUNDED if found[0].rounded else "")
-    return first + [Column(preset.name, preset, ensemble) for preset in found]
+    return first + [Column(preset.name, preset) for preset in found]

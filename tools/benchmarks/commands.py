@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import hm_tf.options
 import tla_tf.options
-from robust_tf.cli.flag import choice, count, names
+from robust_tf.cli.flag import choice, count, magnitude, names, path, paths, switch
 from robust_tf.cli.flag_table import FlagTable
 
 RANDOM = "Images are random where no --data_dir is given. Other flags are those of {}.train."
@@ -79,6 +79,21 @@ _RANKING_ATTACKS = FlagTable(
         )
     }
 )
+_AUTOATTACK = FlagTable(
+    {
+        "Benchmark": (
+            paths("workdir", [], "Finished runs of tla_tf, separated by commas. Required."),
+            path("data_dir", None, "Folder of the data sets. Default: that of the run."),
+            count("images", 1000, "Test images of each run."),
+            magnitude("eps", None, "Radius. Default: that of the run."),
+            choice("norm", "linf", "Of the ball.", ("linf", "l2")),
+            names("ends", ["logits"], "Ends of the network: see tools/benchmarks/autoattack.py."),
+            count("batch_size", 250, "Images attacked together."),
+            switch("jit_compile", False, "XLA compiles the attacks."),
+            path("torch", None, "Python with torch, torchattacks and Keras: the outside clock."),
+        )
+    }
+)
 
 
 _COMMANDS = {
@@ -125,6 +140,13 @@ _COMMANDS = {
         "the flags of tla_tf.train.",
         _ATTACKS,
         "attacks",
+    ),
+    "autoattack": Command(
+        "AutoAttack's versions standard and fast, accuracy, light and cost of each, on finished "
+        "runs and\non ends of them that hide gradients; and torchattacks' AutoAttack on the same "
+        "network.",
+        _AUTOATTACK,
+        "autoattack",
     ),
     "retrieval": Command(
         "Retrieval metrics of random unit embeddings against the bare matrix product, with class "

@@ -1,0 +1,82 @@
+"""The standard attack on retrieval: an ensemble without settings to choose, as AutoAttack is one.
+
+docs/retrieval_standard.md has the protocol.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from hm_tf.evaluation.attack_strength import AttackStrength
+from hm_tf.evaluation.ranking_records import WORST_CASE, among, worst
+from hm_tf.evaluation.robustness_score import COLUMNS, printed, score
+from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.square import Square
+
+STANDARD = "standard"
+MODE = "fixed"
+STEPS, RESTARTS, QUERIES = 100, 5, 1000
+RESAMPLES = 2000
+
+
+def standard_members(threat_model):
+    """Returns the two `AttackStrength`s that attack each objective, in their order."""
+    return (
+        AttackStrength(APGD(threat_model, steps=STEPS), "standard APGD", RESTARTS),
+        AttackStrength(Square(threat_model, queries=QUERIES), "standard Square"),
+    )
+
+
+def standard_row(evaluation, names):
+    """Returns the records of the worst case of each query, with intervals by bootstrap.
+
+    Args:
+        evaluation: `RankingEvaluation`.
+        names: Names of the attacks, whose objectives are ascended.
+    """
+    members = standard_members(evaluation.pgd.threat_model)
+    lowest = {name: _lowest(evaluation, name, members) for name in names}
+    settings = {"members": [str(member.attack) for member in members], "restarts": RESTARTS}
+    settings |= {"mode": MODE, "strength": STANDARD}
+    results = evaluation.results(lowest, settings, evaluation.pgd.threat_model)
+    return [_with_interval(result, lowest) for result in results]
+
+
+def _lowest(evaluation, name, members):
+    """Dict measure -> float [queries], the defender's worst value under all members.
+
+    A query that an attack can do no more to leaves it: its top-1 item is lost.
+    """
+    queries, runs = evaluation.test_set.queries, []
+    left, ends = queries, evaluation.attack(name, MODE).ends_at_zero
+    for member in members:
+        found = evaluation.of_queries(left).runs(name, MODE, member, until_zero=ends)
+        runs += [among(queries, left, run) for run in found]
+        if ends:
+            [values] = worst(name, runs).values()
+            left = queries[values > 0]
+    return worst(name, runs)
+
+
+def _with_interval(result, lowest):
+    if result.metric == "ERS":
+        of_each = {c.name: printed(c, lowest[c.attack][c.measure]) for c in COLUMNS}
+        values = score(of_each) / 100
+    elif result.attack == WORST_CASE:
+        values = np.min([lowest[name]["R@1"] for name in result.attack_settings["over"]], axis=0)
+    else:
+        values = lowest[result.attack][result.metric]
+    return dataclasses.replace(result, interval=bootstrap_interval(values))
+
+
+def bootstrap_interval(values, seed=0):
+    """Returns (low, high), the 95 % interval of the mean by bootstrap (Efron and Tibshirani 1993).
+
+    Args:
+        values: float [n], one per query.
+        seed: Seed of the resamples.
+    """
+    draw, n = np.random.default_rng(seed), len(values)
+    means = [np.mean(values[draw.integers(0, n, n)]) for _ in range(RESAMPLES)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,58 @@
+"""The classes whose decision boundary looks nearest to an image."""
+
+import tensorflow as tf
+
+from robust_tf.attacks.attack import LogitsFn
+from robust_tf.attacks.logit_gradient import logit_gradient
+from robust_tf.attacks.objectives import logit_difference
+from robust_tf.threat_model import ThreatModel
+
+
+def nearest_classes(
+    logits_fn: LogitsFn,
+    x: tf.Tensor,
+    labels: tf.Tensor,
+    classes: tf.Tensor,
+    count: int,
+    threat_model: ThreatModel,
+) -> tf.Tensor:
+    """Returns those of the given classes whose linearised boundary is nearest.
+
+    The distance to the boundary of a class t is (z_y - z_t) / ||grad (z_y - z_t)|| in the norm dual
+    to the ball (MALT, Melamed et al. 2024, section 3, where the norm is L2).
+
+    Args:
+        logits_fn: see `Attack.perturb`.
+        x: float [batch, ...].
+        labels: int [batch].
+        classes: int [batch, m], without the labels.
+        count: number of classes to return, <= m.
+        threat_model: `ThreatModel`, of which the norm counts.
+
+    Returns:
+        int [batch, count], the nearest first.
+    """
+    size = classes.shape[1]
+    order = 1 if threat_model.norm == "linf" else 2
+
+    def look(number, distances):
+        target = tf.gather(classes, number, axis=1)
+        _, gap, gradient = logit_gradient(
+            logits_fn, x, lambda logits: logit_difference(logits, labels, target)
+        )
+        rows = tf.reshape(gradient, [tf.shape(x)[0], -1])
+        steepness = tf.norm(rows, ord=order, axis=1)
+        far = tf.constant(float("inf"), x.dtype)
+        found = tf.where(steepness > 0, tf.math.divide_no_nan(gap, steepness), far)
+        return number + 1, distances.write(number, found)
+
+    distances = tf.TensorArray(x.dtype, size, element_shape=x.shape[:1])
+    _, distances = tf.while_loop(
+        lambda number, distances: number < size,
+        look,
+        (tf.constant(0), distances),
+        parallel_iterations=1,
+        maximum_iterations=size,
+    )
+    nearest = tf.math.top_k(-tf.transpose(distances.stack()), count).indices
+    return tf.ensure_shape(tf.gather(classes, nearest, batch_dims=1), [x.shape[0], count])

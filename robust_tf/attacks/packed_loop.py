@@ -1,0 +1,82 @@
+"""The loop of an attack that an image leaves as soon as it needs no further step."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+# The batch is packed as soon as no more than this share of its images is active.
+PACKED_AT = 0.75
+
+
+def packed_loop(
+    step: Callable[[tf.Tensor, Any, Any, tf.Tensor], tuple[Any, tf.Tensor]],
+    fixed: Any,
+    state: Any,
+    active: tf.Tensor,
+    *,
+    limit: int,
+    result: Callable[[Any], Any],
+) -> tuple[Any, tf.Tensor]:
+    """Repeats a step while an image is active, at most `limit` times.
+
+    Where the size of the batch is unknown in the graph, the active images are packed into a smaller
+    batch, over and over. The numbers of an image do not change, as its step sees only this image.
+    Where the size is known (XLA, eager calls, a network of one batch size) the batch stays whole.
+
+    Args:
+        step: function (number of the step int32, fixed, state, active) -> (state, active).
+        fixed: tensor or structure of tensors [batch, ...] that the step needs and keeps.
+        state: tensor or structure of tensors [batch, ...] that the step changes.
+        active: bool [batch], the images that need a step.
+        limit: largest number of steps.
+        result: function of `state` to a tensor or a structure of tensors [batch, ...].
+
+    Returns:
+        `result` of the last state of each image, and bool [batch], the images still active.
+    """
+    count = tf.size(active)
+    packs = all(tensor.shape[0] is None for tensor in tf.nest.flatten((fixed, state, active)))
+
+    def pack(rows, kept, batch):
+        going = tf.where(batch[-1])[:, 0]
+        kept = _put(kept, rows, result(batch[1]))
+        return tf.gather(rows, going), kept, _gather(batch, going)
+
+    def follow(number, rows, kept, batch):
+        if packs:
+            few = _count(batch[-1]) < PACKED_AT * tf.cast(tf.size(rows), tf.float32)
+            rows, kept, batch = tf.cond(
+                few, lambda: pack(rows, kept, batch), lambda: (rows, kept, batch)
+            )
+        fixed, state, active = batch
+        state, active = step(number, fixed, state, active)
+        return number + 1, rows, kept, (fixed, state, active)
+
+    kept = result(state) if packs else ()
+    rows = tf.range(count) if packs else ()
+    _, rows, kept, (_, state, active) = tf.while_loop(
+        lambda number, rows, kept, batch: tf.reduce_any(batch[-1]),
+        follow,
+        (tf.constant(0), rows, kept, (fixed, state, active)),
+        parallel_iterations=1,
+        maximum_iterations=limit,
+    )
+    if not packs:
+        return result(state), active
+    return _put(kept, rows, result(state)), _put(tf.zeros([count], tf.bool), rows, active)
+
+
+def _gather(structure, rows):
+    return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), structure)
+
+
+def _put(kept, rows, values):
+    def put(old, new):
+        return tf.ensure_shape(tf.tensor_scatter_nd_update(old, rows[:, None], new), old.shape)
+
+    return tf.nest.map_structure(put, kept, values)
+
+
+def _count(chosen):
+    return tf.reduce_sum(tf.cast(chosen, tf.float32))

@@ -1,0 +1,115 @@
+"""AutoAttack's standard and fast versions, side by side, on runs and on broken ends of them."""
+
+import pathlib
+import subprocess
+import tempfile
+import time
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from robust_tf.attacks import presets
+from robust_tf.errors import UserError
+from robust_tf.evaluation.attack_column import ensemble_columns
+from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
+from robust_tf.reports.table import markdown
+from robust_tf.threat_model import ThreatModel
+from tla_tf.finished_run import FinishedRun
+
+VERSIONS = ("standard", "fast")
+# What hides the gradient of the same network; its accuracy stays about the same.
+ENDS = {
+    "logits": lambda logits_fn: logits_fn,
+    "softmax": lambda logits_fn: lambda x: tf.nn.softmax(logits_fn(x)),
+    "sigmoid": lambda logits_fn: lambda x: tf.nn.sigmoid(logits_fn(x)),
+    "logits x 1000": lambda logits_fn: lambda x: 1000.0 * logits_fn(x),
+    "input in 16 levels": lambda logits_fn: lambda x: logits_fn(tf.round(15 * x) / 15),
+}
+# Published fast evaluators are called equal within this.
+WITHIN = 0.2
+
+
+class Measured(NamedTuple):
+    """One version on one network: seconds, bool [n] of the correct images, and the doubts."""
+
+    seconds: float
+    correct: np.ndarray
+    doubts: list
+
+
+def run(options):
+    """Measures and prints."""
+    unknown = set(options.ends) - ENDS.keys()
+    if unknown or not options.workdir:
+        raise UserError(
+            f"give --workdir=RUN[,RUN2], and --ends of {', '.join(ENDS)}; unknown: "
+            f"{', '.join(sorted(unknown)) or 'none'}"
+        )
+    rows = []
+    for workdir in options.workdir:
+        trained = FinishedRun(workdir, options.data_dir)
+        examples = trained.dataset.load("test", options.images)
+        ball = ThreatModel(options.eps or trained.flags["eps"], options.norm)
+        network, name = trained.network(), f"{pathlib.Path(workdir).name} ({trained.info.name})"
+        for end in options.ends:
+            outputs_fn = ENDS[end](lambda x: network(x, training=False)["logits"])
+            found = {v: _measure(outputs_fn, examples, ball, v, options) for v in VERSIONS}
+            clock = _torch_clock(options, trained, examples, ball) if end == "logits" else None
+            rows.append(_row(f"{name}, {end}", ball, examples, found, clock))
+            print(markdown(HEADER, rows[-1:]), flush=True)
+    print(f"\n{markdown(HEADER, rows)}")
+
+
+HEADER = ("network", "ball", "n", "standard %", "fast %", "difference", "light")
+HEADER += ("standard s", "fast s", "cost", "torchattacks")
+
+
+def _measure(outputs_fn, examples, ball, version, options):
+    """Attacks with one version; the time has everything, tracing too."""
+    start = time.perf_counter()
+    evaluation = ClassifierEvaluation(
+        outputs_fn,
+        examples,
+        batch_size=options.batch_size,
+        jit_compile=options.jit_compile,
+        progress=False,
+        say=None,
+    )
+    evaluation.run(ensemble_columns(version, lambda name: presets.get(name, ball)))
+    correct = evaluation.outcomes[-1].correct
+    return Measured(time.perf_counter() - start, correct, evaluation.checked.doubts)
+
+
+def _row(name, ball, examples, found, clock):
+    standard, fast = (found[version] for version in VERSIONS)
+    difference = 100 * (fast.correct.mean() - standard.correct.mean())
+    light = "; ".join(doubt.name for doubt in fast.doubts)
+    return (
+        name,
+        str(ball),
+        str(len(examples)),
+        *(f"{100 * one.correct.mean():.2f}" for one in (standard, fast)),
+        f"{difference:+.2f}{'' if abs(difference) <= WITHIN else ' (!)'}",
+        f"red: {light}" if light else "green",
+        *(f"{one.seconds:.1f}" for one in (standard, fast)),
+        f"1/{standard.seconds / fast.seconds:.1f}",
+        clock or "-",
+    )
+
+
+def _torch_clock(options, trained, examples, ball):
+    """Robust accuracy and seconds of torchattacks' AutoAttack on the same network, as text."""
+    if not options.torch:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        images = pathlib.Path(folder) / "images.npz"
+        np.savez(images, images=np.float32(examples.images) / 255, labels=examples.labels)
+        script = pathlib.Path(__file__).with_name("torch_autoattack.py")
+        given = [trained.folder.final_weights, images, ball.norm, ball.eps, options.batch_size]
+        done = subprocess.run(
+            [options.torch, script, *map(str, given)], capture_output=True, text=True
+        )
+    if done.returncode:
+        raise UserError(f"{script.name} failed: {done.stderr.strip().splitlines()[-1]}")
+    return done.stdout.strip().splitlines()[-1]
