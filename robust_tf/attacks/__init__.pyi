@@ -3,8 +3,8 @@ from .attack import Attack as Attack
 from .auto_attack import AutoAttack as AutoAttack
 from .cleverhans_adapter import CleverhansAttack as CleverhansAttack
 from .fab import FAB as FAB
+from .momentum import Momentum as Momentum
 from .objectives import Objective as Objective
 from .pgd import PGD as PGD
-from .pgd import Momentum as Momentum
 from .presets import get as get
 from .square import Square as Square

@@ -9,50 +9,12 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks.attack import Attack, LogitsFn
+from robust_tf.attacks.momentum import Momentum
 from robust_tf.attacks.objectives import CrossEntropy, Margin, Objective
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import parse_magnitude
 
-MOMENTUM_FORMS = ("accumulate", "l1", "ema")
 LOSSES = {"ce": CrossEntropy, "margin": Margin}
-
-
-@dataclasses.dataclass(frozen=True)
-class Momentum:
-    """The direction g of a step, from the gradient and the direction before.
-
-    accumulate: g <- decay * g + gradient (MIM as TLA describes it: no normalisation).
-    l1: the same, each image's gradient divided by its L1 norm first (Dong et al. 2018, eq. 6).
-    ema: g <- decay * g + (1 - decay) * gradient, starting at the first gradient (the TLA authors'
-        code).
-
-    Args:
-        decay: weight of the past, >= 0.
-        form: one of the above.
-
-    Raises:
-        ValueError: unknown form, negative decay.
-    """
-
-    decay: float
-    form: str = "accumulate"
-
-    def __post_init__(self):
-        if self.form not in MOMENTUM_FORMS:
-            raise ValueError(f"unknown form {self.form!r}; choose from {', '.join(MOMENTUM_FORMS)}")
-        if self.decay < 0:
-            raise ValueError(f"decay must be >= 0, got {self.decay}")
-
-    def __call__(self, velocity: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """Returns the new direction, shaped like `gradient`; `velocity` is zero at step 0."""
-        if self.form == "ema":
-            mixed = self.decay * velocity + (1.0 - self.decay) * gradient
-            return tf.where(step == 0, gradient, mixed)
-        if self.form == "l1":
-            axes = list(range(1, gradient.shape.rank))
-            size = tf.reduce_sum(tf.abs(gradient), axis=axes, keepdims=True)
-            gradient = tf.math.divide_no_nan(gradient, size)
-        return self.decay * velocity + gradient
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,8 @@ from robust_tf.attacks import auto_attack
 from robust_tf.attacks.attack import Attack, LogitsFn
 from robust_tf.attacks.attack_images import attack_images
 from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
-from robust_tf.attacks.pgd import PGD, Momentum
+from robust_tf.attacks.momentum import Momentum
+from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.round_pixels import round_pixels
 from robust_tf.threat_model import ThreatModel, parse_magnitude
 

@@ -7,8 +7,11 @@ import numpy as np
 
 from robust_tf.attacks.auto_attack import PROBES, VERSIONS
 from robust_tf.attacks.presets import Preset
+from robust_tf.attacks.square import Square
 from robust_tf.threat_model import ThreatModel
 
+# Enough for every loss to take its usual form.
+MANY_CLASSES = 10
 CLEAN = "clean"
 WORST_CASE = "worst case"
 # Ends the names of attacks whose images are rounded to 8 bits.
@@ -39,6 +42,26 @@ class Column:
     def threat_model(self):
         """`ThreatModel` of the attack; None for clean images."""
         return self.preset and self.preset.threat_model
+
+    @property
+    def restarts(self):
+        """Number of independent runs."""
+        return self.preset.restarts if self.preset else 1
+
+    @property
+    def uses_gradients(self):
+        """Whether it is not Square."""
+        return self.preset is None or not isinstance(self.preset.attack, Square)
+
+    def on_loss(self, num_classes):
+        """Returns a line on an attack whose usual loss takes more classes, else ""."""
+        loss_name = getattr(self.preset and self.preset.attack, "loss_name", lambda _: None)
+        taken, usual = loss_name(num_classes), loss_name(MANY_CLASSES)
+        if taken == usual:
+            return ""
+        return (
+            f"{self.name}: ascends the {taken}; {num_classes} classes are too few for the {usual}"
+        )
 
 
 def ensemble_columns(version, preset_of):

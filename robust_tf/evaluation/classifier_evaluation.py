@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.auto_attack import probed_rows
-from robust_tf.attacks.square import Square
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.adversarial_images import AdversarialImages
 from robust_tf.evaluation.attack_column import (
@@ -27,8 +26,6 @@ from robust_tf.results.result import worst_case
 
 # The output of an attacked batch that says which images later restarts attack.
 ACTIVE = "correct"
-# Enough for every loss to take its usual form.
-MANY_CLASSES = 10
 
 
 class ClassifierEvaluation:
@@ -127,7 +124,7 @@ class ClassifierEvaluation:
         for name, (correct, (_, *members)) in ensembles.items():
             ball = next(c.threat_model for c in columns if c.ensemble == name)
             self.add(Outcome(name, correct, ball, {"members": members}))
-        if self.checked.saturated and not any(map(_is_square, columns)):
+        if self.checked.saturated and all(column.uses_gradients for column in columns):
             self._add_square(columns)
         return self.outcomes
 
@@ -167,7 +164,7 @@ class ClassifierEvaluation:
     def is_stored(self, column):
         """Returns whether the results of all images under the column are known."""
         rows = np.arange(len(self.examples))
-        return self._stored.cache(column).complete(rows, _restarts(column), ACTIVE)
+        return self._stored.cache(column).complete(rows, column.restarts, ACTIVE)
 
     def images(self, title, count):
         """Returns the arguments of `attack_loop` for the first `count` images, but the function."""
@@ -199,7 +196,7 @@ class ClassifierEvaluation:
             "rows": rows,
             "cache": self._stored.cache(column, adversarial),
             "title": column.name,
-            "restarts": _restarts(column),
+            "restarts": column.restarts,
             "active": ACTIVE,
             "shown": lambda run: {"correct": f"{100 * run['correct'].mean():.2f} %"},
             **self._loop,
@@ -238,15 +235,8 @@ class ClassifierEvaluation:
     def _remarks(self, columns):
         """A line for each doubt, and for each attack whose loss takes more classes."""
         yield from (f"warning: {doubt.message}" for doubt in self.checked.doubts)
-        classes = self.checked.num_classes
-        for column in columns:
-            loss_name = getattr(column.preset and column.preset.attack, "loss_name", lambda _: None)
-            taken, usual = loss_name(classes), loss_name(MANY_CLASSES)
-            if taken != usual:
-                yield (
-                    f"{column.name}: ascends the {taken}; {classes} classes are too few for the "
-                    f"{usual}"
-                )
+        lines = (column.on_loss(self.checked.num_classes) for column in columns)
+        yield from filter(None, lines)
 
     def _add_square(self, columns):
         """Runs Square, which needs no gradients, on the images that are still correct."""
@@ -260,14 +250,6 @@ class ClassifierEvaluation:
     def _outcome(self, column, correct, after=()):
         settings = self._stored.settings(column)
         return Outcome(column.name, correct, column.threat_model, settings, tuple(after))
-
-
-def _is_square(column):
-    return column.preset is not None and isinstance(column.preset.attack, Square)
-
-
-def _restarts(column):
-    return column.preset.restarts if column.preset else 1
 
 
 def _say_nothing(line):

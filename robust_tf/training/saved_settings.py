@@ -6,7 +6,8 @@
 import dataclasses
 import inspect
 
-from robust_tf.attacks.pgd import PGD, Momentum
+from robust_tf.attacks.momentum import Momentum
+from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
 

@@ -2,7 +2,7 @@ import pytest
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.auto_attack import VERSIONS
-from robust_tf.attacks.pgd import MOMENTUM_FORMS
+from robust_tf.attacks.momentum import FORMS
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
 from tla_tf.evaluation.attack_columns import GROUPS, TABLE1, attack_columns, expand
@@ -81,4 +81,4 @@ def test_transferred_images_are_rounded_too():
 
 
 def test_the_forms_of_the_flag_are_those_of_the_attack():
-    assert EVALUATE.flags["mim_form"].choices == MOMENTUM_FORMS == tuple(presets.MIM_DECAY)
+    assert EVALUATE.flags["mim_form"].choices == FORMS == tuple(presets.MIM_DECAY)

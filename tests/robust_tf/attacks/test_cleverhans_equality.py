@@ -11,8 +11,9 @@ from robust_tf import randomness
 from robust_tf.attacks import presets
 from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
 from robust_tf.attacks.fab import FAB
+from robust_tf.attacks.momentum import Momentum
 from robust_tf.attacks.objectives import correct, margin
-from robust_tf.attacks.pgd import PGD, Momentum
+from robust_tf.attacks.pgd import PGD
 from robust_tf.threat_model import ThreatModel
 
 # The L2 ball is small against the distance of the pixels from the box (see `images`).

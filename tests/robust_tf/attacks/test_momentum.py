@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust_tf.attacks.momentum import Momentum
 from robust_tf.attacks.objectives import Objective
-from robust_tf.attacks.pgd import PGD, Momentum
+from robust_tf.attacks.pgd import PGD
 from robust_tf.threat_model import ThreatModel
 
 G = np.array([[0.2, -0.5, 0.1, -0.1], [-0.1, -0.2, 0.4, 0.3], [-0.3, 0.6, 0.2, -0.05]])

@@ -3,8 +3,9 @@ import pytest
 import tensorflow as tf
 
 from robust_tf import randomness
+from robust_tf.attacks.momentum import Momentum
 from robust_tf.attacks.objectives import CrossEntropy, Objective
-from robust_tf.attacks.pgd import PGD, Momentum
+from robust_tf.attacks.pgd import PGD
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import ThreatModel
 

@@ -205,7 +205,7 @@ def test_radius_and_norm_or_a_threat_model():
 
 
 def test_repr_can_be_read_back():
-    from robust_tf.attacks.pgd import Momentum
+    from robust_tf.attacks.momentum import Momentum
 
     for attack in (*list(SMALL.values())[:-1], PGD(eps=0.1, momentum=Momentum(1.0, "l1"))):
         names = {**globals(), "Momentum": Momentum}
