@@ -96,12 +96,12 @@ def test_the_loop_sees_an_image_about_as_long_as_it_is_active():
     assert seen == [8, 4, 4, 2, 1, 1, 1]
 
 
-def test_a_network_of_one_batch_size_keeps_its_batch_whole(digits):
+def test_a_network_that_needs_the_size_of_its_batch_keeps_it_whole(digits):
     network, *batch = digits
 
     def perturb(x, y, keys):
         def logits_fn(images):
-            return network(tf.reshape(images, [COUNT, 8, 8, 1]), training=False)
+            return network(tf.reshape(images, [images.shape[0], 8, 8, 1]), training=False)
 
         return ATTACKS["apgd-ce"](BALLS["linf"]).perturb(logits_fn, x, y, keys)
 

@@ -1,0 +1,101 @@
+"""AutoAttack's fast version: Square on a sample until it fools one, and the red light."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf.attacks import auto_attack, presets
+from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.malt import MALT
+from robust_tf.attacks.square import Square
+from robust_tf.data.examples import Examples
+from robust_tf.evaluation.attack_column import ensemble_columns
+from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
+from robust_tf.threat_model import ThreatModel
+
+COUNT, PROBE = 40, 8
+THREAT = ThreatModel(0.1)
+SHORT = {
+    "apgd-ce50": lambda threat: APGD(threat, "ce", steps=5),
+    "malt": lambda threat: MALT(threat, steps=5, targets=2),
+    "square": lambda threat: Square(threat, queries=60),
+}
+
+
+@pytest.fixture(autouse=True)
+def short_attacks(monkeypatch):
+    monkeypatch.setattr(auto_attack, "MEMBERS", SHORT)
+    monkeypatch.setitem(auto_attack.PROBES, "fast", {"square": PROBE})
+
+
+def honest(images):
+    """Three linear classes; gradient attacks are exact."""
+    draw = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
+    return 4.0 * tf.matmul(tf.reshape(images - 0.5, [-1, 16]), draw)
+
+
+@tf.custom_gradient
+def masked(images):
+    """The same outputs with the gradient of a constant direction."""
+
+    def gradient(upstream):
+        return tf.ones_like(images) * tf.reduce_sum(tf.abs(upstream)) * 1e-3
+
+    return honest(images), gradient
+
+
+def evaluated(outputs_fn, **options):
+    images = np.random.default_rng(1).integers(0, 256, (COUNT, 4, 4, 1), np.uint8)
+    labels = np.argmax(honest(tf.constant(images / 255, tf.float32)), axis=1).astype(np.int32)
+    lines = []
+    evaluation = ClassifierEvaluation(
+        outputs_fn, Examples(images, labels), progress=False, say=lines.append, **options
+    )
+    evaluation.run(ensemble_columns("fast", lambda name: presets.get(name, THREAT)))
+    return evaluation, lines
+
+
+def attacked(evaluation):
+    """How many images Square attacked."""
+    [column] = [
+        column
+        for column in ensemble_columns("fast", lambda name: presets.get(name, THREAT))
+        if column.name == "square"
+    ]
+    return evaluation._stored.cache(column).known(0, np.arange(COUNT)).sum()
+
+
+def test_square_attacks_only_a_sample_where_it_fools_nothing():
+    evaluation, lines = evaluated(honest)
+    *_, before, square, whole = evaluation.outcomes
+    assert 0 < before.correct.sum() < COUNT
+    np.testing.assert_array_equal(square.correct, before.correct)
+    np.testing.assert_array_equal(whole.correct, before.correct)
+    assert attacked(evaluation) == min(PROBE, before.correct.sum())
+    assert not evaluation.checked.doubts and not any("red light" in line for line in lines)
+
+
+def test_square_attacks_all_and_the_light_is_red_where_it_fools_one():
+    evaluation, lines = evaluated(masked)
+    *_, before, square, whole = evaluation.outcomes
+    assert attacked(evaluation) == before.correct.sum() > PROBE
+    assert whole.name == "fast" and whole.correct.sum() < before.correct.sum()
+    assert [doubt.name for doubt in evaluation.checked.doubts] == ["masked gradients"]
+    assert "warning: red light: square fools" in lines[-1]
+    np.testing.assert_array_equal(square.correct, whole.correct)
+
+
+def test_kept_images_are_of_all_images(tmp_path):
+    evaluation, _ = evaluated(honest, folder=tmp_path, save_adversarial=True)
+    with np.load(tmp_path / "adversarial" / "fast-square.npz") as stored:
+        np.testing.assert_array_equal(stored["attacked"], evaluation.outcomes[1].correct)
+
+
+def test_the_public_call_probes_too():
+    for outputs_fn in honest, masked:
+        evaluation, _ = evaluated(outputs_fn)
+        images = np.float32(evaluation.examples.images) / 255
+        attack = auto_attack.AutoAttack(THREAT, version="fast")
+        found = attack(outputs_fn, images, evaluation.examples.labels)
+        right = np.argmax(honest(tf.constant(found)), axis=1) == evaluation.examples.labels
+        np.testing.assert_array_equal(right, evaluation.outcomes[-1].correct)
