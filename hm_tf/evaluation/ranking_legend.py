@@ -8,6 +8,9 @@ from robust_tf.reports.table import aligned
 from robust_tf.threat_model import format_magnitude
 
 WIDTH = 100
+# More intervals of two numbers make a line too wide.
+MOST_IN_A_LINE = 5
+ENDS = ("low", "high")
 _ALL = {2: "both", 3: "all three"}
 
 
@@ -27,10 +30,14 @@ def intervals(rows, columns):
     if not shown:
         return ""
     in_percent = {c.name: c.percent for c in columns} | {"ERS": True}
-    lines = [
-        (" ".join(place), *(interval(row[places[name]], in_percent[name]) for name in shown))
-        for place, row in rows.items()
-    ]
+    lines = []
+    for place, row in rows.items():
+        cells = [interval(row[places[name]], in_percent[name]) for name in shown]
+        if len(shown) <= MOST_IN_A_LINE:
+            lines.append((" ".join(place), *cells))
+            continue
+        ends = zip(*(cell.split(" to ") for cell in cells))
+        lines += [(f"{' '.join(place)}, {end}", *of_end) for end, of_end in zip(ENDS, ends)]
     return aligned(("95 % interval", *shown), lines)
 
 
