@@ -138,9 +138,11 @@ def test_other_names_are_refused_with_what_is_allowed(name):
 
 
 def test_members_of_auto_attack_have_the_published_settings():
-    attacks = {name: presets.get(name, THREATS["l2"]).attack for name in auto_attack.MEMBERS}
+    published = {*auto_attack.VERSIONS["standard"], *auto_attack.VERSIONS["plus"]}
+    attacks = {name: presets.get(name, THREATS["l2"]).attack for name in published}
     losses = {name: a.loss for name, a in attacks.items() if isinstance(a, APGD)}
-    assert losses == {"apgd-ce": "ce", "apgd-dlr": "dlr", "apgd-t": "targeted-dlr"}
+    single = {"apgd-ce": "ce", "apgd-t": "targeted-dlr"}
+    assert losses == {**single, "5apgd-ce": "ce", "5apgd-dlr": "dlr"}
     assert {(attacks[name].steps, attacks[name].rho) for name in losses} == {(100, 0.75)}
     assert attacks["apgd-t"].targets == 9
     fab, square = attacks["fab-t"], attacks["square"]
