@@ -65,7 +65,7 @@ def attack_names(given):
     named = [name.strip().upper() for name in given]
     if named == ["NONE"]:
         return ()
-    if named == ["STANDARD"]:
+    if list(given) == ["standard"]:
         return NAMES
     unknown = [name for name in given if name.strip().upper() not in ("ALL", *NAMES)]
     if unknown or not named:
