@@ -11,4 +11,6 @@ class FinishedRun(finished_run.FinishedRun):
     own_flag = "method"
 
     def build_network(self):
-        return models.get(self.flags["model"], self.info)
+        # Older runs have biased variances.
+        variance = self.flags.get("bn_variance", "biased")
+        return models.get(self.flags["model"], self.info, variance)

@@ -157,6 +157,12 @@ TRAIN = FlagTable(
                 "Network: digits_cnn, mlp, lenet_large, lenet_small, tiny_res20, tiny_res50, "
                 "wrn_D_W.",
             ),
+            choice(
+                "bn_variance",
+                "biased",
+                "Moving variance of batch norm; unbiased: times n / (n - 1), as TensorFlow 1.",
+                ("biased", "unbiased"),
+            ),
         ),
         "Inner attack": (
             magnitude("eps", RECIPE, "Radius in [0, 1] pixels, also as 8/255.", into="attack"),

@@ -30,6 +30,7 @@ class ClassifierSettings(TrainingSettings):
 
     Attributes:
         defense: `DefenseSettings`.
+        bn_variance: "biased" or "unbiased" moving variance of batch norm.
         pool_mul: batches of candidates per update where the candidates are separate images.
         init_from: run folder whose weights the training starts from, or None.
         select: "last", or "best" for the network with the best held-out accuracy under PGD-10.
@@ -37,6 +38,7 @@ class ClassifierSettings(TrainingSettings):
     """
 
     defense: DefenseSettings
+    bn_variance: str
     pool_mul: int | None
     init_from: str | None
     select: str
@@ -64,7 +66,7 @@ class ClassifierTrainingRun(TrainingRun):
         self.columns = attack_columns(settings.eval_attacks, self.threat_model, self.info.name)
 
     def build_model(self):
-        network = models.get(self.settings.model, self.info)
+        network = models.get(self.settings.model, self.info, self.settings.bn_variance)
         if self.settings.init_from is not None:
             self._origin = start_from(network, self.settings.init_from)
         return self.settings.defense.build(network)

@@ -34,10 +34,16 @@ def add_retrieval(page, runs):
         found = {r.metric: r for r in run.recorded.results if r.attack == "clean"}
         n, interval = found["R@1"].n, found["R@1"].interval
         spread = f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}" if interval else "-"
-        cells = (f"{100 * found[m].value:.1f}" if m in found else "-" for m in METRICS)
+        cells = (_percent(found[m]) if m in found else "-" for m in METRICS)
         lines.append((marked(run.name, found.values()), f"{n:,}", *cells, spread))
     header = ("run", "n", *METRICS, "95% interval of R@1")
-    page.table(header, lines, caption="in %; every image searches among all others")
+    caption = "in %; every image searches among all others; NMI: mean and spread of k-means seeds"
+    page.table(header, lines, caption=caption)
+
+
+def _percent(result):
+    spread = "" if result.spread is None else f" ± {100 * result.spread:.1f}"
+    return f"{100 * result.value:.1f}{spread}"
 
 
 def add_scores(page, runs):

@@ -11,6 +11,7 @@ from robust_tf.models.preact_resnet import preact_resnet_18, preact_resnet_18_v2
 from robust_tf.models.resnet_classifier import cifar_resnet, imagenet_resnet
 from robust_tf.models.robustbench_wide_resnet import robustbench_wide_resnet
 from robust_tf.models.tiny_resnet import tiny_res20, tiny_res50
+from robust_tf.models.unbiased_batch_norm import with_unbiased_variance
 from robust_tf.models.wide_resnet import wide_resnet
 from robust_tf.models.wong_mnist import wong_mnist
 
@@ -38,20 +39,27 @@ def names():
     return [*_FIXED, *(f"{family}_D_W" for family in _OF_DEPTH_AND_WIDTH)]
 
 
-def get(name, info):
+def get(name, info, bn_variance="biased"):
     """Builds the network `name` for the images and classes of a dataset.
 
     Args:
         name: str, e.g. "lenet_large", "wrn_32_10".
         info: DatasetInfo; `image_shape`, `num_classes` and `standardize` are read.
+        bn_variance: moving variance of batch norm, "biased", or "unbiased" as in TensorFlow 1.
 
     Returns:
         keras.Model called `name`: "image" float [B, h, w, c] in [0, 1] to {"logits": [B, classes],
         "embedding": [B, d]}. Build it inside `strategy.scope()` when there is a strategy.
 
     Raises:
-        UserError: unknown name, or a network that cannot take these images.
+        UserError: unknown name, a network that cannot take these images, or one without batch norm
+            whose variance is to be unbiased.
     """
+    network = _build(name, info)
+    return with_unbiased_variance(network) if bn_variance == "unbiased" else network
+
+
+def _build(name, info):
     if name in _FIXED:
         return _FIXED[name](info, name=name)
     match = _DEPTH_AND_WIDTH.fullmatch(name)

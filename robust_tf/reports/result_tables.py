@@ -13,7 +13,7 @@ def doubts(result):
 
 
 def interval(digits, scale=1.0):
-    """Returns a function (`Result`) -> its 95 % interval as text, None without one.
+    """Returns a function (`Result`) -> its 95 % interval, or its spread, as text; None without.
 
     Args:
         digits: int, digits after the point.
@@ -21,6 +21,8 @@ def interval(digits, scale=1.0):
     """
 
     def text(result):
+        if result.spread is not None:
+            return f"± {scale * result.spread:.{digits}f} over k-means seeds"
         if not result.interval:
             return None
         low, high = (scale * bound for bound in result.interval)

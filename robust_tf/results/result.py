@@ -36,6 +36,7 @@ class Result:
         warnings: dicts of "name" and "message", the doubts of the free checks.
         segments: parts of the training under other versions, commits, devices or precisions, in
             words; () where all of it had the same.
+        spread: standard deviation of the draws that `value` is the mean of, or None.
         more: fields that a newer version wrote, name -> value.
     """
 
@@ -59,6 +60,7 @@ class Result:
     after: tuple = ()
     warnings: tuple = ()
     segments: tuple = ()
+    spread: float | None = None
     more: dict = dataclasses.field(default_factory=dict)
 
     @property
@@ -84,6 +86,7 @@ def measured_value(
     threat_model=None,
     after=(),
     warnings=(),
+    spread=None,
 ):
     """Returns the `Result` of a number.
 
@@ -98,6 +101,7 @@ def measured_value(
         threat_model: `ThreatModel`; None for clean images.
         after: names of the attacks before this one in an ensemble.
         warnings: dicts of "name" and "message", see `Result`.
+        spread: see `Result`.
     """
     return Result(
         n=n,
@@ -111,6 +115,7 @@ def measured_value(
         versions=versions(),
         after=tuple(after),
         warnings=tuple(warnings),
+        spread=spread,
         **about,
     )
 

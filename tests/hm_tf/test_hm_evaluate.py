@@ -12,10 +12,12 @@ import tensorflow as tf
 
 from hm_tf import evaluate, export
 from hm_tf.evaluation import embedding_doubts
+from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from hm_tf.evaluation.substitute import substitute_run
 from hm_tf.finished_run import FinishedRun
 from robust_tf.errors import UserError
 from robust_tf.evaluation.doubts import Doubt
+from robust_tf.evaluation.retrieval import clustering_nmi
 from robust_tf.results.result import read_results
 
 
@@ -102,6 +104,16 @@ def test_without_attacks(run, capsys):
     new = new_results(run, "--attacks=none")
     assert [r.metric for r in new] == ["R@1", "R@2", "mAP", "MAP@R", "MAP@10", "NMI"]
     assert "ERS" not in capsys.readouterr().out
+
+
+def test_nmi_is_the_mean_of_five_clusterings(run):
+    nmi = new_results(run, "--attacks=none", "--limit_test=60")[-1]
+    found = FinishedRun(run)
+    examples = found.test_images(60)
+    embeddings = embed(embedding_of_batch(found.network()), examples, 60)
+    drawn = [clustering_nmi(embeddings, examples.labels, seed) for seed in range(5)]
+    assert nmi.value == pytest.approx(np.mean(drawn), abs=1e-6)
+    assert nmi.spread == pytest.approx(np.std(drawn, ddof=1), abs=1e-6) and nmi.spread > 0
 
 
 def test_some_queries_against_the_whole_gallery(run, capsys):

@@ -1,8 +1,11 @@
 """The files authors_code_*.flags set the last value of every setting of the TLA paper's code."""
 
+import keras
 import pytest
 
-from tla_tf import options
+from robust_tf.models.unbiased_batch_norm import UnbiasedBatchNorm
+from tla_tf import options, train
+from tla_tf.finished_run import FinishedRun
 
 # From the three configurations in the released code of Mao et al. 2019.
 TABLE = """
@@ -34,6 +37,7 @@ TABLE = """
     neg_similarity     signed       signed          signed
     neg_mask           zero         zero            zero
     rn_class_check     False        False           False
+    bn_variance        unbiased     unbiased        unbiased
     select             last         last            last
 """
 NAMES, *COLUMNS = zip(*map(str.split, TABLE.strip().splitlines()), strict=True)
@@ -56,3 +60,12 @@ def test_values(column):
 def test_explicit_flags_win():
     found = resolved("cifar10", "--norm_form=l2", "--method=tla_sa")
     assert (found["norm_form"], found["method"], found["neg_mask"]) == ("l2", "tla_sa", "zero")
+
+
+def test_a_run_with_the_variance_of_tensorflow_1(tmp_path):
+    small = ["--limit_train=64", "--limit_test=20", "--train_steps=2", "--checkpoint_every=1"]
+    given = [f"--workdir={tmp_path}", "--method=um", "--bn_variance=unbiased", *small]
+    assert train.main(["train", *given]) == 0
+    layers = FinishedRun(tmp_path).network().layers
+    assert sum(isinstance(layer, UnbiasedBatchNorm) for layer in layers) == 3
+    assert not any(type(layer) is keras.layers.BatchNormalization for layer in layers)

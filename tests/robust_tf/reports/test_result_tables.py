@@ -1,6 +1,8 @@
 """Tables of accuracies: cells, norms, aligned text."""
 
-from robust_tf.reports.result_tables import accuracy_columns, accuracy_table
+import dataclasses
+
+from robust_tf.reports.result_tables import METRIC_COLUMNS, accuracy_columns, accuracy_table
 from robust_tf.reports.table import rows, titles
 from robust_tf.results.result import Result
 
@@ -88,3 +90,8 @@ def test_other_magnitudes_stay_decimal():
     odd = result("pgd7", settings(7, 2.5 * 0.15 / 7), 0.2, 0.5, (0, 1))
     (line,) = accuracy_lines([odd])
     assert line[2] == "0.0535714" and line[-1] == "0.2"
+
+
+def test_the_spread_of_draws_stands_where_an_interval_would():
+    nmi = dataclasses.replace(RESULTS[0], metric="NMI", interval=None, spread=0.0072)
+    assert rows(METRIC_COLUMNS, [nmi])[0][-1] == "± 0.72 over k-means seeds"
