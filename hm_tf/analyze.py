@@ -1,19 +1,20 @@
 """python -m hm_tf.analyze --workdir=RUN: how hard the triplets of the five samplers are (table 1).
 
 --dataset=cub200 --init_weights=FILE instead of a run: of the first weights of a training, as the
-paper has it. Then nothing is recorded.
+paper has it. Their records need --records=FILE.
 
 Mean and variance of the hardness H = d(a, p) - d(a, n) on batches of training images, in the
 embeddings of the run's network. Records go to RUN/sampler_hardness.jsonl; hm_tf.report shows them.
 """
 
 import functools
+import pathlib
 import sys
 
 from hm_tf.options import ANALYZE, TRAIN
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
-from robust_tf.results.output_place import require_folder
+from robust_tf.results.output_place import require_file, require_folder
 
 
 def analyze(options):
@@ -25,6 +26,8 @@ def analyze(options):
             "give --workdir=RUN, the folder of a finished run, or --dataset for the first weights "
             "of a training"
         )
+    if options.records:
+        require_file("records", options.records)
     from hm_tf.evaluation.metric_evaluation import embedding_of_batch
     from hm_tf.reporting import sampler_hardness
     from hm_tf.reporting.hardness_records import (
@@ -57,9 +60,11 @@ def analyze(options):
     )
     print(f"{hardness_table(results)}\n")
     if options.workdir:
-        path = run.folder.path / RECORDS
+        print(OF_THE_PAPER)
+    if path := options.records or (options.workdir and run.folder.path / RECORDS):
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         append_results(path, results)
-        print(f"{OF_THE_PAPER}\nrecords: {path}")
+        print(f"records: {path}")
 
 
 def _run(options):

@@ -387,6 +387,11 @@ ANALYZE = FlagTable(
             shared.seed("Seed of the batches and of the draws."),
             names("outputs", ["table1"], "table1: hardness of the samplers' triplets."),
             count("batches", 100, "Batches of training images; the paper has 1000."),
+            path(
+                "records",
+                None,
+                "File of the records. Default: RUN/sampler_hardness.jsonl; of first weights none.",
+            ),
         ),
         "First weights of a training instead of a run": (
             text("dataset", None, "Data set, whose recipe gives all that is not named here."),

@@ -1,10 +1,11 @@
 """Table 1 of HM as records and as text."""
 
-from hm_tf.reporting.sampler_hardness import PUBLISHED
+from hm_tf.reporting import published_rows
 from robust_tf.reports.table import aligned
 from robust_tf.results.result import measured_value, read_results, weights_hash
 
 RECORDS = "sampler_hardness.jsonl"
+PAPER_BATCHES = 1000
 MEAN = "mean hardness"
 # The paper does not say of what its variance is. That of single triplets is far larger.
 OF_MEANS = "variance of a batch's mean hardness"
@@ -55,27 +56,75 @@ def recorded_hardness(folder, weights):
         weights: hash of the network's weights; a run that was trained on has others.
     """
     path = folder / RECORDS
-    own = [result for result in read_results(path) if result.weights_hash == weights]
-    latest = {(r.attack_settings["sampler"], r.metric): r for r in own}
-    return list(latest.values())
+    return list(_latest(r for r in read_results(path) if r.weights_hash == weights).values())
 
 
 def hardness_rows(results):
     """Returns the rows of the table with `HEADER`, one per sampler, all str."""
-    values = {(r.attack_settings["sampler"], r.metric): r for r in results}
-    return [
-        (
-            name,
-            f"{values[name, MEAN].n:,}",
-            f"{mean:.3f}",
-            f"{values[name, MEAN].value:.3f}",
-            f"{variance:.5f}",
-            *(f"{values[name, metric].value:.5f}" for metric in (OF_MEANS, OF_TRIPLETS)),
-        )
-        for name, (mean, variance) in PUBLISHED.items()
+    found, paper = _latest(results), published_rows.sampler_rows()
+    return [_cells(row, *_of_sampler(found, row)) for row in paper]
+
+
+def beside(row, results):
+    """Returns a published row beside the latest results, as text.
+
+    Args:
+        row: row of `published_rows.sampler_rows`.
+        results: list of `Result`.
+    """
+    mean, variance, of_triplets = _of_sampler(_latest(results), row)
+    lines = [
+        _difference(row, "E[H]", mean, 3),
+        _difference(row, "Var[H]", variance, 5),
+        ("variance of triplets", "-", f"{of_triplets.value:.5f}", "-"),
     ]
+    table = aligned(("column", "paper", "ours", "difference"), lines)
+    return f"{row.name}: {_statement(mean)}\n{table}"
 
 
 def hardness_table(results):
     """Returns the table as aligned text."""
     return aligned(HEADER, hardness_rows(results))
+
+
+def _latest(results):
+    """(sampler, metric) -> the latest `Result`."""
+    return {(r.attack_settings["sampler"], r.metric): r for r in results}
+
+
+def _of_sampler(latest, row):
+    sampler = row.name.partition("/")[2]
+    return [latest[sampler, metric] for metric in (MEAN, OF_MEANS, OF_TRIPLETS)]
+
+
+def _cells(row, mean, variance, of_triplets):
+    return (
+        mean.attack_settings["sampler"],
+        f"{mean.n:,}",
+        f"{row.values['E[H]']:.3f}",
+        f"{mean.value:.3f}",
+        f"{row.values['Var[H]']:.5f}",
+        f"{variance.value:.5f}",
+        f"{of_triplets.value:.5f}",
+    )
+
+
+def _difference(row, column, result, digits):
+    paper, ours = row.values[column], result.value
+    return column, f"{paper:.{digits}f}", f"{ours:.{digits}f}", f"{ours - paper:+.{digits}f}"
+
+
+def _statement(result):
+    """Whether a record was measured as the paper's table 1, in words."""
+    differing = [
+        f"{name} {ours}, not {paper}"
+        for name, ours, paper in (
+            ("data set", result.dataset, "cub200"),
+            ("network", result.model, "resnet18"),
+            ("batches", result.attack_settings["batches"], PAPER_BATCHES),
+        )
+        if ours != paper
+    ]
+    if result.method == "untrained, none":
+        differing.append("random weights, not those of ImageNet")
+    return f"not comparable: {'; '.join(differing)}" if differing else "comparable"

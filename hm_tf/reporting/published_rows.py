@@ -30,8 +30,21 @@ class PublishedRow(published.PublishedRow):
 
 def rows():
     """Returns the rows of tables 2 to 11, in order."""
-    paths = sorted(FOLDER.glob("table*.csv"), key=lambda path: int(path.stem.removeprefix("table")))
-    return [row for path in paths for row in _read(path)]
+    return [row for number in range(2, 12) for row in _read(FOLDER / f"table{number}.csv")]
+
+
+def sampler_rows():
+    """Returns the rows of table 1, `published.PublishedRow`, one per sampler: "table1/random".
+
+    Their flags are those of `hm_tf.analyze`. The network is a ResNet-18 with ImageNet weights.
+    """
+    lines = published.read_lines(FOLDER / "table1.csv")
+    return [
+        published.PublishedRow(
+            name=f"table1/{line['sampler']}", **published.fields(line, (*_DESCRIPTION, "sampler"))
+        )
+        for line in lines
+    ]
 
 
 def get(name):

@@ -9,15 +9,6 @@ from hm_tf.triplets.hardness import hardness
 from hm_tf.triplets.triplet_sampler import SYMBOLS, TripletSampler
 from robust_tf import randomness
 
-# E[H] and Var[H] of an ImageNet-initialised ResNet-18 on CUB, 1000 mini-batches.
-PUBLISHED = {
-    "random": (-0.164, 0.00035),
-    "semihard": (-0.126, 0.00013),
-    "softhard": (-0.085, 0.00122),
-    "distance": (0.043, 0.00021),
-    "hardest": (0.044, 0.00021),
-}
-
 
 class Hardness(NamedTuple):
     """Statistics of one sampler.

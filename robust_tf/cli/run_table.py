@@ -28,7 +28,7 @@ RUN_TABLE = FlagTable(
 
 @dataclasses.dataclass(frozen=True)
 class Paper:
-    """The tables of a paper.
+    """The tables of a paper. Rows may share commands, which are run once.
 
     Attributes:
         rows: function () -> list of `PublishedRow`.
@@ -70,9 +70,13 @@ def _run(options, *, paper, flags):
     if options.list:
         print("\n".join(row.name for row in trainable))
         return 0
+    done = []
     for row in _chosen(rows, options.row, options.rows, flags):
         for module, arguments in paper.commands(row, flags):
-            print(shlex.join(["python", "-m", module, *arguments]), flush=True)
+            if (module, arguments) in done:
+                continue
+            done.append((module, arguments))
+            print(shlex.join(["python", "-m", module, *map(str, arguments)]), flush=True)
             # A process of its own: one command's precision and devices are not the next one's.
             code = 0 if options.dry_run else _call(module, arguments)
             if code:
