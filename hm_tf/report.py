@@ -1,7 +1,7 @@
 """python -m hm_tf.report --workdir=RUN[,RUN2,...] --output=report.html: one page on trained runs.
 
 The claim with its threat model, retrieval, the ten attack columns with ERS, checks, the paper's
-tables beside ours, figures 6 to 8, rankings of attacked images, curves, settings. The page opens
+tables beside ours, figures 1, 4, 6 to 8, rankings of attacked images, curves, settings. The page opens
 from the disk and loads nothing. It shows what train, evaluate, analyze and attack have stored; what
 they have not made yet it names, with the command.
 """
@@ -21,6 +21,7 @@ def report(options):
         require_folder("figures_dir", options.figures_dir)
     from hm_tf.reporting import paper_comparison, paper_tables, published_rows
     from hm_tf.reporting import report_sections as sections
+    from hm_tf.reporting.balance_figure import balance_figure
     from hm_tf.reporting.claim import headline
     from hm_tf.reporting.cost_figure import cost_figures
     from hm_tf.reporting.paper_comparison import reported_runs
@@ -40,10 +41,10 @@ def report(options):
         title: paper_tables.paper_table(number, rows, runs, resolve)
         for number, title in paper_tables.TITLES.items()
     }
-    figures, training = (
-        cost_figures(rows, runs, resolve),
-        training_figure(runs, sections.QUANTITIES),
-    )
+    figures = cost_figures(rows, runs, resolve)
+    if balance := balance_figure(runs):
+        figures["figure4"] = balance
+    training = training_figure(runs, sections.QUANTITIES)
     compared = score_matrix(recorded)
     page = Page(page_title(compared[0]), *headline(runs, *compared))
     page.section("Retrieval and ranking attacks")

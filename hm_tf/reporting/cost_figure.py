@@ -1,18 +1,30 @@
-"""Figures 6 to 8 of HM: ERS and R@1 against the cost of training."""
+"""Figures 1 and 6 to 8 of HM: ERS and R@1 against the cost of training, and against each other.
+
+The paper's sweeps are lines, our runs on the same data are marks in the colour of their method. Runs
+on other data have panels of their own, since their height cannot be compared.
+"""
 
 from hm_tf.reporting.comparability import differing_settings
+from hm_tf.reporting.paper_comparison import DATASETS
 from hm_tf.reporting.recorded_scores import SCORE
 from robust_tf.reports.line_figure import Line, Panel, line_figure
 
-TABLES = {6: "table3", 7: "table4", 8: "table5"}
-# What figures 7 and 8 compare with: sweeps that stand in another table.
-BESIDE = {7: "table3/HM[S,M]/", 8: "table4/HM[S,gLGA]/"}
+# Beginnings of the rows of each figure. The sweeps of figures 7 and 8 stand in several tables.
+ROWS = {
+    1: ("table3/N/A[R]", "table3/ACT[R]/", "table6/CUB/EST[R]/", "table5/HM[S,gLGA]&ICS/"),
+    6: ("table3/",),
+    7: ("table4/", "table3/HM[S,M]/"),
+    8: ("table5/", "table4/HM[S,gLGA]/"),
+}
 COSTS = (1, 3, 5, 9, 17, 33)  # eta + 1
-FEWEST = 3  # points of a line
+COST = "training cost, η + 1 passes per update"
+LABELS = {SCORE: "ERS", "R@1": "R@1 (%)"}
+FEWEST = 2  # points of a line
+PAPER_DATA = "CUB"
 
 
 def cost_figures(rows, runs, resolve):
-    """Returns dict name -> (figure, alternative text, caption) of figures 6 to 8.
+    """Returns dict name -> (figure, alternative text, caption) of figures 1 and 6 to 8.
 
     Runs without the score, or collapsed, or with settings that no row of a figure's sweeps has, are
     left out there; eta may be any.
@@ -24,15 +36,14 @@ def cost_figures(rows, runs, resolve):
     """
     scored = [run for run in runs if SCORE in run.values and not run.collapsed]
     figures = {}
-    for number, table in TABLES.items():
+    for number, beginnings in ROWS.items():
         # Rows named after a setting are not of the sweeps.
-        beginnings = (f"{table}/", *([BESIDE[number]] if number in BESIDE else []))
         own = [
             r for r in rows if r.name.startswith(beginnings) and r.values and "=" not in r.defense
         ]
         published = [resolve(row.flags) for row in own] if scored else []
         shown = [run for run in scored if any(_in_sweep(run, flags) for flags in published)]
-        figures[f"figure{number}"] = _figure(number, table, own, shown)
+        figures[f"figure{number}"] = _figure(number, own, shown)
     return figures
 
 
@@ -40,41 +51,76 @@ def _in_sweep(run, published):
     return differing_settings(run.recorded.flags, published) <= {"pgd_steps"}
 
 
-def _figure(number, table, own, shown):
-    panels = {
-        column: Panel("training cost, η + 1 passes per update", label, _lines(own, shown, column))
-        for column, label in ((SCORE, "ERS"), ("R@1", "R@1 (%)"))
-    }
-    ours = ", marks: our runs" if shown else ""
-    title = f"HM, figure {number}. Lines: the paper, CUB{ours}"
-    figure = line_figure(title, list(panels.values()), ticks=COSTS)
-    said = [f"{line.label} {_ends(line)}" for line in panels[SCORE].lines]
-    alt = f"Figure {number}, ERS and R@1 against training cost; ERS of {'; '.join(said)}"
-    caption = f"Figure {number} of the paper, the sweeps of its {table.replace('table', 'table ')}."
-    if shown:
-        caption += f" Our marks are of {shown[0].dataset}: their height cannot be compared."
-    return figure, alt, caption
+def _figure(number, own, shown):
+    same = [run for run in shown if run.dataset == DATASETS[PAPER_DATA]]
+    others = {}
+    for run in shown:
+        if run not in same:
+            others.setdefault(run.dataset, []).append(run)
+    panels = _balance if number == 1 else _against_cost
+    drawn = panels(_sweeps(own), same, PAPER_DATA)
+    for dataset, runs in others.items():
+        drawn += panels({}, runs, f"our runs on {dataset}")
+    title = f"HM, figure {number}: {PAPER_DATA}, as published{', marks: our runs' if same else ''}"
+    figure = line_figure(title, drawn, ticks=None if number == 1 else COSTS)
+    said = [f"{line.label} {_ends(line)}" for panel in drawn for line in panel.lines]
+    alt = f"Figure {number}, {drawn[0].ylabel} against {drawn[0].xlabel}; {'; '.join(said)}"
+    return figure, alt, _caption(number, others)
+
+
+def _caption(number, others):
+    if number == 1:
+        about = "R@1 and ERS of the methods; the small numbers are passes per update, η + 1."
+    else:
+        about = f"Figure {number} of the paper: what more steps of the inner attack bring and cost."
+    if others:
+        about += f" Runs on {', '.join(others)} have axes of their own: other data, other numbers."
+    return about
+
+
+def _sweeps(rows):
+    """Method -> dict cost -> values of a published row, by rising cost."""
+    sweeps = {}
+    for row in sorted(rows, key=lambda row: row.eta or 0):
+        sweeps.setdefault(row.defense, {})[1 + (row.eta or 0)] = row.values
+    return {m: sweep for m, sweep in sweeps.items() if len(sweep) >= FEWEST or 1 in sweep}
+
+
+def _against_cost(sweeps, runs, place):
+    """A panel for ERS and one for R@1, against the cost."""
+    panels = []
+    for column, label in LABELS.items():
+        lines = [
+            Line(method, list(sweep), [values[column] for values in sweep.values()])
+            for method, sweep in sweeps.items()
+        ]
+        lines += [_mark(run, [run.cost], [run.values[column]]) for run in runs]
+        panels.append(Panel(COST, f"{label}, {place}", lines))
+    return panels
+
+
+def _balance(sweeps, runs, place):
+    """One panel: the score against R@1, the cost beside every point."""
+    lines = [
+        Line(
+            method,
+            [values["R@1"] for values in sweep.values()],
+            [values[SCORE] for values in sweep.values()],
+            notes=tuple(map(str, sweep)),
+        )
+        for method, sweep in sweeps.items()
+    ]
+    for run in runs:
+        mark = _mark(run, [run.values["R@1"]], [run.values[SCORE]])
+        lines.append(mark._replace(notes=(str(run.cost),)))
+    return [Panel("R@1 (%)", f"ERS, {place}", lines)]
+
+
+def _mark(run, x, y):
+    return Line(f"ours: {run.name}, {run.dataset}", x, y, joined=False, method=run.method)
 
 
 def _ends(line):
-    """The first and last value, in words."""
-    first = f"{line.y[0]:.1f} at cost {line.x[0]}"
-    return first if len(line.y) == 1 else f"{first}, {line.y[-1]:.1f} at cost {line.x[-1]}"
-
-
-def _lines(rows, runs, column):
-    sweeps = {}
-    for row in rows:
-        if row.eta is None:
-            sweeps[row.defense] = {0: row.values[column]}
-        else:
-            sweeps.setdefault(row.defense, {})[row.eta] = row.values[column]
-    lines = [
-        Line(defense, [1 + eta for eta in sorted(sweep)], [sweep[eta] for eta in sorted(sweep)])
-        for defense, sweep in sweeps.items()
-        if len(sweep) >= FEWEST or 0 in sweep
-    ]
-    marks = [
-        Line(f"ours: {r.name}, {r.dataset}", [r.cost], [r.values[column]], False) for r in runs
-    ]
-    return lines + marks
+    """The first and last point, in words."""
+    first = f"{line.y[0]:.1f} at {line.x[0]:g}"
+    return first if len(line.y) == 1 else f"{first}, {line.y[-1]:.1f} at {line.x[-1]:g}"

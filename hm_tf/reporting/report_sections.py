@@ -1,5 +1,6 @@
 """The sections of the report page, each made of what runs have stored."""
 
+from hm_tf.evaluation.closing_evaluation import UNTRAINED
 from hm_tf.evaluation.embedding_checks import SCORE_STANDS
 from hm_tf.evaluation.robustness_score import directions
 from hm_tf.reporting.hardness_records import HEADER as HARDNESS_HEADER
@@ -11,7 +12,7 @@ from robust_tf.reports import sections
 from robust_tf.reports.result_tables import doubt_lines, marked
 from robust_tf.threat_model import format_magnitude
 
-METRICS = ("R@1", "R@2", "mAP", "MAP@R", "MAP@10", "NMI")
+METRICS = ("R@1", "R@2", "mAP", "MAP@R", "MAP@10", "NMI", UNTRAINED)
 QUANTITIES = {
     "loss": ["loss"],
     "hardness of the triplets trained on": ["hardness"],
@@ -154,7 +155,7 @@ def add_figures(page, figures):
         page: `Page`.
         figures: dict name -> (matplotlib Figure, alternative text, caption).
     """
-    page.section("Robustness against the cost of training")
+    page.section("Figures of the paper")
     for figure, alt, caption in figures.values():
         page.figure(figure, alt=alt, caption=caption)
 

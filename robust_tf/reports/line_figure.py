@@ -17,12 +17,16 @@ class Line(NamedTuple):
         label: str, in the legend.
         x, y: lists of numbers.
         joined: whether a line goes through them; otherwise they are large marks.
+        method: str, whose colour they have; None: that of the label.
+        notes: tuple of str, one beside each point; () for none.
     """
 
     label: str
     x: list
     y: list
     joined: bool = True
+    method: str | None = None
+    notes: tuple = ()
 
 
 class Panel(NamedTuple):
@@ -49,11 +53,12 @@ def line_figure(title, panels, *, ticks=None):
     figure = Figure(figsize=(5.4, 2.7 * len(panels) + 0.9), layout="constrained")
     figure.suptitle(title, fontsize="medium")
     axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
-    labels = {line.label: line.joined for panel in panels for line in panel.lines}
-    looks = _looks(labels)
+    styles = _styles([line for panel in panels for line in panel.lines])
     for axis, panel in zip(axes, panels, strict=True):
         for line in panel.lines:
-            axis.plot(line.x, line.y, label=line.label, **looks[line.label])
+            axis.plot(line.x, line.y, label=line.label, **styles[line.label])
+            for x, y, note in zip(line.x, line.y, line.notes):
+                axis.annotate(note, (x, y), (4, 3), textcoords="offset points", fontsize="x-small")
         axis.set_title(panel.ylabel, fontsize="small", loc="left")
         axis.grid(color="#DDDDDD", linewidth=0.6)
         if ticks:
@@ -65,18 +70,20 @@ def line_figure(title, panels, *, ticks=None):
     return figure
 
 
-def _looks(labels):
-    """label -> how matplotlib draws it; lines and marks are numbered apart."""
-    joined = [label for label, is_joined in labels.items() if is_joined]
-    marks = [label for label, is_joined in labels.items() if not is_joined]
-    looks = {}
-    for order, label in enumerate(joined):
-        style = {"color": COLOURS[order % len(COLOURS)], "linestyle": LINES[order % len(LINES)]}
-        looks[label] = {**style, "marker": ".", "linewidth": 1.6}
-    for order, label in enumerate(marks):
-        style = {
-            "color": COLOURS[-1 - order % len(COLOURS)],
-            "marker": MARKERS[order % len(MARKERS)],
-        }
-        looks[label] = {**style, "linestyle": "none", "markersize": 9, "markeredgecolor": "white"}
-    return looks
+def _styles(lines):
+    """label -> how matplotlib draws it; marks have a shape of their own."""
+    methods = {line.label: line.method or line.label for line in lines}
+    order = {method: place for place, method in enumerate(dict.fromkeys(methods.values()))}
+    styles, marks = {}, 0
+    for line in lines:
+        if line.label in styles:
+            continue
+        place = order[methods[line.label]] % len(COLOURS)
+        if line.joined:
+            look = {"linestyle": LINES[place], "marker": ".", "linewidth": 1.6}
+        else:
+            look = {"linestyle": "none", "marker": MARKERS[marks % len(MARKERS)], "markersize": 9}
+            look["markeredgecolor"] = "white"
+            marks += 1
+        styles[line.label] = {"color": COLOURS[place], **look}
+    return styles

@@ -9,6 +9,7 @@ from ranking_results import PRINTED, attacked, clean, result
 
 from hm_tf import options
 from hm_tf.reporting import published_rows
+from hm_tf.reporting.balance_figure import balance_figure
 from hm_tf.reporting.claim import claim
 from hm_tf.reporting.cost_figure import cost_figures
 from hm_tf.reporting.paper_comparison import COMPARABLE, MIXED, beside, compare, reported_runs
@@ -293,10 +294,14 @@ def test_regular_training_stands_on_the_diagonal():
     assert [line[1] for line in lines[:3]] == ["53.9", "37.2", "-16.7"]
 
 
+def drawn(axis):
+    return {line.get_label(): line.get_xydata().tolist() for line in axis.lines}
+
+
 def test_cost_figures_have_the_sweeps_and_our_mark():
     figures = cost_figures(ROWS, [run()], resolve_train)
     axes = figures["figure8"][0].axes
-    found = {line.get_label(): line.get_xydata().tolist() for line in axes[0].lines}
+    found = drawn(axes[0])
     assert found["HM[S,gLGA]&ICS"] == [[3, 15.2], [5, 24.6], [9, 33.5], [17, 36.0], [33, 36.0]]
     assert found["ours: HM[S,gLGA]&ICS, cub200"] == [[9, pytest.approx(33.455)]]
     six = {line.get_label(): len(line.get_xdata()) for line in figures["figure6"][0].axes[1].lines}
@@ -304,6 +309,54 @@ def test_cost_figures_have_the_sweeps_and_our_mark():
     seven = {line.get_label() for line in figures["figure7"][0].axes[0].lines}
     assert seven == {"HM[S,-0.1]", "HM[S,gLGA]", "HM[S,M]"}
     assert found["HM[S,gLGA]"][0][0] == 3 and len(found["HM[S,gLGA]"]) == 5
+
+
+def test_figure_1_sets_score_against_recall_with_the_cost_beside():
+    figure, alt, _ = cost_figures(ROWS, [run()], resolve_train)["figure1"]
+    (axis,) = figure.axes
+    found = drawn(axis)
+    assert found["EST[R]"] == [[37.1, 7.9], [8.5, 5.3]] and found["N/A[R]"] == [[53.9, 3.8]]
+    assert found["ours: HM[S,gLGA]&ICS, cub200"] == [[pytest.approx(37.2), pytest.approx(33.455)]]
+    costs = [text.get_text() for text in axis.texts]
+    assert costs == ["1", *["3", "5", "9", "17", "33"] * 2, "9", "33", "9"]
+    assert "ACT[R] 5.8 at 46.5, 33.9 at 27.5" in alt
+
+
+def test_our_mark_has_the_colour_of_its_line():
+    for figure, *_ in cost_figures(ROWS, [run()], resolve_train).values():
+        colours = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
+        if "ours: HM[S,gLGA]&ICS, cub200" in colours:
+            assert colours["ours: HM[S,gLGA]&ICS, cub200"] == colours["HM[S,gLGA]&ICS"]
+
+
+def test_other_data_have_axes_of_their_own():
+    results = changed_data([*clean(), *attacked()], "digits")
+    other = run_of("table5/HM[S,gLGA]&ICS/8", results, dataset="digits", bn="live")
+    figures = cost_figures(ROWS, [other], resolve_train)
+    label = "ours: HM[S,gLGA]&ICS, digits"
+    for name, panels in (("figure1", 2), ("figure8", 4)):
+        axes = figures[name][0].axes
+        assert [label in drawn(axis) for axis in axes] == sorted([label in drawn(a) for a in axes])
+        assert len(axes) == panels and "other data" in figures[name][2]
+        assert set(drawn(axes[-1])) == {label}
+
+
+def test_figure_4_shows_how_the_destination_rises():
+    lines = [
+        {"step": 10, "triplet": 0.19, "destination": -0.18, "hardness": -0.1},
+        {"step": 20, "triplet": 0.05, "destination": -0.05, "hardness": -0.04},
+    ]
+    own = run()
+    own.recorded.metrics = lambda: lines
+    figure, alt, _ = balance_figure([own])
+    assert drawn(figure.axes[0]) == {
+        "triplet loss": [[10, 0.19], [20, 0.05]],
+        "destination hardness": [[10, -0.18], [20, -0.05]],
+        "hardness reached": [[10, -0.1], [20, -0.04]],
+    }
+    assert "destination hardness -0.180 to -0.050" in alt
+    constant = run_of("table3/HM[S,M]/8")
+    assert balance_figure([constant]) is None
 
 
 def test_the_papers_map_stands_beside_both_of_ours_and_is_never_comparable():
