@@ -3,7 +3,7 @@
 import importlib
 
 DATASETS = (
-    *("digits", "mnist", "cifar10", "tiny_imagenet", "fashion_mnist"),
+    *("digits", "digit_pairs", "mnist", "cifar10", "tiny_imagenet", "fashion_mnist"),
     *("cub200", "cars196", "sop", "folder"),
 )
 

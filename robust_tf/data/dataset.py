@@ -12,6 +12,7 @@ from robust_tf.data import (
     DATASETS,
     cars196,
     cub200,
+    digit_pairs,
     digits,
     folder,
     stanford_online_products,
@@ -49,6 +50,7 @@ SETTINGS = ("data_dir", *(field.name for field in dataclasses.fields(FileSetting
 _TFDS = (tfds_images.read, tfds_images.locate, tfds_images.reach)
 _READERS = {
     "digits": Reader(digits.INFO, digits.read),
+    "digit_pairs": Reader(digit_pairs.INFO, digit_pairs.read),
     "mnist": Reader(tfds_images.MNIST, *_TFDS),
     "cifar10": Reader(tfds_images.CIFAR10, *_TFDS),
     "tiny_imagenet": Reader(

@@ -15,7 +15,8 @@ class UnbiasedBatchNorm(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        before = ops.convert_to_tensor(self.moving_variance)
+        # A read of its own: Keras hands out the variable itself, which the call changes.
+        before = tf.identity(ops.convert_to_tensor(self.moving_variance))
         outputs = super().call(inputs, training=training, mask=mask)
         if training and self.trainable:
             fresh = self.moving_variance - self.momentum * before

@@ -22,7 +22,7 @@ def weights(folder):
 
 def test_results_of_the_unseen_classes(finished_smoke):
     results = {(r.attack, r.metric): r for r in read_results(finished_smoke / "results.jsonl")}
-    assert len(results) == 7
+    assert len(results) == 8
     assert all(0 <= result.value <= 1 and result.n == 100 for result in results.values())
     assert results["clean", "R@1"].method == "HM[S,gLGA]&ICS"
     assert results["clean", "R@1"].correct == round(100 * results["clean", "R@1"].value)
@@ -94,7 +94,7 @@ def test_hm_trains_in_mixed_precision(tmp_path):
         (["--defense=est", "--ics=0", "--loss_bound=1"], "--loss_bound goes with --defense=hm"),
         (["--ics=0", "--ics_margin=0.2"], "--ics_margin does nothing with --ics=0"),
         (["--model=resnet99"], "resnet99"),
-        (["--dataset=nowhere"], "allowed: digits, mnist, fashion_mnist, cub200"),
+        (["--dataset=nowhere"], "allowed: digits, digit_pairs, mnist, fashion_mnist"),
         (["--eps=8"], "8/255"),
         (["--batch_size=30"], "--shard_size"),
         (["--held_out=49"], "says little"),
@@ -162,6 +162,13 @@ def test_fine_tuning_starts_from_the_other_run(finished_smoke, tmp_path, capsys)
     assert f"weights from {finished_smoke}, step 8" in capsys.readouterr().out
     for one, other in zip(weights(finished_smoke), weights(tmp_path / "run"), strict=True):
         np.testing.assert_array_equal(one, other)
+    found = {
+        r.metric: r for r in read_results(tmp_path / "run/results.jsonl") if r.attack == "clean"
+    }
+    # The network has not changed, and neither has its retrieval.
+    assert found["R@1 before training"].correct == found["R@1"].correct
+    trained = {r.metric: r for r in read_results(finished_smoke / "results.jsonl")}
+    assert trained["R@1 before training"].correct != found["R@1"].correct
 
 
 def test_two_sources_of_first_weights_are_refused(tmp_path, capsys):
