@@ -163,7 +163,7 @@ TRAIN = FlagTable(
             *shared.LENGTH,
         ),
         "Data": (
-            text("dataset", "digits", "digits, mnist, folder and the other data sets."),
+            text("dataset", "digit_pairs", "digit_pairs, mnist, folder and the other data sets."),
             shared.data_dir("Folder with the data. Default: TFDS's own, downloading."),
             *shared.READING,
             shared.LIMIT_TEST,

@@ -3,7 +3,7 @@
 Trains the row, measures retrieval and the ten attack columns as the authors' code does, and shows
 paper, ours and difference. Flags of hm_tf.train may follow, e.g. --seed=1 --init_weights=FILE. What
 is finished is not done again. Rows of table 1 measure the first weights; flags of hm_tf.analyze
-may follow.
+may follow. --device_hours says what the trainings cost.
 """
 
 import functools
@@ -43,6 +43,21 @@ def comparison(row, flags):
     return f"{found.title()}: {found.statement}\n{table}"
 
 
+def training_flop(arguments):
+    """Returns the FLOP of a training, the inner attack included, see `run_table.Paper`."""
+    from hm_tf.defenses.build import DefenseSettings
+    from hm_tf.defenses.passes import passes
+    from robust_tf import data
+    from robust_tf.models.embedding_registry import get_embedding
+    from robust_tf.training.passes import forward_flop
+
+    options = TRAIN.parse(arguments)
+    settings = DefenseSettings.read(options.defense, options.arguments)
+    images = options.train_steps * options.batch_size
+    network = get_embedding(options.model, data.of_run(options.flags).info, options.bn)
+    return images * passes(settings).forwards * forward_flop(network)
+
+
 def _rows():
     return published_rows.sampler_rows() + published_rows.rows()
 
@@ -58,7 +73,7 @@ def _folder(options):
     return options.workdir or default_workdir(options)
 
 
-PAPER = run_table.Paper(_rows, commands, comparison)
+PAPER = run_table.Paper(_rows, commands, comparison, training_flop)
 main = functools.partial(run_table.run, paper=PAPER, about=__doc__)
 
 if __name__ == "__main__":

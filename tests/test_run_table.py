@@ -81,6 +81,34 @@ def test_the_list(tool, capsys):
     assert "anchors/wu2020" not in listed
 
 
+def lenet_large_flop():
+    """Of the forward pass of one image: two per multiplication, by the sizes of the layers."""
+    convolutions = [(28, 1, 32), (28, 32, 64), (14, 64, 128), (14, 128, 256)]
+    products = sum(side**2 * 9 * width * filters for side, width, filters in convolutions)
+    return 2 * (products + 7 * 7 * 256 * 1024 + 1024 * 10)
+
+
+def test_device_hours_of_a_row_and_its_substitutes(capsys):
+    row = ["--row=table1/mnist/at", "--device_hours", "--device_tflops=2"]
+    assert tla_tf.run_table.main(["run_table", *row]) == 0
+    _, _, *costs, total = (line.split() for line in capsys.readouterr().out.splitlines())
+    images = 100_000 * 50
+    at, um = (images * (3 + steps * 2) * lenet_large_flop() for steps in (40, 0))
+    assert [cost[0] for cost in costs] == [f"{flop / 2e12 / 3600:.2f}" for flop in (at, um, at)]
+    assert [cost[1] for cost in costs] == [f"{flop / 1e15:.4g}" for flop in (at, um, at)]
+    assert total[:2] == [f"{(2 * at + um) / 2e12 / 3600:.2f}", f"{(2 * at + um) / 1e15:.4g}"]
+
+
+def test_device_hours_grow_with_the_steps_of_the_attack(capsys):
+    assert hm_tf.run_table.main(["run_table", "--rows=table3/ACT[R]/*", "--device_hours"]) == 0
+    *_, total = lines = capsys.readouterr().out.splitlines()[2:]
+    hours = [float(line.split()[0]) for line in lines]
+    # eta 2, 4, 8, 16, 32: 1 + 2 * eta + 4.5 forward passes.
+    ratios = [hour / hours[0] for hour in hours[:5]]
+    assert ratios == pytest.approx([1, 13.5 / 9.5, 21.5 / 9.5, 37.5 / 9.5, 69.5 / 9.5], rel=0.02)
+    assert total.endswith("all 5")
+
+
 MISTAKES = [
     ("", "give one of --row=NAME, --rows=PATTERN and --list"),
     ("--row=table3/x", "there is no row 'table3/x'"),

@@ -2,7 +2,8 @@
 
 Trains the row, measures all its columns, and shows paper, ours and difference. The black-box column
 of table 1 transfers images from UM and AT of the next seed, which are trained too. Flags of
-tla_tf.train may follow, e.g. --seed=1. What is finished is not done again.
+tla_tf.train may follow, e.g. --seed=1. What is finished is not done again. --device_hours says what
+the trainings cost.
 """
 
 import functools
@@ -40,6 +41,21 @@ def comparison(row, flags):
     return "\n\n".join(comparison.comparison_lines(comparison.compare([row], [run], resolve_train)))
 
 
+def training_flop(arguments):
+    """Returns the FLOP of a training, the inner attack included, see `run_table.Paper`."""
+    from robust_tf import data
+    from robust_tf.models import registry
+    from robust_tf.training.passes import forward_flop
+    from tla_tf.defenses.build import DefenseSettings
+    from tla_tf.defenses.passes import passes
+
+    options = TRAIN.parse(arguments)
+    settings = DefenseSettings.read(options.method, options.arguments)
+    images = options.train_steps * options.batch_size
+    network = registry.get(options.model, data.of_run(options.flags).info)
+    return images * passes(settings, options.pool_mul).forwards * forward_flop(network)
+
+
 def _folder(options):
     return options.workdir or default_workdir(options)
 
@@ -52,7 +68,7 @@ def _substitute(training, options, method):
     return arguments
 
 
-PAPER = run_table.Paper(published_rows.rows, commands, comparison)
+PAPER = run_table.Paper(published_rows.rows, commands, comparison, training_flop)
 main = functools.partial(run_table.run, paper=PAPER, about=__doc__)
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def next_trainings(defense, dataset, folder, *, data_dir=None, named=False):
             name = "-".join(flag.partition("=")[2] for flag in flags[:2])
             parts.append(f"--workdir={folder.with_name(f'{folder.name}-{name}')}")
         lines.append(shlex.join(["python", "-m", "hm_tf.train", *parts]))
-    if dataset == "digits":
+    if dataset in ("digits", "digit_pairs"):
         more = "python -m hm_tf.train --dataset=mnist"
         lines.append(f"{more}  # downloads 11.6 MB unless TFDS has it")
     return lines

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable
 
 from robust_tf.cli import command_line
-from robust_tf.cli.flag import switch, text
+from robust_tf.cli.flag import number, switch, text
 from robust_tf.cli.flag_table import FlagTable
 from robust_tf.errors import UserError
 from robust_tf.reports import published
+from robust_tf.reports.table import aligned
 
 RUN_TABLE = FlagTable(
     {
@@ -21,6 +22,8 @@ RUN_TABLE = FlagTable(
             text("rows", None, "Rows by a pattern: * stands for any text."),
             switch("list", False, "Show the rows that can be trained."),
             switch("dry_run", False, "Show the commands and the published values only."),
+            switch("device_hours", False, "Show what the trainings cost, an estimate, only."),
+            number("device_tflops", 10.0, "TFLOP/s that a device keeps up, of --device_hours."),
         )
     }
 )
@@ -35,11 +38,13 @@ class Paper:
         commands: function (row, flags of the training) -> list of (module, list of arguments) that
             train and measure the row.
         comparison: function (row, flags of the training) -> str, the published values beside ours.
+        training_flop: function (arguments of a training) -> its FLOP.
     """
 
     rows: Callable
     commands: Callable
     comparison: Callable
+    training_flop: Callable
 
 
 def run(argv=None, *, paper, about):
@@ -70,8 +75,12 @@ def _run(options, *, paper, flags):
     if options.list:
         print("\n".join(row.name for row in trainable))
         return 0
+    chosen = _chosen(rows, options.row, options.rows, flags)
+    if options.device_hours:
+        print(_costs(chosen, flags, paper, options.device_tflops))
+        return 0
     done = []
-    for row in _chosen(rows, options.row, options.rows, flags):
+    for row in chosen:
         for module, arguments in paper.commands(row, flags):
             if (module, arguments) in done:
                 continue
@@ -85,6 +94,19 @@ def _run(options, *, paper, flags):
         if not options.dry_run:
             print(f"\n{paper.comparison(row, flags)}\n", flush=True)
     return 0
+
+
+def _costs(rows, flags, paper, tflops):
+    """A line per training, and the sum."""
+    commands = [command for row in rows for command in paper.commands(row, flags)]
+    trainings = [arguments for module, arguments in commands if module.endswith(".train")]
+    flop = {shlex.join(arguments): paper.training_flop(arguments) for arguments in trainings}
+    lines = [
+        (f"{cost / tflops / 3.6e15:.2f}", f"{cost / 1e15:.4g}", name)
+        for name, cost in {**flop, f"all {len(flop)}": sum(flop.values())}.items()
+    ]
+    header = (f"hours at {tflops:g} TFLOP/s", "PFLOP", "training")
+    return aligned(header, lines)
 
 
 def _chosen(rows, name, pattern, flags):

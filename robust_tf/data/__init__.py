@@ -3,8 +3,8 @@
 import importlib
 
 DATASETS = (
-    *("digits", "digit_pairs", "mnist", "cifar10", "tiny_imagenet", "fashion_mnist"),
-    *("cub200", "cars196", "sop", "folder"),
+    *("digits", "mnist", "cifar10", "tiny_imagenet", "fashion_mnist"),
+    *("digit_pairs", "cub200", "cars196", "sop", "folder"),
 )
 
 __all__ = ["DATASETS", "SETTINGS", "Dataset", "of_run", "open"]

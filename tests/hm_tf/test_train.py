@@ -94,7 +94,7 @@ def test_hm_trains_in_mixed_precision(tmp_path):
         (["--defense=est", "--ics=0", "--loss_bound=1"], "--loss_bound goes with --defense=hm"),
         (["--ics=0", "--ics_margin=0.2"], "--ics_margin does nothing with --ics=0"),
         (["--model=resnet99"], "resnet99"),
-        (["--dataset=nowhere"], "allowed: digits, digit_pairs, mnist, fashion_mnist"),
+        (["--dataset=nowhere"], "allowed: digits, mnist, fashion_mnist, digit_pairs"),
         (["--eps=8"], "8/255"),
         (["--batch_size=30"], "--shard_size"),
         (["--held_out=49"], "says little"),
