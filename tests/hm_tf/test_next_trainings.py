@@ -57,9 +57,9 @@ def test_the_weight_of_the_structure_loss_is_the_recipes(tmp_path):
 
 def test_without_a_workdir_every_defense_has_its_own_anyway(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run = tmp_path / "runs/hm_tf/digits/hm-softhard-lga-ics0.5/seed0"
+    run = tmp_path / "runs/hm_tf/digit_pairs/hm-softhard-lga-ics0.5/seed0"
     *found, mnist = commands_after(run, "--defense=hm")
     assert mnist == ["--dataset=mnist"]
     folders = [default_workdir(TRAIN.parse(arguments)) for arguments in found]
-    assert folders == [f"runs/hm_tf/digits/{name}-random/seed0" for name in ("none", "act")]
+    assert folders == [f"runs/hm_tf/digit_pairs/{name}-random/seed0" for name in ("none", "act")]
     assert not any(a.startswith("--workdir") for arguments in found for a in arguments)

@@ -51,7 +51,7 @@ def test_other_settings_have_a_hash():
     # Seeds of one setting lie side by side.
     assert pathlib.Path(folder("--eps=0.1")).parent == pathlib.Path(found).parent
     assert folder("--pgd_steps=3", package=hm).startswith(
-        "runs/hm_tf/digits/hm-softhard-lga-ics0.5-"
+        "runs/hm_tf/digit_pairs/hm-softhard-lga-ics0.5-"
     )
 
 
