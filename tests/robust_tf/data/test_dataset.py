@@ -15,7 +15,13 @@ def test_facts_are_consistent(name):
     info = data.open(name).info
     assert info.name == name
     assert len(info.image_shape) == 3
-    classes = {"digit_pairs": 100, "tiny_imagenet": 200, "cub200": 200, "cars196": 196, "sop": 22634}
+    classes = {
+        "digit_pairs": 100,
+        "tiny_imagenet": 200,
+        "cub200": 200,
+        "cars196": 196,
+        "sop": 22634,
+    }
     assert info.num_classes == len(set(info.class_names)) == classes.get(name, 10)
     assert {"train", "test"} <= set(info.splits) <= {"train", "validation", "test"}
 
