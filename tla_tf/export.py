@@ -25,8 +25,7 @@ def export(options):
     if not options.detector_fpr:
         raise UserError("--detector_fpr must be above 0")
     require_folder("export_dir", options.export_dir)
-    from robust_tf.export.classifier import classifier_answer
-    from robust_tf.export.endpoints import image_endpoints
+    from robust_tf.export.endpoints import classifier_answer, image_endpoints
     from robust_tf.export.export_run import export_run, summary
     from robust_tf.export.portable import require_packages
     from tla_tf.analysis.calibrated_detector import detector_of_run
@@ -44,7 +43,7 @@ def export(options):
     answer = classifier_answer(network, run.info.class_names)
     endpoints = image_endpoints(answer, run.info, "Classifies")
     try:
-        detector = detector_of_run(run, network, test, options.detector_fpr)
+        detector = detector_of_run(run, network, options.detector_fpr)
     except UserError as reason:
         print(f"left out: the endpoint detect; {reason}")
         detector = None

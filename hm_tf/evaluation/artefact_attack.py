@@ -9,7 +9,7 @@ from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.evaluation.saved_signature import SavedSignature
-from robust_tf.export.artefact_attack import compare_outcomes
+from robust_tf.export.verification import compare_outcomes
 
 
 def attack_artefact(path, run, network, test):

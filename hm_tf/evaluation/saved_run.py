@@ -8,10 +8,12 @@ from hm_tf.finished_run import FinishedRun
 from hm_tf.ranking_attacks.registry import PROFILES
 from robust_tf import data
 from robust_tf.data import class_disjoint
+from robust_tf.data.augment import ResizedCrop
 from robust_tf.data.folder import FolderInfo
 from robust_tf.errors import UserError
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
+from robust_tf.export.sidecar import read_sidecar
 
 STEPS = 32  # of the HM paper's evaluation
 
@@ -47,8 +49,8 @@ def require_one(workdir, saved_model):
 class SavedRun:
     """Has the attributes of a `FinishedRun` that search, attack and evaluation read.
 
-    Photos are resized to the size that the signature takes. Records go to a folder beside the
-    SavedModel.
+    Photos are resized as the training did it, where `model.json` of the SavedModel says how, and
+    to the size that the signature takes otherwise. Records go to a folder beside the SavedModel.
 
     Args:
         saved_model: path of a SavedModel, or of the folder of its versions: the newest is taken.
@@ -82,7 +84,7 @@ class SavedRun:
         self.dataset = dataset and data.open(
             dataset, data_dir, **signature.reading, max_pixels=max_pixels
         )
-        self.info = self.dataset.info if dataset else FolderInfo("images", tuple(shape), (), {}, "")
+        self.info = self.dataset.info if dataset else _own_images(path, tuple(shape))
         self.folder = types.SimpleNamespace(path=path.with_name(f"{path.name}.evaluation"))
         self.folder.results = self.folder.path / "results.jsonl"
         self._network = SavedEmbedding(signature, self.info.image_shape, output=output)
@@ -121,3 +123,10 @@ class SavedRun:
     @functools.cached_property
     def _test_images(self):
         return class_disjoint.load_side(self.dataset, "test", None)
+
+
+def _own_images(path, shape):
+    """The `FolderInfo` of the user's images; the training may have cut out the middle of photos."""
+    resized = read_sidecar(path).get("resized_to")
+    cut = {"augment": ResizedCrop(shape[0])} if resized and resized != list(shape[:2]) else {}
+    return FolderInfo("images", shape, (), {}, "", **cut)

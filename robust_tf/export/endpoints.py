@@ -6,7 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from robust_tf.export.encoded_images import decoded_images
-from robust_tf.export.guard import guarded_images, guarded_shape
+from robust_tf.export.guard import guarded_images, guarded_pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ def uint8_endpoint(name, answer, image_shape, about):
     """Returns the `Endpoint` of raw pixels, uint8 in 0..255; see `float_endpoint` for arguments."""
 
     def function(image):
-        return answer(tf.cast(guarded_shape(image, image_shape), tf.float32) / 255.0)
+        return answer(tf.cast(guarded_pixels(image, image_shape), tf.float32) / 255.0)
 
     spec = tf.TensorSpec([None, *image_shape], tf.uint8, name="image")
     return Endpoint(name, function, spec, about)
@@ -81,3 +81,30 @@ def encoded_endpoint(name, answer, info, about):
         return answer(decoded_images(encoded, info))
 
     return Endpoint(name, function, tf.TensorSpec([None], tf.string, name="encoded"), about)
+
+
+def classifier_answer(network, class_names):
+    """Returns the function of a classifier's answers.
+
+    Args:
+        network: keras.Model with the outputs "logits" and "embedding".
+        class_names: one name per logit.
+
+    Returns:
+        Function, float32 [n, h, w, c] in [0, 1] -> dict of logits and probabilities
+        (float32 [n, classes]), class (int64 [n]), class_name (string [n]) and embedding
+        (float32 [n, d]).
+    """
+
+    def answer(images):
+        outputs = network(images, training=False)
+        winner = tf.argmax(outputs["logits"], axis=1)
+        return {
+            "logits": outputs["logits"],
+            "probabilities": tf.nn.softmax(outputs["logits"]),
+            "class": winner,
+            "class_name": tf.gather(tf.constant(class_names), winner),
+            "embedding": outputs["embedding"],
+        }
+
+    return answer

@@ -1,7 +1,5 @@
 """A finished run made into one version with an ONNX or LiteRT file: written, compared, attacked."""
 
-import json
-
 import numpy as np
 
 from robust_tf.errors import RunError
@@ -12,7 +10,7 @@ from robust_tf.export.portable import (
     write_portable,
 )
 from robust_tf.export.saved_model import next_version
-from robust_tf.export.sidecar import NAME, sidecar
+from robust_tf.export.sidecar import sidecar, write_sidecar
 from robust_tf.reports.recorded_run import recorded_run
 
 COMPARED = 64  # images; those that scale the integers of litert_int8 are the first of them too
@@ -52,7 +50,7 @@ def export_portable(run, network, export_dir, format, test, attack=None):
         recorded = recorded_run(run.folder.path)
         entries = sidecar(recorded, network, run.info, {}, [], verification=verification)
         entries = {"format": format, **entries}
-        (folder / NAME).write_text(json.dumps(entries, indent=2) + "\n")
+        write_sidecar(folder, entries)
     return path / file.name, entries
 
 

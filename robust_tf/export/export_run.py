@@ -69,12 +69,21 @@ def summary(path, entries):
         lines.append(f"  {name}: {given['name']} {given['dtype']} [{shape}] -> {outputs}")
     lines += verification_lines(entries["verification"])
     if detector := entries.get("detector"):
-        asked, found = (
-            100 * detector[f"false_positive_rate_{name}"]
-            for name in ("asked_for", "on_test_images")
-        )
-        lines.append(f"detect rejects {found:.1f} % of the clean test images; {asked:.1f} % asked")
+        lines.append(_detector_line(detector))
     red = [check["name"] for check in entries["checks"] if check["status"] == "red"]
     if red:
         lines.append(f"red checks, see README.md there: {', '.join(red)}")
     return "\n".join(lines)
+
+
+def _detector_line(detector):
+    low, high = (f"{100 * bound:.1f}" for bound in detector["interval_of_this_rate"])
+    advice = "; for images that the network has not seen, train it with --held_out=N"
+    if detector["calibrated_on_images_unseen_in_training"]:
+        advice = ""
+    return (
+        f"detect rejects {100 * detector['false_positive_rate_on_test_images']:.1f} % ({low} to "
+        f"{high}) of {detector['test_images']:,} clean test images, "
+        f"{100 * detector['false_positive_rate_asked_for']:.1f} % asked; calibrated on "
+        f"{detector['calibrated_on_images']:,} {detector['calibrated_on']}{advice}"
+    )

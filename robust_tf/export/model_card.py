@@ -1,7 +1,6 @@
 """The model card `README.md` of a SavedModel, a page of Markdown made of its sidecar."""
 
 from robust_tf.checks.sanity_checks import GREEN, RED
-from robust_tf.export.artefact_attack import outcome_line
 from robust_tf.reports.table import markdown
 
 NAME = "README.md"
@@ -22,7 +21,7 @@ def verification_lines(verification):
     return [
         "reloaded without this project: largest difference "
         f"{verification['largest_difference']:.1e}, gradients equal",
-        outcome_line(verification["attack"]),
+        _outcome(verification["attack"]),
     ]
 
 
@@ -88,6 +87,17 @@ def _gallery(entries):
 def _verification(entries):
     lines = verification_lines(entries["verification"])
     return "## Verification of this artefact\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _outcome(attack):
+    """A sentence on the dict of `compare_outcomes`."""
+    low, high = attack["interval"]
+    return (
+        f"attacked itself: {attack['title']} {100 * attack['value']:.2f} % "
+        f"({100 * low:.2f} to {100 * high:.2f}) of {attack['n']} test images, the network "
+        f"{100 * attack['correct_of_the_network'] / attack['n']:.2f} %, other outcomes: "
+        f"{attack['differing_outcomes']}"
+    )
 
 
 def _origin(entries):

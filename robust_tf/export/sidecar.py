@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import pathlib
 
+from robust_tf.data.gallery_folder import resizes, target_size
 from robust_tf.results.result import versions, weights_hash
 
 NAME = "model.json"
@@ -29,6 +31,8 @@ def sidecar(recorded, network, info, signatures, endpoints, **more):
         "method": recorded.results[-1].method if recorded.results else None,
         "image_shape": list(info.image_shape),
         "input_range": [0.0, 1.0],
+        # Image files of another size: resized to this before the middle is cut out, or refused.
+        "resized_to": list(target_size(info)) if resizes(info) else None,
         "classes": list(info.class_names),
         "dataset": {"name": info.name, "source": info.source, "images": info.identity},
         "training": {"flags": recorded.flags, "commit": commit, "segments": segments},
@@ -46,6 +50,15 @@ def sidecar(recorded, network, info, signatures, endpoints, **more):
 def write_sidecar(path, entries):
     """Writes the sidecar into the folder of a SavedModel, a pathlib.Path."""
     (path / NAME).write_text(json.dumps(entries, indent=2) + "\n")
+
+
+def read_sidecar(path):
+    """Returns the sidecar of a SavedModel's folder, {} where it has none of this project."""
+    try:
+        entries = json.loads(pathlib.Path(path, NAME).read_text())
+    except (OSError, ValueError):
+        return {}
+    return entries if isinstance(entries, dict) else {}
 
 
 def _endpoint(endpoint, signature):

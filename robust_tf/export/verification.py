@@ -1,4 +1,4 @@
-"""Verification of a SavedModel in a fresh process that cannot import this project."""
+"""Verification of a SavedModel: by a process without this project, and by an attack on it."""
 
 import os
 import pathlib
@@ -10,8 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.errors import RunError
+from robust_tf.results.result import wilson_interval
 
 TOLERANCE = 1e-5
+# Kernels of a GPU may round differently in two graphs, and then sign() differs at some pixels.
+DIFFERING = 0.01
 _RELOAD = """
 import sys
 
@@ -66,6 +69,36 @@ def verify_saved_model(path, answer, images, output):
     if found.keys() != expected.keys():
         raise RunError(f"{path} has outputs {sorted(found)}, the network {sorted(expected)}")
     return max(_compare(path, f"output {name}", found[name], expected[name]) for name in expected)
+
+
+def compare_outcomes(path, title, own, found):
+    """Returns what an attack on a SavedModel showed, a dict for its sidecar.
+
+    Args:
+        path: Path of the SavedModel.
+        title: str, attack, threat model and metric.
+        own: bool [n], whether each attacked image is still right with the network.
+        found: bool [n], the same with the SavedModel.
+
+    Raises:
+        RunError: more than one in a hundred images differ.
+    """
+    n, differing = len(own), int(np.sum(own != found))
+    if differing > DIFFERING * n:
+        raise RunError(
+            f"{path}: under {title}, {differing} of {n} images have another outcome with the "
+            "SavedModel than with the network"
+        )
+    correct = int(np.sum(found))
+    return {
+        "title": title,
+        "n": n,
+        "correct": correct,
+        "correct_of_the_network": int(np.sum(own)),
+        "differing_outcomes": differing,
+        "value": correct / n,
+        "interval": wilson_interval(correct, n),
+    }
 
 
 def _here(answer, images, output):

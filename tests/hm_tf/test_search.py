@@ -3,15 +3,20 @@
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from hm_tf import attack, evaluate, export, search
-from hm_tf.evaluation import served_gallery
+from hm_tf.evaluation import saved_run, served_gallery
 from hm_tf.evaluation.nearest_images import NearestImages
 from hm_tf.finished_run import FinishedRun
 from robust_tf import data
+from robust_tf.data import gallery_folder
+from robust_tf.data.augment import ResizedCrop
+from robust_tf.data.dataset_info import DatasetInfo
+from robust_tf.data.folder import FolderInfo
 from robust_tf.results.result import read_results
 
 
@@ -109,6 +114,28 @@ def test_a_saved_model_is_evaluated_and_attacked_like_its_run(
     where = [f"--saved_model={exported}", f"--output_dir={tmp_path / 'attacked'}"]
     assert attack.main(["attack", *where, *flags]) == 0
     assert (tmp_path / "attacked" / "attack.json").exists()
+
+
+def test_photos_are_cropped_as_the_training_did(tmp_path):
+    image = keras.Input((28, 28, 3), name="image")
+    pooled = keras.layers.GlobalAveragePooling2D()(image)
+    unit = keras.layers.UnitNormalization()(pooled)
+    keras.Model(image, {"embedding": unit}).export(str(tmp_path / "1"), verbose=False)
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    (tmp_path / "photo.png").write_bytes(tf.io.encode_png(pixels).numpy())
+    of_training = DatasetInfo("toy", (28, 28, 3), ("one",), {}, "", augment=ResizedCrop(28))
+
+    def seen(info):
+        return gallery_folder.read_single(tmp_path / "photo.png", info, "query")[0]
+
+    for sidecar, info in (
+        (None, FolderInfo("toy", (28, 28, 3), (), {}, "")),
+        ([32, 32], of_training),
+    ):
+        if sidecar:
+            (tmp_path / "1" / "model.json").write_text(json.dumps({"resized_to": sidecar}))
+        run = saved_run.SavedRun(tmp_path, "serving_default", "embedding")
+        np.testing.assert_array_equal(seen(run.info), seen(info))
 
 
 def test_larger_files_than_allowed_are_refused(finished_smoke, gallery, tmp_path, capsys):

@@ -153,12 +153,15 @@ def test_the_sidecar_of_an_export_has_the_records_and_the_attack_on_it(smoke_run
 def test_the_detector_of_an_export_rejects_what_is_below_its_threshold(served):
     detector = json.loads((served / "model.json").read_text())["detector"]
     detect = tf.saved_model.load(str(served)).signatures["detect"]
-    images = data.open("digits").load("test", 40).images.astype(np.float32) / 255
+    images = data.open("digits").load("test").images.astype(np.float32) / 255
     found = {name: value.numpy() for name, value in detect(image=tf.constant(images)).items()}
     np.testing.assert_allclose(found["threshold"], detector["threshold"])
     np.testing.assert_array_equal(found["accepted"], found["confidence"] >= found["threshold"])
     rejected = 1 - found["accepted"].mean()
     assert detector["false_positive_rate_on_test_images"] == pytest.approx(rejected)
+    low, high = detector["interval_of_this_rate"]
+    assert low < rejected < high and detector["test_images"] == 360
+    assert detector["calibrated_on"] == "training images beyond --limit_train"
 
 
 def test_fine_tuning_starts_from_the_other_run(smoke, finished, tmp_path, capsys):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from robust_tf.errors import UserError
 from robust_tf.export.endpoints import float_endpoint
 from robust_tf.reports.recorded_run import recorded_run
-from robust_tf.results.result import weights_hash
+from robust_tf.results.result import weights_hash, wilson_interval
 from robust_tf.threat_model import ThreatModel
 from tla_tf.analysis.detection_records import latest_areas
 from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
@@ -18,7 +18,7 @@ from tla_tf.evaluation.held_out_images import split_held_out
 
 # Images of each part; the covariances do not get better with more, and an export stays short.
 MOST = 10_000
-HELD_OUT_SHARE = 5  # one in so many training images, where the training held none out
+HELD_OUT_SHARE = 5  # one in so many training images, where the training saw them all
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,29 +66,30 @@ class CalibratedDetector:
         return float_endpoint("detect", detect, info.image_shape, about)
 
 
-def detector_of_run(run, network, test, false_positive_rate):
+def detector_of_run(run, network, false_positive_rate):
     """Returns the `CalibratedDetector` of a run; its facts say what it rejects of test images.
 
     Args:
         run: `FinishedRun`.
         network: Network of the run.
-        test: `Examples` of the test split.
         false_positive_rate: see `calibrate`.
 
     Raises:
         UserError: see `calibrate`.
     """
-    fitted, held_out, source = detector_images(run)
-    detector = calibrate(network, fitted, held_out, false_positive_rate)
+    fitted, others, facts = detector_images(run)
+    detector = calibrate(network, fitted, others, false_positive_rate)
+    test = _spread(run.dataset.load("test"))
     embeddings = embeddings_under_attack(network, test, progress=False)["embedding"]
     _, accepted = detector.accepts(tf.constant(embeddings))
-    measured = {
-        "calibrated_on": source,
-        "false_positive_rate_on_test_images": 1 - float(np.mean(accepted)),
+    rejected = int(np.sum(~accepted.numpy()))
+    facts |= {
+        "false_positive_rate_on_test_images": rejected / len(test),
+        "interval_of_this_rate": wilson_interval(rejected, len(test)),
         "test_images": len(test),
         "limit": _limit(run, network),
     }
-    return dataclasses.replace(detector, facts={**detector.facts, **measured})
+    return dataclasses.replace(detector, facts={**detector.facts, **facts})
 
 
 def _limit(run, network):
@@ -106,59 +107,87 @@ def _limit(run, network):
     return f"{limit} Area under the ROC curve: {plain}, under an attack that knows it {known}."
 
 
-def calibrate(network, fitted, held_out, false_positive_rate):
+def calibrate(network, fitted, others, false_positive_rate):
     """Fits the detector to images and puts its threshold where it rejects a share of others.
 
     Args:
         network: classifier with the output "embedding".
         fitted: `Examples`; every class that occurs needs two images.
-        held_out: `Examples` that the Gaussians are not fitted to.
-        false_positive_rate: float in (0, 1), the share of `held_out` to reject.
+        others: `Examples` that the Gaussians are not fitted to.
+        false_positive_rate: float in (0, 1), the share of clean images to reject.
 
     Raises:
-        UserError: fewer than two images of a class, or too few held-out images for the rate.
+        UserError: fewer than two images of a class, or too few other images for the rate.
     """
     if np.unique(fitted.labels, return_counts=True)[1].min() < 2:
         raise UserError("the detector needs at least two training images of every class")
-    if false_positive_rate * len(held_out) < 1:
-        raise UserError(
-            f"--detector_fpr={false_positive_rate:g} needs at least "
-            f"{int(np.ceil(1 / false_positive_rate))} held-out images; there are {len(held_out)}"
-        )
-    train, others = (
+    train, held_out = (
         embeddings_under_attack(network, examples, progress=False)["embedding"]
-        for examples in (fitted, held_out)
+        for examples in (fitted, others)
     )
     kind = covariance_kind(fitted.labels, train.shape[1])
     score = MixtureScore(MixtureDetector(train, fitted.labels, kind))
-    confidence = np.sort(score(tf.constant(others)))
-    threshold = float(confidence[int(false_positive_rate * len(confidence))])
+    threshold = conformal_threshold(score(tf.constant(held_out)).numpy(), false_positive_rate)
     facts = {
         "covariance": kind,
         "fitted_to_images": len(fitted),
-        "calibrated_on_images": len(held_out),
+        "calibrated_on_images": len(others),
         "false_positive_rate_asked_for": false_positive_rate,
         "threshold": threshold,
     }
     return CalibratedDetector(score, threshold, false_positive_rate, facts)
 
 
-def detector_images(run):
-    """Returns (`Examples` to fit the detector to, `Examples` to calibrate it on, str, from where).
+def conformal_threshold(confidence, false_positive_rate):
+    """Returns the threshold that a new image falls below with at most a given probability.
 
-    The images that the training held out are best: no network has seen them. Without them, a fifth
-    of the training images is kept from the fit, though not from the training.
+    Split conformal prediction: of n + 1 exchangeable images the new one is as likely at every rank,
+    so it lies below the k-th smallest of the n others with probability k / (n + 1).
+
+    Args:
+        confidence: float [n], of images that neither network nor Gaussians were fitted to.
+        false_positive_rate: float in (0, 1).
+
+    Raises:
+        UserError: fewer images than the rate needs.
+    """
+    rank = int(false_positive_rate * (len(confidence) + 1))
+    if rank < 1:
+        raise UserError(
+            f"--detector_fpr={false_positive_rate:g} needs at least "
+            f"{int(np.ceil(1 / false_positive_rate)) - 1} images to calibrate on; there are "
+            f"{len(confidence)}"
+        )
+    return float(np.sort(confidence)[rank - 1])
+
+
+def detector_images(run):
+    """Returns (`Examples` to fit the detector to, `Examples` to calibrate it on, facts of these).
+
+    The threshold holds for images like those of the calibration, and a network is more confident on
+    images of its training. So the calibration takes images that the training has not seen: of the
+    validation split, of --held_out, or beyond --limit_train. Where there are none, it takes a fifth
+    of the training images, and the facts say so.
 
     Args:
         run: `FinishedRun`.
     """
-    count = run.flags.get("held_out")
-    train = run.dataset.load("train")
-    if count and "validation" in run.info.splits:
-        return _spread(train), _spread(run.dataset.load("validation", count)), "validation images"
-    parts = split_held_out(train, count or max(1, len(train) // HELD_OUT_SHARE))
-    source = "images held out of the training" if count else "training images kept from the fit"
-    return *map(_spread, parts), source
+    train, held_out = run.dataset.load("train"), run.flags.get("held_out")
+    limit, unseen = run.flags.get("limit_train"), True
+    if "validation" in run.info.splits and "held_out" in run.flags:
+        others = run.dataset.load("validation", held_out or None)
+        fitted, source = train.take(limit), "images of the validation split"
+    elif held_out:
+        fitted, others = split_held_out(train, held_out)
+        fitted, source = fitted.take(limit), "images held out of the training"
+    elif limit and limit < len(train):
+        fitted, others = train.take(limit), train.rows(slice(limit, None))
+        source = "training images beyond --limit_train"
+    else:  # also imported weights, whose training is not known
+        fitted, others = split_held_out(train, max(1, len(train) // HELD_OUT_SHARE))
+        source, unseen = "training images that the Gaussians are not fitted to", False
+    facts = {"calibrated_on": source, "calibrated_on_images_unseen_in_training": unseen}
+    return _spread(fitted), _spread(others), facts
 
 
 def _spread(examples):

@@ -7,8 +7,8 @@ from robust_tf.evaluation.attack_loop import attack_loop, images_of
 from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.evaluation.saved_classifier import SavedClassifier
 from robust_tf.evaluation.saved_signature import SavedSignature
-from robust_tf.export.artefact_attack import compare_outcomes
 from robust_tf.export.export_portable import transferred
+from robust_tf.export.verification import compare_outcomes
 from robust_tf.threat_model import ThreatModel
 from tla_tf.evaluation.run_evaluation import logits_of
 

@@ -10,8 +10,7 @@ import tensorflow as tf
 from benchmarks import rounds
 from benchmarks.retrieval import unit_embeddings
 from hm_tf.evaluation.nearest_images import NearestImages
-from robust_tf.export.classifier import classifier_answer
-from robust_tf.export.endpoints import Endpoint, float_endpoint
+from robust_tf.export.endpoints import Endpoint, classifier_answer, float_endpoint
 from robust_tf.export.saved_model import write_saved_model
 from robust_tf.models import registry
 

@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from robust_tf.errors import RunError, UserError
 from robust_tf.export import verification
-from robust_tf.export.classifier import classifier_answer
-from robust_tf.export.endpoints import float_endpoint, uint8_endpoint
+from robust_tf.export.endpoints import classifier_answer, float_endpoint, uint8_endpoint
 from robust_tf.export.saved_model import next_version, write_saved_model
 from robust_tf.models import registry
 

@@ -1,0 +1,68 @@
+"""The detector of an export: what it is calibrated on, and what its threshold promises."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from robust_tf.data.examples import Examples
+from robust_tf.errors import UserError
+from tla_tf.analysis.calibrated_detector import conformal_threshold, detector_images
+
+SPLITS = {"train": range(100), "validation": range(200, 220)}
+
+
+def load(split, limit=None):
+    images = np.uint8(list(SPLITS[split])).reshape(-1, 1, 1, 1)
+    return Examples(images, np.int32(images.ravel() % 2)).take(limit)
+
+
+def parts_of(flags, splits):
+    run = SimpleNamespace(
+        dataset=SimpleNamespace(load=load), info=SimpleNamespace(splits=splits), flags=flags
+    )
+    fitted, others, facts = detector_images(run)
+    fitted, others = ({*part.images.ravel()} for part in (fitted, others))
+    assert not fitted & others
+    return fitted, others, facts["calibrated_on_images_unseen_in_training"]
+
+
+@pytest.mark.parametrize(
+    "flags, splits, trained, count",
+    [
+        ({"held_out": 0, "limit_train": 70}, SPLITS, range(70), 20),
+        ({"held_out": 15, "limit_train": None}, SPLITS, range(100), 15),
+        ({"held_out": 0, "limit_train": 70}, ["train"], range(70), 30),
+    ],
+)
+def test_the_calibration_takes_images_that_the_training_has_not_seen(flags, splits, trained, count):
+    fitted, others, unseen = parts_of(flags, splits)
+    assert unseen and len(others) == count
+    assert fitted == {*trained} and not others & {*trained}
+
+
+def test_images_that_the_training_held_out_are_taken():
+    fitted, others, unseen = parts_of({"held_out": 10, "limit_train": 60}, ["train"])
+    assert unseen and len(others) == 10 and len(fitted) == 60
+
+
+@pytest.mark.parametrize("flags", [{"held_out": 0, "limit_train": None}, {}])
+def test_a_network_that_saw_all_images_is_said_to(flags):
+    fitted, others, unseen = parts_of(flags, ["train"] if flags else SPLITS)
+    assert not unseen and (len(fitted), len(others)) == (80, 20)
+
+
+def test_the_threshold_is_an_order_statistic():
+    confidence = np.random.default_rng(0).permutation(39).astype(np.float32)
+    assert conformal_threshold(confidence, 0.05) == 1.0  # the second smallest
+    assert conformal_threshold(confidence, 0.5) == 19.0
+    assert conformal_threshold(confidence[confidence < 19], 0.05) == 0.0
+    with pytest.raises(UserError, match="--detector_fpr=0.05 needs at least 19 images.*are 18"):
+        conformal_threshold(confidence[confidence < 18], 0.05)
+
+
+def test_new_images_are_rejected_at_the_rate_asked_for():
+    # Of uniform confidences a share of t lies below a threshold t.
+    draw = np.random.default_rng(0)
+    thresholds = [conformal_threshold(draw.uniform(size=99), 0.1) for _ in range(4000)]
+    assert np.mean(thresholds) == pytest.approx(0.1, abs=0.002)
