@@ -189,7 +189,7 @@ def test_mistakes_are_one_line(finished, flags, said, tmp_path, capsys):
 def change_flags(run, **changed):
     config = json.loads((run / "config.json").read_text())
     config["flags"].update(changed)
-    (run / "digest.json").unlink()
+    (run / "digest.json").unlink(missing_ok=True)
     (run / "config.json").write_text(json.dumps({**config, "class_names": []}))
 
 
