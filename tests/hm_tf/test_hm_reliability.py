@@ -35,7 +35,7 @@ def test_five_kills_and_an_interrupt(finished_smoke, tmp_path):
 def test_many_kills(case, tmp_path):
     arguments = [*SMOKE, "--checkpoint_every=2", *CASES[case]]
     numbers = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-    plan = list(reliability.stops(case, 6, longest=6, numbers=numbers))
+    plan = list(reliability.stops(case, 6, longest=12, numbers=numbers))
     count = reliability.survive("hm_tf.train", arguments, tmp_path / "run", plan)
     reliability.survive("hm_tf.train", arguments, tmp_path / "whole", [])
     reliability.row(f"hm_tf, {case}", stopped=count, of=len(plan))

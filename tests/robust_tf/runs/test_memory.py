@@ -1,0 +1,66 @@
+"""What a step of training, and an evaluation, leave in memory."""
+
+import gc
+import pathlib
+import resource
+
+import keras
+import numpy as np
+import pytest
+
+from robust_tf.evaluation.robust_accuracy import robust_accuracy
+from robust_tf.runs.checkpoints import Checkpoints
+from robust_tf.runs.fitting import Board, Keeper
+from robust_tf.runs.progress_line import ProgressLine
+from robust_tf.runs.run_folder import RunFolder
+
+EPOCH, EPOCHS = 50, 24
+
+
+def memory():
+    """MiB of this process now."""
+    gc.collect()
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+class Watch(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(memory())
+
+
+def test_a_training_does_not_grow(tmp_path):
+    """2.5 MiB in 5,000 steps are allowed; the first ones fill caches."""
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(2)])
+    model.compile(optimizer="adam", loss="mse", metrics=["mae", "mape"])
+    model.optimizer.build(model.trainable_variables)
+    checkpoints, watch = Checkpoints(tmp_path / "checkpoints", model), Watch()
+    keeper = Keeper(RunFolder(tmp_path), checkpoints, 0, EPOCH * EPOCHS, EPOCH, [])
+    callbacks = [keeper, Board(tmp_path / "board"), ProgressLine(EPOCHS), watch]
+    x = np.zeros([EPOCH, 2], np.float32)
+    with checkpoints:
+        model.fit(x, x, batch_size=1, epochs=EPOCHS, callbacks=callbacks, verbose=0)
+    third = EPOCHS // 3
+    grown = np.median(watch.seen[-third:]) - np.median(watch.seen[third:-third])
+    assert grown / (third * EPOCH) < 2.5 / 5000
+
+
+@pytest.mark.parametrize(
+    "count, allowed", [(18, 5.0), pytest.param(75, 1.0, marks=pytest.mark.slow)]
+)
+def test_evaluations_do_not_grow(count, allowed):
+    """Each compiles its attacks; MiB are allowed for 50."""
+    network = keras.Sequential([keras.Input([2, 2, 1]), keras.layers.Flatten()])
+    network.add(keras.layers.Dense(3))
+    x, y = np.random.default_rng(0).random([8, 2, 2, 1], np.float32), np.arange(8) % 3
+    seen = []
+    for _ in range(count):
+        robust_accuracy(network, x, y, attack=["pgd2"], eps=0.1, progress=False)
+        seen.append(memory())
+    third = count // 3
+    grown = np.median(seen[-third:]) - np.median(seen[third:-third])
+    assert 50 * grown / third < allowed
