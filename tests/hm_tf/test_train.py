@@ -175,3 +175,13 @@ def test_two_sources_of_first_weights_are_refused(tmp_path, capsys):
     both = [f"--init_from={tmp_path}", "--init_weights=imagenet", "--model=resnet18"]
     assert train.main(["train", SMOKE, *both, f"--workdir={tmp_path / 'run'}"]) == 2
     assert "leave one out" in capsys.readouterr().err
+
+
+def test_the_default_data_teach_something(tmp_path):
+    """With few updates of a weak attack: retrieval of classes that did not train gets better."""
+    short = ["--train_steps=80", "--checkpoint_every=80", "--pgd_steps=1", "--limit_test=200"]
+    assert train.main(["train", *short, "--eval_steps=1", f"--workdir={tmp_path / 'run'}"]) == 0
+    found = read_results(tmp_path / "run" / "results.jsonl")
+    clean = {result.metric: result.value for result in found if result.attack == "clean"}
+    assert {result.dataset for result in found} == {"digit_pairs"}
+    assert clean["R@1"] > 4 * clean["R@1 before training"] > 0
