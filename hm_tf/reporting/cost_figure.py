@@ -61,7 +61,8 @@ def _figure(number, own, shown):
     drawn = panels(_sweeps(own), same, PAPER_DATA)
     for dataset, runs in others.items():
         drawn += panels({}, runs, f"our runs on {dataset}")
-    title = f"HM, figure {number}: {PAPER_DATA}, as published{', marks: our runs' if same else ''}"
+    marks = "; marks: our runs" if shown else ""
+    title = f"HM, figure {number}. Lines: {PAPER_DATA} as published{marks}"
     figure = line_figure(title, drawn, ticks=None if number == 1 else COSTS)
     said = [f"{line.label} {_ends(line)}" for panel in drawn for line in panel.lines]
     alt = f"Figure {number}, {drawn[0].ylabel} against {drawn[0].xlabel}; {'; '.join(said)}"
@@ -117,7 +118,7 @@ def _balance(sweeps, runs, place):
 
 
 def _mark(run, x, y):
-    return Line(f"ours: {run.name}, {run.dataset}", x, y, joined=False, method=run.method)
+    return Line(f"ours: {run.name}", x, y, joined=False, method=run.method)
 
 
 def _ends(line):

@@ -64,9 +64,10 @@ def line_figure(title, panels, *, ticks=None):
         if ticks:
             axis.set_xscale("log", base=2)
             axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+            axis.set_xlim(0.9 * ticks[0], 1.1 * ticks[-1])
             axis.minorticks_off()
     axes[-1].set_xlabel(panels[-1].xlabel)
-    legend_below(figure, axes, most_columns=3)
+    legend_below(figure, axes, most_columns=2)
     return figure
 
 
