@@ -50,7 +50,7 @@ def _settle(options):
         raise UserError(f"Unknown data set {options.dataset!r}; allowed: {', '.join(known)}.")
     options.require()
     shared.check_pixels(options, "eps")
-    shared.check_schedule(options)
+    options = shared.settle_schedule(options)
     if options.ics_margin and not options.ics:
         raise UserError("--ics_margin does nothing with --ics=0; leave it out, or give both")
     if 0 < options.held_out < FEWEST_HELD_OUT:
@@ -233,6 +233,7 @@ TRAIN = FlagTable(
                 magnitude(
                     "pgd_step_size", RECIPE, "In the unit of --eps.", into="attack.step_size"
                 ),
+                shared.EPS_WARMUP,
                 only=ATTACKED,
             ),
         ),
@@ -243,6 +244,7 @@ TRAIN = FlagTable(
                 into="shards",
             ),
             *shared.SCHEDULE,
+            shared.AWP,
             number("weight_decay", RECIPE, "L2 on all parameters, coupled.", into="defense"),
         ),
         "Devices and precision": shared.DEVICES,

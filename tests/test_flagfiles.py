@@ -17,6 +17,7 @@ from robust_tf.errors import UserError
 from robust_tf.results.result import read_results
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.threat_model import ThreatModel
+from robust_tf.training.learning_rate import learning_rate
 from robust_tf.training.optimizer import make_optimizer
 from tla_tf import options as tla
 from tla_tf.evaluation.attack_columns import attack_columns
@@ -135,7 +136,9 @@ def test_attack_optimizer_and_defenses_can_be_built(path, without_data):
 
 def test_learning_rates_change_after_their_boundaries():
     cifar10 = tla.recipe("cifar10")
-    optimizer = make_optimizer(cifar10["learning_rates"], cifar10["boundaries"], "momentum")
+    optimizer = make_optimizer(
+        learning_rate(cifar10["learning_rates"], cifar10["boundaries"]), "momentum"
+    )
     rates = [0.1, 0.1, 0.01, 0.01, 0.001]
     for step, rate in zip((0, 50000, 50001, 60000, 60001), rates):
         optimizer.iterations.assign(step)

@@ -27,11 +27,12 @@ from robust_tf.data import DATASETS
 from robust_tf.errors import UserError
 from robust_tf.magnitude import format_magnitude
 
-METHODS = ("um", "at", "alp", "tla", "tla_rn", "tla_sa")
+METHODS = ("um", "at", "alp", "tla", "tla_rn", "tla_sa", "trades", "mart")
 # Which methods read a flag.
 ATTACKED = {"method": METHODS[1:]}
 TRIPLET = {"method": ("tla", "tla_rn", "tla_sa")}
 PAIRING = {"method": ("alp",)}
+DIVERGENCE = {"method": ("trades", "mart")}
 # What the variants of TLA mean, and what the others do unless a flag says otherwise.
 VARIANTS = {"tla_rn": {"negative": "random"}, "tla_sa": {"anchor": "clean"}}
 _NEGATIVE = {"tla": "nearest", "tla_rn": "random", "tla_sa": "nearest"}
@@ -56,11 +57,13 @@ def _settle(options):
     options.require()
     _check_ball(options, "attack_step_size")
     shared.check_pixels(options, "own_noise")
-    shared.check_schedule(options)
+    options = shared.settle_schedule(options)
     if options.select == "best" and not options.held_out:
         raise UserError("--select=best needs images to select by: --held_out=N, e.g. 1000")
     if options.label_smoothing == 1:
         raise UserError("--label_smoothing=1 leaves nothing of the label; allowed is less")
+    if options.method == "alp" and options.attack_objective == "triplet":
+        raise UserError("--attack_objective=triplet: alp has no triplet term; allowed: ce, full")
     for name, fixed in VARIANTS.get(options.method, {}).items():
         if options.values[name] not in (None, fixed):
             raise UserError(
@@ -103,7 +106,7 @@ def _without_foreign_step(options):
 
 def _falls_short(options):
     """Whether the steps of the inner attack together are shorter than the radius."""
-    if options.attack_step_size is None:  # 2.5 * eps / steps
+    if options.inner_attack != "pgd" or options.attack_step_size is None:  # 2.5 * eps / steps
         return False
     reach = options.attack_steps * options.attack_step_size
     return reach < options.eps and not math.isclose(reach, options.eps)
@@ -126,6 +129,15 @@ def notes(options):
     )
 
 
+def likely_masking(options):
+    """Returns what in the flags most often masks gradients, a str."""
+    if options.inner_attack in ("fgsm_rs", "n_fgsm"):
+        return f"--inner_attack={options.inner_attack}, a single step"
+    if options.method in TRIPLET["method"]:
+        return f"--lambda_triplet={options.lambda_triplet:g}, too large for so short a training"
+    return "a small network with batch norm, or a short training"
+
+
 TRAIN = FlagTable(
     {
         "Run": (
@@ -142,20 +154,28 @@ TRAIN = FlagTable(
                 "dataset",
                 "digits",
                 f"{', '.join(DATASETS)}. There is a recipe for digits, mnist, cifar10, "
-                "tiny_imagenet and folder; fashion_mnist needs its flags; the others are for "
-                "hm_tf, which tests on classes that it does not train on.",
+                "tiny_imagenet and folder; fashion_mnist, cifar100 and svhn_cropped take those of "
+                "another one as --flagfile; the others are for hm_tf, which tests on classes that it does not train on.",
             ),
             _DATA_DIR,
             shared.LIMIT_TEST,
             *shared.READING,
+            number(
+                "cutmix",
+                0.0,
+                "Factor of keras.layers.CutMix on the training images.",
+                highest=1.0,
+                only={"method": ("at",)},
+                off=0.0,
+            ),
         ),
         "Method and model": (
             choice("method", "tla", "Training method.", METHODS),
             text(
                 "model",
                 RECIPE,
-                "Network: digits_cnn, mlp, lenet_large, lenet_small, tiny_res20, tiny_res50, "
-                "wrn_D_W.",
+                "Network: digits_cnn, mlp, lenet_large, lenet_small, wong_mnist, tiny_res20, "
+                "tiny_res50, resnet_18, preact_resnet_18, the same with _silu, wrn_D_W.",
             ),
             choice(
                 "bn_variance",
@@ -168,13 +188,37 @@ TRAIN = FlagTable(
             magnitude("eps", RECIPE, "Radius in [0, 1] pixels, also as 8/255.", into="attack"),
             _NORM,
             *group(
-                count("attack_steps", RECIPE, "PGD steps.", into="attack.steps"),
+                choice(
+                    "inner_attack",
+                    "pgd",
+                    "fgsm_rs: one step of 1.25 * eps from a random start; n_fgsm: one step of eps "
+                    "from a noisy image.",
+                    ("pgd", "fgsm_rs", "n_fgsm", "apgd"),
+                    into="attack.kind",
+                ),
+                count(
+                    "attack_steps",
+                    RECIPE,
+                    "Gradient steps.",
+                    only={"inner_attack": ("pgd", "apgd")},
+                    into="attack.steps",
+                ),
                 magnitude(
                     "attack_step_size",
                     None,
                     "In the unit of --eps. Default: of the recipe, 2.5 * eps / steps where that "
                     "does not fit.",
+                    only={"inner_attack": ("pgd",)},
                     into="attack.step_size",
+                ),
+                shared.EPS_WARMUP,
+                choice(
+                    "attack_objective",
+                    "ce",
+                    "What the attack ascends: the cross entropy, the triplet term, or the loss.",
+                    ("ce", "full", "triplet"),
+                    only={"method": (*TRIPLET["method"], *PAIRING["method"])},
+                    into="defense",
                 ),
                 choice(
                     "attack_bn_mode",
@@ -295,15 +339,25 @@ TRAIN = FlagTable(
             ),
             only=PAIRING,
         ),
+        "Divergence of predictions (trades, mart)": (
+            number(
+                "beta",
+                6.0,
+                "Weight of the KL divergence from clean to adversarial predictions.",
+                only=DIVERGENCE,
+                into="defense",
+            ),
+        ),
         "Optimisation": (
             count("batch_size", RECIPE, "Images per update over all replicas."),
             choice(
                 "optimizer",
                 RECIPE,
-                "momentum: SGD, TF1 form.",
-                ("adam", "momentum"),
+                "momentum, nesterov: SGD, TF1 form.",
+                ("adam", "momentum", "nesterov"),
             ),
             *shared.SCHEDULE,
+            shared.AWP,
             *group(
                 number("weight_decay", RECIPE, "Of sum 1/2 |W|^2 over kernels."),
                 number(

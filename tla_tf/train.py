@@ -9,7 +9,7 @@ import functools
 import sys
 
 from robust_tf.cli import command_line
-from tla_tf.options import TRAIN, default_workdir, notes
+from tla_tf.options import TRAIN, default_workdir, likely_masking, notes
 
 
 def train(options):
@@ -30,6 +30,7 @@ def training_run(options):
         run_identity=options.run_identity(),
         workdir=options.workdir or default_workdir(options),
         notes=notes(options),
+        likely_masking=likely_masking(options),
         defense=DefenseSettings.read(options.method, options.arguments),
     )
     return ClassifierTrainingRun(data.of_run(options.flags), settings)

@@ -32,17 +32,21 @@ class ClassifierSettings(TrainingSettings):
         defense: `DefenseSettings`.
         bn_variance: "biased" or "unbiased" moving variance of batch norm.
         pool_mul: batches of candidates per update where the candidates are separate images.
+        cutmix: factor of CutMix; 0 for none.
         init_from: run folder whose weights the training starts from, or None.
         select: "last", or "best" for the network with the best held-out accuracy under PGD-10.
         eval_attacks: names of the attacks after training.
+        likely_masking: what in these settings most often masks gradients, in words.
     """
 
     defense: DefenseSettings
     bn_variance: str
     pool_mul: int | None
+    cutmix: float
     init_from: str | None
     select: str
     eval_attacks: Sequence[str]
+    likely_masking: str
 
 
 class ClassifierTrainingRun(TrainingRun):
@@ -87,6 +91,7 @@ class ClassifierTrainingRun(TrainingRun):
             stop_step=stop,
             streams=self.settings.defense.streams,
             pool_mul=self.settings.pool_mul,
+            cutmix=self.settings.cutmix,
         )
 
     def images(self):
@@ -129,6 +134,7 @@ class ClassifierTrainingRun(TrainingRun):
                 self.folder,
                 seed=self.settings.seed,
                 batch_size=self.settings.eval_batch_size,
+                likely_masking=self.settings.likely_masking,
             )
         ]
 

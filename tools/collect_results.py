@@ -19,7 +19,8 @@ from robust_tf.runs.run_folder import RunFolder
 
 SHOWN = (
     *("dataset", "method", "defense", "source", "destination", "ics", "model", "batch_size"),
-    *("train_steps", "eps", "attack_steps", "pgd_steps", "pool", "precision"),
+    *("train_steps", "eps", "inner_attack", "attack_steps", "pgd_steps", "attack_objective"),
+    *("pool", "schedule", "ema", "awp", "precision"),
 )
 
 
@@ -64,7 +65,8 @@ def _run_line(run):
     config = json.loads((run / "config.json").read_text())
     metrics = (run / "metrics.jsonl").read_text().splitlines()
     seconds = sum(json.loads(line)["seconds"] for line in metrics)
-    values = {name: value for name, value in config["flags"].items() if name in SHOWN}
+    given = {name: value for name, value in config["flags"].items() if name in SHOWN}
+    values = {name: value for name, value in given.items() if value is not None}
     if values.get("defense") != "hm":
         values.pop("destination", None)  # nobody but hm has one: typed, it is refused
     flags = " ".join(f"--{name}={value}" for name, value in values.items())

@@ -194,7 +194,7 @@ class MetricDefense(AdversarialModel):
     def ascend(self, batch, objective, images):
         """Returns the images after the inner attack on an `Objective`."""
         key = self.key(batch, "attack start")
-        return self.attack.ascend(objective, images, key=key, shard=current_shard())
+        return self.attack_of(batch).ascend(objective, images, key=key, shard=current_shard())
 
     def test_step(self, data):
         """The embeddings of a validation batch; `ValidationRetrieval` measures all of them."""

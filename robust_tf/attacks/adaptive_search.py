@@ -160,7 +160,7 @@ class AdaptiveSearch:
         """
         intervals = tf.constant(check_intervals(self.steps))
         start = tf.ensure_shape(start, x.shape)
-        sizes = tf.fill(tf.shape(active), tf.constant(2 * self.threat_model.eps, x.dtype))
+        sizes = tf.fill(tf.shape(active), tf.cast(2 * self.threat_model.eps, x.dtype))
 
         def ascend(step, fixed, search, active):
             x, items = fixed

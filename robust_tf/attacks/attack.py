@@ -1,5 +1,6 @@
 """What all attacks share: a threat model, and one call on any classifier."""
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from dataclasses import KW_ONLY, InitVar
@@ -82,6 +83,17 @@ class Attack:
             plain = format_magnitude(value) if isinstance(value, float) else repr(value)
             settings.append(f"{name}={plain}")
         return f"{type(self).__name__}({', '.join(settings)})"
+
+    def scaled(self, share: float | tf.Tensor) -> "Attack":
+        """Returns the attack in the ball of `share` radii, for one graph: a tensor may be symbolic.
+
+        Args:
+            share: in [0, 1], a number or a scalar tensor in the dtype of the images.
+        """
+        ball, attack = copy.copy(self.threat_model), copy.copy(self)
+        object.__setattr__(ball, "eps", ball.eps * share)
+        object.__setattr__(attack, "threat_model", ball)
+        return attack
 
     def __call__(
         self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int | None = None

@@ -67,6 +67,12 @@ class PGD(Attack):
         """Ascends the loss of the labels; see `Attack.perturb` for arguments and result."""
         return self.ascend(LOSSES[self.loss](logits_fn, y), x, key=key, shard=shard)
 
+    def scaled(self, share: float | tf.Tensor) -> "PGD":
+        """As `Attack.scaled`, with steps shorter in proportion."""
+        attack = super().scaled(share)
+        object.__setattr__(attack, "step_size", self.step_size * share)
+        return attack  # type: ignore[return-value]
+
     def ascend(
         self,
         objective: Objective,

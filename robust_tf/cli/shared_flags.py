@@ -3,6 +3,7 @@
 from robust_tf.cli.flag import RECIPE, choice, count, counts, number, numbers, path, switch, text
 from robust_tf.errors import UserError
 
+SCHEDULES = ("onecycle", "cosine")
 LARGEST_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
 # Sets of image files of any size, which are resized, and of which some may not be decodable.
 IMAGE_FILES = {"dataset": ("cub200", "cars196", "sop", "folder")}
@@ -40,8 +41,8 @@ LENGTH = (
     count(
         "train_steps",
         RECIPE,
-        "Updates in all; a run may be continued with more.",
-        identity=False,
+        "Updates in all; a run without --schedule may be continued with more.",
+        identity="schedule",
         compared=True,
     ),
     count(
@@ -95,6 +96,40 @@ READING = (
 SCHEDULE = (
     numbers("learning_rates", RECIPE, "Of the stretches between boundaries."),
     counts("boundaries", [], "Updates after which the next learning rate holds."),
+    choice(
+        "schedule",
+        None,
+        "Instead of boundaries: the rate rises to the first of --learning_rates and falls to 0, "
+        "linearly or as a cosine.",
+        SCHEDULES,
+    ),
+    count(
+        "warmup_steps",
+        None,
+        "Updates in which the rate rises. Default: onecycle 40 % of all, cosine 0.",
+        lowest=0,
+        only={"schedule": SCHEDULES},
+    ),
+    number(
+        "ema",
+        None,
+        "Decay of the average of weights and batch norm statistics that is evaluated and kept, "
+        "e.g. 0.9995.",
+    ),
+)
+# Parts of a recipe that both papers leave out; a package says who reads the second.
+AWP = number(
+    "awp",
+    0.0,
+    "Adversarial weight perturbation: radius in norms of a kernel, e.g. 0.005.",
+    into="defense",
+)
+EPS_WARMUP = count(
+    "eps_warmup_steps",
+    0,
+    "Updates in which the radius of the inner attack grows.",
+    lowest=0,
+    into="defense",
 )
 NETWORK = (
     choice(
@@ -145,8 +180,15 @@ EXPORT = {
 }
 
 
-def check_schedule(options):
-    """Raises the `UserError` of boundaries that do not ascend or do not fit the learning rates."""
+def settle_schedule(options):
+    """Returns the options with one learning rate and no boundaries where a schedule takes those.
+
+    Raises:
+        UserError: boundaries that do not ascend or do not fit the learning rates; with a schedule
+            any that were typed; a warm-up without end, an average without decay.
+    """
+    if options.schedule is not None:
+        options = _without_stretches(options)
     rates, boundaries = options.learning_rates or [], options.boundaries
     if boundaries != sorted({0, *boundaries})[1:]:
         steps = ",".join(map(str, boundaries))
@@ -157,6 +199,27 @@ def check_schedule(options):
             f"--learning_rates has {len(rates)} values and --boundaries {len(boundaries)}; "
             "there must be one rate more than boundaries"
         )
+    if (options.warmup_steps or 0) >= (options.train_steps or float("inf")):
+        raise UserError(
+            f"--warmup_steps={options.warmup_steps} must be fewer than "
+            f"--train_steps={options.train_steps}"
+        )
+    if options.ema is not None and not 0 < options.ema < 1:
+        raise UserError(f"--ema={options.ema:g}: the decay lies between 0 and 1, e.g. 0.9995")
+    return options
+
+
+def _without_stretches(options):
+    """A recipe's first rate is its largest; what was typed must fit."""
+    typed_rates = options.learning_rates if "learning_rates" in options.typed else []
+    typed_boundaries = options.boundaries if "boundaries" in options.typed else []
+    if typed_boundaries or len(typed_rates) > 1:
+        raise UserError(
+            f"--schedule={options.schedule} takes one learning rate, its largest, and no "
+            "--boundaries"
+        )
+    first = options.flags["learning_rates"] and options.flags["learning_rates"][:1]
+    return options.changed(learning_rates=first, boundaries=[])
 
 
 def check_pixels(options, *names):

@@ -3,7 +3,7 @@
 import importlib
 
 DATASETS = (
-    *("digits", "mnist", "cifar10", "tiny_imagenet", "fashion_mnist"),
+    *("digits", "mnist", "cifar10", "cifar100", "svhn_cropped", "tiny_imagenet", "fashion_mnist"),
     *("digit_pairs", "cub200", "cars196", "sop", "folder"),
 )
 

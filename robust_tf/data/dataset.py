@@ -53,6 +53,8 @@ _READERS = {
     "digit_pairs": Reader(digit_pairs.INFO, digit_pairs.read),
     "mnist": Reader(tfds_images.MNIST, *_TFDS),
     "cifar10": Reader(tfds_images.CIFAR10, *_TFDS),
+    "cifar100": Reader(tfds_images.CIFAR100, *_TFDS),
+    "svhn_cropped": Reader(tfds_images.SVHN, *_TFDS),
     "tiny_imagenet": Reader(
         tiny_imagenet.TINY_IMAGENET,
         tiny_imagenet.read,

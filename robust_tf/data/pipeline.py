@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from robust_tf.data import image_files
 from robust_tf.data.class_balanced import SameClass
+from robust_tf.data.cutmix import CutMix
 from robust_tf.data.epoch_order import stream_index
 from robust_tf.randomness import key
 
@@ -25,6 +26,7 @@ def train_dataset(
     streams=STREAMS,
     pool_mul=1,
     augment=True,
+    cutmix=0.0,
 ):
     """Returns the training batches of the steps start_step..stop_step-1 as a tf.data.Dataset.
 
@@ -35,6 +37,7 @@ def train_dataset(
         positive: float32 [B, h, w, c], images of the anchors' classes; each image once per epoch.
         pool: float32 [B, pool_mul, h, w, c], images that are drawn independently of the anchors.
         pool_label: int32 [B, pool_mul], their classes.
+        shares: float32 [B, classes], with CutMix the classes in an image of the anchors.
 
     Args:
         examples: `Examples` of the training split.
@@ -46,6 +49,7 @@ def train_dataset(
         streams: Names among "positive" and "pool" to add to the anchors.
         pool_mul: Pool images per anchor.
         augment: Whether to augment; every stream draws its own crops and flips.
+        cutmix: Factor of `CutMix` on the anchors; 0 for none.
 
     Raises:
         ValueError: An unknown stream.
@@ -54,6 +58,7 @@ def train_dataset(
         raise ValueError(f"Unknown streams {sorted(unknown)}; allowed: {', '.join(STREAMS)}.")
     draw = _Draw(examples, info.augment if augment else None, batch_size, seed)
     same_class = SameClass(examples.labels) if "positive" in streams else None
+    mix = CutMix(cutmix, info.num_classes) if cutmix else None
 
     def batch(step):
         position, anchor = draw.positions(step, "anchor")
@@ -62,6 +67,9 @@ def train_dataset(
             "label": tf.gather(draw.labels, anchor),
             "step": tf.fill([batch_size], step),
         }
+        if mix is not None:
+            mixed = mix(result["image"], result["label"], key(seed, step, "cutmix"))
+            result["image"], result["shares"] = mixed
         if "positive" in streams:
             epoch = position // len(examples)
             positive = same_class.positive_index(anchor, epoch, seed=seed)

@@ -1,4 +1,4 @@
-"""MNIST, Fashion-MNIST and CIFAR-10, read through TensorFlow Datasets."""
+"""MNIST, Fashion-MNIST, CIFAR-10, CIFAR-100 and SVHN, read through TensorFlow Datasets."""
 
 import numpy as np
 
@@ -40,6 +40,37 @@ CIFAR10 = DatasetInfo(
     download_mb=162.0,
     # Two pixels on each side, as in the authors' code; four are usual elsewhere.
     augment=Augment(pad=2, flip=True),
+    standardize=True,
+)
+# The fine labels.
+_CIFAR100_NAMES = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
+camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile
+cup dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp
+lawn_mower leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom
+oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine
+possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake
+spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor
+train trout tulip turtle wardrobe whale willow_tree wolf woman worm
+"""
+CIFAR100 = DatasetInfo(
+    name="cifar100",
+    image_shape=(32, 32, 3),
+    class_names=tuple(_CIFAR100_NAMES.split()),
+    splits={"train": 50000, "test": 10000},
+    source="https://www.cs.toronto.edu/~kriz/cifar.html",
+    download_mb=168.5,
+    augment=Augment(pad=2, flip=True),
+    standardize=True,
+)
+# House numbers: no flips. TFDS downloads the 531,131 extra images, too; they are not used.
+SVHN = DatasetInfo(
+    name="svhn_cropped",
+    image_shape=(32, 32, 3),
+    class_names=tuple("0123456789"),
+    splits={"train": 73257, "test": 26032},
+    source="http://ufldl.stanford.edu/housenumbers/",
+    download_mb=1575.6,
     standardize=True,
 )
 

@@ -1,7 +1,10 @@
-"""PreActResNet-18 (He et al. 2016), as RobustBench's CIFAR-10 models have it."""
+"""PreActResNet-18 (He et al. 2016), as RobustBench's CIFAR-10 models have it, and to train."""
+
+import functools
 
 from keras import layers
 
+from robust_tf.models.classifier import image_input as own_input
 from robust_tf.models.resnet import WIDTHS, batch_norm
 from robust_tf.models.symmetric_convolution import symmetric_convolution
 from robust_tf.models.torch_classifier import image_input, torch_classifier
@@ -23,22 +26,38 @@ def preact_resnet_18_v2(info, *, name):
     return _preact_resnet(info, name, activated_shortcut=True, last_bn=True)
 
 
-def _preact_resnet(info, name, *, activated_shortcut, last_bn):
-    image, x = image_input(info)
+def own_preact_resnet_18(info, *, name, activation="relu"):
+    """The layers of `preact_resnet_18_v2` in the ends of this project.
+
+    Args:
+        info: DatasetInfo; `image_shape`, `num_classes` and `standardize` are read.
+        name: Name of the network.
+        activation: Name of an activation of Keras, such as "silu".
+    """
+    activate = functools.partial(layers.Activation, activation)
+    ends = {"start": own_input, "activation": activate}
+    return _preact_resnet(info, name, activated_shortcut=True, last_bn=True, **ends)
+
+
+def _preact_resnet(
+    info, name, *, activated_shortcut, last_bn, start=image_input, activation=layers.ReLU
+):
+    image, x = start(info)
     x = symmetric_convolution(x, WIDTHS[0], 3, name="conv1")
     for stage, width in enumerate(WIDTHS):
         for unit in range(2):
             stride = 2 if stage and not unit else 1
-            x = _unit(x, width, stride, activated_shortcut, f"layer{stage + 1}.{unit}")
+            unit_name = f"layer{stage + 1}.{unit}"
+            x = _unit(x, width, stride, activated_shortcut, activation, unit_name)
     if last_bn:
-        x = layers.ReLU()(batch_norm("live", "bn")(x))
+        x = activation()(batch_norm("live", "bn")(x))
     return torch_classifier(image, layers.GlobalAveragePooling2D()(x), info, name=name)
 
 
-def _unit(x, width, stride, activated_shortcut, name):
-    activated = layers.ReLU()(batch_norm("live", f"{name}.bn1")(x))
+def _unit(x, width, stride, activated_shortcut, activation, name):
+    activated = activation()(batch_norm("live", f"{name}.bn1")(x))
     residual = symmetric_convolution(activated, width, 3, stride, name=f"{name}.conv1")
-    residual = layers.ReLU()(batch_norm("live", f"{name}.bn2")(residual))
+    residual = activation()(batch_norm("live", f"{name}.bn2")(residual))
     residual = symmetric_convolution(residual, width, 3, name=f"{name}.conv2")
     if stride > 1 or x.shape[-1] != width:
         start = activated if activated_shortcut else x

@@ -7,8 +7,12 @@ from robust_tf.errors import UserError
 from robust_tf.models.digits_cnn import digits_cnn
 from robust_tf.models.lenet import large_lenet, small_lenet
 from robust_tf.models.mlp import mlp
-from robust_tf.models.preact_resnet import preact_resnet_18, preact_resnet_18_v2
-from robust_tf.models.resnet_classifier import cifar_resnet, imagenet_resnet
+from robust_tf.models.preact_resnet import (
+    own_preact_resnet_18,
+    preact_resnet_18,
+    preact_resnet_18_v2,
+)
+from robust_tf.models.resnet_classifier import cifar_resnet, imagenet_resnet, resnet_18
 from robust_tf.models.robustbench_wide_resnet import robustbench_wide_resnet
 from robust_tf.models.tiny_resnet import tiny_res20, tiny_res50
 from robust_tf.models.unbiased_batch_norm import with_unbiased_variance
@@ -20,6 +24,10 @@ _FIXED = {
     "lenet_large": large_lenet,
     "lenet_small": small_lenet,
     "mlp": mlp,
+    "preact_resnet_18": own_preact_resnet_18,
+    "preact_resnet_18_silu": functools.partial(own_preact_resnet_18, activation="silu"),
+    "resnet_18": resnet_18,
+    "resnet_18_silu": functools.partial(resnet_18, activation="silu"),
     "robustbench_preact_resnet_18": preact_resnet_18,
     "robustbench_preact_resnet_18_v2": preact_resnet_18_v2,
     "robustbench_resnet_18": functools.partial(cifar_resnet, depth=18),

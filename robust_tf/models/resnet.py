@@ -34,11 +34,11 @@ def resnet10_16(info, *, bn, name, dimension=512):
     return _resnet(info, (1, 1, 1, 1), basic_block, bn, name, dimension, narrow)
 
 
-def basic_block(x, width, stride, bn, name):
+def basic_block(x, width, stride, bn, name, activation=layers.ReLU):
     """Two 3x3 convolutions and the shortcut: [B, h, w, c] to [B, h / stride, w / stride, width]."""
-    residual = layers.ReLU()(_normalized(x, width, 3, stride, bn, f"{name}.conv1"))
+    residual = activation()(_normalized(x, width, 3, stride, bn, f"{name}.conv1"))
     residual = _normalized(residual, width, 3, 1, bn, f"{name}.conv2")
-    return _joined(x, residual, width, stride, bn, name)
+    return _joined(x, residual, width, stride, bn, name, activation)
 
 
 def bottleneck(x, width, stride, bn, name):
@@ -62,9 +62,9 @@ def imagenet_stem(x, width, bn):
     return layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(x))
 
 
-def cifar_stem(x, width, bn):
+def cifar_stem(x, width, bn, activation=layers.ReLU):
     """A 3x3 convolution of stride 1, for small images: [B, h, w, 3] to [B, h, w, width]."""
-    return layers.ReLU()(_normalized(x, width, 3, 1, bn, "conv1"))
+    return activation()(_normalized(x, width, 3, 1, bn, "conv1"))
 
 
 def residual_stages(x, blocks, block, bn, widths=WIDTHS):
@@ -84,10 +84,10 @@ def residual_stages(x, blocks, block, bn, widths=WIDTHS):
     return layers.GlobalAveragePooling2D()(x)
 
 
-def _joined(x, residual, channels, stride, bn, name):
+def _joined(x, residual, channels, stride, bn, name, activation=layers.ReLU):
     if stride > 1 or x.shape[-1] != channels:
         x = _normalized(x, channels, 1, stride, bn, f"{name}.downsample.0")
-    return layers.ReLU()(layers.Add()([residual, x]))
+    return activation()(layers.Add()([residual, x]))
 
 
 def _normalized(x, channels, size, stride, bn, name):

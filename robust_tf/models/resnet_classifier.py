@@ -1,6 +1,11 @@
 """ResNet-18 and ResNet-50 (He et al. 2016) as classifiers, with PyTorch's weights in mind."""
 
+import functools
+
+from keras import layers
+
 from robust_tf.models.classifier import classifier
+from robust_tf.models.classifier import image_input as own_input
 from robust_tf.models.ends import normalized_input
 from robust_tf.models.imagenet_normalization import ImageNetNormalization
 from robust_tf.models.initial_weights import head_start
@@ -28,6 +33,24 @@ def cifar_resnet(info, *, depth, name):
     image, x = image_input(info)
     features = residual_stages(cifar_stem(x, WIDTHS[0], "live"), *_SIZES[depth], "live")
     return torch_classifier(image, features, info, name=name)
+
+
+def resnet_18(info, *, name, activation="relu"):
+    """ResNet-18 of small images in the ends of this project, d = 512.
+
+    11 173 962 trainable parameters for images of 3 channels and 10 classes.
+
+    Args:
+        info: DatasetInfo; `image_shape`, `num_classes` and `standardize` are read.
+        name: Name of the network.
+        activation: Name of an activation of Keras, such as "silu".
+    """
+    activate = functools.partial(layers.Activation, activation)
+    block = functools.partial(basic_block, activation=activate)
+    image, x = own_input(info)
+    stem = cifar_stem(x, WIDTHS[0], "live", activate)
+    features = residual_stages(stem, _SIZES[18][0], block, "live")
+    return classifier(image, features, info, name=name, kernel_initializer=head_start())
 
 
 def imagenet_resnet(info, *, depth, name):

@@ -10,6 +10,7 @@ from robust_tf.errors import RunError
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.interruption import StopOnInterrupt
 from robust_tf.runs.progress_line import ProgressLine
+from robust_tf.training.weight_averaging import averaged_weights, averages, take_averages
 from robust_tf.training.xla_fallback import is_assertion
 
 
@@ -29,6 +30,9 @@ def train(
     What Keras calls an epoch is here one checkpoint interval. Since batches and random draws are
     functions of seed and step, a run that was killed and started again ends in the same weights,
     and as its monitors look at the same steps, in the same metrics.
+
+    An optimiser that averages the weights leaves the averages in the finished model. Monitors see
+    the averages; checkpoints hold both.
 
     Args:
         model: compiled `AdversarialModel`.
@@ -74,6 +78,10 @@ def train(
                 )
             except tf.errors.InvalidArgumentError as error:
                 raise _as_run_error(error, keeper.step) from error
+            if averages(model.optimizer) and keeper.step < train_steps:
+                checkpoints.restore_latest()  # Keras ends every `fit` on the averages
+    if keeper.step >= train_steps:
+        take_averages(model.optimizer)
     return keeper.step, keeper.interrupted
 
 
@@ -157,8 +165,9 @@ class Keeper(keras.callbacks.Callback):
             self._refuse("the weights are")
 
     def log(self, logs, seconds):
-        for monitor in self.monitors:
-            monitor.on_interval_end(logs)
+        with averaged_weights(self.model.optimizer):
+            for monitor in self.monitors:
+                monitor.on_interval_end(logs)
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         values = {name: float(value) for name, value in logs.items()}
         self.folder.log_metrics(

@@ -14,6 +14,7 @@ from robust_tf.runs.checkpoints import folder_name
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.runs.run_identity import RunIdentity
 from robust_tf.training import strategy
+from robust_tf.training.learning_rate import learning_rate
 from robust_tf.training.optimizer import make_optimizer
 
 XLA_LEFT_OUT = "--deterministic=true: without XLA, in training and in the evaluation after it"
@@ -32,7 +33,8 @@ class TrainingSettings:
         batch_size: images of an update, over all replicas.
         train_steps, checkpoint_every: updates in all, and between checkpoints.
         save_every_minutes, keep_checkpoints: see `fitting.train`.
-        learning_rates, boundaries, optimizer: see `make_optimizer`.
+        learning_rates, boundaries, schedule, warmup_steps: see `learning_rate`.
+        optimizer, ema: see `make_optimizer`.
         limit_train, limit_test: how many of the first images are used; None for all.
         held_out: number of training images that are kept out.
         eval_batch_size: images of an evaluated batch.
@@ -51,7 +53,10 @@ class TrainingSettings:
     checkpoint_every: int
     learning_rates: Sequence[float]
     boundaries: Sequence[int] = ()
+    schedule: str | None = None
+    warmup_steps: int | None = None
     optimizer: str = "adam"
+    ema: float | None = None
     save_every_minutes: float = 10.0
     keep_checkpoints: int = 3
     limit_train: int | None = None
@@ -64,6 +69,17 @@ class TrainingSettings:
     jit_compile: str = "auto"
     deterministic: str = "auto"
     notes: Sequence[str] = ()
+
+    def make_optimizer(self):
+        """Returns the Keras optimiser."""
+        rate = learning_rate(
+            self.learning_rates,
+            self.boundaries,
+            self.schedule,
+            self.train_steps,
+            self.warmup_steps,
+        )
+        return make_optimizer(rate, self.optimizer, self.ema)
 
 
 class TrainingRun:
@@ -195,10 +211,7 @@ class TrainingRun:
         keras.config.set_dtype_policy(settings.precision)
         with self.strategy.scope():
             model = self.build_model()
-            optimizer = make_optimizer(
-                settings.learning_rates, settings.boundaries, settings.optimizer
-            )
-            model.compile(optimizer=optimizer, jit_compile=self.xla)
+            model.compile(optimizer=settings.make_optimizer(), jit_compile=self.xla)
         return model
 
     # What a package says.

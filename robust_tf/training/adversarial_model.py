@@ -1,5 +1,6 @@
 """The train-step template of every defense of this repository."""
 
+import contextlib
 from typing import Any
 
 import keras
@@ -10,7 +11,8 @@ from robust_tf.errors import UserError
 from robust_tf.losses.weight_decay import decayed_kernels, l2_weight_decay
 from robust_tf.training import replicas, saved_settings
 from robust_tf.training.batch import checked, unpack
-from robust_tf.training.weight_averaging import average_statistics, finalize_statistics
+from robust_tf.training.weight_averaging import average_statistics, take_averages
+from robust_tf.training.weight_perturbation import worst_weights
 from robust_tf.training.xla_fallback import REFUSALS, is_assertion, warn_of_refusal
 
 # Constructor arguments that are no settings of their own: others follow from them.
@@ -41,6 +43,8 @@ class AdversarialModel(keras.Model):
         tested: names of the values that `test_values` returns.
         weight_decay: coefficient of sum 1/2 ||W||^2 over the `decayed_variables`.
         reduction: "mean" or "sum" over the items of the global batch.
+        awp: radius of the adversarial weight perturbation in norms of a kernel; 0 for none.
+        eps_warmup_steps: updates in which the radius of the inner attack grows linearly.
         seed: Seed of every random draw made in a step.
     """
 
@@ -55,6 +59,8 @@ class AdversarialModel(keras.Model):
         tested=(),
         weight_decay=0.0,
         reduction="mean",
+        awp=0.0,
+        eps_warmup_steps=0,
         seed=0,
         **kw,
     ):
@@ -63,6 +69,8 @@ class AdversarialModel(keras.Model):
         self.term_weights = dict(term_weights)
         self.weight_decay = weight_decay
         self.reduction = reduction
+        self.awp = awp
+        self.eps_warmup_steps = eps_warmup_steps
         self.seed = seed
         names = dict.fromkeys(["loss", *self.term_weights, *monitors, *tested])
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
@@ -100,7 +108,7 @@ class AdversarialModel(keras.Model):
         history = self._fit_with_xla(x, *args, **kwargs) if self.jit_compile else None
         if history is None:
             history = super().fit(x, *args, **kwargs)
-        finalize_statistics(self.optimizer)
+        take_averages(self.optimizer)
         return history
 
     def _fit_with_xla(self, x, *args, **kwargs):
@@ -143,19 +151,39 @@ class AdversarialModel(keras.Model):
         """Returns the random key of this step for `purpose`."""
         return randomness.key(self.seed, batch["step"][0], purpose)
 
+    def attack_of(self, batch):
+        """Returns the inner attack of a batch; in training its radius may not be grown yet."""
+        share = batch.get("eps_share")
+        return self.attack if share is None else self.attack.scaled(share)
+
     def train_step(self, data):
         batch = self.unpack(data, self.optimizer.iterations)
+        if self.eps_warmup_steps:
+            grown = tf.cast(batch["step"][0] + 1, batch["image"].dtype) / self.eps_warmup_steps
+            batch["eps_share"] = tf.minimum(grown, 1)
         crafted = tf.nest.map_structure(tf.stop_gradient, self.craft(batch))
+        with self._weights_of_the_step(batch, crafted):
+            values, gradients = self._gradients(batch, crafted, self.weight_decay)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return self._shown(values, batch)
+
+    def _weights_of_the_step(self, batch, crafted):
+        if not self.awp:
+            return contextlib.nullcontext()
+        # Without weight decay: its ascent would only make the weights larger.
+        return worst_weights(self, self.awp, lambda: self._gradients(batch, crafted, 0.0)[1])
+
+    def _gradients(self, batch, crafted, weight_decay):
+        """Returns what is shown of the step, and the gradients of this replica's loss."""
         with tf.GradientTape() as tape:
             terms, monitors = self.loss_terms(batch, crafted)
             terms = _weighted(terms, batch)
-            loss = self._local_share(terms)
+            loss = self._local_share(terms, weight_decay)
             scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, self.trainable_variables)
-        self.optimizer.apply(gradients, self.trainable_variables)
         # The share times the number of replicas averages to the global loss over the replicas.
         loss *= replicas.current_shard().count
-        return self._shown({"loss": loss, **terms, **monitors}, batch)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        return {"loss": loss, **terms, **monitors}, gradients
 
     def test_step(self, data):
         # The same draws in every epoch, so that epochs can be compared.
@@ -199,7 +227,7 @@ class AdversarialModel(keras.Model):
         means = self.get_metrics_result()
         return {name: means[name] for name in logs}
 
-    def _local_share(self, terms):
+    def _local_share(self, terms, weight_decay):
         """This replica's summand of the global loss.
 
         The optimiser sums gradients over replicas. A mean over the global batch is therefore the
@@ -209,9 +237,9 @@ class AdversarialModel(keras.Model):
         count = replicas.current_shard().count
         total = weighted_total(terms, self.term_weights, self.reduction)
         share = total if self.reduction == "sum" else total / count
-        if self.weight_decay:
+        if weight_decay:
             decay = l2_weight_decay(self.decayed_variables())
-            share += self.weight_decay * tf.cast(decay, share.dtype) / count
+            share += weight_decay * tf.cast(decay, share.dtype) / count
         return share
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):

@@ -7,17 +7,21 @@ import keras
 class MomentumSGD(keras.optimizers.Optimizer):
     """v <- momentum * v + g;  w <- w - learning_rate * v.
 
+    Nesterov: w <- w - learning_rate * (g + momentum * v), with the new v.
+
     Keras folds the learning rate into v, so after a drop of the rate it goes on for some steps with
     the velocity of the old one. The published recipes were tuned with this form.
 
     Args:
         learning_rate: float or a learning-rate schedule of Keras.
         momentum: float in [0, 1).
+        nesterov: whether the step looks ahead.
     """
 
-    def __init__(self, learning_rate, momentum=0.9, name="momentum_sgd", **kwargs):
+    def __init__(self, learning_rate, momentum=0.9, nesterov=False, name="momentum_sgd", **kwargs):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.momentum = momentum
+        self.nesterov = nesterov
 
     def build(self, variables):
         if self.built:
@@ -30,8 +34,11 @@ class MomentumSGD(keras.optimizers.Optimizer):
     def update_step(self, gradient, variable, learning_rate):
         gradient = keras.ops.cast(gradient, variable.dtype)
         velocity = self.velocities[self._get_variable_index(variable)]
-        self.assign(velocity, velocity * keras.ops.cast(self.momentum, variable.dtype) + gradient)
-        self.assign_sub(variable, keras.ops.cast(learning_rate, variable.dtype) * velocity)
+        momentum = keras.ops.cast(self.momentum, variable.dtype)
+        self.assign(velocity, velocity * momentum + gradient)
+        step = gradient + momentum * velocity if self.nesterov else velocity
+        self.assign_sub(variable, keras.ops.cast(learning_rate, variable.dtype) * step)
 
     def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum}
+        settings = {"momentum": self.momentum, "nesterov": self.nesterov}
+        return {**super().get_config(), **settings}

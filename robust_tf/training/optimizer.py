@@ -1,23 +1,19 @@
-"""The optimisers of the recipes, with their learning rate by update."""
+"""The optimisers of the recipes."""
 
 import keras
 
 from robust_tf.training.momentum_sgd import MomentumSGD
 
 
-def make_optimizer(learning_rates, boundaries=(), name="adam"):
+def make_optimizer(rate, name="adam", ema=None):
     """Returns a Keras optimiser.
 
     Args:
-        learning_rates: list of float, one more than `boundaries`.
-        boundaries: list of int, the updates after which the next rate holds.
-        name: "adam", or "momentum" for `MomentumSGD`.
+        rate: float or schedule, see `learning_rate`.
+        name: "adam"; "momentum" for `MomentumSGD`, "nesterov" for its form of Nesterov.
+        ema: decay of the average of the weights, see `weight_averaging`; None for no average.
     """
-    rate = learning_rates[0]
-    if boundaries:
-        rate = keras.optimizers.schedules.PiecewiseConstantDecay(
-            list(boundaries), list(learning_rates)
-        )
-    if name == "momentum":
-        return MomentumSGD(rate, momentum=0.9)
-    return keras.optimizers.Adam(rate, epsilon=1e-8)
+    averaging = {} if ema is None else {"use_ema": True, "ema_momentum": ema}
+    if name == "adam":
+        return keras.optimizers.Adam(rate, epsilon=1e-8, **averaging)
+    return MomentumSGD(rate, momentum=0.9, nesterov=name == "nesterov", **averaging)

@@ -6,12 +6,14 @@
 import dataclasses
 import inspect
 
+from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.momentum import Momentum
+from robust_tf.attacks.noisy_fgsm import NoisyFGSM
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
 
-_CLASSES = {cls.__name__: cls for cls in (PGD, Momentum, ThreatModel)}
+_CLASSES = {cls.__name__: cls for cls in (PGD, APGD, NoisyFGSM, Momentum, ThreatModel)}
 
 
 def savable(cls):

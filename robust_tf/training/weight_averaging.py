@@ -5,6 +5,10 @@ their own activations, so the statistics are averaged with the same momentum. Th
 the optimiser's lists of averaged variables. `keras.callbacks.SwapEMAWeights` then swaps them too.
 """
 
+import contextlib
+
+import keras
+
 
 def average_statistics(optimizer, network):
     """Makes a built optimiser with `use_ema=True` average the batch-norm statistics of a network.
@@ -29,10 +33,31 @@ def average_statistics(optimizer, network):
         optimizer._model_variables_moving_average.extend(averages)
 
 
-def finalize_statistics(optimizer):
-    """Sets the statistics to their averages, as Keras does with the weights at the end of `fit`."""
+def take_averages(optimizer):
+    """Sets weights and statistics to their averages; without `use_ema` nothing changes."""
     optimizer = _inner(optimizer)
     optimizer.finalize_variable_values(optimizer._trainable_variables)
+
+
+def averages(optimizer):
+    """Whether an optimiser averages the weights."""
+    return _inner(optimizer).use_ema
+
+
+@contextlib.contextmanager
+def averaged_weights(optimizer):
+    """The model has its averages inside the block, and goes on with its own weights after it."""
+    if not averages(optimizer):
+        yield
+        return
+    variables = _inner(optimizer)._trainable_variables
+    trained = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    take_averages(optimizer)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, trained):
+            variable.assign(value)
 
 
 def _inner(optimizer):

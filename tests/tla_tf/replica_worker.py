@@ -15,7 +15,6 @@ from robust_tf import data
 from robust_tf.data import pipeline
 from robust_tf.models import registry as models
 from robust_tf.training import strategy
-from robust_tf.training.optimizer import make_optimizer
 from tla_tf.options import TRAIN
 from tla_tf.train import training_run
 
@@ -47,7 +46,7 @@ def train(settings, info, chosen):
     keras.utils.set_random_seed(0)
     with chosen.scope():
         model = settings.defense.build(models.get(settings.model, info))
-        model.compile(optimizer=make_optimizer(settings.learning_rates, name=settings.optimizer))
+        model.compile(optimizer=settings.make_optimizer())
     losses = []
     log = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda step, logs: losses.append([float(v) for v in logs.values()])

@@ -14,7 +14,7 @@ from tla_tf import evaluate, export, train
 
 MISTAKES = [
     ("--dataset=imagenet", "digits, mnist, cifar10"),
-    ("--method=trades", "um|at|alp|tla|tla_rn|tla_sa"),
+    ("--method=free", "um|at|alp|tla|tla_rn|tla_sa|trades|mart"),
     ("--model=vgg", "digits_cnn, lenet_large"),
     ("--model=wrn_9_1", "6n + 4"),
     ("--eval_attacks=clean,nosuch", "'nosuch'"),

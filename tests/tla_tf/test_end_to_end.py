@@ -214,5 +214,5 @@ def test_help_answers_at_once(pytestconfig):
         text=True,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.returncode == 0 and "<um|at|alp|tla|tla_rn|tla_sa>" in done.stdout
+    assert done.returncode == 0 and "<um|at|alp|tla|tla_rn|tla_sa|trades|mart>" in done.stdout
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2.0, "seconds"

@@ -14,7 +14,6 @@ import pytest
 import tensorflow as tf
 
 from robust_tf import data
-from robust_tf.training.optimizer import make_optimizer
 from tla_tf.options import TRAIN
 from tla_tf.train import training_run
 
@@ -37,6 +36,9 @@ OF_ALL = [
     "--reduction=sum",
     "--learning_rates=0.01",
     "--optimizer=momentum",
+    "--optimizer=nesterov",
+    "--schedule=onecycle",
+    "--awp=0.1",
 ]
 OF_ATTACK = [
     "--eps=0.3",
@@ -44,8 +46,18 @@ OF_ATTACK = [
     "--attack_steps=1",
     "--attack_step_size=0.1",
     "--attack_bn_mode=training",
+    "--inner_attack=fgsm_rs",
+    "--inner_attack=n_fgsm",
+    "--inner_attack=apgd",
+    "--eps_warmup_steps=4",
 ]
-OF_PAIRING = ["--alp_weight=1", "--alp_clean_weight=0", "--alp_layer=x4", "--alp_reduce=mean"]
+OF_PAIRING = [
+    "--attack_objective=full",
+    "--alp_weight=1",
+    "--alp_clean_weight=0",
+    "--alp_layer=x4",
+    "--alp_reduce=mean",
+]
 # Of several flags in a line the last is the one in question.
 OF_TRIPLETS = """
     --lambda_triplet=2
@@ -67,6 +79,9 @@ OF_TRIPLETS = """
     --method=tla_sa --positive=own
     --anchor=clean
     --concat_forward
+    --attack_objective=full
+    --attack_objective=triplet
+    --positive=both --attack_objective=triplet
 """.strip().splitlines()
 
 
@@ -107,8 +122,7 @@ def updated(*given):
     """The loss, and the weights after one update, in one vector."""
     chosen = settings(*given)
     model = chosen.defense.build(network())
-    optimizer = make_optimizer(chosen.learning_rates, chosen.boundaries, chosen.optimizer)
-    model.compile(optimizer=optimizer)
+    model.compile(optimizer=chosen.make_optimizer())
     loss = model.train_step(batch())["loss"]
     return np.concatenate([np.ravel(value) for value in (loss, *model.network.get_weights())])
 
@@ -131,6 +145,17 @@ def test_of_logit_pairing(flag):
 @pytest.mark.parametrize("given", OF_TRIPLETS, ids=str.strip)
 def test_of_the_triplet_loss(given, pool):
     assert_last_counts(f"--pool={pool}", *given.split())
+
+
+@pytest.mark.parametrize("method", ["trades", "mart"])
+def test_of_the_divergence(method):
+    assert_last_counts(f"--method={method}", "--beta=1")
+    assert_last_counts(f"--method={method}", "--label_smoothing=0.1")
+
+
+def test_of_the_optimiser():
+    assert_last_counts("--method=at", "--optimizer=momentum", "--optimizer=nesterov")
+    assert_last_counts("--method=at", "--schedule=onecycle", "--warmup_steps=7")
 
 
 def test_where_candidates_come_from():
@@ -164,3 +189,9 @@ def test_pool_mul_is_the_number_of_candidates_per_anchor():
     run = training_run(TRAIN.parse(["--batch_size=8", "--pool=separate", "--pool_mul=3"]))
     spec = run.batches(data.open("digits").load("train", limit=20), 0, 1).element_spec
     assert spec["pool"].shape == (8, 3, 8, 8, 1) and "positive" in spec
+
+
+def test_cutmix_mixes_the_images_of_adversarial_training():
+    run = training_run(TRAIN.parse(["--method=at", "--batch_size=8", "--cutmix=1"]))
+    spec = run.batches(data.open("digits").load("train", limit=20), 0, 1).element_spec
+    assert spec["shares"].shape == (8, 10)

@@ -16,6 +16,7 @@ BATCH = ("--batch_size=16", "--attack_steps=3", "--pool=batch")
 STREAMS = (
     *("--batch_size=16", "--attack_steps=2", "--pool=separate", "--pool_mul=2", "--positive=both"),
     *("--own_noise=8/255", "--match_l2=0.5", "--negative=masked", "--optimizer=momentum"),
+    *("--awp=0.01", "--ema=0.9", "--eps_warmup_steps=3"),
 )
 
 

@@ -28,6 +28,8 @@ class AdversarialLogitPairing(ClassifierDefense):
             None: value of the recipe.
         layer: paired output: "logits", or "x4" for the embedding.
         reduce: "sum" or "mean" over the coordinates.
+        attack_objective: what the inner attack ascends: "ce", or "full", the loss itself with the
+            clean outputs fixed.
 
     `ClassifierDefense` describes the further arguments.
     """
@@ -40,6 +42,7 @@ class AdversarialLogitPairing(ClassifierDefense):
         clean_weight: float | None = None,
         layer: str = "logits",
         reduce: str = "sum",
+        attack_objective: str = "ce",
         recipe: str = "cifar10",
         **kw: Any,
     ) -> None:
@@ -57,20 +60,33 @@ class AdversarialLogitPairing(ClassifierDefense):
         self.clean_weight = clean_weight
         self.layer = layer
         self.reduce = reduce
+        self.attack_objective = attack_objective
         if layer == "x4":
             self.require_embedding()
 
     def craft(self, batch):
-        return {"adversarial": self.perturb(batch)}
+        if self.attack_objective == "ce":
+            return {"adversarial": self.perturb(batch)}
+        clean = self.network(batch["image"], training=False)
+        clean = {name: tf.stop_gradient(output) for name, output in clean.items()}
+
+        def loss(outputs):
+            terms = self._terms(batch["label"], clean, outputs)
+            return tf.add_n([self.term_weights[name] * term for name, term in terms.items()])
+
+        return {"adversarial": self.perturb(batch, loss)}
 
     def loss_terms(self, batch, crafted):
         labels = batch["label"]
         clean = self.network(batch["image"], training=True)
         adversarial = self.network(crafted["adversarial"], training=True)
+        terms = self._terms(labels, clean, adversarial)
+        return terms, {"robust_accuracy": correct(adversarial["logits"], labels)}
+
+    def _terms(self, labels, clean, adversarial):
         paired = "embedding" if self.layer == "x4" else "logits"
-        terms = {
+        return {
             "clean_cross_entropy": cross_entropy(clean["logits"], labels, self.label_smoothing),
             "cross_entropy": cross_entropy(adversarial["logits"], labels, self.label_smoothing),
             "pairing": pairing(clean[paired], adversarial[paired], self.reduce),
         }
-        return terms, {"robust_accuracy": correct(adversarial["logits"], labels)}

@@ -21,9 +21,17 @@ class AdversarialTraining(ClassifierDefense):
         )
 
     def craft(self, batch):
-        return {"adversarial": self.perturb(batch)}
+        if "shares" not in batch:
+            return {"adversarial": self.perturb(batch)}
+        loss = lambda outputs: self._loss(outputs["logits"], batch)
+        return {"adversarial": self.perturb(batch, loss)}
+
+    def _loss(self, logits, batch):
+        """With CutMix an image has shares of two classes."""
+        labels = batch.get("shares", batch["label"])
+        return cross_entropy(logits, labels, self.label_smoothing)
 
     def loss_terms(self, batch, crafted):
         logits = self.network(crafted["adversarial"], training=True)["logits"]
-        loss = cross_entropy(logits, batch["label"], self.label_smoothing)
+        loss = self._loss(logits, batch)
         return {"cross_entropy": loss}, {"robust_accuracy": correct(logits, batch["label"])}

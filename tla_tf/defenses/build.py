@@ -3,11 +3,15 @@
 import dataclasses
 from collections.abc import Mapping
 
+from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.noisy_fgsm import NoisyFGSM
 from robust_tf.attacks.pgd import PGD
 from robust_tf.threat_model import ThreatModel
 from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
 from tla_tf.defenses.adversarial_training import AdversarialTraining
+from tla_tf.defenses.mart import Mart
 from tla_tf.defenses.negatives import NegativeSelection
+from tla_tf.defenses.trades import Trades
 from tla_tf.defenses.triplet_adversarial import TripletAdversarial
 from tla_tf.defenses.undefended import Undefended
 
@@ -16,6 +20,16 @@ DEFENSES = {
     "at": AdversarialTraining,
     "alp": AdversarialLogitPairing,
     **dict.fromkeys(("tla", "tla_rn", "tla_sa"), TripletAdversarial),
+    "trades": Trades,
+    "mart": Mart,
+}
+# The inner attack, by its ball and the flags that it reads.
+INNER_ATTACKS = {
+    "pgd": PGD,
+    # Wong et al. 2020, section 4.
+    "fgsm_rs": lambda ball: PGD(ball, steps=1, step_size=1.25 * ball.eps),
+    "n_fgsm": NoisyFGSM,
+    "apgd": APGD,
 }
 
 
@@ -26,7 +40,7 @@ class DefenseSettings:
     Attributes:
         method: a name in `DEFENSES`.
         arguments: dict of the constructor arguments of its class, without the two below.
-        attack: dict of eps, norm, steps and step_size of the inner attack.
+        attack: dict of eps and norm, of kind, a name in `INNER_ATTACKS`, and of its settings.
         negatives: dict of the constructor arguments of `NegativeSelection`.
     """
 
@@ -52,9 +66,9 @@ class DefenseSettings:
 
     @property
     def inner_attack(self):
-        """The `PGD` of the inner maximisation (TLA, section 3)."""
-        steps, size = self.attack["steps"], self.attack["step_size"]
-        return PGD(self.threat_model, steps, size, random_start=True)
+        """The attack of the inner maximisation (TLA, section 3)."""
+        settings = {k: v for k, v in self.attack.items() if k not in ("eps", "norm", "kind")}
+        return INNER_ATTACKS[self.attack["kind"]](self.threat_model, **settings)
 
     @property
     def streams(self):

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.noisy_fgsm import NoisyFGSM
 from robust_tf.attacks.objectives import CrossEntropy
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
@@ -15,6 +17,7 @@ from robust_tf.threat_model import ThreatModel
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.replicas import current_shard
 from tla_tf import options
+from tla_tf.defenses.loss_objective import LossObjective
 
 
 class ClassifierDefense(AdversarialModel):
@@ -29,7 +32,8 @@ class ClassifierDefense(AdversarialModel):
         eps: radius of the inner attack in [0, 1] pixels; "8/255" is understood. The attack is the
             PGD of the recipe, with a random start.
         norm: "linf" or "l2", norm of the radius.
-        attack: `PGD` that makes the adversarial images of a step, in place of eps and norm.
+        attack: `PGD`, `APGD` or `NoisyFGSM` that makes the adversarial images of a step, in place
+            of eps and norm.
         label_smoothing: label smoothing of the cross entropy, in the loss and in the attack.
         attack_bn_mode: "inference", or "training": batch statistics in every gradient pass of the
             attack, which also moves the averages (the authors' code for AT).
@@ -50,7 +54,7 @@ class ClassifierDefense(AdversarialModel):
         *,
         eps: float | str | None = None,
         norm: str = "linf",
-        attack: PGD | None = None,
+        attack: PGD | APGD | NoisyFGSM | None = None,
         label_smoothing: float = 0.0,
         attack_bn_mode: str = "inference",
         recipe: str = "cifar10",
@@ -76,9 +80,15 @@ class ClassifierDefense(AdversarialModel):
                 "in a dense layer; name the layer of the embedding: embedding='layer_name'"
             )
 
-    def perturb(self, batch):
-        """x': the attack on the cross entropy alone (TLA, section 3: never on the triplet term)."""
-        return self._attacked(batch, training=self.attack_bn_mode == "training")
+    def perturb(self, batch, loss=None):
+        """x': the inner attack on the batch.
+
+        Args:
+            batch: batch of the step.
+            loss: function from the outputs of the network, a dict, to float [batch], to ascend.
+                None: the cross entropy alone (TLA, section 3: never the triplet term).
+        """
+        return self._attacked(batch, self.attack_bn_mode == "training", loss)
 
     def test_values(self, batch):
         labels = batch["label"]
@@ -93,15 +103,19 @@ class ClassifierDefense(AdversarialModel):
             "robust_accuracy": correct(logits, labels),
         }
 
-    def _attacked(self, batch, training):
-        def logits_fn(images):
-            return self.network(images, training=training)["logits"]
-
-        objective = CrossEntropy(
-            logits_fn, batch["label"], label_smoothing=self.label_smoothing, coupled=training
-        )
+    def _attacked(self, batch, training, loss=None):
+        labels = batch["label"]
+        outputs_fn = functools.partial(self.network, training=training)
+        if loss is None:
+            smoothing = {"label_smoothing": self.label_smoothing, "coupled": training}
+            objective = CrossEntropy(lambda x: outputs_fn(x)["logits"], labels, **smoothing)
+        else:
+            widths = {name: output.shape[-1] for name, output in self.network.output.items()}
+            objective = LossObjective(outputs_fn, widths, labels, loss, coupled=training)
         key = self.key(batch, "attack start")
-        return self.attack.ascend(objective, batch["image"], key=key, shard=current_shard())
+        return self.attack_of(batch).ascend(
+            objective, batch["image"], key=key, shard=current_shard()
+        )
 
     def _inner_attack(self, eps, norm, attack, recipe):
         if not self.attacked and eps is None:

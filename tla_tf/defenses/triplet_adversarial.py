@@ -1,5 +1,6 @@
 """TLA, triplet loss adversarial training, with its variants TLA-RN and TLA-SA."""
 
+import functools
 from typing import Any
 
 import keras
@@ -40,6 +41,10 @@ class TripletAdversarial(ClassifierDefense):
         norm_form: "l2", sum of norms, or "mean_sq", mean square (the authors' code).
         concat_forward: one training-mode forward of all images, instead of one per group.
         mining: "global" over all replicas, "replica" inside each.
+        attack_objective: what the inner attack ascends: "ce"; "triplet", the triplet loss; "full",
+            the whole loss. With the latter two, positives and negatives are chosen on clean images
+            before the attack, and the loss has the same. The paper ascends the cross entropy: with
+            the triplet term "training does not converge" (section 4).
 
     `ClassifierDefense` describes the further arguments.
     """
@@ -61,6 +66,7 @@ class TripletAdversarial(ClassifierDefense):
         norm_form: str = "l2",
         concat_forward: bool = False,
         mining: str = "global",
+        attack_objective: str = "ce",
         recipe: str = "cifar10",
         **kw: Any,
     ) -> None:
@@ -86,6 +92,7 @@ class TripletAdversarial(ClassifierDefense):
         self.norm_form = norm_form
         self.concat_forward = concat_forward
         self.mining = mining
+        self.attack_objective = attack_objective
 
     @property
     def positives(self):
@@ -95,16 +102,59 @@ class TripletAdversarial(ClassifierDefense):
     def craft(self, batch):
         if self.pool == "separate" and "pool" not in batch:
             raise UserError("pool='separate' needs the project's input pipeline; use pool='batch'")
+        if self.attack_objective != "ce":
+            return self._craft_on_the_loss(batch)
         crafted = {"adversarial": self.perturb(batch)}
         if self.pool == "separate":
             crafted.update(self._mine_pool(batch, crafted["adversarial"]))
         return crafted
 
+    def _craft_on_the_loss(self, batch):
+        """Chooses positives and negatives on clean images, then attacks the loss that they make."""
+        images, embed = batch["image"], functools.partial(self.network, training=False)
+        natural = {}
+        if self._needs_own():
+            natural["own"] = embed(self._noisy(batch))["embedding"]
+        if self.pool == "separate":
+            chosen = self._mine_pool(batch, images)
+            if "other" in self.positives:
+                natural["other"] = embed(batch["positive"])["embedding"]
+            negative = embed(chosen["negative"])["embedding"]
+        else:
+            clean = embed(images)["embedding"]
+            chosen = self._choose(batch, clean, clean)
+            gallery = self._gathered(clean)
+            natural["other"] = tf.gather(gallery, chosen["positive"])
+            negative = tf.gather(gallery, chosen["negative"])
+        ends = tf.nest.map_structure(tf.stop_gradient, (natural, negative))
+
+        def loss(outputs):
+            terms = self._terms(outputs, batch["label"], *ends, chosen["valid"])
+            if self.attack_objective == "triplet":
+                return terms["triplet"]
+            return tf.add_n([self.term_weights[name] * term for name, term in terms.items()])
+
+        return {"adversarial": self.perturb(batch, loss), **chosen}
+
     def loss_terms(self, batch, crafted):
         ends = self._from_batch if self.pool == "batch" else self._from_streams
-        adversarial, own, other, negative, valid = ends(batch, crafted)
-        attacked, labels = adversarial["embedding"], batch["label"]
-        natural = {"own": own, "other": other}
+        adversarial, natural, negative, valid = ends(batch, crafted)
+        terms = self._terms(adversarial, batch["label"], natural, negative, valid)
+        skipped = 1.0 - tf.cast(valid, tf.float32)
+        robust = correct(adversarial["logits"], batch["label"])
+        return terms, {"robust_accuracy": robust, "skipped_triplets": skipped}
+
+    def _terms(self, adversarial, labels, natural, negative, valid):
+        """The terms of equation (1).
+
+        Args:
+            adversarial: dict of the outputs for x'.
+            labels: int [batch].
+            natural: dict, kind of positive -> embeddings.
+            negative: embeddings.
+            valid: bool [batch], whether there is a negative.
+        """
+        attacked = adversarial["embedding"]
         margins = {"own": self.margin * self.own_margin_mul, "other": self.margin}
         triplets = [
             Triplet(*self._pair(attacked, natural[name]), negative, margins[name], valid)
@@ -117,10 +167,8 @@ class TripletAdversarial(ClassifierDefense):
             "embedding_norm": norm,
         }
         if self.match_l2:
-            terms["pairing"] = tf.reduce_sum((attacked - own) ** 2, axis=1)
-        skipped = 1.0 - tf.cast(valid, tf.float32)
-        robust = correct(adversarial["logits"], labels)
-        return terms, {"robust_accuracy": robust, "skipped_triplets": skipped}
+            terms["pairing"] = tf.reduce_sum((attacked - natural["own"]) ** 2, axis=1)
+        return terms
 
     def _pair(self, attacked, natural):
         """Anchor and positive: (h(x'), h(p)), and (h(p), h(x')) of TLA-SA (section 5)."""
@@ -132,15 +180,27 @@ class TripletAdversarial(ClassifierDefense):
         if self.own_noise and self._needs_own():
             images["own"] = self._noisy(batch)
         outputs = self._forward({**images, "adversarial": crafted["adversarial"]})
-        clean, labels = outputs["clean"]["embedding"], batch["label"]
-        own = outputs.get("own", outputs["clean"])["embedding"]
+        clean = outputs["clean"]["embedding"]
+        chosen = crafted
+        if self.attack_objective == "ce":
+            chosen = self._choose(batch, clean, outputs["adversarial"]["embedding"])
+        gallery = self._gathered(clean)
+        natural = {
+            "own": outputs.get("own", outputs["clean"])["embedding"],
+            "other": tf.gather(gallery, chosen["positive"]),
+        }
+        negative = tf.gather(gallery, chosen["negative"])
+        return outputs["adversarial"], natural, negative, chosen["valid"]
+
+    def _choose(self, batch, clean, anchors):
+        """Places of positives and negatives among the embeddings `clean` of the batch."""
+        labels = batch["label"]
         gallery, gallery_labels = self._gathered(clean), self._gathered(labels)
         noise = self._noise(batch, "positive", labels, gallery_labels)
-        chosen = in_batch_positive(labels, gallery_labels, self._own_slots(labels), noise)
-        other = tf.gather(gallery, chosen)
-        keys = other if self._other_is_anchor() else outputs["adversarial"]["embedding"]
-        index, valid = self._select(batch, keys, gallery, gallery_labels)
-        return outputs["adversarial"], own, other, tf.gather(gallery, index), valid
+        positive = in_batch_positive(labels, gallery_labels, self._own_slots(labels), noise)
+        keys = tf.gather(gallery, positive) if self._other_is_anchor() else anchors
+        negative, valid = self._select(batch, keys, gallery, gallery_labels)
+        return {"positive": positive, "negative": negative, "valid": valid}
 
     def _from_streams(self, batch, crafted):
         """Images of their own for positives and negatives, in the authors' order of forwards."""
@@ -150,9 +210,8 @@ class TripletAdversarial(ClassifierDefense):
         if self._needs_own():
             images["own"] = self._noisy(batch)
         outputs = self._forward({**images, "adversarial": crafted["adversarial"]})
-        embeddings = {name: output["embedding"] for name, output in outputs.items()}
-        own, other = embeddings.get("own"), embeddings.get("other")
-        return outputs["adversarial"], own, other, embeddings["negative"], crafted["valid"]
+        natural = {name: output["embedding"] for name, output in outputs.items()}
+        return outputs["adversarial"], natural, natural["negative"], crafted["valid"]
 
     def _forward(self, groups):
         """Training-mode outputs of each group of images.
@@ -174,11 +233,11 @@ class TripletAdversarial(ClassifierDefense):
     def _other_is_anchor(self):
         return self.anchor == "clean" and "other" in self.positives
 
-    def _mine_pool(self, batch, adversarial):
-        """The pool image nearest to each anchor, both embedded in inference mode."""
+    def _mine_pool(self, batch, anchors):
+        """The pool image nearest to each anchor image, both embedded in inference mode."""
         images, labels = batch["pool"], tf.reshape(batch["pool_label"], [-1])
-        images = tf.cast(tf.reshape(images, [-1, *images.shape[2:]]), adversarial.dtype)
-        anchors = batch["positive"] if self._other_is_anchor() else adversarial
+        images = tf.cast(tf.reshape(images, [-1, *images.shape[2:]]), batch["image"].dtype)
+        anchors = batch["positive"] if self._other_is_anchor() else anchors
         keys = self.network(anchors, training=False)["embedding"]
         candidates = self.network(images, training=False)["embedding"]
         images, candidates, labels = map(self._gathered, (images, candidates, labels))

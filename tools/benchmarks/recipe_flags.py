@@ -5,6 +5,7 @@ import numpy as np
 from robust_tf import data
 from robust_tf.data import class_disjoint
 from robust_tf.data.examples import Examples
+from robust_tf.training.learning_rate import learning_rate
 from robust_tf.training.optimizer import make_optimizer
 from tla_tf.defenses.build import DefenseSettings
 
@@ -18,8 +19,9 @@ def defense(options):
 
 def optimizer(options):
     """Returns the Keras optimiser of a recipe."""
-    name = options.values.get("optimizer", "adam")
-    return make_optimizer(options.learning_rates, options.boundaries, name)
+    schedule = options.schedule, options.train_steps, options.warmup_steps
+    rate = learning_rate(options.learning_rates, options.boundaries, *schedule)
+    return make_optimizer(rate, options.values.get("optimizer", "adam"), options.ema)
 
 
 def has_data(options):

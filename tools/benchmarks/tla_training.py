@@ -18,6 +18,9 @@ from robust_tf.training.strategy import use_xla
 METHODS = {
     "um": {"method": "um"},
     "at": {"method": "at"},
+    "at, --ema": {"method": "at", "ema": 0.9995},
+    "at, --awp": {"method": "at", "awp": 0.005},
+    "trades": {"method": "trades"},
     "alp": {"method": "alp"},
     "tla, pool=batch": {"method": "tla", "pool": "batch"},
     "tla_rn, pool=batch": {"method": "tla_rn", "pool": "batch"},

@@ -66,6 +66,30 @@ def test_without_a_validation_split_all_train(data_dir, tmp_path):
     assert (len(train), len(test)) == (COUNT, 5)
 
 
+@pytest.mark.parametrize("name, classes", [("cifar100", 100), ("svhn_cropped", 10)])
+def test_features_that_nobody_needs_are_left(name, classes, tmp_path):
+    """A copy with the features of TFDS: coarse labels, identifiers."""
+    rng = np.random.default_rng(0)
+    features = tfds.builder_cls(name)(data_dir=tmp_path).info.features
+    images = rng.integers(0, 256, [6, 32, 32, 3]).astype(np.uint8)
+    columns = {"image": images, "label": np.arange(6), "id": np.array(["n"] * 6)}
+    if name == "cifar100":
+        columns["coarse_label"] = np.arange(6)
+    split = tf.data.Dataset.from_tensor_slices(columns)
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name=name,
+        version="3.1.0",
+        features=features,
+        split_datasets={"train": split, "test": split},
+        data_dir=tmp_path,
+        disable_shuffling=True,
+    )
+    examples = data.open(name, tmp_path).load("test")
+    np.testing.assert_array_equal(examples.images, images)
+    np.testing.assert_array_equal(examples.labels, np.arange(6))
+    assert len(set(data.open(name).info.class_names)) == classes
+
+
 def test_limit_reads_the_first(data_dir):
     whole, part = (data.open("mnist", data_dir).load("train", limit) for limit in (None, 6))
     np.testing.assert_array_equal(part.images, whole.images[:6])

@@ -56,6 +56,8 @@ def images_for(model, count=3):
         ("digits_cnn", DIGITS, 85_226, 320, 84_896, 64),
         ("mlp", MNIST, 2_919_434, 6_144, 2_910_208, 1024),
         ("tiny_res20", TINY, 5_010_824, 4_096, 5_006_528, 512),
+        ("resnet_18", CIFAR10, 11_173_962, 9_600, 11_164_352, 512),
+        ("preact_resnet_18", CIFAR10, 11_166_666 + 6, 8_960, 11_164_352 + 6, 512),
         ("tiny_res50", TINY, 17_980_040, 34_048, 17_945_792, 2048),
     ],
 )
@@ -68,6 +70,17 @@ def test_parameter_counts_and_embedding_width(name, info, trainable, moving, dec
     assert size(decayed_kernels(model)) == decayed
     assert model.output["embedding"].shape == (None, width)
     assert model.output["logits"].shape == (None, info.num_classes)
+
+
+@pytest.mark.parametrize("name", ["resnet_18", "preact_resnet_18"])
+def test_silu_in_place_of_relu(name):
+    """The same weights, another function; no unit is cut off at 0."""
+    relu, silu = (registry.get(name + end, CIFAR10) for end in ("", "_silu"))
+    assert [w.shape for w in relu.weights] == [w.shape for w in silu.weights]
+    kinds = [getattr(layer, "activation", None) for layer in silu.layers]
+    assert keras.activations.silu in kinds and keras.activations.relu not in kinds
+    image = keras.ops.zeros([1, 32, 32, 3]) + 0.5
+    assert np.min(silu(image)["embedding"]) < 0 or np.ptp(silu(image)["embedding"]) == 0
 
 
 @pytest.mark.parametrize("name, info", SMALL_CASES)

@@ -51,7 +51,9 @@ def selected(tmp_path_factory):
     folder, attacked, said = tmp_path_factory.mktemp("held_out") / "run", [], io.StringIO()
     whole = held_out.attack_loop
 
-    def falling(compiled, examples, *, title, **options):
+    def falling(compiled, examples, rows=None, *, title, **options):
+        if title == "masking":
+            return whole(compiled, examples, rows, title=title, **options)
         attacked.append((examples, title))
         n = len(whole(compiled, examples, title=title, **options)[0]["correct"])
         return [{"correct": np.arange(n) < (0.90, 0.85, 0.70)[(len(attacked) - 1) // 2] * n}]
@@ -85,6 +87,17 @@ def test_the_held_out_images_are_attacked_by_both(selected):
     assert [line["held_out_pgd10"] for line in lines] == [0.90, 0.85, 0.70]
 
 
+def test_masking_is_told_once_with_step_and_cause(tmp_path, monkeypatch):
+    monkeypatch.setattr(held_out, "MASKED", -1.0)  # any share is too large
+    command = ["train", *FLAGS, "--inner_attack=fgsm_rs", f"--workdir={tmp_path / 'run'}"]
+    with pytest.warns(UserWarning, match="masked gradients: at step 4 .* of 100 held-out") as said:
+        assert train.main(command) == 0
+    masked = [str(w.message) for w in said if "masked gradients" in str(w.message)]
+    assert len(masked) == 1 and "likely cause: --inner_attack=fgsm_rs, a single step" in masked[0]
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert all(0 <= line["held_out_masking"] <= 1 for line in lines) and len(lines) == 3
+
+
 def test_more_held_out_images_than_there_are(tmp_path, capsys):
     more = [*FLAGS, "--held_out=1437", f"--workdir={tmp_path / 'other'}"]
     assert train.main(["train", *more]) == 2
@@ -102,7 +115,9 @@ def test_interruptions_change_nothing_of_a_selection(tmp_path, monkeypatch):
     command = ["train", *FLAGS, "--select=best"]
     whole, stopped = (f"--workdir={tmp_path / name}" for name in ("whole", "stopped"))
 
-    def quick(compiled, examples, **_):
+    def quick(compiled, examples, *_, title, **__):
+        if title == "masking":
+            return [{held_out.SIGN: np.zeros(1)}]
         images = tf.constant(examples.images[:8] / np.float32(255))
         keys = randomness.image_keys(0, "test", tf.range(8))
         found = compiled(images, tf.range(8), keys)

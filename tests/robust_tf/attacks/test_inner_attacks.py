@@ -1,0 +1,48 @@
+"""N-FGSM, and attacks in a ball that grows while a network trains."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf import randomness
+from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.noisy_fgsm import NoisyFGSM
+from robust_tf.attacks.objectives import Objective
+from robust_tf.attacks.pgd import PGD
+from robust_tf.threat_model import ThreatModel
+
+KEY = randomness.key(0, 0, "test")
+X = tf.constant(np.random.default_rng(0).random([16, 6]), tf.float32)
+SLOPE = tf.constant([1.0, -1.0, 2.0, -2.0, 1.0, 0.0])
+
+
+class Quadratic(Objective):
+    """Ascends slope.x + x.x / 2, whose gradient has another sign elsewhere."""
+
+    def __call__(self, x):
+        return tf.reduce_sum(SLOPE * x + x**2 / 2 - x, axis=1)
+
+
+def test_n_fgsm_is_one_step_from_a_noisy_image_without_projection():
+    """De Jorge et al. 2022, algorithm 1: noise in 2 eps, step eps; the noise may lie outside."""
+    ball = ThreatModel(0.05)
+    noise = 2 * ball.random_offset(X, KEY).numpy()
+    noisy = np.clip(X + noise, 0, 1)
+    expected = np.clip(noisy + 0.05 * np.sign(SLOPE + noisy - 1), 0, 1)
+    found = NoisyFGSM(ball).ascend(Quadratic(), X, key=KEY)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    distance = np.abs(found - X).max()
+    assert 0.1 < distance <= 0.15 + 1e-6
+
+
+@pytest.mark.parametrize(
+    "attack", [lambda ball: PGD(ball, 3), NoisyFGSM, lambda ball: APGD(ball, steps=5)]
+)
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_scaled(attack, norm):
+    """Half the radius, in a graph that does not know the half."""
+    whole, half = (attack(ThreatModel(eps, norm)) for eps in (0.2, 0.1))
+    grow = tf.function(lambda share: whole.scaled(share).ascend(Quadratic(), X, key=KEY))
+    expected = half.ascend(Quadratic(), X, key=KEY)
+    np.testing.assert_allclose(grow(tf.constant(0.5)), expected, atol=1e-6)
+    assert whole.threat_model.eps == 0.2  # the original stays

@@ -1,0 +1,40 @@
+#!/bin/bash
+# Trains flags/tla/cifar10_speedrun.flags on one GPU, attacks the first 1,000 test images with the standard ensemble, and
+# keeps records, log and weights (float16, two files). NOT RUN on a GPU yet: none was at hand. On a processor it ran with a
+# smaller --model and fewer --train_steps.
+# Usage: [DATA_DIR=FOLDER_OF_TFDS] tools/gpu_speedrun.sh METHOD [OUTPUT_DIR] [FLAGS OF tla_tf.train...]
+# METHOD is at, tla or another one. TRAIN_S and EVALUATE_S bound the two parts (default: 600 seconds each).
+set -eu
+method=$1 out=${2:-speedrun_$1}
+shift $(($# < 2 ? $# : 2))
+mkdir -p "$out"
+run=$out/run
+data=${DATA_DIR:+--data_dir=$DATA_DIR}
+{ nvidia-smi --query-gpu=name,driver_version --format=csv,noheader || echo "no GPU"; git rev-parse HEAD; } > "$out/machine.txt" 2> /dev/null || true
+
+began=$SECONDS
+# shellcheck disable=SC2086
+timeout "${TRAIN_S:-600}" python -m tla_tf.train --flagfile=flags/tla/cifar10_speedrun.flags --method="$method" \
+  --workdir="$run" --limit_test=1000 --eval_attacks=clean,pgd20 $data "$@" 2>&1 | tee "$out/train.log"
+echo "training and its evaluation: $((SECONDS - began)) s" | tee "$out/seconds.txt"
+began=$SECONDS
+# shellcheck disable=SC2086
+timeout "${EVALUATE_S:-600}" python -m tla_tf.evaluate --workdir="$run" --attacks=standard --limit_test="${LIMIT_TEST:-1000}" \
+  --batch_size=500 $data 2>&1 | tee "$out/evaluate.log"
+echo "standard: $((SECONDS - began)) s" | tee -a "$out/seconds.txt"
+cp "$run/results.jsonl" "$run/metrics.jsonl" "$run/flags.txt" "$out/"
+python - "$run/final.keras" "$out" << 'PYTHON'
+import sys
+
+import keras
+import numpy as np
+
+import tla_tf  # registers the layers
+
+weights = keras.models.load_model(sys.argv[1]).get_weights()
+ends = np.cumsum([w.size for w in weights])
+for part in (0, 1):
+    rows = [i for i, end in enumerate(ends) if (end > ends[-1] / 2) == part]
+    arrays = {str(i): weights[i].astype("float16") for i in rows}
+    np.savez_compressed(f"{sys.argv[2]}/weights_{part}.npz", **arrays)
+PYTHON

@@ -1,0 +1,64 @@
+"""Which sign of masked gradients predicts what PGD misses, over networks with stored results.
+
+    python tools/masking_study.py RUN [RUN ...]
+
+Each RUN has a PGD and the ensemble `standard` on the same images in its results. The table has the
+gap PGD minus `standard` and every sign of `robust_tf.checks.masking_signs` on 256 test images.
+"""
+
+import sys
+
+from scipy.stats import spearmanr
+
+from robust_tf.attacks.auto_attack import MEMBERS
+from robust_tf.checks.masking_signs import SIGNS, signs_of_batch
+from robust_tf.evaluation.attack_loop import attack_loop
+from robust_tf.reports.table import markdown
+from robust_tf.results.result import read_results
+from robust_tf.threat_model import ThreatModel
+from tla_tf.evaluation.run_evaluation import logits_of
+from tla_tf.finished_run import FinishedRun
+
+LOOKED_AT = 256
+LAST = list(MEMBERS)[-1]
+
+
+def main(folders):
+    if not folders:
+        sys.exit("usage: python tools/masking_study.py RUN [RUN ...]")
+    rows = [(folder, *gap_of(folder), signs_of(folder)) for folder in folders]
+    cells = [
+        (name, n, f"{100 * pgd:.1f}", f"{100 * left:.1f}", f"{100 * (pgd - left):.1f}")
+        + tuple(f"{signs[sign]:.3f}" for sign in SIGNS)
+        for name, n, pgd, left, signs in rows
+    ]
+    print(markdown(("run", "n", "PGD", "standard", "gap", *SIGNS), cells))
+    gaps = [pgd - left for _, _, pgd, left, _ in rows]
+    for sign in SIGNS:
+        found = spearmanr([signs[sign] for *_, signs in rows], gaps)
+        print(f"{sign}: Spearman {found.statistic:.2f} over {len(rows)} networks")
+
+
+def gap_of(folder):
+    """Returns (n, accuracy under PGD, accuracy under the ensemble) of the most images in common."""
+    found = read_results(FinishedRun(folder).folder.results)
+    pgd = {r.n: r.value for r in found if r.attack.startswith("pgd") and not r.after}
+    members = {r.n: r.value for r in found if r.attack == LAST and len(r.after) > 2}
+    if not (both := pgd.keys() & members.keys()):
+        sys.exit(f"{folder}: needs --attacks=pgd40,standard on the same images")
+    n = max(both)
+    return n, pgd[n], members[n]
+
+
+def signs_of(folder):
+    """Returns dict, name of a sign -> its mean over test images."""
+    run = FinishedRun(folder)
+    ball = ThreatModel(run.flags["eps"], run.flags["norm"])
+    examples = run.dataset.load("test", LOOKED_AT)
+    look = signs_of_batch(logits_of(run.network()), examples.labels, ball, SIGNS)
+    (seen,) = attack_loop(look, examples, title="signs", progress=False)
+    return {name: float(seen[name].mean()) for name in SIGNS}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
