@@ -6,13 +6,15 @@ from robust_tf.training.passes import Passes
 def passes(settings):
     """Returns the `Passes` of an update; the attack of HM may end earlier, saturated.
 
+    AWP makes every training pass twice.
+
     Args:
         settings: `DefenseSettings`.
     """
     steps = settings.attack.get("steps")
     ics = bool(settings.manipulation.get("ics"))
     attacked = settings.manipulation.get("destination") != settings.arguments["source"]
-    return {
+    found = {
         "none": lambda: Passes(),
         "est": lambda: Passes(forward=2, input_gradient=steps),
         "ses": lambda: Passes(forward=1, input_gradient=steps, training=2),
@@ -20,3 +22,4 @@ def passes(settings):
         "minmax": lambda: Passes(forward=1, input_gradient=1.5 * steps, training=1.5),
         "hm": lambda: Passes(forward=1, input_gradient=1.5 * steps * attacked, training=1.5 + ics),
     }[settings.name]()
+    return found._replace(training=(2 if settings.arguments["awp"] else 1) * found.training)

@@ -4,24 +4,39 @@ from robust_tf.training.passes import Passes
 
 
 def passes(settings, pool_mul=1):
-    """Returns the `Passes` of an update.
+    """Returns the `Passes` of an update; AWP makes every training pass twice.
 
     Args:
         settings: `DefenseSettings`.
         pool_mul: batches of candidates per update where the candidates are separate images.
     """
-    steps = settings.attack.get("steps")
-    if settings.method in ("um", "at", "alp"):
+    found = _without_awp(settings, _gradients(settings.attack), pool_mul)
+    return found._replace(training=(2 if settings.arguments["awp"] else 1) * found.training)
+
+
+def _gradients(attack):
+    """Input gradients of the inner attack: APGD looks at its start, too."""
+    kind, steps = attack.get("kind"), attack.get("steps")
+    return {"pgd": steps, "apgd": (steps or 0) + 1}.get(kind, 1)
+
+
+def _without_awp(settings, gradients, pool_mul):
+    arguments, attack = settings.arguments, {"input_gradient": gradients}
+    # Before an attack on the loss the clean batch is embedded once.
+    clean = arguments.get("attack_objective", "ce") != "ce"
+    if settings.method in ("um", "at", "alp", "trades", "mart"):
         return {
             "um": Passes(),
-            "at": Passes(input_gradient=steps),
-            "alp": Passes(input_gradient=steps, training=2),
+            "at": Passes(**attack),
+            "alp": Passes(forward=clean, **attack, training=2),
+            "trades": Passes(forward=1, **attack, training=2),
+            "mart": Passes(**attack, training=2),
         }[settings.method]
-    arguments = settings.arguments
     own = arguments["positive"] != "other" or bool(arguments["match_l2"])
+    noisy = own and bool(arguments["own_noise"])
     if arguments["pool"] == "batch":  # clean and adversarial images, and own ones with noise
-        noisy = own and bool(arguments["own_noise"])
-        return Passes(input_gradient=steps, training=2 + noisy)
+        return Passes(forward=clean * (1 + own), **attack, training=2 + noisy)
     # Anchors and candidates are embedded; negatives and adversarial images train, and positives.
     positives = (arguments["positive"] != "own") + own
-    return Passes(forward=1 + pool_mul, input_gradient=steps, training=2 + positives)
+    embedded = 1 + pool_mul + clean * (1 + positives)
+    return Passes(forward=embedded, **attack, training=2 + positives)
