@@ -15,11 +15,11 @@ FACES = {
     },
     "robust_tf.attacks": {
         *("APGD", "Attack", "AutoAttack", "CleverhansAttack", "FAB", "Momentum", "Objective"),
-        *("PGD", "Square", "get"),
+        *("NoisyFGSM", "PGD", "Square", "get"),
     },
     "tla_tf": {
-        *("AdversarialLogitPairing", "AdversarialTraining", "NegativeSelection"),
-        *("TripletAdversarial", "Undefended"),
+        *("AdversarialLogitPairing", "AdversarialTraining", "Mart", "NegativeSelection"),
+        *("Trades", "TripletAdversarial", "Undefended"),
     },
     "hm_tf": {
         *("AntiCollapseTriplet", "EmbeddingShiftedTriplet", "HardnessManipulation", "MinMax"),

@@ -4,6 +4,7 @@ from .auto_attack import AutoAttack as AutoAttack
 from .cleverhans_adapter import CleverhansAttack as CleverhansAttack
 from .fab import FAB as FAB
 from .momentum import Momentum as Momentum
+from .noisy_fgsm import NoisyFGSM as NoisyFGSM
 from .objectives import Objective as Objective
 from .pgd import PGD as PGD
 from .presets import get as get
