@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from robust_tf.attacks.attack import Attack
 from robust_tf.attacks.objectives import Objective
+from robust_tf.errors import UserError
 from robust_tf.randomness import Shard
 
 
@@ -33,6 +34,10 @@ class NoisyFGSM(Attack):
         noisy = self._in_box(x + self.noise * ball.random_offset(x, key, shard))
         _, direction = objective.value_and_gradient(noisy)
         return tf.stop_gradient(self._in_box(ball.step(noisy, direction, ball.eps)))
+
+    def perturb(self, logits_fn, x, y, key, shard=Shard()):
+        """Refuses: no number under this attack says anything of its ball."""
+        raise UserError("NoisyFGSM leaves the ball: it is for training; evaluate with PGD")
 
     def _in_box(self, x):
         return tf.clip_by_value(x, self.threat_model.lower, self.threat_model.upper)

@@ -50,7 +50,7 @@ def trained(smoke, tmp_path, monkeypatch):
             record(
                 patch, HeldOutMonitor, "on_interval_end", watched, lambda held: held.model.network
             )
-            kept = ["--checkpoint_every=1", "--held_out=20", "--eval_attacks=clean"]
+            kept = ["--method=um", "--checkpoint_every=1", "--eval_attacks=clean"]
             assert smoke(*kept, f"--workdir={tmp_path}", *flags) == 0
         return own, watched
 
@@ -58,7 +58,7 @@ def trained(smoke, tmp_path, monkeypatch):
 
 
 def test_averages_are_watched_selected_and_kept(trained, tmp_path):
-    own, watched = trained("--train_steps=3", "--ema=0.5", "--select=best")
+    own, watched = trained("--train_steps=3", "--ema=0.5", "--held_out=20", "--select=best")
     expected = averages(own, 0.5)
     assert max(np.abs(a - b).max() for a, b in zip(expected[-1], own[-1])) > 1e-4
     for found, average in zip(watched, expected, strict=True):

@@ -9,6 +9,7 @@ from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.noisy_fgsm import NoisyFGSM
 from robust_tf.attacks.objectives import Objective
 from robust_tf.attacks.pgd import PGD
+from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
 
 KEY = randomness.key(0, 0, "test")
@@ -33,6 +34,11 @@ def test_n_fgsm_is_one_step_from_a_noisy_image_without_projection():
     np.testing.assert_allclose(found, expected, atol=1e-6)
     distance = np.abs(found - X).max()
     assert 0.1 < distance <= 0.15 + 1e-6
+
+
+def test_n_fgsm_is_no_attack_to_evaluate_with():
+    with pytest.raises(UserError, match="evaluate with PGD"):
+        NoisyFGSM(eps=0.1)(lambda x: x, X, np.zeros(16, int))
 
 
 @pytest.mark.parametrize(
