@@ -1,4 +1,4 @@
-"""N-FGSM, one gradient step from a noisy image (de Jorge et al. 2022)."""
+"""One gradient step from a noisy image: FGSM-RS (Wong et al. 2020), N-FGSM (de Jorge et al. 2022)."""
 
 import dataclasses
 from dataclasses import KW_ONLY
@@ -13,31 +13,38 @@ from robust_tf.randomness import Shard
 
 @dataclasses.dataclass(frozen=True)
 class NoisyFGSM(Attack):
-    """x + n + eps * sign(gradient at x + n), n uniform in a ball of `noise` * eps; N-FGSM.
+    """x + n + step * eps * sign(gradient at x + n), n uniform in a ball of `noise` * eps.
 
-    The result is not brought back into the ball: it may lie `noise` + 1 radii away from the image.
-    So this attack is for training only.
+    The defaults are N-FGSM, which does not come back into the ball: an image may end noise + step
+    radii away. FGSM-RS is noise=1, step=1.25, projected=True. This attack is for training only.
+
+    The noisy image may leave the box, as in Wong's code for MNIST. Were it brought back first, a
+    black pixel would always end at 0 or eps: without points in between the network overfits.
 
     Args:
-        threat_model, eps, norm: see `Attack`; eps is the length of the step.
+        threat_model, eps, norm: see `Attack`.
         noise: radius of the noise in units of eps.
+        step: length of the step in units of eps.
+        projected: whether the result is brought back into the ball.
     """
 
     _: KW_ONLY
     noise: float = 2.0
+    step: float = 1.0
+    projected: bool = False
 
     def ascend(
         self, objective: Objective, x: tf.Tensor, *, key: tf.Tensor, shard: Shard = Shard()
     ) -> tf.Tensor:
         """Returns images like `x` in the box, without gradient; arguments as of `PGD.ascend`."""
         ball = self.threat_model
-        noisy = self._in_box(x + self.noise * ball.random_offset(x, key, shard))
+        noisy = x + self.noise * ball.random_offset(x, key, shard)
         _, direction = objective.value_and_gradient(noisy)
-        return tf.stop_gradient(self._in_box(ball.step(noisy, direction, ball.eps)))
+        moved = ball.step(noisy, direction, self.step * ball.eps)
+        if self.projected:
+            return tf.stop_gradient(ball.project(moved, x))
+        return tf.stop_gradient(tf.clip_by_value(moved, ball.lower, ball.upper))
 
     def perturb(self, logits_fn, x, y, key, shard=Shard()):
         """Refuses: no number under this attack says anything of its ball."""
-        raise UserError("NoisyFGSM leaves the ball: it is for training; evaluate with PGD")
-
-    def _in_box(self, x):
-        return tf.clip_by_value(x, self.threat_model.lower, self.threat_model.upper)
+        raise UserError("NoisyFGSM is for training, it may leave the ball; evaluate with PGD")

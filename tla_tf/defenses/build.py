@@ -1,6 +1,7 @@
 """A defense of the TLA paper from plain values, as recipes and commands have them."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 from robust_tf.attacks.apgd import APGD
@@ -26,8 +27,7 @@ DEFENSES = {
 # The inner attack, by its ball and the flags that it reads.
 INNER_ATTACKS = {
     "pgd": PGD,
-    # Wong et al. 2020, section 4.
-    "fgsm_rs": lambda ball: PGD(ball, steps=1, step_size=1.25 * ball.eps),
+    "fgsm_rs": functools.partial(NoisyFGSM, noise=1.0, step=1.25, projected=True),
     "n_fgsm": NoisyFGSM,
     "apgd": APGD,
 }

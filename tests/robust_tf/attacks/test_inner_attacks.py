@@ -28,12 +28,25 @@ def test_n_fgsm_is_one_step_from_a_noisy_image_without_projection():
     """De Jorge et al. 2022, algorithm 1: noise in 2 eps, step eps; the noise may lie outside."""
     ball = ThreatModel(0.05)
     noise = 2 * ball.random_offset(X, KEY).numpy()
-    noisy = np.clip(X + noise, 0, 1)
+    noisy = X + noise
     expected = np.clip(noisy + 0.05 * np.sign(SLOPE + noisy - 1), 0, 1)
     found = NoisyFGSM(ball).ascend(Quadratic(), X, key=KEY)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     distance = np.abs(found - X).max()
     assert 0.1 < distance <= 0.15 + 1e-6
+
+
+def test_fgsm_rs_is_one_long_step_from_a_random_start():
+    """Wong et al. 2020: noise in eps, not brought into the box; step 1.25 eps; back into the ball."""
+    ball = ThreatModel(0.3)
+    black = tf.zeros_like(X)
+    noise = ball.random_offset(black, KEY).numpy()
+    moved = np.clip(noise + 0.375 * np.sign(SLOPE + noise - 1), -0.3, 0.3)
+    attack = NoisyFGSM(ball, noise=1.0, step=1.25, projected=True)
+    found = attack.ascend(Quadratic(), black, key=KEY).numpy()
+    np.testing.assert_allclose(found, np.clip(moved, 0, 1), atol=1e-6)
+    between = (found > 0.01) & (found < 0.29)
+    assert between.mean() > 0.1  # a start clipped to the box would leave corners only
 
 
 def test_n_fgsm_is_no_attack_to_evaluate_with():
