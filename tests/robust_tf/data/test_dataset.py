@@ -16,6 +16,7 @@ def test_facts_are_consistent(name):
     assert info.name == name
     assert len(info.image_shape) == 3
     classes = {
+        "cifar100": 100,
         "digit_pairs": 100,
         "tiny_imagenet": 200,
         "cub200": 200,
