@@ -69,9 +69,9 @@ class PGD(Attack):
 
     def scaled(self, share: float | tf.Tensor) -> "PGD":
         """As `Attack.scaled`, with steps shorter in proportion."""
-        attack = super().scaled(share)
-        object.__setattr__(attack, "step_size", self.step_size * share)
-        return attack  # type: ignore[return-value]
+        attack: Any = super().scaled(share)
+        object.__setattr__(attack, "step_size", attack.step_size * share)
+        return attack
 
     def ascend(
         self,

@@ -19,6 +19,7 @@ CASES = {
     "tla, bfloat16": ["--method=tla", "--precision=mixed_bfloat16"],
     "at, best of held-out": ["--method=at", "--held_out=60", "--select=best"],
     "tla, two replicas": ["--method=tla", "--strategy=mirrored", "--logical_cpus=2"],
+    "at, averages and AWP": ["--method=at", "--ema=0.5", "--schedule=onecycle", "--awp=0.01"],
     "tla, save_every_minutes=0": ["--method=tla", "--save_every_minutes=0"],
 }
 
