@@ -46,7 +46,7 @@ def test_fgsm_rs_is_one_long_step_from_a_random_start():
     found = attack.ascend(Quadratic(), black, key=KEY).numpy()
     np.testing.assert_allclose(found, np.clip(moved, 0, 1), atol=1e-6)
     between = (found > 0.01) & (found < 0.29)
-    assert between.mean() > 0.1  # a start clipped to the box would leave corners only
+    assert between.mean() > 0.03  # a start clipped to the box would leave corners only
 
 
 def test_n_fgsm_is_no_attack_to_evaluate_with():
