@@ -17,12 +17,12 @@ def compare(options):
     """Prints the comparison, and writes its page if a file is named."""
     if options.html:
         require_file("html", options.html)
-    from hm_tf.reporting.score_matrix import compared, score_matrix
+    from hm_tf.reporting.score_matrix import score_matrix
     from robust_tf.reports.matrix_view import show
     from robust_tf.reports.recorded_run import evaluated_runs
 
     runs = evaluated_runs(options.workdir, "hm_tf", "defense")
-    show(*score_matrix(runs), compared, options.html)
+    show(score_matrix(runs), options.html)
 
 
 main = functools.partial(command_line.run, table=COMPARE, body=compare, about=__doc__)

@@ -41,22 +41,23 @@ def report(options):
         title: paper_tables.paper_table(number, rows, runs, resolve)
         for number, title in paper_tables.TITLES.items()
     }
+    found = score_matrix(recorded)
     figures = cost_figures(rows, runs, resolve)
     if balance := balance_figure(runs):
         figures["figure4"] = balance
-    training = training_figure(runs, sections.QUANTITIES)
-    compared = score_matrix(recorded)
-    page = Page(page_title(compared[0]), *headline(runs, *compared))
+    training = training_figure(found.methods, sections.QUANTITIES)
+    page = Page(page_title(found), *headline(runs, found))
     page.section("Retrieval and ranking attacks")
-    add_matrix(page, *compared)
-    sections.add_retrieval(page, runs)
-    sections.add_scores(page, runs)
+    add_matrix(page, found)
+    with page.details("Every run, mode and strength"):
+        sections.add_retrieval(page, runs)
+        sections.add_scores(page, runs)
     sections.add_checks(page, runs)
     sections.add_comparison(page, comparisons, tables)
     sections.add_figures(page, figures)
     sections.add_hardness(page, runs)
     add_attacks(page, runs)
-    add_training(page, runs, training, "hm_tf.train")
+    add_training(page, runs, training)
     page.write(options.output)
     print(f"report: {options.output}")
     if options.figures_dir:

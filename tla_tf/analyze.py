@@ -4,6 +4,7 @@ table2: separation ratio of attacked images from the class they are taken for. t
 50 nearest neighbours. figure1, figure2: t-SNE of natural and attacked images. figure4: nearest
 training images of an image before and after the attack. figure5: detection of misclassified images,
 also under an attack that knows the detector.
+accuracy_over_eps: in nine balls from 0 to 4 eps. accuracy_over_steps: in the course of the attack.
 Several runs become panels side by side. Numbers are appended to every RUN/results.jsonl; figures,
 with what they plot as JSON, go to --output_dir.
 """
@@ -56,12 +57,12 @@ def _make_all(finished, options):
 
 def _make(output, runs, options):
     """Makes one output; its numbers are kept before its figure is written, which may fail."""
-    from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS
+    from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, seeds_of
     from robust_tf.reports.table import text_table
 
     made = _functions(options)[output](runs)
     kept = [result for run in runs for result in run.keep()]
-    print(f"\n{output}\n{text_table(MEASUREMENT_COLUMNS, kept)}", flush=True)
+    print(f"\n{output}\n{text_table(MEASUREMENT_COLUMNS, seeds_of(kept))}", flush=True)
     if made:
         print(f"figure: {_save(output, *made, options)}")
 
@@ -145,6 +146,7 @@ def _analyzed(runs, test, train, preset, options):
 
 
 def _functions(options):
+    from tla_tf.analysis.accuracy_over import accuracy_over_eps, accuracy_over_steps
     from tla_tf.analysis.analysis_tables import table2, table3
     from tla_tf.analysis.detection_figure import figure5
     from tla_tf.analysis.embedding_figures import figure1, figure2
@@ -156,6 +158,8 @@ def _functions(options):
         "figure1": figure1,
         "figure2": figure2,
         "figure4": figure4,
+        "accuracy_over_eps": accuracy_over_eps,
+        "accuracy_over_steps": accuracy_over_steps,
         "figure5": lambda runs: figure5(runs, options.covariance, options.positive),
     }
 

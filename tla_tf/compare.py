@@ -38,10 +38,10 @@ def compare(options):
 def _compare_runs(options):
     from robust_tf.reports.matrix_view import show
     from robust_tf.reports.recorded_run import evaluated_runs
-    from tla_tf.reporting.accuracies import accuracy_matrix, compared
+    from tla_tf.reporting.accuracies import accuracy_matrix
 
     runs = evaluated_runs(options.workdir, "tla_tf", "method")
-    show(*accuracy_matrix(runs), compared, options.html)
+    show(accuracy_matrix(runs), options.html)
 
 
 def _write_tf_era(options):

@@ -7,6 +7,7 @@ report and --init_from take the folder as one of our own runs. --list shows the 
 """
 
 import functools
+import shlex
 import sys
 
 from robust_tf.cli import command_line
@@ -44,12 +45,14 @@ def import_weights(options):
             "images go in without a normalisation: the file holds none; if the training had one, "
             "give --pixel_mean and --pixel_std"
         )
-    evaluate = f"python -m tla_tf.evaluate --workdir={folder.path} --attacks="
+    evaluate = shlex.join(["python", "-m", "tla_tf.evaluate", f"--workdir={folder.path}"])
     if dataset.at_hand:
         print(f"clean accuracy on some test images: {100 * clean_accuracy(network, dataset):.1f} %")
-        print(f"next: {evaluate}table1")
+        print(f"next: {evaluate} --attacks=table1")
     else:
-        print(f"clean accuracy: not asked, {dataset.name} is not at hand\nnext: {evaluate}clean")
+        print(
+            f"clean accuracy: not asked, {dataset.name} is not at hand\nnext: {evaluate} --attacks=clean"
+        )
 
 
 def _normalization(options):

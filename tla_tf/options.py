@@ -39,7 +39,8 @@ _NEGATIVE = {"tla": "nearest", "tla_rn": "random", "tla_sa": "nearest"}
 _ANCHOR = {"tla": "adv", "tla_rn": "adv", "tla_sa": "clean"}
 # Data sets that test on other classes than they train on.
 OF_EMBEDDINGS = ("cub200", "cars196", "sop")
-OUTPUTS = ("table2", "table3", "figure1", "figure2", "figure4", "figure5")
+OF_THE_PAPER = ("table2", "table3", "figure1", "figure2", "figure4", "figure5")
+OUTPUTS = (*OF_THE_PAPER, "accuracy_over_eps", "accuracy_over_steps")
 _NORMS = ("linf", "l2")
 _OF_THE_TRAINING = "Radius in [0, 1] pixels, also as 8/255. Default: of the training."
 _DATA_DIR = shared.data_dir(
@@ -460,9 +461,14 @@ ANALYZE = FlagTable(
             shared.seed("Seed of the attack's random starts, of samples and of t-SNE."),
         ),
         "Outputs": (
-            names("outputs", list(OUTPUTS), "Comma-separated."),
+            names(
+                "outputs",
+                list(OF_THE_PAPER),
+                "Comma-separated: those of the paper; accuracy_over_eps (9 radii, 0 to 4 eps) and "
+                "accuracy_over_steps of --attack.",
+            ),
             path("output_dir", None, "Folder of the figures. Default: <first run>/figures."),
-            choice("format", "png", "Of the figures.", ("png", "svg")),
+            choice("format", "svg", "Of the figures.", ("svg", "png")),
             choice(
                 "covariance",
                 "auto",

@@ -15,6 +15,7 @@ from robust_tf.runs.fine_tuning import start_from
 from robust_tf.runs.training_run import TrainingRun, TrainingSettings
 from tla_tf.defenses.build import DefenseSettings
 from tla_tf.evaluation.attack_columns import ENSEMBLE, attack_columns
+from tla_tf.evaluation.clean_accuracy_monitor import CleanAccuracyMonitor
 from tla_tf.evaluation.held_out_images import split_held_out
 from tla_tf.evaluation.held_out_monitor import HeldOutMonitor
 from tla_tf.evaluation.run_evaluation import RunEvaluation
@@ -125,18 +126,15 @@ class ClassifierTrainingRun(TrainingRun):
         return train.take(settings.limit_train), held_out
 
     def monitors(self, held_out):
-        if held_out is None:
-            return []
-        return [
-            HeldOutMonitor(
-                held_out,
-                self.threat_model,
-                self.folder,
-                seed=self.settings.seed,
-                batch_size=self.settings.eval_batch_size,
-                likely_masking=self.settings.likely_masking,
-            )
-        ]
+        settings, monitors = self.settings, []
+        batch_size = settings.eval_batch_size
+        if settings.method != "um":  # its train steps show the clean accuracy
+            monitors.append(CleanAccuracyMonitor(self.images()[0], batch_size=batch_size))
+        if held_out is not None:
+            about = {"seed": settings.seed, "batch_size": batch_size}
+            about["likely_masking"] = settings.likely_masking
+            monitors.append(HeldOutMonitor(held_out, self.threat_model, self.folder, **about))
+        return monitors
 
     def keep_final(self, held_out):
         """The last network, or the one of --select=best."""

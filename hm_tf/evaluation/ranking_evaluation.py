@@ -117,7 +117,8 @@ class RankingEvaluation:
         before, title = cache.added, _title(attack, strength, source)
         column = next(c for c in COLUMNS if c.attack == attack.name)
 
-        def shown(outputs):
+        def shown(outputs, attacked):
+            del attacked
             mean = printed(column, np.mean(outputs[column.measure]))
             return {column.name: f"{mean:.4g}"}
 

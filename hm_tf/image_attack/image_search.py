@@ -10,6 +10,7 @@ from hm_tf.evaluation.nearest_images import NearestImages
 from hm_tf.ranking_attacks.gallery_check import check_embeddings
 from robust_tf.data import gallery_folder
 from robust_tf.data.class_folders import SUFFIXES, images
+from robust_tf.data.text_lines import shortened
 from robust_tf.errors import UserError
 from robust_tf.reports.neighbour_figure import Row, neighbour_figure
 from robust_tf.reports.table import Column, text_table
@@ -98,9 +99,9 @@ class EmbeddedGallery:
         for query, image in zip(queries, images, strict=False):
             own = [item for item in found if item.query == query][:shown]
             pixels = [gallery_folder.pixels_of(self._examples, item.row) for item in own]
-            names = [f"{item.name[-15:]}\n{item.distance:.3f}" for item in own]
-            rows.append(Row(query.name[-15:], image, pixels, names, [None] * len(own)))
-        return neighbour_figure(title, {"": rows}, frames="nearest first; below a name: distance")
+            names = [f"{shortened(item.name, 14)}\n{item.distance:.3f}" for item in own]
+            rows.append(Row(shortened(query.name, 14), image, pixels, names, [None] * len(own)))
+        return neighbour_figure(f"{title}\nnearest first; below a name: distance", {"": rows})
 
     def save(self, path):
         """Writes `embeddings` and `names` to an .npz file, which faiss and usearch can read."""

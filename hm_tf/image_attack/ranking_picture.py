@@ -1,9 +1,10 @@
 """The first images of a ranking before and after an attack, as one picture."""
 
-from robust_tf.reports.neighbour_figure import FRAMES, Row, neighbour_figure
+from robust_tf.data.text_lines import shortened
+from robust_tf.reports.neighbour_figure import OF_CLASS, Row, neighbour_figure
 
-TARGET = "blue frame: the image that the attack aims at"
-_NAME_LENGTH = 15  # what fits above a small image
+TARGET = {True: "the image that the attack aims at"}
+_NAME_LENGTH = 14  # what fits above a small image
 
 
 def ranking_picture(title, search, rankings, pixels_of, *, target, top):
@@ -37,10 +38,9 @@ def ranking_picture(title, search, rankings, pixels_of, *, target, top):
                 right,
             )
         )
-    return neighbour_figure(title, {"": lines}, frames=FRAMES if classes else TARGET)
+    return neighbour_figure(title, {"": lines}, frames=OF_CLASS if classes else TARGET)
 
 
 def _name(search, row, distance, is_target):
-    lines = search.name_of(row).split("/")
-    short = (n if len(n) <= _NAME_LENGTH else f"…{n[1 - _NAME_LENGTH :]}" for n in lines)
+    short = (shortened(line, _NAME_LENGTH) for line in search.name_of(row).split("/"))
     return "\n".join([*(["AIM"] if is_target else []), *short, f"distance {distance:.3f}"])

@@ -10,9 +10,7 @@ from hm_tf.reporting.recorded_scores import (
     score_falls,
     text,
 )
-from hm_tf.reporting.score_matrix import compared
-from robust_tf.reports import matrix_view
-from robust_tf.reports.matrix import training_differences
+from robust_tf.reports import verdict
 from robust_tf.reports.result_tables import doubts
 from robust_tf.threat_model import format_magnitude
 
@@ -20,16 +18,15 @@ from robust_tf.threat_model import format_magnitude
 FEW_QUERIES = 100
 
 
-def headline(runs, methods, rows):
+def headline(runs, found):
     """Returns (message, level) for the top of a page: who is ahead, then the claim.
 
     Args:
         runs: list of `ReportedRun`.
-        methods, rows: what `score_matrix` returns.
+        found: `Matrix` of the runs.
     """
-    if len(methods) > 1:
-        differences = training_differences(methods, compared)
-        message, level = matrix_view.headline(methods, rows, differences)
+    if len(found.methods) > 1:
+        message, level = verdict.headline(found)
         return f"{message}\n{claim(runs)}", level
     shown = paper_row(runs[0].rows)
     red = len(runs[0].recorded.red_checks(shown.results[0].threat_model)) if shown else 0

@@ -5,7 +5,7 @@ import json
 import matplotlib.image
 
 from hm_tf.image_attack.attack_files import DIFFERENCE, IMAGE, NUMBERS, RANKING
-from robust_tf.reports.page import Picture
+from robust_tf.reports.html_table import Picture
 
 
 def add_attacks(page, runs):
@@ -13,11 +13,8 @@ def add_attacks(page, runs):
     page.section("A ranking before and after an attack")
     attacks = [(run, *found) for run in runs for found in _found(run.recorded)]
     if not attacks:
-        page.paragraph("No image was attacked yet; this takes one of yours:")
-        folder = runs[0].recorded.path
-        page.code(
-            f"python -m hm_tf.attack --workdir={folder} --query=IMG --gallery=DIR --attack=qa+"
-        )
+        own = f"--workdir={runs[0].recorded.path}", "--query=IMG", "--gallery=DIR", "--attack=qa+"
+        page.missing("No single image was attacked.", "python", "-m", "hm_tf.attack", *own)
     for run, folder, numbers in attacks:
         _add_attack(page, run, folder, numbers)
 

@@ -12,6 +12,7 @@ from robust_tf.reports import sections
 from robust_tf.reports.result_tables import doubt_lines, marked
 from robust_tf.threat_model import format_magnitude
 
+_EVALUATE = ("python", "-m", "hm_tf.evaluate")
 METRICS = ("R@1", "R@2", "mAP", "MAP@R", "MAP@10", "NMI", UNTRAINED)
 QUANTITIES = {
     "loss": ["loss"],
@@ -28,8 +29,7 @@ MODES = (
 
 
 def add_retrieval(page, runs):
-    """The metrics of clean images."""
-    page.section("Retrieval, clean images")
+    """The metrics of clean images, one line per run."""
     lines = []
     for run in runs:
         found = {r.metric: r for r in run.recorded.results if r.attack == "clean"}
@@ -48,8 +48,7 @@ def _percent(result):
 
 
 def add_scores(page, runs):
-    """The ten columns and ERS, in every mode and strength."""
-    page.section("Ranking attacks and score")
+    """The ten columns and ERS of every run, in every mode and strength."""
     missing = [run for run in runs if SCORE not in run.values]
     rows = [(run.name, row) for run in runs for row in run.rows]
     if rows:
@@ -60,8 +59,8 @@ def add_scores(page, runs):
         page.paragraph(MODES)
         _add_falls(page, runs)
     for run in missing:
-        page.paragraph(f"{run.name}: no score yet; this measures all ten columns:")
-        page.code(f"python -m hm_tf.evaluate --workdir={run.recorded.path} --strength=strong")
+        flags = f"--workdir={run.recorded.path}", "--strength=strong"
+        page.missing(f"{run.name}: not all ten columns were measured.", *_EVALUATE, *flags)
 
 
 def _add_falls(page, runs):
@@ -114,8 +113,8 @@ def add_checks(page, runs):
         for line in doubt_lines(run.recorded.results):
             page.status("amber", f"{run.name} {line}")
         if not run.recorded.check_groups():
-            page.paragraph(f"{run.name}: no checks yet; this makes them:")
-            page.code(f"python -m hm_tf.evaluate --workdir={run.recorded.path} --checks=quick")
+            flags = f"--workdir={run.recorded.path}", "--checks=quick"
+            page.missing(f"No checks were made of {run.name}.", *_EVALUATE, *flags)
     # The score may be measured later than the checks.
     skip = {(run.name, SCORE_STANDS, NOT_RUN) for run in runs if SCORE in run.values}
     sections.add_checks(page, runs, unit="queries", skip=skip)
@@ -134,8 +133,11 @@ def add_comparison(page, comparisons, tables):
         page.paragraph("The paper has no row of these defenses.")
     for item in comparisons:
         header = ("", f"paper, {item.row.dataset}", f"ours, {item.run.dataset}", "difference")
-        page.table(header, list(item.lines()), caption=item.title())
-        page.status("amber" if item.differences else "green", f"{item.run.name}: {item.statement}")
+        comparable = "comparable" if not item.differences else "not comparable"
+        with page.details(f"{item.title()}: {comparable}"):
+            page.table(header, list(item.lines()))
+            level = "amber" if item.differences else "green"
+            page.status(level, f"{item.run.name}: {item.statement}")
     page.paragraph(f"{MIXED}.")
     page.paragraph(
         "All tables of the paper follow; our runs stand below the rows of their settings, with the "
@@ -169,5 +171,5 @@ def add_hardness(page, runs):
         if found:
             page.table(HARDNESS_HEADER, hardness_rows(found), caption=run.name)
         else:
-            page.paragraph(f"{run.name}: not measured; this does it:")
-            page.code(f"python -m hm_tf.analyze --workdir={run.recorded.path}")
+            flags = f"--workdir={run.recorded.path}"
+            page.missing(f"Not measured of {run.name}.", "python", "-m", "hm_tf.analyze", flags)

@@ -4,7 +4,7 @@ from hm_tf.evaluation.ranking_records import WORST_CASE
 from hm_tf.evaluation.robustness_score import COLUMNS
 from hm_tf.options import TRAIN
 from hm_tf.reporting.recorded_scores import CLEAN, SCORE, clean_results, paper_row, score_rows
-from robust_tf.reports.matrix import Entry, matrix, methods_of
+from robust_tf.reports.matrix import Entry, matrix
 from robust_tf.reports.outcomes import Outcomes
 
 # The name of a method says these already.
@@ -12,13 +12,12 @@ _IN_TITLE = {"defense", "source", "destination", "ics", "ics_margin", "loss_boun
 
 
 def score_matrix(runs):
-    """Returns (list of `Method`, list of `Row`): clean metrics, worst cases, columns, ERS.
+    """Returns the `Matrix`: clean metrics, worst cases, columns, ERS.
 
     Args:
         runs: list of `RecordedRun` with results.
     """
-    methods = methods_of(runs, [run.results[0].method for run in runs], compared)
-    return methods, matrix(methods, _entries)
+    return matrix(runs, [run.results[0].method for run in runs], compared, _entries)
 
 
 def compared(flags):

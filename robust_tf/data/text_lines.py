@@ -36,8 +36,7 @@ def printable(name):
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def shortened(name):
-    """Returns a file's name for a message, with the middle left out if it is very long."""
-    text = printable(name)
-    half = LONGEST // 2
-    return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"
+def shortened(name, longest=LONGEST):
+    """Returns a file's name for a message or a picture; of a long one the middle is left out."""
+    text, half = printable(name), longest // 2
+    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"

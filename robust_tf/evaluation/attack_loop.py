@@ -5,12 +5,12 @@ import concurrent.futures
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from robust_tf import randomness
 from robust_tf.attacks.any_size import AnySize
 from robust_tf.data import image_files
 from robust_tf.errors import RunError
+from robust_tf.evaluation.progress_bar import ProgressBar
 from robust_tf.results.cache import ResultsCache
 from robust_tf.training.xla_fallback import XlaOrGraph
 
@@ -62,7 +62,8 @@ def attack_loop(
             is then filled up.
         dtype: Data type of the images.
         cache: `ResultsCache` or an object with its methods; known images are not attacked again.
-        shown: function (dict of the arrays so far) -> dict of values for the progress bar.
+        shown: function (dict of the arrays so far, number of images that this restart attacks) ->
+            dict of values for the progress bar.
         progress: whether to show a progress bar where there is something to attack.
 
     Returns:
@@ -82,7 +83,8 @@ def attack_loop(
         missing = rows[~cache.known(restart, rows)]
         silent = not progress or not len(missing)
         name = title if restarts == 1 else f"{title} {restart + 1}/{restarts}"
-        with tqdm(total=len(missing), desc=name, unit="image", disable=silent) as bar:
+        compiling = not restart and not isinstance(compiled, Eager)
+        with ProgressBar(len(missing), name, compiling=compiling, silent=silent) as bar:
             for part, filled, images in _batches(
                 examples, missing, size, fixed_size, any_size, dtype
             ):
@@ -95,7 +97,7 @@ def attack_loop(
                 bar.update(len(part))
                 if shown and not silent:
                     known = rows[cache.known(restart, rows)]
-                    bar.set_postfix(shown(cache.get(restart, known)), refresh=False)
+                    bar.set_postfix(shown(cache.get(restart, known), len(rows)), refresh=False)
         runs.append({"rows": rows, **cache.get(restart, rows)})
         rows = rows if active is None else rows[runs[-1][active]]
         if not len(rows):

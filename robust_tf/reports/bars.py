@@ -3,6 +3,8 @@
 from html import escape
 from typing import NamedTuple
 
+from robust_tf.reports.method_colours import places
+
 LINE = 18  # pixels per bar
 # The rest of the width holds the numbers.
 WIDTH = 76.0
@@ -33,25 +35,28 @@ def bars(groups, names, *, limit=100.0):
         names: list of str, the methods.
         limit: float, the value of the longest possible bar.
     """
+    colours = places(names)
     legend = "".join(
-        f'<span class="s{order % 7}"><i></i>{escape(name)}</span>'
-        for order, name in enumerate(names)
+        f'<span class="s{colours[name]}"><i></i>{escape(name)}</span>' for name in names
     )
-    rows = "".join(_group(label, shown, limit) for label, shown in groups.items())
+    rows = "".join(
+        _group(
+            label, [(colours[n], bar) for n, bar in zip(names, shown, strict=True) if bar], limit
+        )
+        for label, shown in groups.items()
+    )
     return f'<div class="bars"><p class="legend">{legend}</p>{rows}</div>'
 
 
 def _group(label, shown, limit):
-    drawn = "".join(
-        _bar(bar, order, LINE * place, limit)
-        for place, (order, bar) in enumerate((o, b) for o, b in enumerate(shown) if b is not None)
-    )
-    height = LINE * sum(bar is not None for bar in shown)
+    """Bars of (colour, `Bar`) below each other."""
+    drawn = "".join(_bar(bar, colour, LINE * i, limit) for i, (colour, bar) in enumerate(shown))
+    height = LINE * len(shown)
     svg = f'<svg width="100%" height="{height}" aria-hidden="true">{drawn}</svg>'
     return f"<div><span>{escape(label)}</span>{svg}</div>"
 
 
-def _bar(bar, order, top, limit):
+def _bar(bar, colour, top, limit):
     def place(value):
         return f"{WIDTH * min(max(value, 0.0), limit) / limit:.2f}%"
 
@@ -64,4 +69,4 @@ def _bar(bar, order, top, limit):
             f'<line x1="{x}" x2="{x}" y1="{middle - 4}" y2="{middle + 4}"/>' for x in (low, high)
         ]
     parts.append(f'<text x="{place(end)}" dx="6" y="{middle + 4}">{escape(bar.text)}</text>')
-    return f'<g class="s{order % 7}">{"".join(parts)}</g>'
+    return f'<g class="s{colour}">{"".join(parts)}</g>'

@@ -3,11 +3,13 @@
 import base64
 import io
 import pathlib
+from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
 from matplotlib import image
 from matplotlib.figure import Figure
+from PIL import Image
 
 from robust_tf.reports.panels import without_math
 
@@ -31,6 +33,18 @@ def figure_uri(source):
     if path.suffix not in _MEDIA_TYPES:
         raise ValueError(f"{path}: a figure is a file {' or '.join(_MEDIA_TYPES)}")
     return _data_uri(path.read_bytes(), _MEDIA_TYPES[path.suffix])
+
+
+def description(path):
+    """Returns what a figure's file says that it shows, "" where it says nothing.
+
+    Args:
+        path: pathlib.Path of a .png or .svg file, see `save_figure`.
+    """
+    if path.suffix == ".png":
+        return Image.open(path).info.get("Description", "")
+    found = ElementTree.parse(path).find(".//{http://purl.org/dc/elements/1.1/}description")
+    return "" if found is None else found.text
 
 
 def pixels_uri(pixels):

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from robust_tf.reports.panels import legend_below
-from robust_tf.reports.roc_figure import COLOURS, LINES
+from robust_tf.reports.method_colours import looks
+from robust_tf.reports.panels import WIDTH, legend_below, wrapped
 
 MARKERS = "osD^vPX*"
 
@@ -50,8 +50,8 @@ def line_figure(title, panels, *, ticks=None):
         panels: list of `Panel`.
         ticks: places on the x axis, which is logarithmic then; None leaves them to matplotlib.
     """
-    figure = Figure(figsize=(5.4, 2.7 * len(panels) + 0.9), layout="constrained")
-    figure.suptitle(title, fontsize="medium")
+    figure = Figure(figsize=(WIDTH, 2.7 * len(panels) + 0.9), layout="constrained")
+    figure.suptitle(wrapped(title), fontsize="medium")
     axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     styles = _styles([line for panel in panels for line in panel.lines])
     for axis, panel in zip(axes, panels, strict=True):
@@ -59,7 +59,7 @@ def line_figure(title, panels, *, ticks=None):
             axis.plot(line.x, line.y, label=line.label, **styles[line.label])
             for x, y, note in zip(line.x, line.y, line.notes):
                 axis.annotate(note, (x, y), (4, 3), textcoords="offset points", fontsize="x-small")
-        axis.set_title(panel.ylabel, fontsize="small", loc="left")
+        axis.set_title(wrapped(panel.ylabel), fontsize="small", loc="left")
         axis.grid(color="#DDDDDD", linewidth=0.6)
         if ticks:
             axis.set_xscale("log", base=2)
@@ -68,23 +68,26 @@ def line_figure(title, panels, *, ticks=None):
             axis.minorticks_off()
     axes[-1].set_xlabel(panels[-1].xlabel)
     legend_below(figure, axes, most_columns=2)
+    figure.set_label("; ".join(f"{panel.ylabel}: {_ends(panel.lines)}" for panel in panels))
     return figure
+
+
+def _ends(lines):
+    """The first and last value of each line, in words."""
+    shown = [line for line in lines if len(line.y)]
+    return ", ".join(f"{line.label} {line.y[0]:.4g} to {line.y[-1]:.4g}" for line in shown)
 
 
 def _styles(lines):
     """label -> how matplotlib draws it; marks have a shape of their own."""
-    methods = {line.label: line.method or line.label for line in lines}
-    order = {method: place for place, method in enumerate(dict.fromkeys(methods.values()))}
-    styles, marks = {}, 0
+    of_methods, styles, marks = looks(line.method or line.label for line in lines), {}, 0
     for line in lines:
         if line.label in styles:
             continue
-        place = order[methods[line.label]] % len(COLOURS)
-        if line.joined:
-            look = {"linestyle": LINES[place], "marker": ".", "linewidth": 1.6}
-        else:
-            look = {"linestyle": "none", "marker": MARKERS[marks % len(MARKERS)], "markersize": 9}
+        look = {**of_methods[line.method or line.label], "marker": ".", "linewidth": 1.6}
+        if not line.joined:
+            look |= {"linestyle": "none", "marker": MARKERS[marks % len(MARKERS)], "markersize": 9}
             look["markeredgecolor"] = "white"
             marks += 1
-        styles[line.label] = {"color": COLOURS[place], **look}
+        styles[line.label] = look
     return styles

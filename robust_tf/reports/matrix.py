@@ -1,37 +1,18 @@
-"""Methods against attacks: values, differences, and which method is ahead."""
+"""Methods against attacks: values, spreads and differences of what was measured alike."""
 
-import itertools
 import json
 import statistics
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from robust_tf.reports.comparability import differing, words
+from robust_tf.reports.comparability import words
 from robust_tf.reports.difference import Difference, of_images, of_seeds, of_shares
+from robust_tf.reports.methods import methods_of, training_differences
 from robust_tf.reports.result_tables import doubts
 from robust_tf.threat_model import format_magnitude
 
-# What matters most in a training stands first.
-FIRST: tuple[str, ...] = ("dataset", "model", "init_weights", "train_steps", "batch_size", "eps")
-FIRST += ("norm", "attack_steps", "pgd_steps", "limit_train")
-
-
-class Method(NamedTuple):
-    """Runs that differ in nothing but their seed.
-
-    Attributes:
-        name: str, unlike every other method's.
-        runs: list of `RecordedRun` with results, one per seed.
-    """
-
-    name: str
-    runs: list
-
-    @property
-    def flags(self):
-        """dict of the flags of the training."""
-        return self.runs[0].flags
+NAMED = 6  # attacks that one sentence names
 
 
 class Entry(NamedTuple):
@@ -135,8 +116,30 @@ class Row(NamedTuple):
         return bool(self.first.result.threat_model)
 
     def difference(self, first, second):
-        """Returns the `Difference`, the method `second` minus the method `first`, as printed."""
+        """Returns the `Difference`, method `second` minus `first`; None where one is missing."""
+        if {first, second} & {*self.missing}:
+            return None
         return difference(self.cells[first], self.cells[second])
+
+
+class Matrix(NamedTuple):
+    """Methods against measurements.
+
+    Attributes:
+        methods: list of `Method`.
+        rows: list of `Row`, one per measurement that two methods have, or the only method.
+        trainings, measurements: list of str, what differs in them.
+    """
+
+    methods: list
+    rows: list
+    trainings: list
+    measurements: list
+
+    @property
+    def names(self):
+        """The names of the methods."""
+        return [method.name for method in self.methods]
 
 
 def difference(first, second):
@@ -157,166 +160,30 @@ def difference(first, second):
     return found._replace(value=scale * found.value, interval=scaled)
 
 
-def methods_of(runs, titles, compared):
-    """Returns the list of `Method`; runs that differ in their seed only are one.
-
-    Args:
-        runs: list of `RecordedRun` with results.
-        titles: list of str, the name of the method of each run.
-        compared: function (flags) -> names of the flags that this training reads.
-    """
-    groups = []
-    for run, title in zip(runs, titles, strict=True):
-        for method in groups:
-            same = not differing(run.flags, method.flags, compared=compared(run.flags))
-            if method.name == title and same and _seed(run) not in map(_seed, method.runs):
-                method.runs.append(run)
-                break
-        else:
-            groups.append(Method(title, [run]))
-    return [Method(*named) for named in zip(_names(groups, compared), (m.runs for m in groups))]
-
-
-def training_differences(methods, compared):
-    """Returns what differs in the trainings, list of str: "train_steps 300 (AT), 600 (TLA)".
-
-    Args:
-        methods: list of `Method`.
-        compared: function (flags) -> names of the flags that this training reads.
-    """
-    pairs = itertools.combinations([method.flags for method in methods], 2)
-    names = dict.fromkeys(
-        name
-        for flags, others in pairs
-        for name in differing(
-            flags, others, compared=compared(flags) & compared(others), first=FIRST
-        )
-    )
-    order = sorted(names, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
-    return [
-        f"{name} " + ", ".join(f"{words(m.flags.get(name))} ({m.name})" for m in methods)
-        for name in order
-    ]
-
-
-def matrix(methods, entries):
-    """Returns the list of `Row`, one per measurement that two methods have, or the only method.
+def matrix(runs, titles, compared, entries):
+    """Returns the `Matrix` of runs.
 
     Numbers stand in one row only where attack, settings, threat model, images and precision agree.
 
     Args:
-        methods: list of `Method`.
+        runs, titles, compared: see `methods_of`.
         entries: function (`RecordedRun`) -> iterable of `Entry`.
     """
-    found = {}
+    methods, found = methods_of(runs, titles, compared), {}
     for method in methods:
         for run in method.runs:
             for entry in entries(run):
                 cells = found.setdefault(_measurement(entry), {})
                 cells.setdefault(method.name, Cell([], len(method.runs))).entries.append(entry)
-    enough = min(2, len(methods))
+    names, enough = [method.name for method in methods], min(2, len(methods))
     shared = {place: cells for place, cells in found.items() if len(cells) >= enough}
-    titles, names = _titles(shared), [method.name for method in methods]
-    return [
-        Row(titles[place], place[1], cells, tuple(name for name in names if name not in cells))
+    named = _titles(shared)
+    rows = [
+        Row(named[place], place[1], cells, tuple(name for name in names if name not in cells))
         for place, cells in shared.items()
     ]
-
-
-def decisive(rows):
-    """Returns the `Row` that decides who is ahead.
-
-    Of the attacked rows with the metric of the first row and all methods and seeds: the worst case
-    over the most attacks, without one the attack that leaves least. Without an attack the first row.
-
-    Args:
-        rows: list of `Row`, not empty.
-    """
-    metric = rows[0].first.result.metric
-    attacked = [row for row in rows if row.attacked and row.first.result.metric == metric]
-    attacked = [row for row in attacked if not row.missing] or attacked
-    attacked = [row for row in attacked if row.complete] or attacked
-    if not attacked:
-        return rows[0]
-    lowest = min(attacked, key=lambda row: min(cell.value for cell in row.cells.values()))
-    return max([row for row in attacked if row.over] or [lowest], key=lambda row: len(row.over))
-
-
-def verdicts(rows):
-    """Returns the sentences on who is ahead, str.
-
-    Where only some methods share a worst case over more attacks, it has a sentence of its own.
-
-    Args:
-        rows: list of `Row` of at least two methods, not empty.
-    """
-    first = decisive(rows)
-    some = [row for row in rows if row.missing and len(row.over) > len(first.over) and row.attacked]
-    more = max(some, key=lambda row: len(row.over), default=None)
-    return " ".join(verdict(row) for row in (first, more) if row)
-
-
-def verdict(row, unit="points"):
-    """Returns the sentence on who is ahead in a `Row`, or that nothing is separated.
-
-    Args:
-        row: `Row` of at least two methods.
-        unit: Unit of a difference.
-    """
-    sign = 1 if row.first.higher_is_better else -1
-    ranked = sorted(row.cells, key=lambda name: -sign * row.cells[name].value)
-    leader, *others = ranked
-    found = {other: row.difference(other, leader) for other in others}
-    ahead = [other for other in others if found[other].separated]
-    level = [other for other in others if other not in ahead]
-    if len(others) > 2:
-        parts = [f"{leader} is ahead of {_listed(ahead, found, sign)}"] if ahead else []
-        parts += [f"{leader} is not separated from {_listed(level, found, sign)}"] if level else []
-        parts[-1] += f" ({unit}; intervals in the table)"
-    else:
-        parts = [f"{leader} is ahead of {o} by {said(found[o], unit, sign)}" for o in ahead]
-        end = ", not separated" if ahead else ""
-        parts += [f"{leader} − {o} is {said(found[o], unit, sign)}{end}" for o in level]
-    tested = any(found[other].interval for other in others)
-    start = "Nothing is separated: " if tested and not ahead else ""
-    where = "under" if row.attacked else "in"
-    return f"{start}{'; '.join(parts)}, {where} {row.title} on {row.n:,} images."
-
-
-def _listed(names, found, sign):
-    return ", ".join(f"{name} ({sign * found[name].value:+.2f})" for name in names)
-
-
-def said(found, unit="points", sign=1):
-    """Returns a `Difference` in words."""
-    text = f"{sign * found.value:+.2f} {unit}"
-    if not found.interval:
-        return f"{text} (not tested)"
-    low, high = sorted(sign * bound for bound in found.interval)
-    test = found.test if found.p is None else f"{found.test} p = {found.p:.2g}"
-    return f"{text} (95 % interval {low:+.2f} to {high:+.2f}, {test})"
-
-
-def _seed(run):
-    return run.results[0].training_seed
-
-
-def _names(methods, compared):
-    """The titles; where these are alike with the flags that differ, or else with the folder."""
-    titles = [method.name for method in methods]
-    if len(set(titles)) == len(titles):
-        return titles
-    flags = [method.flags for method in methods]
-    counts = set().union(*map(compared, flags))
-    apart = dict.fromkeys(
-        n for f in flags[1:] for n in differing(f, flags[0], compared=counts, first=FIRST)
-    )
-    with_flags = [
-        ", ".join([title, *(f"{name} {words(own.get(name))}" for name in list(apart)[:2])])
-        for title, own in zip(titles, flags, strict=True)
-    ]
-    folders = [f"{m.name}, {m.runs[0].path}" for m in methods]
-    return with_flags if len(set(with_flags)) == len(titles) else folders
+    trainings = training_differences(methods, compared)
+    return Matrix(methods, rows, trainings, _measuring_differences(found, names))
 
 
 def _measurement(entry):
@@ -324,6 +191,44 @@ def _measurement(entry):
     settings = {k: v for k, v in result.attack_settings.items() if k != "collapsed"}
     how = json.dumps([settings, result.threat_model, result.after], sort_keys=True)
     return entry.title, result.n, result.precision, how
+
+
+def _measuring_differences(found, names):
+    """What keeps numbers of one attack out of one row, and who has an attack alone: list of str.
+
+    A worst case is left out: it follows from the attacks.
+    """
+    unlike, alone = {}, {}
+    for title in dict.fromkeys(place[0] for place in found):
+        rows = [cells for place, cells in found.items() if place[0] == title]
+        results = {n: c.entries[0].result for cells in reversed(rows) for n, c in cells.items()}
+        if any("over" in result.attack_settings for result in results.values()):
+            continue
+        having = tuple(name for name in names if name in results)
+        if len(having) < len(names):
+            alone.setdefault(having, []).append(title)
+        if not any(cells.keys() >= {*having} for cells in rows):
+            unlike.setdefault(_facts({name: results[name] for name in having}), []).append(title)
+    said = [f"{_some(titles)}: {facts}" for facts, titles in unlike.items()]
+    return said + [f"{_some(titles)} of {', '.join(of)} only" for of, titles in alone.items()]
+
+
+def _facts(results):
+    """The settings in which measurements of methods differ, "n 360 (AT), 100 (TLA)"."""
+    facts = {
+        name: {"n": f"{r.n:,}", "precision": r.precision, **r.threat_model, **r.attack_settings}
+        for name, r in results.items()
+    }
+    return "; ".join(
+        f"{fact} " + ", ".join(f"{words(own.get(fact))} ({name})" for name, own in facts.items())
+        for fact in dict.fromkeys(fact for own in facts.values() for fact in own)
+        if len({json.dumps(own.get(fact)) for own in facts.values()}) > 1
+    )
+
+
+def _some(titles):
+    more = f" and {len(titles) - NAMED} more" if len(titles) > NAMED else ""
+    return f"{', '.join(titles[:NAMED])}{more}"
 
 
 def _titles(found):

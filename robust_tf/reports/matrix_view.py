@@ -3,127 +3,71 @@
 import textwrap
 
 from robust_tf.reports.bars import Bar
-from robust_tf.reports.matrix import decisive, training_differences, verdicts
-from robust_tf.reports.page import Mark, Page
+from robust_tf.reports.html_table import Mark
+from robust_tf.reports.page import Page
 from robust_tf.reports.result_tables import DOUBTED
-from robust_tf.reports.table import MISSING, aligned
+from robust_tf.reports.table import COLUMNS, MISSING, aligned
+from robust_tf.reports.verdict import headline
 
-COLUMNS = 100  # of a terminal
-MOST = 3  # methods whose intervals fit them
-
-
-def terminal_lines(methods, rows, differences):
-    """Yields the paragraphs of a comparison, str: trainings, verdict, values, differences.
-
-    Args:
-        methods: list of `Method`.
-        rows: list of `Row`.
-        differences: list of str, what differs in the trainings.
-    """
-    if len(methods) > 1:
-        yield _wrapped(headline(methods, rows, differences)[0])
-    names = [method.name for method in methods]
-    header = ("attack", "n", *(named(method) for method in methods))
-    lines = [
-        (row.title, f"{row.n:,}", *(value(row.cells.get(n), len(names) <= MOST) for n in names))
-        for row in rows
-    ]
-    yield aligned(header, lines)
-    for name in names[1:]:
-        yield aligned(
-            (f"{name} − {names[0]}", "difference", "95% interval", "test", "p"),
-            [
-                (row.title, *_cells(row.difference(names[0], name)))
-                for row in rows
-                if not {names[0], name} & {*row.missing}
-            ],
-        )
-    yield from map(_wrapped, doubts(rows))
+MOST = 3  # methods whose differences fit the table of their values
 
 
-def headline(methods, rows, differences):
-    """Returns (message, level) for the top of a page.
-
-    The message says what differs in the trainings, which method is ahead, and which checks doubt it.
-
-    Args:
-        methods: list of at least two `Method`s.
-        rows: list of `Row`.
-        differences: list of str, what differs in the trainings.
-    """
-    message = f"{trained(differences)}\n"
-    if not rows:
-        return f"{message}No measurement is common to all methods.", ""
-    row = decisive(rows)
-    red = [
-        f"{method.name}: {check['name']}"
-        for method in methods
-        for run in method.runs
-        for check in run.red_checks(row.first.result.threat_model)
-    ]
-    if not red:
-        return message + verdicts(rows), ""
-    checks = ", ".join(dict.fromkeys(red))
-    return f"{message}Doubtful, checks are red ({checks}). {verdicts(rows)}", "red"
-
-
-def show(methods, rows, compared, html=None):
+def show(found, html=None):
     """Prints a comparison, and writes its page if a file is named.
 
     Args:
-        methods, rows: see `terminal_lines`.
-        compared: function (flags) -> names of the flags that a training reads.
+        found: `Matrix`.
         html: path of the page, None for none.
     """
-    differences = training_differences(methods, compared)
-    print("\n\n".join(terminal_lines(methods, rows, differences)))
+    print("\n\n".join(terminal_lines(found)))
     if html:
-        message = headline(methods, rows, differences) if len(methods) > 1 else ()
-        page = Page(page_title(methods), *message)
-        add_matrix(page, methods, rows)
+        page = Page(page_title(found), *(headline(found) if len(found.methods) > 1 else ()))
+        add_matrix(page, found)
         page.write(html)
         print(f"\npage: {html}")
 
 
-def page_title(methods):
+def page_title(found):
     """Returns the names of the methods and their data set."""
-    dataset = methods[0].runs[0].results[0].dataset
-    return f"{', '.join(map(named, methods))} on {dataset}"
+    dataset = found.methods[0].runs[0].results[0].dataset
+    return f"{', '.join(method.title for method in found.methods)} on {dataset}"
 
 
-def trained(differences):
-    """Returns what differs in the trainings as a sentence."""
-    if not differences:
-        return "The trainings differ in the method and the seed only."
-    return f"The trainings differ: {'; '.join(differences)}."
+def terminal_lines(found):
+    """Yields the paragraphs of a `Matrix`, str: what differs, verdict, values, differences."""
+    if len(found.methods) > 1:
+        yield _wrapped(headline(found)[0])
+    first, *others = found.names
+    header = ("attack", "n", *(method.title for method in found.methods))
+    lines = [
+        (row.title, f"{row.n:,}", *(value(row.cells.get(name)) for name in found.names))
+        for row in found.rows
+    ]
+    yield aligned(header, lines)
+    for name in others:
+        header = (f"{name} − {first}", "difference", "95% interval", "test", "p")
+        tested = [(row.title, row.difference(first, name)) for row in found.rows]
+        yield aligned(header, [(title, *_cells(change)) for title, change in tested if change])
+    yield from map(_wrapped, doubts(found.rows))
 
 
-def named(method):
-    """Returns the name of a method with the number of its seeds."""
-    return f"{method.name} ({len(method.runs)} seeds)" if len(method.runs) > 1 else method.name
-
-
-def value(cell, with_interval=True):
+def value(cell):
     """Returns a `Cell` as text: the value, its interval or spread, a mark where it is doubted.
 
     Args:
         cell: `Cell`; None for a method without the measurement.
-        with_interval: bool.
     """
     if cell is None:
         return MISSING
     mark = f" {DOUBTED}" if cell.warnings else ""
+    if len(cell.entries) < cell.seeds:
+        mark += f" ({len(cell.entries)} of {cell.seeds} seeds)"
     if cell.spread is not None:
-        return f"{cell.value:.2f} ± {cell.spread:.2f}{mark}{_fewer(cell)}"
-    if not with_interval or not cell.interval:
-        return f"{cell.value:.2f}{mark}{_fewer(cell)}"
+        return f"{cell.value:.2f} ± {cell.spread:.2f}{mark}"
+    if not cell.interval:
+        return f"{cell.value:.2f}{mark}"
     low, high = cell.interval
-    return f"{cell.value:.2f}{mark} ({low:.1f} to {high:.1f}){_fewer(cell)}"
-
-
-def _fewer(cell):
-    """How many seeds have this measurement, where not all have it."""
-    return f" ({len(cell.entries)} of {cell.seeds} seeds)" if len(cell.entries) < cell.seeds else ""
+    return f"{cell.value:.2f} ({low:.1f} to {high:.1f}){mark}"
 
 
 def doubts(rows):
@@ -137,65 +81,71 @@ def doubts(rows):
         yield f"{DOUBTED} {name}: {message} ({', '.join(titles)})"
 
 
-def add_matrix(page, methods, rows):
+def add_matrix(page, found):
     """Adds bars with intervals and the table of values and differences.
 
     Args:
         page: `Page`.
-        methods, rows: see `terminal_lines`.
+        found: `Matrix`.
     """
-    add_bars(page, methods, rows)
-    add_table(page, methods, rows)
+    add_bars(page, found, found.rows)
+    add_table(page, found)
 
 
-def add_bars(page, methods, rows):
-    """Adds bars with intervals for the rows that are shares; arguments: see `add_matrix`."""
-    names = [method.name for method in methods]
+def add_bars(page, found, rows):
+    """Adds bars with intervals for those of `rows` that are shares; see `add_matrix`."""
     shares = [row for row in rows if row.first.scale == 100 and row.first.higher_is_better]
-    if shares:
-        groups = {row.title: [_bar(row.cells.get(name)) for name in names] for row in shares}
-        alt = "; ".join(
-            f"{row.title}: " + ", ".join(f"{n} {value(row.cells.get(n))}" for n in names)
-            for row in shares
-        )
-        spread = "whiskers: 95 % interval, of several seeds one standard deviation"
-        n = "/".join(sorted({f"{row.n:,}" for row in shares}))
-        page.bars(groups, list(map(named, methods)), alt=alt, caption=f"In %, n {n}; {spread}.")
+    if not shares:
+        return
+    groups = {row.title: [_bar(row.cells.get(name)) for name in found.names] for row in shares}
+    alt = "; ".join(
+        f"{row.title}: " + ", ".join(f"{name} {value(cell)}" for name, cell in row.cells.items())
+        for row in shares
+    )
+    spread = "one standard deviation over seeds"
+    if any(cell.spread is None for row in shares for cell in row.cells.values()):
+        several = any(cell.spread is not None for row in shares for cell in row.cells.values())
+        spread = f"95 % interval{', of several seeds one standard deviation' if several else ''}"
+    n = "/".join(sorted({f"{row.n:,}" for row in shares}))
+    caption = f"In %, n {n}; whiskers: {spread}."
+    page.bars(groups, [method.title for method in found.methods], alt=alt, caption=caption)
 
 
-def add_table(page, methods, rows):
-    """Adds the table of values and differences; takes the arguments of `add_matrix`."""
-    names = [method.name for method in methods]
-    header = ("attack", "n", *map(named, methods), *(f"{n} − {names[0]}" for n in names[1:]))
-    lines = [
-        (
-            row.title,
-            f"{row.n:,}",
-            *(value(row.cells.get(name)) for name in names),
-            *(_mark(row, names[0], name) for name in names[1:]),
-        )
-        for row in rows
+def add_table(page, found):
+    """Adds the table of values, the differences from the first method, and the doubts.
+
+    The differences of many methods are a table of their own, folded away.
+    """
+    first, *others = found.names
+    values = [
+        (row.title, f"{row.n:,}", *(value(row.cells.get(name)) for name in found.names))
+        for row in found.rows
     ]
-    page.table(header, lines, caption=_how(rows, names))
-    for line in doubts(rows):
+    marks = [[_mark(row, first, name) for name in others] for row in found.rows]
+    header = ("attack", "n", *(method.title for method in found.methods))
+    changes = tuple(f"{name} − {first}" for name in others)
+    how = _how([row.difference(first, name) for row in found.rows for name in others])
+    seeds = any(len(method.runs) > 1 for method in found.methods)
+    each = f"in parentheses: 95 % interval{'; ±: one standard deviation' if seeds else ''}"
+    if len(found.names) <= MOST:
+        lines = [(*line, *marked) for line, marked in zip(values, marks, strict=True)]
+        page.table((*header, *changes), lines, caption=f"{each}{how}")
+    else:
+        page.table(header, values, caption=each)
+        with page.details(f"Differences from {first}, with intervals and tests"):
+            lines = [(row.title, *m) for row, m in zip(found.rows, marks) if {*m} != {MISSING}]
+            page.table(("attack", *changes), lines, caption=how.removeprefix("; "))
+    for line in doubts(found.rows):
         page.paragraph(line)
 
 
-def _how(rows, names):
+def _how(differences):
     """How the differences were tested, for the caption of the table."""
-    if not names[1:]:
-        return "in parentheses: 95 % interval"
-    tests = {
-        row.difference(names[0], name).test
-        for row in rows
-        for name in names[1:]
-        if not {names[0], name} & {*row.missing}
-    }
-    said = ", ".join(sorted(filter(None, tests))) or "none"
-    return (
-        "in parentheses: 95 % interval; coloured: separated at the 5 % level, each row alone; "
-        f"tests: {said}"
-    )
+    tests = sorted({change.test for change in differences if change and change.test})
+    if not differences:
+        return ""
+    named = ", ".join(tests) or "none"
+    return f"; coloured: separated at the 5 % level, each row alone; tests: {named}"
 
 
 def _wrapped(text):
@@ -210,9 +160,10 @@ def _bar(cell):
 
 
 def _mark(row, first, name):
-    if {first, name} & {*row.missing}:
-        return MISSING
+    """The cell of a difference, coloured where it is separated."""
     found = row.difference(first, name)
+    if found is None:
+        return MISSING
     change, interval, _, p = _cells(found)
     text = change if interval == MISSING else f"{change} ({interval})"
     text += "" if p == MISSING else f", p {p}"

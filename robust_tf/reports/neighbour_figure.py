@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from robust_tf.reports.panels import BLUE, VERMILLION
+from robust_tf.reports.panels import BLUE, VERMILLION, wrapped
 
-FRAMES = "frame of a neighbour: solid blue, of the query's class; dashed orange, of another class"
+OF_CLASS = {True: "of the query's class", False: "of another class"}
+STYLES = {None: ("black", "-"), True: (BLUE, "-"), False: (VERMILLION, "--")}
 
 
 class Row(NamedTuple):
@@ -28,32 +30,46 @@ class Row(NamedTuple):
     right: np.ndarray
 
 
-def neighbour_figure(title, rows_by_name, frames=FRAMES):
-    """Returns the figure: per network one row of images per query, the query first.
-
-    Neighbours of the query's class have a blue solid frame, others an orange dashed one.
+def neighbour_figure(title, rows_by_name, frames=None):
+    """Returns the figure: below each other the networks, a row of images per query, the query first.
 
     Args:
         title: str.
         rows_by_name: dict, name of a panel -> list of `Row`; as many rows and neighbours in each.
-        frames: str, what the frames mean, below the images.
+        frames: dict, value of `Row.right` -> what its frame means, for the legend.
     """
     first = next(iter(rows_by_name.values()))
     columns = 1 + len(first[0].names)
-    width, height = len(rows_by_name) * columns * 1.15 + 0.4, len(first) * 1.5 + 1.2
+    # At most as wide as a page; the names of a wide picture stay as large.
+    width = min(max(1.35 * columns, 3.0), 10.4)
+    lines = max(text.count("\n") + 1 for row in first for text in (row.title, *row.names))
+    height = len(rows_by_name) * (len(first) * (width / columns + 0.16 * lines) + 0.3) + 0.8
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(title, fontsize="medium")
-    figure.supxlabel(frames, fontsize="small")
-    parts = figure.subfigures(1, len(rows_by_name), squeeze=False, wspace=0.06)[0]
+    figure.suptitle(wrapped(title, width), fontsize="medium")
+    parts = figure.subfigures(len(rows_by_name), 1, squeeze=False)[:, 0]
     for part, (name, rows) in zip(parts, rows_by_name.items(), strict=True):
-        part.suptitle(name)
+        part.suptitle(name, fontsize="medium", fontweight="bold")
         axes = part.subplots(len(rows), columns, squeeze=False)
         for line, row in zip(axes, rows, strict=True):
             _show(line[0], row.query, row.title, None)
             found = zip(line[1:], row.neighbours, row.names, row.right, strict=True)
             for axis, image, label, right in found:
                 _show(axis, image, label, right)
+    handles = [
+        Patch(facecolor="none", edgecolor=STYLES[right][0], linestyle=STYLES[right][1], linewidth=2)
+        for right in frames or {}
+    ]
+    if handles:
+        place = {"loc": "outside lower center", "ncols": len(handles), "frameon": False}
+        figure.legend(handles, frames.values(), fontsize="small", **place)
+    figure.set_label("; ".join(_described(*rows) for rows in rows_by_name.items()))
     return figure
+
+
+def _described(name, rows):
+    """Which names stand beside which query, in words."""
+    said = (f"{row.title}: {', '.join(row.names)}".replace("\n", " ") for row in rows)
+    return f"{name}: {'; '.join(said)}" if name else "; ".join(said)
 
 
 def _show(axis, image, title, right):
@@ -62,6 +78,6 @@ def _show(axis, image, title, right):
     axis.imshow(pixels, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
     axis.set_title(title, fontsize="small")
     axis.set(xticks=[], yticks=[])
-    colour, line = {None: ("black", "-"), True: (BLUE, "-"), False: (VERMILLION, "--")}[right]
+    colour, line = STYLES[right]
     for side in axis.spines.values():
         side.set(color=colour, linestyle=line, linewidth=0.8 if right is None else 2.5)

@@ -2,20 +2,16 @@
 
 import contextlib
 import pathlib
-import re
+import shlex
 import string
 from html import escape
-from typing import NamedTuple
 
-import numpy as np
+from matplotlib.figure import Figure
 
 from robust_tf.errors import UserError
 from robust_tf.reports.bars import bars
-from robust_tf.reports.data_uri import figure_uri, pixels_uri
-
-LEVELS = ("red", "amber", "green")
-_NUMBER = re.compile(r"[-+]?(\d[^A-Za-z]*)?")
-_LONG = 60  # characters, from which on a cell is broken into lines
+from robust_tf.reports.data_uri import description, figure_uri
+from robust_tf.reports.html_table import LEVELS, image, table
 
 # The policy makes the browser refuse whatever is not in the page itself.
 _DOCUMENT = string.Template("""\
@@ -42,32 +38,6 @@ $body
 """)
 
 
-class Picture(NamedTuple):
-    """A cell of an image grid.
-
-    Attributes:
-        pixels: [h, w] or [h, w, 1 or 3], uint8, or float in [0, 1].
-        alt: what it shows, for those who do not see it.
-        note: shown below it, may be empty.
-    """
-
-    pixels: np.ndarray
-    alt: str
-    note: str = ""
-
-
-class Mark(NamedTuple):
-    """A cell of a table in the colour of a level.
-
-    Attributes:
-        text: str.
-        level: one of `LEVELS`.
-    """
-
-    text: str
-    level: str
-
-
 class Page:
     """A page, filled from top to bottom. All text is escaped.
 
@@ -75,12 +45,16 @@ class Page:
         title: str, heading and title of the window.
         lead: str, the message of the page below the title, in its lines; none if empty.
         level: one of `LEVELS`, colours the message; "" leaves it as it is.
+
+    Attributes:
+        missed: dict command -> what it makes, see `missing`.
     """
 
     def __init__(self, title, lead="", level=""):
         self._title = title
         self._lead, self._level = lead, level
         self._sections = []
+        self.missed = {}
         self._parts = []
 
     def section(self, heading):
@@ -92,9 +66,17 @@ class Page:
         """Adds a paragraph."""
         self._parts.append(f"<p>{escape(text)}</p>")
 
-    def code(self, text):
-        """Adds preformatted text, such as a command."""
-        self._parts.append(f"<pre><code>{escape(text)}</code></pre>")
+    def missing(self, text, *command):
+        """Says what the page lacks; `missed` keeps the command that makes it, for its owner.
+
+        A page is read by others, who cannot run it on these folders.
+
+        Args:
+            text: str, a sentence.
+            command: words of the command.
+        """
+        self.paragraph(text)
+        self.missed.setdefault(shlex.join(command), text)
 
     def link(self, text, target):
         """Adds a line that leads to a file beside the page."""
@@ -106,17 +88,20 @@ class Page:
             raise ValueError(f"level {level!r} is none of {', '.join(LEVELS)}")
         self._parts.append(f'<p class="status {level}"><b>{level}</b> {escape(text)}</p>')
 
-    def table(self, header, rows, *, caption=""):
+    def table(self, header, rows, *, caption="", upright=False):
         """Adds a table that scrolls in its own box.
 
         Args:
             header: tuple of str.
             rows: list of tuples of str or `Mark`.
             caption: str, above the table.
+            upright: whether the headings stand upright, for many narrow columns.
         """
-        kinds = [_kind(column) for column in zip(header, *rows)]
-        body = "".join(_row(map(_cell, _tags(row), row, kinds)) for row in rows)
-        self._add_table(header, kinds, body, caption)
+        self._parts.append(table(header, rows, caption, "upright" if upright else ""))
+
+    def images(self, header, rows, *, caption=""):
+        """Adds a grid of small images; the arguments of `table`, and cells may be `Picture`s."""
+        self._parts.append(table(header, rows, caption, "grid"))
 
     def bars(self, groups, names, *, alt, caption, limit=100.0):
         """Adds bars with intervals, one colour per method.
@@ -131,32 +116,24 @@ class Page:
             f"<figcaption>{escape(caption)}</figcaption></figure>"
         )
 
-    def images(self, header, rows, *, caption=""):
-        """Adds a grid of small images.
-
-        Args:
-            header: tuple of str.
-            rows: list of tuples of `Picture` or str.
-            caption: str, above the grid.
-        """
-        body = "".join(_row(map(_grid_cell, row)) for row in rows)
-        self._add_table(header, [""] * len(header), body, caption, "grid")
-
-    def figure(self, source, *, alt, caption):
+    def figure(self, source, *, caption, alt=""):
         """Adds a figure, on a light card so that it can be read in the dark.
 
         Args:
             source: matplotlib `Figure`, or the path of a .png or .svg file.
-            alt: str, what it shows, for those who do not see it.
             caption: str, below it.
+            alt: str, what it shows; default: what the figure itself says, see `save_figure`.
 
         Raises:
             ValueError: no alternative text or no caption, or a file of another type.
         """
         if not caption.strip():
             raise ValueError("a figure needs a caption")
+        uri = figure_uri(source)
+        if not alt:
+            alt = source.get_label() if isinstance(source, Figure) else description(source)
         self._parts.append(
-            f'<figure><div class="card" tabindex="0">{_image(figure_uri(source), alt)}</div>'
+            f'<figure><div class="card">{image(uri, alt)}</div>'
             f"<figcaption>{escape(caption)}</figcaption></figure>"
         )
 
@@ -183,7 +160,10 @@ class Page:
         )
 
     def write(self, path):
-        """Writes the page, making its folder; UserError where that cannot be."""
+        """Writes the page, making its folder; UserError where that cannot be.
+
+        Prints what the page lacks, with the commands.
+        """
         path = pathlib.Path(path)
         refused = (PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
         try:
@@ -191,61 +171,8 @@ class Page:
             path.write_text(self.html(), encoding="utf-8")
         except refused as error:
             raise UserError(f"{path} cannot be written ({error.strerror}); name another") from error
+        for command, text in self.missed.items():
+            print(f"not on the page: {text}\n  {command}")
 
     def _message(self):
         return f'<p class="{f"lead {self._level}".strip()}">{escape(self._lead)}</p>'
-
-    def _add_table(self, header, kinds, body, caption, kind=""):
-        # Above the box that scrolls, so that it stays whole.
-        title = f'<p class="caption">{escape(caption)}</p>' if caption else ""
-        head = _row(map(_head, header, kinds))
-        # A box that scrolls must be reachable by the keyboard.
-        self._parts.append(
-            f'{title}<div class="scroll" tabindex="0"><table class="{kind}"><thead>{head}</thead>'
-            f"<tbody>{body}</tbody></table></div>"
-        )
-
-
-def _row(cells):
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _kind(column):
-    """How the cells of a column stand; the first of `column` is its heading."""
-    _, *cells = map(_text, column)
-    if all(map(_NUMBER.fullmatch, cells)):
-        return "number"
-    return "long" if any(len(text) > _LONG for text in cells) else ""
-
-
-def _tags(row):
-    """The first cell of a row is its heading."""
-    return ["th", *["td"] * (len(row) - 1)]
-
-
-def _head(text, kind):
-    return f'<th scope="col" class="{kind}">{escape(text)}</th>'
-
-
-def _cell(tag, cell, kind):
-    scope = ' scope="row"' if tag == "th" else ""
-    if isinstance(cell, Mark):
-        kind = f"{kind} mark {cell.level}".strip()
-    return f'<{tag}{scope} class="{kind}">{escape(_text(cell))}</{tag}>'
-
-
-def _text(cell):
-    return cell.text if isinstance(cell, Mark) else cell
-
-
-def _grid_cell(item):
-    if not isinstance(item, Picture):
-        return f"<td>{escape(item)}</td>"
-    note = f'<span class="note">{escape(item.note)}</span>' if item.note else ""
-    return f"<td>{_image(pixels_uri(item.pixels), item.alt)}{note}</td>"
-
-
-def _image(uri, alt):
-    if not alt.strip():
-        raise ValueError("an image needs an alternative text")
-    return f'<img src="{uri}" alt="{escape(alt)}">'

@@ -1,6 +1,7 @@
-"""Panels side by side on one scale, and colours that colour-blind readers can tell apart."""
+"""Panels on one scale that a page and a phone have room for, in colours for everybody."""
 
 import io
+import textwrap
 
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -12,33 +13,44 @@ BLACK, ORANGE, SKY_BLUE, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GRAY = "#BBBBBB"
 
+WIDTH = 5.6  # inches: two panels side by side, legible on a phone too
 LEGEND_ROW = 0.18  # inches
+LETTERS = 13  # of a title per inch
 
 
-def panels(title, names, *, side=3.4):
-    """Returns (figure, axes): one square panel per name, same limits on all.
+def panels(title, names):
+    """Returns (figure, axes): one square panel per name, two a line, same limits on all.
 
     Args:
         title: str, above all panels.
         names: list of str, one above each panel.
-        side: Side of a panel, in inches.
     """
-    # Wide enough for the title over a single panel.
-    figure = Figure(figsize=(max(side * len(names), 5.0), side + 1.2), layout="constrained")
-    figure.suptitle(title, fontsize="medium")
-    axes = figure.subplots(1, len(names), sharex=True, sharey=True, squeeze=False)[0]
-    for axis, name in zip(axes, names, strict=True):
-        axis.set_title(name)
-    return figure, axes
+    columns = min(2, len(names))
+    rows = -(-len(names) // columns)
+    side = WIDTH / 2 if columns == 2 else 0.75 * WIDTH
+    figure = Figure(figsize=(WIDTH, rows * (side + 0.2) + 0.8), layout="constrained")
+    figure.suptitle(wrapped(title), fontsize="medium")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axis, name in zip(axes, names):
+        axis.set_title(wrapped(name, WIDTH / columns), fontsize="medium")
+    for axis in axes[len(names) :]:
+        axis.set_visible(False)
+    return figure, axes[: len(names)]
 
 
-def legend_below(figure, axes, most_columns=4):
+def wrapped(text, inches=WIDTH):
+    """Returns a text of size "medium" broken into lines of a width."""
+    lines = (textwrap.wrap(line, int(LETTERS * inches)) for line in text.splitlines())
+    return "\n".join("\n".join(line) for line in lines)
+
+
+def legend_below(figure, axes, most_columns=2):
     """Puts one legend for all axes below them, where it covers nothing, and makes room for it."""
     entries = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
-    columns = min(1 + len(axes), most_columns, len(entries))
+    columns = max(1, min(most_columns, len(entries)))
     rows = -(-len(entries) // columns)
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (rows - 1))
     figure.legend(
@@ -52,10 +64,11 @@ def legend_below(figure, axes, most_columns=4):
 
 
 def save_figure(figure, path):
-    """Writes a figure as the ending of `path` says, making its folder."""
+    """Writes a figure as the ending of `path` says, with its description, making its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    without_math(figure).savefig(buffer, dpi=150, format=path.suffix.removeprefix("."))
+    metadata = {"Description": figure.get_label()} if figure.get_label() else None
+    form, buffer = path.suffix.removeprefix("."), io.BytesIO()
+    without_math(figure).savefig(buffer, dpi=150, format=form, metadata=metadata)
     atomic.write(path, buffer.getvalue())
 
 

@@ -28,10 +28,12 @@ class RecordedRun:
         path: pathlib.Path or str.
         results: list of `Result` of one network, in the order of measurement.
         config: dict.
+        checks: path of the records of checks; default: in the folder.
     """
 
-    def __init__(self, path, results, config):
+    def __init__(self, path, results, config, checks=None):
         self.path, self.config = pathlib.Path(path), config
+        self._checks = checks or self.path / "checks.jsonl"
         last = results[-1].weights_hash if results else None
         self.measured = [result for result in results if result.weights_hash == last]
         best = {}
@@ -63,7 +65,7 @@ class RecordedRun:
 
         A check that was not run never replaces one that was.
         """
-        lines = read_checks(self.path / "checks.jsonl")
+        lines = read_checks(self._checks)
         hashes = {result.weights_hash for result in self.results}
         groups = {}
         for check in (line for line in lines if line["weights_hash"] in hashes):
@@ -127,11 +129,12 @@ def _without_results(path, package):
     return f"{path} is not finished; {command} goes on"
 
 
-def find_runs(places):
+def find_runs(places, checks=None):
     """Returns the list of `RecordedRun` under folders, and of collections of records.
 
     Args:
         places: list of paths: folders, searched for run folders, or .jsonl files of records.
+        checks: path of the records of the checks of collected runs.
 
     Raises:
         UserError: a place that is neither, or a file of something else.
@@ -144,19 +147,19 @@ def find_runs(places):
                 recorded_run(folder) for folder in folders if (folder / "config.json").exists()
             ]
         elif place.exists() and place.suffix == ".jsonl":
-            runs += _collected(place)
+            runs += _collected(place, checks)
         else:
             raise UserError(f"{place} is neither a folder of runs nor a .jsonl of records")
     return runs
 
 
-def _collected(path):
+def _collected(path, checks):
     by_weights = {}
     for result in read_results(path):
         by_weights.setdefault(result.weights_hash, []).append(result)
     if not by_weights:
         raise UserError(f"{path} holds no records of results")
-    return [RecordedRun(path, results, {}) for results in by_weights.values()]
+    return [RecordedRun(path, results, {}, checks) for results in by_weights.values()]
 
 
 def _size(result):
@@ -172,6 +175,7 @@ def _measurement(result):
         result.attack,
         result.after,
         tuple(result.attack_settings.get("over", ())),
+        result.attack_settings.get("step"),
     )
     return *where, threat.get("eps"), threat.get("norm")
 

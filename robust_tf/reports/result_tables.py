@@ -1,5 +1,7 @@
 """Columns of the tables of stored results: accuracies, retrieval metrics, analyses."""
 
+import statistics
+
 from robust_tf.evaluation.reference_images import limited_reference
 from robust_tf.reports.table import Column, text_table
 from robust_tf.threat_model import format_magnitude
@@ -100,19 +102,47 @@ METRIC_COLUMNS = (
 
 
 def _metric(result):
-    limited = limited_reference(result)
-    if limited is None:
-        return result.metric
-    used, split = limited
-    return f"{result.metric}, {used:,} of {split:,} training images"
+    limited, step = limited_reference(result), result.attack_settings.get("step")
+    if limited is not None:
+        used, split = limited
+        return f"{result.metric}, {used:,} of {split:,} training images"
+    return result.metric if step is None else f"{result.metric}, step {step}"
 
 
+def seeds_of(results):
+    """Returns the list of lists of `Result` that differ in their training seed only.
+
+    Args:
+        results: list of `Result`; of a repeated measurement the last counts.
+    """
+    groups = {}
+    for result in results:
+        place = result.method, _metric(result), result.attack, result.n
+        threat = result.threat_model.get("eps"), result.threat_model.get("norm")
+        groups.setdefault((*place, *threat), {})[result.training_seed] = result
+    return [list(group.values()) for group in groups.values()]
+
+
+def _mean(results):
+    if len(results) == 1 and isinstance(results[0].value, int):
+        return str(results[0].value)
+    return f"{statistics.mean(result.value for result in results):.4f}"
+
+
+def _spread(results):
+    if len(results) > 1:
+        return f"± {statistics.stdev(result.value for result in results):.4f}"
+    return interval(4)(results[0])
+
+
+# Of the lists of `seeds_of`.
 MEASUREMENT_COLUMNS = (
-    Column("method", lambda result: result.method),
-    Column("seed", lambda result: result.training_seed),
-    Column("metric", _metric),
-    Column("attack", lambda result: result.attack),
-    Column("n", lambda result: result.n),
-    Column("value", lambda r: str(r.value) if isinstance(r.value, int) else f"{r.value:.4f}"),
-    Column("95% interval", interval(4)),
+    Column("method", lambda results: results[0].method),
+    Column("seeds", len),
+    Column("metric", lambda results: _metric(results[0])),
+    Column("attack", lambda results: results[0].attack),
+    Column("eps", lambda results: results[0].threat_model.get("eps"), format_magnitude),
+    Column("n", lambda results: results[0].n),
+    Column("value", _mean),
+    Column("95% interval, ± over seeds", _spread),
 )

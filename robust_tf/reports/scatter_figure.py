@@ -6,6 +6,8 @@ import numpy as np
 
 from robust_tf.reports.panels import legend_below, panels
 
+SIZES = {"o": 14, "<": 34, ">": 34, "D": 26}  # attacked images, in triangles, stand out
+
 
 class Group(NamedTuple):
     """Points that look alike.
@@ -22,30 +24,49 @@ class Group(NamedTuple):
     marker: str
 
 
-def scatter_figure(title, groups_by_name):
+class Scatter(NamedTuple):
+    """What one panel shows.
+
+    Attributes:
+        groups: list of `Group`, later ones on top.
+        links: float [m, 2, 2], pairs of points that a thin line joins.
+        note: str, in the corner of the panel.
+    """
+
+    groups: list
+    links: np.ndarray
+    note: str = ""
+
+
+def scatter_figure(title, scatters):
     """Returns the figure: square panels of one scale, each centred on its points, without ticks.
 
     The legend names the groups that have points in some panel.
 
     Args:
         title: str.
-        groups_by_name: dict, name of a panel -> list of `Group`, later ones on top. The coordinates
-            of t-SNE have no unit.
+        scatters: dict, name of a panel -> `Scatter`. The coordinates of t-SNE have no unit.
     """
-    figure, axes = panels(title, list(groups_by_name))
+    figure, axes = panels(title, list(scatters))
     widest = 0.0
-    for axis, groups in zip(axes, groups_by_name.values(), strict=True):
+    for axis, (groups, links, note) in zip(axes, scatters.values(), strict=True):
         everything = np.concatenate([group.points for group in groups])
         lowest, highest = everything.min(axis=0), everything.max(axis=0)
-        widest = max(widest, (highest - lowest).max())
+        widest, centre = max(widest, (highest - lowest).max()), (lowest + highest) / 2
+        line = {"color": "#888888", "linewidth": 0.5, "label": "the same image"}
+        axis.plot(*(links - centre).T, zorder=2, **line)
         for order, group in enumerate(group for group in groups if len(group.points)):
-            points = group.points - (lowest + highest) / 2
             style = {"color": group.colour, "marker": group.marker, "label": group.label}
-            axis.scatter(*points.T, s=16, linewidths=0, zorder=2 + order, **style)
-        axis.set_xlabel("t-SNE 1")
+            style |= {"s": SIZES[group.marker], "edgecolors": "white", "linewidths": 0.4}
+            axis.scatter(*(group.points - centre).T, zorder=3 + order, **style)
+        axis.text(0.02, 0.02, note, transform=axis.transAxes, fontsize="small", zorder=99)
         axis.set_box_aspect(1)
-    axes[0].set_ylabel("t-SNE 2")
-    limits = -0.55 * widest, 0.55 * widest
+    limits = -0.58 * widest, 0.58 * widest
     axes[0].set(xlim=limits, ylim=limits, xticks=[], yticks=[])
     legend_below(figure, axes)
+    figure.set_label("; ".join(f"{name}: {_counted(s.groups)}" for name, s in scatters.items()))
     return figure
+
+
+def _counted(groups):
+    return ", ".join(f"{len(group.points)} {group.label}" for group in groups if len(group.points))

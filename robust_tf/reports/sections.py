@@ -3,15 +3,16 @@
 A run is anything with `name`, str, and `recorded`, its `RecordedRun`.
 """
 
+from robust_tf.checks.sanity_checks import NOT_RUN
+from robust_tf.reports.html_table import Mark
 from robust_tf.reports.line_figure import Line, Panel, line_figure
-from robust_tf.reports.page import Mark
 from robust_tf.reports.table import MISSING
 from robust_tf.runs.provenance import facts_of
 from robust_tf.threat_model import format_magnitude
 
 
 def add_checks(page, runs, *, unit="images", skip=()):
-    """Adds a grid of runs and checks, then every amber and red check in full, then all of them.
+    """Adds a grid of runs and checks, every amber and red check in full, and all of them folded.
 
     Args:
         page: `Page`.
@@ -19,44 +20,50 @@ def add_checks(page, runs, *, unit="images", skip=()):
         unit: what a check counts: "images" or "queries".
         skip: (run, name, figure) of the checks to leave out.
     """
-    columns = {}
+    groups = {}
     for run in runs:
-        for group in run.recorded.check_groups():
-            shown = [c for c in group if (run.name, c["name"], c["figure"]) not in skip]
-            columns.setdefault(run.name, []).append(shown)
-    groups = {
-        f"{name}{_ball(checks[0]) if len(several) > 1 else ''}": checks
-        for name, several in columns.items()
-        for checks in several
-        if checks
-    }
-    if not groups:
+        of_run = run.recorded.check_groups()
+        for group in of_run:
+            checks = [c for c in group if (run.name, c["name"], c["figure"]) not in skip]
+            title = f"{run.name}{_ball(group[0]) if len(of_run) > 1 else ''}"
+            groups |= {title: {c["name"]: c for c in checks}} if checks else {}
+    names = dict.fromkeys(name for checks in groups.values() for name in checks)
+    if not names:
         return
-    found = {title: {c["name"]: c for c in checks} for title, checks in groups.items()}
-    names = dict.fromkeys(name for checks in found.values() for name in checks)
-    lines = [(name, *(_status(checks.get(name)) for checks in found.values())) for name in names]
-    page.table(("check", *found), lines, caption="green: passed; amber and red are explained below")
-    for title, checks in groups.items():
-        for check in (check for check in checks if check["status"] != "green"):
-            page.status(check["status"], f"{title}, {_said(check, checks, unit)}")
+    lines = [(title, *(_status(checks.get(n)) for n in names)) for title, checks in groups.items()]
+    page.table(("run", *names), lines, caption="amber and red are explained below", upright=True)
+    for name in names:
+        for level in ("red", "amber"):
+            of_level = {
+                title: checks[name]
+                for title, checks in groups.items()
+                if checks.get(name, {}).get("status") == level
+            }
+            if of_level:
+                figures = "; ".join(
+                    f"{t}: {_figure(c, groups[t], unit)}" for t, c in of_level.items()
+                )
+                advice = next(iter(of_level.values()))["advice"]
+                page.status(level, f"{name}. {figures} → {advice}")
     with page.details("All checks with their figures"):
         for title, checks in groups.items():
-            attack, n = checks[0]["attack"], checks[0]["n"]
-            page.paragraph(f"{title}: checks of {attack} on {n:,} {unit}.")
-            for check in checks:
-                page.status(check["status"], _said(check, checks, unit))
+            first = next(iter(checks.values()))
+            about = f"{title}: checks of {first['attack']} on {first['n']:,} {unit}"
+            lines = [(n, _status(c), _figure(c, checks, unit)) for n, c in checks.items()]
+            page.table(("check", "status", "figure"), lines, caption=about)
 
 
-def _said(check, checks, unit):
-    """A check in words; one of other images than the first of its group says so."""
-    own = f"{check['n']} {unit}"
-    alike = check["n"] == checks[0]["n"] or own in check["figure"]
-    advice = "" if check["status"] == "green" else f" → {check['advice']}"
-    return f"{check['name']}: {check['figure']}{'' if alike else f', measured on {own}'}{advice}"
+def _figure(check, checks, unit):
+    """What a check found; one of other images than the first of its run says so."""
+    own, first = f"{check['n']} {unit}", next(iter(checks.values()))
+    alike = check["n"] == first["n"] or own in check["figure"]
+    return f"{check['figure']}{'' if alike else f', measured on {own}'}"
 
 
 def _status(check):
-    return Mark(check["status"], check["status"]) if check else MISSING
+    if check is None:
+        return MISSING
+    return Mark(NOT_RUN if check["figure"] == NOT_RUN else check["status"], check["status"])
 
 
 def _ball(check):
@@ -64,53 +71,47 @@ def _ball(check):
     return f", {threat['norm']} {format_magnitude(threat['eps'])}" if threat else ""
 
 
-def training_figure(runs, quantities):
-    """Returns (figure, alternative text, caption); None where no run has logged anything.
+def training_figure(methods, quantities):
+    """Returns (figure, caption); None where no run has logged anything.
+
+    The seeds of a method have one colour.
 
     Args:
-        runs: list, see above.
+        methods: list of `Method`.
         quantities: dict, text of the y axis -> names of the metric; a run has one of them.
     """
-    metrics = {run.name: run.recorded.metrics() for run in runs}
+    metrics = [(method.name, run.metrics()) for method in methods for run in method.runs]
     panels = [
         Panel("update", title, lines)
         for title, names in quantities.items()
-        if (lines := [line for run in metrics.items() if (line := _line(*run, names))])
+        if (lines := [line for run in metrics if (line := _line(*run, names))])
     ]
     if not panels:
         return None
-    shown = ", ".join(panel.ylabel for panel in panels)
-    alt = f"{shown}, against the number of updates: {', '.join(metrics)}"
-    return line_figure("training", panels), alt, "Course of training, means between log lines."
+    return line_figure("training", panels), "Course of training, means between log lines."
 
 
-def add_training(page, runs, figure, command):
+def add_training(page, runs, figure):
     """Adds the curves of the training, and every flag and version.
 
     Args:
         page: `Page`.
         runs: list, see above.
         figure: what `training_figure` returns.
-        command: str, the module that trained the runs.
     """
     page.section("Training and settings")
     if figure:
-        page.figure(figure[0], alt=figure[1], caption=figure[2])
+        page.figure(figure[0], caption=figure[1])
     for run in runs:
-        _add_settings(page, run.name, run.recorded, command)
-
-
-def _add_settings(page, name, recorded, command):
-    config = recorded.config
-    with page.details(f"{name}: settings and versions"):
-        page.code(f"python -m {command} --flagfile={recorded.path / 'flags.txt'}")
-        segments = recorded.segments()
-        facts = [facts_of(segment) for segment in segments]
-        names = dict.fromkeys(name for values in facts for name in values)
-        rows = [(name, *(str(values.get(name, MISSING)) for values in facts)) for name in names]
-        rows.append(("weights, SHA-256", *[recorded.results[-1].weights_hash] * len(facts)))
-        page.table(("training from update", *(f"{s['after'] + 1:,}" for s in segments)), rows)
-        page.table(("flag", "value"), _lines(config["flags"]))
+        recorded = run.recorded
+        with page.details(f"{run.name}: settings and versions"):
+            segments = recorded.segments()
+            facts = [facts_of(segment) for segment in segments]
+            names = dict.fromkeys(name for values in facts for name in values)
+            rows = [(name, *(str(values.get(name, MISSING)) for values in facts)) for name in names]
+            rows.append(("weights, SHA-256", *[recorded.results[-1].weights_hash] * len(facts)))
+            page.table(("training from update", *(f"{s['after'] + 1:,}" for s in segments)), rows)
+            page.table(("flag", "value"), _lines(recorded.config["flags"]))
 
 
 def _lines(values):

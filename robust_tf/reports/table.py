@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 MISSING = "-"
+COLUMNS = 100  # of a terminal
 
 
 class Column(NamedTuple):
@@ -45,12 +46,27 @@ def text_table(columns, items):
 def aligned(header, rows):
     """Returns aligned text for a terminal, one line per row.
 
+    A table that is wider than `COLUMNS` goes on below itself, with its first column repeated.
+
     Args:
         header: tuple of str.
         rows: list of tuples of str.
     """
-    lines = [header, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines)]
+    columns = list(zip(header, *rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    blocks, used = [[0]], widths[0]
+    for place, width in enumerate(widths[1:], start=1):
+        if used + 2 + width > COLUMNS and len(blocks[-1]) > 1:
+            blocks.append([0])
+            used = widths[0]
+        blocks[-1].append(place)
+        used += 2 + width
+    return "\n\n".join(_block([columns[place] for place in block]) for block in blocks)
+
+
+def _block(columns):
+    widths = [max(map(len, column)) for column in columns]
+    lines = list(zip(*columns, strict=True))
     lines.insert(1, ["-" * width for width in widths])
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 

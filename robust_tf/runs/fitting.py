@@ -1,5 +1,6 @@
 """The one way a model is trained: `fit` in intervals, resumable after every one of them."""
 
+import datetime
 import time
 
 import keras
@@ -82,6 +83,9 @@ def train(
                 checkpoints.restore_latest()  # Keras ends every `fit` on the averages
     if keeper.step >= train_steps:
         take_averages(model.optimizer)
+    seconds = sum(line["seconds"] for line in folder.read_metrics())
+    if not keeper.interrupted:
+        print(f"{keeper.step:,} updates in {datetime.timedelta(seconds=round(seconds))} h:min:s")
     return keeper.step, keeper.interrupted
 
 

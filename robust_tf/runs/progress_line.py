@@ -1,5 +1,7 @@
 """Keras's progress bar, for a run that is trained in several calls of fit, within 80 columns."""
 
+import time
+
 import keras
 
 BAR_WIDTH = 5
@@ -13,6 +15,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     """Counts the epochs of the whole run, and after Ctrl-C no step that was not made.
 
     The loss and the accuracies come first; what does not fit is in metrics.jsonl and TensorBoard.
+    The first step of a run waits for the compiler. It has a line of its own and no estimate.
 
     Args:
         epochs: Number of epochs of the whole run.
@@ -21,6 +24,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     def __init__(self, epochs):
         super().__init__()
         self._all_epochs = epochs
+        self._began = None  # time of the first step of this process
 
     def set_params(self, params):
         super().set_params({**params, "epochs": self._all_epochs})
@@ -29,8 +33,17 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         super().on_epoch_begin(epoch, logs)
         self.progbar.width = BAR_WIDTH
 
+    def on_train_batch_begin(self, batch, logs=None):
+        if self._began is None:
+            self._began = time.time()
+            print("compiling the train step and the attack in it ...", end="", flush=True)
+
     def on_train_batch_end(self, batch, logs=None):
+        if self._began:  # Keras takes its time out of the estimates that follow
+            print(f" {time.time() - self._began:.0f} s", flush=True)
+            self.progbar.verbose, self._began = 0, False
         super().on_train_batch_end(batch, fitting(logs))
+        self.progbar.verbose = self.verbose
 
     def on_epoch_end(self, epoch, logs=None):
         self.target = min(self.target, self.seen)

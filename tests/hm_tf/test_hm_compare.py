@@ -54,9 +54,9 @@ def test_a_low_value_may_be_the_better_one():
         RecordedRun(name, records(name, {**PRINTED, "TMA": tma}), {"flags": FLAGS})
         for name, tma in (("A", 0.9), ("B", 0.8))
     ]
-    methods, rows = score_matrix(runs)
-    assert [method.name for method in methods] == ["A", "B"]
-    by_title = {row.title: row for row in rows}
+    found = score_matrix(runs)
+    assert found.names == ["A", "B"]
+    by_title = {row.title: row for row in found.rows}
     assert not by_title["TMA"].first.higher_is_better
     assert by_title["TMA"].difference("A", "B").value < 0
     assert by_title["ERS"].cells["A"].value < by_title["ERS"].cells["B"].value

@@ -55,12 +55,18 @@ def add_scores(run):
     append_results(run / "results.jsonl", rows)
 
 
-def test_a_run_without_scores_says_what_makes_them(run, tmp_path):
+def test_what_is_missing_stands_on_the_page_and_its_command_in_the_terminal(run, tmp_path, capsys):
+    run = run.rename(run.with_name("a run"))
     page = page_of(tmp_path, f"--workdir={run}")
-    assert f"python -m hm_tf.evaluate --workdir={run} --strength=strong" in page.text
-    assert f"python -m hm_tf.evaluate --workdir={run} --checks=quick" in page.text
-    assert f"python -m hm_tf.analyze --workdir={run}" in page.text
-    assert f"python -m hm_tf.attack --workdir={run}" in page.text
+    said = capsys.readouterr().out
+    for command in (
+        f"evaluate '--workdir={run}' --strength=strong",
+        f"evaluate '--workdir={run}' --checks=quick",
+        f"analyze '--workdir={run}'",
+        f"attack '--workdir={run}' --query=IMG",
+    ):
+        assert f"python -m hm_tf.{command}" in said
+    assert "python -m" not in page.text and "not all ten columns were measured" in page.text
     assert "no score, since not all ten" in page.text
 
 
@@ -82,7 +88,7 @@ def test_everything_that_is_stored_is_shown(run, tmp_path, capsys):
     for said in (
         "ERS 34.5 of 100 (compat, protocol, 500 queries)",
         "of the same 100 queries 33.5 by the protocol, 32.5 under stronger attacks (compat, s",
-        "red a check: 1 of 2 → mend it",
+        "red a check. HM[S,gLGA]&ICS: 1 of 2 → mend it",
         "10033.532.5-1.0",
         "Aim reached: x.png is first of 8",
     ):
@@ -136,7 +142,7 @@ def test_only_what_the_present_network_did_is_shown(run, tmp_path):
     add_attack(run, "unknown")
     add_attack(run, "own", weights_hash=present)
     page = page_of(tmp_path, f"--workdir={run}")
-    assert "not measured; this does it" not in page.text
+    assert "Not measured of" not in page.text
     assert sum("before: first" in alt for alt in page.alt) == 2
     assert page.text.count("Of which weights of this run is not recorded.") == 1
     for name in ("unknown", "own"):
@@ -145,7 +151,7 @@ def test_only_what_the_present_network_did_is_shown(run, tmp_path):
     lines = [{**line, "weights_hash": "of older weights"} for line in jsonl.read(hardness)]
     hardness.write_text(jsonl.text(lines))
     page = page_of(tmp_path, f"--workdir={run}")
-    assert "not measured; this does it" in page.text and "No image was attacked" in page.text
+    assert "Not measured of" in page.text and "No single image was attacked" in page.text
 
 
 def test_two_runs_stand_side_by_side(run, tmp_path):

@@ -24,6 +24,7 @@ from tla_tf.analysis.detection_records import latest_areas
 from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
 from tla_tf.evaluation.run_evaluation import logits_of
 from tla_tf.finished_run import FinishedRun
+from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS
 
 FIGURES = ("figure1", "figure2", "figure4", "figure5")
 
@@ -51,7 +52,7 @@ def error_line(capsys):
 
 def test_all_outputs_of_a_run(run, capsys):
     before = len(read_results(run / "results.jsonl"))
-    assert command(run, "--format=svg", "--limit_test=180") == 0
+    assert command(run, "--limit_test=180") == 0
     said = capsys.readouterr().out
     records = read_results(run / "results.jsonl")[before:]
     for record in records:
@@ -76,12 +77,34 @@ def test_all_outputs_of_a_run(run, capsys):
     assert "separation" not in capsys.readouterr().out  # the accuracies of the run only
 
 
+def test_accuracy_over_eps_and_over_the_steps_of_the_attack(run):
+    before = len(read_results(run / "results.jsonl"))
+    outputs = "accuracy_over_eps", "accuracy_over_steps"
+    assert command(run, f"--outputs={','.join(outputs)}", "--attack=pgd3", "--limit_test=60") == 0
+    records = read_results(run / "results.jsonl")[before:]
+    over_eps, over_steps = ([r for r in records if r.metric == m] for m in (OVER_EPS, OVER_STEPS))
+    radii = [record.threat_model["eps"] for record in over_eps]
+    assert radii == pytest.approx([0.075 * k for k in range(9)])
+    assert [record.attack_settings["step"] for record in over_steps] == [0, 1, 2, 3]
+    # The images and random starts of the evaluation: its numbers stand at their places.
+    test = data.open("digits").load("test", limit=60)
+    logits_fn = logits_of(FinishedRun(run).network())
+    evaluation = ClassifierEvaluation(logits_fn, test, batch_size=90, say=None, progress=False)
+    attacked = evaluation.correct(Column("pgd3", presets.get("pgd3", ThreatModel(0.15)))).mean()
+    assert over_eps[2].value == over_steps[-1].value == pytest.approx(attacked)
+    assert over_eps[0].value == pytest.approx(evaluation.correct(Column("clean")).mean())
+    for name in outputs:
+        assert (run / "figures" / f"{name}.svg").exists()
+        ((_, lines),) = json.loads((run / "figures" / f"{name}.json").read_text()).items()
+        assert len(lines["TLA"]) == len(over_eps if name == outputs[0] else over_steps)
+
+
 def test_two_runs_side_by_side_in_a_folder_of_their_own(run, tmp_path):
     other = shutil.copytree(run, tmp_path / "other")
     before = len(read_results(run / "results.jsonl"))
     (other / "results.jsonl").unlink()  # trained, but not evaluated
     folder = tmp_path / "figures"
-    flags = "--outputs=table2,figure2", f"--output_dir={folder}"
+    flags = "--outputs=table2,figure2", "--format=png", f"--output_dir={folder}"
     assert command(f"{run},{other}", *flags) == 0
     assert (folder / "figure2.png").read_bytes().startswith(b"\x89PNG")
     plotted = json.loads((folder / "figure2.json").read_text())
@@ -123,7 +146,7 @@ def colour_run(tmp_path):
 
 def test_colour_images_of_a_folder(colour_run):
     outputs = "figure1", "figure2", "figure4"
-    assert command(colour_run, f"--outputs={','.join(outputs)}", "--eps=0.3") == 0
+    assert command(colour_run, f"--outputs={','.join(outputs)}", "--format=png", "--eps=0.3") == 0
     for name in outputs:
         assert (colour_run / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     shown = json.loads((colour_run / "figures" / "figure4.json").read_text())["neighbours"]["UM"]
@@ -170,12 +193,13 @@ MISTAKES = [
     ("--outputs=", "nothing was named"),
     ("--attack=nosuch", "'nosuch'"),
     ("--eps=8", "did you mean 8/255"),
-    ("--format=gif", "png|svg"),
+    ("--format=gif", "svg|png"),
     ("--outputs=table3 --limit_train=40", "50 nearest neighbours"),
     ("--outputs=figure4 --limit_train=2", "3 nearest neighbours need as many training images"),
     ("--positive=nosuch", "misclassified|adversarial"),
     ("--outputs=figure5 --limit_train=15", "training images of every class"),
     ("--outputs=figure1 --limit_test=20", "perplexity"),
+    ("--outputs=accuracy_over_steps --attack=2pgd2", "the steps of one run of pgdN"),
 ]
 
 
@@ -239,7 +263,7 @@ def test_what_needs_more_images_is_left_out_and_leaves_no_record(run, capsys):
         re.search("40 test images give ([0-9]+), natural or attacked images of digit", line)[1]
     )
     assert points <= 15 and f"use about {math.ceil(40 * 16 / points)} test images" in line
-    assert (run / "figures/figure4.png").exists() and not (run / "figures/figure1.png").exists()
+    assert (run / "figures/figure4.svg").exists() and not (run / "figures/figure1.svg").exists()
     metrics = {record.metric for record in read_results(run / "results.jsonl")[before:]}
     assert any("figure 4" in metric for metric in metrics) and "separation ratio" in metrics
     assert not any("figure 1" in metric or "50-NN" in metric for metric in metrics)

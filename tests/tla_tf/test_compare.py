@@ -50,7 +50,7 @@ def line(found):
 
 
 def metric(result):
-    return rows(MEASUREMENT_COLUMNS, [result])[0][2]
+    return rows(MEASUREMENT_COLUMNS, [[result]])[0][2]
 
 
 def compared(*runs):

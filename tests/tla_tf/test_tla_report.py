@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import shutil
-import types
 
 import numpy as np
 import pytest
@@ -15,8 +14,9 @@ from robust_tf.reports.recorded_run import RecordedRun, recorded_run
 from robust_tf.results import jsonl
 from robust_tf.results.result import read_results
 from tla_tf import evaluate, report
+from tla_tf.reporting.accuracies import accuracy_matrix
+from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS, curve_figures
 from tla_tf.reporting.claim import caveats, claim, worst_case, worst_cases
-from tla_tf.reporting.eps_curve import eps_figure
 
 ATTACKS = "--attacks=clean,fgsm,pgd2"
 
@@ -27,7 +27,9 @@ def evaluated(smoke_run, tmp_path_factory):
     folder = shutil.copytree(smoke_run, tmp_path_factory.mktemp("report") / "run")
     given = [f"--workdir={folder}", ATTACKS, "--limit_test=40", "--save_adversarial"]
     assert evaluate.main(["evaluate", *given]) == 0
-    save_figure(Figure(), folder / "figures" / "figure4.png")
+    figure = Figure()
+    figure.set_label("natural 3, predicted 3: 3, 3, 8")
+    save_figure(figure, folder / "figures" / "figure4.png")
     weights_hash = read_results(folder / "results.jsonl")[0].weights_hash
     about = {"n": 40, "attack": "PGD(x)", "weights_hash": weights_hash}
     checks = [
@@ -69,8 +71,8 @@ def test_the_claim_has_its_threat_model(evaluated, page):
 
 
 def test_checks_are_the_latest_of_these_weights(page):
-    assert '<p class="status red"><b>red</b> restarts: &lt;b&gt; → do this</p>' in page
-    assert "stale" not in page and "restarts: old" not in page
+    assert '<p class="status red"><b>red</b> restarts. TLA: &lt;b&gt; → do this</p>' in page
+    assert "stale" not in page and ": old" not in page
 
 
 def test_red_checks_count_in_the_threat_model_of_the_claim(evaluated, tmp_path):
@@ -100,14 +102,32 @@ def test_accuracy_over_eps_needs_three_radii(evaluated):
         )
 
     results = [clean, at(0.2, 0.1), at(0.1, 0.4)]
-    runs = [types.SimpleNamespace(name="TLA", recorded=RecordedRun("run", results, {}))]
-    figure, alt, _ = eps_figure(runs)
+    ((figure, _),) = curve_figures([("TLA", results)])
     (line,) = figure.axes[0].lines
     points = [[0, 100 * clean.value], [0.1, 40], [0.2, 10]]
     np.testing.assert_allclose(line.get_xydata(), points)
-    assert "40.0 at 0.1, 10.0 at 0.2" in alt
-    runs[0].recorded.results.pop()
-    assert eps_figure(runs) is None
+    assert f"under pgd2, linf, n 40: TLA {100 * clean.value:.4g} to 10" in figure.get_label()
+    assert list(curve_figures([("TLA", results[:2])])) == []
+
+
+def test_curves_of_the_analyses_are_drawn_and_do_not_decide_who_is_ahead(evaluated):
+    """Their hardest attack is not the one that the training answers to."""
+    stored = read_results(evaluated / "results.jsonl")
+    base = next(r for r in stored if r.attack == "pgd2" and r.n == 40)
+    over_eps, over_steps = [], []
+    for k in range(3):
+        threat = {**base.threat_model, "eps": 0.1 * k}
+        changed = {"metric": OVER_EPS, "value": 0.5 - k / 5, "threat_model": threat}
+        over_eps.append(dataclasses.replace(base, **changed))
+        settings = {**base.attack_settings, "step": k}
+        changed = {"metric": OVER_STEPS, "value": 0.6 - k / 10, "attack_settings": settings}
+        over_steps.append(dataclasses.replace(base, **changed))
+    run = RecordedRun("run", [base, *over_eps, *over_steps], {"flags": {"method": "tla"}})
+    assert len(run.results) == 7  # every radius and step is a measurement of its own
+    (eps, _), (steps, _) = curve_figures([("TLA", run.results)])
+    assert eps.axes[0].lines[0].get_ydata()[-1] == pytest.approx(10)
+    np.testing.assert_allclose(steps.axes[0].lines[0].get_xydata(), [[0, 60], [1, 50], [2, 40]])
+    assert [row.title for row in accuracy_matrix([run]).rows] == ["pgd2"]
 
 
 def test_one_worst_case_for_each_threat_model(evaluated):
@@ -138,20 +158,29 @@ def test_a_claim_over_many_attacks_counts_them(evaluated):
 
 
 def test_pictures_and_settings(page):
-    assert 'alt="nearest training images of an image before and after the attack: TLA"' in page
+    assert 'alt="natural 3, predicted 3: 3, 3, 8"' in page
     assert page.count('<img src="data:image/png;base64,') >= 2 + 3
     assert "TLA, pgd2: of the first 40 test images the first" in page
     assert "--lambda_triplet" not in page and ">lambda_triplet</th>" in page
     assert "weights, SHA-256" in page and "://" not in page
 
 
-def test_a_run_without_images_figures_or_checks_names_the_commands(finished, tmp_path):
+def test_a_run_without_images_figures_or_checks_names_the_commands(finished, tmp_path, capsys):
     output = tmp_path / "report.html"
     assert report.main(["report", f"--workdir={finished}", f"--output={output}"]) == 0
     text = output.read_text()
     assert "makes no claim: no worst case over attacks was measured; the lowest accuracy" in text
-    for command in ("--attacks=pgd20 --save_adversarial", "--checks=full", "tla_tf.analyze"):
-        assert command in text
+    said = capsys.readouterr().out
+    for command in (
+        *(
+            "--attacks=pgd20 --save_adversarial",
+            "--checks=full",
+            f"tla_tf.analyze --workdir={finished}",
+        ),
+        *("--outputs=accuracy_over_eps", "--outputs=accuracy_over_steps"),
+    ):
+        assert command in said and command not in text
+    assert "Not measured: accuracy over eps of TLA." in text
 
 
 def test_runs_side_by_side(evaluated, finished, tmp_path):

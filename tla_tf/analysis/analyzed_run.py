@@ -12,7 +12,7 @@ from robust_tf.results.result import (
     measured_value,
     weights_hash,
 )
-from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
+from tla_tf.analysis.embeddings_under_attack import correct_after_steps, embeddings_under_attack
 
 
 class AnalyzedRun:
@@ -78,6 +78,10 @@ class AnalyzedRun:
         """Returns (embeddings float32 [n, d], predictions int64 [n]) under another `Preset`."""
         return self._embed(self.test, preset)
 
+    def correct_after_steps(self):
+        """Returns bool [n, steps + 1]: which images are right at the attack's start and each step."""
+        return correct_after_steps(self.network, self.test, self.preset, **self._settings)
+
     def attacked_image(self, index):
         """Returns the attacked test image `index`, float32 [h, w, c]."""
         settings = {"keep": ("image",), "progress": False, **self._settings}
@@ -105,9 +109,15 @@ class AnalyzedRun:
         attack = self._attack(self.preset)
         self.results.append(measured_value(self._about, metric, int(count), n, **attack))
 
-    def record_share(self, metric, counted, *, attacked=True, of_train=False):
-        """Records the share of bool [n] `counted` with its interval; `of_train`: see `record`."""
-        attack = self._attack(self.preset if attacked else None, of_train)
+    def record_share(
+        self, metric, counted, *, attacked=True, of_train=False, preset=None, settings=None
+    ):
+        """Records the share of bool [n] `counted` with its interval.
+
+        `preset`, `of_train`: see `record`; `settings`: dict of further settings of the attack.
+        """
+        attack = self._attack((preset or self.preset) if attacked else None, of_train)
+        attack["settings"] |= settings or {}
         self.results.append(measured_share(self._about, metric, counted, **attack))
 
     def _attack(self, preset, of_train=False):
@@ -131,9 +141,14 @@ class AnalyzedRun:
         return found["embedding"], found["prediction"]
 
 
-def describe(runs):
-    """Returns what was measured on `runs`, for a title: data, networks, attack, count of images."""
+def describe(runs, n=None):
+    """Returns what was measured on `runs`, for a title: data, networks, attack, count of images.
+
+    Args:
+        runs: list of `AnalyzedRun`.
+        n: Number of images, natural and attacked ones; None: the test images.
+    """
     first = runs[0]
     networks = ", ".join(dict.fromkeys(run.network.name for run in runs))
     attack = f"{first.preset.name}, {first.preset.attack.threat_model}"
-    return f"{first.info.name}, {networks}, {attack}, n={len(first.test)}"
+    return f"{first.info.name}, {networks}, {attack}, n={n or len(first.test)}"

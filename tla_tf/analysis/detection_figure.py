@@ -47,7 +47,8 @@ def figure5(runs, covariance, positive):
             name = area_metric(metric, kind, known=preset is adaptive)
             run.record(name, curve[-1], 2 * len(run.test), preset=preset, of_train=True)
             curves.setdefault(preset.name, {})[f"{run.name}, {kind} covariance"] = curve
-    title = f"detection of {found} images by their density\n{describe(runs)}"
+    n = len(runs[0].test)
+    title = f"detection of {found} images by their density\n{describe(runs, 2 * n)}, half attacked"
     labels = f"{rejected} images rejected", f"{found} images rejected"
     return roc_figure(title, curves, labels), _plain(curves)
 

@@ -15,7 +15,7 @@ from robust_tf.reports.panels import (
     SKY_BLUE,
     VERMILLION,
 )
-from robust_tf.reports.scatter_figure import Group, scatter_figure
+from robust_tf.reports.scatter_figure import Group, Scatter, scatter_figure
 from tla_tf.analysis.analyzed_run import describe
 from tla_tf.analysis.confused_classes import attacked_class, class_title, confused_pair
 from tla_tf.analysis.tsne import PERPLEXITY, tsne
@@ -26,30 +26,30 @@ MOST_NATURAL = {"figure1": 500, "figure2": 200}  # the authors' code; the paper
 
 
 def figure1(runs):
-    """One class: natural images, and attacked ones by predicted class.
+    """One class: natural images joined with the same images attacked, by predicted class.
 
     Returns (figure, points by run and group); records the share that is misclassified.
     """
     shown = attacked_class(runs)
     names, title = runs[0].info.class_names, class_title(runs[0].info, shown)
     colours = _colours(runs, shown)
-    groups = {}
+    scatters = {}
     for run in runs:
         own = run.test.labels == shown
-        predicted = run.adversarial_predictions
-        parts = [("natural", run.natural[_sample(own, "figure1", run.seed)], GRAY, "o")]
-        still = own & ~run.fooled
-        parts.append((f"attacked, still {names[shown]}", run.adversarial[still], BLACK, ">"))
-        for k, colour in colours.items():
-            rows = own & (predicted == k)
-            parts.append((f"attacked, taken for {names[k]}", run.adversarial[rows], colour, "<"))
-        rows = own & run.fooled & ~np.isin(predicted, list(colours))
-        if len(colours) == len(PREDICTED_COLOURS):
-            rest = "attacked, taken for another class"
-            parts.append((rest, run.adversarial[rows], REMAINING_COLOUR, "<"))
-        groups[run.name] = _embedded(parts, run, f"natural or attacked images of {title}")
+        rows = _sample(own, "figure1", run.seed)
+        predicted = run.adversarial_predictions[rows]
+        kinds = {shown: (f"attacked, still {names[shown]}", BLACK, ">")}
+        kinds |= {k: (f"attacked, taken for {names[k]}", c, "<") for k, c in colours.items()}
+        rest = ("attacked, taken for another class", REMAINING_COLOUR, "<")
+        attacked = {kind: np.isin(predicted, [k]) for k, kind in kinds.items()}
+        attacked[rest] = ~np.isin(predicted, list(kinds))
+        turned = f"{np.sum(predicted != shown)} of {len(rows)} misclassified"
+        about = f"natural or attacked images of {title}"
+        scatters[run.name] = _scatter(
+            run, {("natural", GRAY, "o"): rows}, rows, attacked, turned, about
+        )
         run.record_share(f"figure 1: {title} misclassified", run.fooled[own])
-    return _figure(f"{title}: natural and attacked images (t-SNE)", runs, groups)
+    return _figure(f"{title}: natural and attacked images (t-SNE)", runs, scatters)
 
 
 def figure2(runs):
@@ -60,29 +60,30 @@ def figure2(runs):
     true, false = confused_pair(runs, "figure2")
     names = runs[0].info.class_names
     titles = [class_title(runs[0].info, k) for k in (true, false)]
-    groups = {}
+    scatters = {}
     for run in runs:
         labels, turned = run.test.labels, run.adversarial_predictions == false
-        parts = []
-        for k, colour in ((true, GREEN), (false, SKY_BLUE)):
-            rows = _sample(labels == k, "figure2", run.seed)
-            parts.append((f"natural {names[k]}", run.natural[rows], colour, "o"))
-        attacked = run.adversarial[turned & (labels == true)]
+        rows = {k: _sample(labels == k, "figure2", run.seed) for k in (true, false)}
+        natural = {
+            (f"natural {names[k]}", colour, "o"): rows[k]
+            for k, colour in ((true, GREEN), (false, SKY_BLUE))
+        }
         label = f"attacked {names[true]}, taken for {names[false]}"
-        parts.append((label, attacked, VERMILLION, "<"))
-        shown = f"natural {titles[0]} or {titles[1]}, or {titles[0]} attacked and taken for it"
-        groups[run.name] = _embedded(parts, run, shown)
+        attacked = {(label, VERMILLION, "<"): turned[rows[true]]}
+        note = f"{np.sum(turned[rows[true]])} of {len(rows[true])} taken for {names[false]}"
+        about = f"natural {titles[0]} or {titles[1]}, or {titles[0]} attacked and taken for it"
+        scatters[run.name] = _scatter(run, natural, rows[true], attacked, note, about)
         metric = f"figure 2: {titles[0]} taken for {titles[1]}"
         run.record_share(metric, turned[labels == true])
-    return _figure(f"{titles[0]}, attacked, taken for {titles[1]} (t-SNE)", runs, groups)
+    return _figure(f"{titles[0]}, attacked, taken for {titles[1]} (t-SNE)", runs, scatters)
 
 
-def _figure(subject, runs, groups):
+def _figure(subject, runs, scatters):
     points = {
-        name: {group.label: group.points.tolist() for group in of_run}
-        for name, of_run in groups.items()
+        name: {group.label: group.points.tolist() for group in scatter.groups}
+        for name, scatter in scatters.items()
     }
-    return scatter_figure(f"{subject}\n{describe(runs)}", groups), points
+    return scatter_figure(f"{subject}\n{describe(runs)}", scatters), points
 
 
 def _colours(runs, true):
@@ -101,23 +102,41 @@ def _sample(chosen, output, seed):
     return np.random.default_rng(seed).permutation(rows)[: MOST_NATURAL[output]]
 
 
-def _embedded(parts, run, shown):
-    """(label, embeddings, colour, marker) to `Group`, all parts embedded jointly.
+def _scatter(run, natural, rows, attacked, note, about):
+    """The `Scatter` of a run: natural and attacked images, embedded jointly.
 
-    `shown` says what they are; UserError where there are too few.
+    Args:
+        run: `AnalyzedRun`.
+        natural: dict (label, colour, marker) -> int [m], test images.
+        rows: int [k], the test images that are attacked.
+        attacked: dict (label, colour, marker) -> bool [k], which of `rows` it shows.
+        note: str, in the corner.
+        about: str, what all of them are, for the `UserError` where they are too few.
     """
-    embeddings = np.concatenate([embeddings for _, embeddings, _, _ in parts])
+    parts = [(kind, run.natural[own]) for kind, own in natural.items()]
+    parts += [(kind, run.adversarial[rows[own]]) for kind, own in attacked.items()]
+    points = _embedded(np.concatenate([embeddings for _, embeddings in parts]), run, about)
+    split = np.split(points, np.cumsum([len(embeddings) for _, embeddings in parts])[:-1])
+    groups = [
+        Group(label, own, colour, marker)
+        for ((label, colour, marker), _), own in zip(parts, split, strict=True)
+    ]
+    places = dict(zip(np.concatenate(list(natural.values())).tolist(), points, strict=False))
+    links = [
+        (places[row], point)
+        for own, group in zip(attacked.values(), groups[len(natural) :], strict=True)
+        for row, point in zip(rows[own].tolist(), group.points, strict=True)
+    ]
+    return Scatter(groups, np.reshape(links, (-1, 2, 2)), note)
+
+
+def _embedded(embeddings, run, about):
+    """t-SNE, float [n, 2]; UserError where there are too few."""
     count, n = len(embeddings), len(run.test)
     if count <= PERPLEXITY:
         enough = math.ceil(n * (PERPLEXITY + 1) / max(count, 1))
         raise UserError(
             f"t-SNE with perplexity {PERPLEXITY} needs more than {PERPLEXITY} points, and {n} test "
-            f"images give {count}, {shown}; use about {enough} test images (--limit_test)"
+            f"images give {count}, {about}; use about {enough} test images (--limit_test)"
         )
-    points = tsne(embeddings, run.seed)
-    ends = np.cumsum([len(embeddings) for _, embeddings, _, _ in parts])
-    split = np.split(points, ends[:-1])
-    return [
-        Group(label, own, colour, marker)
-        for (label, _, colour, marker), own in zip(parts, split, strict=True)
-    ]
+    return tsne(embeddings, run.seed)

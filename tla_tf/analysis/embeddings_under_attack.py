@@ -1,7 +1,8 @@
-"""The outputs of a network for clean and attacked images: embeddings and predictions."""
+"""The outputs of a network for clean and attacked images, and in the course of an attack."""
 
 import tensorflow as tf
 
+from robust_tf.attacks.pgd import LOSSES
 from robust_tf.evaluation.attack_loop import attack_loop, first_success
 
 
@@ -49,3 +50,26 @@ def embeddings_under_attack(network, examples, preset=None, rows=None, *, keep=(
     title, restarts = ("clean", 1) if preset is None else (preset.name, preset.restarts)
     options = {"title": title, "restarts": restarts, "active": "correct", **options}
     return first_success(attack_loop(attack_batch, examples, rows, **options), "correct")
+
+
+def correct_after_steps(network, examples, preset, **options):
+    """Follows one run of a PGD attack; takes the arguments of `embeddings_under_attack`.
+
+    Returns:
+        bool [n, steps + 1], which images are classified correctly at the start and after each step.
+    """
+    labels, attack = tf.constant(examples.labels, tf.int64), preset.attack
+
+    def logits_fn(images):
+        return network(images, training=False)["logits"]
+
+    def attack_batch(images, rows, keys):
+        y = tf.gather(labels, rows)
+        objective = LOSSES[attack.loss](logits_fn, y)
+        correct = attack.trajectory(
+            objective, images, key=keys, look=lambda x: tf.argmax(logits_fn(x), axis=1) == y
+        )
+        return {"correct": tf.transpose(correct)}
+
+    (run,) = attack_loop(attack_batch, examples, title=f"{preset.name}, step by step", **options)
+    return run["correct"]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from robust_tf.data import image_files
-from robust_tf.reports.neighbour_figure import Row, neighbour_figure
+from robust_tf.reports.neighbour_figure import OF_CLASS, Row, neighbour_figure
 from tla_tf.analysis.analyzed_run import describe
 from tla_tf.analysis.confused_classes import class_title, confused_pair
 from tla_tf.analysis.nearest_neighbours import nearest_neighbours
@@ -26,7 +26,7 @@ def figure4(runs):
         rows[run.name], found[run.name] = _retrieve(run, query)
     shown = class_title(runs[0].info, runs[0].test.labels[query])
     title = f"{shown}, test image {query}: nearest training images\n{describe(runs)}"
-    return neighbour_figure(title, rows), {"query": query, "neighbours": found}
+    return neighbour_figure(title, rows, OF_CLASS), {"query": query, "neighbours": found}
 
 
 def _query(run):

@@ -1,6 +1,7 @@
 """--checks: whether the numbers of an evaluation can be believed, as lines and records."""
 
 import dataclasses
+import shlex
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.pgd import PGD
@@ -69,7 +70,8 @@ def detector_check(folder, weights_hash, threat_model):
     Nothing is measured here: the areas come from the network's records in `folder`.
     """
     found = latest_areas(read_results(folder / "results.jsonl"), weights_hash, threat_model)
-    command = f"python -m tla_tf.analyze --workdir={folder} --outputs=figure5"
+    flags = f"--workdir={folder}", "--outputs=figure5"
+    command = shlex.join(["python", "-m", "tla_tf.analyze", *flags])
     if found is None:
         return sanity_checks.detector(None, command), {}
     unaware, aware = found

@@ -1,25 +1,21 @@
 """The accuracies of runs as entries of the matrix of methods and attacks."""
 
-from robust_tf.reports.matrix import Entry, matrix, methods_of
+from robust_tf.reports.matrix import Entry, matrix
 from robust_tf.reports.outcomes import Outcomes
 from tla_tf.options import TRAIN
 from tla_tf.reporting.comparable_runs import method_name
 
 
 def accuracy_matrix(runs):
-    """Returns (list of `Method`, list of `Row`) of the accuracies.
-
-    Of the worst cases only those over the most attacks are shown.
+    """Returns the `Matrix` of the accuracies; of the worst cases those over the most attacks.
 
     Args:
         runs: list of `RecordedRun` with results.
     """
     titles = [method_name(run.results[0].method) for run in runs]
-    methods, rows = methods_of(runs, titles, compared), []
-    for row in matrix(methods, _entries):
-        rows = [other for other in rows if not _covers(row, other)]
-        rows += [] if any(_covers(other, row) for other in rows) else [row]
-    return methods, rows
+    found = matrix(runs, titles, compared, _entries)
+    rows = [row for row in found.rows if not any(_covers(other, row) for other in found.rows)]
+    return found._replace(rows=rows)
 
 
 def compared(flags):

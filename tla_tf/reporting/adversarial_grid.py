@@ -6,7 +6,7 @@ import numpy as np
 
 from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_loop import images_of
-from robust_tf.reports.page import Picture
+from robust_tf.reports.html_table import Picture
 from robust_tf.results.cache import examples_hash
 from robust_tf.results.result import weights_hash
 

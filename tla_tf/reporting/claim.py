@@ -1,12 +1,10 @@
 """What a run claims, in one sentence with its threat model."""
 
 from robust_tf.evaluation.attack_column import WORST_CASE, WORST_CASE_ROUNDED
-from robust_tf.reports import matrix_view
-from robust_tf.reports.matrix import training_differences
+from robust_tf.reports import verdict
 from robust_tf.reports.result_tables import doubts
 from robust_tf.threat_model import format_magnitude, parse_magnitude
 from tla_tf.evaluation.attack_columns import ENSEMBLE
-from tla_tf.reporting.accuracies import compared
 
 _NORMS = {"linf": "L-infinity", "l2": "L2"}
 # Attacks that do not see the gradients of the network.
@@ -44,15 +42,15 @@ def worst_cases(run):
     return list(best.values())
 
 
-def headline(runs, methods, rows):
+def headline(runs, found):
     """Returns (message, level) for the top of a page: who is ahead, or the claim of one method.
 
     Args:
         runs: list of anything with `name` and `recorded`, a `RecordedRun`.
-        methods, rows: what `accuracy_matrix` returns.
+        found: `Matrix` of the runs.
     """
-    if len(methods) > 1:
-        return matrix_view.headline(methods, rows, training_differences(methods, compared))
+    if len(found.methods) > 1:
+        return verdict.headline(found)
     claims = [claim(run.name, run.recorded) for run in runs]
     doubtful = any(text.startswith(DOUBTFUL) for text in claims)
     return "\n".join(claims), "red" if doubtful else ""

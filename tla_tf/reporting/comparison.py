@@ -124,7 +124,7 @@ def without_results(rows, comparisons):
 
 
 def add_comparisons(page, comparisons, caption):
-    """Adds a table, and one line for every set of settings that differs from the paper.
+    """Adds a folded table, and one line for every set of settings that differs from the paper.
 
     Args:
         page: `Page`.
@@ -140,9 +140,12 @@ def add_comparisons(page, comparisons, caption):
     ]
     doubtful = any(comparison.cell.doubtful for comparison in comparisons)
     doubt = "; ?: the paper contradicts itself there" if doubtful else ""
-    page.table(titles(columns), rows(columns, comparisons), caption=f"{caption}{doubt}")
-    for number, differences in enumerate(notes, start=1):
-        page.paragraph(f"({number}) Not comparable: {'; '.join(differences)}.")
+    count = sum(not comparison.differences for comparison in comparisons)
+    lines = rows(columns, comparisons)
+    with page.details(f"Paper, ours, difference: {len(lines)} numbers, {count} of them comparable"):
+        page.table(titles(columns), lines, caption=f"{caption}{doubt}")
+        for number, differences in enumerate(notes, start=1):
+            page.paragraph(f"({number}) Not comparable: {'; '.join(differences)}.")
 
 
 def _method(comparison):

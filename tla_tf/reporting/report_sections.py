@@ -6,27 +6,32 @@ from typing import NamedTuple
 from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_column import WORST_CASE
 from robust_tf.reports import sections
+from robust_tf.reports.data_uri import description
 from robust_tf.reports.matrix_view import add_matrix
 from robust_tf.reports.recorded_run import RecordedRun
-from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, accuracy_columns
+from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, accuracy_columns, seeds_of
 from robust_tf.reports.table import rows as cells
 from robust_tf.reports.table import titles
 from robust_tf.threat_model import ThreatModel
 from tla_tf.finished_run import FinishedRun
 from tla_tf.reporting import adversarial_grid
+from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS, curve_figures
 from tla_tf.reporting.claim import caveats, claim, listed, worst_cases
 from tla_tf.reporting.comparison import add_comparisons
-from tla_tf.reporting.eps_curve import eps_figure
 from tla_tf.reporting.published_rows import ANCHORS
 
 QUANTITIES = {
     "loss": ["loss"],
     "accuracy of training batches (attacked; UM: clean)": ["robust_accuracy", "accuracy"],
+    "accuracy of clean training images": ["clean_accuracy"],
     "accuracy of held-out images, PGD-10": ["held_out_pgd10"],
 }
 # Columns in sight on a phone too.
 FIRST = ("attack", "eps", "accuracy %", "95% interval", "n")
 _EVALUATE = ("python", "-m", "tla_tf.evaluate")
+_ANALYZE = ("python", "-m", "tla_tf.analyze")
+# Output of `tla_tf.analyze` -> its metric.
+CURVES = {"accuracy_over_eps": OVER_EPS, "accuracy_over_steps": OVER_STEPS}
 FIGURES = {
     "figure1": "t-SNE of the embeddings of natural and of attacked images of one class",
     "figure2": "t-SNE of two classes and of images of the one taken for the other",
@@ -40,34 +45,38 @@ class ReportedRun(NamedTuple):
 
     Attributes:
         name: str, unlike every other run's.
-        finished: `FinishedRun`, its network and data.
+        finished: `FinishedRun`, its network and data; None where only records are known.
         recorded: `RecordedRun`, its results.
     """
 
     name: str
-    finished: FinishedRun
+    finished: FinishedRun | None
     recorded: RecordedRun
 
 
-def add_accuracies(page, runs, compared):
-    """The matrix of methods and attacks; below it every accuracy and every claim, folded away.
+def add_accuracies(page, runs, found):
+    """The matrix of methods and attacks, curves; below every accuracy and every claim, folded away.
 
     Args:
         page: `Page`.
         runs: list of `ReportedRun`.
-        compared: what `accuracy_matrix` returns.
+        found: `Matrix` of the accuracies.
     """
-    methods, rows = compared
     page.section("Accuracy under attack")
-    add_matrix(page, methods, rows)
-    curve = eps_figure(runs)
-    if curve:
-        figure, alt, caption = curve
-        page.figure(figure, alt=alt, caption=caption)
+    add_matrix(page, found)
+    named = [(method.name, run.results) for method in found.methods for run in method.runs]
+    for figure, caption in curve_figures(named):
+        page.figure(figure, caption=caption)
+    for output, metric in CURVES.items():
+        lacking = [run for run in runs if metric not in _metrics(run)]
+        if lacking:
+            names = ", ".join(run.name for run in lacking)
+            flags = f"--workdir={_folders(lacking)}", f"--outputs={output}"
+            page.missing(f"Not measured: {metric} of {names}.", *_ANALYZE, *flags)
     with page.details("Every accuracy that was measured"):
         for run in runs:
             _add_accuracies(page, run)
-    if len(runs) > 1:
+    if len(found.methods) > 1:
         with page.details("The claim of each run"):
             for run in runs:
                 page.paragraph(claim(run.name, run.recorded))
@@ -75,7 +84,7 @@ def add_accuracies(page, runs, compared):
 
 def add_table_1(page, runs, rows, comparisons):
     """Paper, ours, difference."""
-    dataset = runs[0].finished.info.name
+    dataset = runs[0].recorded.results[0].dataset
     page.section("The paper and ours")
     found = [item for item in comparisons if item.row.table == "table1"]
     if found:
@@ -83,9 +92,18 @@ def add_table_1(page, runs, rows, comparisons):
     else:
         page.paragraph(f"Table 1 of the paper has no numbers to stand beside these ({dataset}).")
     for row, columns in _unmeasured(runs, rows, found):
-        page.paragraph(f"No results yet in {row.name}: {', '.join(columns)}; this measures them:")
-        page.code(f"{row.measure} --workdir=RUN --substitute=RUN2")
+        flags = "--attacks=table1", "--workdir=RUN", "--substitute=RUN2"
+        said = f"Without a result here: {row.name}, {', '.join(columns)}."
+        page.missing(said, *_EVALUATE, *flags)
     _add_anchors(page, [row for row in rows if (row.table, row.dataset) == (ANCHORS, dataset)])
+
+
+def _metrics(run):
+    return {result.metric for result in run.recorded.results}
+
+
+def _folders(runs):
+    return ",".join(str(run.recorded.path) for run in runs)
 
 
 def _add_accuracies(page, run):
@@ -106,7 +124,7 @@ def _place(column):
 
 def _unmeasured(runs, rows, found):
     """(row, its columns without a result) of the methods of the runs in table 1."""
-    methods = {(run.finished.info.name, run.finished.flags["method"]) for run in runs}
+    methods = {(run.recorded.results[0].dataset, run.recorded.results[0].method) for run in runs}
     own = [r for r in rows if r.table == "table1" and (r.dataset, r.method) in methods]
     done = {(item.row.name, item.cell.attack) for item in found}
     missing = [(row, [c for c in row.values if (row.name, c) not in done]) for row in own]
@@ -133,64 +151,59 @@ def _anchor_values(row):
 def add_checks(page, runs):
     """What weakens the claims, and the checks of the evaluation."""
     page.section("Can the numbers be believed?")
+    found = {}
     for run in runs:
-        found = caveats(run.recorded)
-        for level, caveat in found:
-            page.status(level, f"{run.name}: {caveat}")
-        if found or not run.recorded.check_groups():
-            path = f"--workdir={run.recorded.path}"
-            page.code(shlex.join([*_EVALUATE, path, "--attacks=clean,standard", "--checks=full"]))
-        if not run.recorded.check_groups():
-            page.paragraph(f"{run.name}: no checks yet; the command above makes them.")
+        for caveat in caveats(run.recorded):
+            found.setdefault(caveat, []).append(run)
+        if caveats(run.recorded) or not run.recorded.check_groups():
+            flags = f"--workdir={run.recorded.path}", "--attacks=clean,standard", "--checks=full"
+            page.missed[shlex.join([*_EVALUATE, *flags])] = f"Stronger evidence on {run.name}."
+    for (level, caveat), weakened in found.items():
+        page.status(level, f"{', '.join(run.name for run in weakened)}: {caveat}")
+    unchecked = [run.name for run in runs if not run.recorded.check_groups()]
+    if unchecked:
+        page.paragraph(f"No checks were made of {', '.join(unchecked)}.")
     sections.add_checks(page, runs)
 
 
 def add_analyses(page, runs, comparisons):
     """Numbers and figures of `tla_tf.analyze`."""
     page.section("The space of embeddings")
-    measured = [r for run in runs for r in run.recorded.results if r.metric != "accuracy"]
+    everything = [result for run in runs for result in run.recorded.results]
+    measured = [r for r in everything if r.metric not in ("accuracy", *CURVES.values())]
     found = [item for item in comparisons if item.row.table not in ("table1", ANCHORS)]
-    if found:
-        add_comparisons(page, found, "tables 2, 3 and figure 5 of the paper, shares in %")
-    if measured:
-        columns = MEASUREMENT_COLUMNS
-        lines = cells(columns, measured)
-        with page.details("All numbers of the analyses"):
-            page.table(titles(columns), lines)
     paths = [path for run in runs for path in _figures(run.recorded.path)]
     for path in paths:
         made = FIGURES.get(path.stem, path.stem)
-        numbers = [_described(r) for r in measured if path.stem == "figure5" and "AUC" in r.metric]
-        alt = "; ".join([f"{made}: {', '.join(run.name for run in runs)}", *numbers])
-        page.figure(path, alt=alt, caption=f"{path.stem}: {made}.")
+        page.figure(path, alt=description(path) or made, caption=f"{path.stem}: {made}.")
+    if found:
+        add_comparisons(page, found, "tables 2, 3 and figure 5 of the paper, shares in %")
+    if measured:
+        lines = cells(MEASUREMENT_COLUMNS, seeds_of(measured))
+        with page.details("All numbers of the analyses"):
+            page.table(titles(MEASUREMENT_COLUMNS), lines)
     if not measured and not paths:
-        folders = ",".join(str(run.recorded.path) for run in runs)
-        page.paragraph("Not analysed yet; this does it:")
-        page.code(shlex.join(["python", "-m", "tla_tf.analyze", f"--workdir={folders}"]))
+        page.missing("Not analysed.", *_ANALYZE, f"--workdir={_folders(runs)}")
 
 
 def _figures(folder):
-    return sorted(p for p in folder.glob("figures/*") if p.suffix in (".png", ".svg"))
-
-
-def _described(result):
-    """The area under a curve, for those who do not see it."""
-    return f"{result.method} seed {result.training_seed}, {result.attack}: AUC {result.value:.3f}"
+    """One picture per figure; an .svg before a .png of the same name."""
+    found = sorted(p for p in folder.glob("figures/*") if p.suffix in (".png", ".svg"))
+    return {path.stem: path for path in found if path.stem not in CURVES}.values()
 
 
 def add_images(page, runs):
     """Attacked images beside the clean ones."""
     page.section("Attacked images")
-    for run in runs:
-        if not adversarial_grid.kept(run.finished):
-            folder = run.recorded.path
-            page.paragraph(f"{run.name}: no attacked images were kept; this makes and keeps them:")
-            flags = f"--workdir={folder}", "--attacks=pgd20", "--save_adversarial"
-            page.code(shlex.join([*_EVALUATE, *flags]))
-            continue
+    lacking = [run for run in runs if not adversarial_grid.kept(run.finished)]
+    for run in (run for run in runs if run not in lacking):
         try:
             caption, rows = adversarial_grid.adversarial_grid(run.finished)
         except UserError as error:
             page.paragraph(f"{run.name}: {error}")
             continue
         page.images(adversarial_grid.HEADER, rows, caption=f"{run.name}, {caption}")
+    if lacking:
+        flags = f"--workdir={lacking[0].recorded.path}", "--attacks=pgd20", "--save_adversarial"
+        said = f"No attacked images were kept of {', '.join(run.name for run in lacking)}."
+        page.missing(said, *_EVALUATE, *flags)

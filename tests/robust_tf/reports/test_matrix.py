@@ -5,18 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from robust_tf.reports.matrix import (
-    Entry,
-    decisive,
-    matrix,
-    methods_of,
-    training_differences,
-    verdict,
-    verdicts,
-)
-from robust_tf.reports.matrix_view import headline, show, terminal_lines
+from robust_tf.reports.matrix import Entry, matrix
+from robust_tf.reports.matrix_view import show, terminal_lines
 from robust_tf.reports.outcomes import Outcomes
 from robust_tf.reports.recorded_run import RecordedRun
+from robust_tf.reports.verdict import decisive, headline, verdict, verdicts
 from robust_tf.results.cache import ResultsCache
 from robust_tf.results.result import Result, wilson_interval
 
@@ -60,45 +53,40 @@ def entries(run):
 
 
 def compared(*runs, titles="ABC"):
-    methods = methods_of(runs, list(titles[: len(runs)]), read)
-    return methods, matrix(methods, entries)
+    return matrix(runs, titles[: len(runs)], read, entries)
 
 
 def test_only_the_same_measurement_stands_in_one_row():
     first = run(record("clean", 90), record("pgd", 50, settings={"steps": 10}), record("fgsm", 60))
     second = run(record("clean", 80), record("pgd", 40, settings={"steps": 20}))
-    _, rows = compared(first, second)
-    assert [row.title for row in rows] == ["clean"]
+    assert [row.title for row in compared(first, second).rows] == ["clean"]
     wider = dataclasses.replace(record("pgd", 30), threat_model={**BALL, "eps": 0.2})
     both = record("pgd", 50), wider
-    _, rows = compared(run(*both), run(*both))
-    assert [row.title for row in rows] == ["pgd, eps 0.1", "pgd, eps 0.2"]
+    found = compared(run(*both), run(*both))
+    assert [row.title for row in found.rows] == ["pgd, eps 0.1", "pgd, eps 0.2"]
+    assert found.measurements == []
 
 
 def test_runs_that_differ_in_their_seed_are_one_method():
     runs = [run(record("clean", 90 + 2 * s, seed=s), seed=s, workdir=str(s)) for s in range(2)]
     other = run(record("clean", 80), train_steps=300)
-    methods, (row,) = compared(*runs, other, titles="AAA")
-    assert [(m.name, len(m.runs)) for m in methods] == [
-        ("A, train_steps 600", 2),
-        ("A, train_steps 300", 1),
+    found = compared(*runs, other, titles="AAA")
+    assert [m.title for m in found.methods] == [
+        "A, train_steps 600 (2 seeds)",
+        "A, train_steps 300",
     ]
-    cell = row.cells["A, train_steps 600"]
+    cell = found.rows[0].cells["A, train_steps 600"]
     assert (cell.value, cell.spread) == (91.0, pytest.approx(2**0.5))
-    assert training_differences(methods, read) == [
-        "train_steps 600 (A, train_steps 600), 300 (A, train_steps 300)"
-    ]
+    assert found.trainings == ["train_steps 600 (A, train_steps 600), 300 (A, train_steps 300)"]
 
 
 def test_the_longest_worst_case_decides_or_else_the_lowest_attack():
     worst = [record("worst case", 30, settings={"over": ["a", "b", "c"][:k]}) for k in (2, 3)]
     shared = [record("clean", 90), record("pgd", 50), record("fgsm", 20)]
-    _, rows = compared(run(*shared, *worst), run(*shared, *worst))
-    assert decisive(rows).over == ("a", "b", "c")
-    _, rows = compared(run(*shared), run(*shared))
-    assert decisive(rows).title == "fgsm"
-    _, rows = compared(run(shared[0]), run(shared[0]))
-    assert decisive(rows).title == "clean"
+    for results, title in ((shared, "fgsm"), (shared[:1], "clean")):
+        assert decisive(compared(run(*results), run(*results)).rows).title == title
+    found = compared(run(*shared, *worst), run(*shared, *worst))
+    assert decisive(found.rows).over == ("a", "b", "c")
 
 
 def test_a_stronger_measurement_of_some_methods_has_its_own_sentence():
@@ -106,64 +94,87 @@ def test_a_stronger_measurement_of_some_methods_has_its_own_sentence():
     worst = {"settings": {"over": ["clean", "standard"]}}
     first = run(record("pgd", 50), record("worst case", 40, **worst))
     second = run(record("pgd", 80), record("worst case", 10, **worst))
-    methods, rows = compared(first, second, run(record("pgd", 30)))
-    assert [row.missing for row in rows] == [(), ("C",)]
-    weak, strong = verdicts(rows).split(". ")
+    found = compared(first, second, run(record("pgd", 30)))
+    assert [row.missing for row in found.rows] == [(), ("C",)]
+    weak, strong = verdicts(found.rows).split(". ")
     assert weak.startswith("B is ahead of A") and weak.endswith("under pgd on 100 images")
     assert strong.startswith("A is ahead of B") and "under worst case" in strong
-    shown = "\n".join(terminal_lines(methods, rows, []))
+    shown = "\n".join(terminal_lines(found))
     assert any(line.split()[-1] == "-" for line in shown.splitlines() if "worst case  1" in line)
 
 
 def test_the_verdict_names_the_leader_and_whether_anything_is_separated():
-    _, (row,) = compared(run(record("pgd", 50)), run(record("pgd", 80)))
+    (row,) = compared(run(record("pgd", 50)), run(record("pgd", 80))).rows
     assert verdict(row) == (
         "B is ahead of A by +30.00 points (95 % interval +16.91 to +41.70, unpaired), under pgd on "
         "100 images."
     )
-    _, (row,) = compared(run(record("pgd", 50)), run(record("pgd", 52)))
+    (row,) = compared(run(record("pgd", 50)), run(record("pgd", 52))).rows
     assert verdict(row).startswith("Nothing is separated: B − A is +2.00 points (95 % interval -11")
     unknown = dataclasses.replace(record("pgd", 80), interval=None)
-    _, (row,) = compared(run(record("pgd", 50)), run(unknown))
+    (row,) = compared(run(record("pgd", 50)), run(unknown)).rows
     assert verdict(row) == "B − A is +30.00 points (not tested), under pgd on 100 images."
-    _, (row,) = compared(run(record("pgd", 50)), run(record("pgd", 80)), run(record("pgd", 79)))
+    (row,) = compared(run(record("pgd", 50)), run(record("pgd", 80)), run(record("pgd", 79))).rows
     assert verdict(row).startswith("B is ahead of A by +30") and "B − C is +1.00" in verdict(row)
     assert "not separated, under pgd" in verdict(row)
 
 
 def test_what_differs_in_training_is_said_first(capsys, tmp_path):
-    methods, rows = compared(run(record("pgd", 50)), run(record("pgd", 80), train_steps=300))
+    found = compared(run(record("pgd", 50)), run(record("pgd", 80), train_steps=300))
     page = tmp_path / "page.html"
-    show(methods, rows, read, page)
+    show(found, page)
     out = capsys.readouterr().out
     assert out.startswith("The trainings differ: train_steps 600 (A), 300 (B).\nB is ahead of A")
     assert max(map(len, out.splitlines())) <= 100
     assert '<p class="lead">The trainings differ: train_steps 600 (A), 300 (B).' in page.read_text()
 
 
+def test_what_differs_in_the_measurements_is_a_sentence():
+    """Without it, a row that is missing from the table looks as if nobody had measured it."""
+    deep = {"settings": {"steps": 20, "over": ["clean"]}}
+    first = run(record("clean", 9), record("pgd", 50, settings={"steps": 10}), record("square", 60))
+    second = run(
+        record("clean", 8),
+        record("pgd", 20, n=50, settings={"steps": 20}),
+        record("worst", 1, **deep),
+    )
+    found = compared(first, second)
+    assert found.measurements == [
+        "pgd: n 100 (A), 50 (B); steps 10 (A), 20 (B)",
+        "square of A only",
+    ]
+    message, _ = headline(found)
+    assert message.startswith(
+        "The measurements differ: pgd: n 100 (A), 50 (B); steps 10 (A), 20 (B)"
+    )
+    alike = headline(compared(run(record("pgd", 50)), run(record("pgd", 80))))[0]
+    assert alike.startswith("B is ahead") and "differ in the method and the seed only" in alike
+
+
 def test_a_terminal_shows_any_number_of_methods_in_100_columns():
     runs = [
         run(record("some-long-attack-of-20pgd20-rounded", 50 + k), eps=str(k)) for k in range(5)
     ]
-    methods, rows = compared(*runs, titles=["HM[S,gLGA]&ICS", *"BCDE"])
-    lines = "\n".join(terminal_lines(methods, rows, [])).splitlines()
+    found = compared(*runs, titles=["HM[S,gLGA]&ICS", *"BCDE"])
+    lines = "\n".join(terminal_lines(found)).splitlines()
     assert max(map(len, lines)) <= 100
+    assert sum(line.startswith("some-long") for line in lines) == 3 + 4  # values in three blocks
 
 
 def test_a_doubted_number_is_never_without_its_doubt():
-    methods, rows = compared(run(record("pgd", 50)), run(record("pgd", 80)))
+    (row,) = compared(run(record("pgd", 50)), run(record("pgd", 80))).rows
     doubted = Entry("pgd", type("Doubted", (), {"warnings": [{"name": "x", "message": "zero"}]})())
-    assert rows[0].cells["A"].warnings == ()
-    assert rows[0].cells["A"]._replace(entries=[doubted]).warnings == ("zero",)
+    assert row.cells["A"].warnings == ()
+    assert row.cells["A"]._replace(entries=[doubted]).warnings == ("zero",)
 
 
 def test_a_red_check_changes_the_headline(monkeypatch):
-    methods, rows = compared(run(record("pgd", 50)), run(record("pgd", 80)))
-    assert headline(methods, rows, [])[1] == ""
+    found = compared(run(record("pgd", 50)), run(record("pgd", 80)))
+    assert headline(found)[1] == ""
     red = {"name": "gradients", "status": "red", "figure": "zero"}
     monkeypatch.setattr(RecordedRun, "check_groups", lambda self: [[red]])
-    message, level = headline(methods, rows, [])
-    assert level == "red" and "Doubtful, checks are red (A: gradients, B: gradients). B" in message
+    message, level = headline(found)
+    assert level == "red" and "Doubtful, checks are red (gradients: A, B). B is" in message
 
 
 def store(folder, attack, outcomes, settings=None, examples="images", **changes):
@@ -269,6 +280,6 @@ def test_methods_on_the_same_images_are_paired(stored, tmp_path):
         return [Entry("clean", run.results[0], own)]
 
     runs = run(result), run(record("clean", 1, 4), eps="0.2")
-    (row,) = matrix(methods_of(runs, ["A", "B"], read), paired)
+    (row,) = matrix(runs, "AB", read, paired).rows
     assert row.difference("A", "B").test == "McNemar"
     assert row.difference("A", "B").value == -50

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from robust_tf.errors import UserError
 from robust_tf.reports.bars import Bar
-from robust_tf.reports.page import Mark, Page, Picture
+from robust_tf.reports.html_table import Mark, Picture
+from robust_tf.reports.page import Page
 
 NASTY = "<script>alert(\"1\")</script> & 'x'"
 ROOT = pathlib.Path(__file__).parents[3]
@@ -56,7 +57,7 @@ def full_page(text):
     page = Page(text, lead=text)
     page.section(text)
     page.paragraph(text)
-    page.code(text)
+    page.missing(text, "python", text)
     page.status("amber", text)
     page.table((text, "n"), [(text, "1"), ("b", text)], caption=text)
     page.images((text, "b"), [(text, Picture(np.zeros((4, 4, 3)), text, text))], caption=text)
@@ -111,6 +112,17 @@ def test_contents_link_to_the_sections():
 def test_what_is_refused(add):
     with pytest.raises(ValueError):
         add(Page("x"))
+
+
+def test_what_is_missing_is_said_and_its_command_is_printed(tmp_path, capsys):
+    page = Page("x")
+    page.missing("Nothing was attacked.", "python", "--workdir=a run")
+    page.write(tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text()
+    assert "Nothing was attacked." in text and "python" not in text
+    assert capsys.readouterr().out == (
+        "not on the page: Nothing was attacked.\n  python '--workdir=a run'\n"
+    )
 
 
 def test_status_says_its_level_in_words():

@@ -5,11 +5,15 @@ import xml.etree.ElementTree
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from robust_tf.reports.neighbour_figure import Row, neighbour_figure
+from robust_tf.reports.data_uri import description
+from robust_tf.reports.line_figure import Line, Panel, line_figure
+from robust_tf.reports.neighbour_figure import OF_CLASS, Row, neighbour_figure
 from robust_tf.reports.panels import BLUE, VERMILLION, legend_below, panels, save_figure
 from robust_tf.reports.roc_figure import roc_figure
-from robust_tf.reports.scatter_figure import Group, scatter_figure
+from robust_tf.reports.scatter_figure import Group, Scatter, scatter_figure
 
 NETWORKS = ("UM", "AT", "ALP", "TLA")
 
@@ -25,15 +29,19 @@ def test_names_with_dollars_are_no_formulas(ending, tmp_path):
 
 def scatter():
     rng = np.random.default_rng(0)
-    groups = {
-        name: [
-            Group("natural", rng.normal(size=(9, 2)) * 10**size, "gray", "o"),
-            Group("in no panel", np.zeros((0, 2)), "red", "<"),
-            Group(f"attacked {name}", np.zeros((1, 2)), "red", "<"),
-        ]
+    scatters = {
+        name: Scatter(
+            [
+                Group("natural", rng.normal(size=(9, 2)) * 10**size, "gray", "o"),
+                Group("in no panel", np.zeros((0, 2)), "red", "<"),
+                Group(f"attacked {name}", np.zeros((1, 2)), "red", "<"),
+            ],
+            np.ones((3, 2, 2)),
+            f"{size} of 9",
+        )
         for size, name in enumerate(NETWORKS)
     }
-    return scatter_figure("title", groups)
+    return scatter_figure("title", scatters)
 
 
 def roc():
@@ -46,7 +54,18 @@ def neighbours(channels=3):
     rng = np.random.default_rng(0)
     images = rng.random((4, 5, 5, channels))
     row = Row("natural", images[0], images[1:], ["cat", "cat", "dog"], np.array([1, 1, 0], bool))
-    return neighbour_figure("title", {name: [row, row] for name in NETWORKS})
+    return neighbour_figure("title", {name: [row, row] for name in NETWORKS}, OF_CLASS)
+
+
+def lines():
+    shown = [Line(name, [0, 1], [1, order]) for order, name in enumerate(NETWORKS)]
+    return line_figure("title", [Panel("step", "accuracy", shown)])
+
+
+FIGURES = pytest.mark.parametrize(
+    "make", [scatter, roc, neighbours, lines], ids=lambda m: m.__name__
+)
+PAGE = 66 * 16 - 2 * 16 - 2 * 8 - 2  # pixels that page.css leaves to a picture
 
 
 def legend(figure):
@@ -57,13 +76,20 @@ def legend(figure):
 def test_scatter_panels_share_the_scale_of_the_widest_and_one_legend_of_what_is_there():
     figure = scatter()
     assert [axis.get_title() for axis in figure.axes] == list(NETWORKS)
+    assert [axis.texts[0].get_text() for axis in figure.axes] == [f"{k} of 9" for k in range(4)]
+    assert [len(axis.lines) for axis in figure.axes] == [3] * 4  # natural joined with attacked
+    assert figure.get_label().startswith("UM: 9 natural, 1 attacked UM; AT: 9 natural")
     ((low, high),) = {tuple(map(float, axis.get_xlim())) for axis in figure.axes}
     assert {tuple(map(float, axis.get_ylim())) for axis in figure.axes} == {(low, high)}
     points = np.concatenate(
         [paths.get_offsets() for axis in figure.axes for paths in axis.collections]
     )
     assert np.abs(points).max() < high == -low < 1.3 * np.abs(points).max()
-    assert legend(figure) == ["natural", *(f"attacked {name}" for name in NETWORKS)]
+    assert legend(figure) == [
+        "the same image",
+        "natural",
+        *(f"attacked {name}" for name in NETWORKS),
+    ]
 
 
 def test_curves_of_a_network_look_alike_in_all_panels_and_its_areas_are_named():
@@ -75,6 +101,7 @@ def test_curves_of_a_network_look_alike_in_all_panels_and_its_areas_are_named():
     ]
     assert looks[0] == looks[1] and len({colour for colour, _ in looks[0]}) == 4
     assert legend(figure)[1] == "AT: AUC 0.600 → 0.600"
+    assert "AT: AUC 0.600, 0.600" in figure.get_label()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -88,9 +115,31 @@ def test_neighbours_are_framed_by_class_in_gray_and_in_colour(channels):
     assert frames == ["#000000", BLUE, BLUE, VERMILLION]
     dashes = [axis.spines["left"].get_linestyle() for axis in axes[1:4]]
     assert dashes == ["-", "-", "--"]
+    (keys,) = figure.legends
+    drawn = [to_hex(patch.get_edgecolor()).upper() for patch in keys.get_patches()]
+    assert drawn == [BLUE, VERMILLION] and legend(figure) == list(OF_CLASS.values())
+    assert figure.get_label().startswith("UM: natural: cat, cat, dog; natural")
 
 
-@pytest.mark.parametrize("make", [scatter, roc, neighbours], ids=lambda make: make.__name__)
+@FIGURES
+def test_no_label_is_smaller_than_nine_pixels_on_a_page(make):
+    figure = make()
+    scale = min(1.0, PAGE / (96 * figure.get_figwidth()))
+    texts = [text for text in figure.findobj(Text) if text.get_text()]
+    assert len(texts) > 4
+    assert min(text.get_fontsize() for text in texts) * 96 / 72 * scale >= 9
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_a_figure_keeps_its_description_in_its_file(ending, tmp_path):
+    path = tmp_path / f"figure.{ending}"
+    save_figure(roc(), path)
+    assert description(path) == roc().get_label()
+    save_figure(Figure(), path)
+    assert description(path) == ""
+
+
+@FIGURES
 def test_svg_of_four_networks_has_nothing_outside_the_page(make, tmp_path):
     figure = make()
     path = tmp_path / "new" / "figure.svg"

@@ -8,9 +8,10 @@ import types
 import pytest
 
 from robust_tf.errors import UserError
+from robust_tf.reports.methods import Method
 from robust_tf.reports.page import Page
 from robust_tf.reports.same_data import require_same_data
-from robust_tf.reports.sections import add_checks
+from robust_tf.reports.sections import add_checks, training_figure
 
 
 def check(name, status, n=40, eps=0.1):
@@ -35,17 +36,34 @@ def test_checks_are_a_grid_and_only_doubts_are_spelled_out():
         run("A", [check("restarts", "red"), check("logits", "green")]),
         run("B", [check("restarts", "green", n=9)]),
     )
-    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", text)
-    assert cells == ["check", "A", "B", "restarts", "red", "green", "logits", "green", "-"]
+    cells = re.findall(r"<t[hd][^>]*>(?:<span>)?([^<]*)<", text)
+    assert cells[:8] == ["run", "restarts", "logits", "A", "red", "green", "B", "green"]
     open_part, folded = text.split("<details>")
-    assert "A, restarts: restarts figure → mend it" in open_part
-    assert "logits: logits figure" not in open_part and "logits: logits figure" in folded
+    assert "restarts. A: restarts figure → mend it" in open_part
+    assert "logits figure" not in open_part and "logits figure" in folded
+
+
+def test_a_doubt_of_several_runs_is_one_line():
+    doubts = [run(name, [check("restarts", "amber"), check("other", "green")]) for name in "AB"]
+    assert "restarts. A: restarts figure; B: restarts figure → mend it" in text_of(*doubts)
+
+
+def test_the_seeds_of_a_method_have_one_colour():
+    logged = [[{"step": s, "loss": 1 / s / k} for s in (1, 2)] for k in (1, 2, 3)]
+    seeds = [types.SimpleNamespace(metrics=lambda lines=lines: lines) for lines in logged]
+    methods = [Method("TLA", seeds[:2]), Method("AT", seeds[2:])]
+    figure, _ = training_figure(methods, {"loss": ["loss"], "not logged": ["x"]})
+    (axis,) = figure.axes
+    first, second, other = [line.get_color() for line in axis.lines]
+    assert first == second != other
+    assert "TLA 1 to 0.5, TLA 0.5 to 0.25" in figure.get_label()
+    assert training_figure(methods, {"x": ["x"]}) is None
 
 
 def test_threat_models_are_columns_of_their_own_and_checks_may_be_left_out():
     groups = [check("restarts", "amber")], [check("restarts", "red", eps=0.2)]
     text = text_of(run("A", *groups))
-    assert "A, linf 0.1</th>" in text and "A, linf 0.2</th>" in text
+    assert ">A, linf 0.1</th>" in text and ">A, linf 0.2</th>" in text
     skip = {("A", "restarts", "restarts figure")}
     assert "restarts" not in text_of(run("A", groups[0]), skip=skip)
 

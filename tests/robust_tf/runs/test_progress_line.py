@@ -52,6 +52,13 @@ def test_epochs_of_the_whole_run_within_80_columns(shown):
     assert max(map(len, lines)) <= 80
 
 
+def test_the_first_step_has_a_line_of_its_own_and_no_estimate(shown):
+    lines = shown()
+    (said,) = [line for line in lines if line.startswith("compiling")]
+    assert re.fullmatch(r"compiling the train step and the attack in it \.\.\. \d+ s", said)
+    assert lines.index(said) == 1 and not any(line.startswith("1/4") for line in lines[:3])
+
+
 def test_after_an_interruption_no_step_is_shown_that_was_not_made(shown):
     lines = shown(StopAfter(2))
     assert lines[-1].startswith("2/4") and not any("4/4" in line for line in lines)

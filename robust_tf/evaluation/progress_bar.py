@@ -1,0 +1,35 @@
+"""The progress bar of an attack on many images."""
+
+from tqdm import tqdm
+
+
+class ProgressBar(tqdm):
+    """Says what is compiled; the first batch, which waits for it, does not count in the estimate.
+
+    Args:
+        count: Number of images.
+        title: Name of the attack.
+        compiling: Whether the first batch waits for the compiler.
+        silent: Whether nothing is shown.
+    """
+
+    def __init__(self, count, title, *, compiling, silent):
+        self._first = None  # images and seconds of the first batch
+        super().__init__(total=count, desc=title, unit="image", disable=silent)
+        if compiling and not silent:
+            self.set_postfix_str("compiling")
+
+    def update(self, n=1):
+        shown = super().update(n)
+        if self._first is None and not self.disable:
+            self._first = self.n, self._time() - self.start_t
+            self.set_postfix_str("", refresh=False)
+        return shown
+
+    @property
+    def format_dict(self):
+        found = super().format_dict
+        if self._first and found["n"] > self._first[0]:
+            images, seconds = self._first
+            found["rate"] = (found["n"] - images) / max(found["elapsed"] - seconds, 1e-9)
+        return found

@@ -1,0 +1,102 @@
+"""Runs that differ in nothing but their seed are one method; what differs between methods."""
+
+import itertools
+from typing import NamedTuple
+
+from robust_tf.reports.comparability import differing, words
+
+# What matters most in a training stands first.
+FIRST: tuple[str, ...] = ("dataset", "model", "init_weights", "train_steps", "batch_size", "eps")
+FIRST += ("norm", "attack_steps", "pgd_steps", "limit_train")
+IN_NAME = 2  # flags that tell methods of one title apart
+
+
+class Method(NamedTuple):
+    """Runs that differ in nothing but their seed.
+
+    Attributes:
+        name: str, unlike every other method's.
+        runs: list of `RecordedRun` with results, one per seed.
+    """
+
+    name: str
+    runs: list
+
+    @property
+    def flags(self):
+        """dict of the flags of the training."""
+        return self.runs[0].flags
+
+    @property
+    def title(self):
+        """The name with the number of seeds."""
+        return f"{self.name} ({len(self.runs)} seeds)" if len(self.runs) > 1 else self.name
+
+
+def methods_of(runs, titles, compared):
+    """Returns the list of `Method`.
+
+    Args:
+        runs: list of `RecordedRun` with results.
+        titles: list of str, the name of the method of each run.
+        compared: function (flags) -> names of the flags that this training reads.
+    """
+    groups = []
+    for run, title in zip(runs, titles, strict=True):
+        for method in groups:
+            same = not differing(run.flags, method.flags, compared=compared(run.flags))
+            if method.name == title and same and _seed(run) not in map(_seed, method.runs):
+                method.runs.append(run)
+                break
+        else:
+            groups.append(Method(title, [run]))
+    names = _names(groups, compared)
+    return [method._replace(name=name) for name, method in zip(names, groups, strict=True)]
+
+
+def training_differences(methods, compared):
+    """Returns what differs in the trainings, list of str: "train_steps 300 (AT), 600 (TLA)".
+
+    Args:
+        methods: list of `Method`.
+        compared: function (flags) -> names of the flags that this training reads.
+    """
+
+    def both(flags, others):
+        return compared(flags) & compared(others)
+
+    return [
+        f"{name} " + ", ".join(f"{words(m.flags.get(name))} ({m.name})" for m in methods)
+        for name in _differing([method.flags for method in methods], both)
+    ]
+
+
+def _differing(flags, counts):
+    """Names of the flags in which two of the trainings differ, the most important first."""
+    names = {
+        name
+        for own, others in itertools.combinations(flags, 2)
+        for name in differing(own, others, compared=counts(own, others))
+    }
+    order = [*FIRST, *dict.fromkeys(itertools.chain(*flags))]
+    return sorted(names, key=order.index)
+
+
+def _names(methods, compared):
+    """The titles; where these are alike with the flags that differ, or else with the folder."""
+    titles = [method.name for method in methods]
+    if len(set(titles)) == len(titles):
+        return titles
+    flags = [method.flags for method in methods]
+    apart = _differing(flags, lambda *both: set.union(*map(set, map(compared, both))))[:IN_NAME]
+    named = [
+        ", ".join([method.name, *(f"{name} {words(method.flags.get(name))}" for name in apart)])
+        for method in methods
+    ]
+    if len(set(named)) == len(named):
+        return named
+    return [f"{method.name}, {method.runs[0].path}" for method in methods]
+
+
+def _seed(run):
+    return run.results[0].training_seed

@@ -1,0 +1,103 @@
+"""Which method of a matrix is ahead, or that nothing is separated, in sentences."""
+
+
+def headline(found):
+    """Returns (message, level) for the top of a page.
+
+    What differs in trainings and measurements comes first, then who is ahead and what doubts it.
+
+    Args:
+        found: `Matrix` of at least two methods.
+    """
+    lines = [
+        f"The {what} differ: {'; '.join(differences)}."
+        for what, differences in (
+            ("trainings", found.trainings),
+            ("measurements", found.measurements),
+        )
+        if differences
+    ]
+    if not found.rows:
+        return "\n".join([*lines, "No measurement is common to two methods."]), ""
+    threat_model = decisive(found.rows).first.result.threat_model
+    red = {}
+    for method in found.methods:
+        for check in (c for run in method.runs for c in run.red_checks(threat_model)):
+            red.setdefault(check["name"], {})[method.name] = True
+    checks = "; ".join(f"{name}: {', '.join(methods)}" for name, methods in red.items())
+    doubt = f"Doubtful, checks are red ({checks}). " if red else ""
+    alike = () if lines else ("Trainings and measurements differ in the method and the seed only.",)
+    return "\n".join([*lines, doubt + verdicts(found.rows), *alike]), "red" if red else ""
+
+
+def decisive(rows):
+    """Returns the `Row` that decides who is ahead.
+
+    Of the attacked rows with the metric of the first row and all methods and seeds: the worst case
+    over the most attacks, without one the attack that leaves least. Without an attack the first row.
+
+    Args:
+        rows: list of `Row`, not empty.
+    """
+    metric = rows[0].first.result.metric
+    attacked = [row for row in rows if row.attacked and row.first.result.metric == metric]
+    attacked = [row for row in attacked if not row.missing] or attacked
+    attacked = [row for row in attacked if row.complete] or attacked
+    if not attacked:
+        return rows[0]
+    lowest = min(attacked, key=lambda row: min(cell.value for cell in row.cells.values()))
+    return max([row for row in attacked if row.over] or [lowest], key=lambda row: len(row.over))
+
+
+def verdicts(rows):
+    """Returns the sentences on who is ahead, str.
+
+    Where only some methods share a worst case over more attacks, it has a sentence of its own.
+
+    Args:
+        rows: list of `Row` of at least two methods, not empty.
+    """
+    first = decisive(rows)
+    some = [row for row in rows if row.missing and len(row.over) > len(first.over) and row.attacked]
+    more = max(some, key=lambda row: len(row.over), default=None)
+    return " ".join(verdict(row) for row in (first, more) if row)
+
+
+def verdict(row, unit="points"):
+    """Returns the sentence on who is ahead in a `Row`, or that nothing is separated.
+
+    Args:
+        row: `Row` of at least two methods.
+        unit: Unit of a difference.
+    """
+    sign = 1 if row.first.higher_is_better else -1
+    leader, *others = sorted(row.cells, key=lambda name: -sign * row.cells[name].value)
+    found = {other: row.difference(other, leader) for other in others}
+    ahead = [other for other in others if found[other].separated]
+    level = [other for other in others if other not in ahead]
+    if len(others) > 2:
+        parts = [f"{leader} is ahead of {_listed(ahead, found, sign)}"] if ahead else []
+        parts += [f"{leader} is not separated from {_listed(level, found, sign)}"] if level else []
+        parts[-1] += f" ({unit}; intervals in the table)"
+    else:
+        parts = [f"{leader} is ahead of {o} by {said(found[o], unit, sign)}" for o in ahead]
+        end = ", not separated" if ahead else ""
+        parts += [f"{leader} − {o} is {said(found[o], unit, sign)}{end}" for o in level]
+    tested = any(found[other].interval for other in others)
+    start = "Nothing is separated: " if tested and not ahead else ""
+    where = "under" if row.attacked else "in"
+    return f"{start}{'; '.join(parts)}, {where} {row.title} on {row.n:,} images."
+
+
+def said(found, unit="points", sign=1):
+    """Returns a `Difference` in words."""
+    text = f"{sign * found.value:+.2f} {unit}"
+    if not found.interval:
+        return f"{text} (not tested)"
+    low, high = sorted(sign * bound for bound in found.interval)
+    test = found.test if found.p is None else f"{found.test} p = {found.p:.2g}"
+    return f"{text} (95 % interval {low:+.2f} to {high:+.2f}, {test})"
+
+
+def _listed(names, found, sign):
+    return ", ".join(f"{name} ({sign * found[name].value:+.2f})" for name in names)

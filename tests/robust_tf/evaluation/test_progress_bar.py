@@ -1,0 +1,54 @@
+"""The bar of an attack: what is compiled, an estimate without the first batch, the table's number."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robust_tf.attacks import presets
+from robust_tf.data.examples import Examples
+from robust_tf.evaluation import progress_bar
+from robust_tf.evaluation.attack_column import Column
+from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
+from robust_tf.threat_model import ThreatModel
+
+
+def test_the_first_batch_does_not_count_in_the_estimate(capsys):
+    with progress_bar.ProgressBar(100, "pgd", compiling=True, silent=False) as bar:
+        assert "compiling" in str(bar)
+        bar.start_t -= 60  # a minute of compiling
+        bar.update(10)
+        assert "compiling" not in str(bar)
+        bar.start_t -= 4.5
+        bar.update(45)
+        assert bar.format_dict["rate"] == pytest.approx(10, rel=0.05)
+        assert bar.format_dict["elapsed"] == pytest.approx(64.5, rel=0.05)
+    assert "pgd" in capsys.readouterr().err
+
+
+def test_a_silent_bar_shows_nothing(capsys):
+    with progress_bar.ProgressBar(100, "pgd", compiling=True, silent=True) as bar:
+        bar.update(10)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_bar_of_an_ensemble_member_ends_in_the_number_of_the_table(capsys):
+    """It attacks what the members before it have left, and its number counts all images."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 4, 4, 1)).astype(np.uint8)
+    labels = (images.mean(axis=(1, 2, 3)) > 127).astype(np.int64)
+    labels[:15] = 1 - labels[:15]  # a quarter is wrong before any attack
+
+    def logits_fn(x):
+        mean = tf.reduce_mean(x, axis=[1, 2, 3]) - 0.5
+        return 20 * tf.stack([-mean, mean], axis=1)
+
+    evaluation = ClassifierEvaluation(logits_fn, Examples(images, labels), batch_size=20, say=None)
+    ball = ThreatModel(0.01)
+    members = [Column(name, presets.get(name, ball), "standard") for name in ("apgd-ce", "fab-t")]
+    outcomes = {outcome.name: outcome for outcome in evaluation.run(members)}
+    last = {}
+    for line in capsys.readouterr().err.replace("\r", "\n").splitlines():
+        if "correct=" in line:
+            last[line.split(":")[0]] = line.rsplit("correct=", 1)[1].split(" ")[0]
+    for name in ("apgd-ce", "fab-t"):
+        assert last[name] == f"{100 * outcomes[name].correct.mean():.2f}"

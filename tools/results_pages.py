@@ -1,0 +1,162 @@
+"""Renders docs/results from its records: index.html, and a page per experiment without run folders.
+
+python tools/results_pages.py docs/results
+
+The pages of experiments whose run folders are at hand are those of tla_tf.report and hm_tf.report.
+"""
+
+import functools
+import pathlib
+import sys
+from typing import NamedTuple
+
+import hm_tf.options
+import hm_tf.reporting.claim
+import hm_tf.reporting.published_rows
+import hm_tf.reporting.report_sections as hm_sections
+import tla_tf.options
+import tla_tf.reporting.claim
+import tla_tf.reporting.published_rows
+import tla_tf.reporting.report_sections as tla_sections
+from hm_tf.reporting import paper_comparison, paper_tables
+from hm_tf.reporting.score_matrix import score_matrix
+from robust_tf.reports.matrix_view import add_bars, add_matrix, page_title
+from robust_tf.reports.page import Page
+from robust_tf.reports.recorded_run import distinct_names, find_runs
+from robust_tf.reports.verdict import decisive, verdicts
+from tla_tf.reporting import comparison
+from tla_tf.reporting.accuracies import accuracy_matrix
+from tla_tf.reporting.comparable_runs import method_name
+
+LEAD = (
+    "Small networks and short schedules on two CPU cores: no number here can be compared with the "
+    "papers. Every number comes from a record; the texts say what was predicted."
+)
+MISSING = (
+    "This page is made of records: the run folders were not kept. Missing are training curves, "
+    "attacked images, accuracy over ε and over attack steps, and what was measured image by image, "
+    "so that differences are tested without pairing."
+)
+
+
+class Experiment(NamedTuple):
+    """Records that belong together.
+
+    Attributes:
+        title: str.
+        records: list of names of .jsonl files.
+        text: the .md file with predictions and conclusions.
+        page: name of the page of the runs, None without one.
+        checks: name of the .jsonl file with the checks; None where the page has run folders.
+        figures: beginning of the names of figures drawn when the run folders were there.
+    """
+
+    title: str
+    records: list
+    text: str
+    page: str | None = None
+    checks: str | None = None
+    figures: str = ""
+
+    @property
+    def of_classifiers(self):
+        """Whether the records are accuracies."""
+        return self.text == "tla.md"
+
+
+EXPERIMENTS = (
+    Experiment("TLA on digits", ["tla_digits"], "tla.md", "digits"),
+    Experiment("TLA on MNIST", ["tla_mnist_quick", "tla_mnist_quick_seed1"], "tla.md")._replace(
+        page="mnist_quick", checks="tla_checks", figures="mnist"
+    ),
+    Experiment(
+        "TLA on CIFAR-10", ["tla_cifar10_quick", "tla_cifar10_quick_seed1"], "tla.md"
+    )._replace(page="cifar10_quick", checks="tla_checks", figures="cifar"),
+    Experiment("TLA on 20 classes of Tiny ImageNet", ["tla_tiny20"], "tla.md"),
+    Experiment("HM on digits", ["hm_digits"], "hm.md", "hm_digits"),
+    Experiment("HM on MNIST", ["hm_mnist"], "hm.md", "hm_mnist", "hm_mnist_checks"),
+    Experiment("HM on 20 classes of Tiny ImageNet", ["hm_tiny20"], "hm.md")._replace(
+        page="hm_tiny20", checks="hm_tiny20_checks"
+    ),
+)
+
+
+def main(arguments):
+    if len(arguments) != 1:
+        sys.exit("usage: python tools/results_pages.py FOLDER")
+    folder, index = pathlib.Path(arguments[0]), Page("Results of real runs", LEAD)
+    for experiment in EXPERIMENTS:
+        records = [folder / "records" / f"{name}.jsonl" for name in experiment.records]
+        checks = experiment.checks and folder / "records" / f"{experiment.checks}.jsonl"
+        runs = find_runs(records, checks)
+        found = accuracy_matrix(runs) if experiment.of_classifiers else score_matrix(runs)
+        _add_experiment(index, experiment, found)
+        if experiment.checks:
+            add = _classifiers if experiment.of_classifiers else _embeddings
+            add(experiment, runs, found, folder).write(
+                folder / "reports" / f"{experiment.page}.html"
+            )
+    index.write(folder / "index.html")
+
+
+def _add_experiment(page, experiment, found):
+    """A line, a picture and links."""
+    decided, first = decisive(found.rows), found.rows[0]
+    page.section(experiment.title)
+    page.paragraph(verdicts(found.rows))
+    add_bars(page, found, [first, *([decided] * (decided is not first))])
+    if experiment.page:
+        page.link("All numbers, pictures and checks", f"reports/{experiment.page}.html")
+    page.link("What was predicted, and what came out", experiment.text)
+
+
+def _classifiers(experiment, runs, found, folder):
+    titles = [method_name(run.results[0].method) for run in runs]
+    seeds = [(run.results[0].training_seed, run.path.stem) for run in runs]
+    reported = [
+        tla_sections.ReportedRun(name, None, run)
+        for name, run in zip(distinct_names(titles, seeds), runs, strict=True)
+    ]
+    rows = tla_tf.reporting.published_rows.rows()
+    compared = comparison.compare(rows, runs, tla_tf.options.resolve_train)
+    page = Page(page_title(found), *tla_tf.reporting.claim.headline(reported, found))
+    tla_sections.add_accuracies(page, reported, found)
+    page.paragraph(MISSING)
+    tla_sections.add_checks(page, reported)
+    tla_sections.add_table_1(page, reported, rows, compared)
+    page.section("The space of embeddings")
+    page.paragraph("Drawn while the run folders were there, by an earlier version.")
+    for path in sorted((folder / "figures").glob(f"{experiment.figures}_figure*.png")):
+        name = path.stem.split("_")[1]
+        made = tla_sections.FIGURES[name]
+        page.figure(
+            path, alt=f"{made}; UM, AT and TLA on {experiment.title}", caption=f"{name}: {made}."
+        )
+    page.missed.clear()  # nobody has the folders
+    return page
+
+
+def _embeddings(experiment, runs, found, folder):
+    del experiment, folder
+    reported = paper_comparison.reported_runs(runs)
+    rows = hm_tf.reporting.published_rows.rows()
+    resolve = functools.cache(hm_tf.options.resolve_train)
+    tables = {
+        title: paper_tables.paper_table(number, rows, reported, resolve)
+        for number, title in paper_tables.TITLES.items()
+    }
+    page = Page(page_title(found), *hm_tf.reporting.claim.headline(reported, found))
+    page.section("Retrieval and ranking attacks")
+    add_matrix(page, found)
+    with page.details("Every run, mode and strength"):
+        hm_sections.add_retrieval(page, reported)
+        hm_sections.add_scores(page, reported)
+    page.paragraph(MISSING)
+    hm_sections.add_checks(page, reported)
+    hm_sections.add_comparison(page, paper_comparison.compare(rows, reported, resolve), tables)
+    page.missed.clear()  # nobody has the folders
+    return page
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
