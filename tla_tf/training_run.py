@@ -128,7 +128,7 @@ class ClassifierTrainingRun(TrainingRun):
     def monitors(self, held_out):
         settings, monitors = self.settings, []
         batch_size = settings.eval_batch_size
-        if settings.method != "um":  # its train steps show the clean accuracy
+        if settings.defense.method != "um":  # its train steps show the clean accuracy
             monitors.append(CleanAccuracyMonitor(self.images()[0], batch_size=batch_size))
         if held_out is not None:
             about = {"seed": settings.seed, "batch_size": batch_size}

@@ -233,16 +233,22 @@ def _some(titles):
 
 def _titles(found):
     """Place -> title, which says no more than it takes to tell the rows apart."""
+    parts = {place: _parts(cells) for place, cells in found.items()}
     titles = {}
-    for place, cells in found.items():
-        same = [other for other in found if other[0] == place[0]]
-        result = next(iter(cells.values())).entries[0].result
-        parts = [place[0]]
-        if len({other[1] for other in same}) > 1:
-            parts.append(f"n {place[1]:,}")
-        if len(same) > 1 and result.threat_model:
-            parts.append(f"eps {format_magnitude(result.threat_model['eps'])}")
-        if len(same) > 1 and "steps" in result.attack_settings:
-            parts.append(f"{result.attack_settings['steps']} steps")
-        titles[place] = ", ".join(parts)
+    for place, own in parts.items():
+        same = [parts[other] for other in parts if other[0] == place[0]]
+        apart = [part for name, part in own.items() if len({of.get(name) for of in same}) > 1]
+        titles[place] = ", ".join([place[0], *apart])
     return titles
+
+
+def _parts(cells):
+    """What may tell measurements of one title apart, in words."""
+    result = next(iter(cells.values())).entries[0].result
+    parts = {"n": f"n {result.n:,}"}
+    if result.threat_model:
+        parts["eps"] = f"eps {format_magnitude(result.threat_model['eps'])}"
+        parts["norm"] = result.threat_model["norm"]
+    if "steps" in result.attack_settings:
+        parts["steps"] = f"{result.attack_settings['steps']} steps"
+    return parts

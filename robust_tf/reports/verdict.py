@@ -52,7 +52,7 @@ def decisive(rows):
 def verdicts(rows):
     """Returns the sentences on who is ahead, str.
 
-    Where only some methods share a worst case over more attacks, it has a sentence of its own.
+    Where only some methods share a worst case over more attacks, its sentence comes first.
 
     Args:
         rows: list of `Row` of at least two methods, not empty.
@@ -60,7 +60,7 @@ def verdicts(rows):
     first = decisive(rows)
     some = [row for row in rows if row.missing and len(row.over) > len(first.over) and row.attacked]
     more = max(some, key=lambda row: len(row.over), default=None)
-    return " ".join(verdict(row) for row in (first, more) if row)
+    return " ".join(verdict(row) for row in (more, first) if row)
 
 
 def verdict(row, unit="points"):

@@ -7,6 +7,7 @@ import keras
 BAR_WIDTH = 5
 # What is left of 80 columns beside the step, the bar and the time: 1000/1000 ===== 59s 99ms/step.
 COLUMNS = 49
+MEASURED = "accuracy"  # in the names of what has a second line where it does not fit
 # Of a number as Keras writes it: 0.0000e+00.
 NUMBER = 10
 
@@ -14,7 +15,8 @@ NUMBER = 10
 class ProgressLine(keras.callbacks.ProgbarLogger):
     """Counts the epochs of the whole run, and after Ctrl-C no step that was not made.
 
-    The loss and the accuracies come first; what does not fit is in metrics.jsonl and TensorBoard.
+    The loss and the accuracies come first. Accuracies that do not fit have a line after the
+    interval; everything else is in metrics.jsonl and TensorBoard.
     The first step of a run waits for the compiler. It has a line of its own and no estimate.
 
     Args:
@@ -46,8 +48,11 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         self.progbar.verbose = self.verbose
 
     def on_epoch_end(self, epoch, logs=None):
-        self.target = min(self.target, self.seen)
-        super().on_epoch_end(epoch, fitting(logs))
+        self.target, shown = min(self.target, self.seen), fitting(logs)
+        super().on_epoch_end(epoch, shown)
+        rest = [f"{n} {logs[n]:.4f}" for n in logs if n not in shown and MEASURED in n]
+        if rest:
+            print(f"  {', '.join(rest)}", flush=True)
 
 
 def fitting(logs, columns=COLUMNS):

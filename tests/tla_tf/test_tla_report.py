@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -155,6 +156,12 @@ def test_a_claim_over_many_attacks_counts_them(evaluated):
     worst = dataclasses.replace(of_pgd, attack="worst case", attack_settings={"over": over})
     sentence = claim("TLA", RecordedRun("run", [worst], run.flags))
     assert "over clean images and 5 attacks, AutoAttack (standard) among them: white" in sentence
+
+
+def test_the_page_begins_with_a_sentence_a_picture_and_a_matrix(page):
+    beginning = r'<p class="lead[^>]*>[^<]*</p>\s*<nav.*?</nav>\s*<main>\s*<h2[^>]*>[^<]*</h2>\s*'
+    assert re.search(rf'{beginning}<figure role="img" aria-label="clean: TLA', page)
+    assert page.index("<figure") < page.index("<table") < page.index("<details")
 
 
 def test_pictures_and_settings(page):

@@ -68,7 +68,7 @@ def add_accuracies(page, runs, found):
     for figure, caption in curve_figures(named):
         page.figure(figure, caption=caption)
     for output, metric in CURVES.items():
-        lacking = [run for run in runs if metric not in _metrics(run)]
+        lacking = [run for run in runs if run.finished and metric not in _metrics(run)]
         if lacking:
             names = ", ".join(run.name for run in lacking)
             flags = f"--workdir={_folders(lacking)}", f"--outputs={output}"

@@ -96,8 +96,8 @@ def test_a_stronger_measurement_of_some_methods_has_its_own_sentence():
     second = run(record("pgd", 80), record("worst case", 10, **worst))
     found = compared(first, second, run(record("pgd", 30)))
     assert [row.missing for row in found.rows] == [(), ("C",)]
-    weak, strong = verdicts(found.rows).split(". ")
-    assert weak.startswith("B is ahead of A") and weak.endswith("under pgd on 100 images")
+    strong, weak = verdicts(found.rows).split(". ")
+    assert weak.startswith("B is ahead of A") and weak.endswith("under pgd on 100 images.")
     assert strong.startswith("A is ahead of B") and "under worst case" in strong
     shown = "\n".join(terminal_lines(found))
     assert any(line.split()[-1] == "-" for line in shown.splitlines() if "worst case  1" in line)

@@ -36,7 +36,7 @@ def test_checks_are_a_grid_and_only_doubts_are_spelled_out():
         run("A", [check("restarts", "red"), check("logits", "green")]),
         run("B", [check("restarts", "green", n=9)]),
     )
-    cells = re.findall(r"<t[hd][^>]*>(?:<span>)?([^<]*)<", text)
+    cells = re.findall(r"<t[hd]\b[^>]*>(?:<span>)?([^<]*)<", text)
     assert cells[:8] == ["run", "restarts", "logits", "A", "red", "green", "B", "green"]
     open_part, folded = text.split("<details>")
     assert "restarts. A: restarts figure → mend it" in open_part

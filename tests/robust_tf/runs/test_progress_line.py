@@ -59,6 +59,19 @@ def test_the_first_step_has_a_line_of_its_own_and_no_estimate(shown):
     assert lines.index(said) == 1 and not any(line.startswith("1/4") for line in lines[:3])
 
 
+class Measure(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        logs["clean_accuracy"], logs["another"] = 0.975, 1.0
+
+
+def test_accuracies_of_an_interval_that_do_not_fit_have_a_line(capsys):
+    model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+    model.compile(loss="mse", metrics=[keras.metrics.MeanSquaredError(name="robust_accuracy")])
+    model.fit(np.zeros([4, 1]), np.zeros([4, 1]), callbacks=[Measure(), ProgressLine(1)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "  clean_accuracy 0.9750" and "robust_accuracy" in lines[-2]
+
+
 def test_after_an_interruption_no_step_is_shown_that_was_not_made(shown):
     lines = shown(StopAfter(2))
     assert lines[-1].startswith("2/4") and not any("4/4" in line for line in lines)
