@@ -27,7 +27,7 @@ def report(options):
     from hm_tf.reporting.paper_comparison import reported_runs
     from hm_tf.reporting.report_attacks import add_attacks
     from hm_tf.reporting.score_matrix import score_matrix
-    from robust_tf.reports.matrix_view import add_matrix, page_title
+    from robust_tf.reports.matrix_view import page_title
     from robust_tf.reports.page import Page
     from robust_tf.reports.recorded_run import evaluated_runs
     from robust_tf.reports.sections import add_training, training_figure
@@ -48,10 +48,7 @@ def report(options):
     training = training_figure(found.methods, sections.QUANTITIES)
     page = Page(page_title(found), *headline(runs, found))
     page.section("Retrieval and ranking attacks")
-    add_matrix(page, found)
-    with page.details("Every run, mode and strength"):
-        sections.add_retrieval(page, runs)
-        sections.add_scores(page, runs)
+    sections.add_scores(page, runs, found)
     sections.add_checks(page, runs)
     sections.add_comparison(page, comparisons, tables)
     sections.add_figures(page, figures)

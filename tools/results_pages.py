@@ -20,7 +20,7 @@ import tla_tf.reporting.published_rows
 import tla_tf.reporting.report_sections as tla_sections
 from hm_tf.reporting import paper_comparison, paper_tables
 from hm_tf.reporting.score_matrix import score_matrix
-from robust_tf.reports.matrix_view import add_bars, add_matrix, page_title
+from robust_tf.reports.matrix_view import add_bars
 from robust_tf.reports.page import Page
 from robust_tf.reports.recorded_run import distinct_names, find_runs
 from robust_tf.reports.verdict import decisive, verdicts
@@ -101,7 +101,8 @@ def main(arguments):
 
 def _add_experiment(page, experiment, found):
     """A line, a picture and links."""
-    decided, first = decisive(found.rows), found.rows[0]
+    of_all = [row for row in found.rows if not row.missing] or found.rows
+    decided, first = decisive(found.rows), of_all[0]
     page.section(experiment.title)
     page.paragraph(verdicts(found.rows))
     add_bars(page, found, [first, *([decided] * (decided is not first))])
@@ -119,7 +120,7 @@ def _classifiers(experiment, runs, found, folder):
     ]
     rows = tla_tf.reporting.published_rows.rows()
     compared = comparison.compare(rows, runs, tla_tf.options.resolve_train)
-    page = Page(page_title(found), *tla_tf.reporting.claim.headline(reported, found))
+    page = Page(experiment.title, *tla_tf.reporting.claim.headline(reported, found))
     tla_sections.add_accuracies(page, reported, found)
     page.paragraph(MISSING)
     tla_sections.add_checks(page, reported)
@@ -137,7 +138,7 @@ def _classifiers(experiment, runs, found, folder):
 
 
 def _embeddings(experiment, runs, found, folder):
-    del experiment, folder
+    del folder
     reported = paper_comparison.reported_runs(runs)
     rows = hm_tf.reporting.published_rows.rows()
     resolve = functools.cache(hm_tf.options.resolve_train)
@@ -145,12 +146,9 @@ def _embeddings(experiment, runs, found, folder):
         title: paper_tables.paper_table(number, rows, reported, resolve)
         for number, title in paper_tables.TITLES.items()
     }
-    page = Page(page_title(found), *hm_tf.reporting.claim.headline(reported, found))
+    page = Page(experiment.title, *hm_tf.reporting.claim.headline(reported, found))
     page.section("Retrieval and ranking attacks")
-    add_matrix(page, found)
-    with page.details("Every run, mode and strength"):
-        hm_sections.add_retrieval(page, reported)
-        hm_sections.add_scores(page, reported)
+    hm_sections.add_scores(page, reported, found)
     page.paragraph(MISSING)
     hm_sections.add_checks(page, reported)
     hm_sections.add_comparison(page, paper_comparison.compare(rows, reported, resolve), tables)

@@ -19,15 +19,14 @@ FEW_QUERIES = 100
 
 
 def headline(runs, found):
-    """Returns (message, level) for the top of a page: who is ahead, then the claim.
+    """Returns (message, level) for the top of a page: who is ahead, or the claim of one method.
 
     Args:
         runs: list of `ReportedRun`.
         found: `Matrix` of the runs.
     """
     if len(found.methods) > 1:
-        message, level = verdict.headline(found)
-        return f"{message}\n{claim(runs)}", level
+        return verdict.headline(found)
     shown = paper_row(runs[0].rows)
     red = len(runs[0].recorded.red_checks(shown.results[0].threat_model)) if shown else 0
     said = [f"{red} check{' is' if red == 1 else 's are'} red"] if red else []

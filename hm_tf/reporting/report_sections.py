@@ -3,12 +3,14 @@
 from hm_tf.evaluation.closing_evaluation import UNTRAINED
 from hm_tf.evaluation.embedding_checks import SCORE_STANDS
 from hm_tf.evaluation.robustness_score import directions
+from hm_tf.reporting.claim import claim
 from hm_tf.reporting.hardness_records import HEADER as HARDNESS_HEADER
 from hm_tf.reporting.hardness_records import OF_THE_PAPER, hardness_rows, recorded_hardness
 from hm_tf.reporting.paper_comparison import MIXED
 from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, evaluations, radii, score_falls
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports import sections
+from robust_tf.reports.matrix_view import add_matrix
 from robust_tf.reports.result_tables import doubt_lines, marked
 from robust_tf.threat_model import format_magnitude
 
@@ -28,7 +30,26 @@ MODES = (
 )
 
 
-def add_retrieval(page, runs):
+def add_scores(page, runs, found):
+    """The matrix of methods and attacks, then every run, mode and strength, folded away.
+
+    Args:
+        page: `Page`.
+        runs: list of `ReportedRun`.
+        found: `Matrix` of the runs.
+    """
+    add_matrix(page, found)
+    if len(found.methods) > 1:
+        page.paragraph(claim(runs))
+    with page.details("Every run, mode and strength"):
+        _add_retrieval(page, runs)
+        _add_ranking_attacks(page, runs)
+    for run in (run for run in runs if SCORE not in run.values):
+        flags = f"--workdir={run.recorded.path}", "--strength=strong"
+        page.missing(f"{run.name}: not all ten columns were measured.", *_EVALUATE, *flags)
+
+
+def _add_retrieval(page, runs):
     """The metrics of clean images, one line per run."""
     lines = []
     for run in runs:
@@ -47,9 +68,8 @@ def _percent(result):
     return f"{100 * result.value:.1f}{spread}"
 
 
-def add_scores(page, runs):
+def _add_ranking_attacks(page, runs):
     """The ten columns and ERS of every run, in every mode and strength."""
-    missing = [run for run in runs if SCORE not in run.values]
     rows = [(run.name, row) for run in runs for row in run.rows]
     if rows:
         header, lines = _lines(rows)
@@ -58,9 +78,6 @@ def add_scores(page, runs):
         page.table((*header, *ATTACKED, SCORE), cells, caption=_how(runs))
         page.paragraph(MODES)
         _add_falls(page, runs)
-    for run in missing:
-        flags = f"--workdir={run.recorded.path}", "--strength=strong"
-        page.missing(f"{run.name}: not all ten columns were measured.", *_EVALUATE, *flags)
 
 
 def _add_falls(page, runs):

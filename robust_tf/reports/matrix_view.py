@@ -82,13 +82,13 @@ def doubts(rows):
 
 
 def add_matrix(page, found):
-    """Adds bars with intervals and the table of values and differences.
+    """Adds bars of what all methods have, with intervals, and the table of values and differences.
 
     Args:
         page: `Page`.
         found: `Matrix`.
     """
-    add_bars(page, found, found.rows)
+    add_bars(page, found, [row for row in found.rows if row.over or not row.missing] or found.rows)
     add_table(page, found)
 
 
@@ -129,12 +129,12 @@ def add_table(page, found):
     each = f"in parentheses: 95 % interval{'; ±: one standard deviation' if seeds else ''}"
     if len(found.names) <= MOST:
         lines = [(*line, *marked) for line, marked in zip(values, marks, strict=True)]
-        page.table((*header, *changes), lines, caption=f"{each}{how}")
+        page.table((*header, *changes), lines, caption=f"{each}{how}", kind="matrix")
     else:
-        page.table(header, values, caption=each)
+        page.table(header, values, caption=each, kind="matrix")
         with page.details(f"Differences from {first}, with intervals and tests"):
             lines = [(row.title, *m) for row, m in zip(found.rows, marks) if {*m} != {MISSING}]
-            page.table(("attack", *changes), lines, caption=how.removeprefix("; "))
+            page.table(("attack", *changes), lines, caption=how.removeprefix("; "), kind="matrix")
     for line in doubts(found.rows):
         page.paragraph(line)
 

@@ -88,16 +88,16 @@ class Page:
             raise ValueError(f"level {level!r} is none of {', '.join(LEVELS)}")
         self._parts.append(f'<p class="status {level}"><b>{level}</b> {escape(text)}</p>')
 
-    def table(self, header, rows, *, caption="", upright=False):
+    def table(self, header, rows, *, caption="", kind=""):
         """Adds a table that scrolls in its own box.
 
         Args:
             header: tuple of str.
             rows: list of tuples of str or `Mark`.
             caption: str, above the table.
-            upright: whether the headings stand upright, for many narrow columns.
+            kind: str, see `html_table.table`.
         """
-        self._parts.append(table(header, rows, caption, "upright" if upright else ""))
+        self._parts.append(table(header, rows, caption, kind))
 
     def images(self, header, rows, *, caption=""):
         """Adds a grid of small images; the arguments of `table`, and cells may be `Picture`s."""

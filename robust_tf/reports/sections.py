@@ -31,7 +31,7 @@ def add_checks(page, runs, *, unit="images", skip=()):
     if not names:
         return
     lines = [(title, *(_status(checks.get(n)) for n in names)) for title, checks in groups.items()]
-    page.table(("run", *names), lines, caption="amber and red are explained below", upright=True)
+    page.table(("run", *names), lines, caption="amber and red are explained below", kind="upright")
     for name in names:
         for level in ("red", "amber"):
             of_level = {

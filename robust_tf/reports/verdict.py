@@ -24,7 +24,11 @@ def headline(found):
     for method in found.methods:
         for check in (c for run in method.runs for c in run.red_checks(threat_model)):
             red.setdefault(check["name"], {})[method.name] = True
-    checks = "; ".join(f"{name}: {', '.join(methods)}" for name, methods in red.items())
+    count = len(found.methods)
+    checks = "; ".join(
+        f"{name}: {', '.join(of) if len(of) < 3 else f'{len(of)} of {count}'}"
+        for name, of in red.items()
+    )
     doubt = f"Doubtful, checks are red ({checks}). " if red else ""
     alike = () if lines else ("Trainings and measurements differ in the method and the seed only.",)
     return "\n".join([*lines, doubt + verdicts(found.rows), *alike]), "red" if red else ""
