@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import shlex
 from collections.abc import Sequence
 
 from hm_tf.defenses.build import DefenseSettings
@@ -175,11 +176,12 @@ class MetricTrainingRun(TrainingRun):
 
     def report(self):
         folder, results = self.folder.path, of_training(read_results(self.folder.results))
+        quoted = shlex.quote(str(folder))
         return (
             f"\n{metric_table(results)}\n\n"
             f"run folder: {folder}\n"
-            f"next: python -m hm_tf.evaluate --workdir={folder}\n"
-            f"      python -m hm_tf.export --workdir={folder} --export_dir={folder / 'export'}\n"
+            f"next: python -m hm_tf.evaluate --workdir={quoted}\n"
+            f"      python -m hm_tf.export --workdir={quoted} --export_dir={quoted}/export\n"
         ) + "\n".join(f"      {line}" for line in self.settings.next_commands)
 
     def _read(self):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -166,11 +167,12 @@ class ClassifierTrainingRun(TrainingRun):
 
     def report(self):
         folder, attacks = self.folder.path, ",".join(self._stronger())
+        quoted = shlex.quote(str(folder))
         return (
             f"\n{accuracy_table(self._accuracies())}\n\n"
             f"run folder: {folder}\n"
-            f"next: python -m tla_tf.evaluate --workdir={folder} --attacks={attacks}\n"
-            f"      python -m tla_tf.export --workdir={folder} --export_dir={folder / 'export'}\n"
+            f"next: python -m tla_tf.evaluate --workdir={quoted} --attacks={attacks}\n"
+            f"      python -m tla_tf.export --workdir={quoted} --export_dir={quoted}/export\n"
             "      python -m tla_tf.train --dataset=cifar10 "
             "--flagfile=flags/tla/cifar10_quick.flags  # downloads 162 MB unless TFDS has it"
         )
