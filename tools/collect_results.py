@@ -11,11 +11,12 @@ import pathlib
 import sys
 
 from hm_tf.reporting import recorded_scores
-from robust_tf.reports.method_table import method_table
+from robust_tf.reports.matrix_view import table_of
 from robust_tf.reports.recorded_run import recorded_run
 from robust_tf.reports.table import markdown
 from robust_tf.results.result import append_results, read_results
 from robust_tf.runs.run_folder import RunFolder
+from tla_tf.reporting.accuracies import accuracy_matrix
 
 SHOWN = (
     *("dataset", "method", "defense", "source", "destination", "ics", "model", "batch_size"),
@@ -43,8 +44,7 @@ def _table(runs, results):
     if any(result.attack == recorded_scores.SCORE for result in results):
         return _score_table([recorded_run(run) for run in runs])
     # Of a classifier the accuracies; what its embeddings were analysed for is another table.
-    shown = [result for result in results if result.metric == "accuracy"] or results
-    return method_table(shown)
+    return markdown(*table_of(accuracy_matrix([recorded_run(run) for run in runs])))
 
 
 def _score_table(runs):

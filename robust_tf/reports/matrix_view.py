@@ -37,18 +37,21 @@ def terminal_lines(found):
     """Yields the paragraphs of a `Matrix`, str: what differs, verdict, values, differences."""
     if len(found.methods) > 1:
         yield _wrapped(headline(found)[0])
+    yield aligned(*table_of(found))
     first, *others = found.names
-    header = ("attack", "n", *(method.title for method in found.methods))
-    lines = [
-        (row.title, f"{row.n:,}", *(value(row.cells.get(name)) for name in found.names))
-        for row in found.rows
-    ]
-    yield aligned(header, lines)
     for name in others:
         header = (f"{name} − {first}", "difference", "95% interval", "test", "p")
         tested = [(row.title, row.difference(first, name)) for row in found.rows]
         yield aligned(header, [(title, *_cells(change)) for title, change in tested if change])
     yield from map(_wrapped, doubts(found.rows))
+
+
+def table_of(found):
+    """Returns (header, lines) of the values of a `Matrix`, all str."""
+    return ("attack", "n", *(method.title for method in found.methods)), [
+        (row.title, f"{row.n:,}", *(value(row.cells.get(name)) for name in found.names))
+        for row in found.rows
+    ]
 
 
 def value(cell):
@@ -117,12 +120,8 @@ def add_table(page, found):
     The differences of many methods are a table of their own, folded away.
     """
     first, *others = found.names
-    values = [
-        (row.title, f"{row.n:,}", *(value(row.cells.get(name)) for name in found.names))
-        for row in found.rows
-    ]
+    header, values = table_of(found)
     marks = [[_mark(row, first, name) for name in others] for row in found.rows]
-    header = ("attack", "n", *(method.title for method in found.methods))
     changes = tuple(f"{name} − {first}" for name in others)
     how = _how([row.difference(first, name) for row in found.rows for name in others])
     seeds = any(len(method.runs) > 1 for method in found.methods)
