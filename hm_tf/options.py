@@ -415,7 +415,7 @@ REPORT = FlagTable(
         "Report": (
             paths("workdir", [], "Run folders, separated by commas. Required."),
             path("output", "report.html", "File of the page."),
-            path("figures_dir", None, "Folder for the figures as PNG too. Default: none."),
+            path("figures_dir", None, "Folder for the figures as SVG too. Default: none."),
         )
     }
 )

@@ -67,7 +67,7 @@ def _save(figures, folder):
     from robust_tf.reports.panels import save_figure
 
     for name, (figure, *_) in figures.items():
-        path = pathlib.Path(folder) / f"{name}.png"
+        path = pathlib.Path(folder) / f"{name}.svg"
         save_figure(figure, path)
         print(f"figure: {path}")
 

@@ -99,8 +99,8 @@ def test_everything_that_is_stored_is_shown(run, tmp_path, capsys):
     assert sum(alt.startswith("Figure ") for alt in page.alt) == 4
     assert any("before: first a.png, x.png in place 7" in alt for alt in page.alt)
     made = {path.name for path in figures.iterdir()}
-    assert made == {f"figure{n}.png" for n in (1, 4, 6, 7, 8)} | {"training.png"}
-    assert str(figures / "figure6.png") in capsys.readouterr().out
+    assert made == {f"figure{n}.svg" for n in (1, 4, 6, 7, 8)} | {"training.svg"}
+    assert str(figures / "figure6.svg") in capsys.readouterr().out
 
 
 def add_attack(run, name="one", **about_network):
