@@ -90,23 +90,22 @@ def main(arguments):
         checks = experiment.checks and folder / "records" / f"{experiment.checks}.jsonl"
         runs = find_runs(records, checks)
         found = accuracy_matrix(runs) if experiment.of_classifiers else score_matrix(runs)
-        _add_experiment(index, experiment, found)
+        path = folder / "reports" / f"{experiment.page}.html"
         if experiment.checks:
             add = _classifiers if experiment.of_classifiers else _embeddings
-            add(experiment, runs, found, folder).write(
-                folder / "reports" / f"{experiment.page}.html"
-            )
+            add(experiment, runs, found, folder).write(path)
+        _add_experiment(index, experiment, found, path.exists())
     index.write(folder / "index.html")
 
 
-def _add_experiment(page, experiment, found):
+def _add_experiment(page, experiment, found, has_page):
     """A line, a picture and links."""
     of_all = [row for row in found.rows if not row.missing] or found.rows
     decided, first = decisive(found.rows), of_all[0]
     page.section(experiment.title)
     page.paragraph(verdicts(found.rows))
     add_bars(page, found, [first, *([decided] * (decided is not first))])
-    if experiment.page:
+    if has_page:
         page.link("All numbers, pictures and checks", f"reports/{experiment.page}.html")
     page.link("What was predicted, and what came out", experiment.text)
 
