@@ -19,7 +19,7 @@ HEADER = ("sampler", "triplets", "E[H], paper", "E[H]", "Var[H], paper", "Var of
 )
 
 
-def hardness_results(found, network, *, batches, seed, dataset, method, training_seed):
+def hardness_results(found, network, *, batches, seed, **facts):
     """Returns the list of `Result`, three per sampler.
 
     Args:
@@ -27,13 +27,11 @@ def hardness_results(found, network, *, batches, seed, dataset, method, training
         network: whose embeddings these are.
         batches: int, how many there were.
         seed: Seed of batches and draws.
-        dataset, method, training_seed: See `Result`.
+        **facts: dataset, method, training_seed and segments, see `Result`.
     """
     about = {
-        "dataset": dataset,
+        **facts,
         "split": "train",
-        "method": method,
-        "training_seed": training_seed,
         "model": network.name,
         "precision": "float32",
         "seed": seed,
