@@ -8,13 +8,14 @@ import numpy as np
 from robust_tf.reports.table import markdown
 
 
-def measure(rows, rounds, warmups=2):
+def measure(rows, rounds, warmups=2, clock=time.perf_counter):
     """Times every row once a round, in turn.
 
     Args:
         rows: dict of name -> function without arguments; it returns when its work is done.
         rounds: int.
         warmups: calls before the first round; they compile.
+        clock: function that returns seconds.
 
     Returns:
         dict of name -> float [rounds], seconds.
@@ -25,9 +26,9 @@ def measure(rows, rounds, warmups=2):
     seconds = {name: np.empty(rounds) for name in rows}
     for number in range(rounds):
         for name, run in rows.items():
-            start = time.perf_counter()
+            start = clock()
             run()
-            seconds[name][number] = time.perf_counter() - start
+            seconds[name][number] = clock() - start
     return seconds
 
 
