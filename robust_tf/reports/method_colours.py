@@ -3,9 +3,13 @@
 from robust_tf.reports.panels import BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILLION
 
 # page.css has the same colours in this order.
-COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY_BLUE, "#6B7280")
+COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY_BLUE, "#6B7280") + (
+    *("#332288", "#882255", "#999933", "#117733"),  # Tol's, for the sweeps of HM's figures
+)
 # Told apart without colours too.
-LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1, 1, 1)), (0, (6, 2)))
+LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1, 1, 1)), (0, (6, 2))) + (
+    *((0, (8, 1)), (0, (2, 2)), (0, (4, 1, 2, 1)), (0, (1, 3))),
+)
 # Beginning of a method's name -> place in `COLOURS`; the proposals of both papers look alike.
 METHODS = {
     "UM": 6,
@@ -18,6 +22,11 @@ METHODS = {
     "HM": 4,
     "TLA-SA": 5,
     "HM[S,gLGA]": 5,
+    "ACT[S]": 7,
+    "HM[S,M]": 1,
+    "HM[S,-0.1]": 8,
+    "HM[R,M]&ICS": 9,
+    "HM[S,M]&ICS": 10,
     "TLA": 3,
     "HM[S,gLGA]&ICS": 3,
 }

@@ -20,13 +20,25 @@ def test_no_two_names_of_a_picture_look_alike_while_there_are_colours():
     names = ["TLA, eps 0.1", "TLA", "TLA, eps 0.2", "other", "HM[S,gLGA]&ICS", "x", "y"]
     found = places(names)
     assert list(found) == names and found["TLA"] == METHODS["TLA"]
-    assert len({*found.values()}) == len(COLOURS) == 7
-    assert len(places([*names, "one more"])) == 8
+    assert len({*found.values()}) == len(names)
+    many = [f"other {number}" for number in range(len(COLOURS) + 1)]
+    assert {*places(many).values()} == {*range(len(COLOURS))}
+
+
+def test_all_methods_of_the_papers_figures_differ():
+    figures = (
+        ["N/A[R]", "ACT[R]", "ACT[S]", "EST[R]", "HM[R,M]", "HM[S,M]", "HM[S,gLGA]"],
+        ["HM[S,M]", "HM[S,-0.1]", "HM[S,gLGA]", "HM[S,gLGA]&ICS", "HM[R,M]&ICS", "HM[S,M]&ICS"],
+    )
+    for names in figures:
+        found = places(names)
+        assert len({*found.values()}) == len(names)
+        assert found == {name: places([name])[name] for name in names}  # alone or in company
 
 
 def test_figures_bars_and_the_style_sheet_agree():
     style = pathlib.Path(page.__file__).with_suffix(".css").read_text()
-    declared = re.findall(r"--s(\d): (#[0-9a-f]{6})", style)
+    declared = re.findall(r"--s(\d+): (#[0-9a-f]{6})", style)
     assert declared == [(str(i), colour.lower()) for i, colour in enumerate(COLOURS)]
     figure = line_figure("x", [Panel("x", "y", [Line("TLA", [0, 1], [1, 2])])])
     assert figure.axes[0].lines[0].get_color() == COLOURS[METHODS["TLA"]]
