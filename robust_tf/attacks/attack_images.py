@@ -1,4 +1,4 @@
-"""The public call of an attack: any classifier, arrays or tensors, in batches of one shape."""
+"""The public call of an attack: any classifier, arrays or tensors, in batches."""
 
 import functools
 import warnings
@@ -13,8 +13,6 @@ from robust_tf.attacks.logits_of import logits_of, refuse_probabilities
 
 # Images attacked together unless the caller says otherwise.
 BATCH = 256
-# Of fewer images than this a batch saves less than its tracing takes.
-SMALLEST = 32
 # The commands draw for the same purpose: the same seed gives the same images.
 PURPOSE = "evaluation"
 
@@ -63,14 +61,10 @@ def prepare(threat_model, logits_fn, x, y, batch_size):
 def attack_rows(attack, model, images, labels, rows, adversarial, seed, size):
     """Writes the adversarial images of int [m] `rows` into the array `adversarial`, like images."""
     run = _compiled(attack, model)
-    quarter = max(-(-size // 4), SMALLEST)
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
-        # The last batch is filled up, to a quarter if it is small: each shape is traced anew.
-        filled = np.resize(part, quarter if len(part) <= quarter < size else size)
-        keys = randomness.image_keys(seed, PURPOSE, filled)
-        found = run(tf.constant(images[filled]), tf.constant(labels[filled]), keys)
-        adversarial[part] = found[: len(part)]
+        keys = randomness.image_keys(seed, PURPOSE, part)
+        adversarial[part] = run(tf.constant(images[part]), tf.constant(labels[part]), keys)
 
 
 @functools.lru_cache(maxsize=8)
