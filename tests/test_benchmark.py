@@ -66,6 +66,25 @@ def test_prints_its_rows(arguments, rows, tool, capsys, monkeypatch):
         assert re.search(rf"^\| {re.escape(row)} \|.* {QUARTILES} \|", printed, re.MULTILINE), row
 
 
+def test_autoattack_prints_both_versions_and_the_light(tool, capsys, monkeypatch, tmp_path):
+    from robust_tf.attacks import auto_attack
+    from robust_tf.attacks.apgd import APGD
+    from tla_tf import train
+
+    short = dict.fromkeys(auto_attack.MEMBERS, lambda ball: APGD(ball, "ce", steps=1))
+    monkeypatch.setattr(auto_attack, "MEMBERS", short)
+    run = tmp_path / "run"
+    given = ["--train_steps=1", "--eval_attacks=clean", f"--workdir={run}"]
+    assert train.main(["train", *TLA, *given]) == 0
+    given = [f"--workdir={run}", "--images=12", "--ends=logits,softmax"]
+    assert tool.main(["autoattack", *given]) == 0
+    printed = capsys.readouterr().out
+    row = r"\| linf eps=0.15 \| 12 \| [\d.]+ \| [\d.]+ \| \+0.00 \|"
+    assert re.search(rf"^\| run \(digits\), logits {row} ", printed, re.MULTILINE)
+    assert re.search(rf"^\| run \(digits\), softmax {row} red: ", printed, re.MULTILINE)
+    assert tool.main(["autoattack", "--ends=none"]) == 2
+
+
 def test_rows_are_timed_in_turn(tool):
     from benchmarks import rounds
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from robust_tf.attacks import presets
 from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_column import ensemble_columns
+from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.reports.table import markdown
 from robust_tf.threat_model import ThreatModel
@@ -31,7 +32,13 @@ WITHIN = 0.2
 
 
 class Measured(NamedTuple):
-    """One version on one network: seconds, bool [n] of the correct images, and the doubts."""
+    """One version on one network.
+
+    Attributes:
+        seconds: of a processor, as other work may share it; on a GPU of the clock.
+        correct: bool [n], the images that are correct under all members.
+        doubts: list of `Doubt`.
+    """
 
     seconds: float
     correct: np.ndarray
@@ -67,7 +74,8 @@ HEADER += ("standard s", "fast s", "cost", "torchattacks")
 
 def _measure(outputs_fn, examples, ball, version, options):
     """Attacks with one version; the time has everything, tracing too."""
-    start = time.perf_counter()
+    clock = time.perf_counter if tf.config.list_physical_devices("GPU") else time.process_time
+    start = clock()
     evaluation = ClassifierEvaluation(
         outputs_fn,
         examples,
@@ -78,7 +86,7 @@ def _measure(outputs_fn, examples, ball, version, options):
     )
     evaluation.run(ensemble_columns(version, lambda name: presets.get(name, ball)))
     correct = evaluation.outcomes[-1].correct
-    return Measured(time.perf_counter() - start, correct, evaluation.checked.doubts)
+    return Measured(clock() - start, correct, evaluation.checked.doubts)
 
 
 def _row(name, ball, examples, found, clock):
@@ -104,7 +112,8 @@ def _torch_clock(options, trained, examples, ball):
         return None
     with tempfile.TemporaryDirectory() as folder:
         images = pathlib.Path(folder) / "images.npz"
-        np.savez(images, images=np.float32(examples.images) / 255, labels=examples.labels)
+        pixels = images_of(examples, np.arange(len(examples))).numpy()
+        np.savez(images, images=pixels, labels=examples.labels)
         script = pathlib.Path(__file__).with_name("torch_autoattack.py")
         given = [trained.folder.final_weights, images, ball.norm, ball.eps, options.batch_size]
         done = subprocess.run(
