@@ -102,7 +102,7 @@ class AutoAttack(Attack):
         adversarial = images.copy()
         rows = np.arange(len(images))
         probes = PROBES.get(self.version, {})
-        for name, attack in zip(VERSIONS[self.version], self.members, strict=True):
+        for name, attack in zip(VERSIONS[self.version], self.members):
             tried = probed_rows(rows, probes.get(name))
             attack_rows(attack, model, images, labels, tried, adversarial, seed, size)
             still = _correct(logits_fn, adversarial, labels, tried, size)

@@ -247,5 +247,5 @@ def test_auto_attack_has_the_published_members():
     members = AutoAttack(eps="8/255").members
     assert [type(member).__name__ for member in members] == ["APGD", "APGD", "FAB", "Square"]
     assert [presets.get(n, ThreatModel("8/255")).attack for n in VERSIONS["standard"]] == [*members]
-    with pytest.raises(ValueError, match="unknown version 'plus'; choose from standard"):
-        AutoAttack(eps=0.1, version="plus")
+    with pytest.raises(ValueError, match="unknown version 'best'; choose from standard, fast"):
+        AutoAttack(eps=0.1, version="best")
