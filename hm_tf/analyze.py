@@ -17,6 +17,7 @@ from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file, require_folder
 
 
+@command_line.on_devices
 def analyze(options):
     """Measures, records and prints."""
     if options.outputs != ["table1"]:

@@ -28,6 +28,7 @@ REQUIRED = {
 }
 
 
+@command_line.on_devices
 def attack(options):
     """Attacks as the flags say."""
     for name, what in REQUIRED.items():

@@ -20,6 +20,7 @@ from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 
 
+@command_line.on_devices
 def evaluate(options):
     """Evaluates as the flags say."""
     from hm_tf.evaluation.saved_run import open_run

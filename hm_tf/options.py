@@ -51,6 +51,7 @@ def _settle(options):
     options.require()
     shared.check_pixels(options, "eps")
     options = shared.settle_schedule(options)
+    shared.check_profile(options)
     if options.ics_margin and not options.ics:
         raise UserError("--ics_margin does nothing with --ics=0; leave it out, or give both")
     if 0 < options.held_out < FEWEST_HELD_OUT:
@@ -343,6 +344,7 @@ EVALUATE = FlagTable(
             switch("fresh", False, "Attack again what is stored in RUN."),
             count("batch_size", 128, "Images per embedded or attacked batch."),
             *shared.NETWORK,
+            *shared.EVALUATION_DEVICES,
         ),
     },
     settle=_check_eps,
@@ -378,6 +380,7 @@ ATTACK = FlagTable(
             count("top", 5, "Images of each ranking in the picture."),
             _EMBEDDED,
         ),
+        "Devices": shared.EVALUATION_DEVICES,
     },
     settle=_check_eps,
 )
@@ -400,6 +403,7 @@ ANALYZE = FlagTable(
             text("model", None, "Network. Default: of the recipe."),
             text("init_weights", None, "As of hm_tf.train. Default: of the recipe."),
         ),
+        "Devices": shared.EVALUATION_DEVICES,
     }
 )
 COMPARE = FlagTable(

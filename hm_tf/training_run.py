@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from hm_tf.defenses.build import DefenseSettings
 from hm_tf.defenses.collapse_guard import CollapseGuard
 from hm_tf.defenses.held_out_pairs import split_pairs, watched_pairs
+from hm_tf.defenses.passes import passes
 from hm_tf.evaluation.closing_evaluation import METRICS, evaluate, of_training
 from hm_tf.evaluation.embedded_test_set import searchable
 from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
@@ -131,6 +132,9 @@ class MetricTrainingRun(TrainingRun):
         class_disjoint.warn_of_single_images(train)
         searchable(test.labels)  # what it refuses would come up after training only
         return train, test, held_out
+
+    def passes(self):
+        return passes(self.settings.defense)
 
     def monitors(self, held_out):
         settings = self.settings

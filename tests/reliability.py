@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.results import jsonl
+from robust_tf.runs import speed
 from robust_tf.runs.run_folder import RunFolder
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -135,11 +136,12 @@ def state(folder):
         for path in sorted(folder.glob("*.keras"))
         for weights in keras.models.load_model(path, compile=False).get_weights()
     ]
+    timed = dict.fromkeys(["seconds", *speed.NAMES])
     return {
         "step": last.name,
         "tensors": {name: reader.get_tensor(name) for name in names},
         "networks": networks,
-        "metrics": [{**line, "seconds": 0} for line in RunFolder(folder).read_metrics()],
+        "metrics": [{**line, **timed} for line in RunFolder(folder).read_metrics()],
         "results": jsonl.read(folder / "results.jsonl"),
     }
 

@@ -23,6 +23,7 @@ CASES = {
         ["training", "--flagfile=flags/hm/smoke.flags", "--updates=2"],
         ["HM step / its bare passes"],
     ),
+    "loop": (["loop", *TLA, "--updates=3"], ["bare step / loop"]),
     "input": (["input", *TLA], ["step / batch"]),
     "precision": (["precision", *TLA], ["float32 / mixed_bfloat16"]),
     "overhead": (["overhead", *TLA], ["metrics", "guards", "checkpoints", "together"]),

@@ -23,6 +23,7 @@ from tla_tf.options import ANALYZE, OUTPUTS
 NEEDED = {"table3": {"neighbours": 50}, "figure4": {"neighbours": 3}, "figure5": {"per_class": 2}}
 
 
+@command_line.on_devices
 def analyze(options):
     """Makes what the flags say, and what cannot be made of these images leaves out."""
     _check_names(options)

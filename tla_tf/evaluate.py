@@ -16,6 +16,7 @@ from robust_tf.errors import UserError
 from tla_tf.options import EVALUATE
 
 
+@command_line.on_devices
 def evaluate(options):
     """Evaluates as the flags say."""
     places = options.workdir, options.saved_model, options.model

@@ -49,7 +49,7 @@ _DATA_DIR = shared.data_dir(
 )
 _NORM = choice("norm", "linf", "Norm of the ball.", ("linf", "l2"), into="attack")
 _BALL = (magnitude("eps", None, _OF_THE_TRAINING), _NORM)
-_BATCH_SIZE = count("batch_size", 250, "Images per attacked batch.")
+_BATCH_SIZE = count("batch_size", 250, "Images per attacked batch of a device.")
 
 
 def _settle(options):
@@ -59,6 +59,7 @@ def _settle(options):
     _check_ball(options, "attack_step_size")
     shared.check_pixels(options, "own_noise")
     options = shared.settle_schedule(options)
+    shared.check_profile(options)
     if options.select == "best" and not options.held_out:
         raise UserError("--select=best needs images to select by: --held_out=N, e.g. 1000")
     if options.label_smoothing == 1:
@@ -450,7 +451,7 @@ EVALUATE = FlagTable(
             *_BALL,
             _BATCH_SIZE,
         ),
-        "Devices and precision": shared.NETWORK,
+        "Devices and precision": (*shared.NETWORK, *shared.EVALUATION_DEVICES),
     },
     settle=_check_ball,
 )
@@ -496,6 +497,7 @@ ANALYZE = FlagTable(
             *_BALL,
             _BATCH_SIZE,
         ),
+        "Devices": shared.EVALUATION_DEVICES,
     },
     settle=_check_ball,
 )

@@ -15,6 +15,7 @@ from robust_tf.results.result import read_results
 from robust_tf.runs.fine_tuning import start_from
 from robust_tf.runs.training_run import TrainingRun, TrainingSettings
 from tla_tf.defenses.build import DefenseSettings
+from tla_tf.defenses.passes import passes
 from tla_tf.evaluation.attack_columns import ENSEMBLE, attack_columns
 from tla_tf.evaluation.clean_accuracy_monitor import CleanAccuracyMonitor
 from tla_tf.evaluation.held_out_images import split_held_out
@@ -125,6 +126,9 @@ class ClassifierTrainingRun(TrainingRun):
             self.dataset.load("train", every_class=True), settings.held_out
         )
         return train.take(settings.limit_train), held_out
+
+    def passes(self):
+        return passes(self.settings.defense, self.settings.pool_mul)
 
     def monitors(self, held_out):
         settings, monitors = self.settings, []

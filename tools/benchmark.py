@@ -2,6 +2,7 @@
 
     python tools/benchmark.py training --flagfile=flags/tla/cifar10_quick.flags
     python tools/benchmark.py training --flagfile=flags/hm/mnist.flags
+    python tools/benchmark.py loop --flagfile=flags/tla/cifar10_quick.flags
     python tools/benchmark.py input --dataset=cifar10 --data_dir=DIR
     python tools/benchmark.py precision --flagfile=flags/tla/cifar10_quick.flags --model=wrn_10_4
     python tools/benchmark.py overhead --flagfile=flags/tla/cifar10_quick.flags

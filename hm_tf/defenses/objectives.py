@@ -3,17 +3,42 @@
 import tensorflow as tf
 
 from hm_tf.triplets.hardness import hardness
+from robust_tf.attacks.logit_gradient import logit_gradient
 from robust_tf.attacks.objectives import Objective
 from robust_tf.distances import shifted_euclidean
 
 SATURATION = 1e-7
 
 
-class TripletObjective(Objective):
-    """A value per triplet; x stacks the images of all anchors, all positives and all negatives.
+class EmbeddingObjective(Objective):
+    """A value of embeddings. Its gradient passes the network in a scale per image.
+
+    A triplet close to its destination, and one image against a large gallery, have gradients that
+    float16 would round to zero inside the network.
 
     Args:
         embed_fn: images [n, ...] to normalised embeddings [n, d]; decides the mode of the network.
+    """
+
+    def __init__(self, embed_fn):
+        self.embed_fn = embed_fn
+
+    def values_of(self, embeddings, x):
+        """Returns float [items] from the embeddings [n, d] of the images `x`."""
+        raise NotImplementedError
+
+    def __call__(self, x):
+        return self.values_of(self.embed_fn(x), x)
+
+    def value_and_gradient(self, x):
+        return logit_gradient(self.embed_fn, x, lambda embedded: self.values_of(embedded, x))[1:]
+
+
+class TripletObjective(EmbeddingObjective):
+    """A value per triplet; x stacks the images of all anchors, all positives and all negatives.
+
+    Args:
+        embed_fn: see `EmbeddingObjective`.
         valid: bool [m]; the images of other triplets stay clean.
         distance: distance between embeddings.
     """
@@ -21,7 +46,7 @@ class TripletObjective(Objective):
     roles = 3  # how many images of a triplet x stacks
 
     def __init__(self, embed_fn, valid, distance=shifted_euclidean):
-        self.embed_fn = embed_fn
+        super().__init__(embed_fn)
         self.valid = valid
         self.distance = distance
 
@@ -29,8 +54,8 @@ class TripletObjective(Objective):
         """Returns float [m] from the embeddings of the stacked roles, [m, d] each."""
         raise NotImplementedError
 
-    def __call__(self, x):
-        values = self.values(*tf.split(self.embed_fn(x), self.roles))
+    def values_of(self, embeddings, x):
+        values = self.values(*tf.split(embeddings, self.roles))
         return tf.where(self.valid, values, tf.zeros_like(values))
 
 
@@ -75,11 +100,11 @@ class CollapseObjective(TripletObjective):
         return -self.distance(positive, negative)
 
 
-class ShiftObjective(Objective):
+class ShiftObjective(EmbeddingObjective):
     """d(phi(x), target) of every image: the embedding shift (EST; ES of the evaluation).
 
     Args:
-        embed_fn: see `TripletObjective`.
+        embed_fn: see `EmbeddingObjective`.
         clean: the images before the attack, [n, ...].
         target: their embeddings, float [n, d].
         jitter: float [n, d], added to the target of images that have not moved: otherwise both
@@ -87,14 +112,14 @@ class ShiftObjective(Objective):
     """
 
     def __init__(self, embed_fn, clean, target, jitter=0.0, distance=shifted_euclidean):
-        self.embed_fn = embed_fn
+        super().__init__(embed_fn)
         self.clean = clean
         self.target = target
         self.jitter = jitter
         self.distance = distance
 
-    def __call__(self, x):
+    def values_of(self, embeddings, x):
         axes = list(range(1, x.shape.rank))
         unmoved = tf.cast(tf.reduce_all(x == self.clean, axis=axes), self.target.dtype)
         target = self.target + self.jitter * unmoved[:, None]
-        return self.distance(self.embed_fn(x), target)
+        return self.distance(embeddings, target)

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.distances import euclidean, euclidean_matrix
+from robust_tf.training.xla_fallback import device_count
 
 BLOCK = 8192
 
@@ -30,7 +31,9 @@ class Block(NamedTuple):
 
 
 class Gallery:
-    """The database that images are ranked against, resident on the device.
+    """The database that images are ranked against, resident on every device of the strategy.
+
+    Every device needs all of it: its queries are ranked against all items.
 
     Embeddings are kept minus their mean. Distances stay the same, and the matrix product gives
     exact ones even for a nearly collapsed network. Memory: one copy of the embeddings (two at the
@@ -51,10 +54,11 @@ class Gallery:
         mean = np.mean(embeddings, axis=0, dtype=np.float64).astype(embeddings.dtype)
         centred = np.zeros([self.blocks * self.block, self.dimension], embeddings.dtype)
         np.subtract(embeddings, mean, out=centred[: self.size])
-        self.mean = tf.constant(mean)
-        self.labels = tf.constant(np.pad(labels, [0, len(centred) - self.size]), tf.int32)
-        self._centred = tf.constant(centred)
-        self._squared = tf.constant(np.einsum("nd,nd->n", centred, centred))
+        padded = np.pad(labels, [0, len(centred) - self.size]).astype(np.int32)
+        self.mean = _resident(mean)
+        self.labels = _resident(padded)
+        self._centred = _resident(centred)
+        self._squared = _resident(np.einsum("nd,nd->n", centred, centred))
 
     def __repr__(self):
         return f"Gallery({self.size} x {self.dimension}, block={self.block})"
@@ -115,3 +119,10 @@ class Gallery:
             counts &= items[None, :] != left[:, None]
         distances = euclidean_matrix(centred, vectors, squared)
         return Block(items, labels, vectors, distances, tf.broadcast_to(counts, distances.shape))
+
+
+def _resident(values):
+    """A tensor; a variable where there are several devices, since only variables lie on each."""
+    if device_count() == 1:
+        return tf.constant(values)
+    return tf.Variable(values, trainable=False)

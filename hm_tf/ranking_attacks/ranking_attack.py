@@ -1,6 +1,6 @@
 """What the nine ranking attacks have in common."""
 
-from robust_tf.attacks.objectives import Objective
+from hm_tf.defenses.objectives import EmbeddingObjective
 
 ATTACK_MODES = ("compat", "fixed")
 
@@ -89,7 +89,7 @@ class RankingAttack:
         raise NotImplementedError
 
 
-class LoweredCost(Objective):
+class LoweredCost(EmbeddingObjective):
     """-J of the embedded images.
 
     Args:
@@ -98,8 +98,8 @@ class LoweredCost(Objective):
     """
 
     def __init__(self, embed_fn, cost):
-        self.embed_fn = embed_fn
+        super().__init__(embed_fn)
         self.cost = cost
 
-    def __call__(self, x):
-        return -self.cost(self.embed_fn(x))
+    def values_of(self, embeddings, x):
+        return -self.cost(embeddings)

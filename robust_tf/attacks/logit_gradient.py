@@ -18,9 +18,9 @@ def logit_gradient(
     of two: in float32 it changes no bit of the result.
 
     Args:
-        logits_fn: images [batch, ...] to logits [batch, classes].
+        logits_fn: images [batch, ...] to logits [batch, classes], or embeddings [batch, width].
         x: float [batch, ...].
-        values_of: logits to float [batch].
+        values_of: logits to float [batch]; embeddings also to a value per triplet.
         coupled: whether the logits of an image depend on the other images (batch norm in training
             mode). The gradient of an image then has a part of every value, and all share one scale.
 

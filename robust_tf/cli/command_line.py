@@ -7,6 +7,7 @@ reads the output any more.
 
 import contextlib
 import errno
+import functools
 import importlib.metadata
 import os
 import signal
@@ -91,6 +92,19 @@ def _ending_at_once():
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.close(terminal)
+
+
+def on_devices(body):
+    """Returns the body of a command, run in the scope of its --strategy: see `attack_loop`."""
+
+    @functools.wraps(body)
+    def run_body(options):
+        from robust_tf.training.strategy import evaluation_strategy
+
+        with evaluation_strategy(options.strategy, options.logical_cpus).scope():
+            return body(options)
+
+    return run_body
 
 
 def _one_line(message, category, *place, **line):

@@ -146,6 +146,12 @@ NETWORK = (
         compared=False,
     ),
 )
+_LOGICAL_CPUS = count(
+    "logical_cpus",
+    1,
+    "Divide the processor into n devices (tests of replicas).",
+    identity=False,
+)
 DEVICES = (
     *NETWORK,
     choice(
@@ -159,16 +165,28 @@ DEVICES = (
     choice(
         "strategy",
         "auto",
-        "auto: as many GPUs as divide the batch (hm_tf: into whole shards).",
+        "auto: as many GPUs as divide the batch (hm_tf: into whole shards); multi_worker: all of the "
+        "machines that TF_CONFIG names.",
+        ("auto", "one_device", "mirrored", "multi_worker"),
+        identity=False,
+    ),
+    _LOGICAL_CPUS,
+    counts(
+        "profile_steps",
+        [],
+        "First and last update of a profile for TensorBoard, e.g. 20,24.",
+        identity=False,
+        compared=False,
+    ),
+)
+EVALUATION_DEVICES = (
+    choice(
+        "strategy",
+        "auto",
+        "auto, mirrored: all GPUs; each attacks a batch of its own. What an image does is the same.",
         ("auto", "one_device", "mirrored"),
-        identity=False,
     ),
-    count(
-        "logical_cpus",
-        1,
-        "Divide the processor into n devices (tests of replicas).",
-        identity=False,
-    ),
+    _LOGICAL_CPUS,
 )
 EXPORT = {
     "Run": (
@@ -220,6 +238,17 @@ def _without_stretches(options):
         )
     first = options.flags["learning_rates"] and options.flags["learning_rates"][:1]
     return options.changed(learning_rates=first, boundaries=[])
+
+
+def check_profile(options):
+    """Raises the `UserError` of --profile_steps that are not two steps of the run in order."""
+    steps = options.profile_steps
+    if steps and (len(steps) != 2 or not 1 <= steps[0] <= steps[1] <= options.train_steps):
+        given = ",".join(map(str, steps))
+        raise UserError(
+            f"--profile_steps={given}: give the first and the last update, of 1 to "
+            f"{options.train_steps}, e.g. 20,24"
+        )
 
 
 def check_pixels(options, *names):

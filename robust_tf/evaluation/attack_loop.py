@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +13,7 @@ from robust_tf.data import image_files
 from robust_tf.errors import RunError
 from robust_tf.evaluation.progress_bar import ProgressBar
 from robust_tf.results.cache import ResultsCache
-from robust_tf.training.xla_fallback import XlaOrGraph
+from robust_tf.training.xla_fallback import XlaOrGraph, device_count
 
 # A smaller batch saves less time than its tracing takes.
 SMALLEST = 32
@@ -40,8 +41,9 @@ def attack_loop(
     """Attacks images of a data set, restart by restart, and returns the outputs of each image.
 
     The random keys of an image depend on seed, restart and row alone. So the outputs do not depend
-    on the batch size, on the order, or on the other images. A batch is filled up to `batch_size`
-    or, if it is small, to a quarter: a new shape costs a new trace.
+    on the batch size, on the order, on the other images, or on the number of devices: in the scope
+    of a strategy each device attacks `batch_size` images at a time. A batch is filled up to its
+    size or, if it is small, to a quarter: a new shape costs a new trace.
 
     Args:
         attack_batch: function (images float [b, h, w, c] in [0, 1], rows int32 [b], keys
@@ -56,10 +58,10 @@ def attack_loop(
         restarts: int, independent runs.
         active: name of a bool output that says whether an image is still worth attacking: later
             restarts attack only these. None: every restart attacks all `rows`.
-        batch_size: images attacked together, at most; exactly, if `fixed_size`.
+        batch_size: images attacked together on a device, at most; exactly, if `fixed_size`.
         fixed_size: whether the network accepts only batches of `batch_size`.
-        any_size: whether `attack_batch` is traced once for all sizes, see `compile_batch`. No batch
-            is then filled up.
+        any_size: whether `attack_batch` is traced once for all sizes, see `compile_batch`. A batch
+            is then filled up only as far as the devices divide it.
         dtype: Data type of the images.
         cache: `ResultsCache` or an object with its methods; known images are not attacked again.
         shown: function (dict of the arrays so far, number of images that this restart attacks) ->
@@ -77,7 +79,9 @@ def attack_loop(
     compiled = attack_batch if ready else compile_batch(attack_batch, any_size=any_size)
     cache = ResultsCache(len(examples)) if cache is None else cache
     rows = np.arange(len(examples)) if rows is None else np.asarray(rows)
-    size = batch_size if fixed_size else min(batch_size, max(len(rows), 1))
+    devices = 1 if isinstance(compiled, Eager) else device_count()
+    size = devices * (batch_size if fixed_size else min(batch_size, -(-len(rows) // devices) or 1))
+    filled_size = functools.partial(_filled_size, size, devices, fixed_size, any_size)
     runs = []
     for restart in range(restarts if len(rows) else 0):
         missing = rows[~cache.known(restart, rows)]
@@ -85,9 +89,7 @@ def attack_loop(
         name = title if restarts == 1 else f"{title} {restart + 1}/{restarts}"
         compiling = not restart and not isinstance(compiled, Eager)
         with ProgressBar(len(missing), name, compiling=compiling, silent=silent) as bar:
-            for part, filled, images in _batches(
-                examples, missing, size, fixed_size, any_size, dtype
-            ):
+            for part, filled, images in _batches(examples, missing, size, filled_size, dtype):
                 keys = randomness.image_keys(seed, "evaluation", filled)
                 # As in PGD's own restarts, the first run takes the key itself.
                 keys = randomness.fold_in(keys, restart) if restart else keys
@@ -127,7 +129,10 @@ def compile_batch(attack_batch, *, jit_compile=False, any_size=False, title="the
 
 
 class Eager:
-    """A function of one batch that runs as it is: it cannot be compiled, or is so inside."""
+    """A function of one batch that runs as it is: it cannot be compiled, or is so inside.
+
+    It gets the batch of one device.
+    """
 
     def __init__(self, attack_batch):
         self._attack_batch = attack_batch
@@ -165,13 +170,21 @@ def images_of(examples, rows, dtype="float32"):
     return tf.constant(images.astype(dtype) / dtype(255 if images.dtype == np.uint8 else 1))
 
 
-def _batches(examples, rows, size, fixed_size, any_size, dtype):
+def _filled_size(size, devices, fixed_size, any_size, count):
+    """The size that a batch of `count` images is filled up to; the devices divide it."""
+    if fixed_size:
+        return size
+    if any_size:
+        return devices * -(-count // devices)
+    quarter = devices * max(-(-size // (4 * devices)), -(-SMALLEST // devices))
+    return quarter if count <= quarter < size else size
+
+
+def _batches(examples, rows, size, filled_size, dtype):
     """Yields (rows int [n], rows filled up to the size of the batch, their images)."""
-    quarter = size if fixed_size else max(-(-size // 4), SMALLEST)
 
     def load(part):
-        enough = quarter if len(part) <= quarter < size else size
-        filled = part if any_size else np.resize(part, enough)
+        filled = np.resize(part, filled_size(len(part)))
         return part, filled, images_of(examples, filled, dtype)
 
     waiting = collections.deque()

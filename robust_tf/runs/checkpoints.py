@@ -30,11 +30,13 @@ class Checkpoints:
         directory: path; made when the first state is saved.
         model: compiled `keras.Model` whose optimiser is built.
         keep: how many states stay on disk.
+        writes: whether this process changes the directory; of several workers only the chief does.
     """
 
-    def __init__(self, directory, model, keep=3):
+    def __init__(self, directory, model, keep=3, writes=True):
         self.directory = pathlib.Path(directory)
         self.keep = keep
+        self.writes = writes
         self._model = model
         self._checkpoint = tf.train.Checkpoint(model=model)
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
@@ -61,13 +63,16 @@ class Checkpoints:
             seconds: that the interval has taken up to here.
         """
         self.wait()
+        # Of all workers together: each of them must ask.
+        sums = [float(keras.ops.convert_to_numpy(value)) for value in self._metric_variables()]
+        if not self.writes:
+            return
         self.directory.mkdir(parents=True, exist_ok=True)
         if self._folder(step).exists():
             return
         partial = self.directory / f"{folder_name(step)}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         self._checkpoint.write(str(partial / "state"))
-        sums = [float(keras.ops.convert_to_numpy(value)) for value in self._metric_variables()]
         (partial / INTERVAL).write_text(json.dumps({"sums": sums, "seconds": seconds}))
         self._published = self._thread.submit(self._publish, step, partial)
 
@@ -141,6 +146,8 @@ class Checkpoints:
             raise ValueError(f"{INTERVAL}: {error}") from error
 
     def _set_aside(self, step):
+        if not self.writes:
+            return
         torn = self._folder(step).with_suffix(".torn")
         shutil.rmtree(torn, ignore_errors=True)  # of the time before
         self._folder(step).rename(torn)

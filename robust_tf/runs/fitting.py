@@ -11,6 +11,7 @@ from robust_tf.errors import RunError
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.interruption import StopOnInterrupt
 from robust_tf.runs.progress_line import ProgressLine
+from robust_tf.training import workers
 from robust_tf.training.weight_averaging import averaged_weights, averages, take_averages
 from robust_tf.training.xla_fallback import is_assertion
 
@@ -51,11 +52,14 @@ def train(
     Raises:
         RunError: a loss term is not finite, or a batch is out of range.
     """
-    checkpoints = Checkpoints(folder.checkpoints, model, keep_checkpoints)
+    worker = workers.worker_of(model.distribute_strategy)
+    checkpoints = Checkpoints(folder.checkpoints, model, keep_checkpoints, worker.is_chief)
     done = checkpoints.restore_latest()
-    folder.forget_metrics_after(done)
-    if done < train_steps:
-        folder.begin_segment(done)
+    workers.Agreement(model.distribute_strategy).require_equal(done, "checkpoints")
+    if worker.is_chief:
+        folder.forget_metrics_after(done)
+        if done < train_steps:
+            folder.begin_segment(done)
     if done:
         print(f"resuming after step {done} of {train_steps}")
     keeper = Keeper(folder, checkpoints, done, train_steps, checkpoint_every, monitors)
@@ -63,6 +67,7 @@ def train(
     board = Board(folder.tensorboard, write_graph=False)
     epochs = -(-train_steps // checkpoint_every)
     line = ProgressLine(epochs)
+    callbacks = [*monitors, keeper, board, line] if worker.is_chief else [keeper]
     with checkpoints, StopOnInterrupt(keeper.stop, lambda: keeper.step > done):
         while keeper.step < train_steps and not keeper.interrupted:
             start = keeper.step
@@ -70,12 +75,12 @@ def train(
             first = start // checkpoint_every
             try:
                 model.fit(
-                    make_dataset(start, stop),
+                    workers.divided(make_dataset(start, stop), model.distribute_strategy),
                     initial_epoch=first,
                     epochs=min(first + count, epochs),
                     steps_per_epoch=(stop - start) // count,
                     shuffle=False,  # the pipeline has shuffled
-                    callbacks=[*monitors, keeper, board, line],
+                    callbacks=callbacks,
                 )
             except tf.errors.InvalidArgumentError as error:
                 raise _as_run_error(error, keeper.step) from error
@@ -130,6 +135,10 @@ class Keeper(keras.callbacks.Callback):
         """Ends training after the current step, because of a signal."""
         self.interrupted = number
 
+    def set_model(self, model):
+        super().set_model(model)
+        self._agreement = workers.Agreement(model.distribute_strategy)
+
     def on_epoch_begin(self, epoch, logs=None):
         self._began = time.time()
         made = self.step % self.checkpoint_every
@@ -142,12 +151,13 @@ class Keeper(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
+        due = self._agree()
         self.model.stop_training = bool(self.interrupted)
         broken = [name for name, value in logs.items() if not np.isfinite(value)]
         if broken:
             terms = [name for name in broken if name != "loss"] or broken
             self._refuse(f"{' and '.join(terms)} is")
-        if time.time() - self._saved > self.save_every and self.step % self.checkpoint_every:
+        if due and self.step % self.checkpoint_every:
             self.require_finite_weights()
             self._save(round(time.time() - self._began, 3))
 
@@ -160,6 +170,16 @@ class Keeper(keras.callbacks.Callback):
             seconds = 0.0  # a longer run, going on from here, must not count them again
         self._save(seconds)
 
+    def _agree(self):
+        """Takes a signal to any worker; returns whether the chief's minutes are over."""
+        due = self.checkpoints.writes and time.time() - self._saved > self.save_every
+        signals = [self.interrupted == number for number in StopOnInterrupt.SIGNALS]
+        *came, due = self._agreement.total([*signals, due])
+        for number, count in zip(StopOnInterrupt.SIGNALS, came, strict=True):
+            if count:
+                self.interrupted = number
+        return bool(due)
+
     def _save(self, seconds):
         self.checkpoints.save(self.step, seconds)
         self._saved = time.time()
@@ -169,6 +189,8 @@ class Keeper(keras.callbacks.Callback):
             self._refuse("the weights are")
 
     def log(self, logs, seconds):
+        if not self.checkpoints.writes:
+            return
         with averaged_weights(self.model.optimizer):
             for monitor in self.monitors:
                 monitor.on_interval_end(logs)

@@ -4,6 +4,8 @@ import time
 
 import keras
 
+from robust_tf.runs import speed
+
 BAR_WIDTH = 5
 # What is left of 80 columns beside the step, the bar and the time: 1000/1000 ===== 59s 99ms/step.
 COLUMNS = 49
@@ -16,7 +18,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     """Counts the epochs of the whole run, and after Ctrl-C no step that was not made.
 
     The loss and the accuracies come first. Accuracies that do not fit have a line after the
-    interval; everything else is in metrics.jsonl and TensorBoard.
+    interval, and so has its speed; everything else is in metrics.jsonl and TensorBoard.
     The first step of a run waits for the compiler. It has a line of its own and no estimate.
 
     Args:
@@ -51,8 +53,9 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         self.target, shown = min(self.target, self.seen), fitting(logs)
         super().on_epoch_end(epoch, shown)
         rest = [f"{n} {logs[n]:.4f}" for n in logs if n not in shown and MEASURED in n]
-        if rest:
-            print(f"  {', '.join(rest)}", flush=True)
+        lines = [", ".join(rest), speed.in_words(logs)]
+        for line in filter(None, lines):
+            print(f"  {line}", flush=True)
 
 
 def fitting(logs, columns=COLUMNS):

@@ -1,5 +1,6 @@
 """One training run, from its settings to an evaluated run folder."""
 
+import contextlib
 import dataclasses
 import math
 import warnings
@@ -11,9 +12,11 @@ import tensorflow as tf
 from robust_tf.errors import SIGNALLED, UserError
 from robust_tf.runs import fitting, lock
 from robust_tf.runs.checkpoints import folder_name
+from robust_tf.runs.profiling import Profile
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.runs.run_identity import RunIdentity
-from robust_tf.training import strategy
+from robust_tf.runs.speed import Speed
+from robust_tf.training import strategy, workers
 from robust_tf.training.learning_rate import learning_rate
 from robust_tf.training.optimizer import make_optimizer
 
@@ -42,6 +45,7 @@ class TrainingSettings:
         precision: Keras policy.
         jit_compile: see `use_xla`.
         deterministic: see `use_determinism`.
+        profile_steps: first and last update of the `Profile`; empty for none.
     """
 
     run_identity: RunIdentity
@@ -68,6 +72,7 @@ class TrainingSettings:
     precision: str = "float32"
     jit_compile: str = "auto"
     deterministic: str = "auto"
+    profile_steps: Sequence[int] = ()
     notes: Sequence[str] = ()
 
     def make_optimizer(self):
@@ -92,7 +97,8 @@ class TrainingRun:
         settings: `TrainingSettings`.
 
     Attributes:
-        xla: whether XLA compiles the train step and the attacks after it; known after `check`.
+        xla: whether XLA compiles the attacks, and on one device the train step; known after
+            `check`.
     """
 
     train_classes = None  # names of those that train, where --train_classes says so
@@ -110,8 +116,10 @@ class TrainingRun:
         self.strategy = strategy.make_strategy(
             settings.strategy, settings.batch_size, settings.logical_cpus, self.shard_size()
         )
+        self.worker = workers.worker_of(self.strategy)
         self.check_method()
-        self.folder.check(settings.run_identity)
+        if self.worker.is_chief:  # who may have begun the folder before the others look
+            self.folder.check(settings.run_identity)
         self.folder.require_classes(self.info.class_names)
         self.folder.require_images(self.info.identity)
         self.folder.require_train_classes(self.train_classes)
@@ -141,8 +149,8 @@ class TrainingRun:
             f"{settings.checkpoint_every:,}; Keras counts these stretches as epochs\n"
             f"run folder {self.folder.path}"
         )
-        notes = [*settings.notes, *([XLA_LEFT_OUT] if self._xla_left_out else [])]
-        return "\n".join([lines, *notes])
+        notes = [*settings.notes, XLA_LEFT_OUT if self._xla_left_out else None, self._idle()]
+        return "\n".join([lines, *filter(None, notes)])
 
     def train(self):
         """Trains and measures what is left.
@@ -152,25 +160,31 @@ class TrainingRun:
         """
         settings = self.settings
         examples, test, held_out = self.images()
-        self.folder.check(settings.run_identity)  # as it is now that nobody else writes in it
         known = self.info.class_names, self.info.identity, self.train_classes
-        self.folder.claim(settings.run_identity, *known)
+        if self.worker.is_chief:
+            self.folder.check(settings.run_identity)  # as it is now that nobody else writes in it
+            self.folder.claim(settings.run_identity, *known)
         if not self.folder.final_weights.exists() or self._damaged():
+            speed = Speed(settings.batch_size, self.passes().attack_share)
             done, stopped_by = fitting.train(
                 self.model,
-                lambda start, stop: self.batches(examples, start, stop),
+                lambda start, stop: speed.watched(self.batches(examples, start, stop)),
                 self.folder,
                 train_steps=settings.train_steps,
                 checkpoint_every=settings.checkpoint_every,
                 save_every_minutes=settings.save_every_minutes,
                 keep_checkpoints=settings.keep_checkpoints,
-                monitors=self.monitors(held_out),
+                monitors=[speed, *self._profile(), *self.monitors(held_out)],
             )
             if done < settings.train_steps:
                 print(f"stopped after step {done}; the same command goes on from there")
                 return stopped_by
-            self.keep_final(held_out)
-        self.measure(test)
+            if self.worker.is_chief:
+                self.keep_final(held_out)
+        if self.worker.is_chief:
+            with self._evaluation_scope():
+                self.measure(test)
+        workers.Agreement(self.strategy).total([0])  # the others wait for the chief
         return 0
 
     def require_data(self):
@@ -200,6 +214,31 @@ class TrainingRun:
             warnings.warn(f"{final} {damage}; it is made again", stacklevel=2)
         return bool(damage)
 
+    def _profile(self):
+        if not self.settings.profile_steps:
+            return []
+        return [Profile(self.folder.path / "profile", *self.settings.profile_steps)]
+
+    def _evaluation_scope(self):
+        """Of several workers the chief measures alone, on its first device."""
+        several = self.worker.count > 1
+        return contextlib.nullcontext() if several else self.strategy.scope()
+
+    def _idle(self):
+        """A line on devices that are left out."""
+        settings, used = self.settings, self.strategy.num_replicas_in_sync
+        if settings.strategy != "auto":
+            return None
+        idle = len(strategy.all_devices(settings.logical_cpus)) - used
+        if not idle:
+            return None
+        size = self.shard_size()
+        shards = f" into whole shards of --shard_size={size}" if size > 1 else ""
+        return (
+            f"{used} of {used + idle} devices are used: more do not divide "
+            f"--batch_size={settings.batch_size}{shards}"
+        )
+
     def _build(self):
         settings = self.settings
         keras.utils.set_random_seed(settings.seed)
@@ -211,7 +250,9 @@ class TrainingRun:
         keras.config.set_dtype_policy(settings.precision)
         with self.strategy.scope():
             model = self.build_model()
-            model.compile(optimizer=settings.make_optimizer(), jit_compile=self.xla)
+            # XLA compiles no sum over devices.
+            alone = self.strategy.num_replicas_in_sync == 1
+            model.compile(optimizer=settings.make_optimizer(), jit_compile=self.xla and alone)
         return model
 
     # What a package says.
@@ -240,6 +281,10 @@ class TrainingRun:
         """Returns (training examples, test examples, held-out examples or None), read once."""
         raise NotImplementedError
 
+    def passes(self):
+        """Returns the `Passes` of an update."""
+        raise NotImplementedError
+
     def monitors(self, held_out):
         """Returns the `Monitor`s that add to the logs of an interval."""
         del held_out
@@ -265,17 +310,22 @@ class TrainingRun:
 
 def execute(run):
     """Does the whole run, or the rest of it; returns the exit code."""
-    run.check()
-    if run.finished():
-        print("finished before: this is its result; for a new run name another --workdir")
-    else:
-        lock.require_free(run.folder.path)
-        run.require_data()
-        run.announce_data()
-        print(run.plan())
-        with lock.held(run.folder.path):
-            stopped_by = run.train()
-        if stopped_by:
+    with workers.one_of_several(workers.this_worker()):
+        run.check()
+        if run.finished():
+            print("finished before: this is its result; for a new run name another --workdir")
+        elif stopped_by := _trained(run):
             return SIGNALLED + stopped_by
-    print(run.report())
-    return 0
+        print(run.report())
+        return 0
+
+
+def _trained(run):
+    """Trains and measures; returns the number of the signal that stopped it, or 0."""
+    if run.worker.is_chief:
+        lock.require_free(run.folder.path)
+    run.require_data()
+    run.announce_data()
+    print(run.plan())
+    with lock.held(run.folder.path) if run.worker.is_chief else contextlib.nullcontext():
+        return run.train()

@@ -13,6 +13,7 @@ from robust_tf.training import replicas, saved_settings
 from robust_tf.training.batch import checked, unpack
 from robust_tf.training.weight_averaging import average_statistics, take_averages
 from robust_tf.training.weight_perturbation import worst_weights
+from robust_tf.training.workers import on_several
 from robust_tf.training.xla_fallback import REFUSALS, is_assertion, warn_of_refusal
 
 # Constructor arguments that are no settings of their own: others follow from them.
@@ -215,6 +216,9 @@ class AdversarialModel(keras.Model):
         for name, value in values.items():
             self.trackers[name].update_state(value)
         shown = {name: self.trackers[name].result() for name in values}
+        if on_several(self.distribute_strategy):
+            # Keras averages what the workers return along an axis (keras-team/keras#20585).
+            shown = {name: value[None] for name, value in shown.items()}
         if self._compile_metrics is None:
             return shown
         logits = self.network(batch["image"], training=False)["logits"]

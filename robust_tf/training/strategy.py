@@ -1,11 +1,9 @@
 """Which devices a run uses."""
 
-import json
-import os
-
 import tensorflow as tf
 
 from robust_tf.errors import UserError
+from robust_tf.training.workers import this_worker
 
 
 def make_strategy(name, batch_size, logical_cpus=1, shard_size=1):
@@ -13,53 +11,104 @@ def make_strategy(name, batch_size, logical_cpus=1, shard_size=1):
 
     Args:
         name: "one_device"; "mirrored", all GPUs (or the logical CPUs where there is none); "auto",
-            the largest number of GPUs that divides the batch into whole shards.
+            the largest number of GPUs that divides the batch into whole shards; "multi_worker", all
+            GPUs of all workers of TF_CONFIG, of which this process is one.
         batch_size: images of one update over all replicas.
         logical_cpus: how many devices the processor is divided into; for tests of replicas.
         shard_size: images that must stay on one replica together.
 
     Raises:
-        UserError: the replicas do not divide the batch; TF_CONFIG has several workers.
+        UserError: the replicas do not divide the batch; TF_CONFIG has several workers, or one where
+            there must be several.
     """
-    _require_one_worker()
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
-    devices = [f"GPU:{i}" for i in range(len(gpus))]
-    if logical_cpus > 1:
-        _divide_processor(logical_cpus)
-    if not devices:
-        devices = [f"CPU:{i}" for i in range(logical_cpus)]
+    if name == "multi_worker":
+        return _multi_worker(batch_size)
+    devices = all_devices(logical_cpus)
     if name == "auto":
         counts = range(1, len(devices) + 1)
         fitting = [count for count in counts if batch_size % (count * shard_size) == 0]
         devices = devices[: max(fitting, default=1)]
     if name == "one_device" or (name == "auto" and len(devices) == 1):
         return tf.distribute.get_strategy()
-    if batch_size % len(devices):
-        raise UserError(
-            f"--batch_size={batch_size} counts the images over all replicas and cannot be divided "
-            f"by {len(devices)} replicas; choose a multiple of {len(devices)} or --strategy=auto"
-        )
+    _require_whole(batch_size, len(devices), " or --strategy=auto")
     return tf.distribute.MirroredStrategy(devices)
 
 
-def _require_one_worker():
-    """Refuses the environment of a cluster: each worker would train the whole run for itself."""
-    try:
-        cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
-        workers = sum(len(cluster.get(job, [])) for job in ("chief", "worker"))
-    except (ValueError, AttributeError, TypeError):
-        raise UserError("TF_CONFIG is no cluster of TensorFlow; unset it") from None
-    if workers > 1:
+def _multi_worker(batch_size):
+    worker = this_worker()
+    if worker.count == 1:
         raise UserError(
-            f"TF_CONFIG names {workers} workers; a run trains on the devices of one machine: unset "
-            "TF_CONFIG"
+            "--strategy=multi_worker: TF_CONFIG names no other worker; start the workers with "
+            "tools/launch_local.py or tools/launch_slurm.sh"
         )
+    _require_whole(batch_size, worker.count)
+    _let_memory_grow()
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    _require_whole(batch_size, strategy.num_replicas_in_sync)
+    return strategy
+
+
+def _require_whole(batch_size, replicas, otherwise=""):
+    if batch_size % replicas:
+        raise UserError(
+            f"--batch_size={batch_size} counts the images over all replicas and cannot be divided "
+            f"by {replicas} replicas; choose a multiple of {replicas}{otherwise}"
+        )
+
+
+def evaluation_strategy(name, logical_cpus=1):
+    """Returns the `tf.distribute.Strategy` in whose scope `attack_loop` uses several devices.
+
+    Args:
+        name: "one_device"; "auto" or "mirrored", all GPUs (or the logical CPUs where there is
+            none). A batch is filled up, so that any number of devices divides it.
+        logical_cpus: see `make_strategy`.
+
+    Raises:
+        UserError: TF_CONFIG has several workers.
+    """
+    devices = all_devices(logical_cpus)
+    if name == "one_device" or len(devices) == 1:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def all_devices(logical_cpus=1):
+    """Returns the names of all GPUs, or of the logical CPUs where there is none.
+
+    Raises:
+        UserError: TF_CONFIG has several workers.
+    """
+    _require_one_worker()
+    gpus = _let_memory_grow()
+    if logical_cpus > 1:
+        _divide_processor(logical_cpus)
+    if gpus:
+        return [f"GPU:{i}" for i in range(len(gpus))]
+    return [f"CPU:{i}" for i in range(logical_cpus)]
+
+
+def _require_one_worker():
+    """Refuses the environment of a cluster: each worker would do the whole work for itself."""
+    if (workers := this_worker().count) > 1:
+        raise UserError(
+            f"TF_CONFIG names {workers} workers: they train together with --strategy=multi_worker; "
+            "for the devices of this machine unset TF_CONFIG"
+        )
+
+
+def _let_memory_grow():
+    """Returns the GPUs, of which TensorFlow then takes no more memory than it needs."""
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    return gpus
 
 
 def _divide_processor(count):
     cpu = tf.config.list_physical_devices("CPU")[0]
+    if len(tf.config.get_logical_device_configuration(cpu) or ()) == count:
+        return
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * count
     )

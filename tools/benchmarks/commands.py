@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import hm_tf.options
 import tla_tf.options
-from robust_tf.cli.flag import choice, count, magnitude, names, path, paths, switch
+from robust_tf.cli.flag import choice, count, magnitude, names, path, paths, switch, text
 from robust_tf.cli.flag_table import FlagTable
 
 RANDOM = "Images are random where no --data_dir is given. Other flags are those of {}.train."
@@ -43,10 +43,20 @@ def _rounds(default):
 
 
 _TLA = _with(tla_tf.options.TRAIN, _rounds(15))
+_TRAINING = _with(
+    tla_tf.options.TRAIN,
+    _rounds(15),
+    text("rows", None, "Methods to time, e.g. 'at;tla, pool=batch'. Default: all."),
+)
 _HM = _with(
     hm_tf.options.TRAIN,
     _rounds(15),
     count("updates", 100, "Updates of training in which the saturation stop is counted."),
+)
+_LOOP = _with(
+    tla_tf.options.TRAIN,
+    _rounds(5),
+    count("updates", 50, "Updates of a round.", lowest=2),
 )
 _ATTACKS = _with(
     tla_tf.options.TRAIN,
@@ -104,7 +114,7 @@ _COMMANDS = {
         "is made ahead of the step, on other threads.\nThen a PGD step relative to a bare compiled "
         "forward-plus-input-gradient pass. With a flagfile of\nflags/hm/: the step "
         "of HM, see there. " + RANDOM.format("tla_tf"),
-        _TLA,
+        _TRAINING,
         "tla_training",
     ),
     "hm_training": Command(
@@ -113,6 +123,13 @@ _COMMANDS = {
         "training from the start.\n" + RANDOM.format("hm_tf"),
         _HM,
         "hm_training",
+    ),
+    "loop": Command(
+        "A step of tla_tf.train, with its input, logs and metrics, against the bare compiled step; "
+        "host\nround trips; TFLOP/s, and their share of what the device reaches in a convolution.\n"
+        + RANDOM.format("tla_tf"),
+        _LOOP,
+        "loop",
     ),
     "input": Command(
         "How many times faster the pipeline feeds, batch after batch, than a step of tla_tf "

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import rounds
+from benchmarks import device_rate, rounds
 from benchmarks.passes import input_gradient_pass, waiting
 from benchmarks.recipe_flags import defense, examples_and_info, optimizer
 from benchmarks.tla_batches import BATCHES, batches, input_row, network
@@ -12,7 +12,9 @@ from benchmarks.train_step import train_step
 from robust_tf import randomness
 from robust_tf.attacks.objectives import CrossEntropy
 from robust_tf.reports.table import markdown
+from robust_tf.training.passes import forward_flop
 from robust_tf.training.strategy import use_xla
+from tla_tf.defenses.passes import passes
 
 # Row -> flags on top of the recipe.
 METHODS = {
@@ -38,18 +40,24 @@ def run(options):
         f"{options.model}, {options.batch_size} images of {options.dataset}, "
         f"{options.attack_steps} attack steps; {rounds.conditions(options.rounds)}"
     )
-    rows = {}
-    for name, values in METHODS.items():
+    rows, methods = {}, METHODS
+    if options.rows is not None:
+        methods = {name: METHODS[name] for name in options.rows.split(";")}
+    for name, values in methods.items():
         rows.update(_rows_of(name, options.changed(**values), examples, info))
     rows["attack"], rows["bare pass"] = _attack_rows(options, examples, info)
     seconds = rounds.measure(rows, options.rounds)
-    for name in METHODS:
+    for name in methods:
         seconds[f"{name}: input"] /= BATCHES
     rounds.show_times(seconds)
     header = ("method", "relative to at", "goal", "attack", "mining", "input")
-    print(f"\n{markdown(header, [_shares(name, seconds) for name in METHODS])}")
+    print(f"\n{markdown(header, [_shares(name, seconds) for name in methods])}")
     ratio = seconds["attack"] / options.attack_steps / seconds["bare pass"]
     rounds.show_ratios([("PGD step / bare pass", ratio, "<= 1.10")])
+    rate = options.changed(method="at")
+    flop = passes(defense(rate)).forwards * forward_flop(network(rate, info)) * rate.batch_size
+    xla = use_xla(options.jit_compile)
+    print(f"\nat on {device_rate.line(flop, np.median(seconds['at']), options.precision, xla)}")
 
 
 def _rows_of(name, options, examples, info):

@@ -54,7 +54,12 @@ def test_a_deterministic_run_leaves_xla_out_and_says_so(tmp_path):
             '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}',
             "2 work",
         ),
-        ('{"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}}', "3 workers"),
+        (
+            '{"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}, '
+            '"task": {"type": "worker", "index": 1}}',
+            "3 workers",
+        ),
+        ('{"cluster": {"worker": ["a:1", "b:1"]}}', "no cluster"),
         ("[1]", "no cluster"),
         ("{", "no cluster"),
     ],

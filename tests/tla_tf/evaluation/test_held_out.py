@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from robust_tf import data, randomness
-from robust_tf.runs import interruption
+from robust_tf.runs import interruption, speed
 from robust_tf.runs.run_folder import RunFolder
 from tla_tf import train
 from tla_tf.evaluation import held_out_monitor as held_out
@@ -106,7 +106,8 @@ def test_more_held_out_images_than_there_are(tmp_path, capsys):
 
 def state(folder):
     """What a run ends in: its metrics, its best and its final weights."""
-    metrics = [{**line, "seconds": 0} for line in RunFolder(folder).read_metrics()]
+    timed = dict.fromkeys(["seconds", *speed.NAMES])
+    metrics = [{**line, **timed} for line in RunFolder(folder).read_metrics()]
     networks = [keras.models.load_model(folder / f"{name}.keras") for name in ("best", "final")]
     return metrics, [weights for network in networks for weights in network.get_weights()]
 

@@ -1,0 +1,173 @@
+"""Several machines: which worker this process is, its part of a batch, what all workers agree on."""
+
+import contextlib
+import dataclasses
+import json
+import os
+
+import tensorflow as tf
+
+from robust_tf.errors import RunError, UserError
+
+# What TensorFlow raises in the others when a worker has gone.
+LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Worker:
+    """A process among those that train a model together; the first is the chief, who writes.
+
+    Attributes:
+        index: int, place of this process.
+        count: int, number of processes.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    @property
+    def is_chief(self):
+        return self.index == 0
+
+
+def this_worker():
+    """Returns the `Worker` that TF_CONFIG says this process is.
+
+    Raises:
+        UserError: TF_CONFIG does not name a cluster and a task of it.
+    """
+    try:
+        config = json.loads(os.environ.get("TF_CONFIG") or "{}")
+        cluster = config.get("cluster", {})
+        tasks = [(job, i) for job in ("chief", "worker") for i in range(len(cluster.get(job, ())))]
+        if len(tasks) < 2:
+            return Worker()
+        task = config["task"]["type"], int(config["task"]["index"])
+        return Worker(tasks.index(task), len(tasks))
+    except (ValueError, AttributeError, TypeError, KeyError):
+        raise UserError(
+            "TF_CONFIG names no cluster of TensorFlow with its task; unset it, or start the "
+            "workers with tools/launch_local.py or tools/launch_slurm.sh"
+        ) from None
+
+
+def worker_of(strategy):
+    """Returns the `Worker` that this process is under a strategy."""
+    return this_worker() if on_several(strategy) else Worker()
+
+
+@contextlib.contextmanager
+def one_of_several(worker):
+    """Lets only the chief print, and makes one line of the loss of another worker.
+
+    Args:
+        worker: `Worker`.
+
+    Raises:
+        RunError: another worker was lost.
+    """
+    if worker.count == 1:
+        yield
+        return
+    try:
+        with contextlib.ExitStack() as stack:
+            if not worker.is_chief:
+                nowhere = stack.enter_context(open(os.devnull, "w"))
+                stack.enter_context(contextlib.redirect_stdout(nowhere))
+            yield
+    except LOST as error:
+        reason = str(error).strip().splitlines()[0][:120]
+        raise RunError(
+            f"another worker was lost ({reason}); the same command on all workers goes on from the "
+            "last checkpoint"
+        ) from error
+
+
+def on_several(strategy):
+    """Returns whether the replicas of a strategy belong to several workers."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def local_replicas(strategy):
+    """Returns the number of replicas of this process."""
+    return len(strategy.extended.worker_devices)
+
+
+def divided(dataset, strategy):
+    """Returns what `fit` takes: of each global batch every replica gets its rows, in order.
+
+    Keras divides batches among the replicas of one process. Of several workers TensorFlow would
+    give each replica other rows than its random draws are made for.
+
+    Args:
+        dataset: tf.data.Dataset of global batches of one constant size.
+        strategy: `tf.distribute.Strategy`.
+    """
+    if not on_several(strategy):
+        return dataset
+    local, replicas = local_replicas(strategy), strategy.num_replicas_in_sync
+
+    def of_worker(context):
+        first = context.input_pipeline_id * local
+
+        def parts(batch):
+            rows = tf.nest.map_structure(
+                lambda t: tf.reshape(t, [replicas, t.shape[0] // replicas, *t.shape[1:]]), batch
+            )
+            mine = tf.nest.map_structure(lambda t: t[first : first + local], rows)
+            return tf.data.Dataset.from_tensor_slices(mine)
+
+        return dataset.flat_map(parts).prefetch(2 * local)
+
+    return strategy.distribute_datasets_from_function(of_worker)
+
+
+class Agreement:
+    """Sums small numbers over all workers, so that all decide alike at the same step.
+
+    Every worker must ask equally often.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+    """
+
+    def __init__(self, strategy):
+        self._several = on_several(strategy)
+        self._share = local_replicas(strategy) if self._several else 1
+
+        @tf.function(autograph=False)
+        def total(numbers):
+            shares = strategy.run(tf.identity, (numbers,))
+            return strategy.reduce("SUM", shares, axis=None)
+
+        self._total = total
+
+    def total(self, numbers):
+        """Returns the sums over the workers.
+
+        Args:
+            numbers: list of int, of this worker.
+        """
+        if not self._several:
+            return list(numbers)
+        total = self._total(tf.constant(numbers, tf.int64)).numpy() // self._share
+        return [int(number) for number in total]
+
+    def require_equal(self, number, what):
+        """Raises RunError unless all workers have the same number, int >= 0."""
+        if not self._several:
+            return
+        count = this_worker().count
+        total, squares = self.total([number, number**2])
+        if total != count * number or squares != count * number**2:
+            raise RunError(
+                f"the workers do not have the same {what}; --workdir must be on a file "
+                "system that all of them see"
+            )

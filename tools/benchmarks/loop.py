@@ -1,0 +1,117 @@
+"""The training loop of tla_tf.train against the bare compiled step."""
+
+import contextlib
+import io
+import tempfile
+from unittest import mock
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework import ops
+
+from benchmarks import device_rate, rounds
+from benchmarks.recipe_flags import defense, examples_and_info, optimizer
+from benchmarks.tla_batches import batches, network
+from robust_tf.data import pipeline
+from robust_tf.runs import fitting
+from robust_tf.runs.run_folder import RunFolder
+from robust_tf.runs.speed import Speed
+from robust_tf.training.passes import forward_flop
+from robust_tf.training.strategy import use_xla
+from tla_tf.defenses.passes import passes
+
+
+def run(options):
+    """Measures and prints."""
+    examples, info = examples_and_info(options)
+    settings = defense(options)
+    cost, xla = passes(settings, options.pool_mul), use_xla(options.jit_compile)
+    model = settings.build(network(options, info))
+    model.compile(optimizer=optimizer(options), jit_compile=xla)
+    print(
+        f"{options.method}, {options.model}, {options.batch_size} images of {options.dataset}, "
+        f"{options.precision}, XLA {'on' if xla else 'off'}; {rounds.conditions(options.rounds)}"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        loop = Loop(model, examples, info, options, RunFolder(folder), cost.attack_share)
+        rows = _measured(loop, _bare(options, examples, info, xla), options)
+    bare, fit = rows["bare step"], rows["loop"]
+    rounds.show_times(rows)
+    rounds.show_ratios([("bare step / loop", bare / fit, ">= 0.9")])
+    print(
+        f"\n{loop.fetches / options.updates:.1f} host round trips a step; waiting for input "
+        f"{100 * np.median(loop.waits):.1f} % of the time"
+    )
+    flop = cost.forwards * forward_flop(model.network) * options.batch_size
+    print(device_rate.line(flop, np.median(fit), options.precision, xla))
+
+
+class Loop:
+    """Trains interval after interval, as `tla_tf.train` does."""
+
+    def __init__(self, model, examples, info, options, folder, attack_share):
+        self._model, self._folder, self._options = model, folder, options
+        self._examples, self._info = examples, info
+        self._speed = Speed(options.batch_size, attack_share)
+        self._done = self.fetches = 0
+        self.waits = []
+
+    def __call__(self):
+        """Makes an interval; returns the seconds of an update."""
+        options, fetch = self._options, ops._EagerTensorBase._numpy
+        self.fetches = 0
+
+        def counted(tensor):
+            self.fetches += 1
+            return fetch(tensor)
+
+        self._done += options.updates
+        counting = mock.patch.object(ops._EagerTensorBase, "_numpy", counted)
+        with counting, contextlib.redirect_stdout(io.StringIO()):
+            fitting.train(
+                self._model,
+                self._batches,
+                self._folder,
+                train_steps=self._done,
+                checkpoint_every=options.updates,
+                monitors=[self._speed],
+            )
+        logs = self._folder.read_metrics()[-1]
+        self.waits.append(logs["input_wait"])
+        return options.batch_size / logs["images_per_second"]
+
+    def _batches(self, start, stop):
+        options = self._options
+        dataset = pipeline.train_dataset(
+            self._examples,
+            self._info,
+            batch_size=options.batch_size,
+            seed=0,
+            start_step=start,
+            stop_step=stop,
+            streams=defense(options).streams,
+            pool_mul=options.pool_mul,
+        )
+        return self._speed.watched(dataset)
+
+
+def _bare(options, examples, info, xla):
+    """The function that makes as many updates on one batch; returns the seconds of an update."""
+    batch = next(batches(options, examples, info))
+    other = defense(options).build(network(options, info))
+    other.compile(optimizer=optimizer(options))
+    step = tf.function(other.train_step, jit_compile=xla, autograph=False)
+
+    def several():
+        for _ in range(options.updates):
+            logs = step(batch)
+        return float(logs["loss"])
+
+    return lambda: rounds.measure({"": several}, 1, warmups=0)[""][0] / options.updates
+
+
+def _measured(loop, bare, options):
+    """dict of the seconds of an update, float [rounds] each; in turn."""
+    rows = {"bare step": bare, "loop": loop}
+    found = [{name: row() for name, row in rows.items()} for _ in range(options.rounds + 1)]
+    return {name: np.array([one[name] for one in found[1:]]) for name in rows}

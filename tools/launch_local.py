@@ -1,0 +1,58 @@
+"""Starts several workers of one training on this machine.
+
+    python tools/launch_local.py [--workers=2] -m tla_tf.train --dataset=cifar10 [its flags]
+
+Each worker is a process of its own. Where the machine has as many GPUs as workers, each gets one;
+otherwise all run on the processor. The exit code is the largest of the workers'.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+
+def main(arguments):
+    """Starts the workers, waits for all of them, and returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("-m", dest="module", required=True)
+    known, flags = parser.parse_known_args(arguments)
+    command = [sys.executable, "-m", known.module, "--strategy=multi_worker", *flags]
+    places = [f"localhost:{port}" for port in _free_ports(known.workers)]
+    gpus = _gpu_count()
+    workers = []
+    for index in range(known.workers):
+        task = {"type": "worker", "index": index}
+        config = json.dumps({"cluster": {"worker": places}, "task": task})
+        gpu = str(index) if gpus >= known.workers else "-1"
+        environment = {**os.environ, "TF_CONFIG": config, "CUDA_VISIBLE_DEVICES": gpu}
+        workers.append(subprocess.Popen(command, env=environment))
+    try:
+        return max(worker.wait() % 256 for worker in workers)
+    except KeyboardInterrupt:  # the terminal has sent it to the workers as well
+        return max(worker.wait() % 256 for worker in workers)
+
+
+def _free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def _gpu_count():
+    if shutil.which("nvidia-smi") is None:
+        return 0
+    found = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    return found.stdout.count("GPU ")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
