@@ -125,6 +125,16 @@ def survive(command, arguments, folder, plan):
     return count
 
 
+def stop_often(command, case, arguments, folder):
+    """Stops a run six times in `folder`, and compares it with one that nothing stopped."""
+    numbers = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+    plan = list(stops(case, 6, longest=12, numbers=numbers))
+    count = survive(command, arguments, folder / "run", plan)
+    survive(command, arguments, folder / "whole", [])
+    row(f"{command}, {case}", stopped=count, of=len(plan))
+    assert_same(state(folder / "run"), state(folder / "whole"))
+
+
 def state(folder):
     """What a run ends in: the last state, the networks, metrics without seconds, results."""
     folder = pathlib.Path(folder)

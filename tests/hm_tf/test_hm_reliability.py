@@ -34,10 +34,4 @@ def test_five_kills_and_an_interrupt(finished_smoke, tmp_path):
 @pytest.mark.parametrize("case", CASES)
 def test_many_kills(case, tmp_path):
     arguments = [*SMOKE, "--checkpoint_every=2", *CASES[case]]
-    numbers = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-    plan = list(reliability.stops(case, 6, longest=12, numbers=numbers))
-    count = reliability.survive("hm_tf.train", arguments, tmp_path / "run", plan)
-    reliability.survive("hm_tf.train", arguments, tmp_path / "whole", [])
-    reliability.row(f"hm_tf, {case}", stopped=count, of=len(plan))
-    whole = reliability.state(tmp_path / "whole")
-    reliability.assert_same(reliability.state(tmp_path / "run"), whole)
+    reliability.stop_often("hm_tf.train", case, arguments, tmp_path)

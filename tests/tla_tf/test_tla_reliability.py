@@ -36,13 +36,7 @@ def test_five_kills_and_a_sigterm(smoke_run, tmp_path):
 @pytest.mark.parametrize("case", CASES)
 def test_many_kills(case, tmp_path):
     arguments = [*SMOKE, *SHORT, *CASES[case]]
-    numbers = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-    plan = list(reliability.stops(case, 6, longest=12, numbers=numbers))
-    count = reliability.survive("tla_tf.train", arguments, tmp_path / "run", plan)
-    reliability.survive("tla_tf.train", arguments, tmp_path / "whole", [])
-    reliability.row(f"tla_tf, {case}", stopped=count, of=len(plan))
-    whole = reliability.state(tmp_path / "whole")
-    reliability.assert_same(reliability.state(tmp_path / "run"), whole)
+    reliability.stop_often("tla_tf.train", case, arguments, tmp_path)
 
 
 def test_a_longer_run_counts_no_seconds_twice(smoke, tmp_path):
