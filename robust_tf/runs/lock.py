@@ -7,6 +7,7 @@ lock on, a living holder is known by the time of the file, which it renews.
 
 import contextlib
 import datetime
+import errno
 import fcntl
 import json
 import os
@@ -21,6 +22,7 @@ NAME = "lock"
 RENEWED = 60.0  # seconds between the renewals of a holder
 PATIENCE = 1.5 * RENEWED  # without a renewal for so long, the holder has ended
 STALE = 20 * RENEWED  # more than the clocks of two machines differ
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextlib.contextmanager
@@ -39,8 +41,10 @@ def held(folder, *, shared=False):
     path = folder / NAME
     try:
         file = _acquired(path, shared)
-    except PermissionError:  # who cannot write here does no harm
-        yield
+    except OSError as error:
+        if error.errno not in READ_ONLY:
+            raise
+        yield  # who cannot write here does no harm
         return
     ended = threading.Event()
     renewal = threading.Thread(target=_renew, args=(file.fileno(), ended), daemon=True)

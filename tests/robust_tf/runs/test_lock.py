@@ -1,5 +1,6 @@
 """One process trains in a folder; another is refused, and the one that holds it is named."""
 
+import errno
 import json
 import os
 import pathlib
@@ -127,6 +128,15 @@ def test_a_damaged_lock_is_taken(content, tmp_path):
     (tmp_path / "lock").write_text(content)
     with lock.held(tmp_path):
         assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+
+
+def test_a_folder_that_nobody_can_write_in_needs_no_lock(tmp_path, monkeypatch):
+    def read_only(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(lock, "_acquired", read_only)
+    with lock.held(tmp_path, shared=True):
+        assert not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize("alive", [True, False])
