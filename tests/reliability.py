@@ -54,19 +54,20 @@ class Stop:
     moment: float = 0.0
 
 
-def stops(seed, count, *, longest, numbers=(signal.SIGKILL,)):
+def stops(seed, count, *, longest, events=40, numbers=(signal.SIGKILL,)):
     """Yields random `Stop`s, every second one before an event of the file system.
 
     Args:
         seed, count: int.
         longest: float, the last moment in seconds.
+        events: int, the last event of the file system.
         numbers: signals to choose from.
     """
     draw = random.Random(seed)
     for place in range(count):
         number = draw.choice(numbers)
         if place % 2 and number == signal.SIGKILL:
-            yield Stop(event=draw.randint(1, 40))
+            yield Stop(event=draw.randint(1, events))
         else:
             yield Stop(number, moment=draw.uniform(0, longest))
 
@@ -115,20 +116,24 @@ def survive(command, arguments, folder, plan):
     arguments, output = [*arguments, f"--workdir={folder}"], folder.with_suffix(".txt")
     count = 0
     for stop in [*plan, None]:
-        code = _finish(command, arguments, output) if stop is None else None
-        if stop is not None:
+        if stop:
             code = stopped(command, arguments, folder, output, stop)
+        else:
+            code = _finish(command, arguments, output)
         said = output.read_text()
         assert code in (ENDS[stop.number] if stop else {0}), (stop, code, said[-3000:])
         assert "Traceback" not in said, (stop, said[-3000:])
         count += code != 0
+        if not code:
+            break  # it is finished
     return count
 
 
 def stop_often(command, case, arguments, folder):
-    """Stops a run six times in `folder`, and compares it with one that nothing stopped."""
+    """Stops a run of 60 updates in `folder`, and compares it with one that nothing stopped."""
+    arguments = [*arguments, "--train_steps=60", "--checkpoint_every=2"]
     numbers = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-    plan = list(stops(case, 6, longest=12, numbers=numbers))
+    plan = list(stops(case, 8, longest=8, events=120, numbers=numbers))
     count = survive(command, arguments, folder / "run", plan)
     survive(command, arguments, folder / "whole", [])
     row(f"{command}, {case}", stopped=count, of=len(plan))
@@ -152,7 +157,7 @@ def state(folder):
         "tensors": {name: reader.get_tensor(name) for name in names},
         "networks": networks,
         "metrics": [{**line, **timed} for line in RunFolder(folder).read_metrics()],
-        "results": jsonl.read(folder / "results.jsonl"),
+        "results": [{**line, "segments": 0} for line in jsonl.read(folder / "results.jsonl")],
     }
 
 

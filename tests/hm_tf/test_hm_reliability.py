@@ -33,5 +33,4 @@ def test_five_kills_and_an_interrupt(finished_smoke, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_many_kills(case, tmp_path):
-    arguments = [*SMOKE, "--checkpoint_every=2", *CASES[case]]
-    reliability.stop_often("hm_tf.train", case, arguments, tmp_path)
+    reliability.stop_often("hm_tf.train", case, [*SMOKE, *CASES[case]], tmp_path)

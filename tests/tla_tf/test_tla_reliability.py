@@ -7,7 +7,6 @@ import pytest
 import reliability
 
 SMOKE = ["--flagfile=flags/tla/smoke.flags"]
-SHORT = ["--checkpoint_every=2", "--eval_attacks=clean"]
 # Every defense, and what else a state is made of.
 CASES = {
     "um": ["--method=um"],
@@ -35,7 +34,7 @@ def test_five_kills_and_a_sigterm(smoke_run, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_many_kills(case, tmp_path):
-    arguments = [*SMOKE, *SHORT, *CASES[case]]
+    arguments = [*SMOKE, "--eval_attacks=clean", *CASES[case]]
     reliability.stop_often("tla_tf.train", case, arguments, tmp_path)
 
 
