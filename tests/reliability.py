@@ -46,7 +46,7 @@ class Stop:
         number: the signal.
         event: Number of the event of the file system in `checkpoints` before which it comes; None:
             it comes at a moment, whatever is done then.
-        moment: seconds after the folder has its config.json.
+        moment: seconds after the command began and the folder has its config.json.
     """
 
     number: signal.Signals = signal.SIGKILL
@@ -88,9 +88,11 @@ def begun(command, arguments, output, stop=None):
 
 def stopped(command, arguments, folder, output, stop):
     """Runs the command until the `Stop`; returns its exit code, -9 where it was killed."""
+    output.unlink(missing_ok=True)
     process = begun(command, arguments, output, stop)
     if stop.event is None:
-        while not (folder / "config.json").exists() and process.is_alive():
+        places = output, folder / "config.json"
+        while process.is_alive() and not all(path.exists() for path in places):
             time.sleep(0.01)
         process.join(stop.moment)
         with contextlib.suppress(ProcessLookupError):
@@ -181,15 +183,15 @@ def _finish(command, arguments, output):
 def _child(command, arguments, output, stop):
     """Runs in the process."""
     os.chdir(ROOT)
-    with open(output, "w") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    main = importlib.import_module(command).main
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if stop is not None and stop.event is not None:
         _kill_before(stop.event)
-    sys.exit(importlib.import_module(command).main([command, *arguments]))
+    with open(output, "w") as file:  # from here on it may be stopped
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.exit(main([command, *arguments]))
 
 
 def _kill_before(event):
