@@ -17,8 +17,8 @@ from tla_tf.evaluation.run_evaluation import logits_of
 
 # A threshold in points is never tighter than one image of n; these are wider for 50 images or more.
 ALARM = 0.10
-# The sign of masking that is measured, on how many images, and from which mean on it is told:
-# docs/results/recipes.md has the study.
+# The sign of masking that is measured, on how many images, and from which mean on it is told.
+# tools/masking_study.py compares the signs.
 SIGN, LOOKED_AT, MASKED = "step_sizes", 256, 0.10
 
 
