@@ -36,7 +36,7 @@ class NoisyFGSM(Attack):
     def ascend(
         self, objective: Objective, x: tf.Tensor, *, key: tf.Tensor, shard: Shard = Shard()
     ) -> tf.Tensor:
-        """Returns images like `x` in the box, without gradient; arguments as of `PGD.ascend`."""
+        """Returns images like `x` in the box, without gradient; takes the arguments of `PGD.ascend`."""
         ball = self.threat_model
         noisy = x + self.noise * ball.random_offset(x, key, shard)
         _, direction = objective.value_and_gradient(noisy)
