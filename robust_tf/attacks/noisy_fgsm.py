@@ -1,4 +1,7 @@
-"""One gradient step from a noisy image: FGSM-RS (Wong et al. 2020), N-FGSM (de Jorge et al. 2022)."""
+"""One gradient step from a noisy image.
+
+FGSM-RS (Wong et al. 2020) and N-FGSM (de Jorge et al. 2022).
+"""
 
 import dataclasses
 from dataclasses import KW_ONLY
@@ -36,7 +39,10 @@ class NoisyFGSM(Attack):
     def ascend(
         self, objective: Objective, x: tf.Tensor, *, key: tf.Tensor, shard: Shard = Shard()
     ) -> tf.Tensor:
-        """Returns images like `x` in the box, without gradient; takes the arguments of `PGD.ascend`."""
+        """Returns images like `x` in the box, without gradient.
+
+        It takes the arguments of `PGD.ascend`.
+        """
         ball = self.threat_model
         noisy = x + self.noise * ball.random_offset(x, key, shard)
         _, direction = objective.value_and_gradient(noisy)
