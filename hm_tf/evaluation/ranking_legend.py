@@ -105,9 +105,9 @@ def _strong(result):
 def _standard(result):
     members = " and ".join(result.attack_settings["members"])
     return (
-        f"per query and column the worst for the defender under {members}, "
-        f"{result.attack_settings['restarts']} starts of APGD; {result.n:,} queries, seed "
-        f"{result.seed}; intervals by bootstrap over queries"
+        f"per query and column the worst for the defender under {members}; {result.n:,} queries, "
+        f"seed {result.seed}, eps {format_magnitude(result.threat_model['eps'])}; intervals by "
+        "bootstrap over queries"
     )
 
 

@@ -36,8 +36,8 @@ def standard_row(evaluation, names):
     """
     members = standard_members(evaluation.pgd.threat_model)
     lowest = {name: _lowest(evaluation, name, members) for name in names}
-    settings = {"members": [str(member.attack) for member in members], "restarts": RESTARTS}
-    settings |= {"mode": MODE, "strength": STANDARD}
+    said = [f"APGD of {STEPS} steps from {RESTARTS} starts", f"Square of {QUERIES:,} queries"]
+    settings = {"members": said, "mode": MODE, "strength": STANDARD}
     results = evaluation.results(lowest, settings, evaluation.pgd.threat_model)
     return [_with_interval(result, lowest) for result in results]
 
