@@ -95,13 +95,17 @@ def _ending_at_once():
 
 
 def on_devices(body):
-    """Returns the body of a command, run in the scope of its --strategy: see `attack_loop`."""
+    """Returns the body of a command, run in the scope of its --strategy: see `attack_loop`.
+
+    A SavedModel stays on one device: its functions are bound to the variables of that device.
+    """
 
     @functools.wraps(body)
     def run_body(options):
         from robust_tf.training.strategy import evaluation_strategy
 
-        with evaluation_strategy(options.strategy, options.logical_cpus).scope():
+        name = "one_device" if options.values.get("saved_model") else options.strategy
+        with evaluation_strategy(name, options.logical_cpus).scope():
             return body(options)
 
     return run_body

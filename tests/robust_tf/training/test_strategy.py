@@ -3,9 +3,10 @@ import warnings
 import pytest
 import tensorflow as tf
 
+from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.training import strategy
-from tla_tf.options import TRAIN
+from tla_tf.options import EVALUATE, TRAIN
 from tla_tf.train import training_run
 
 
@@ -74,3 +75,18 @@ def test_a_cluster_is_refused(monkeypatch, config, message):
 def test_one_worker_trains(monkeypatch, config):
     monkeypatch.setenv("TF_CONFIG", config)
     assert strategy.make_strategy("one_device", 8).num_replicas_in_sync == 1
+
+
+@pytest.mark.parametrize(
+    "flags, expected", [([], "mirrored"), (["--saved_model=folder"], "one_device")]
+)
+def test_a_saved_model_stays_on_one_device(monkeypatch, flags, expected):
+    names = []
+
+    def noted(name, logical_cpus):
+        names.append(name)
+        return tf.distribute.get_strategy()
+
+    monkeypatch.setattr(strategy, "evaluation_strategy", noted)
+    body = command_line.on_devices(lambda options: 7)
+    assert body(EVALUATE.parse(["--strategy=mirrored", *flags])) == 7 and names == [expected]
