@@ -39,30 +39,29 @@ class Scatter(NamedTuple):
 
 
 def scatter_figure(title, scatters):
-    """Returns the figure: square panels of one scale, each centred on its points, without ticks.
+    """Returns the figure: square panels, each filled by its points, without ticks.
 
     The legend names the groups that have points in some panel.
 
     Args:
         title: str.
-        scatters: dict, name of a panel -> `Scatter`. The coordinates of t-SNE have no unit.
+        scatters: dict, name of a panel -> `Scatter`. The coordinates of t-SNE have no unit, and
+            those of two networks no common scale.
     """
     figure, axes = panels(title, list(scatters))
-    widest = 0.0
     for axis, (groups, links, note) in zip(axes, scatters.values(), strict=True):
         everything = np.concatenate([group.points for group in groups])
         lowest, highest = everything.min(axis=0), everything.max(axis=0)
-        widest, centre = max(widest, (highest - lowest).max()), (lowest + highest) / 2
+        extent, centre = (highest - lowest).max(), (lowest + highest) / 2
         line = {"color": "#888888", "linewidth": 0.5, "label": "the same image"}
-        axis.plot(*(links - centre).T, zorder=2, **line)
+        axis.plot(*((links - centre) / extent).T, zorder=2, **line)
         for order, group in enumerate(group for group in groups if len(group.points)):
             style = {"color": group.colour, "marker": group.marker, "label": group.label}
             style |= {"s": SIZES[group.marker], "edgecolors": "white", "linewidths": 0.4}
-            axis.scatter(*(group.points - centre).T, zorder=3 + order, **style)
+            axis.scatter(*((group.points - centre) / extent).T, zorder=3 + order, **style)
         axis.text(0.02, 0.02, note, transform=axis.transAxes, fontsize="small", zorder=99)
         axis.set_box_aspect(1)
-    limits = -0.58 * widest, 0.58 * widest
-    axes[0].set(xlim=limits, ylim=limits, xticks=[], yticks=[])
+    axes[0].set(xlim=(-0.58, 0.58), ylim=(-0.58, 0.58), xticks=[], yticks=[])
     legend_below(figure, axes)
     figure.set_label("; ".join(f"{name}: {_counted(s.groups)}" for name, s in scatters.items()))
     return figure
