@@ -131,7 +131,7 @@ def test_constructor_arguments_come_from_the_table():
     }
     assert sa.arguments("defense")["anchor"] == "clean" and sa.flags["anchor"] is None
     assert "pairing_weight" not in sa.arguments("defense")
-    hm_flags = hm.TRAIN.parse(["--defense=none"])
+    hm_flags = hm.TRAIN.parse(["--dataset=digits", "--defense=none"])
     assert hm_flags.arguments("attack") == {
         "eps": hm.recipe("digits")["eps"]
     } and not hm_flags.arguments("manipulation")
