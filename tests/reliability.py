@@ -19,6 +19,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+# Loading needs the layers of every network.
+from robust_tf.models import embedding_registry, registry  # noqa: F401
 from robust_tf.results import jsonl
 from robust_tf.runs import speed
 from robust_tf.runs.run_folder import RunFolder
