@@ -22,15 +22,14 @@ from robust_tf.threat_model import ThreatModel
 # More targets than any network has classes.
 ALL_CLASSES = 1_000_000
 # The attacks of AutoAttack with the steps, targets and queries of its authors' code. Square differs
-# in two things: each image has a window of its own, where theirs share one in a batch, and the sizes
-# of the windows are spread over the queries, where theirs are those of 10,000 queries. "fab", not
+# in one thing: each image has a window of its own, where theirs share one in a batch. "fab", not
 # targeted, runs once, where theirs has four more runs from random starts.
 MEMBERS = {
     "apgd-ce": lambda threat_model: APGD(threat_model, "ce", steps=100),
     "apgd-dlr": lambda threat_model: APGD(threat_model, "dlr", steps=100),
     "apgd-t": lambda threat_model: APGD(threat_model, "targeted-dlr", steps=100, targets=9),
     "fab-t": lambda threat_model: FAB(threat_model, steps=100, targets=9),
-    "square": lambda threat_model: Square(threat_model, queries=5000),
+    "square": lambda threat_model: Square(threat_model, queries=5000, rescaled=False),
     "5apgd-ce": lambda threat_model: APGD(threat_model, "ce", steps=100, restarts=5),
     "5apgd-dlr": lambda threat_model: APGD(threat_model, "dlr", steps=100, restarts=5),
     "fab": lambda threat_model: FAB(threat_model, steps=100, targets=9, targeted=False),

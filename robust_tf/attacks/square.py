@@ -6,15 +6,14 @@ from dataclasses import KW_ONLY
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.attack import Attack, LogitsFn
+from robust_tf.attacks.attack import Attack, LogitsFn, later
 from robust_tf.attacks.objectives import Objective, correct, margin
 from robust_tf.attacks.packed_loop import packed_loop
 from robust_tf.attacks.select_images import select_images
 from robust_tf.attacks.square_proposals import L2Proposals, LinfProposals
 from robust_tf.randomness import Shard
 
-# The share of the image a square covers halves after each of these queries out of 10 000; a run of
-# another length rescales them (resc_schedule of the authors' code).
+# The share of the image a square covers halves after each of these queries out of 10 000.
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 
@@ -26,6 +25,8 @@ class Square(Attack):
         threat_model, eps, norm: see `Attack`.
         queries: number of images tried, >= 1.
         p: share of the image under the first squares, in (0, 1].
+        rescaled: whether a run of another length than 10,000 queries spreads the sizes of the
+            squares over its queries (resc_schedule of AutoAttack's code). AutoAttack does not.
 
     Raises:
         ValueError: a setting out of its range.
@@ -34,6 +35,7 @@ class Square(Attack):
     _: KW_ONLY
     queries: int = 5000
     p: float = 0.8
+    rescaled: bool = later(True)
 
     def __post_init__(self, eps, norm):
         super().__post_init__(eps, norm)
@@ -116,5 +118,5 @@ class Square(Attack):
 
     def _level(self, number):
         """Number of halvings of the squares after `number` queries."""
-        rescaled = number * 10_000 // self.queries
-        return tf.reduce_sum(tf.cast(rescaled > tf.constant(HALVINGS), tf.int32))
+        of_10_000 = number * 10_000 // self.queries if self.rescaled else number
+        return tf.reduce_sum(tf.cast(of_10_000 > tf.constant(HALVINGS), tf.int32))

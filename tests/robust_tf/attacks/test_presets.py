@@ -148,7 +148,7 @@ def test_members_of_auto_attack_have_the_published_settings():
     fab, square = attacks["fab-t"], attacks["square"]
     assert isinstance(fab, FAB) and isinstance(square, Square)
     assert (fab.steps, fab.targets, fab.alpha_max, fab.eta, fab.beta) == (100, 9, 0.1, 1.05, 0.9)
-    assert (square.queries, square.p) == (5000, 0.8)
+    assert (square.queries, square.p, square.rescaled) == (5000, 0.8, False)
 
 
 @pytest.mark.parametrize("name", ["3pgd2", "mim2", "apgd-ce", "cleverhans-fgm", "cleverhans-pgd2"])

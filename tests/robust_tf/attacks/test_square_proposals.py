@@ -94,3 +94,9 @@ def test_schedule_halves_the_area_at_the_published_queries(queries):
     halving = HALVINGS[3] * queries // 10_000  # the first query past it is smaller
     at = [int(attack._level(tf.constant(halving + more))) for more in (0, 1)]
     assert at == [3, 4]
+
+
+def test_auto_attack_does_not_spread_the_schedule_over_its_queries():
+    attack = Square(ThreatModel(0.1), queries=5000, rescaled=False)
+    numbers = (0, HALVINGS[3], HALVINGS[3] + 1, 4999)
+    assert [int(attack._level(tf.constant(number))) for number in numbers] == [0, 3, 4, 7]
