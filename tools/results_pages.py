@@ -73,7 +73,8 @@ EXPERIMENTS = (
         "TLA on CIFAR-10", ["tla_cifar10_quick", "tla_cifar10_quick_seed1"], "tla.md"
     )._replace(page="cifar10_quick", checks="tla_checks", figures="cifar"),
     Experiment("TLA on 20 classes of Tiny ImageNet", ["tla_tiny20"], "tla.md"),
-    Experiment("HM on digits", ["hm_digits"], "hm.md", "hm_digits"),
+    Experiment("HM on two-digit numbers", ["hm_digit_pairs"], "hm.md", "hm_digit_pairs"),
+    Experiment("HM on digits", ["hm_digits"], "hm.md"),
     Experiment("HM on MNIST", ["hm_mnist"], "hm.md", "hm_mnist", "hm_mnist_checks"),
     Experiment("HM on 20 classes of Tiny ImageNet", ["hm_tiny20"], "hm.md")._replace(
         page="hm_tiny20", checks="hm_tiny20_checks"
