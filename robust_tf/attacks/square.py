@@ -64,6 +64,8 @@ class Square(Attack):
             ValueError: x is not a batch of images.
         """
         x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
+        if x.shape.rank != 4:
+            raise ValueError(f"expected images [batch, height, width, channels], got {x.shape}")
 
         def look(images, y):
             logits = logits_fn(images)

@@ -51,7 +51,6 @@ def train(chosen, shards, destination):
             attack=PGD(ThreatModel(0.1), 3, 0.02, random_start=False),
             ics=0.5,
             weight_decay=4e-4,
-            awp=0.01,
             eps_warmup_steps=3,
             shards=shards,
         )

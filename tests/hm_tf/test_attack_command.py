@@ -135,6 +135,7 @@ def test_a_network_that_embeds_nothing_is_refused(command, finished_smoke, tmp_p
     network = FinishedRun(run).network()
     network.set_weights([np.full_like(weight, np.nan) for weight in network.get_weights()])
     network.save(run / "final.keras")
+    (run / "digest.json").unlink()  # it would refuse weights of another
     assert command("flat", f"--workdir={run}", "--attack=es") == 1
     assert "outputs of the network are not finite" in capsys.readouterr().err
 

@@ -169,7 +169,8 @@ def test_full_disk_ends_the_process(tmp_path, pytestconfig):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000)),
     )
     assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1 and "nothing more can be written" in done.stderr
+    said = [line for line in done.stderr.splitlines() if "node_def_util.cc" not in line]
+    assert len(said) == 1 and "nothing more can be written" in said[0]
     assert RunFolder(tmp_path / "run").read_flags()["eps"] == "0.15"
 
 

@@ -136,6 +136,7 @@ def edited(run, to, **changes):
     config = json.loads(path.read_text())
     config["flags"] |= changes.pop("flags", {})
     path.write_text(json.dumps(config | changes))
+    (to / "digest.json").unlink(missing_ok=True)  # it would say that the file has changed
     return to
 
 

@@ -1,5 +1,6 @@
 """Accuracy on clean training images while training, beside the robust one of the train steps."""
 
+from robust_tf.errors import RunError
 from robust_tf.evaluation.attack_loop import attack_loop, compile_batch
 from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.runs.monitor import Monitor
@@ -26,5 +27,8 @@ class CleanAccuracyMonitor(Monitor):
             logits_fn = logits_of(self.model.network)
             self._compiled = compile_batch(classify_attacked(logits_fn, self.examples.labels))
         settings = {"title": "clean", "batch_size": self.batch_size, "progress": False}
-        (run,) = attack_loop(self._compiled, self.examples, **settings)
+        try:
+            (run,) = attack_loop(self._compiled, self.examples, **settings)
+        except RunError:
+            return  # outputs that are not finite: the next step names the term of the loss
         logs["clean_accuracy"] = float(run["correct"].mean())

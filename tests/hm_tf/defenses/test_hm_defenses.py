@@ -187,7 +187,8 @@ def test_previous_loss_is_checkpointed(network, tmp_path):
     defense = hm(network)
     defense.compile(optimizer=keras.optimizers.Adam())
     defense.previous_loss.assign([0.03, 0.07])
-    Checkpoints(tmp_path, defense).save(1)
+    with Checkpoints(tmp_path, defense) as checkpoints:
+        checkpoints.save(1)
     defense.previous_loss.assign([2.0, 2.0])
     assert Checkpoints(tmp_path, defense).restore_latest() == 1
     np.testing.assert_array_equal(defense.previous_loss, [0.03, 0.07])

@@ -141,6 +141,7 @@ def test_apgd_says_what_it_ascends():
     names = {loss: [APGD(threat, loss).loss_name(n) for n in (2, 3, 10)] for loss in LOSSES}
     assert names == {
         "ce": ["cross entropy"] * 3,
+        "targeted-margin": ["targeted margin"] * 3,
         "dlr": ["margin", "DLR", "DLR"],
         "targeted-dlr": ["margin", "DLR", "targeted DLR"],
     }
