@@ -13,7 +13,6 @@ from hm_tf.triplets.destinations import loss_level
 from hm_tf.triplets.hardness import hardness
 from hm_tf.triplets.intra_class_structure import intra_class_structure
 from hm_tf.triplets.triplet_sampler import SYMBOLS, TripletSampler
-from robust_tf.errors import UserError
 from robust_tf.randomness import shape_of
 from robust_tf.training.replicas import current_shard, gather
 
@@ -74,16 +73,9 @@ class HardnessManipulation(MetricDefense):
         self.ics = ics
         self.ics_margin = ics_margin
         self.loss_bound = loss_bound
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        if self.awp and replicas > 1:
-            # The update before is then remembered from other weights than on one device.
-            raise UserError(
-                "awp: HM cannot perturb its weights on several replicas; train on one device, or "
-                "without awp"
-            )
         self.previous_loss = self.add_weight(
             name="previous_loss",
-            shape=[shards * replicas],
+            shape=[shards * tf.distribute.get_strategy().num_replicas_in_sync],
             initializer=keras.initializers.Constant(FIRST_LOSS),
             trainable=False,
             aggregation="only_first_replica",

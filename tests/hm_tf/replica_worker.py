@@ -50,6 +50,7 @@ def train(chosen, shards, destination):
             destination=destination,
             attack=PGD(ThreatModel(0.1), 3, 0.02, random_start=False),
             ics=0.5,
+            awp=0.002,  # from 0.005 on rounding comes to decide a discrete choice, and all differs
             weight_decay=4e-4,
             eps_warmup_steps=3,
             shards=shards,
