@@ -23,15 +23,14 @@ timeout "${EVALUATE_S:-600}" python -m tla_tf.evaluate --workdir="$run" --attack
   --batch_size=500 $data 2>&1 | tee "$out/evaluate.log"
 echo "standard: $((SECONDS - began)) s" | tee -a "$out/seconds.txt"
 cp "$run/results.jsonl" "$run/metrics.jsonl" "$run/flags.txt" "$out/"
-python - "$run/final.keras" "$out" << 'PYTHON'
+python - "$run" "$out" << 'PYTHON'
 import sys
 
-import keras
 import numpy as np
 
-import tla_tf  # registers the layers
+from tla_tf.finished_run import FinishedRun
 
-weights = keras.models.load_model(sys.argv[1]).get_weights()
+weights = FinishedRun(sys.argv[1]).network().get_weights()
 ends = np.cumsum([w.size for w in weights])
 for part in (0, 1):
     rows = [i for i, end in enumerate(ends) if (end > ends[-1] / 2) == part]

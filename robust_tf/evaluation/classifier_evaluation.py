@@ -118,6 +118,8 @@ class ClassifierEvaluation:
             # Kept images are of all images that the column attacks.
             probes = column.probe and not self._stored.save_adversarial
             correct = (self._probed if probes else self.correct)(column, active)
+            if column.probe:
+                self._warn_of_masking(column, np.sum(active), np.sum(active & ~correct))
             self.add(self._outcome(column, correct, after))
             if column.ensemble:
                 ensembles[column.ensemble] = correct, (*after, column.name)
@@ -152,14 +154,16 @@ class ClassifierEvaluation:
         """Bool [n] as `correct` returns; all images are attacked if one of the first falls."""
         tried = np.zeros(len(active), bool)
         tried[probed_rows(np.flatnonzero(active), column.probe)] = True
-        fallen = np.sum(tried & ~self.correct(column, tried))
-        if not fallen:
-            return active
-        line = f"red light: {column.name} fools {fallen} of {np.sum(tried)} images that gradients "
-        line += "do not: they are masked; standard may find more"
-        self.checked.doubts.append(Doubt("masked gradients", line))
-        self.say(f"warning: {line}")
-        return self.correct(column, active)
+        fallen = np.any(tried & ~self.correct(column, tried))
+        return self.correct(column, active) if fallen else active
+
+    def _warn_of_masking(self, column, attacked, fallen):
+        """A red light where a search without gradients fools what the gradients did not."""
+        if fallen:
+            line = f"red light: {column.name} fools {fallen} of {attacked} images that gradients "
+            line += "do not: they are masked; standard may find more"
+            self.checked.doubts.append(Doubt("masked gradients", line))
+            self.say(f"warning: {line}")
 
     def is_stored(self, column):
         """Returns whether the results of all images under the column are known."""

@@ -13,6 +13,8 @@ PATIENCE = 1.5  # seconds that the first step, which is traced and compiled, may
 class StopOnInterrupt:
     """A signal ends training after the current step; a second one ends it at once.
 
+    A signal that is ignored, as SIGHUP under nohup, stays ignored.
+
     A signal before the first step ends the process soon, as nothing is lost then: TensorFlow may
     compile for minutes, during which Python runs no handler.
 
@@ -33,7 +35,8 @@ class StopOnInterrupt:
             reader, self._writer = os.pipe()
             os.set_blocking(self._writer, False)
             threading.Thread(target=self._end_before_a_step, args=(reader,), daemon=True).start()
-            self._previous = {number: signal.signal(number, self._come) for number in self.SIGNALS}
+            heard = [n for n in self.SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+            self._previous = {number: signal.signal(number, self._come) for number in heard}
             self._wakeup = signal.set_wakeup_fd(self._writer)
 
     def __exit__(self, *unused):

@@ -83,6 +83,15 @@ def test_every_method_trains(smoke, tmp_path, flags):
     assert smoke(*flags, *short) == 0
     (line,) = RunFolder(folder).read_metrics()
     assert line["step"] == 2 and all(np.isfinite(value) for value in line.values())
+    if flags[0] == "--method=um":  # its train steps show the accuracy
+        assert "clean_accuracy" not in line
+    else:
+        images = data.open("digits").load("train").take(200)  # --limit_train of smoke
+        outputs = FinishedRun(folder).network().predict(images.images / np.float32(255), verbose=0)
+        accuracy = np.mean(outputs["logits"].argmax(1) == images.labels)
+        assert line["clean_accuracy"] == pytest.approx(
+            accuracy, abs=1.5 / 200
+        )  # one image: bfloat16
     (result,) = read_results(folder / "results.jsonl")
     assert result.n == 10
     assert f"--method={result.method}" == (flags[0] if "method" in flags[0] else "--method=tla")

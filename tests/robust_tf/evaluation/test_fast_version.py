@@ -89,6 +89,13 @@ def test_kept_images_are_of_all_images(tmp_path):
     evaluation, _ = evaluated(honest, folder=tmp_path, save_adversarial=True)
     with np.load(tmp_path / "adversarial" / "fast-square.npz") as stored:
         np.testing.assert_array_equal(stored["attacked"], evaluation.outcomes[1].correct)
+    assert not evaluation.checked.doubts
+
+
+def test_the_light_is_red_where_images_are_kept_too(tmp_path):
+    evaluation, lines = evaluated(masked, folder=tmp_path, save_adversarial=True)
+    assert [doubt.name for doubt in evaluation.checked.doubts] == ["masked gradients"]
+    assert "warning: red light: square fools" in lines[-1]
 
 
 def test_the_public_call_probes_too():

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from robust_tf.runs.interruption import StopOnInterrupt
+
 ROOT = pathlib.Path(__file__).parents[3]
 SCRIPT = """
 import sys, time
@@ -57,3 +59,15 @@ def test_while_modules_are_imported_one_line_and_no_traceback(library):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (130, "interrupted before the work began\n")
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    """As SIGHUP under nohup, and SIGINT of a script's background job."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopOnInterrupt(print, lambda: True):
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
