@@ -45,7 +45,7 @@ def standard_row(evaluation, names):
 def _lowest(evaluation, name, members):
     """Dict measure -> float [queries], the defender's worst value under all members.
 
-    A query that an attack can do no more to leaves it: its top-1 item is lost.
+    A query leaves an attack whose only measure is 0 for it, see `RankingAttack.ends_at_zero`.
     """
     queries, runs = evaluation.test_set.queries, []
     left, ends = queries, evaluation.attack(name, MODE).ends_at_zero

@@ -1,6 +1,6 @@
 """The hyper-parameters of an attack as records store them."""
 
-from robust_tf.attacks.attack import recorded
+from robust_tf.attacks.attack import Attack, recorded
 
 
 def attack_settings(preset, num_classes):
@@ -29,4 +29,5 @@ def _plain(value):
         return list(value.shape)
     if not hasattr(value, "__dict__"):
         return value
-    return {name: _plain(inner) for name, inner in vars(value).items()}
+    inside = recorded(value) if isinstance(value, Attack) else vars(value)
+    return {name: _plain(inner) for name, inner in inside.items()}

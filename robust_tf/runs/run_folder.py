@@ -119,12 +119,12 @@ class RunFolder:
         """
         now = provenance.provenance()
         before = [segment for segment in self.segments() if segment["after"] < done]
-        changed = provenance.changes(before[-1], now) if before else ["first"]
-        if before and changed:
+        changed = before and provenance.changes(before[-1], now)
+        if changed:
             warnings.warn(
                 f"{self.path} goes on under other conditions: {'; '.join(changed)}", stacklevel=2
             )
-        if changed:
+        if changed or not before:
             segments = [*before, {"after": done, **now}]
             self._digest.write_config({**self._digest.read_config(), "segments": segments})
 

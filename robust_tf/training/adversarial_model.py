@@ -263,14 +263,14 @@ class AdversarialModel(keras.Model):
 
 
 def weighted_total(terms, weights, reduction):
-    """sum_k weight_k * mean_i term_k[i], or the sum over i.
+    """sum_k weight_k * mean_i term_k[i], or the sum over i, or float [batch] of all i.
 
     Args:
         terms: dict name -> float [batch].
         weights: dict name -> float, the same names.
-        reduction: "mean" or "sum".
+        reduction: "mean", "sum" or "none".
     """
-    reduce = {"mean": replicas.mean, "sum": tf.reduce_sum}[reduction]
+    reduce = {"mean": replicas.mean, "sum": tf.reduce_sum, "none": tf.identity}[reduction]
     return tf.add_n([weights[name] * reduce(values) for name, values in terms.items()])
 
 

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from robust_tf.losses.cross_entropy import cross_entropy
+from robust_tf.training.adversarial_model import weighted_total
 from tla_tf.defenses.classifier_defense import ClassifierDefense, correct, or_recipe
 
 REDUCTIONS = {"sum": tf.reduce_sum, "mean": tf.reduce_mean}
@@ -72,7 +73,7 @@ class AdversarialLogitPairing(ClassifierDefense):
 
         def loss(outputs):
             terms = self._terms(batch["label"], clean, outputs)
-            return tf.add_n([self.term_weights[name] * term for name, term in terms.items()])
+            return weighted_total(terms, self.term_weights, "none")
 
         return {"adversarial": self.perturb(batch, loss)}
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from robust_tf import randomness
 from robust_tf.errors import UserError
 from robust_tf.losses.cross_entropy import cross_entropy
+from robust_tf.training.adversarial_model import weighted_total
 from robust_tf.training.replicas import current_shard, first_row, gather
 from tla_tf.defenses.classifier_defense import ClassifierDefense, correct, or_recipe
 from tla_tf.defenses.negatives import NegativeSelection
@@ -132,7 +133,7 @@ class TripletAdversarial(ClassifierDefense):
             terms = self._terms(outputs, batch["label"], *ends, chosen["valid"])
             if self.attack_objective == "triplet":
                 return terms["triplet"]
-            return tf.add_n([self.term_weights[name] * term for name, term in terms.items()])
+            return weighted_total(terms, self.term_weights, "none")
 
         return {"adversarial": self.perturb(batch, loss), **chosen}
 

@@ -92,12 +92,13 @@ def test_eot_fools_a_noisy_network_more_often_than_one_pass(classifier):
 
 @pytest.mark.parametrize("name", ["apgd-t-all", "multi-targeted"])
 def test_all_classes_are_targets(name, classifier):
-    logits_fn, x, labels = classifier(classes=10)
+    logits_fn, x, labels = classifier(classes=14)
     attack = MEMBERS[name](BALL)
-    few = type(attack)(BALL, attack.loss, steps=3, targets=9)
+    few = type(attack)(BALL, attack.loss, steps=3, targets=13)
     every = type(attack)(BALL, attack.loss, steps=3, targets=attack.targets)
     key = randomness.image_keys(0, "test", tf.range(8))
     np.testing.assert_array_equal(*(a.perturb(logits_fn, x, labels, key) for a in (few, every)))
+    assert attack.targets >= 13  # the default takes nine
 
 
 def test_every_version_names_known_members_and_old_settings_stay():
