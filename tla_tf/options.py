@@ -240,6 +240,12 @@ TRAIN = FlagTable(
                 into="defense.triplet_weight",
             ),
             number("margin", RECIPE, "Margin of the triplet loss."),
+            text(
+                "embedding",
+                "penultimate",
+                "Layer of the triplet loss: logits, penultimate, or the name of a dense or pooling "
+                "layer. Analyses keep the penultimate one.",
+            ),
             number(
                 "lambda_norm",
                 RECIPE,

@@ -1,7 +1,8 @@
 """python -m tla_tf.run_table --row=table1/cifar10/tla: a row of the TLA paper's tables as a run.
 
 Trains the row, measures all its columns, and shows paper, ours and difference. The black-box column
-of table 1 transfers images from UM and AT of the next seed, which are trained too. Flags of
+of table 1 transfers images from UM and AT of the next seed, which are trained too. --rows=pool/*,
+lambda/* and margin/* are series over a setting; on other data with --dataset. Flags of
 tla_tf.train may follow, e.g. --seed=1. What is finished is not done again. --device_hours says what
 the trainings cost.
 """
@@ -68,7 +69,12 @@ def _substitute(training, options, method):
     return arguments
 
 
-PAPER = run_table.Paper(published_rows.rows, commands, comparison, training_flop)
+def _rows():
+    """The series stay out of other comparisons: each of their rows is a variant of table 1's."""
+    return published_rows.rows() + published_rows.series_rows()
+
+
+PAPER = run_table.Paper(_rows, commands, comparison, training_flop)
 main = functools.partial(run_table.run, paper=PAPER, about=__doc__)
 
 if __name__ == "__main__":

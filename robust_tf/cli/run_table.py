@@ -139,4 +139,5 @@ def _published(row):
     if getattr(row, "collapse", False):
         return "collapse"
     marks = {column: f" {published.DOUBT}" for column in row.doubtful}
-    return ", ".join(f"{name} {value:g}{marks.get(name, '')}" for name, value in row.values.items())
+    values = [f"{name} {value:g}{marks.get(name, '')}" for name, value in row.values.items()]
+    return ", ".join(values) or "nothing"

@@ -12,6 +12,7 @@ from robust_tf.models.pre_activation import PreActivation
 from robust_tf.models.unit_length import UnitLength
 
 UNIT_RANGE = (0.0, 1.0)
+PENULTIMATE = "penultimate"
 
 
 def as_classifier(network, *, embedding=None, input_range=UNIT_RANGE):
@@ -23,8 +24,8 @@ def as_classifier(network, *, embedding=None, input_range=UNIT_RANGE):
     Args:
         network: `keras.Model` with the logits as its only output, or with an output "logits". A
             softmax at the end is left out, with a warning.
-        embedding: name of the layer whose output is the embedding. None: the output "embedding", or
-            the input of the last dense layer.
+        embedding: name of the layer whose output is the embedding, or "logits". None or
+            "penultimate": the output "embedding", or the input of the last dense layer.
         input_range: the values that the network expects for pixels 0 and 1, such as (0, 255).
 
     Raises:
@@ -39,7 +40,9 @@ def as_classifier(network, *, embedding=None, input_range=UNIT_RANGE):
             f"{network.name} has one output; a classifier needs a logit for each class: Dense(2) "
             "for two classes, with labels 0 and 1"
         )
-    if embedding is not None:
+    if embedding == "logits":
+        found["embedding"] = found["logits"]
+    elif embedding not in (None, PENULTIMATE):
         found["embedding"] = _layer_output(network, embedding)
     elif "embedding" in outputs:
         found["embedding"] = outputs["embedding"]

@@ -62,6 +62,7 @@ OF_PAIRING = [
 OF_TRIPLETS = """
     --lambda_triplet=2
     --margin=0.9
+    --embedding=logits
     --lambda_norm=0.2
     --norm_form=mean_sq
     --positive=own

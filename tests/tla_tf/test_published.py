@@ -110,6 +110,22 @@ def test_figure_5_trains_as_its_caption_says():
         assert row.note == "the paper does not state the covariance"
 
 
+def test_series():
+    """The poster's pool sizes at 50 images a batch; a series changes one setting of its recipe."""
+    rows = {row.name: row for row in published_rows.series_rows()}
+    usual, changed = resolve_train(["--dataset=cifar10", "--method=tla"]), {}
+    for name, row in rows.items():
+        if name != "pool/1":
+            flags = resolve_train(row.flags)
+            changed[name] = {flag for flag in flags if flags[flag] != usual[flag]}
+            assert len(changed[name]) <= 1
+            if row.table == "pool":
+                assert flags["pool_mul"] * flags["batch_size"] == int(name.split("/")[1])
+    assert set.union(*changed.values()) == {"pool_mul", "lambda_triplet", "margin"}
+    assert rows["pool/1"].method == "tla_rn" and rows["pool/1000"].values["pgd20"] == 51.2
+    assert all(row.doubtful == tuple(row.values) for row in rows.values())
+
+
 def test_anchors():
     mao = published_rows.get("anchors/mao2019")
     assert (mao.values, mao.method) == ({"clean": 86.21, "standard": 47.41}, "tla")

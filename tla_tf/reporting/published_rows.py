@@ -3,8 +3,9 @@
 Mao et al. 2019, "Metric learning for adversarial robustness": tables 1 to 3; the poster gives the
 areas under the curves of figure 5. anchors: robust accuracies of RobustBench (snapshot 2025-03) and
 of AutoAttack's README, which place a result; few of them have flags here. challenge: the first entries
-of Madry et al. on the leaderboards of their challenges. "?" behind a value: the
-paper contradicts itself there.
+of Madry et al. on the leaderboards of their challenges. series: pool sizes of the poster, and levels
+of lambda and of the margin, without published numbers. "?" behind a value: the paper contradicts
+itself there, or the value was read from a figure.
 """
 
 import dataclasses
@@ -17,7 +18,8 @@ FOLDER = pathlib.Path(__file__).parents[1] / "published"
 ANCHORS = "anchors"
 CHALLENGE = "challenge"
 _DESCRIPTION: tuple[str, ...] = ("anchor", "dataset", "method", "norm", "eps", "n", "attack")
-_DESCRIPTION += ("architecture", "note", "flags")
+_DESCRIPTION += ("architecture", "note", "flags", "series", "level")
+SERIES = ("pool", "lambda", "margin")
 _RATIOS = ("separation ratio",)  # all others are in percent
 _CLEAN = " clean"
 
@@ -62,6 +64,8 @@ class PublishedRow(published.PublishedRow):
         """The command that measures the row on a trained run, without its --workdir."""
         if self.table == ANCHORS:
             return "python -m tla_tf.evaluate --attacks=clean,standard"
+        if self.table in SERIES:
+            return "python -m tla_tf.evaluate --attacks=clean,cw30,pgd20,mim40"
         if self.table == CHALLENGE:
             return f"python -m tla_tf.evaluate --attacks={','.join(self.values)}"
         if not self.attack:
@@ -88,6 +92,12 @@ def rows():
     return [row for path in (*tables, *others) for row in _read(path)]
 
 
+def series_rows():
+    """Returns the rows of the series: "pool/250", "lambda/2", "margin/0.03"."""
+    lines = published.read_lines(FOLDER / "series.csv")
+    return [_named(f"{line['series']}/{line['level']}", line) for line in lines]
+
+
 def get(name):
     """Returns the row of a name; UserError lists the rows that begin alike."""
     return published.find(rows(), name)
@@ -103,8 +113,12 @@ def _read(path):
 
 def _row(table, line, several):
     place = [line["dataset"], line["method"], *([line["eps"]] if several else [])]
+    return _named("/".join([table, *([line["anchor"]] if table == ANCHORS else place)]), line)
+
+
+def _named(name, line):
     return PublishedRow(
-        name="/".join([table, *([line["anchor"]] if table == ANCHORS else place)]),
+        name=name,
         method=line["method"],
         norm=line.get("norm", "linf"),
         eps=line["eps"],

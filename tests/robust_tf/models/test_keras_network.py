@@ -76,6 +76,18 @@ def test_a_named_layer_is_the_embedding():
     assert as_embedding(network, embedding="features").output["embedding"].shape == (None, 5)
 
 
+def test_the_logits_as_embedding_and_the_same_weights_on_disk(tmp_path):
+    network = sequential(layers.Dense(3))
+    logits = as_classifier(network, embedding="logits")
+    found = outputs(logits)
+    np.testing.assert_array_equal(found["embedding"], found["logits"])
+    assert as_classifier(network, embedding="penultimate").output["embedding"].shape == (None, 5)
+    logits.save(tmp_path / "run.keras")
+    usual = as_classifier(sequential(layers.Dense(3)))
+    usual.load_weights(tmp_path / "run.keras")
+    np.testing.assert_array_equal(outputs(usual)["logits"], found["logits"])
+
+
 def test_the_input_range_is_inserted():
     network = sequential(layers.Dense(3))
     found = outputs(as_classifier(network, input_range=(-1, 1)))["logits"]
