@@ -49,7 +49,7 @@ def attack(options):
         output=options.output,
         data_dir=options.data_dir,
     )
-    pgd = run.attack(options.steps, options.step_size, options.eps)
+    pgd = run.attack(options.steps, options.step_size, options.eps, norm=options.norm)
     check_step_size(options, "step_size", pgd.steps)
     folder = _folder(options, run)
     images = OwnImages(

@@ -50,7 +50,8 @@ def _measure(run, names, options):
     from hm_tf.evaluation.substitute import load_substitute, substitute_run
     from robust_tf.results.result import append_results, doubted
 
-    pgd = run.attack(options.eval_steps, options.eval_step_size, options.eps, options.profile)
+    settings = options.eval_steps, options.eval_step_size, options.eps, options.profile
+    pgd = run.attack(*settings, options.norm)
     check_step_size(options, "eval_step_size", pgd.steps)
     other = options.substitute and substitute_run(options.substitute, run)
     evaluation, settings = _evaluation(run, pgd, options)

@@ -2,7 +2,6 @@
 
 import functools
 
-from hm_tf.defenses.build import pgd_from_image
 from hm_tf.defenses.method_name import title_of
 from hm_tf.ranking_attacks.registry import PROFILES, Profile
 from robust_tf.data import class_disjoint
@@ -35,20 +34,18 @@ class FinishedRun(finished_run.FinishedRun):
         """Returns the first `limit` images of the training classes, None for all."""
         return self._side("train").take(limit)
 
-    def attack(self, steps=None, step_size=None, eps=None, profile="run"):
+    def attack(self, steps=None, step_size=None, eps=None, profile="run", norm=None):
         """Returns the `PGD` of the evaluation, from the image itself.
 
         Args:
-            steps, step_size, eps: Values of the flags; None takes the profile's value.
+            steps, step_size, eps, norm: Values of the flags; None takes the profile's value.
             profile: "run", as its own flags say, or a name of `ranking_attacks.registry.PROFILES`.
         """
-        base = Profile(*(self.flags[name] for name in ("eps", "eval_step_size", "eval_steps")))
+        own = (self.flags[name] for name in ("eps", "eval_step_size", "eval_steps"))
+        # Older runs are L-inf.
+        base = Profile(*own, norm=self.flags.get("norm", "linf"))
         base = base if profile == "run" else PROFILES[profile]
-        return pgd_from_image(
-            base.eps if eps is None else eps,
-            steps or base.steps,
-            base.step_size if step_size is None else step_size,
-        )
+        return base.attack(steps, step_size, eps, norm)
 
     @property
     def facts(self):

@@ -30,10 +30,14 @@ SAMPLERS = ("random", "semihard", "softhard", "distance", "hardest")
 FEWEST_HELD_OUT = 50
 # Learning rates below it belong to the recipes that start from ImageNet weights.
 FINE_TUNING = 1e-4
+# As of hm_tf.triplets.intra_class_structure.
+ICS_TRIPLETS = ("a,a~,p", "a,a~,p~", "a,p,n", "p,p~,a", "a,a~,n~", "a,p,n~")
 # Which defenses read a flag.
 MANIPULATION = {"defense": ("hm",)}
 ATTACKED = {"defense": ("hm", "est", "act", "minmax", "ses")}
 _MODES = ("compat", "fixed")
+_NORMS = ("linf", "l2")
+_RADIUS = "Radius in [0, 1] pixels, also as 8/255"
 _OF_A_FOLDER = shared.data_dir("Folder of a --dataset=folder run. Default: of the training.")
 _FILES = (
     choice("on_bad_image", "fail", "Undecodable files of the gallery.", ("fail", "skip")),
@@ -49,11 +53,12 @@ def _settle(options):
         known = [name for name in DATASETS if recipes.exists("hm", name)]
         raise UserError(f"Unknown data set {options.dataset!r}; allowed: {', '.join(known)}.")
     options.require()
-    shared.check_pixels(options, "eps")
-    options = shared.settle_schedule(options)
+    _check_eps(options)
+    options = shared.settle_schedule(_with_steps_of_l2(options))
     shared.check_profile(options)
-    if options.ics_margin and not options.ics:
-        raise UserError("--ics_margin does nothing with --ics=0; leave it out, or give both")
+    _check_sextuplet(options)
+    if "gb_rise" in options.typed and not options.destination.startswith("gb:"):
+        raise UserError("--gb_rise goes with --destination=gb:SAMPLER; leave it out")
     if 0 < options.held_out < FEWEST_HELD_OUT:
         raise UserError(
             f"--held_out={options.held_out}: R@1 of fewer than {FEWEST_HELD_OUT} images says little"
@@ -62,6 +67,14 @@ def _settle(options):
     check_step_size(options, "pgd_step_size", options.pgd_steps)
     check_step_size(options, "eval_step_size", options.eval_steps)
     return options
+
+
+def _check_sextuplet(options):
+    for name in ("ics_margin", "ics_triplet"):
+        if options.values[name] != TRAIN.flags[name].default and not options.ics:
+            raise UserError(f"--{name} does nothing with --ics=0; leave it out, or give both")
+    if options.ics_margin and options.ics_triplet == "a,p,n":
+        raise UserError("--ics_margin: --ics_triplet=a,p,n has --margin; leave it out")
 
 
 def _check_batch_norm(options):
@@ -85,8 +98,26 @@ def freezes(model, bn):
 
 
 def _check_eps(options):
-    shared.check_pixels(options, "eps")
+    """Under L-inf the radius is a change of single pixels."""
+    if options.norm != "l2":
+        shared.check_pixels(options, "eps")
     return options
+
+
+def _with_steps_of_l2(options):
+    """Gives the steps of an L2 ball the usual size, since a recipe's are changes of pixels."""
+    if options.norm != "l2":
+        return options
+    for size, steps in (("pgd_step_size", "pgd_steps"), ("eval_step_size", "eval_steps")):
+        count, usual = options.values[steps], usual_step_size(options.eps, options.values[steps])
+        if size not in options.typed and count * options.values[size] < options.eps:
+            options = options.changed(**{size: f"{usual:.6g}"})
+    return options
+
+
+def usual_step_size(eps, steps):
+    """Returns the size of a step where none is given: 2.5 * eps / steps, one step reaches eps."""
+    return eps if steps == 1 else 2.5 * eps / steps
 
 
 def check_step_size(options, name, steps):
@@ -124,6 +155,13 @@ def notes(options):
         lines.append(
             "--bn=frozen: batch norm statistics stay as they are; those of the authors' EST are "
             "live, --bn=live"
+        )
+    reach = (options.pgd_steps or 0) * (options.pgd_step_size or 0)
+    if options.defense != "none" and "eps" in options.typed and reach < options.eps:
+        size, eps = options.flags["pgd_step_size"], options.flags["eps"]
+        lines.append(
+            f"--pgd_steps={options.pgd_steps} of {size} do not reach --eps={eps}: the inner attack "
+            "stays inside a smaller ball"
         )
     random = options.init_weights == "none" and options.init_from is None
     if random and options.model.startswith("resnet") and max(options.learning_rates) < FINE_TUNING:
@@ -194,6 +232,19 @@ TRAIN = FlagTable(
                     into="manipulation",
                 ),
                 number("ics_margin", 0.0, "Margin of the intra-class structure loss.", off=0.0),
+                choice(
+                    "ics_triplet",
+                    ICS_TRIPLETS[0],
+                    "Members of the sextuplet that the intra-class structure loss compares; ~ is the "
+                    "adversarial image. a,p,n mixes regular training in, with --margin.",
+                    ICS_TRIPLETS,
+                ),
+                number(
+                    "gb_rise",
+                    0.1,
+                    "Most that --destination=gb:SAMPLER adds, xi.",
+                    into="manipulation.rise",
+                ),
                 number(
                     "loss_bound",
                     None,
@@ -202,6 +253,13 @@ TRAIN = FlagTable(
                 ),
                 only=MANIPULATION,
                 into="manipulation",
+            ),
+            number(
+                "shift_weight",
+                1.0,
+                "Weight of the embedding shift.",
+                only={"defense": ("ses",)},
+                into="defense",
             ),
             number("margin", RECIPE, "Margin of the triplet loss, gamma.", into="defense"),
             choice(
@@ -226,8 +284,14 @@ TRAIN = FlagTable(
             ),
         ),
         "Inner attack": (
-            magnitude(
-                "eps", RECIPE, "L-inf radius in [0, 1] pixels, also as 8/255.", into="attack"
+            magnitude("eps", RECIPE, f"{_RADIUS}.", into="attack"),
+            choice(
+                "norm",
+                "linf",
+                "Norm of the radius, in training and evaluation. l2: steps of 2.5 * eps / steps "
+                "where those of the recipe do not reach eps.",
+                _NORMS,
+                into="attack",
             ),
             *group(
                 count("pgd_steps", RECIPE, "PGD steps, eta.", into="attack.steps"),
@@ -333,9 +397,8 @@ EVALUATE = FlagTable(
                 "eps, steps and step size: of the run, or of the authors for 224 or 28 pixels.",
                 ("run", "rob224", "rob28"),
             ),
-            magnitude(
-                "eps", None, "L-inf radius in [0, 1] pixels, also as 8/255. Default: --profile."
-            ),
+            magnitude("eps", None, f"{_RADIUS}. Default: --profile."),
+            choice("norm", None, "Norm of the radius. Default: --profile.", _NORMS),
             count("eval_steps", None, "PGD steps. Default: those of --profile."),
             magnitude("eval_step_size", None, "In the unit of --eps. Default: that of --profile."),
         ),
@@ -368,9 +431,8 @@ ATTACK = FlagTable(
         "Attack": (
             text("attack", None, "ca+, ca-, qa+, qa-, tma, es, ltm, gtm or gtt. Required."),
             choice("mode", "fixed", "compat: as the authors' code; fixed: as meant.", _MODES),
-            magnitude(
-                "eps", None, "L-inf radius in [0, 1] pixels, also as 8/255. Default: the run's."
-            ),
+            magnitude("eps", None, f"{_RADIUS}. Default: the run's."),
+            choice("norm", None, "Norm of the radius. Default: the run's.", _NORMS),
             count("steps", None, "PGD steps. Default: those of the run's evaluation."),
             magnitude("step_size", None, "In the unit of --eps. Default: that of the evaluation."),
             shared.seed("Seed of the candidate that is drawn without --candidate."),

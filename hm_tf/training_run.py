@@ -23,7 +23,6 @@ from robust_tf.reports.result_tables import metric_table
 from robust_tf.results.result import read_results
 from robust_tf.runs.fine_tuning import start_from
 from robust_tf.runs.training_run import TrainingRun, TrainingSettings
-from robust_tf.threat_model import ThreatModel
 
 # Training images whose R@1 is watched where none are held out.
 WATCHED = 256
@@ -102,8 +101,7 @@ class MetricTrainingRun(TrainingRun):
         return self.settings.defense.build(network, self.strategy.num_replicas_in_sync)
 
     def title(self):
-        eps = self.settings.defense.attack["eps"]
-        return f"{self.settings.defense.title}, {ThreatModel(eps)},"
+        return f"{self.settings.defense.title}, {self.settings.defense.threat_model},"
 
     def batches(self, examples, start, stop):
         return pair_dataset(

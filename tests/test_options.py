@@ -9,6 +9,7 @@ from hm_tf import options as hm
 from hm_tf.defenses.build import DEFENSES as HM_DEFENSES
 from hm_tf.ranking_attacks.ranking_attack import ATTACK_MODES
 from hm_tf.ranking_attacks.registry import PROFILES
+from hm_tf.triplets.intra_class_structure import ICS_TRIPLETS
 from hm_tf.triplets.triplet_sampler import SAMPLING_MODES, SYMBOLS
 from robust_tf.cli.flag_table import FlagTable
 from robust_tf.models.embedding_registry import BN_MODES
@@ -66,6 +67,7 @@ def test_choices_are_those_of_the_library():
     assert set(train["method"].choices) == TLA_DEFENSES.keys()
     assert set(hm.TRAIN.flags["defense"].choices) == HM_DEFENSES.keys()
     assert set(hm.TRAIN.flags["source"].choices) == SYMBOLS.keys()
+    assert hm.TRAIN.flags["ics_triplet"].choices == ICS_TRIPLETS
     assert set(hm.TRAIN.flags["sampling"].choices) == set(SAMPLING_MODES)
     assert set(hm.TRAIN.flags["bn"].choices) == set(BN_MODES)
     assert set(evaluate["mode"].choices) == {"both", *ATTACK_MODES}
@@ -132,9 +134,8 @@ def test_constructor_arguments_come_from_the_table():
     assert sa.arguments("defense")["anchor"] == "clean" and sa.flags["anchor"] is None
     assert "pairing_weight" not in sa.arguments("defense")
     hm_flags = hm.TRAIN.parse(["--dataset=digits", "--defense=none"])
-    assert hm_flags.arguments("attack") == {
-        "eps": hm.recipe("digits")["eps"]
-    } and not hm_flags.arguments("manipulation")
+    ball = {"eps": hm.recipe("digits")["eps"], "norm": "linf"}
+    assert hm_flags.arguments("attack") == ball and not hm_flags.arguments("manipulation")
 
 
 def test_recipes_as_values():

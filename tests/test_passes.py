@@ -107,6 +107,8 @@ def test_passes_of_tla_tf(batch, flags):
         ["--defense=minmax"],
         ["--defense=hm", "--destination=hardest", "--ics=0.5"],
         ["--defense=hm", "--destination=hardest", "--ics=0"],
+        ["--destination=hardest", "--ics=0.5", "--ics_triplet=a,p,n"],
+        ["--destination=hardest", "--ics=0.5", "--ics_triplet=a,a~,n~"],
         ["--defense=hm", "--source=semihard", "--destination=semihard"],
     ],
     ids=" ".join,

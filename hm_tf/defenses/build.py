@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hm_tf.defenses.anti_collapse_triplet import AntiCollapseTriplet
 from hm_tf.defenses.embedding_shifted_triplet import EmbeddingShiftedTriplet
 from hm_tf.defenses.hardness_manipulation import HardnessManipulation
-from hm_tf.defenses.method_name import title
+from hm_tf.defenses.method_name import title_of
 from hm_tf.defenses.min_max import MinMax
 from hm_tf.defenses.no_defense import NoDefense
 from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
@@ -33,9 +33,10 @@ class DefenseSettings:
         name: a key of `DEFENSES`.
         arguments: dict of the constructor arguments of every defense: source, sampling, margin,
             weight_decay, seed.
-        manipulation: dict of the further arguments of HM: destination, ics, ics_margin, loss_bound;
-            empty for other defenses.
-        attack: dict of eps, steps and step_size of the inner attack; of eps alone without one.
+        manipulation: dict of the further arguments of HM, such as destination and ics; empty for
+            other defenses.
+        attack: dict of eps, norm, steps and step_size of the inner attack; of eps and norm alone
+            without one.
         batch_size, shard_size: images of an update, and those among which triplets are mined.
     """
 
@@ -70,14 +71,20 @@ class DefenseSettings:
 
     @property
     def title(self):
-        """The name of the method as the paper prints it."""
-        manipulation = (self.manipulation.get(name) for name in ("destination", "ics"))
-        return title(self.name, self.arguments["source"], *manipulation)
+        """The name of the method as the paper prints it, with the settings that it does not have."""
+        settings = {**self.arguments, **self.manipulation, **self.attack}
+        return title_of({"destination": None, "ics": 0.0, **settings, "defense": self.name})
+
+    @property
+    def threat_model(self):
+        """The `ThreatModel` of training and evaluation."""
+        return ThreatModel(self.attack["eps"], self.attack["norm"])
 
     @property
     def destination(self):
         """The `Destination` of HM."""
-        return destinations.get(self.manipulation["destination"], margin=self.arguments["margin"])
+        name, rise = self.manipulation["destination"], self.manipulation["rise"]
+        return destinations.get(name, margin=self.arguments["margin"], rise=rise)
 
     def shards(self, replicas):
         """Returns how many shards a replica mines in; `UserError` where they do not fit."""
@@ -101,17 +108,19 @@ class DefenseSettings:
         return DEFENSES[self.name](network, **arguments)
 
 
-def pgd_from_image(eps, steps, step_size):
+def pgd_from_image(eps, steps, step_size, norm="linf"):
     """Returns the `PGD` of training or evaluation, which starts at the image itself.
 
     A single step goes all the way (HM, authors' code).
 
     Args:
-        eps: L-inf radius, in [0, 1] pixels; "8/255" is understood.
+        eps: radius in [0, 1] pixels; "8/255" is understood.
         steps: int, number of steps.
-        step_size: in the unit of `eps`; nothing reads the size of a single step.
+        step_size: in the unit of `eps`, None for 2.5 * eps / steps; nothing reads the size of a
+            single step.
+        norm: "linf" or "l2".
     """
-    ball = ThreatModel(eps)
+    ball = ThreatModel(eps, norm)
     return PGD(ball, steps, ball.eps if steps == 1 else step_size, random_start=False)
 
 

@@ -11,7 +11,12 @@ from hm_tf.defenses.objectives import HardnessObjective
 from hm_tf.triplets import destinations
 from hm_tf.triplets.destinations import loss_level
 from hm_tf.triplets.hardness import hardness
-from hm_tf.triplets.intra_class_structure import intra_class_structure
+from hm_tf.triplets.intra_class_structure import (
+    ICS_TRIPLETS,
+    ROLES,
+    clean_roles,
+    intra_class_structure,
+)
 from hm_tf.triplets.triplet_sampler import SYMBOLS, TripletSampler
 from robust_tf.randomness import shape_of
 from robust_tf.training.replicas import current_shard, gather
@@ -33,6 +38,9 @@ class HardnessManipulation(MetricDefense):
         ics: weight w of the intra-class structure loss, 0.5 in the paper (0.05 on SOP); 0 leaves it
             out. None: value of the recipe.
         ics_margin: margin of the intra-class structure loss, 0 in the paper.
+        ics_triplet: members of the sextuplet that this loss compares, one of `ICS_TRIPLETS`. With
+            "a,p,n" its margin is `margin`: regular training is mixed in.
+        rise: the most that a destination "gb:SAMPLER" adds, xi.
         loss_bound: loss u at which the gradual destinations start; None means the margin.
 
     `MetricDefense` describes the further arguments.
@@ -50,6 +58,8 @@ class HardnessManipulation(MetricDefense):
         margin: float | None = None,
         ics: float | None = None,
         ics_margin: float = 0.0,
+        ics_triplet: str = ICS_TRIPLETS[0],
+        rise: float = 0.1,
         loss_bound: float | None = None,
         shards: int = 1,
         recipe: str = "cub200",
@@ -67,11 +77,13 @@ class HardnessManipulation(MetricDefense):
             **kw,
         )
         self.destination = or_recipe(destination, recipe, "destination")
-        self.goal = destinations.get(self.destination, margin=margin)
+        self.goal = destinations.get(self.destination, margin=margin, rise=rise)
         plain = (self.source, SYMBOLS[self.source])
         self.attacks = (self.goal.sampler, self.goal.symbol) != plain
         self.ics = ics
         self.ics_margin = ics_margin
+        self.ics_triplet = ics_triplet
+        self.rise = rise
         self.loss_bound = loss_bound
         self.previous_loss = self.add_weight(
             name="previous_loss",
@@ -99,17 +111,23 @@ class HardnessManipulation(MetricDefense):
 
     def loss_terms(self, batch, crafted):
         triplets = crafted["triplets"]
-        if self.ics:
-            anchor, positive, _ = members(batch["image"], triplets)
-            clean = self.embed(tf.concat([anchor, positive], axis=0), training=True)
+        clean = self._clean_members(batch, triplets) if self.ics else {}
         adversarial = tf.split(self.embed(crafted["images"], training=True), 3)
         terms, monitors = self.triplet_terms(triplets, *adversarial)
         self._remember(batch, terms["triplet"], triplets.valid)
         if self.ics:
-            anchor, positive = tf.split(clean, 2)
-            ics = intra_class_structure(anchor, adversarial[0], positive, self.ics_margin)
+            margin = self.margin if self.ics_triplet == "a,p,n" else self.ics_margin
+            adversarial = dict(zip(ROLES, adversarial))
+            ics = intra_class_structure(clean, adversarial, margin, self.ics_triplet)
             terms["ics"] = tf.cast(triplets.valid, ics.dtype) * ics
         return terms, {**monitors, "destination": crafted["destination"]}
+
+    def _clean_members(self, batch, triplets):
+        """dict role -> embeddings of the clean images [m, d] that the ICS loss needs."""
+        roles = clean_roles(self.ics_triplet)
+        images = dict(zip(ROLES, members(batch["image"], triplets)))
+        stacked = tf.concat([images[role] for role in roles], axis=0)
+        return dict(zip(roles, tf.split(self.embed(stacked, training=True), len(roles))))
 
     def _destination_hardness(self, batch, embeddings, source):
         """H_D of every source triplet, [m]."""

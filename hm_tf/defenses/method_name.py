@@ -5,6 +5,9 @@ from hm_tf.triplets.triplet_sampler import SYMBOLS
 
 TITLES = {"none": "N/A", "est": "EST", "act": "ACT", "minmax": "MinMax", "ses": "SES"}
 
+# Settings that the paper has in one form only; older runs do not name them.
+USUAL = {"ics_triplet": "a,a~,p", "norm": "linf"}
+
 
 def title(defense, source, destination=None, ics=0.0):
     """Returns the name of a method as the paper prints it, e.g. HM[S,gLGA]&ICS.
@@ -22,5 +25,11 @@ def title(defense, source, destination=None, ics=0.0):
 
 
 def title_of(flags):
-    """Returns the `title` of a run, of its flags as config.json keeps them."""
-    return title(*(flags[name] for name in ("defense", "source", "destination", "ics")))
+    """Returns the `title` of a run, and the settings that the paper does not have.
+
+    Args:
+        flags: dict of its flags, as config.json keeps them.
+    """
+    name = title(*(flags[name] for name in ("defense", "source", "destination", "ics")))
+    own = [f"{name}={flags[name]}" for name in USUAL if flags.get(name, USUAL[name]) != USUAL[name]]
+    return " ".join([name, *own])

@@ -51,9 +51,10 @@ class MetricDefense(AdversarialModel):
         margin: margin of the triplet loss. None: value of the recipe.
         sampling: "fixed", or "compat" with the fallbacks of the authors' code, which take wrong
             labels where a batch has no others.
-        eps: L-inf radius of the inner attack in [0, 1] pixels; "8/255" is understood. None: value
-            of the recipe.
-        attack: `PGD` in place of eps. The PGD of the recipe starts at the image itself.
+        eps: radius of the inner attack in [0, 1] pixels; "8/255" is understood. None: value of the
+            recipe.
+        norm: "linf" or "l2", norm of the radius.
+        attack: `PGD` in place of eps and norm. The PGD of the recipe starts at the image itself.
         shards: in how many parts the batch of this replica is mined.
         recipe: name of a recipe in flags/hm; it gives the hyper-parameters that are None.
         weight_decay: coefficient of sum 1/2 ||W||^2 over all variables. None: value of the recipe.
@@ -66,7 +67,7 @@ class MetricDefense(AdversarialModel):
 
     attacked = True  # whether the defense trains on adversarial images
     resolved = frozenset(
-        {"eps", "recipe", "embedding", "input_range", "extra_weights", "extra_monitors"}
+        {"eps", "norm", "recipe", "embedding", "input_range", "extra_weights", "extra_monitors"}
     )
 
     def __init__(
@@ -77,6 +78,7 @@ class MetricDefense(AdversarialModel):
         margin: float | None = None,
         sampling: str = "fixed",
         eps: float | str | None = None,
+        norm: str = "linf",
         attack: PGD | None = None,
         shards: int = 1,
         recipe: str = "cub200",
@@ -98,7 +100,7 @@ class MetricDefense(AdversarialModel):
         self.margin = or_recipe(margin, recipe, "margin")
         self.sampling = sampling
         self.sampler = TripletSampler(self.source, margin=self.margin, mode=sampling)
-        self.attack = self._inner_attack(eps, attack, recipe)
+        self.attack = self._inner_attack(eps, norm, attack, recipe)
         self.shards = shards
         # Not among the shown metrics: at the end of an epoch they become one warning.
         self.barren = keras.metrics.Sum(name="barren_batches")
@@ -230,13 +232,13 @@ class MetricDefense(AdversarialModel):
                 stacklevel=2,
             )
 
-    def _inner_attack(self, eps, attack, recipe):
+    def _inner_attack(self, eps, norm, attack, recipe):
         if attack is not None and eps is not None:
             raise UserError("give eps='8/255' or attack=PGD(...), not both")
         if attack is not None or not (self.attacked or eps is not None):
             return attack
         values = recipe_values(recipe)
-        ball = ThreatModel(or_recipe(eps, recipe, "eps"))
+        ball = ThreatModel(or_recipe(eps, recipe, "eps"), norm)
         # The step size of the recipe belongs to the radius of the recipe.
         same = ball == ThreatModel(values["eps"])
         return PGD(

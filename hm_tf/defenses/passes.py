@@ -1,5 +1,6 @@
 """What an update of each defense costs. A triplet has 3 images, of which a batch has 2 for it."""
 
+from hm_tf.triplets.intra_class_structure import clean_roles
 from robust_tf.training.passes import Passes
 
 
@@ -12,7 +13,11 @@ def passes(settings):
         settings: `DefenseSettings`.
     """
     steps = settings.attack.get("steps")
-    ics = bool(settings.manipulation.get("ics"))
+    clean = (
+        clean_roles(settings.manipulation["ics_triplet"])
+        if settings.manipulation.get("ics")
+        else ""
+    )
     attacked = settings.manipulation.get("destination") != settings.arguments["source"]
     found = {
         "none": lambda: Passes(),
@@ -20,6 +25,8 @@ def passes(settings):
         "ses": lambda: Passes(forward=1, input_gradient=steps, training=2),
         "act": lambda: Passes(forward=1, input_gradient=steps, training=1.5),
         "minmax": lambda: Passes(forward=1, input_gradient=1.5 * steps, training=1.5),
-        "hm": lambda: Passes(forward=1, input_gradient=1.5 * steps * attacked, training=1.5 + ics),
+        "hm": lambda: Passes(
+            forward=1, input_gradient=1.5 * steps * attacked, training=1.5 + len(clean) / 2
+        ),
     }[settings.name]()
     return found._replace(training=(2 if settings.arguments["awp"] else 1) * found.training)

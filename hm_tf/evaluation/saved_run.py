@@ -101,24 +101,23 @@ class SavedRun:
         self.folder.path.mkdir(exist_ok=True)
         return self._test_images.take(limit)
 
-    def attack(self, steps=None, step_size=None, eps=None, profile="run"):
+    def attack(self, steps=None, step_size=None, eps=None, profile="run", norm=None):
         """Returns the `PGD` of the evaluation, from the image itself.
 
         Args:
             steps, step_size: None means `STEPS`, and 2.5 * eps / steps.
             eps: radius; required without a profile.
             profile: "run", or a name of `ranking_attacks.registry.PROFILES`.
+            norm: "linf" or "l2"; None means the profile's, L-inf without one.
 
         Raises:
             UserError: no radius.
         """
         if profile != "run":
-            base = PROFILES[profile]
-            eps = base.eps if eps is None else eps
-            steps, step_size = steps or base.steps, step_size or base.step_size
+            return PROFILES[profile].attack(steps, step_size, eps, norm)
         if eps is None:
             raise UserError("--saved_model needs --eps, which no run folder gives")
-        return pgd_from_image(eps, steps or STEPS, step_size)
+        return pgd_from_image(eps, steps or STEPS, step_size, norm or "linf")
 
     @functools.cached_property
     def _test_images(self):

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from hm_tf.defenses.build import pgd_from_image
 from hm_tf.ranking_attacks.candidate_attack import CandidateDown, CandidateUp
 from hm_tf.ranking_attacks.embedding_shift import EmbeddingShift
 from hm_tf.ranking_attacks.greedy_top1_misranking import GreedyTop1Misranking
@@ -27,11 +28,30 @@ NAMES = tuple(ATTACKS)  # in the order of the paper's tables
 
 
 class Profile(NamedTuple):
-    """Constants of all nine attacks: L-inf radius, step size (pixel units), steps; zero start."""
+    """Constants of all nine attacks: radius, step size (pixel units), steps, norm; zero start."""
 
     eps: str
     step_size: str
     steps: int
+    norm: str = "linf"
+
+    def attack(self, steps=None, step_size=None, eps=None, norm=None):
+        """Returns the `PGD` of these constants, each of which an argument replaces.
+
+        A step size belongs to its norm: in another ball it is 2.5 * eps / steps.
+
+        Raises:
+            UserError: another norm without a radius.
+        """
+        if norm not in (None, self.norm) and eps is None:
+            raise UserError(f"--norm={norm} needs --eps: {self.eps} is a radius in {self.norm}")
+        size = self.step_size if norm in (None, self.norm) else None
+        return pgd_from_image(
+            self.eps if eps is None else eps,
+            steps or self.steps,
+            size if step_size is None else step_size,
+            norm or self.norm,
+        )
 
 
 # The authors' code writes 3/255 as 0.011764.

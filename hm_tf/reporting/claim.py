@@ -127,11 +127,12 @@ def _gallery(result):
 
 def _attacker(result):
     threat = result.threat_model
-    return (
-        "an attacker who knows the network and may change every pixel of a query by at most "
-        f"{format_magnitude(threat['eps'])} (L-infinity, images in [{threat['lower']:g}, "
-        f"{threat['upper']:g}])"
-    )
+    eps, box = format_magnitude(threat["eps"]), f"[{threat['lower']:g}, {threat['upper']:g}]"
+    change = {
+        "linf": f"every pixel of a query by at most {eps} (L-infinity, images in {box})",
+        "l2": f"a query by at most {eps} in Euclidean length (L2, images in {box})",
+    }[threat["norm"]]
+    return f"an attacker who knows the network and may change {change}"
 
 
 def _scored(run, shown):

@@ -138,7 +138,9 @@ def paper_row(rows):
 
 def radii(rows):
     """Returns (header, list of cells) of a column eps of `ScoreRow`s; empty where all are alike."""
-    found = [format_magnitude(row.on.threat_model.eps) for row in rows]
+    balls = [row.on.threat_model for row in rows]
+    several = len({ball.norm for ball in balls}) > 1
+    found = [f"{b.norm} " * several + format_magnitude(b.eps) for b in balls]
     if len(set(found)) < 2:
         return (), [()] * len(rows)
     return ("eps",), [(eps,) for eps in found]

@@ -1,19 +1,34 @@
-"""ICS, the intra-class structure loss (HM, section 3.3)."""
+"""ICS, the intra-class structure loss (HM, section 3.3), and what else a sextuplet allows (B.4)."""
 
 from robust_tf.distances import shifted_euclidean
 from robust_tf.losses.triplet_margin import triplet_margin
 
+# Members of the sextuplet (a, p, n, a~, p~, n~) in the places of anchor, positive and negative. The
+# first is the paper's, the others are the alternatives (1) to (5) of its supplement B.4 III.
+ICS_TRIPLETS = ("a,a~,p", "a,a~,p~", "a,p,n", "p,p~,a", "a,a~,n~", "a,p,n~")
+ROLES = "apn"
 
-def intra_class_structure(anchor, adversarial_anchor, positive, margin=0.0):
+
+def intra_class_structure(
+    clean, adversarial, margin=0.0, triplet=ICS_TRIPLETS[0], distance=shifted_euclidean
+):
     """max(0, d(a, a~) - d(a, p) + margin): an attack moves an image less than its class is wide.
 
     Args:
-        anchor, positive: embeddings of the clean images, float [m, d].
-        adversarial_anchor: embeddings of the perturbed anchors, float [m, d].
+        clean: dict role -> embeddings of the clean images, float [m, d], of the `clean_roles`.
+        adversarial: dict role -> embeddings of the perturbed images, float [m, d].
         margin: 0 in the paper.
+        triplet: one of `ICS_TRIPLETS`.
+        distance: distance d between embeddings.
 
     Returns:
         float [m].
     """
-    moved = shifted_euclidean(anchor, adversarial_anchor)
-    return triplet_margin(moved, shifted_euclidean(anchor, positive), margin)
+    sextuplet = {**clean, **{f"{role}~": rows for role, rows in adversarial.items()}}
+    anchor, positive, negative = (sextuplet[member] for member in triplet.split(","))
+    return triplet_margin(distance(anchor, positive), distance(anchor, negative), margin)
+
+
+def clean_roles(triplet):
+    """Returns the roles whose clean embeddings a triplet of the sextuplet needs: "ap" of "a,a~,p"."""
+    return "".join(role for role in ROLES if role in triplet.split(","))

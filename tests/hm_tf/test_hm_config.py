@@ -5,7 +5,10 @@ import pytest
 from hm_tf import options
 from hm_tf.defenses.build import DefenseSettings, pgd_from_image
 from hm_tf.options import TRAIN
+from hm_tf.ranking_attacks.registry import Profile
+from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
+from robust_tf.threat_model import ThreatModel
 
 
 def parsed(*arguments):
@@ -61,6 +64,33 @@ def test_every_variant_has_its_folder(arguments, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a folder that another run has gets a hash
     found = options.default_workdir(parsed("--dataset=digits", *arguments))
     assert found == f"runs/hm_tf/digits/{name}/seed0"
+
+
+def test_an_l2_ball_has_steps_that_reach_it():
+    l2 = parsed("--norm=l2", "--eps=2", "--dataset=digit_pairs")
+    assert (l2.pgd_step_size, l2.eval_step_size) == (2.5 * 2 / 4, 2.5 * 2 / 32)
+    typed = parsed("--norm=l2", "--eps=2", "--pgd_step_size=0.1", "--eval_step_size=0.2")
+    assert (typed.pgd_step_size, typed.eval_step_size) == (0.1, 0.2)
+    recipe, linf = parsed("--dataset=digit_pairs"), parsed("--eps=0.5")
+    assert linf.pgd_step_size == recipe.pgd_step_size
+    assert any("do not reach --eps=0.5" in line for line in options.notes(linf))
+    with pytest.raises(UserError, match="did you mean 2/255"):
+        parsed("--eps=2")
+
+
+def test_settings_that_the_paper_does_not_have_stand_in_the_title():
+    found = defense("--norm=l2", "--eps=2", "--ics_triplet=p,p~,a")
+    assert found.title == "HM[S,gLGA]&ICS ics_triplet=p,p~,a norm=l2"
+    assert found.threat_model == ThreatModel(2.0, "l2")
+
+
+def test_the_norm_of_an_evaluation():
+    own = Profile("1.5", "0.2", 10, "l2")
+    assert own.attack() == PGD(ThreatModel(1.5, "l2"), 10, 0.2, random_start=False)
+    other = own.attack(eps="8/255", norm="linf")
+    assert other == PGD(ThreatModel("8/255"), 10, random_start=False)
+    with pytest.raises(UserError, match="--norm=linf needs --eps"):
+        own.attack(norm="linf")
 
 
 def test_what_a_recipe_sets_for_hm_alone_is_dropped_silently(tmp_path):
