@@ -54,9 +54,12 @@ def _settle(options):
         raise UserError(f"Unknown data set {options.dataset!r}; allowed: {', '.join(known)}.")
     options.require()
     _check_eps(options)
+    options = _with_step_of_free(options)
     options = shared.settle_schedule(_with_steps_of_l2(options))
     shared.check_profile(options)
     _check_sextuplet(options)
+    if options.distance == "unnormalized" and "distance" in (options.source, options.destination):
+        raise UserError("--distance=unnormalized: the sampler distance is of unit vectors only")
     if "gb_rise" in options.typed and not options.destination.startswith("gb:"):
         raise UserError("--gb_rise goes with --destination=gb:SAMPLER; leave it out")
     if 0 < options.held_out < FEWEST_HELD_OUT:
@@ -115,6 +118,21 @@ def _with_steps_of_l2(options):
     return options
 
 
+def _with_step_of_free(options):
+    """Gives the attack as many steps as a batch has updates, in their usual size."""
+    if options.free is None:
+        return options
+    if "pgd_steps" in options.typed:
+        raise UserError("--pgd_steps: --free=M has M steps, one per update; leave it out")
+    if options.source == options.destination or options.awp:
+        other = "--awp" if options.awp else "--source equal to --destination, without an attack"
+        raise UserError(f"--free does not go with {other}")
+    options = options.changed(pgd_steps=options.free)
+    if "pgd_step_size" in options.typed:
+        return options
+    return options.changed(pgd_step_size=f"{usual_step_size(options.eps, options.free):.6g}")
+
+
 def usual_step_size(eps, steps):
     """Returns the size of a step where none is given: 2.5 * eps / steps, one step reaches eps."""
     return eps if steps == 1 else 2.5 * eps / steps
@@ -162,6 +180,11 @@ def notes(options):
         lines.append(
             f"--pgd_steps={options.pgd_steps} of {size} do not reach --eps={eps}: the inner attack "
             "stays inside a smaller ball"
+        )
+    if options.free:
+        lines.append(
+            f"--free={options.free}: each batch has {options.free} updates in a row, the first on "
+            "clean images; passes over the data are fewer by as much"
         )
     random = options.init_weights == "none" and options.init_from is None
     if random and options.model.startswith("resnet") and max(options.learning_rates) < FINE_TUNING:
@@ -261,7 +284,31 @@ TRAIN = FlagTable(
                 only={"defense": ("ses",)},
                 into="defense",
             ),
+            count(
+                "free",
+                None,
+                "Free adversarial training: updates with each batch, each a step of the attack.",
+                lowest=2,
+                only=MANIPULATION,
+                off=None,
+                into="manipulation",
+            ),
             number("margin", RECIPE, "Margin of the triplet loss, gamma.", into="defense"),
+            choice(
+                "loss",
+                "triplet",
+                "Loss of the embeddings; contrastive has the margin 1, multi_similarity none.",
+                ("triplet", "contrastive", "multi_similarity"),
+                into="defense.metric_loss",
+            ),
+            choice(
+                "distance",
+                "euclidean",
+                "Distance in the training: between unit vectors, cosine, or between embeddings as "
+                "they are, for which the authors' margin is 1. Evaluation has unit vectors.",
+                ("euclidean", "cosine", "unnormalized"),
+                into="defense",
+            ),
             choice(
                 "sampling",
                 "fixed",

@@ -111,6 +111,7 @@ class MetricTrainingRun(TrainingRun):
             seed=self.settings.seed,
             start_step=start,
             stop_step=stop,
+            replays=self.settings.defense.replays,
         )
 
     def images(self):

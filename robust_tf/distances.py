@@ -22,6 +22,11 @@ def angular(u, v):
     return _angle(tf.reduce_sum(_unit(u) * _unit(v), axis=-1))
 
 
+def cosine(u, v):
+    """Cosine distance 1 - u.v / (||u|| ||v||), in [0, 2]: float [..., d] to [...]."""
+    return 1.0 - tf.reduce_sum(_unit(u) * _unit(v), axis=-1)
+
+
 def cosine_matrix(u, v):
     """Cosines of all pairs: float [n, d] and [m, d] to [n, m]; 0 if a vector is zero."""
     return tf.matmul(_unit(u), _unit(v), transpose_b=True)

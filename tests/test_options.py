@@ -7,6 +7,7 @@ import pytest
 
 from hm_tf import options as hm
 from hm_tf.defenses.build import DEFENSES as HM_DEFENSES
+from hm_tf.defenses.metric_losses import DISTANCES, METRIC_LOSSES
 from hm_tf.ranking_attacks.ranking_attack import ATTACK_MODES
 from hm_tf.ranking_attacks.registry import PROFILES
 from hm_tf.triplets.intra_class_structure import ICS_TRIPLETS
@@ -68,6 +69,8 @@ def test_choices_are_those_of_the_library():
     assert set(hm.TRAIN.flags["defense"].choices) == HM_DEFENSES.keys()
     assert set(hm.TRAIN.flags["source"].choices) == SYMBOLS.keys()
     assert hm.TRAIN.flags["ics_triplet"].choices == ICS_TRIPLETS
+    assert hm.TRAIN.flags["loss"].choices == METRIC_LOSSES
+    assert hm.TRAIN.flags["distance"].choices == tuple(DISTANCES)
     assert set(hm.TRAIN.flags["sampling"].choices) == set(SAMPLING_MODES)
     assert set(hm.TRAIN.flags["bn"].choices) == set(BN_MODES)
     assert set(evaluate["mode"].choices) == {"both", *ATTACK_MODES}

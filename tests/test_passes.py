@@ -127,6 +127,27 @@ def test_passes_of_hm_tf(batch, flags, monkeypatch):
     assert hm_tf.defenses.passes.passes(settings) == counted(model, batch)
 
 
+def test_passes_of_free_hm(batch):
+    """Over all updates of a batch; the forward pass of the step is the one that trains."""
+    sizes = [f"--batch_size={BATCH}", f"--shard_size={BATCH}"]
+    options = hm_tf.options.TRAIN.parse([*sizes, f"--free={STEPS}"])
+    settings = hm_tf.defenses.build.DefenseSettings.read(options.defense, options.arguments)
+    image = keras.Input([8, 8, 1])
+    vector = keras.layers.Dense(3)(keras.layers.Flatten()(image))
+    embedding = keras.layers.UnitNormalization()(vector)
+    model = settings.build(keras.Model(image, {"embedding": embedding}))
+    model.network = network = CountingNetwork(model.network)
+    for step in range(STEPS):
+        network.kind = "forward"
+        crafted = model.craft({**batch, "step": tf.fill([BATCH], tf.constant(step, tf.int64))})
+        network.kind = "training"
+        model.loss_terms(batch, crafted)
+    found = Passes(**{kind: images / BATCH / STEPS for kind, images in network.images.items()})
+    expected = hm_tf.defenses.passes.passes(settings)
+    assert expected.input_gradient == 0.75
+    assert found == expected._replace(input_gradient=0)
+
+
 def test_forwards_of_passes():
     assert Passes(forward=1, input_gradient=7, training=2).forwards == 1 + 14 + 6
 

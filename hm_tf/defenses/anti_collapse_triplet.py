@@ -14,10 +14,10 @@ class AntiCollapseTriplet(MetricDefense):
     def craft(self, batch):
         triplets = self.mine(batch, self.embed(batch["image"]))
         anchor, *pair = members(batch["image"], triplets)
-        objective = CollapseObjective(self.embed, triplets.valid)
+        objective = CollapseObjective(self.embed, triplets.valid, self.distance_fn)
         collapsed = self.ascend(batch, objective, tf.concat(pair, axis=0))
         return {"triplets": triplets, "images": tf.concat([anchor, collapsed], axis=0)}
 
     def loss_terms(self, batch, crafted):
         embeddings = self.embed(crafted["images"], training=True)
-        return self.triplet_terms(crafted["triplets"], *tf.split(embeddings, 3))
+        return self.triplet_terms(batch, crafted["triplets"], *tf.split(embeddings, 3))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from hm_tf.defenses.anti_collapse_triplet import AntiCollapseTriplet
 from hm_tf.defenses.embedding_shifted_triplet import EmbeddingShiftedTriplet
+from hm_tf.defenses.free_hardness_manipulation import FreeHardnessManipulation
 from hm_tf.defenses.hardness_manipulation import HardnessManipulation
 from hm_tf.defenses.method_name import title_of
 from hm_tf.defenses.min_max import MinMax
@@ -73,6 +74,7 @@ class DefenseSettings:
     def title(self):
         """The name of the method as the paper prints it, with the settings that it does not have."""
         settings = {**self.arguments, **self.manipulation, **self.attack}
+        settings["loss"] = settings["metric_loss"]
         return title_of({"destination": None, "ics": 0.0, **settings, "defense": self.name})
 
     @property
@@ -85,6 +87,11 @@ class DefenseSettings:
         """The `Destination` of HM."""
         name, rise = self.manipulation["destination"], self.manipulation["rise"]
         return destinations.get(name, margin=self.arguments["margin"], rise=rise)
+
+    @property
+    def replays(self):
+        """Number of updates in a row that get the same batch."""
+        return self.manipulation.get("free") or 1
 
     def shards(self, replicas):
         """Returns how many shards a replica mines in; `UserError` where they do not fit."""
@@ -105,7 +112,11 @@ class DefenseSettings:
         }
         if "steps" in self.attack:
             arguments["attack"] = pgd_from_image(**self.attack)
-        return DEFENSES[self.name](network, **arguments)
+        if arguments.pop("free", None) is None:
+            return DEFENSES[self.name](network, **arguments)
+        return FreeHardnessManipulation(
+            network, free=self.replays, batch_size=self.batch_size, **arguments
+        )
 
 
 def pgd_from_image(eps, steps, step_size, norm="linf"):

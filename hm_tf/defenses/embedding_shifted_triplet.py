@@ -20,4 +20,4 @@ class EmbeddingShiftedTriplet(MetricDefense):
     def loss_terms(self, batch, crafted):
         embeddings = self.embed(crafted["adversarial"], training=True)
         triplets = self.mine(batch, embeddings)
-        return self.triplet_terms(triplets, *members(embeddings, triplets))
+        return self.triplet_terms(batch, triplets, *members(embeddings, triplets))

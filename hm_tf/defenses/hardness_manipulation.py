@@ -105,22 +105,33 @@ class HardnessManipulation(MetricDefense):
         stacked = tf.concat(members(images, source), axis=0)
         destination = self._destination_hardness(batch, embeddings, source)
         if self.attacks:
-            objective = HardnessObjective(self.embed, destination, source.valid, shards=self.shards)
+            objective = HardnessObjective(
+                self.embed, destination, source.valid, self.distance_fn, shards=self.shards
+            )
             stacked = self.ascend(batch, objective, stacked)
         return {"triplets": source, "images": stacked, "destination": destination}
 
     def loss_terms(self, batch, crafted):
         triplets = crafted["triplets"]
         clean = self._clean_members(batch, triplets) if self.ics else {}
-        adversarial = tf.split(self.embed(crafted["images"], training=True), 3)
-        terms, monitors = self.triplet_terms(triplets, *adversarial)
-        self._remember(batch, terms["triplet"], triplets.valid)
+        adversarial = tf.split(self.adversarial_embeddings(batch, crafted), 3)
+        terms, monitors = self.triplet_terms(batch, triplets, *adversarial)
+        # The level of the gradual destinations is of the triplet loss, whatever is trained.
+        hinge = tf.nn.relu(monitors["hardness"] + self.margin)
+        self._remember(batch, tf.cast(triplets.valid, hinge.dtype) * hinge, triplets.valid)
         if self.ics:
             margin = self.margin if self.ics_triplet == "a,p,n" else self.ics_margin
             adversarial = dict(zip(ROLES, adversarial))
-            ics = intra_class_structure(clean, adversarial, margin, self.ics_triplet)
+            ics = intra_class_structure(
+                clean, adversarial, margin, self.ics_triplet, self.distance_fn
+            )
             terms["ics"] = tf.cast(triplets.valid, ics.dtype) * ics
         return terms, {**monitors, "destination": crafted["destination"]}
+
+    def adversarial_embeddings(self, batch, crafted):
+        """The embeddings that are trained, [3m, d]."""
+        del batch
+        return self.embed(crafted["images"], training=True)
 
     def _clean_members(self, batch, triplets):
         """dict role -> embeddings of the clean images [m, d] that the ICS loss needs."""
@@ -135,8 +146,8 @@ class HardnessManipulation(MetricDefense):
         if self.goal.sampler:
             sampler = TripletSampler(self.goal.sampler, margin=self.margin, mode=self.sampling)
             triplets = self.mine(batch, embeddings, "destination", sampler)
-            benign = hardness(*members(embeddings, triplets))
-        current = hardness(*members(embeddings, source))
+            benign = hardness(*members(embeddings, triplets), self.distance_fn)
+        current = hardness(*members(embeddings, source), self.distance_fn)
         return self.goal(self._level(current), current, benign)
 
     def _level(self, like):

@@ -6,7 +6,10 @@ from hm_tf.triplets.triplet_sampler import SYMBOLS
 TITLES = {"none": "N/A", "est": "EST", "act": "ACT", "minmax": "MinMax", "ses": "SES"}
 
 # Settings that the paper has in one form only; older runs do not name them.
-USUAL = {"ics_triplet": "a,a~,p", "norm": "linf"}
+USUAL = {
+    **{"ics_triplet": "a,a~,p", "norm": "linf", "loss": "triplet", "distance": "euclidean"},
+    "free": None,
+}
 
 
 def title(defense, source, destination=None, ics=0.0):

@@ -9,16 +9,17 @@ import keras
 import tensorflow as tf
 
 from hm_tf import options
+from hm_tf.defenses.metric_losses import DISTANCES, metric_loss
 from hm_tf.defenses.objectives import ShiftObjective
 from hm_tf.defenses.spread import spread
 from hm_tf.defenses.validation_retrieval import ValidationRetrieval
-from hm_tf.triplets.hardness import hardness, triplet_loss
+from hm_tf.triplets.hardness import hardness
 from hm_tf.triplets.pair_batch import paired_order
 from hm_tf.triplets.triplet_sampler import Triplets, TripletSampler
 from robust_tf import randomness
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
-from robust_tf.models.keras_network import UNIT_RANGE, as_embedding
+from robust_tf.models.keras_network import UNIT_RANGE, as_embedding, with_vector
 from robust_tf.threat_model import ThreatModel
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.replicas import current_shard, gather
@@ -49,6 +50,9 @@ class MetricDefense(AdversarialModel):
         source: name of the sampler of the triplets, see `TripletSampler`. None: value of the
             recipe.
         margin: margin of the triplet loss. None: value of the recipe.
+        metric_loss: loss of the embeddings, one of `METRIC_LOSSES`.
+        distance: distance in this loss, in hardness and in attacks on triplets, one of `DISTANCES`.
+            With "unnormalized" triplets are mined with it, too. Validation has unit vectors.
         sampling: "fixed", or "compat" with the fallbacks of the authors' code, which take wrong
             labels where a batch has no others.
         eps: radius of the inner attack in [0, 1] pixels; "8/255" is understood. None: value of the
@@ -76,6 +80,8 @@ class MetricDefense(AdversarialModel):
         *,
         source: str | None = None,
         margin: float | None = None,
+        metric_loss: str = "triplet",
+        distance: str = "euclidean",
         sampling: str = "fixed",
         eps: float | str | None = None,
         norm: str = "linf",
@@ -89,15 +95,22 @@ class MetricDefense(AdversarialModel):
         extra_monitors: Iterable[str] = (),
         **kw: Any,
     ) -> None:
+        network = as_embedding(network, embedding=embedding, input_range=input_range)
+        self._output = "vector" if distance == "unnormalized" else "embedding"
+        if self._output not in network.output:
+            network = with_vector(network)
         super().__init__(
-            as_embedding(network, embedding=embedding, input_range=input_range),
-            term_weights={"triplet": 1.0, **extra_weights},
+            network,
+            term_weights={metric_loss: 1.0, **extra_weights},
             monitors=(*MONITORS, *extra_monitors),
             weight_decay=or_recipe(weight_decay, recipe, "weight_decay"),
             **kw,
         )
         self.source = or_recipe(source, recipe, "source")
         self.margin = or_recipe(margin, recipe, "margin")
+        self.metric_loss = metric_loss
+        self.distance = distance
+        self.distance_fn = DISTANCES[distance]
         self.sampling = sampling
         self.sampler = TripletSampler(self.source, margin=self.margin, mode=sampling)
         self.attack = self._inner_attack(eps, norm, attack, recipe)
@@ -144,7 +157,7 @@ class MetricDefense(AdversarialModel):
 
     def embed(self, images, training=False):
         """phi(images), float [n, d]; in inference mode for attacks and mining."""
-        return self.network(images, training=training)["embedding"]
+        return self.network(images, training=training)[self._output]
 
     def mine(self, batch, embeddings, purpose="triplets", sampler=None):
         """Returns the Triplets of all shards, as places in the batch of this replica.
@@ -171,18 +184,28 @@ class MetricDefense(AdversarialModel):
             parts.append([*(place + number * size for place in places), valid])
         return Triplets(*(tf.concat(part, axis=0) for part in zip(*parts)))
 
-    def triplet_terms(self, triplets, anchor, positive, negative):
-        """Returns (terms, monitors) of the triplet loss of embeddings [m, d]."""
+    def triplet_terms(self, batch, triplets, anchor, positive, negative):
+        """Returns (terms, monitors) of the loss of embeddings [m, d]."""
         weight = tf.cast(triplets.valid, anchor.dtype)
-        loss = triplet_loss(anchor, positive, negative, self.margin)
-        current = tf.stop_gradient(hardness(anchor, positive, negative))
+        loss = self._loss(batch, triplets, (anchor, positive, negative))
+        current = tf.stop_gradient(hardness(anchor, positive, negative, self.distance_fn))
         self.barren.update_state(tf.cast(~tf.reduce_any(triplets.valid), tf.float32))
-        return {"triplet": weight * loss}, {
+        return {self.metric_loss: weight * loss}, {
             "hardness": weight * current,
             "skipped_triplets": 1.0 - weight,
             "spread": spread(tf.stop_gradient(anchor), self.shards),
             "at_margin": weight * tf.cast(tf.abs(current) < AT_MARGIN, weight.dtype),
         }
+
+    def _loss(self, batch, triplets, embeddings):
+        """The loss of each triplet, [m]; no pair has images of two shards."""
+        shards = [tf.split(rows, self.shards) for rows in embeddings]
+        labels = [tf.split(rows, self.shards) for rows in members(batch["label"], triplets)]
+        found = [
+            metric_loss(self.metric_loss, *shard, self.margin, self.distance_fn)
+            for shard in zip(zip(*shards), zip(*labels))
+        ]
+        return tf.concat(found, axis=0)
 
     def shift(self, batch):
         """r* = argmax d(phi(X + r), phi(X)) for each image of the batch; returns X + r*."""
@@ -201,9 +224,12 @@ class MetricDefense(AdversarialModel):
     def test_step(self, data):
         """The embeddings of a validation batch; `ValidationRetrieval` measures all of them."""
         batch = self.unpack(data, tf.constant(0))
-        rows = {"label": batch["label"], "embedding": self.embed(batch["image"])}
+        images = {"embedding": batch["image"]}
         if self.attack is not None:
-            rows["shifted"] = self.embed(self.shift(batch))
+            images["shifted"] = self.shift(batch)
+        # Retrieval is by unit vectors, whatever the distance of the training.
+        embedded = {name: self.network(each)["embedding"] for name, each in images.items()}
+        rows = {"label": batch["label"], **embedded}
         return {name: gather(values) for name, values in rows.items()}
 
     def make_test_function(self, force=False):

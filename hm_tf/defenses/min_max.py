@@ -14,9 +14,9 @@ class MinMax(MetricDefense):
     def craft(self, batch):
         triplets = self.mine(batch, self.embed(batch["image"]))
         stacked = tf.concat(members(batch["image"], triplets), axis=0)
-        objective = MinMaxObjective(self.embed, triplets.valid)
+        objective = MinMaxObjective(self.embed, triplets.valid, self.distance_fn)
         return {"triplets": triplets, "images": self.ascend(batch, objective, stacked)}
 
     def loss_terms(self, batch, crafted):
         embeddings = self.embed(crafted["images"], training=True)
-        return self.triplet_terms(crafted["triplets"], *tf.split(embeddings, 3))
+        return self.triplet_terms(batch, crafted["triplets"], *tf.split(embeddings, 3))

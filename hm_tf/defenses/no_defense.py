@@ -17,4 +17,4 @@ class NoDefense(MetricDefense):
     def loss_terms(self, batch, crafted):
         embeddings = self.embed(batch["image"], training=True)
         triplets = self.mine(batch, embeddings)
-        return self.triplet_terms(triplets, *members(embeddings, triplets))
+        return self.triplet_terms(batch, triplets, *members(embeddings, triplets))

@@ -7,17 +7,16 @@ from robust_tf.training.passes import Passes
 def passes(settings):
     """Returns the `Passes` of an update; the attack of HM may end earlier, saturated.
 
-    AWP makes every training pass twice.
+    AWP makes every training pass twice. Free HM embeds a batch for mining once in all its updates.
+    Its step needs a backward pass to the images, half of an input-gradient pass, whose forward is
+    the one that trains.
 
     Args:
         settings: `DefenseSettings`.
     """
     steps = settings.attack.get("steps")
-    clean = (
-        clean_roles(settings.manipulation["ics_triplet"])
-        if settings.manipulation.get("ics")
-        else ""
-    )
+    ics = bool(settings.manipulation.get("ics"))
+    clean = len(clean_roles(settings.manipulation["ics_triplet"])) / 2 if ics else 0
     attacked = settings.manipulation.get("destination") != settings.arguments["source"]
     found = {
         "none": lambda: Passes(),
@@ -26,7 +25,9 @@ def passes(settings):
         "act": lambda: Passes(forward=1, input_gradient=steps, training=1.5),
         "minmax": lambda: Passes(forward=1, input_gradient=1.5 * steps, training=1.5),
         "hm": lambda: Passes(
-            forward=1, input_gradient=1.5 * steps * attacked, training=1.5 + len(clean) / 2
+            forward=1 / settings.replays,
+            input_gradient=0.75 if settings.replays > 1 else 1.5 * steps * attacked,
+            training=1.5 + clean,
         ),
     }[settings.name]()
     return found._replace(training=(2 if settings.arguments["awp"] else 1) * found.training)

@@ -30,5 +30,5 @@ class SuppressingEmbeddingShift(EmbeddingShiftedTriplet):
         clean = self.embed(batch["image"], training=True)
         adversarial = self.embed(crafted["adversarial"], training=True)
         triplets = self.mine(batch, clean)
-        terms, monitors = self.triplet_terms(triplets, *members(clean, triplets))
+        terms, monitors = self.triplet_terms(batch, triplets, *members(clean, triplets))
         return {**terms, "shift": shifted_euclidean(adversarial, clean)}, monitors

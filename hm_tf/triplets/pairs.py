@@ -8,7 +8,9 @@ from robust_tf.data.pipeline import pixel_lookup, prefetched, to_float, unaugmen
 from robust_tf.randomness import key, uniform
 
 
-def pair_dataset(examples, info, *, batch_size, seed, start_step=0, stop_step, augment=True):
+def pair_dataset(
+    examples, info, *, batch_size, seed, start_step=0, stop_step, augment=True, replays=1
+):
     """Returns the training batches of the steps start_step..stop_step-1 as a tf.data.Dataset.
 
     Each element is a dict of B = batch_size rows in the order a0, p0, a1, p1, ..., so that every
@@ -28,6 +30,7 @@ def pair_dataset(examples, info, *, batch_size, seed, start_step=0, stop_step, a
         start_step: first step.
         stop_step: one past the last step.
         augment: whether to augment.
+        replays: how many steps in a row get the same images.
 
     Raises:
         ValueError: an odd batch size.
@@ -39,7 +42,8 @@ def pair_dataset(examples, info, *, batch_size, seed, start_step=0, stop_step, a
     same_class = SameClass(examples.labels)
     pairs = batch_size // 2
 
-    def batch(step):
+    def batch(number):
+        step = number // replays
         position = step * pairs + tf.range(pairs, dtype=tf.int64)
         anchor = stream_index(position, len(examples), seed=seed, purpose="anchor")
         noise = uniform([pairs], key(seed, step, "partner"), dtype=tf.float64)
@@ -53,7 +57,7 @@ def pair_dataset(examples, info, *, batch_size, seed, start_step=0, stop_step, a
         return {
             "image": to_float(pixels),
             "label": tf.gather(labels, index),
-            "step": tf.fill([batch_size], step),
+            "step": tf.fill([batch_size], number),
         }
 
     return prefetched(tf.data.Dataset.range(start_step, stop_step), batch)

@@ -83,6 +83,23 @@ def as_embedding(network, *, embedding=None, input_range=UNIT_RANGE):
     return _graph(network, outputs, {"embedding": vector}, input_range)
 
 
+def with_vector(network):
+    """Returns an embedding network with the further output "vector", not divided by its length.
+
+    Args:
+        network: result of `as_embedding`.
+
+    Raises:
+        UserError: the network does not end in a division by the length.
+    """
+    unit = network.output["embedding"]
+    if not isinstance(_operation(unit), (UnitLength, keras.layers.UnitNormalization)):
+        raise UserError(f"{network.name} does not end in UnitLength: it has no other vector")
+    return keras.Model(
+        network.inputs[0], {**network.output, "vector": _source(unit)}, name=network.name
+    )
+
+
 def _functional(network):
     """The network as a graph: a `Sequential` as its layers, a subclass of `Model` as one layer."""
     if not isinstance(network, keras.Model):

@@ -2,15 +2,17 @@
 
 A process of its own, since the processor can be divided only before TensorFlow runs anything.
 
-Usage: replica_worker.py PRECISION DESTINATION OUTPUT.npz
+Usage: replica_worker.py PRECISION DESTINATION OUTPUT.npz UPDATES_PER_BATCH
 """
 
+import functools
 import sys
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from hm_tf.defenses.free_hardness_manipulation import FreeHardnessManipulation
 from hm_tf.defenses.hardness_manipulation import HardnessManipulation
 from hm_tf.triplets.pairs import pair_dataset
 from robust_tf import data
@@ -22,7 +24,7 @@ from robust_tf.training import strategy
 STEPS, BATCH, SHARDS = 5, 32, 2
 
 
-def main(precision, destination, output):
+def main(precision, destination, output, replays):
     keras.config.set_dtype_policy(precision)
     mirrored = strategy.make_strategy("mirrored", BATCH, logical_cpus=2)
     one_device = tf.distribute.get_strategy()
@@ -33,24 +35,30 @@ def main(precision, destination, output):
     }
     arrays = {}
     for case, (chosen, shards) in cases.items():
-        for name, value in train(chosen, shards, destination).items():
+        for name, value in train(chosen, shards, destination, int(replays)).items():
             arrays[f"{case} {name}"] = value
     np.savez(output, **arrays)
 
 
-def train(chosen, shards, destination):
+def train(chosen, shards, destination, replays):
     info = data.open("digits").info
     examples = data.open("digits").load("train")
-    dataset = pair_dataset(examples, info, batch_size=BATCH, seed=0, stop_step=STEPS)
+    pairs = {"batch_size": BATCH, "seed": 0, "stop_step": STEPS, "replays": replays}
+    dataset = pair_dataset(examples, info, **pairs)
+    # from 0.005 on rounding comes to decide a discrete choice, and all differs
+    defense, awp = HardnessManipulation, 0.002
+    if replays > 1:
+        kept = {"free": replays, "batch_size": BATCH}
+        defense, awp = functools.partial(FreeHardnessManipulation, **kept), 0.0
     keras.utils.set_random_seed(0)
     with chosen.scope():
-        model = HardnessManipulation(
+        model = defense(
             get_embedding("digits_embedding", info),
             source="softhard",
             destination=destination,
             attack=PGD(ThreatModel(0.1), 3, 0.02, random_start=False),
             ics=0.5,
-            awp=0.002,  # from 0.005 on rounding comes to decide a discrete choice, and all differs
+            awp=awp,
             weight_decay=4e-4,
             eps_warmup_steps=3,
             shards=shards,

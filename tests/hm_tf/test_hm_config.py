@@ -84,6 +84,14 @@ def test_settings_that_the_paper_does_not_have_stand_in_the_title():
     assert found.threat_model == ThreatModel(2.0, "l2")
 
 
+def test_free_training_has_as_many_steps_as_updates_of_a_batch():
+    free = parsed("--free=8", "--dataset=mnist")
+    assert (free.pgd_steps, free.pgd_step_size) == (8, pytest.approx(2.5 * 77 / 255 / 8, rel=1e-5))
+    assert parsed("--free=8", "--pgd_step_size=0.1").pgd_step_size == 0.1
+    assert defense("--free=8").title == "HM[S,gLGA]&ICS free=8"
+    assert (defense("--free=8").replays, defense().replays) == (8, 1)
+
+
 def test_the_norm_of_an_evaluation():
     own = Profile("1.5", "0.2", 10, "l2")
     assert own.attack() == PGD(ThreatModel(1.5, "l2"), 10, 0.2, random_start=False)

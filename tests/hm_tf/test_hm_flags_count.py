@@ -51,6 +51,10 @@ def assert_last_counts(*given):
     [
         *(f"--ics_triplet={name}" for name in ("a,a~,p~", "a,p,n", "p,p~,a", "a,a~,n~", "a,p,n~")),
         "--norm=l2",
+        "--loss=contrastive",
+        "--loss=multi_similarity",
+        "--distance=cosine",
+        "--distance=unnormalized",
     ],
 )
 def test_of_hm(flag):

@@ -12,6 +12,7 @@ CASES = {
     "hm, bfloat16": ["--precision=mixed_bfloat16"],
     "hm, held out": ["--held_out=60"],
     "hm, two replicas": ["--strategy=mirrored", "--logical_cpus=2"],
+    "free hm": ["--free=4"],
     "none": ["--defense=none"],
     "est": ["--defense=est"],
     "act": ["--defense=act"],

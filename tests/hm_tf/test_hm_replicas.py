@@ -9,14 +9,15 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 WORKER = pathlib.Path(__file__).with_name("replica_worker.py")
 
 
-def train(folder, precision, destination):
+def train(folder, precision, destination, replays=1):
     """Returns case -> name -> value."""
     output = folder / "weights.npz"
-    command = [sys.executable, str(WORKER), precision, destination, str(output)]
+    command = [sys.executable, str(WORKER), precision, destination, str(output), str(replays)]
     root = WORKER.parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment)
@@ -29,9 +30,10 @@ def train(folder, precision, destination):
     return cases
 
 
-def test_two_shards_equal_two_replicas(tmp_path):
+@pytest.mark.parametrize("replays", [1, 2])
+def test_two_shards_equal_two_replicas(replays, tmp_path):
     """With a destination that needs all there is: a second draw and the losses before."""
-    cases = train(tmp_path, "float64", "gb:semihard")
+    cases = train(tmp_path, "float64", "gb:semihard", replays)
     one, two, joint = (cases[case] for case in ("1", "2", "joint"))
     assert one["previous_loss"].shape == (2,) and np.all(one["previous_loss"] < 2)
     assert max(np.abs(one[name] - two[name]).max() for name in one if name != "losses") < 1e-9
