@@ -48,7 +48,6 @@ class Experiment(NamedTuple):
         text: the .md file with predictions and conclusions.
         page: name of the page of the runs, None without one.
         checks: name of the .jsonl file with the checks; None where the page has run folders.
-        figures: beginning of the names of figures drawn when the run folders were there.
     """
 
     title: str
@@ -56,7 +55,6 @@ class Experiment(NamedTuple):
     text: str
     page: str | None = None
     checks: str | None = None
-    figures: str = ""
 
     @property
     def of_classifiers(self):
@@ -66,14 +64,13 @@ class Experiment(NamedTuple):
 
 EXPERIMENTS = (
     Experiment("TLA on digits", ["tla_digits"], "tla.md", "digits"),
-    Experiment("TLA on MNIST", ["tla_mnist_four_steps"], "recipes.md"),
+    Experiment("TLA on MNIST", ["tla_mnist_quick"], "recipes.md", "mnist_quick"),
     Experiment(
-        "TLA on MNIST, an earlier recipe",
-        ["tla_mnist_quick", "tla_mnist_quick_seed1"],
+        "TLA on MNIST, an earlier recipe that masks gradients",
+        ["tla_mnist_masked", "tla_mnist_masked_seed1"],
         "tla.md",
-        page="mnist_quick",
+        page="mnist_masked",
         checks="tla_checks",
-        figures="mnist",
     ),
     Experiment(
         "TLA on CIFAR-10",
@@ -81,7 +78,6 @@ EXPERIMENTS = (
         "tla.md",
         page="cifar10_quick",
         checks="tla_checks",
-        figures="cifar",
     ),
     Experiment("TLA on 20 classes of Tiny ImageNet", ["tla_tiny20"], "tla.md"),
     Experiment("HM on two-digit numbers", ["hm_digit_pairs"], "hm.md", "hm_digit_pairs"),
@@ -109,7 +105,10 @@ def main(arguments):
         path = folder / "reports" / f"{experiment.page}.html"
         if experiment.checks:
             add = _classifiers if experiment.of_classifiers else _embeddings
-            add(experiment, runs, found, folder).write(path)
+            page = add(experiment.title, runs, found)
+            page.link("What was predicted, and what came out", f"../{experiment.text}")
+            page.missed.clear()  # nobody has the folders
+            page.write(path)
         _add_experiment(index, experiment, found, path.exists())
     index.write(folder / "index.html")
 
@@ -126,7 +125,7 @@ def _add_experiment(page, experiment, found, has_page):
     page.link("What was predicted, and what came out", experiment.text)
 
 
-def _classifiers(experiment, runs, found, folder):
+def _classifiers(title, runs, found):
     titles = [method_name(run.results[0].method) for run in runs]
     seeds = [(run.results[0].training_seed, run.path.stem) for run in runs]
     reported = [
@@ -135,25 +134,15 @@ def _classifiers(experiment, runs, found, folder):
     ]
     rows = tla_tf.reporting.published_rows.rows()
     compared = comparison.compare(rows, runs, tla_tf.options.resolve_train)
-    page = Page(experiment.title, *tla_tf.reporting.claim.headline(reported, found))
+    page = Page(title, *tla_tf.reporting.claim.headline(reported, found))
     tla_sections.add_accuracies(page, reported, found)
     page.paragraph(MISSING)
     tla_sections.add_checks(page, reported)
     tla_sections.add_table_1(page, reported, rows, compared)
-    page.section("The space of embeddings")
-    page.paragraph("Drawn while the run folders were there, by an earlier version.")
-    for path in sorted((folder / "figures").glob(f"{experiment.figures}_figure*.png")):
-        name = path.stem.split("_")[1]
-        made = tla_sections.FIGURES[name]
-        page.figure(
-            path, alt=f"{made}; UM, AT and TLA on {experiment.title}", caption=f"{name}: {made}."
-        )
-    page.missed.clear()  # nobody has the folders
     return page
 
 
-def _embeddings(experiment, runs, found, folder):
-    del folder
+def _embeddings(title, runs, found):
     reported = paper_comparison.reported_runs(runs)
     rows = hm_tf.reporting.published_rows.rows()
     resolve = functools.cache(hm_tf.options.resolve_train)
@@ -161,13 +150,12 @@ def _embeddings(experiment, runs, found, folder):
         title: paper_tables.paper_table(number, rows, reported, resolve)
         for number, title in paper_tables.TITLES.items()
     }
-    page = Page(experiment.title, *hm_tf.reporting.claim.headline(reported, found))
+    page = Page(title, *hm_tf.reporting.claim.headline(reported, found))
     page.section("Retrieval and ranking attacks")
     hm_sections.add_scores(page, reported, found)
     page.paragraph(MISSING)
     hm_sections.add_checks(page, reported)
     hm_sections.add_comparison(page, paper_comparison.compare(rows, reported, resolve), tables)
-    page.missed.clear()  # nobody has the folders
     return page
 
 

@@ -129,9 +129,11 @@ def add_checks(page, runs):
             page.status("red", f"{run.name} has collapsed: its score means nothing")
         for line in doubt_lines(run.recorded.results):
             page.status("amber", f"{run.name} {line}")
-        if not run.recorded.check_groups():
-            flags = f"--workdir={run.recorded.path}", "--checks=quick"
-            page.missing(f"No checks were made of {run.name}.", *_EVALUATE, *flags)
+    if unchecked := [run for run in runs if not run.recorded.check_groups()]:
+        page.paragraph(f"No checks were made of {sections.named(unchecked, runs)}.")
+    for run in unchecked:
+        flags = f"--workdir={run.recorded.path}", "--checks=quick"
+        page.keep_command(f"Checks of {run.name}.", *_EVALUATE, *flags)
     # The score may be measured later than the checks.
     skip = {(run.name, SCORE_STANDS, NOT_RUN) for run in runs if SCORE in run.values}
     sections.add_checks(page, runs, unit="queries", skip=skip)
@@ -183,10 +185,14 @@ def add_hardness(page, runs):
     """Table 1: the hardness of what the samplers choose."""
     page.section("Hardness of the samplers' triplets")
     page.paragraph(OF_THE_PAPER)
+    lacking = []
     for run in runs:
         found = recorded_hardness(run.recorded.path, run.recorded.results[0].weights_hash)
         if found:
             page.table(HARDNESS_HEADER, hardness_rows(found), caption=run.name)
         else:
+            lacking.append(run)
             flags = f"--workdir={run.recorded.path}"
-            page.missing(f"Not measured of {run.name}.", "python", "-m", "hm_tf.analyze", flags)
+            page.keep_command(f"Hardness of {run.name}.", "python", "-m", "hm_tf.analyze", flags)
+    if lacking:
+        page.paragraph(f"Not measured of {sections.named(lacking, runs)}.")

@@ -67,7 +67,12 @@ class Page:
         self._parts.append(f"<p>{escape(text)}</p>")
 
     def missing(self, text, *command):
-        """Says what the page lacks; `missed` keeps the command that makes it, for its owner.
+        """Says what the page lacks, and keeps the command; see `keep_command`."""
+        self.paragraph(text)
+        self.keep_command(text, *command)
+
+    def keep_command(self, text, *command):
+        """Keeps in `missed` the command that makes what the page lacks, for its owner.
 
         A page is read by others, who cannot run it on these folders.
 
@@ -75,7 +80,6 @@ class Page:
             text: str, a sentence.
             command: words of the command.
         """
-        self.paragraph(text)
         self.missed.setdefault(shlex.join(command), text)
 
     def link(self, text, target):

@@ -10,6 +10,15 @@ from robust_tf.reports.table import MISSING
 from robust_tf.runs.provenance import facts_of
 from robust_tf.threat_model import format_magnitude
 
+FEW = 3  # runs that a sentence names though they are all runs of the page
+
+
+def named(some, runs):
+    """Returns the names of `some` of the runs of a page, or how many they are if they are all."""
+    if len(some) > FEW and len(some) == len(runs):
+        return f"all {len(runs)} runs"
+    return ", ".join(run.name for run in some)
+
 
 def add_checks(page, runs, *, unit="images", skip=()):
     """Adds a grid of runs and checks, every amber and red check in full, and all of them folded.

@@ -90,7 +90,8 @@ def verdict(row, unit="points"):
     tested = any(found[other].interval for other in others)
     start = "Nothing is separated: " if tested and not ahead else ""
     where = "under" if row.attacked else "in"
-    return f"{start}{'; '.join(parts)}, {where} {row.title} on {row.n:,} images."
+    title = row.title.replace(f", n {row.n:,}", "")  # the sentence says n itself
+    return f"{start}{'; '.join(parts)}, {where} {title} on {row.n:,} images."
 
 
 def said(found, unit="points", sign=1):

@@ -244,6 +244,9 @@ def test_of_several_worst_cases_the_most_images_then_the_lowest(evaluated):
     assert ("red", "the worst case is of 9 images, pgd20 alone leaves 20.00 % of 10") in caveats(
         run
     )
+    milder = type(base)(**{**fields, "attack": "pgd20", "value": 0.5, "n": 10})
+    said = caveats(RecordedRun("run", [*cases, milder, milder], {}))
+    assert said[1:] == [("amber", "the worst case is of 9 images, single attacks are of 10")]
     square = RecordedRun("run", [worst(0.4, 9, ["clean", "square"])], {})
     assert "black box" in claim("TLA", square)
 

@@ -90,13 +90,21 @@ def caveats(run):
         n = max((other.n for other in run.results if other.metric == "accuracy"), default=0)
         on = f" on all {n:,} test images" if n else ""
         found.append(("amber", f"no worst case over AutoAttack ({ENSEMBLE}){on} was measured"))
-    for other in run.results if result else ():
-        same_ball = other.threat_model == result.threat_model
-        if other.metric == "accuracy" and other.n > result.n and same_ball:
-            level = "red" if other.value < result.value else "amber"
-            seen = f"{other.column} alone leaves {100 * other.value:.2f} % of {other.n:,}"
-            found.append((level, f"the worst case is of {result.n:,} images, {seen}"))
+    larger = [r for r in run.results if result and _wider(r, result)]
+    for other in (other for other in larger if other.value < result.value):
+        seen = f"{other.column} alone leaves {100 * other.value:.2f} % of {other.n:,}"
+        found.append(("red", f"the worst case is of {result.n:,} images, {seen}"))
+    if larger and not any(level == "red" for level, _ in found):
+        n = max(other.n for other in larger)
+        said = f"the worst case is of {result.n:,} images, single attacks are of {n:,}"
+        found.append(("amber", said))
     return found
+
+
+def _wider(other, result):
+    """Whether an accuracy is of more images in the same ball."""
+    same_ball = other.threat_model == result.threat_model
+    return other.metric == "accuracy" and other.n > result.n and same_ball
 
 
 def listed(names):

@@ -1,6 +1,5 @@
 """The sections of the report page, each made of what runs have stored."""
 
-import shlex
 from typing import NamedTuple
 
 from robust_tf.errors import UserError
@@ -70,9 +69,9 @@ def add_accuracies(page, runs, found):
     for output, metric in CURVES.items():
         lacking = [run for run in runs if run.finished and metric not in _metrics(run)]
         if lacking:
-            names = ", ".join(run.name for run in lacking)
+            said = f"Not measured: {metric} of {sections.named(lacking, runs)}."
             flags = f"--workdir={_folders(lacking)}", f"--outputs={output}"
-            page.missing(f"Not measured: {metric} of {names}.", *_ANALYZE, *flags)
+            page.missing(said, *_ANALYZE, *flags)
     with page.details("Every accuracy that was measured"):
         for run in runs:
             _add_accuracies(page, run)
@@ -157,12 +156,12 @@ def add_checks(page, runs):
             found.setdefault(caveat, []).append(run)
         if caveats(run.recorded) or not run.recorded.check_groups():
             flags = f"--workdir={run.recorded.path}", "--attacks=clean,standard", "--checks=full"
-            page.missed[shlex.join([*_EVALUATE, *flags])] = f"Stronger evidence on {run.name}."
+            page.keep_command(f"Stronger evidence on {run.name}.", *_EVALUATE, *flags)
     for (level, caveat), weakened in found.items():
-        page.status(level, f"{', '.join(run.name for run in weakened)}: {caveat}")
-    unchecked = [run.name for run in runs if not run.recorded.check_groups()]
+        page.status(level, f"{sections.named(weakened, runs)}: {caveat}")
+    unchecked = [run for run in runs if not run.recorded.check_groups()]
     if unchecked:
-        page.paragraph(f"No checks were made of {', '.join(unchecked)}.")
+        page.paragraph(f"No checks were made of {sections.named(unchecked, runs)}.")
     sections.add_checks(page, runs)
 
 
@@ -205,5 +204,5 @@ def add_images(page, runs):
         page.images(adversarial_grid.HEADER, rows, caption=f"{run.name}, {caption}")
     if lacking:
         flags = f"--workdir={lacking[0].recorded.path}", "--attacks=pgd20", "--save_adversarial"
-        said = f"No attacked images were kept of {', '.join(run.name for run in lacking)}."
+        said = f"No attacked images were kept of {sections.named(lacking, runs)}."
         page.missing(said, *_EVALUATE, *flags)

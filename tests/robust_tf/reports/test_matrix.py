@@ -117,6 +117,7 @@ def test_the_verdict_names_the_leader_and_whether_anything_is_separated():
     (row,) = compared(run(record("pgd", 50)), run(record("pgd", 80)), run(record("pgd", 79))).rows
     assert verdict(row).startswith("B is ahead of A by +30") and "B − C is +1.00" in verdict(row)
     assert "not separated, under pgd" in verdict(row)
+    assert verdict(row._replace(title="pgd, n 100")) == verdict(row)  # n is said once
 
 
 def test_what_differs_in_training_is_said_first(capsys, tmp_path):

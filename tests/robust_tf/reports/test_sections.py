@@ -11,7 +11,7 @@ from robust_tf.errors import UserError
 from robust_tf.reports.methods import Method
 from robust_tf.reports.page import Page
 from robust_tf.reports.same_data import require_same_data
-from robust_tf.reports.sections import add_checks, training_figure
+from robust_tf.reports.sections import add_checks, named, training_figure
 
 
 def check(name, status, n=40, eps=0.1):
@@ -97,3 +97,9 @@ def test_images_are_compared_where_they_are_known(tmp_path):
     require_same_data([known[0], older])
     with pytest.raises(UserError, match="checksum 22222222"):
         require_same_data([known[0], older], [images[0], images[1]])
+
+
+def test_runs_are_named_until_they_are_many_and_all():
+    runs = [run(name) for name in "ABCD"]
+    assert named(runs, runs) == "all 4 runs"
+    assert named(runs[:3], runs[:3]) == named(runs[:3], runs) == "A, B, C"
