@@ -64,8 +64,9 @@ def _settle(options):
         raise UserError("--select=best needs images to select by: --held_out=N, e.g. 1000")
     if options.label_smoothing == 1:
         raise UserError("--label_smoothing=1 leaves nothing of the label; allowed is less")
-    if options.method == "alp" and options.attack_objective == "triplet":
-        raise UserError("--attack_objective=triplet: alp has no triplet term; allowed: ce, full")
+    if options.method == "alp" and options.attack_objective not in ("ce", "full"):
+        given = options.attack_objective
+        raise UserError(f"--attack_objective={given}: alp has no triplet term; allowed: ce, full")
     for name, fixed in VARIANTS.get(options.method, {}).items():
         if options.values[name] not in (None, fixed):
             raise UserError(
@@ -217,9 +218,19 @@ TRAIN = FlagTable(
                 choice(
                     "attack_objective",
                     "ce",
-                    "What the attack ascends: the cross entropy, the triplet term, or the loss.",
-                    ("ce", "full", "triplet"),
+                    "What the attack ascends: the cross entropy, the triplet term, the loss, or the "
+                    "triplet's hardness up to --attack_hardness.",
+                    ("ce", "full", "triplet", "hardness"),
                     only={"method": (*TRIPLET["method"], *PAIRING["method"])},
+                    into="defense",
+                ),
+                number(
+                    "attack_hardness",
+                    0.0,
+                    "Difference of the distances to positive and negative that the attack stops at.",
+                    lowest=-1.0,
+                    highest=1.0,
+                    only={**TRIPLET, "attack_objective": ("hardness",)},
                     into="defense",
                 ),
                 choice(

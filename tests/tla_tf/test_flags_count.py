@@ -83,6 +83,8 @@ OF_TRIPLETS = """
     --attack_objective=full
     --attack_objective=triplet
     --positive=both --attack_objective=triplet
+    --attack_objective=hardness
+    --attack_objective=hardness --attack_hardness=-0.3
 """.strip().splitlines()
 
 

@@ -14,7 +14,7 @@ from robust_tf.training.replicas import current_shard, first_row, gather
 from tla_tf.defenses.classifier_defense import ClassifierDefense, correct, or_recipe
 from tla_tf.defenses.negatives import NegativeSelection
 from tla_tf.defenses.positives import in_batch_positive
-from tla_tf.defenses.triplet_loss import Triplet, triplet_terms
+from tla_tf.defenses.triplet_loss import Triplet, hardness_objective, triplet_terms
 
 
 @keras.saving.register_keras_serializable("tla_tf")
@@ -43,9 +43,12 @@ class TripletAdversarial(ClassifierDefense):
         concat_forward: one training-mode forward of all images, instead of one per group.
         mining: "global" over all replicas, "replica" inside each.
         attack_objective: what the inner attack ascends: "ce"; "triplet", the triplet loss; "full",
-            the whole loss. With the latter two, positives and negatives are chosen on clean images
-            before the attack, and the loss has the same. The paper ascends the cross entropy: with
+            the whole loss; "hardness", the hardness of the triplet up to `attack_hardness`. All but
+            the first choose positives and negatives on clean images before the attack, and the loss
+            has the same. The paper ascends the cross entropy: with
             the triplet term "training does not converge" (section 4).
+
+        attack_hardness: destination of "hardness", in [-1, 1].
 
     `ClassifierDefense` describes the further arguments.
     """
@@ -68,6 +71,7 @@ class TripletAdversarial(ClassifierDefense):
         concat_forward: bool = False,
         mining: str = "global",
         attack_objective: str = "ce",
+        attack_hardness: float = 0.0,
         recipe: str = "cifar10",
         **kw: Any,
     ) -> None:
@@ -94,6 +98,7 @@ class TripletAdversarial(ClassifierDefense):
         self.concat_forward = concat_forward
         self.mining = mining
         self.attack_objective = attack_objective
+        self.attack_hardness = attack_hardness
 
     @property
     def positives(self):
@@ -130,6 +135,9 @@ class TripletAdversarial(ClassifierDefense):
         ends = tf.nest.map_structure(tf.stop_gradient, (natural, negative))
 
         def loss(outputs):
+            if self.attack_objective == "hardness":
+                triplets = self._triplets(outputs["embedding"], *ends, chosen["valid"])
+                return hardness_objective(triplets, self.attack_hardness)
             terms = self._terms(outputs, batch["label"], *ends, chosen["valid"])
             if self.attack_objective == "triplet":
                 return terms["triplet"]
@@ -156,11 +164,7 @@ class TripletAdversarial(ClassifierDefense):
             valid: bool [batch], whether there is a negative.
         """
         attacked = adversarial["embedding"]
-        margins = {"own": self.margin * self.own_margin_mul, "other": self.margin}
-        triplets = [
-            Triplet(*self._pair(attacked, natural[name]), negative, margins[name], valid)
-            for name in self.positives
-        ]
+        triplets = self._triplets(attacked, natural, negative, valid)
         triplet, norm = triplet_terms(triplets, self.norm_form)
         terms = {
             "cross_entropy": cross_entropy(adversarial["logits"], labels, self.label_smoothing),
@@ -170,6 +174,13 @@ class TripletAdversarial(ClassifierDefense):
         if self.match_l2:
             terms["pairing"] = tf.reduce_sum((attacked - natural["own"]) ** 2, axis=1)
         return terms
+
+    def _triplets(self, attacked, natural, negative, valid):
+        margins = {"own": self.margin * self.own_margin_mul, "other": self.margin}
+        return [
+            Triplet(*self._pair(attacked, natural[name]), negative, margins[name], valid)
+            for name in self.positives
+        ]
 
     def _pair(self, attacked, natural):
         """Anchor and positive: (h(x'), h(p)), and (h(p), h(x')) of TLA-SA (section 5)."""

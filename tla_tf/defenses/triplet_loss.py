@@ -57,6 +57,23 @@ def triplet_terms(triplets, norm_form="l2"):
     return tf.add_n(losses), tf.add_n(norms)
 
 
+def hardness_objective(triplets, destination):
+    """-sum max(0, H_D - H)^2 with H = D(a, p) - D(a, n) over the active triplets, [batch].
+
+    Ascended by an attack, it makes each triplet as hard as H_D and no harder (hardness
+    manipulation, Zhou and Patel 2022, section 3.1, there with Euclidean distances).
+
+    Args:
+        triplets: list of `Triplet`; their margins do not enter.
+        destination: H_D in [-1, 1].
+    """
+    values = []
+    for anchor, positive, negative, _, valid in triplets:
+        missing = destination - angular(anchor, positive) + angular(anchor, negative)
+        values.append(-tf.cast(valid, anchor.dtype) * tf.nn.relu(missing) ** 2)
+    return tf.add_n(values)
+
+
 def _norm(rows):
     # The floor keeps the gradient finite for an embedding of zeros.
     return tf.sqrt(tf.reduce_sum(rows**2, axis=1) + 1e-20)

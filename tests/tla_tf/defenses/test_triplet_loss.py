@@ -10,6 +10,7 @@ from tla_tf.defenses.adversarial_logit_pairing import pairing
 from tla_tf.defenses.triplet_loss import (
     Triplet,
     angular_triplet,
+    hardness_objective,
     mean_of_squares,
     sum_of_norms,
     triplet_terms,
@@ -114,3 +115,17 @@ def test_embeddings_of_zeros_have_finite_gradients():
         )
         total = tf.reduce_sum(triplet + norm)
     assert np.all(np.isfinite(tape.gradient(total, zeros)))
+
+
+def test_the_objective_of_hardness_manipulation():
+    """1 - |cos| of unit vectors at 0, 60 and 30 degrees: H = 0.5 - (1 - 0.866) = 0.366."""
+    rows = [[[np.cos(t), np.sin(t)]] for t in np.radians([0.0, 60.0, 30.0])]
+    triplet = Triplet(*map(tf.constant, rows), 0.0, tf.constant([True]))
+    hardness = 0.5 - (1 - np.sqrt(0.75))
+    for destination in (-1.0, 0.0, 1.0):
+        expected = -(max(0.0, destination - hardness) ** 2)
+        np.testing.assert_allclose(hardness_objective([triplet], destination), [expected])
+    twice = hardness_objective([triplet] * 2, 1.0)
+    np.testing.assert_allclose(twice, [-2 * (1 - hardness) ** 2])
+    barren = triplet._replace(valid=tf.constant([False]))
+    assert hardness_objective([barren], 1.0).numpy() == 0
