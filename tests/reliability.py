@@ -28,16 +28,23 @@ from robust_tf.runs.run_folder import RunFolder
 ROOT = pathlib.Path(__file__).parents[1]
 FORKING = multiprocessing.get_context("forkserver")
 FORKING.set_forkserver_preload(
-    ["sklearn.datasets", "tensorflow_datasets", "tensorboard.plugins", "keras.src.callbacks"]
+    ["sklearn.datasets.data", "tensorflow_datasets", "tensorboard.summary", "keras.src.callbacks"]
+    + ["robust_tf.data.dataset", "fsspec.registry"]
     + [f"{package}.{name}" for package in ("tla_tf", "hm_tf") for name in ("train", "training_run")]
 )
+EVERY = 2  # updates between the checkpoints of `stop_often`
 EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir")
-# What a stopped process may end with: killed, stopped by a handler, or finished before.
+# What a stopped process may end with: the signal itself, or the exit code of a handler.
 ENDS = {
-    signal.SIGKILL: {-signal.SIGKILL, 0},
-    signal.SIGTERM: {-signal.SIGTERM, 128 + signal.SIGTERM, 0},
-    signal.SIGINT: {128 + signal.SIGINT, 0},
+    signal.SIGKILL: {-signal.SIGKILL},
+    signal.SIGTERM: {-signal.SIGTERM, 128 + signal.SIGTERM},
+    signal.SIGINT: {128 + signal.SIGINT},
 }
+# The events of one checkpoint, from the removal of what a killed process has left to the removal of
+# the oldest checkpoint.
+OF_A_CHECKPOINT = 20
+# The other files that a training writes; each has an event or more.
+OTHER_FILES = ("config.json", "metrics.jsonl", "partial.keras", "evaluation", "results.jsonl")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,44 +53,63 @@ class Stop:
 
     Attributes:
         number: the signal.
-        event: Number of the event of the file system in `checkpoints` before which it comes; None:
-            it comes at a moment, whatever is done then.
-        moment: seconds after the command began and the folder has its config.json.
+        event: Number of the event of the file system before which it comes; None: it comes at a
+            moment, whatever is done then.
+        place: how the paths begin, within the folder, whose events count. Those of checkpoints
+            count from the first new one on.
+        checkpoints: Number of new checkpoints after which the moment comes; 0: the command has
+            begun and the folder has its config.json.
+        moment: seconds after that.
     """
 
     number: signal.Signals = signal.SIGKILL
     event: int | None = None
+    place: str = "checkpoints"
+    checkpoints: int = 0
     moment: float = 0.0
 
 
-def stops(seed, count, *, longest, events=40, numbers=(signal.SIGKILL,)):
-    """Yields random `Stop`s, every second one before an event of the file system.
+def stops(case):
+    """Returns a signal and three kills, a list of `Stop`.
 
     Args:
-        seed, count: int.
-        longest: float, the last moment in seconds.
-        events: int, the last event of the file system.
-        numbers: signals to choose from.
+        case: int, the seed; as many cases in a row as a checkpoint has events kill before each.
     """
-    draw = random.Random(seed)
-    for place in range(count):
-        number = draw.choice(numbers)
-        if place % 2 and number == signal.SIGKILL:
-            yield Stop(event=draw.randint(1, events))
-        else:
-            yield Stop(number, moment=draw.uniform(0, longest))
+    draw = random.Random(case)
+    handled = draw.choice((signal.SIGTERM, signal.SIGTERM, signal.SIGINT))
+    return [
+        Stop(handled, checkpoints=draw.randint(0, 4), moment=draw.uniform(0, 0.1)),
+        Stop(event=1 + case % OF_A_CHECKPOINT),
+        # One kill in two comes while the command starts, the other one while it trains.
+        Stop(moment=draw.uniform(0, 1.5))
+        if case % 2
+        else Stop(checkpoints=draw.randint(1, 4), moment=draw.uniform(0, 0.02)),
+        Stop(event=draw.randint(1, 2), place=draw.choice(OTHER_FILES)),
+    ]
 
 
-def begun(command, arguments, output, stop=None):
+def stops_of_a_smoke_run(number):
+    """Returns five kills, and one signal that is handled, in the order of a run of 8 updates."""
+    return [
+        Stop(moment=0.2),
+        Stop(event=3),
+        Stop(number, checkpoints=1),
+        Stop(event=15),
+        Stop(checkpoints=1, moment=0.01),
+        Stop(event=2, place="partial.keras"),
+    ]
+
+
+def begun(command, arguments, output, *event):
     """Starts `command`.main, such as tla_tf.train, in a process; returns the process.
 
     Args:
         command: name of the module.
         arguments: list of str.
         output: path of a file for what it prints.
-        stop: `Stop` before an event; the process stops itself.
+        *event: arguments of `_kill_before`; the process kills itself.
     """
-    process = FORKING.Process(target=_child, args=(command, arguments, str(output), stop))
+    process = FORKING.Process(target=_child, args=(command, arguments, str(output), *event))
     process.start()
     return process
 
@@ -91,16 +117,26 @@ def begun(command, arguments, output, stop=None):
 def stopped(command, arguments, folder, output, stop):
     """Runs the command until the `Stop`; returns its exit code, -9 where it was killed."""
     output.unlink(missing_ok=True)
-    process = begun(command, arguments, output, stop)
-    if stop.event is None:
-        places = output, folder / "config.json"
-        while process.is_alive() and not all(path.exists() for path in places):
-            time.sleep(0.01)
+    before = _last_step(folder)
+    event = () if stop.event is None else (stop.event, str(folder / stop.place))
+    process = begun(command, arguments, output, *event)
+    if not event:
+        while process.is_alive() and not _reached(stop, folder, output, before):
+            time.sleep(0.005)
         process.join(stop.moment)
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, stop.number)
     process.join()
     return process.exitcode
+
+
+def _reached(stop, folder, output, before):
+    begun = output.exists() and (folder / "config.json").exists()
+    return begun and _last_step(folder) >= before + EVERY * stop.checkpoints
+
+
+def _last_step(folder):
+    return max([int(path.name[5:]) for path in folder.glob("checkpoints/step-*[0-9]")], default=0)
 
 
 def survive(command, arguments, folder, plan):
@@ -111,14 +147,10 @@ def survive(command, arguments, folder, plan):
         folder: path of the run.
         plan: list of `Stop`.
 
-    Returns:
-        How often it was really stopped.
-
     Raises:
-        AssertionError: a process ended in another way than it may.
+        AssertionError: a process ended in another way than it may, or before it was stopped.
     """
     arguments, output = [*arguments, f"--workdir={folder}"], folder.with_suffix(".txt")
-    count = 0
     for stop in [*plan, None]:
         if stop:
             code = stopped(command, arguments, folder, output, stop)
@@ -127,21 +159,16 @@ def survive(command, arguments, folder, plan):
         said = output.read_text()
         assert code in (ENDS[stop.number] if stop else {0}), (stop, code, said[-3000:])
         assert "Traceback" not in said, (stop, said[-3000:])
-        count += code != 0
-        if not code:
-            break  # it is finished
-    return count
 
 
-def stop_often(command, case, arguments, folder):
+def stop_often(command, case, number, arguments, folder):
     """Stops a run of 60 updates in `folder`, and compares it with one that nothing stopped."""
-    arguments = [*arguments, "--train_steps=60", "--checkpoint_every=2"]
-    numbers = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-    plan = list(stops(case, 8, longest=8, events=120, numbers=numbers))
-    count = survive(command, arguments, folder / "run", plan)
+    arguments = [*arguments, "--train_steps=60", f"--checkpoint_every={EVERY}"]
+    plan = stops(number)
+    survive(command, arguments, folder / "run", plan)
     survive(command, arguments, folder / "whole", [])
-    row(f"{command}, {case}", stopped=count, of=len(plan))
     assert_same(state(folder / "run"), state(folder / "whole"))
+    row(f"{command}, {case}", stopped=len(plan), other=0)
 
 
 def state(folder):
@@ -182,27 +209,28 @@ def _finish(command, arguments, output):
     return process.exitcode
 
 
-def _child(command, arguments, output, stop):
+def _child(command, arguments, output, *event):
     """Runs in the process."""
     os.chdir(ROOT)
     main = importlib.import_module(command).main
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if stop is not None and stop.event is not None:
-        _kill_before(stop.event)
+    if event:
+        _kill_before(*event)
     with open(output, "w") as file:  # from here on it may be stopped
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     sys.exit(main([command, *arguments]))
 
 
-def _kill_before(event):
-    """Kills this process before the event of that number in a folder `checkpoints`."""
-    left = [event]
+def _kill_before(event, path):
+    """Kills this process before the event of that number at paths that begin so."""
+    left, counts = [event], [not path.endswith(Stop.place)]
 
     def count(name, arguments):
-        if name in EVENTS and "/checkpoints" in str(arguments[0]):
-            left[0] -= 1
+        if name in EVENTS and str(arguments[0]).startswith(path):
+            counts[0] |= ".partial" in str(arguments[0])
+            left[0] -= counts[0]
             if not left[0]:
                 os.kill(os.getpid(), signal.SIGKILL)
 

@@ -6,24 +6,25 @@ import numpy as np
 import pytest
 import reliability
 
+from hm_tf.options import DEFENSES
+
 SMOKE = ["--flagfile=flags/hm/smoke.flags"]
+# Every defense in both precisions, and what else a state is made of.
 CASES = {
-    "hm with ics": [],
-    "hm, bfloat16": ["--precision=mixed_bfloat16"],
+    f"{defense}, {precision}": [f"--defense={defense}", f"--precision={precision}"]
+    for defense in DEFENSES
+    for precision in ("float32", "mixed_bfloat16")
+} | {
     "hm, held out": ["--held_out=60"],
     "hm, two replicas": ["--strategy=mirrored", "--logical_cpus=2"],
+    "hm, averages and AWP": ["--ema=0.5", "--awp=0.01"],
     "free hm": ["--free=4"],
-    "none": ["--defense=none"],
-    "est": ["--defense=est"],
-    "act": ["--defense=act"],
-    "minmax": ["--defense=minmax"],
-    "ses": ["--defense=ses"],
 }
 
 
 def test_five_kills_and_an_interrupt(finished_smoke, tmp_path):
-    plan = [*reliability.stops(1, 5, longest=4), reliability.Stop(signal.SIGINT, moment=2)]
-    reliability.survive("hm_tf.train", SMOKE, tmp_path / "run", plan)
+    plan = reliability.stops_of_a_smoke_run(signal.SIGINT)
+    reliability.survive("hm_tf.train", [*SMOKE, "--save_every_minutes=0"], tmp_path / "run", plan)
     found = reliability.state(tmp_path / "run")
     reliability.assert_same(found, reliability.state(finished_smoke))
     # The state of the destination, beside weights and slots of the optimiser.
@@ -32,6 +33,6 @@ def test_five_kills_and_an_interrupt(finished_smoke, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
-def test_many_kills(case, tmp_path):
-    reliability.stop_often("hm_tf.train", case, [*SMOKE, *CASES[case]], tmp_path)
+@pytest.mark.parametrize("number, case", enumerate(CASES, start=20))
+def test_many_kills(number, case, tmp_path):
+    reliability.stop_often("hm_tf.train", case, number, [*SMOKE, *CASES[case]], tmp_path)

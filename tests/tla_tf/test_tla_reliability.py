@@ -6,16 +6,15 @@ import signal
 import pytest
 import reliability
 
+from tla_tf.options import METHODS
+
 SMOKE = ["--flagfile=flags/tla/smoke.flags"]
-# Every defense, and what else a state is made of.
+# Every defense in both precisions, and what else a state is made of.
 CASES = {
-    "um": ["--method=um"],
-    "at": ["--method=at"],
-    "alp": ["--method=alp"],
-    "tla": ["--method=tla"],
-    "tla_rn": ["--method=tla_rn"],
-    "tla_sa": ["--method=tla_sa"],
-    "tla, bfloat16": ["--method=tla", "--precision=mixed_bfloat16"],
+    f"{method}, {precision}": [f"--method={method}", f"--precision={precision}"]
+    for method in METHODS
+    for precision in ("float32", "mixed_bfloat16")
+} | {
     "at, best of held-out": ["--method=at", "--held_out=60", "--select=best"],
     "tla, two replicas": ["--method=tla", "--strategy=mirrored", "--logical_cpus=2"],
     "at, averages and AWP": ["--method=at", "--ema=0.5", "--schedule=onecycle", "--awp=0.01"],
@@ -25,17 +24,16 @@ CASES = {
 
 def test_five_kills_and_a_sigterm(smoke_run, tmp_path):
     """With a state after every update, the run goes on in the middle of an interval, too."""
-    flags = [*SMOKE, "--save_every_minutes=0"]
-    plan = [*reliability.stops(18, 5, longest=4), reliability.Stop(signal.SIGTERM, moment=2)]
-    reliability.survive("tla_tf.train", flags, tmp_path / "run", plan)
+    plan = reliability.stops_of_a_smoke_run(signal.SIGTERM)
+    reliability.survive("tla_tf.train", [*SMOKE, "--save_every_minutes=0"], tmp_path / "run", plan)
     reliability.assert_same(reliability.state(tmp_path / "run"), reliability.state(smoke_run))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
-def test_many_kills(case, tmp_path):
+@pytest.mark.parametrize("number, case", enumerate(CASES))
+def test_many_kills(number, case, tmp_path):
     arguments = [*SMOKE, "--eval_attacks=clean", *CASES[case]]
-    reliability.stop_often("tla_tf.train", case, arguments, tmp_path)
+    reliability.stop_often("tla_tf.train", case, number, arguments, tmp_path)
 
 
 def test_a_longer_run_counts_no_seconds_twice(smoke, tmp_path):
