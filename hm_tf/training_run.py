@@ -11,13 +11,11 @@ from hm_tf.defenses.held_out_pairs import split_pairs, watched_pairs
 from hm_tf.defenses.passes import passes
 from hm_tf.evaluation.closing_evaluation import METRICS, evaluate, of_training
 from hm_tf.evaluation.embedded_test_set import searchable
-from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from hm_tf.finished_run import FinishedRun
 from hm_tf.pretrained.initial_weights import load_initial_weights
 from hm_tf.triplets.pairs import pair_dataset
 from robust_tf.data import class_disjoint
 from robust_tf.data.text_lines import read_names
-from robust_tf.evaluation.retrieval import retrieve
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.reports.result_tables import metric_table
 from robust_tf.results.result import read_results
@@ -150,11 +148,7 @@ class MetricTrainingRun(TrainingRun):
         return [guard]
 
     def train(self):
-        # Retrieval that the first weights have as well is no merit of the training.
-        test, settings = self.images()[1], self.settings
-        of_batch = embedding_of_batch(self.model.network, xla=self.xla)
-        embeddings = embed(of_batch, test, settings.eval_batch_size)
-        self._untrained = retrieve(embeddings, test.labels)
+        self._first_weights = self.model.network.get_weights()
         return super().train()
 
     def unmeasured(self):
@@ -170,7 +164,7 @@ class MetricTrainingRun(TrainingRun):
             test,
             run.attack(),
             self.folder,
-            untrained=self._untrained,
+            first_weights=self._first_weights,
             precision=settings.precision,
             batch_size=settings.eval_batch_size,
             xla=self.xla,

@@ -2,41 +2,54 @@
 
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.embedding_doubts import embedding_doubts
-from hm_tf.evaluation.metric_evaluation import clean_results, measured
+from hm_tf.evaluation.metric_evaluation import clean_results, embed, embedding_of_batch, measured
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
-from robust_tf.results.result import append_results, doubted, weights_hash
+from robust_tf.evaluation.retrieval import retrieve
+from robust_tf.results.result import append_results, doubted, read_results, weights_hash
 
 UNTRAINED = "R@1 before training"
 # (attack, metric) without which a training is not measured.
 METRICS = (*(("clean", name) for name in ("R@1", "R@2", "mAP", "MAP@R", "NMI")), ("ES", "R@1"))
 
 
-def evaluate(network, examples, pgd, folder, *, untrained, batch_size, xla=False, **facts):
-    """Measures `METRICS` and appends their records, and that of the network before training.
+def evaluate(network, examples, pgd, folder, *, first_weights, batch_size, xla=False, **facts):
+    """Measures `METRICS` and appends their records, after R@1 of the network before training.
+
+    A folder keeps its first record of R@1 before training.
 
     Args:
         network: output "embedding".
         examples: `Examples`.
         pgd: `PGD` of the ES attack.
         folder: `RunFolder`.
-        untrained: `Retrieval` of the first weights, on the same images.
+        first_weights: Weights of the network before training, a list of arrays.
         batch_size: images per embedded or attacked batch.
         xla: bool.
         **facts: dataset, method, training_seed and precision of the records.
     """
     about = shared_fields(network, seed=0, **facts)
-    test_set = EmbeddedTestSet(network, examples, batch_size=batch_size, xla=xla)
-    doubts = embedding_doubts(network, test_set, batch_size)
     settings = {"batch_size": batch_size, "xla": xla}
+    test_set = EmbeddedTestSet(network, examples, **settings)
+    doubts = embedding_doubts(network, test_set, batch_size)
     evaluation = RankingEvaluation(network, test_set, pgd, about, folder, **settings)
     attacked = evaluation.protocol_row(["ES"], "fixed")
-    recall = untrained.recall_at(1)
-    before = measured("clean", UNTRAINED, recall, len(recall), about)
-    results = [before, *clean_results(test_set, about)]
+    results = clean_results(test_set, about)
+    if UNTRAINED not in {result.metric for result in read_results(folder.results)}:
+        recall = _first_recall(network, examples, first_weights, **settings)
+        results.insert(0, measured("clean", UNTRAINED, recall, len(recall), about))
     results += [result for result in attacked if (result.attack, result.metric) in METRICS]
     results = doubted(results, doubts)
     append_results(folder.results, results)
     return results
+
+
+def _first_recall(network, examples, first_weights, batch_size, xla):
+    """R@1 of each query before training, which is no merit of the training; float [q]."""
+    trained = network.get_weights()
+    network.set_weights(first_weights)
+    embeddings = embed(embedding_of_batch(network, xla=xla), examples, batch_size)
+    network.set_weights(trained)
+    return retrieve(embeddings, examples.labels).recall_at(1)
 
 
 def of_training(results):

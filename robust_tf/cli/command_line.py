@@ -51,9 +51,9 @@ def _run(argv, table, body, about):
             return 0
         options = table.parse(argv[1:])
         warnings.formatwarning = _one_line
-        with _ending_at_once():
+        with _hearing_ctrl_c():
             _load_tensorflow()
-        return body(options) or 0
+            return body(options) or 0
     except UserError as error:
         return _say(error, 2)
     except absl_flags.Error as error:
@@ -74,19 +74,23 @@ def _run(argv, table, body, about):
 
 
 @contextlib.contextmanager
-def _ending_at_once():
-    """Lets Ctrl-C end the process while modules are imported, which may take it for a failure."""
+def _hearing_ctrl_c():
+    """Lets Ctrl-C end the process where a KeyboardInterrupt might be swallowed: in an import."""
     first = threading.current_thread() is threading.main_thread()
     if not first or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
     terminal = os.dup(2)
 
-    def end(number, frame):
-        os.write(terminal, b"interrupted before the work began\n")
-        os._exit(INTERRUPTED)
+    def come(number, frame):
+        while frame is not None:
+            if frame.f_globals.get("__name__") == "importlib._bootstrap":
+                os.write(terminal, b"interrupted before the work began\n")
+                os._exit(INTERRUPTED)
+            frame = frame.f_back
+        raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGINT, come)
     try:
         yield
     finally:

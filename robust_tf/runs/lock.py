@@ -29,6 +29,8 @@ READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 def held(folder, *, shared=False):
     """Holds the lock of a run folder, which is made where there is none.
 
+    What it made goes again where nothing has come of it.
+
     Args:
         folder: path.
         shared: whether others may hold it at the same time, if they share it, too.
@@ -37,6 +39,7 @@ def held(folder, *, shared=False):
         UserError: another process holds it; it is named.
     """
     folder = pathlib.Path(folder)
+    made = [parent for parent in folder.parents if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / NAME
     try:
@@ -54,14 +57,7 @@ def held(folder, *, shared=False):
     finally:
         ended.set()
         renewal.join()
-        _release(file, path)
-
-
-def require_free(folder):
-    """Raises the `UserError` of `held`; makes nothing."""
-    if (pathlib.Path(folder) / NAME).exists():
-        with held(folder):
-            pass
+        _release(file, path, made)
 
 
 def _acquired(path, shared):
@@ -139,12 +135,13 @@ def _renew(descriptor, ended):
             os.utime(descriptor)
 
 
-def _release(file, path):
-    """Removes the file unless others share it, and the folder where nothing came of it."""
+def _release(file, path, made):
+    """Removes the file unless others share it, and the empty folders among its own and `made`."""
     with file, contextlib.suppress(OSError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink()
-        path.parent.rmdir()
+        for folder in (path.parent, *made):
+            folder.rmdir()
 
 
 def _refusal(path, holder):

@@ -322,10 +322,8 @@ def execute(run):
 
 def _trained(run):
     """Trains and measures; returns the number of the signal that stopped it, or 0."""
-    if run.worker.is_chief:
-        lock.require_free(run.folder.path)
-    run.require_data()
-    run.announce_data()
-    print(run.plan())
     with lock.held(run.folder.path) if run.worker.is_chief else contextlib.nullcontext():
+        run.require_data()
+        run.announce_data()
+        print(run.plan())
         return run.train()

@@ -3,14 +3,15 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 
 import keras
 import numpy as np
 import pytest
 
 from hm_tf import train
-from hm_tf.evaluation.closing_evaluation import of_training
-from robust_tf.results.result import read_results
+from hm_tf.evaluation.closing_evaluation import UNTRAINED, of_training
+from robust_tf.results.result import append_results, read_results
 from tla_tf import train as tla_train
 
 SMOKE = "--flagfile=flags/hm/smoke.flags"
@@ -179,6 +180,18 @@ def test_fine_tuning_starts_from_the_other_run(finished_smoke, tmp_path, capsys)
     assert found["R@1 before training"].correct == found["R@1"].correct
     trained = {r.metric: r for r in read_results(finished_smoke / "results.jsonl")}
     assert trained["R@1 before training"].correct != found["R@1"].correct
+
+
+def test_what_was_measured_before_training_is_not_measured_again(finished_smoke, tmp_path):
+    """A training that was stopped while it was measured."""
+    folder = shutil.copytree(finished_smoke, tmp_path / "run")
+    before, *others = read_results(folder / "results.jsonl")
+    assert before.metric == UNTRAINED
+    (folder / "results.jsonl").unlink()
+    append_results(folder / "results.jsonl", [dataclasses.replace(before, value=0.125)])
+    assert train.main(["train", SMOKE, f"--workdir={folder}"]) == 0
+    known, *measured = read_results(folder / "results.jsonl")
+    assert known.value == 0.125 and measured == others
 
 
 def test_two_sources_of_first_weights_are_refused(tmp_path, capsys):

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 
 import pytest
 
@@ -49,16 +50,14 @@ def test_a_second_process_is_refused_and_the_first_named(mode, shared, holder, t
     with pytest.raises(UserError) as error, lock.held(tmp_path / "run", shared=shared):
         pass
     assert f"in use by process {first.pid} on {socket.gethostname()}, since 20" in str(error.value)
-    with pytest.raises(UserError, match=str(first.pid)):
-        lock.require_free(tmp_path / "run")
 
 
 def test_processes_that_share_do_not_wait(holder, tmp_path):
     holder("shared")
     with lock.held(tmp_path / "run", shared=True):
         pass
-    with pytest.raises(UserError):
-        lock.require_free(tmp_path / "run")
+    with pytest.raises(UserError), lock.held(tmp_path / "run"):
+        pass
 
 
 @pytest.mark.parametrize("mode", ["alone", "shared"])
@@ -67,11 +66,16 @@ def test_a_killed_process_holds_nothing(mode, holder, tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert (tmp_path / "run/lock").exists()
-    lock.require_free(tmp_path / "run")
     with lock.held(tmp_path / "run"):
         named = json.loads((tmp_path / "run/lock").read_text())
         assert (named["pid"], named["host"]) == (os.getpid(), socket.gethostname())
     assert not (tmp_path / "run").exists(), "it came to nothing"
+
+
+def test_folders_that_it_made_go_and_others_stay(tmp_path):
+    with lock.held(tmp_path / "runs/digits/seed0"):
+        assert (tmp_path / "runs/digits/seed0/lock").exists()
+    assert tmp_path.exists() and not os.listdir(tmp_path)
 
 
 def test_the_lock_goes_and_the_work_stays(tmp_path):
@@ -94,8 +98,9 @@ def other_host(tmp_path, monkeypatch):
 def test_on_another_host_a_living_process_renews_its_lock(other_host):
     renewal = threading.Timer(0.1, os.utime, [other_host])
     renewal.start()
-    with pytest.raises(UserError, match="in use by process 7 on far, since 2020"):
-        lock.require_free(other_host.parent)
+    refused = pytest.raises(UserError, match="in use by process 7 on far, since 2020")
+    with refused, lock.held(other_host.parent):
+        pass
     renewal.join()
 
 
@@ -150,8 +155,6 @@ def test_without_the_kernels_locks_the_process_is_looked_for(alive, tmp_path, mo
     pid = os.getppid() if alive else ended.pid
     named = {"host": socket.gethostname(), "pid": pid, "start": "now", "shared": False}
     (tmp_path / "lock").write_text(json.dumps(named))
-    if alive:
-        with pytest.raises(UserError, match=f"process {pid}"):
-            lock.require_free(tmp_path)
-    else:
-        lock.require_free(tmp_path)
+    refused = pytest.raises(UserError, match=f"process {pid}") if alive else nullcontext()
+    with refused, lock.held(tmp_path):
+        assert not alive
