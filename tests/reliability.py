@@ -38,6 +38,7 @@ EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir")
 ENDS = {
     signal.SIGKILL: {-signal.SIGKILL},
     signal.SIGTERM: {-signal.SIGTERM, 128 + signal.SIGTERM},
+    signal.SIGHUP: {-signal.SIGHUP, 128 + signal.SIGHUP},
     signal.SIGINT: {128 + signal.SIGINT},
 }
 # The events of one checkpoint, from the removal of what a killed process has left to the removal of
@@ -88,12 +89,12 @@ def stops(case):
     ]
 
 
-def stops_of_a_smoke_run(number):
-    """Returns five kills, and one signal that is handled, in the order of a run of 8 updates."""
+def stops_of_a_smoke_run(*handled):
+    """Returns five kills, and signals that are handled, in the order of a run of 8 updates."""
     return [
         Stop(moment=0.2),
         Stop(event=3),
-        Stop(number, checkpoints=1),
+        *(Stop(number, checkpoints=1) for number in handled),
         Stop(event=15),
         Stop(checkpoints=1, moment=0.01),
         Stop(event=2, place="partial.keras"),
@@ -159,6 +160,8 @@ def survive(command, arguments, folder, plan):
         said = output.read_text()
         assert code in (ENDS[stop.number] if stop else {0}), (stop, code, said[-3000:])
         assert "Traceback" not in said, (stop, said[-3000:])
+        if stop and stop.checkpoints and stop.number != signal.SIGKILL:
+            assert "the same command goes on from there" in said, (stop, said[-3000:])
 
 
 def stop_often(command, case, number, arguments, folder):
@@ -213,7 +216,8 @@ def _child(command, arguments, output, *event):
     """Runs in the process."""
     os.chdir(ROOT)
     main = importlib.import_module(command).main
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if event:
         _kill_before(*event)

@@ -70,8 +70,9 @@ class Checkpoints:
         self.directory.mkdir(parents=True, exist_ok=True)
         if self._folder(step).exists():
             return
+        for left in self.directory.glob("*.partial"):  # by a process that was killed
+            shutil.rmtree(left)
         partial = self.directory / f"{folder_name(step)}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
         self._checkpoint.write(str(partial / "state"))
         (partial / INTERVAL).write_text(json.dumps({"sums": sums, "seconds": seconds}))
         self._published = self._thread.submit(self._publish, step, partial)

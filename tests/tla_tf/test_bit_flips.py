@@ -17,7 +17,6 @@ from tla_tf.finished_run import FinishedRun
 from tla_tf.options import TRAIN
 from tla_tf.train import training_run
 
-
 PARTS = ("config", "weights", "state", "metrics", "results", "checks", "outcomes")
 OPENED = set()  # paths, since it was cleared
 sys.addaudithook(lambda name, arguments: OPENED.add(str(arguments[0])) if name == "open" else None)

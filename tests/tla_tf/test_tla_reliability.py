@@ -22,9 +22,9 @@ CASES = {
 }
 
 
-def test_five_kills_and_a_sigterm(smoke_run, tmp_path):
+def test_five_kills_a_sigterm_and_a_sighup(smoke_run, tmp_path):
     """With a state after every update, the run goes on in the middle of an interval, too."""
-    plan = reliability.stops_of_a_smoke_run(signal.SIGTERM)
+    plan = reliability.stops_of_a_smoke_run(signal.SIGTERM, signal.SIGHUP)
     reliability.survive("tla_tf.train", [*SMOKE, "--save_every_minutes=0"], tmp_path / "run", plan)
     reliability.assert_same(reliability.state(tmp_path / "run"), reliability.state(smoke_run))
 

@@ -17,7 +17,8 @@ SMOKE = "--flagfile=flags/tla/smoke.flags"
 
 def test_while_one_trains_another_is_refused_and_reports_read(tmp_path, capsys):
     folder = tmp_path / "run"
-    flags = [SMOKE, "--train_steps=4000", "--checkpoint_every=4", f"--workdir={folder}"]
+    flags = [SMOKE, "--method=um", "--train_steps=4000", "--checkpoint_every=4"]
+    flags.append(f"--workdir={folder}")
     process = reliability.begun("tla_tf.train", flags, tmp_path / "output.txt")
     try:
         deadline = time.time() + 120
