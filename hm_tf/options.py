@@ -571,20 +571,4 @@ SEARCH = FlagTable(
     }
 )
 
-
-def recipe(dataset):
-    """Returns dict of the values of a recipe, name of the flag -> value: eps as a float.
-
-    Args:
-        dataset: name of a recipe in flags/hm, such as "cub200".
-    """
-    return TRAIN.recipe(dataset)
-
-
-def resolve_train(arguments):
-    """Returns dict of all flags of a training as config.json keeps them, of those typed.
-
-    Args:
-        arguments: sequence of str.
-    """
-    return dict(TRAIN.parse(list(arguments)).flags)
+recipe, resolve_train = TRAIN.recipe, TRAIN.resolve

@@ -66,13 +66,15 @@ class CollapseGuard(Monitor):
         self._count = updates
         self._sums = {name: means[name] * updates for name in self._sums}
 
-    def on_train_batch_end(self, batch, logs=None):
-        self._in_a_row = self._in_a_row + 1 if batch_collapsed(**self._of_this_update(logs)) else 0
-        if self._in_a_row == PATIENCE:
-            first = self._step() - PATIENCE + 1
-            self._report(
-                first, f"collapse: from step {first} on all images get about one embedding"
-            )
+    def on_updates(self, logs):
+        for step, means in enumerate(logs, self._step() - len(logs) + 1):
+            collapsed = batch_collapsed(**self._of_this_update(means))
+            self._in_a_row = self._in_a_row + 1 if collapsed else 0
+            if self._in_a_row == PATIENCE:
+                first = step - PATIENCE + 1
+                self._report(
+                    first, f"collapse: from step {first} on all images get about one embedding"
+                )
 
     def on_interval_end(self, logs):
         if self.watched is None:
@@ -101,7 +103,7 @@ class CollapseGuard(Monitor):
     def _of_this_update(self, logs):
         """Keras shows the means since the interval began."""
         self._count += 1
-        sums = {name: float(logs[name]) * self._count for name in self._sums}
+        sums = {name: logs[name] * self._count for name in self._sums}
         values = {name: value - self._sums[name] for name, value in sums.items()}
         self._sums = sums
         return values

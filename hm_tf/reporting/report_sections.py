@@ -43,7 +43,7 @@ def add_scores(page, runs, found):
         page.paragraph(claim(runs))
     with page.details("Every run, mode and strength"):
         _add_retrieval(page, runs)
-        _add_ranking_attacks(page, runs)
+        add_ranking_attacks(page, runs)
     for run in (run for run in runs if SCORE not in run.values):
         flags = f"--workdir={run.recorded.path}", "--strength=strong"
         page.missing(f"{run.name}: not all ten columns were measured.", *_EVALUATE, *flags)
@@ -68,7 +68,7 @@ def _percent(result):
     return f"{100 * result.value:.1f}{spread}"
 
 
-def _add_ranking_attacks(page, runs):
+def add_ranking_attacks(page, runs):
     """The ten columns and ERS of every run, in every mode and strength."""
     rows = [(run.name, row) for run in runs for row in run.rows]
     if rows:

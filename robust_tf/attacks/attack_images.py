@@ -1,7 +1,6 @@
 """The public call of an attack: any classifier, arrays or tensors, in batches."""
 
 import functools
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,8 @@ from robust_tf import randomness
 from robust_tf.attacks.any_size import AnySize
 from robust_tf.attacks.logits_of import logits_of, refuse_probabilities
 
+# One function per classifier, so that a second attack finds what the first has compiled.
+known_logits_of = functools.lru_cache(maxsize=8)(logits_of)
 # Images attacked together unless the caller says otherwise.
 BATCH = 256
 # The commands draw for the same purpose: the same seed gives the same images.
@@ -36,13 +37,13 @@ def attack_images(attack, model: Any, x: Any, y: Any, *, seed: int = 0, batch_si
     Raises:
         ValueError: images outside the box, labels that do not fit, probabilities for logits.
     """
-    logits_fn = logits_of(model)
+    logits_fn = known_logits_of(model)
     if tf.is_tensor(x) and not hasattr(x, "numpy"):  # inside a tf.function
         keys = randomness.image_keys(seed, PURPOSE, tf.range(tf.shape(x)[0]))
         return attack.perturb(logits_fn, x, _class_tensor(y), keys)
     images, labels, size = prepare(attack.threat_model, logits_fn, x, y, batch_size)
     adversarial = images.copy()
-    attack_rows(attack, model, images, labels, np.arange(len(images)), adversarial, seed, size)
+    attack_rows(attack, logits_fn, images, labels, np.arange(len(images)), adversarial, seed, size)
     return tf.constant(adversarial) if tf.is_tensor(x) else adversarial
 
 
@@ -58,9 +59,9 @@ def prepare(threat_model, logits_fn, x, y, batch_size):
     return images, labels, min(batch_size or BATCH, len(images))
 
 
-def attack_rows(attack, model, images, labels, rows, adversarial, seed, size):
+def attack_rows(attack, logits_fn, images, labels, rows, adversarial, seed, size):
     """Writes the adversarial images of int [m] `rows` into the array `adversarial`, like images."""
-    run = _compiled(attack, model)
+    run = _compiled(attack, logits_fn)
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
         keys = randomness.image_keys(seed, PURPOSE, part)
@@ -68,10 +69,8 @@ def attack_rows(attack, model, images, labels, rows, adversarial, seed, size):
 
 
 @functools.lru_cache(maxsize=8)
-def _compiled(attack, model):
+def _compiled(attack, logits_fn):
     """One function per attack and classifier: the next call does not trace again."""
-    with warnings.catch_warnings(action="ignore"):  # the caller has heard of a softmax
-        logits_fn = logits_of(model)
 
     def run(x, y, keys):
         return attack.perturb(logits_fn, x, y, keys)

@@ -8,10 +8,9 @@ import tensorflow as tf
 
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.attack import Attack, LogitsFn
-from robust_tf.attacks.attack_images import attack_rows, prepare
+from robust_tf.attacks.attack_images import attack_rows, known_logits_of, prepare
 from robust_tf.attacks.expectation import EOT
 from robust_tf.attacks.fab import FAB
-from robust_tf.attacks.logits_of import logits_of
 from robust_tf.attacks.malt import MALT
 from robust_tf.attacks.objectives import correct
 from robust_tf.attacks.select_images import select_images
@@ -96,20 +95,22 @@ class AutoAttack(Attack):
         """As `attack_images`; an image that no member fools is returned as it is."""
         if tf.is_tensor(x) and not hasattr(x, "numpy"):
             return super().__call__(model, x, y, seed=seed, batch_size=batch_size)
-        logits_fn = logits_of(model)
+        logits_fn = known_logits_of(model)
         images, labels, size = prepare(self.threat_model, logits_fn, x, y, batch_size)
         adversarial = images.copy()
         rows = np.arange(len(images))
         probes = PROBES.get(self.version, {})
+
+        def fallen(attack, tried):
+            attack_rows(attack, logits_fn, images, labels, tried, adversarial, seed, size)
+            return tried[~_correct(logits_fn, adversarial, labels, tried, size)]
+
         for name, attack in zip(VERSIONS[self.version], self.members):
             tried = probed_rows(rows, probes.get(name))
-            attack_rows(attack, model, images, labels, tried, adversarial, seed, size)
-            still = _correct(logits_fn, adversarial, labels, tried, size)
-            if len(tried) < len(rows) and not still.all():
-                tried = rows
-                attack_rows(attack, model, images, labels, rows, adversarial, seed, size)
-                still = _correct(logits_fn, adversarial, labels, rows, size)
-            rows = np.setdiff1d(rows, tried[~still])
+            left = np.setdiff1d(rows, fallen(attack, tried))
+            if len(left) < len(rows):
+                left = np.setdiff1d(left, fallen(attack, np.setdiff1d(rows, tried)))
+            rows = left
         adversarial[rows] = images[rows]
         return tf.constant(adversarial) if tf.is_tensor(x) else adversarial
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import KW_ONLY
+from typing import Any
 
 import tensorflow as tf
 
@@ -30,6 +31,12 @@ class EOT(Attack):
         super().__post_init__(eps, norm)
         if self.attack is None or self.passes < 1:
             raise ValueError(f"expected an attack and passes >= 1, got {self.passes} passes")
+
+    def scaled(self, share: float | tf.Tensor) -> "EOT":
+        """As `Attack.scaled`, with the attack inside."""
+        attack: Any = super().scaled(share)
+        object.__setattr__(attack, "attack", self.attack.scaled(share))
+        return attack
 
     def perturb(
         self,

@@ -63,9 +63,7 @@ class Square(Attack):
         Raises:
             ValueError: x is not a batch of images.
         """
-        x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
-        if x.shape.rank != 4:
-            raise ValueError(f"expected images [batch, height, width, channels], got {x.shape}")
+        x, y = _batch_of_images(x), tf.convert_to_tensor(y)
 
         def look(images, y):
             logits = logits_fn(images)
@@ -77,7 +75,7 @@ class Square(Attack):
         self, objective: Objective, x: tf.Tensor, *, key: tf.Tensor, shard: Shard = Shard()
     ) -> tf.Tensor:
         """Searches for a high value of any objective, with the arguments of `APGD.ascend`."""
-        x = tf.convert_to_tensor(x)
+        x = _batch_of_images(x)
         active = tf.ones(tf.shape(x)[:1], tf.bool)
 
         def look(images, _):
@@ -87,8 +85,6 @@ class Square(Attack):
 
     def _search(self, look, x, items, key, shard, active):
         """Lowers the first of the two that `look` returns, until the second is true."""
-        if x.shape.rank != 4:
-            raise ValueError(f"expected images [batch, height, width, channels], got {x.shape}")
         proposals = self._proposals(x.shape[1:])
 
         def query(number, fixed, state, active):
@@ -122,3 +118,10 @@ class Square(Attack):
         """Number of halvings of the squares after `number` queries."""
         of_10_000 = number * 10_000 // self.queries if self.rescaled else number
         return tf.reduce_sum(tf.cast(of_10_000 > tf.constant(HALVINGS), tf.int32))
+
+
+def _batch_of_images(x):
+    x = tf.convert_to_tensor(x)
+    if x.shape.rank != 4:
+        raise ValueError(f"expected images [batch, height, width, channels], got {x.shape}")
+    return x

@@ -4,6 +4,7 @@ Each is a number per image, large where gradients mislead: see `SIGNS`.
 """
 
 import dataclasses
+import functools
 
 import tensorflow as tf
 
@@ -15,15 +16,14 @@ from robust_tf.attacks.square import Square
 from robust_tf.losses.cross_entropy import cross_entropy
 
 # Step sizes of PGD in units of eps, and its steps: too small to cross the ball, usual, across it.
-SIZES, STEPS = (1 / 30, 1 / 4, 1.0, 2.0), 10
+OTHER_SIZES, USUAL, STEPS = (1 / 30, 1.0, 2.0), 1 / 4, 10
 QUERIES = 50
 
 
 def step_sizes(look):
     """1 where PGD of one step size succeeds and PGD of eps / 4 fails."""
-    survived = [look.still_correct(PGD(look.ball, STEPS, size * look.ball.eps)) for size in SIZES]
-    usual = survived[SIZES.index(1 / 4)]
-    return tf.cast(usual & ~tf.reduce_all(survived, axis=0), tf.float32)
+    survived = [look.after_pgd(size) for size in OTHER_SIZES]
+    return tf.cast(look.after_usual_pgd & ~tf.reduce_all(survived, axis=0), tf.float32)
 
 
 def turning_gradients(look):
@@ -39,9 +39,8 @@ def zero_gradients(look):
 
 def few_queries(look):
     """1 where 50 queries without gradients succeed and PGD of eps / 4 fails."""
-    pgd = look.still_correct(PGD(look.ball, STEPS, look.ball.eps / 4))
     square = look.still_correct(Square(look.ball, queries=QUERIES))
-    return tf.cast(pgd & ~square, tf.float32)
+    return tf.cast(look.after_usual_pgd & ~square, tf.float32)
 
 
 SIGNS = {
@@ -87,6 +86,14 @@ class _Look:
         """Which images of the batch an attack leaves correct, bool [b]."""
         attacked = attack.perturb(self.logits_fn, self.images, self.labels, self.keys)
         return correct(self.logits_fn(attacked), self.labels)
+
+    def after_pgd(self, size):
+        """Which images PGD with steps of `size` radii leaves correct, bool [b]."""
+        return self.still_correct(PGD(self.ball, STEPS, size * self.ball.eps))
+
+    @functools.cached_property
+    def after_usual_pgd(self):
+        return self.after_pgd(USUAL)
 
     def gradient(self, number):
         """Unit input gradients at random point `number` of the ball, float [b, pixels], or 0."""

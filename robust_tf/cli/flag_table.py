@@ -69,6 +69,14 @@ class FlagTable:
         """
         return dict(self.parse([f"--dataset={dataset}"]).values)
 
+    def resolve(self, arguments):
+        """Returns dict of all flags, of those typed, as config.json keeps them.
+
+        Args:
+            arguments: sequence of str.
+        """
+        return dict(self.parse(list(arguments)).flags)
+
     def values(self, flags):
         """Returns dict name -> value in the type of the flag, of values as absl holds them."""
         given = {name: flags.get(name, flag.start) for name, flag in self.flags.items()}

@@ -10,7 +10,9 @@ import tensorflow as tf
 from robust_tf.errors import RunError
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.interruption import StopOnInterrupt
+from robust_tf.runs.monitor import Monitor
 from robust_tf.runs.progress_line import ProgressLine
+from robust_tf.runs.seldom_logs import SeldomLogs
 from robust_tf.training import workers
 from robust_tf.training.weight_averaging import averaged_weights, averages, take_averages
 from robust_tf.training.xla_fallback import is_assertion
@@ -55,14 +57,15 @@ def train(
     worker = workers.worker_of(model.distribute_strategy)
     checkpoints = Checkpoints(folder.checkpoints, model, keep_checkpoints, worker.is_chief)
     done = checkpoints.restore_latest()
-    workers.Agreement(model.distribute_strategy).require_equal(done, "checkpoints")
+    agreement = workers.Agreement(model.distribute_strategy)
+    agreement.require_equal(done, "checkpoints")
     if worker.is_chief:
         folder.forget_metrics_after(done)
         if done < train_steps:
             folder.begin_segment(done)
     if done:
         print(f"resuming after step {done} of {train_steps}")
-    keeper = Keeper(folder, checkpoints, done, train_steps, checkpoint_every, monitors)
+    keeper = Keeper(folder, checkpoints, done, train_steps, checkpoint_every, monitors, agreement)
     keeper.save_every = 60 * save_every_minutes
     board = Board(folder.tensorboard, write_graph=False)
     epochs = -(-train_steps // checkpoint_every)
@@ -73,14 +76,15 @@ def train(
             start = keeper.step
             stop, count = _next_segment(start, train_steps, checkpoint_every)
             first = start // checkpoint_every
+            shape = {"epochs": min(first + count, epochs), "steps": (stop - start) // count}
             try:
                 model.fit(
                     workers.divided(make_dataset(start, stop), model.distribute_strategy),
                     initial_epoch=first,
-                    epochs=min(first + count, epochs),
-                    steps_per_epoch=(stop - start) // count,
+                    epochs=shape["epochs"],
+                    steps_per_epoch=shape["steps"],
                     shuffle=False,  # the pipeline has shuffled
-                    callbacks=callbacks,
+                    callbacks=SeldomLogs(callbacks, model=model, verbose="auto", **shape),
                 )
             except tf.errors.InvalidArgumentError as error:
                 raise _as_run_error(error, keeper.step) from error
@@ -116,10 +120,12 @@ class Board(keras.callbacks.TensorBoard):
         pass
 
 
-class Keeper(keras.callbacks.Callback):
+class Keeper(Monitor):
     """Counts updates, watches the loss, asks the monitors, writes metrics and checkpoints."""
 
-    def __init__(self, folder, checkpoints, step, train_steps, checkpoint_every, monitors):
+    def __init__(
+        self, folder, checkpoints, step, train_steps, checkpoint_every, monitors, agreement
+    ):
         super().__init__()
         self.folder = folder
         self.checkpoints = checkpoints
@@ -127,17 +133,15 @@ class Keeper(keras.callbacks.Callback):
         self.train_steps = train_steps
         self.checkpoint_every = checkpoint_every
         self.monitors = monitors
-        self.interrupted = 0  # number of the signal that came
+        self.agreement = agreement
+        self.interrupted = 0  # number of the signal that ends training in all workers
         self.save_every = float("inf")  # seconds
+        self._came = 0  # number of the signal that came to this worker
         self._saved = time.time()
 
     def stop(self, number):
         """Ends training after the current step, because of a signal."""
-        self.interrupted = number
-
-    def set_model(self, model):
-        super().set_model(model)
-        self._agreement = workers.Agreement(model.distribute_strategy)
+        self._came = number
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began = time.time()
@@ -153,13 +157,16 @@ class Keeper(keras.callbacks.Callback):
         self.step += 1
         due = self._agree()
         self.model.stop_training = bool(self.interrupted)
-        broken = [name for name, value in logs.items() if not np.isfinite(value)]
-        if broken:
-            terms = [name for name in broken if name != "loss"] or broken
-            self._refuse(f"{' and '.join(terms)} is")
         if due and self.step % self.checkpoint_every:
             self.require_finite_weights()
             self._save(round(time.time() - self._began, 3))
+
+    def on_updates(self, logs):
+        for step, values in enumerate(logs, self.step - len(logs) + 1):
+            broken = [name for name, value in values.items() if not np.isfinite(value)]
+            if broken:
+                terms = [name for name in broken if name != "loss"] or broken
+                self._refuse(f"{' and '.join(terms)} is", step)
 
     def on_epoch_end(self, epoch, logs=None):
         self.require_finite_weights()
@@ -173,8 +180,8 @@ class Keeper(keras.callbacks.Callback):
     def _agree(self):
         """Takes a signal to any worker; returns whether the chief's minutes are over."""
         due = self.checkpoints.writes and time.time() - self._saved > self.save_every
-        signals = [self.interrupted == number for number in StopOnInterrupt.SIGNALS]
-        *came, due = self._agreement.total([*signals, due])
+        signals = [self._came == number for number in StopOnInterrupt.SIGNALS]
+        *came, due = self.agreement.now_and_then(self.step, [*signals, due])
         for number, count in zip(StopOnInterrupt.SIGNALS, came, strict=True):
             if count:
                 self.interrupted = number
@@ -186,12 +193,13 @@ class Keeper(keras.callbacks.Callback):
 
     def require_finite_weights(self):
         if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
-            self._refuse("the weights are")
+            self._refuse("the weights are", self.step)
 
     def log(self, logs, seconds):
         if not self.checkpoints.writes:
             return
-        with averaged_weights(self.model.optimizer):
+        scope = self.model.distribute_strategy.scope()
+        with scope, averaged_weights(self.model.optimizer):
             for monitor in self.monitors:
                 monitor.on_interval_end(logs)
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
@@ -200,13 +208,13 @@ class Keeper(keras.callbacks.Callback):
             {"step": self.step, **values, "learning_rate": rate, "seconds": seconds}
         )
 
-    def _refuse(self, what):
+    def _refuse(self, what, step):
         steps = self.checkpoints.steps()
         kept = (
             f"checkpoint of step {steps[-1]} is kept" if steps else "no checkpoint was written yet"
         )
         raise RunError(
-            f"{what} not finite at step {self.step}; {kept}. "
+            f"{what} not finite at step {step}; {kept}. "
             "A lower learning rate or float32 often helps"
         )
 

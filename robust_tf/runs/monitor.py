@@ -10,6 +10,14 @@ class Monitor(keras.callbacks.Callback):
     that was never stopped, so Ctrl-C ends no interval. Keras calls `on_epoch_end` there, too.
     """
 
+    def on_updates(self, logs):
+        """Called every quarter of a second or, if it takes longer, after every update.
+
+        Args:
+            logs: list of dicts name -> float, one for each update since the last call: the means
+                of the interval up to this update.
+        """
+
     def on_interval_resumed(self, updates, means):
         """Called before an interval goes on in which Ctrl-C had come.
 

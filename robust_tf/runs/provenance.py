@@ -16,7 +16,7 @@ def provenance():
     return {
         "versions": versions(),
         "commit": _commit(),
-        "device": _device(),
+        "device": device(),
         "precision": keras.config.dtype_policy().name,
     }
 
@@ -80,8 +80,8 @@ def _commit():
         return None
 
 
-def _device():
-    """The name of the accelerators, with their number, or of the processor."""
+def device():
+    """Returns the name of the accelerators, with their number, or of the processor."""
     found = tf.config.get_visible_devices("GPU")
     if not found:
         return _processor()

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import time
 
 import tensorflow as tf
 
@@ -138,6 +139,9 @@ class Agreement:
         strategy: `tf.distribute.Strategy`.
     """
 
+    # Seconds between two answers of `now_and_then`, about.
+    EVERY = 1.0
+
     def __init__(self, strategy):
         self._several = on_several(strategy)
         self._share = local_replicas(strategy) if self._several else 1
@@ -148,6 +152,7 @@ class Agreement:
             return strategy.reduce("SUM", shares, axis=None)
 
         self._total = total
+        self._asked, self._asked_at, self._next = None, time.monotonic(), 0
 
     def total(self, numbers):
         """Returns the sums over the workers.
@@ -159,6 +164,27 @@ class Agreement:
             return list(numbers)
         total = self._total(tf.constant(numbers, tf.int64)).numpy() // self._share
         return [int(number) for number in total]
+
+    def now_and_then(self, step, numbers):
+        """As `total`, but between two askings zeros; all workers ask at the same steps.
+
+        Workers wait for one another when they ask. So they ask every second, not at every step.
+
+        Args:
+            step: number of the step, growing.
+            numbers: list of int, of this worker.
+        """
+        if not self._several:
+            return list(numbers)
+        if step < self._next:
+            return [0] * len(numbers)
+        now = time.monotonic()
+        *sums, spent = self.total([*numbers, round(1e6 * (now - self._asked_at))])
+        steps = 1 if self._asked is None else step - self._asked
+        seconds = max(spent / 1e6 / this_worker().count / steps, 1e-6)
+        self._asked, self._asked_at = step, now
+        self._next = step + max(1, int(self.EVERY / seconds))
+        return sums
 
     def require_equal(self, number, what):
         """Raises RunError unless all workers have the same number, int >= 0."""

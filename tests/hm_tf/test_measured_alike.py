@@ -58,7 +58,7 @@ class Tables:
 
 def tables_of(*measured):
     page = Tables()
-    report_sections._add_ranking_attacks(page, runs(*measured))
+    report_sections.add_ranking_attacks(page, runs(*measured))
     return page.tables
 
 

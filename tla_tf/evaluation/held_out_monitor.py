@@ -71,8 +71,7 @@ class HeldOutMonitor(Monitor):
                 attack_batch = classify_attacked(logits_of(network), self.examples.labels, preset)
                 self._compiled[name] = compile_batch(attack_batch)
             compiled, options = self._compiled[name], {"progress": False, **self.settings}
-            with self.model.distribute_strategy.scope():
-                (run,) = attack_loop(compiled, self.examples, title=name, **options)
+            (run,) = attack_loop(compiled, self.examples, title=name, **options)
             logs[f"held_out_{name}"] = float(run["correct"].mean())
         self._look_for_masking(logs)
         seen = [*self.folder.read_metrics(), logs]

@@ -4,16 +4,10 @@ import time
 
 import tensorflow as tf
 
+from robust_tf.runs.provenance import device
+
 # As in the middle of wrn_32_10: 3 x 3 kernels, 160 channels, 32 x 32 pixels.
 CHANNELS, SIDE = 160, 32
-
-
-def name():
-    """Returns the name of the first GPU, "CPU" without one."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return "CPU"
-    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
 
 
 def convolution_rate(dtype, xla):
@@ -57,6 +51,6 @@ def line(flop, seconds, precision, xla):
     dtype = precision.removeprefix("mixed_")
     reached, ceiling = flop / seconds, convolution_rate(dtype, xla)
     return (
-        f"{name()}: {reached / 1e12:.3g} TFLOP/s, {100 * reached / ceiling:.0f} % of the "
+        f"{device()}: {reached / 1e12:.3g} TFLOP/s, {100 * reached / ceiling:.0f} % of the "
         f"{ceiling / 1e12:.3g} TFLOP/s of a 3 x 3 convolution of {CHANNELS} channels in {dtype}"
     )

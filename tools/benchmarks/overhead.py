@@ -14,6 +14,7 @@ from robust_tf.reports.table import markdown
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.fitting import Keeper
 from robust_tf.runs.run_folder import RunFolder
+from robust_tf.training.workers import Agreement
 
 METRICS, GUARDS = "metrics of a step", "guards of a step"
 CHECKPOINT, UNSYNCED = "checkpoint", "checkpoint without sync"
@@ -56,7 +57,8 @@ def _rows(model, folder, options):
     """What is done beside a step, name -> function."""
     folder.path.joinpath("checkpoints").mkdir()
     checkpoints = Checkpoints(folder.checkpoints, model)
-    keeper = Keeper(folder, checkpoints, 0, 10**9, options.checkpoint_every, [])
+    alone = Agreement(model.distribute_strategy)
+    keeper = Keeper(folder, checkpoints, 0, 10**9, options.checkpoint_every, [], alone)
     keeper.set_model(model)
     logs = {name: 0.5 for name in model.trackers}
     values = {name: tf.ones([options.batch_size]) for name in model.trackers}
@@ -72,6 +74,10 @@ def _rows(model, folder, options):
         keeper.require_finite_weights()
         keeper.log(logs, 1.0)
 
+    def guard():
+        keeper.on_train_batch_end(0, logs)
+        keeper.on_updates([logs])
+
     def save():
         checkpoints.save(next(count))
 
@@ -83,7 +89,7 @@ def _rows(model, folder, options):
 
     return {
         METRICS: lambda: _numbers(show()),
-        GUARDS: lambda: keeper.on_train_batch_end(0, logs),
+        GUARDS: guard,
         INTERVAL: end_of_interval,
         CHECKPOINT: save,
         UNSYNCED: save_unsynced,

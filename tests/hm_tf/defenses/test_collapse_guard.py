@@ -42,7 +42,7 @@ def folder(tmp_path):
 
 
 def fed(guard, updates, first=21, made=0):
-    """Shows a guard the (spread, at_margin) of updates, as running means like Keras.
+    """Shows a guard the (spread, at_margin) of updates, as running means like Keras, three a look.
 
     Of these, `made` were made before Ctrl-C came.
     """
@@ -51,9 +51,10 @@ def fed(guard, updates, first=21, made=0):
     means = lambda count: dict(zip(("spread", "at_margin"), np.mean(updates[:count], axis=0)))
     if made:
         guard.on_interval_resumed(made, means(made))
-    for number in range(made + 1, len(updates) + 1):
-        guard.model.optimizer.iterations += 1
-        guard.on_train_batch_end(number - 1, means(number))
+    for number in range(made + 1, len(updates) + 1, 3):
+        look = range(number, min(number + 3, len(updates) + 1))
+        guard.model.optimizer.iterations += len(look)
+        guard.on_updates([means(count) for count in look])
 
 
 GOOD, BAD = (0.8, 0.1), (0.001, 1.0)
@@ -110,8 +111,7 @@ def test_a_collapse_on_replicas(folder):
     guard.set_model(types.SimpleNamespace(optimizer=optimizer))
     guard.on_epoch_begin(0)
     with pytest.raises(RunError, match="from step 21 on .* step 20 is kept"):
-        for number in range(PATIENCE):
-            guard.on_train_batch_end(number, dict(zip(("spread", "at_margin"), BAD)))
+        guard.on_updates([dict(zip(("spread", "at_margin"), BAD))] * PATIENCE)
 
 
 def test_thresholds_and_chance():

@@ -39,8 +39,13 @@ def flat(images):
     return two_classes(tf.round(8 * margin(images)) + 0 * margin(images))
 
 
-def signs(network):
-    look = tf.function(signs_of_batch(network, LABELS, BALL, SIGNS), autograph=False)
+def narrow(images):
+    """The second class wins in a narrow band alone, which PGD of large steps leaps over."""
+    return two_classes(tf.abs(margin(images)) - 0.1)
+
+
+def signs(network, labels=LABELS):
+    look = tf.function(signs_of_batch(network, labels, BALL, SIGNS), autograph=False)
     rows = tf.range(len(IMAGES))
     found = look(IMAGES, rows, randomness.image_keys(0, "test", rows))
     assert all(values.shape == [64] for values in found.values())
@@ -54,7 +59,13 @@ def test_a_linear_network_shows_none():
 def test_ripples_turn_the_gradients():
     found = signs(rough)
     assert found["turning_gradients"] > 0.7 and found["zero_gradients"] == 0
-    assert found["few_queries"] > 0.02 or found["step_sizes"] > 0.02
+    print(found)
+    assert 0
+
+
+def test_small_steps_find_what_usual_ones_leap_over():
+    print(signs(narrow, tf.zeros_like(LABELS)))
+    assert 0
 
 
 def test_a_network_of_steps_has_no_gradient_and_falls_to_queries():

@@ -13,6 +13,8 @@ from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.fitting import Board, Keeper
 from robust_tf.runs.progress_line import ProgressLine
 from robust_tf.runs.run_folder import RunFolder
+from robust_tf.runs.seldom_logs import SeldomLogs
+from robust_tf.training.workers import Agreement
 
 EPOCH, EPOCHS = 50, 24
 
@@ -39,8 +41,12 @@ def test_a_training_does_not_grow(tmp_path):
     model.compile(optimizer="adam", loss="mse", metrics=["mae", "mape"])
     model.optimizer.build(model.trainable_variables)
     checkpoints, watch = Checkpoints(tmp_path / "checkpoints", model), Watch()
-    keeper = Keeper(RunFolder(tmp_path), checkpoints, 0, EPOCH * EPOCHS, EPOCH, [])
-    callbacks = [keeper, Board(tmp_path / "board"), ProgressLine(EPOCHS), watch]
+    alone = Agreement(model.distribute_strategy)
+    keeper = Keeper(RunFolder(tmp_path), checkpoints, 0, EPOCH * EPOCHS, EPOCH, [], alone)
+    callbacks = SeldomLogs(
+        [keeper, Board(tmp_path / "board"), ProgressLine(EPOCHS), watch],
+        **{"model": model, "epochs": EPOCHS, "steps": EPOCH, "verbose": 0},
+    )
     x = np.zeros([EPOCH, 2], np.float32)
     with checkpoints:
         model.fit(x, x, batch_size=1, epochs=EPOCHS, callbacks=callbacks, verbose=0)

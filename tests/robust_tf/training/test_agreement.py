@@ -1,0 +1,37 @@
+"""Workers ask one another about once a second, at the same steps."""
+
+import pytest
+import tensorflow as tf
+
+from robust_tf.training import workers
+from robust_tf.training.workers import Agreement, Worker
+
+
+def test_a_worker_alone_answers_at_every_step():
+    alone = Agreement(tf.distribute.get_strategy())
+    assert [alone.now_and_then(step, [step, 0]) for step in (1, 2, 3)] == [[1, 0], [2, 0], [3, 0]]
+
+
+@pytest.mark.parametrize("mine, others", [(0.1, 0.1), (0.05, 0.15), (3.0, 3.0)])
+def test_several_ask_every_second(monkeypatch, mine, others):
+    """The first step compiles for 30 s. Each worker has its own clock, and all know the mean."""
+    asked, clock = [], [0.0]
+    monkeypatch.setattr(workers, "this_worker", lambda: Worker(0, 2))
+    monkeypatch.setattr(workers, "on_several", lambda strategy: True)
+    monkeypatch.setattr(workers, "local_replicas", lambda strategy: 1)
+    monkeypatch.setattr(workers.time, "monotonic", lambda: clock[0])
+    agreement = Agreement(tf.distribute.get_strategy())
+
+    def total(numbers):
+        asked.append(step)
+        *own, spent = numbers
+        return [*(2 * number for number in own), round(spent * (1 + others / mine))]
+
+    monkeypatch.setattr(agreement, "total", total)
+    for step in range(1, 31):
+        clock[0] += mine if step > 1 else 30
+        answer = agreement.now_and_then(step, [1])
+        assert answer == ([2] if asked[-1] == step else [0])
+    mean = (mine + others) / 2
+    every = max(1, round(1 / mean))
+    assert asked == [1, *range(2, 31, every)]
