@@ -98,11 +98,21 @@ def test_the_light_is_red_where_images_are_kept_too(tmp_path):
     assert "warning: red light: square fools" in lines[-1]
 
 
-def test_the_public_call_probes_too():
-    for outputs_fn in honest, masked:
-        evaluation, _ = evaluated(outputs_fn)
-        images = np.float32(evaluation.examples.images) / 255
-        attack = auto_attack.AutoAttack(THREAT, version="fast")
-        found = attack(outputs_fn, images, evaluation.examples.labels)
-        right = np.argmax(honest(tf.constant(found)), axis=1) == evaluation.examples.labels
-        np.testing.assert_array_equal(right, evaluation.outcomes[-1].correct)
+@pytest.mark.parametrize("outputs_fn, portions", [(honest, 1), (masked, 2)])
+def test_the_public_call_probes_too_and_attacks_no_image_twice(outputs_fn, portions, monkeypatch):
+    evaluation, _ = evaluated(outputs_fn)
+    attack_rows, by_square = auto_attack.attack_rows, []
+
+    def counted(attack, logits_fn, images, labels, rows, *rest):
+        if isinstance(attack, Square):
+            by_square.append(list(rows))
+        attack_rows(attack, logits_fn, images, labels, rows, *rest)
+
+    monkeypatch.setattr(auto_attack, "attack_rows", counted)
+    images = np.float32(evaluation.examples.images) / 255
+    attack = auto_attack.AutoAttack(THREAT, version="fast")
+    found = attack(outputs_fn, images, evaluation.examples.labels)
+    right = np.argmax(honest(tf.constant(found)), axis=1) == evaluation.examples.labels
+    np.testing.assert_array_equal(right, evaluation.outcomes[-1].correct)
+    assert len(by_square) == portions and len(by_square[0]) == PROBE
+    assert len(sum(by_square, [])) == len(set(sum(by_square, []))) == attacked(evaluation)
