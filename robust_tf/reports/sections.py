@@ -10,6 +10,8 @@ from robust_tf.reports.table import MISSING
 from robust_tf.runs.provenance import facts_of
 from robust_tf.threat_model import format_magnitude
 
+# Flags that name places on the disk of whoever trained; a page is for others.
+PLACES = ("workdir", "data_dir")
 FEW = 3  # runs that a sentence names though they are all runs of the page
 
 
@@ -124,7 +126,8 @@ def add_training(page, runs, figure):
 
 
 def _lines(values):
-    return [(name, MISSING if value is None else str(value)) for name, value in values.items()]
+    shown = {name: value for name, value in values.items() if name not in PLACES}
+    return [(name, MISSING if value is None else str(value)) for name, value in shown.items()]
 
 
 def _line(run, records, names):
