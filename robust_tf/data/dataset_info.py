@@ -45,6 +45,7 @@ class DatasetInfo:
         class_disjoint: whether train and test have no class in common (metric learning).
         settings: `FileSettings`, of data sets of image files.
         notices: lines on what a user may not expect of the data.
+        shift: how the test images differ from the training images, "" where it is not known.
     """
 
     name: str
@@ -58,6 +59,7 @@ class DatasetInfo:
     class_disjoint: bool = False
     settings: FileSettings = FileSettings()
     notices: tuple = ()
+    shift: str = ""
 
     @property
     def num_classes(self):

@@ -78,9 +78,9 @@ def summary(path, entries):
 
 def _detector_line(detector):
     low, high = (f"{100 * bound:.1f}" for bound in detector["interval_of_this_rate"])
-    advice = "; for images that the network has not seen, train it with --held_out=N"
-    if detector["calibrated_on_images_unseen_in_training"]:
-        advice = ""
+    advice = f"; {reason}" if (reason := detector["reason_of_this_rate"]) else ""
+    if not detector["calibrated_on_images_unseen_in_training"]:
+        advice += "; for images that the network has not seen, train it with --held_out=N"
     return (
         f"detect rejects {100 * detector['false_positive_rate_on_test_images']:.1f} % ({low} to "
         f"{high}) of {detector['test_images']:,} clean test images, "

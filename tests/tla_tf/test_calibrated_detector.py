@@ -5,9 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from robust_tf import data
 from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError
-from tla_tf.analysis.calibrated_detector import conformal_threshold, detector_images
+from tla_tf.analysis.calibrated_detector import (
+    conformal_threshold,
+    detector_images,
+    excess_reason,
+)
 
 SPLITS = {"train": range(100), "validation": range(200, 220)}
 
@@ -66,3 +71,21 @@ def test_new_images_are_rejected_at_the_rate_asked_for():
     draw = np.random.default_rng(0)
     thresholds = [conformal_threshold(draw.uniform(size=99), 0.1) for _ in range(4000)]
     assert np.mean(thresholds) == pytest.approx(0.1, abs=0.002)
+
+
+def test_an_excess_of_rejections_has_its_known_reasons():
+    digits, other = data.open("digits").info, SimpleNamespace(shift="")
+    confident = "the network is more confident on images of its training"
+    assert excess_reason(True, digits) == digits.shift
+    assert excess_reason(False, digits) == f"{confident}; {digits.shift}"
+    assert excess_reason(False, other) == confident
+    assert excess_reason(True, other).startswith("the images of the calibration are too few, or")
+
+
+def test_the_test_digits_come_from_forms_that_the_training_hardly_has():
+    """Each form asks for the same digits in the same order, so the labels show where one begins."""
+    train, test = (data.open("digits").load(split).labels for split in ("train", "test"))
+    labels, form = np.concatenate([train, test]), train[:120]
+    same = [np.mean(labels[row : row + 120] == form) for row in range(len(labels) - 120)]
+    assert same[1415] == 1 and max(same[1300:1415]) < 0.5
+    assert "other forms than 1,415 of the 1,437" in data.open("digits").info.shift

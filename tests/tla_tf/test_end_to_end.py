@@ -171,6 +171,8 @@ def test_the_detector_of_an_export_rejects_what_is_below_its_threshold(served):
     assert detector["false_positive_rate_on_test_images"] == pytest.approx(rejected)
     low, high = detector["interval_of_this_rate"]
     assert low < rejected < high and detector["test_images"] == 360
+    reason = data.open("digits").info.shift if low > 0.1 else None
+    assert detector["reason_of_this_rate"] == reason
     assert detector["calibrated_on"] == "training images beyond --limit_train"
 
 

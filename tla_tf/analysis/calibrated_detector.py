@@ -83,13 +83,31 @@ def detector_of_run(run, network, false_positive_rate):
     embeddings = embeddings_under_attack(network, test, progress=False)["embedding"]
     _, accepted = detector.accepts(tf.constant(embeddings))
     rejected = int(np.sum(~accepted.numpy()))
+    low, high = wilson_interval(rejected, len(test))
+    unseen = facts["calibrated_on_images_unseen_in_training"]
     facts |= {
         "false_positive_rate_on_test_images": rejected / len(test),
-        "interval_of_this_rate": wilson_interval(rejected, len(test)),
+        "interval_of_this_rate": (low, high),
+        "reason_of_this_rate": excess_reason(unseen, run.info)
+        if low > false_positive_rate
+        else None,
         "test_images": len(test),
         "limit": _limit(run, network),
     }
     return dataclasses.replace(detector, facts={**detector.facts, **facts})
+
+
+def excess_reason(unseen, info):
+    """Returns why more clean test images are rejected than asked for, a sentence of text.
+
+    Args:
+        unseen: whether the training has not seen the images of the calibration.
+        info: `DatasetInfo`.
+    """
+    reasons = [] if unseen else ["the network is more confident on images of its training"]
+    reasons += [info.shift] if info.shift else []
+    unknown = "the images of the calibration are too few, or unlike the test images"
+    return "; ".join(reasons) or unknown
 
 
 def _limit(run, network):
