@@ -86,6 +86,13 @@ def test_autoattack_prints_both_versions_and_the_light(tool, capsys, monkeypatch
     assert tool.main(["autoattack", "--ends=none"]) == 2
 
 
+def test_a_served_search_finds_the_rows_of_brute_force(tool, capsys):
+    assert tool.main(["search", "--images=100", "--rounds=1"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("rows of another order than by brute force: 0\n") == 2
+    assert "16 queries" in printed
+
+
 def test_rows_are_timed_in_turn(tool):
     from benchmarks import rounds
 
@@ -94,6 +101,9 @@ def test_rows_are_timed_in_turn(tool):
     seconds = rounds.measure(rows, rounds=2, warmups=1)
     assert order == ["a", "b", "a", "b", "a", "b"]
     assert {name: len(row) for name, row in seconds.items()} == {"a": 2, "b": 2}
+    ticks, order[:] = iter([0, 6, 10, 20]), []
+    seconds = rounds.measure(rows, 1, warmups=0, clock=lambda: next(ticks), calls=2)
+    assert order == ["a", "a", "b", "b"] and seconds == {"a": 3, "b": 5}
     assert rounds.quartiles(np.array([1.0, 2.0, 3.0, 4.0, 5.0])) == "3.00 (2.00 to 4.00)"
 
 

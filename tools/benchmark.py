@@ -10,6 +10,7 @@
     python tools/benchmark.py autoattack --workdir=RUN[,RUN2] --images=1000
     python tools/benchmark.py retrieval
     python tools/benchmark.py serving
+    python tools/benchmark.py search
     python tools/benchmark.py ranking_attacks --model=resnet18
 
 Every round times each row once, in turn, and a ratio is the median of the rounds' ratios with its

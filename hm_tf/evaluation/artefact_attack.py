@@ -7,13 +7,21 @@ import types
 from hm_tf.evaluation.closing_evaluation import shared_fields
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
+from robust_tf.attacks.pgd import PGD
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.evaluation.saved_signature import SavedSignature
 from robust_tf.export.verification import compare_outcomes
 
+# Every step multiplies what two graphs round differently. On a ResNet, 48 of 128 queries were right
+# after 8 steps and 46 after 32.
+STEPS = 8
+
 
 def attack_artefact(path, run, network, test):
     """Returns what the attack showed, see `compare_outcomes`.
+
+    The attack starts at random. At the image itself the distance is zero, and the rounding of the
+    graph decides the first step: network and SavedModel would go different ways.
 
     Args:
         path: folder of the SavedModel.
@@ -25,9 +33,9 @@ def attack_artefact(path, run, network, test):
         RunError: the SavedModel does not do what the network does.
     """
     saved = SavedEmbedding(SavedSignature(path), run.info.image_shape)
-    pgd = run.attack()
+    pgd = PGD(run.attack().threat_model, steps=STEPS)
     own, found = (_found_right(attacked, run, test, pgd) for attacked in (network, saved))
-    title = f"R@1 under ES, {pgd.threat_model}, {pgd.steps} steps:"
+    title = f"R@1 under ES, {pgd.threat_model}, {pgd.steps} steps from a random start:"
     return compare_outcomes(path, title, own, found)
 
 

@@ -85,6 +85,14 @@ def test_the_endpoints_of_an_export_find_the_same(finished_smoke, gallery, expor
     assert json.loads((exported / "model.json").read_text())["gallery"]["images"] == 40
 
 
+def test_network_and_saved_model_are_attacked_alike(exported):
+    """From the image itself, rounding decides ES's first step: 38 of 180 ended otherwise."""
+    attack = json.loads((exported / "model.json").read_text())["verification"]["attack"]
+    assert attack["title"].endswith("8 steps from a random start:")
+    assert attack["n"] == 40 and attack["differing_outcomes"] == 0
+    assert attack["correct"] == attack["correct_of_the_network"]
+
+
 def test_a_folder_of_queries_does_not_find_itself(finished_smoke, gallery, tmp_path, capsys):
     queries = next(gallery.iterdir())
     flags = [f"--query={queries}", "--top=50", f"--picture={tmp_path / 'found.png'}"]

@@ -179,8 +179,16 @@ _COMMANDS = {
     ),
     "serving": Command(
         "The endpoint serving_default of SavedModels with random weights, with and without its "
-        "guard,\nrelative to the bare network, and one query in a gallery of 60,502 embeddings.",
+        "guard,\nrelative to the bare network.",
         FlagTable({"Benchmark": (_rounds(200),)}),
         "serving",
+    ),
+    "search": Command(
+        "A query to the endpoint search of a SavedModel: the image is checked and embedded, its "
+        "nearest\nimages are found and compared with brute force. Gallery: random unit embeddings.",
+        FlagTable(
+            {"Benchmark": (_rounds(200), count("images", 60502, "In the gallery.", lowest=10))}
+        ),
+        "search",
     ),
 }
