@@ -50,6 +50,7 @@ def next_version(export_dir):
     """
     export_dir = pathlib.Path(export_dir)
     require_folder("export_dir", export_dir)
+    made = [place for place in (export_dir, *export_dir.parents) if not place.exists()]
     export_dir.mkdir(parents=True, exist_ok=True)
     taken = [int(path.name) for path in export_dir.iterdir() if path.name.isdecimal()]
     version = export_dir / str(max(taken, default=0) + 1)
@@ -60,4 +61,7 @@ def next_version(export_dir):
         atomic.rename(beside, version)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another process has written there
+            for place in made:
+                place.rmdir()
         raise

@@ -77,11 +77,12 @@ def test_versions_count_up_and_nothing_half_written_stays(network, tmp_path):
 
 
 def test_a_failed_export_leaves_no_folder(tmp_path):
-    with pytest.raises(OSError, match="No space left"):
-        with next_version(tmp_path) as (folder, _):
-            folder.mkdir()
-            raise OSError(28, "No space left on device")
-    assert not list(tmp_path.iterdir())
+    for export_dir in (tmp_path, tmp_path / "new" / "folder"):
+        with pytest.raises(OSError, match="No space left"):
+            with next_version(export_dir) as (folder, _):
+                folder.mkdir()
+                raise OSError(28, "No space left on device")
+        assert not list(tmp_path.iterdir())
 
 
 def test_a_file_in_the_way_is_a_mistake_of_the_user(tmp_path):
