@@ -19,12 +19,7 @@ EPS, STEP, FREE, SIZE, RATE = 0.1, 0.04, 3, 12, 0.5
 ATTACK = PGD(ThreatModel(EPS), FREE, STEP, random_start=False)
 
 
-@pytest.fixture(autouse=True)
-def float64():
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_dtype_policy(before)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def batch_of(step):

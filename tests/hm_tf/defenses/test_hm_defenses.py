@@ -30,12 +30,7 @@ from robust_tf.threat_model import ThreatModel
 ATTACK = PGD(ThreatModel(EPS), STEPS, STEP, random_start=False)
 
 
-@pytest.fixture(autouse=True)
-def float64():
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_dtype_policy(before)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.fixture
