@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from robust_tf.results import atomic, digest
+from robust_tf.training import workers
 
 INTERVAL = "interval.json"
 _UNREADABLE = (OSError, tf.errors.OpError, AssertionError, ValueError, IndexError, KeyError)
@@ -63,8 +64,9 @@ class Checkpoints:
             seconds: that the interval has taken up to here.
         """
         self.wait()
-        # Of all workers together: each of them must ask.
-        sums = [float(keras.ops.convert_to_numpy(value)) for value in self._metric_variables()]
+        # Each of several workers must ask, for what they hold together.
+        sums = [[_number(copy) for copy in copies] for copies in self._sums()]
+        sums = [one if len(one) > 1 else one[0] for one in sums]
         if not self.writes:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -115,8 +117,12 @@ class Checkpoints:
         """
         sums, seconds = self._interval(step)
         # An older version had no metrics of validation, which come last.
-        for variable, value in zip(self._metric_variables(), sums):
-            variable.assign(value)
+        for copies, values in zip(self._sums(), sums):
+            # After a change of the devices the first one holds what all of them held.
+            same = len(copies) == len(values)
+            rest = [0.0] * (len(copies) - 1)
+            for copy, value in zip(copies, values if same else [sum(values), *rest]):
+                copy.assign(value)
         return seconds
 
     def _publish(self, step, partial):
@@ -142,7 +148,8 @@ class Checkpoints:
             return [], None
         try:
             left = json.loads(path.read_bytes())
-            return [float(value) for value in left["sums"]], float(left["seconds"])
+            sums = [one if isinstance(one, list) else [one] for one in left["sums"]]
+            return [[float(part) for part in one] for one in sums], float(left["seconds"])
         except TypeError as error:
             raise ValueError(f"{INTERVAL}: {error}") from error
 
@@ -153,8 +160,16 @@ class Checkpoints:
         shutil.rmtree(torn, ignore_errors=True)  # of the time before
         self._folder(step).rename(torn)
 
-    def _metric_variables(self):
-        return [variable for metric in self._model.metrics for variable in metric.variables]
+    def _sums(self):
+        """The variables of the metrics, each as a list of its copies.
+
+        Replicas add up apart, and numbers round otherwise in another order. Copies of other
+        processes are out of reach: the variable then stands for all of them.
+        """
+        variables = [variable for metric in self._model.metrics for variable in metric.variables]
+        if workers.worker_of(self._model.distribute_strategy).count > 1:
+            return [[variable] for variable in variables]
+        return [getattr(variable.value, "values", [variable]) for variable in variables]
 
     def _steps(self):
         names = [path.name for path in self.directory.glob("step-*")]
@@ -162,6 +177,10 @@ class Checkpoints:
 
     def _folder(self, step):
         return self.directory / folder_name(step)
+
+
+def _number(variable):
+    return float(keras.ops.convert_to_numpy(variable))
 
 
 def folder_name(step):
