@@ -70,6 +70,16 @@ def test_every_line_for_keras_users_names_its_test():
         assert found, name
 
 
+def test_every_promise_of_a_run_names_its_tests():
+    table = (ROOT / "docs" / "runs.md").read_text().split("## What a run survives")[1]
+    lines = re.findall(
+        r"\n\| [^|]+ \| [^|]+ \| ([^|]*test_[^|]*) \|", table.split("Other tools")[0]
+    )
+    assert len(lines) == 12
+    for name in re.findall(r"`(.+?)`", " ".join(lines)):
+        assert list((ROOT / "tests").rglob(name)), name
+
+
 def test_the_code_of_extending_runs():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), re.S)
     namespace = {}
