@@ -24,7 +24,7 @@ def smoke(folder, *flags):
 def test_every_endpoint_refuses_malformed_requests(tmp_path):
     image = keras.Input(INFO.image_shape)
     network = keras.Model(image, {"map": keras.layers.Conv2D(2, 3)(image)})
-    write_saved_model(tmp_path / "1", network, image_endpoints(network, INFO, "Filters"))
+    write_saved_model(tmp_path / "1", image_endpoints(network, INFO, "Filters"))
     done = smoke(tmp_path, f"--malformed={REQUESTS}")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line.split() for line in done.stdout.splitlines()[1:]]

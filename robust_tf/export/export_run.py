@@ -39,7 +39,7 @@ def export_run(
     """
     images = np.random.default_rng(0).uniform(size=[VERIFIED, *run.info.image_shape])
     with next_version(export_dir) as (folder, path):
-        write_saved_model(folder, network, endpoints, resources)
+        write_saved_model(folder, endpoints, resources)
         difference = verify_saved_model(folder, answer, images, output)
         verification = {
             "images": VERIFIED,

@@ -14,17 +14,17 @@ from robust_tf.results.output_place import require_folder
 DEFAULT = "serve"
 
 
-def write_saved_model(path, network, endpoints, resources=()):
+def write_saved_model(path, endpoints, resources=()):
     """Writes one SavedModel.
 
     Args:
         path: Path of the new folder.
-        network: built keras.Model that the endpoints call.
-        endpoints: list of `Endpoint`; the first is `serving_default`.
-        resources: trackable objects besides the network whose variables the endpoints read.
+        endpoints: list of `Endpoint`; the first is `serving_default`. Networks that they call are
+            built.
+        resources: trackable objects besides networks whose variables the endpoints read.
     """
+    # Keras finds the variables of the networks by itself; a tracked network is written twice.
     archive = keras.export.ExportArchive()
-    archive.track(network)
     for resource in resources:
         archive.track(resource)
     for endpoint in endpoints:

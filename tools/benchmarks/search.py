@@ -33,7 +33,7 @@ def run(options):
 
     endpoint = float_endpoint("serving_default", lambda x: nearest(embed(x)), SHAPE, "")
     with tempfile.TemporaryDirectory() as folder:
-        write_saved_model(f"{folder}/1", network, [endpoint], [nearest])
+        write_saved_model(f"{folder}/1", [endpoint], [nearest])
         loaded = tf.saved_model.load(f"{folder}/1")
     print(f"gallery {gallery.shape}, {NEAREST} nearest, {rounds.conditions(options.rounds)}")
     for count in QUERIES:

@@ -43,7 +43,7 @@ def _measure_network(name, shape, folder, count):
     bare = Endpoint("bare", lambda image: network(image, training=False), spec, "")
     unguarded = Endpoint("unguarded", answer, spec, "")
     guarded = float_endpoint("serving_default", answer, shape, "")
-    write_saved_model(f"{folder}/1", network, [guarded, unguarded, bare])
+    write_saved_model(f"{folder}/1", [guarded, unguarded, bare])
     loaded = tf.saved_model.load(f"{folder}/1")
     draw = np.random.default_rng(0)
     for batch, calls in BATCHES.items():

@@ -22,7 +22,7 @@ def signatures(tmp_path_factory):
         for name, make in (("serving_default", float_endpoint), ("uint8", uint8_endpoint))
     ]
     path = tmp_path_factory.mktemp("saved") / "1"
-    write_saved_model(path, network, endpoints)
+    write_saved_model(path, endpoints)
     loaded = tf.saved_model.load(str(path))
     return {"loaded": loaded, **loaded.signatures}
 

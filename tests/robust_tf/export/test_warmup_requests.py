@@ -48,7 +48,7 @@ def test_every_endpoint_gets_a_request_that_it_answers(tmp_path, prediction_log)
     image = keras.Input(INFO.image_shape)
     network = keras.Model(image, {"map": keras.layers.Conv2D(2, 3)(image)})
     endpoints = image_endpoints(lambda images: network(images), INFO, "Filters")
-    write_saved_model(tmp_path, network, endpoints)
+    write_saved_model(tmp_path, endpoints)
     write_warmup_requests(tmp_path, endpoints, INFO)
     signatures = tf.saved_model.load(str(tmp_path)).signatures
     answers = {}
