@@ -1,5 +1,6 @@
 """Retrieval, the ten attack columns and ERS as entries of the matrix of methods and attacks."""
 
+from hm_tf.defenses.method_name import USUAL
 from hm_tf.evaluation.ranking_records import WORST_CASE
 from hm_tf.evaluation.robustness_score import COLUMNS
 from hm_tf.options import TRAIN
@@ -8,7 +9,7 @@ from robust_tf.reports.matrix import Entry, matrix
 from robust_tf.reports.outcomes import Outcomes
 
 # The name of a method says these already.
-_IN_TITLE = {"defense", "source", "destination", "ics", "ics_margin", "loss_bound"}
+_IN_TITLE = {"defense", "source", "destination", "ics", "ics_margin", "loss_bound"} | set(USUAL)
 
 
 def score_matrix(runs):
