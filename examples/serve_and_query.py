@@ -26,8 +26,8 @@ def main(argv=None):
     given = flags.parse_args(argv)
     tla_tf.TripletAdversarial  # the first use registers the class that the file names
     model = keras.models.load_model(given.file)
-    version = os.path.join(given.folder, "1")
-    model.network.export(version)
+    version, images = os.path.join(given.folder, "1"), keras.InputSpec("float32", (None, 8, 8, 1))
+    model.network.export(version, input_signature=[images])
     digits = load_digits()
     x = (digits.images[-given.images :, ..., None] / 16).astype("float32")
     y = digits.target[-given.images :]

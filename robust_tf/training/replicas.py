@@ -46,8 +46,8 @@ def gather(tensor):
     if count == 1:
         return tensor
     gathered = tf.distribute.get_replica_context().all_gather(tensor, axis=0)
-    if tensor.shape[0] is not None:
-        gathered.set_shape([count * tensor.shape[0], *tensor.shape[1:]])
+    rows = tensor.shape[0]
+    gathered.set_shape([rows and count * rows, *tensor.shape[1:]])
     return _dense_gradient(gathered)
 
 

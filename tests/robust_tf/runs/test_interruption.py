@@ -10,6 +10,7 @@ import pytest
 
 from robust_tf.runs.interruption import StopOnInterrupt
 
+pytestmark = pytest.mark.usefixtures("heard_signals")
 ROOT = pathlib.Path(__file__).parents[3]
 SCRIPT = """
 import sys, time

@@ -112,7 +112,7 @@ def state(folder):
     return metrics, [weights for network in networks for weights in network.get_weights()]
 
 
-def test_interruptions_change_nothing_of_a_selection(tmp_path, monkeypatch):
+def test_interruptions_change_nothing_of_a_selection(tmp_path, monkeypatch, heard_signals):
     command = ["train", *FLAGS, "--select=best"]
     whole, stopped = (f"--workdir={tmp_path / name}" for name in ("whole", "stopped"))
 
