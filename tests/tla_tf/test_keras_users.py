@@ -244,8 +244,9 @@ def test_a_network_of_keras_applications_trains():
     assert any(np.any(a != b) for a, b in zip(before, mobile.get_weights()))
 
 
+@pytest.mark.parametrize("epochs", [16, pytest.param(91, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("settings", [{}, {"positive": "both", "anchor": "clean"}])
-def test_batches_of_fit_have_no_wrong_label(settings, monkeypatch):
+def test_batches_of_fit_have_no_wrong_label(settings, epochs, monkeypatch):
     """The images themselves show their class: the brightest pixel is not read from the labels."""
     random = np.random.default_rng(1)
     y = np.r_[random.integers(0, 2, 192), 2]  # class 2 has one image
@@ -280,6 +281,6 @@ def test_batches_of_fit_have_no_wrong_label(settings, monkeypatch):
     monkeypatch.setattr(TripletAdversarial, "_select", select)
     monkeypatch.setattr(triplet_adversarial, "in_batch_positive", positive)
     attack = PGD(ThreatModel(0.1), 1, random_start=True)
-    fit(defense(attack=attack, **settings), x, y, batch_size=19, shuffle=True, epochs=46)
+    fit(defense(attack=attack, **settings), x, y, batch_size=19, shuffle=True, epochs=epochs)
     batches, triplets, wrong = counted.numpy()
-    assert batches >= 506 and triplets > 2500 and wrong == 0  # 11 batches each epoch
+    assert batches >= 11 * epochs and triplets > 50 * epochs and wrong == 0
