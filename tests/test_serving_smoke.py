@@ -44,3 +44,11 @@ def test_an_endpoint_without_a_guard_fails(tmp_path):
     archive.write_out(str(tmp_path / "1"), verbose=False)
     done = smoke(tmp_path / "1", "--malformed=40")
     assert done.returncode == 1 and "serving_default answered float32" in done.stdout
+
+
+def test_a_folder_without_a_saved_model_is_one_line(tmp_path):
+    done = smoke(tmp_path / "nowhere")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(
+        "nowhere holds no SavedModel, nor a folder of versions"
+    )

@@ -30,7 +30,11 @@ def main():
     flags.add_argument("--repeats", type=int, default=50, help="good requests per latency")
     flags.add_argument("--seed", type=int, default=0)
     given = flags.parse_args()
-    loaded = tf.saved_model.load(str(newest(pathlib.Path(given.saved_model))))
+    path = newest(pathlib.Path(given.saved_model))
+    if not (path / "saved_model.pb").exists():
+        print(f"error: {path} holds no SavedModel, nor a folder of versions", file=sys.stderr)
+        return 2
+    loaded = tf.saved_model.load(str(path))
     shape = image_shape(loaded.signatures)
     lines = [
         line_of(name, signature, shape, given)
@@ -46,7 +50,8 @@ def main():
 
 def newest(path):
     """The folder itself, or its version of the highest number."""
-    versions = [found.parent for found in path.glob("*/saved_model.pb")]
+    found = (file.parent for file in path.glob("*/saved_model.pb"))
+    versions = [folder for folder in found if folder.name.isdecimal()]
     if (path / "saved_model.pb").exists() or not versions:
         return path
     return max(versions, key=lambda folder: int(folder.name))

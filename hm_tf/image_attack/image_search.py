@@ -117,8 +117,12 @@ class EmbeddedGallery:
 def query_files(path):
     """Returns the list of Path of a query: one image, or the images of a folder."""
     path = pathlib.Path(path).expanduser()
-    if not path.is_dir():
+    if path.is_file():
         return [path]
+    if not path.is_dir():
+        raise UserError(
+            f"--query={path} is no file; give a JPEG or PNG image, or a folder of images"
+        )
     files = images(path)
     if not files:
         raise UserError(f"--query={path} has no images ({', '.join(SUFFIXES)})")

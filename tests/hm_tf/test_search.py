@@ -190,6 +190,12 @@ def test_copies_of_one_image_have_distance_zero():
     np.testing.assert_allclose(found["distances"], [[0, 0, np.sqrt(2)]], rtol=1e-6)
 
 
+def test_a_missing_query_is_found_before_the_gallery_is_read(finished_smoke, gallery, capsys):
+    assert command(gallery, f"--workdir={finished_smoke}", "--query=nothing.png") == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: --query=nothing.png is no file;") and not said.out
+
+
 @pytest.mark.parametrize(
     "flags, said",
     [
