@@ -85,6 +85,8 @@ class Outcomes:
             known = cache and np.flatnonzero(cache.known(0, np.arange(count)))
             if cache is None or not (result.after or len(known) == result.n):
                 continue
+            if before and identity["examples"] != before[0][1][0]:
+                continue  # of another number of images
             if result.after:
                 known = np.arange(count)
             values = _merged(cache, known, output, result)

@@ -235,6 +235,15 @@ def test_an_ensemble_needs_no_record_of_its_clean_images(stored):
         assert outcomes.of(result)[0].tolist() == [True, False, True, False]
 
 
+def test_outcomes_of_fewer_images_do_not_hide_those_of_all(stored):
+    for name in "abcdefgh":  # some of them are found first
+        store(stored, "clean", {0: ([0, 1], [True, True])}, examples=name)
+        store(stored, "apgd", {0: ([0, 1], [False, False])}, examples=name)
+    results = [record("clean", 3, 4), record("apgd", 2, 4, after=("clean",))]
+    found, images = Outcomes(run(*results, path=stored)).of(results[1])
+    assert found.tolist() == [True, False, True, False] and images == ("images", "all")
+
+
 def test_outcomes_that_are_not_those_of_the_record_are_not_used(stored):
     for unlike in (
         record("clean", 2, 4),  # other number
