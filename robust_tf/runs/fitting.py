@@ -1,5 +1,6 @@
 """The one way a model is trained: `fit` in intervals, resumable after every one of them."""
 
+import contextlib
 import datetime
 import time
 
@@ -71,7 +72,8 @@ def train(
     epochs = -(-train_steps // checkpoint_every)
     line = ProgressLine(epochs)
     callbacks = [*monitors, keeper, board, line] if worker.is_chief else [keeper]
-    with checkpoints, StopOnInterrupt(keeper.stop, lambda: keeper.step > done):
+    interruption = StopOnInterrupt(keeper.stop, lambda: keeper.step > done)
+    with checkpoints, interruption, contextlib.closing(line):
         while keeper.step < train_steps and not keeper.interrupted:
             start = keeper.step
             stop, count = _next_segment(start, train_steps, checkpoint_every)

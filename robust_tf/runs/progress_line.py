@@ -29,6 +29,12 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         super().__init__()
         self._all_epochs = epochs
         self._began = None  # time of the first step of this process
+        self._line_is_open = False
+
+    def close(self):
+        """Ends a line that an error has cut off, so that the error has a line of its own."""
+        if self._line_is_open:
+            print(flush=True)
 
     def set_params(self, params):
         super().set_params({**params, "epochs": self._all_epochs})
@@ -38,6 +44,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         self.progbar.width = BAR_WIDTH
 
     def on_train_batch_begin(self, batch, logs=None):
+        self._line_is_open = True
         if self._began is None:
             self._began = time.time()
             print("compiling the train step and the attack in it ...", end="", flush=True)
@@ -52,6 +59,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     def on_epoch_end(self, epoch, logs=None):
         self.target, shown = min(self.target, self.seen), fitting(logs)
         super().on_epoch_end(epoch, shown)
+        self._line_is_open = False
         rest = [f"{n} {logs[n]:.4f}" for n in logs if n not in shown and MEASURED in n]
         lines = [", ".join(rest), speed.in_words(logs)]
         for line in filter(None, lines):

@@ -1,5 +1,6 @@
 """What stands on the screen while a run is trained."""
 
+import contextlib
 import re
 
 import keras
@@ -75,3 +76,24 @@ def test_accuracies_of_an_interval_that_do_not_fit_have_a_line(capsys):
 def test_after_an_interruption_no_step_is_shown_that_was_not_made(shown):
     lines = shown(StopAfter(2))
     assert lines[-1].startswith("2/4") and not any("4/4" in line for line in lines)
+
+
+class Fail(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        raise RuntimeError
+
+
+def test_an_error_has_a_line_of_its_own(capsys):
+    model, line = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)]), ProgressLine(1)
+    model.compile(loss="mse")
+    with pytest.raises(RuntimeError), contextlib.closing(line):
+        model.fit(np.zeros([4, 1]), np.zeros([4, 1]), callbacks=[Fail(), line])
+    assert capsys.readouterr().out.endswith("compiling the train step and the attack in it ...\n")
+
+
+def test_a_line_that_has_ended_is_not_ended_again(capsys):
+    model, line = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)]), ProgressLine(1)
+    model.compile(loss="mse")
+    with contextlib.closing(line):
+        model.fit(np.zeros([4, 1]), np.zeros([4, 1]), callbacks=[line])
+    assert not capsys.readouterr().out.endswith("\n\n")
