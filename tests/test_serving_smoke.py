@@ -24,7 +24,11 @@ def smoke(folder, *flags):
 def test_every_endpoint_refuses_malformed_requests(tmp_path):
     image = keras.Input(INFO.image_shape)
     network = keras.Model(image, {"map": keras.layers.Conv2D(2, 3)(image)})
-    write_saved_model(tmp_path / "1", image_endpoints(network, INFO, "Filters"))
+
+    def answer(images):
+        return {**network(images), "class_name": tf.fill(tf.shape(images)[:1], "a long name")}
+
+    write_saved_model(tmp_path / "1", image_endpoints(answer, INFO, "Filters"))
     done = smoke(tmp_path, f"--malformed={REQUESTS}")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line.split() for line in done.stdout.splitlines()[1:]]

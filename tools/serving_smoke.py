@@ -101,7 +101,12 @@ def refuses(signature, key, value, name):
 
 
 def bits(outputs):
-    return {name: value.numpy().tobytes() for name, value in outputs.items() if name != "names"}
+    # The bytes of an array of strings would be the addresses of its objects.
+    arrays = {name: value.numpy() for name, value in outputs.items()}
+    return {
+        name: array.tolist() if array.dtype == object else array.tobytes()
+        for name, array in arrays.items()
+    }
 
 
 def resident():
