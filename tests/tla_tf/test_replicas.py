@@ -1,6 +1,6 @@
 """One replica and two give the same weights: batch norm, PGD, mining and the optimiser included.
 
-In float64, since sign() and Adam amplify float32's rounding; there the first losses are compared.
+In float64, since sign() and Adam amplify float32's rounding.
 """
 
 import os
@@ -36,11 +36,6 @@ def train(folder, precision, flags):
 def test_one_replica_equals_two(tmp_path, flags):
     one, two = train(tmp_path, "float64", flags)
     assert max(np.abs(one[name] - two[name]).max() for name in one if name != "losses") < 1e-9
-
-
-def test_first_losses_in_float32(tmp_path):
-    one, two = train(tmp_path, "float32", BATCH)
-    np.testing.assert_allclose(one["losses"][0], two["losses"][0], rtol=1e-5)
 
 
 def test_local_mining_is_another_computation(tmp_path):
