@@ -10,7 +10,6 @@ import sys
 
 from scipy.stats import spearmanr
 
-from robust_tf.attacks.auto_attack import MEMBERS
 from robust_tf.checks.masking_signs import SIGNS, signs_of_batch
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.reports.table import markdown
@@ -20,7 +19,6 @@ from tla_tf.evaluation.run_evaluation import logits_of
 from tla_tf.finished_run import FinishedRun
 
 LOOKED_AT = 256
-LAST = list(MEMBERS)[-1]
 
 
 def main(folders):
@@ -28,7 +26,7 @@ def main(folders):
         sys.exit("usage: python tools/masking_study.py RUN [RUN ...]")
     rows = [(folder, *gap_of(folder), signs_of(folder)) for folder in folders]
     cells = [
-        (name, n, f"{100 * pgd:.1f}", f"{100 * left:.1f}", f"{100 * (pgd - left):.1f}")
+        (name, f"{n:,}", f"{100 * pgd:.1f}", f"{100 * left:.1f}", f"{100 * (pgd - left):.1f}")
         + tuple(f"{signs[sign]:.3f}" for sign in SIGNS)
         for name, n, pgd, left, signs in rows
     ]
@@ -42,12 +40,17 @@ def main(folders):
 def gap_of(folder):
     """Returns (n, accuracy under PGD, accuracy under the ensemble) of the most images in common."""
     found = read_results(FinishedRun(folder).folder.results)
-    pgd = {r.n: r.value for r in found if r.attack.startswith("pgd") and not r.after}
-    members = {r.n: r.value for r in found if r.attack == LAST and len(r.after) > 2}
-    if not (both := pgd.keys() & members.keys()):
+    pgd = {r.n: r.value for r in found if _is_pgd(r)}
+    standard = {r.n: r.value for r in found if r.attack == "standard"}
+    if not (both := pgd.keys() & standard.keys()):
         sys.exit(f"{folder}: needs --attacks=pgd40,standard on the same images")
     n = max(both)
-    return n, pgd[n], members[n]
+    return n, pgd[n], standard[n]
+
+
+def _is_pgd(result):
+    """Analyses attack with PGD, too, and record other metrics."""
+    return result.attack.startswith("pgd") and result.metric == "accuracy" and not result.after
 
 
 def signs_of(folder):
