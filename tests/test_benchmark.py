@@ -86,6 +86,17 @@ def test_autoattack_prints_both_versions_and_the_light(tool, capsys, monkeypatch
     assert tool.main(["autoattack", "--ends=none"]) == 2
 
 
+def test_serving_prints_both_clocks(tool, capsys, monkeypatch):
+    serving = importlib.import_module("benchmarks.serving")
+    monkeypatch.setattr(serving, "NETWORKS", {"mlp": (8, 8, 1)})
+    monkeypatch.setattr(serving, "BATCHES", {2: 1})
+    assert tool.main(["serving", "--rounds=1"]) == 0
+    printed = capsys.readouterr().out
+    row = rf"^\| serving_default / bare network \| {QUARTILES} \| <= 1.05 \|"
+    assert len(re.findall(row, printed, re.MULTILINE)) == 2
+    assert "mlp, batch 2, CPU time" in printed and "mlp, batch 2, wall time" in printed
+
+
 def test_a_served_search_finds_the_rows_of_brute_force(tool, capsys):
     assert tool.main(["search", "--images=100", "--rounds=1"]) == 0
     printed = capsys.readouterr().out
