@@ -2,17 +2,13 @@
 
 from keras import layers
 
-from robust_tf.models.embedding_network import (
-    embedding_network,
-    fan_in_start,
-    image_input,
-)
+from robust_tf.models.embedding_network import embedding_network, fan_in_start, image_input
 
 
-def c2f2(info, *, name, dimension=512):
+def c2f2(info, *, name):
     """Two 5x5 convolutions and two dense layers, no batch norm (HM, authors' code).
 
-    3 789 184 parameters for 28x28x1 images and 512 dimensions.
+    3 789 184 parameters for 28x28x1 images.
     """
     image, x = image_input(info)
     for filters in 32, 64:
@@ -21,4 +17,4 @@ def c2f2(info, *, name, dimension=512):
         x = layers.MaxPooling2D(2)(x)
     x = layers.Flatten()(x)
     x = layers.Dense(1024, activation="relu", **fan_in_start(x.shape[-1]))(x)
-    return embedding_network(image, x, dimension=dimension, name=name)
+    return embedding_network(image, x, name=name)

@@ -1,17 +1,29 @@
-"""The normalisation of networks whose weights bring their own mean and deviation."""
+"""The normalisation of colour channels that networks were trained with."""
 
 import keras
+from keras import ops
+
+# Of ImageNet.
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+
+@keras.saving.register_keras_serializable("robust_tf")
+class ImageNetNormalization(keras.layers.Layer):
+    """(x - mean) / deviation per channel: float [B, h, w, 3] in [0, 1] to the same shape."""
+
+    def call(self, inputs):
+        mean = ops.convert_to_tensor(MEAN, inputs.dtype)
+        deviation = ops.convert_to_tensor(DEVIATION, inputs.dtype)
+        return (inputs - mean) / deviation
 
 
 @keras.saving.register_keras_serializable("robust_tf")
 class ChannelNormalization(keras.layers.Layer):
-    """(x - mean) / deviation per channel: float [B, h, w, c] in [0, 1] to the same shape.
+    """The same with a mean and a deviation that come with the weights, for any channels.
 
     Mean and deviation are weights that no training changes; they start as 0 and 1.
     """
-
-    def __init__(self, *, dtype=None, **kwargs):
-        super().__init__(dtype=dtype or keras.config.dtype_policy().variable_dtype, **kwargs)
 
     def build(self, input_shape):
         facts = {"shape": (input_shape[-1],), "trainable": False}
@@ -20,6 +32,3 @@ class ChannelNormalization(keras.layers.Layer):
 
     def call(self, inputs):
         return (inputs - self.mean) / self.deviation
-
-    def compute_output_shape(self, input_shape):
-        return input_shape

@@ -15,8 +15,5 @@ class ChannelPadding(keras.layers.Layer):
     def call(self, inputs):
         return ops.pad(inputs, [[0, 0], [0, 0], [0, 0], [self.channels, self.channels]])
 
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], input_shape[-1] + 2 * self.channels)
-
     def get_config(self):
         return {**super().get_config(), "channels": self.channels}

@@ -2,7 +2,9 @@
 
 import keras
 
+from robust_tf.models.channel_normalization import ChannelNormalization
 from robust_tf.models.ends import full_precision, normalized_input
+from robust_tf.models.initial_weights import head_start
 from robust_tf.models.per_image_standardization import PerImageStandardization
 
 
@@ -12,16 +14,22 @@ def image_input(info):
     Args:
         info: DatasetInfo; `image_shape` and `standardize` are read.
     """
-    return normalized_input(info, PerImageStandardization() if info.standardize else None)
+    return normalized_input(info, PerImageStandardization if info.standardize else None)
 
 
-def classifier(image, embedding, info, *, name, kernel_initializer, bias_initializer="zeros"):
+def torch_image_input(info):
+    """The same for networks that PyTorch trained: the weights decide on the normalisation."""
+    return normalized_input(info, ChannelNormalization, name="normalization")
+
+
+def classifier(image, embedding, info, *, name, kernel_initializer=None, bias_initializer="zeros"):
     """Closes the graph with its last dense layer.
 
     Args:
         image: the input of the graph.
         embedding: [B, d], what the last dense layer reads.
         info: DatasetInfo; `num_classes` is read.
+        kernel_initializer, bias_initializer: of the last layer; see `head_start` for the default.
 
     Returns:
         keras.Model called `name` with outputs {"logits": [B, classes], "embedding": [B, d]}, both
@@ -31,7 +39,7 @@ def classifier(image, embedding, info, *, name, kernel_initializer, bias_initial
     embedding = keras.layers.Activation("linear", dtype=dtype, name="embedding")(embedding)
     logits = keras.layers.Dense(
         info.num_classes,
-        kernel_initializer=kernel_initializer,
+        kernel_initializer=kernel_initializer or head_start(),
         bias_initializer=bias_initializer,
         dtype=dtype,
         name="logits",

@@ -3,8 +3,8 @@
 import keras
 from keras import initializers, layers
 
+from robust_tf.models.channel_normalization import ImageNetNormalization
 from robust_tf.models.ends import full_precision, normalized_input
-from robust_tf.models.imagenet_normalization import ImageNetNormalization
 from robust_tf.models.unit_length import UnitLength
 
 
@@ -16,11 +16,10 @@ def image_input(info):
     Args:
         info: DatasetInfo; `image_shape` is read.
     """
-    colour = info.image_shape[-1] == 3
-    return normalized_input(info, ImageNetNormalization() if colour else None)
+    return normalized_input(info, ImageNetNormalization if info.image_shape[-1] == 3 else None)
 
 
-def embedding_network(image, features, *, dimension, name):
+def embedding_network(image, features, *, name, dimension=512):
     """Closes the graph with a dense layer and the normalisation, both in full precision.
 
     Args:

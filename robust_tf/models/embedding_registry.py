@@ -6,10 +6,6 @@ from robust_tf.models.digits_embedding import digits_embedding
 from robust_tf.models.resnet import resnet10_16, resnet18, resnet50
 
 BN_MODES = ("frozen", "live")
-_SMALLEST_SIDE = {
-    **{"c2f2": 4, "digits_embedding": 2},
-    **{"resnet10_16": 2, "resnet18": 2, "resnet50": 2},
-}
 _PLAIN = {"c2f2": c2f2, "digits_embedding": digits_embedding}
 _WITH_BATCH_NORM = {"resnet10_16": resnet10_16, "resnet18": resnet18, "resnet50": resnet50}
 
@@ -40,7 +36,7 @@ def get_embedding(name, info, bn="frozen"):
         raise UserError(f"unknown embedding network {name!r}; choose one of {allowed}")
     if bn not in BN_MODES:
         raise UserError(f"unknown bn {bn!r}; choose one of {', '.join(BN_MODES)}")
-    side = _SMALLEST_SIDE[name]
+    side = 4 if name == "c2f2" else 2  # its poolings halve an image twice
     if min(info.image_shape[:2]) < side:
         height, width = info.image_shape[:2]
         raise UserError(

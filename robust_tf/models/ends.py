@@ -8,12 +8,14 @@ def full_precision():
     return keras.config.dtype_policy().variable_dtype
 
 
-def normalized_input(info, normalization):
+def normalized_input(info, normalization=None, **settings):
     """Returns the input "image" [B, h, w, c] in [0, 1] and what the first convolution reads.
 
     Args:
         info: DatasetInfo; `image_shape` is read.
-        normalization: layer that the images go through first, or None.
+        normalization: class of the layer that the images go through first, or None.
+        **settings: arguments of the layer.
     """
-    image = keras.Input(info.image_shape, dtype=full_precision(), name="image")
-    return image, image if normalization is None else normalization(image)
+    dtype = full_precision()
+    image = keras.Input(info.image_shape, dtype=dtype, name="image")
+    return image, image if normalization is None else normalization(dtype=dtype, **settings)(image)

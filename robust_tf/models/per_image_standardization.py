@@ -28,13 +28,7 @@ def per_image_standardization(image):
 
 @keras.saving.register_keras_serializable("robust_tf")
 class PerImageStandardization(keras.layers.Layer):
-    """`per_image_standardization` as a layer, in full precision under the mixed policies too."""
-
-    def __init__(self, *, dtype=None, **kwargs):
-        super().__init__(dtype=dtype or keras.config.dtype_policy().variable_dtype, **kwargs)
+    """`per_image_standardization` as a layer."""
 
     def call(self, inputs):
         return per_image_standardization(inputs)
-
-    def compute_output_shape(self, input_shape):
-        return input_shape

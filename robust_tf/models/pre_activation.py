@@ -31,9 +31,6 @@ class PreActivation(keras.layers.Layer):
         product = ops.matmul(inputs, self.layer.kernel)
         return product + self.layer.bias if self.layer.use_bias else product
 
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.layer.units)
-
     def get_config(self):
         layer = keras.saving.serialize_keras_object(self.layer)
         return {**super().get_config(), "layer": layer}

@@ -4,34 +4,32 @@ The padding is symmetric, the layers bear torchvision's names, and the stride of
 its 3x3 convolution, so that weights trained there fit.
 """
 
-import keras
-import tensorflow as tf
 from keras import layers
 
+from robust_tf.models.batch_norm import torch_batch_norm
+from robust_tf.models.convolution import symmetric_convolution
 from robust_tf.models.embedding_network import embedding_network, image_input
-from robust_tf.models.frozen_batch_norm import FrozenBatchNorm
-from robust_tf.models.symmetric_convolution import symmetric_convolution
 
 WIDTHS = (64, 128, 256, 512)
 
 
-def resnet18(info, *, bn, name, dimension=512):
-    """Two basic blocks a stage; 11 439 168 trainable parameters with 512 dimensions."""
-    return _resnet(info, (2, 2, 2, 2), basic_block, bn, name, dimension)
+def resnet18(info, *, bn, name):
+    """Two basic blocks a stage; 11 439 168 trainable parameters."""
+    return _resnet(info, *SIZES[18], bn, name)
 
 
-def resnet50(info, *, bn, name, dimension=512):
-    """3, 4, 6 and 3 bottlenecks; 24 557 120 trainable parameters with 512 dimensions."""
-    return _resnet(info, (3, 4, 6, 3), bottleneck, bn, name, dimension)
+def resnet50(info, *, bn, name):
+    """3, 4, 6 and 3 bottlenecks; 24 557 120 trainable parameters."""
+    return _resnet(info, *SIZES[50], bn, name)
 
 
-def resnet10_16(info, *, bn, name, dimension=512):
+def resnet10_16(info, *, bn, name):
     """One basic block a stage and a quarter of the channels: 375 504 trainable parameters.
 
     Not in the papers: for processors without a GPU, where a step of resnet18 takes seconds.
     """
     narrow = tuple(width // 4 for width in WIDTHS)
-    return _resnet(info, (1, 1, 1, 1), basic_block, bn, name, dimension, narrow)
+    return _resnet(info, (1, 1, 1, 1), basic_block, bn, name, narrow)
 
 
 def basic_block(x, width, stride, bn, name, activation=layers.ReLU):
@@ -49,10 +47,14 @@ def bottleneck(x, width, stride, bn, name):
     return _joined(x, residual, 4 * width, stride, bn, name)
 
 
-def _resnet(info, blocks, block, bn, name, dimension, widths=WIDTHS):
+# Depth -> blocks of each stage, and their kind.
+SIZES = {18: ((2, 2, 2, 2), basic_block), 50: ((3, 4, 6, 3), bottleneck)}
+
+
+def _resnet(info, blocks, block, bn, name, widths=WIDTHS):
     image, x = image_input(info)
     features = residual_stages(imagenet_stem(x, widths[0], bn), blocks, block, bn, widths)
-    return embedding_network(image, features, dimension=dimension, name=name)
+    return embedding_network(image, features, name=name)
 
 
 def imagenet_stem(x, width, bn):
@@ -74,7 +76,7 @@ def residual_stages(x, blocks, block, bn, widths=WIDTHS):
         x: Symbolic, what a stem returns.
         blocks: Number of blocks of each stage.
         block: `basic_block` or `bottleneck`.
-        bn: See `batch_norm`.
+        bn: "frozen" or "live" statistics of batch norm.
         widths: Width of each stage.
     """
     for stage, (width, count) in enumerate(zip(widths, blocks)):
@@ -94,18 +96,4 @@ def _normalized(x, channels, size, stride, bn, name):
     """A convolution with symmetric padding and its batch norm, named as torchvision's."""
     x = symmetric_convolution(x, channels, size, stride, name=name)
     norm = name.replace("downsample.0", "downsample.1").replace("conv", "bn")
-    return batch_norm(bn, norm)(x)
-
-
-def batch_norm(bn, name):
-    """Returns a new layer with decay 0.9 and epsilon 1e-5.
-
-    Args:
-        bn: "frozen", the stored averages in training too; "live", the averages of the global batch.
-        name: Name of the layer.
-    """
-    settings = {"momentum": 0.9, "epsilon": 1e-5, "name": name}
-    if bn == "frozen":
-        return FrozenBatchNorm(**settings)
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return keras.layers.BatchNormalization(synchronized=replicas > 1, **settings)
+    return torch_batch_norm(norm, frozen=bn == "frozen")(x)

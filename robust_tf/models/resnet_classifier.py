@@ -4,22 +4,17 @@ import functools
 
 from keras import layers
 
-from robust_tf.models.classifier import classifier
-from robust_tf.models.classifier import image_input as own_input
+from robust_tf.models.channel_normalization import ImageNetNormalization
+from robust_tf.models.classifier import classifier, image_input, torch_image_input
 from robust_tf.models.ends import normalized_input
-from robust_tf.models.imagenet_normalization import ImageNetNormalization
-from robust_tf.models.initial_weights import head_start
 from robust_tf.models.resnet import (
+    SIZES,
     WIDTHS,
     basic_block,
-    bottleneck,
     cifar_stem,
     imagenet_stem,
     residual_stages,
 )
-from robust_tf.models.torch_classifier import image_input, torch_classifier
-
-_SIZES = {18: ((2, 2, 2, 2), basic_block), 50: ((3, 4, 6, 3), bottleneck)}
 
 
 def cifar_resnet(info, *, depth, name):
@@ -30,9 +25,9 @@ def cifar_resnet(info, *, depth, name):
         depth: 18 or 50.
         name: Name of the network.
     """
-    image, x = image_input(info)
-    features = residual_stages(cifar_stem(x, WIDTHS[0], "live"), *_SIZES[depth], "live")
-    return torch_classifier(image, features, info, name=name)
+    image, x = torch_image_input(info)
+    features = residual_stages(cifar_stem(x, WIDTHS[0], "live"), *SIZES[depth], "live")
+    return classifier(image, features, info, name=name)
 
 
 def resnet_18(info, *, name, activation="relu"):
@@ -47,10 +42,10 @@ def resnet_18(info, *, name, activation="relu"):
     """
     activate = functools.partial(layers.Activation, activation)
     block = functools.partial(basic_block, activation=activate)
-    image, x = own_input(info)
+    image, x = image_input(info)
     stem = cifar_stem(x, WIDTHS[0], "live", activate)
-    features = residual_stages(stem, _SIZES[18][0], block, "live")
-    return classifier(image, features, info, name=name, kernel_initializer=head_start())
+    features = residual_stages(stem, SIZES[18][0], block, "live")
+    return classifier(image, features, info, name=name)
 
 
 def imagenet_resnet(info, *, depth, name):
@@ -58,6 +53,6 @@ def imagenet_resnet(info, *, depth, name):
 
     See `cifar_resnet` for the arguments.
     """
-    image, x = normalized_input(info, ImageNetNormalization())
-    features = residual_stages(imagenet_stem(x, WIDTHS[0], "live"), *_SIZES[depth], "live")
-    return classifier(image, features, info, name=name, kernel_initializer=head_start())
+    image, x = normalized_input(info, ImageNetNormalization)
+    features = residual_stages(imagenet_stem(x, WIDTHS[0], "live"), *SIZES[depth], "live")
+    return classifier(image, features, info, name=name)

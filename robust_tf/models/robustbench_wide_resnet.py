@@ -6,9 +6,10 @@
 from keras import layers
 
 from robust_tf.errors import UserError
-from robust_tf.models.resnet import batch_norm
-from robust_tf.models.symmetric_convolution import symmetric_convolution
-from robust_tf.models.torch_classifier import image_input, torch_classifier
+from robust_tf.models.batch_norm import torch_batch_norm
+from robust_tf.models.classifier import classifier, torch_image_input
+from robust_tf.models.convolution import symmetric_convolution
+from robust_tf.models.preact_resnet import preact_unit
 
 STEM = 16
 STAGES = 3
@@ -30,27 +31,17 @@ def robustbench_wide_resnet(info, *, depth, width, name):
     """
     if depth < 10 or depth % 6 != 4 or width < 1:
         raise UserError(f"{name}: the depth is 6n + 4, the width at least 1, e.g. 28 and 10")
-    image, x = image_input(info)
+    image, x = torch_image_input(info)
     x = symmetric_convolution(x, STEM, 3, name="conv1")
     for stage in range(STAGES):
         for unit in range((depth - 4) // 6):
-            stride = 2 if stage and not unit else 1
-            name_ = f"block{stage + 1}.layer.{unit}"
-            x = residual_unit(x, STEM * width * 2**stage, stride, name_)
-    x = layers.ReLU()(batch_norm("live", "bn1")(x))
-    return torch_classifier(image, layers.GlobalAveragePooling2D()(x), info, name=name)
-
-
-def residual_unit(x, channels, stride, name):
-    """Batch norm, ReLU and 3x3 convolution, twice, plus a shortcut.
-
-    Where the channels change, the shortcut is a 1x1 convolution of the activated input.
-    """
-    activated = layers.ReLU()(batch_norm("live", f"{name}.bn1")(x))
-    residual = symmetric_convolution(activated, channels, 3, stride, name=f"{name}.conv1")
-    residual = layers.ReLU()(batch_norm("live", f"{name}.bn2")(residual))
-    residual = symmetric_convolution(residual, channels, 3, name=f"{name}.conv2")
-    if channels != x.shape[-1]:
-        shortcut = f"{name}.convShortcut"
-        x = symmetric_convolution(activated, channels, 1, stride, name=shortcut)
-    return layers.Add()([x, residual])
+            unit_name = f"block{stage + 1}.layer.{unit}"
+            x = preact_unit(
+                x,
+                STEM * width * 2**stage,
+                stride=2 if stage and not unit else 1,
+                name=unit_name,
+                shortcut=f"{unit_name}.convShortcut",
+            )
+    x = layers.ReLU()(torch_batch_norm("bn1")(x))
+    return classifier(image, layers.GlobalAveragePooling2D()(x), info, name=name)

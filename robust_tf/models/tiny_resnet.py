@@ -7,7 +7,6 @@ from keras import layers
 from robust_tf.models.batch_norm import batch_norm
 from robust_tf.models.classifier import classifier, image_input
 from robust_tf.models.convolution import convolution
-from robust_tf.models.initial_weights import head_start
 
 STEM = 64
 
@@ -69,7 +68,7 @@ def _tiny_resnet(info, stages, residual_unit, name):
             settings = {"width": stage.width, "stride": stride, "project": first}
             x = residual_unit(x, **settings, name=f"stage{number + 1}.unit{unit}")
     embedding = layers.GlobalAveragePooling2D()(_activation(x, "last_bn"))
-    return classifier(image, embedding, info, name=name, kernel_initializer=head_start())
+    return classifier(image, embedding, info, name=name)
 
 
 def _activated_convolution(x, channels, size, stride=1, *, name, number):

@@ -14,6 +14,3 @@ class UnitLength(keras.layers.Layer):
         # The maximum is taken before the root: at 0 the root has an infinite gradient.
         square = ops.sum(ops.square(inputs), axis=-1, keepdims=True)
         return inputs * ops.rsqrt(ops.maximum(square, SMALLEST_SQUARE))
-
-    def compute_output_shape(self, input_shape):
-        return input_shape

@@ -7,7 +7,6 @@ from robust_tf.models.batch_norm import batch_norm
 from robust_tf.models.channel_padding import ChannelPadding
 from robust_tf.models.classifier import classifier, image_input
 from robust_tf.models.convolution import convolution
-from robust_tf.models.initial_weights import head_start
 
 STEM = 16
 STAGES = 3
@@ -41,7 +40,7 @@ def wide_resnet(info, *, depth, width, name):
                 name=f"stage{stage + 1}.unit{unit}",
             )
     embedding = layers.GlobalAveragePooling2D()(_activation(x, "last_bn"))
-    return classifier(image, embedding, info, name=name, kernel_initializer=head_start())
+    return classifier(image, embedding, info, name=name)
 
 
 def residual_unit(x, *, channels, stride, activated_shortcut, name):

@@ -4,7 +4,6 @@ from keras import layers
 
 from robust_tf.models.classifier import classifier
 from robust_tf.models.ends import normalized_input
-from robust_tf.models.initial_weights import head_start
 
 
 def wong_mnist(info, *, name):
@@ -12,9 +11,9 @@ def wong_mnist(info, *, name):
 
     166 406 trainable parameters for 28x28x1 images of 10 classes.
     """
-    image, x = normalized_input(info, None)
+    image, x = normalized_input(info)
     for number, filters in enumerate((16, 32), start=1):
         x = layers.ZeroPadding2D(1)(x)
         x = layers.Conv2D(filters, 4, strides=2, activation="relu", name=f"conv{number}")(x)
     x = layers.Dense(100, activation="relu", name="dense")(layers.Flatten()(x))
-    return classifier(image, x, info, name=name, kernel_initializer=head_start())
+    return classifier(image, x, info, name=name)

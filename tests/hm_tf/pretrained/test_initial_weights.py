@@ -16,7 +16,7 @@ from hm_tf.pretrained.initial_weights import HEAD, load_initial_weights
 from robust_tf.errors import UserError
 from robust_tf.models.assign_weights import assign
 from robust_tf.models.embedding_registry import get_embedding
-from robust_tf.models.imagenet_normalization import DEVIATION, MEAN
+from robust_tf.models.channel_normalization import DEVIATION, MEAN
 from robust_tf.models.resnet import basic_block
 
 INFO = types.SimpleNamespace(image_shape=(33, 33, 3))

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from robust_tf.errors import UserError
+from robust_tf.models.channel_normalization import DEVIATION, MEAN
 from robust_tf.models.embedding_registry import embedding_names, get_embedding
-from robust_tf.models.imagenet_normalization import DEVIATION, MEAN
 from robust_tf.models.unit_length import UnitLength
 
 

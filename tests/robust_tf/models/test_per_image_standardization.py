@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust_tf.models.classifier import image_input
 from robust_tf.models.per_image_standardization import (
     PerImageStandardization,
     per_image_standardization,
@@ -38,10 +41,11 @@ def test_gradient_of_a_constant_image_is_finite():
 
 
 def test_mixed_precision_does_not_reach_it():
+    info = SimpleNamespace(image_shape=(4, 4, 3), standardize=True)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        layer = PerImageStandardization()
+        layer = keras.Model(*image_input(info))
     finally:
         keras.config.set_dtype_policy(before)
     images = np.random.default_rng(0).uniform(size=(2, 4, 4, 3)).astype(np.float32)
