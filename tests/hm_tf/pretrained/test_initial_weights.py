@@ -15,12 +15,12 @@ from hm_tf.pretrained import keras_hub_weights
 from hm_tf.pretrained.initial_weights import HEAD, load_initial_weights
 from robust_tf.errors import UserError
 from robust_tf.models.assign_weights import assign
-from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.models.channel_normalization import DEVIATION, MEAN
+from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.models.resnet import basic_block
 
 INFO = types.SimpleNamespace(image_shape=(33, 33, 3))
-KINDS = {"float32": "F32", "float16": "F16", "int64": "I64"}
+KINDS = {"float32": "F32", "int64": "I64"}
 
 
 def load_tool():
@@ -140,31 +140,17 @@ def test_every_layer_of_a_file_arrives(suffix, tmp_path):
         np.testing.assert_array_equal(before, after)
 
 
-def test_half_precision_of_two_kinds(tmp_path):
-    values = np.array([1.0, -2.5, 3.140625], np.float32)
-    upper = (values.view(np.uint32) >> 16).astype(np.uint16)
-    header = {"a": {"dtype": "BF16", "shape": [3], "data_offsets": [0, 6]}}
-    text = json.dumps(header).encode()
-    path = tmp_path / "a.safetensors"
-    path.write_bytes(len(text).to_bytes(8, "little") + text + upper.tobytes())
-    np.testing.assert_array_equal(tool.read(path)["a"], values)
-    write_safetensors(path, {"b": values.astype(np.float16)})
-    np.testing.assert_allclose(tool.read(path)["b"], values, atol=1e-3)
-
-
 def test_files_that_are_no_weights(tmp_path):
     path = tmp_path / "cut.safetensors"
     write_safetensors(path, {"conv1.weight": np.zeros([2, 3, 7, 7], np.float32)})
-    whole = path.read_bytes()
-    for content in (b"", whole[:20], whole[:-4], b"\x02" + bytes(7) + b"no"):
-        path.write_bytes(content)
-        with pytest.raises(SystemExit, match="error: "):
-            tool.main([str(path), str(tmp_path / "out.npz")])
-    assert not (tmp_path / "out.npz").exists()
-    with pytest.raises(ValueError, match="torch itself"):
-        tool.read(tmp_path / "model.pth")
-    with pytest.raises(ValueError, match="not of a ResNet"):
-        tool.converted({"blocks.0.attn.qkv.weight": np.zeros([4, 4])})
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(SystemExit, match="error: .*cut.safetensors"):
+        tool.main([str(path), str(tmp_path / "out.npz")])
+    for name in ("blocks.0.attn.qkv.weight", "bn1.weight"):
+        with pytest.raises(UserError, match="not of a ResNet"):
+            tool.converted({name: np.zeros([4, 4])})
+    with pytest.raises(UserError, match="holds no weights"):
+        tool.converted({"fc.weight": np.zeros([4, 4])})
 
 
 def test_weights_that_do_not_fit(tmp_path):
