@@ -108,7 +108,7 @@ class EmbeddedGallery:
         np.savez(path, embeddings=self.embeddings, names=np.array(self.names))
 
     def _query(self, path):
-        return gallery_folder.read_single(path, self._info, "query", self._max_pixels)[0]
+        return gallery_folder.read_single(path, self._info, self._max_pixels)[0]
 
     def _is(self, path, row):
         return self._files.paths[row].samefile(path)

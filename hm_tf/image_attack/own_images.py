@@ -29,7 +29,7 @@ class OwnImages:
 
     def __init__(self, run, gallery, query, *, query_class, on_bad_image, batch_size, max_pixels):
         self._info = run.info
-        self._query, self.notice = gallery_folder.read_single(query, run.info, "query", max_pixels)
+        self._query, self.notice = gallery_folder.read_single(query, run.info, max_pixels)
         files = gallery_folder.scan(gallery)
         files, self._examples = gallery_folder.read(files, run.info, on_bad_image, max_pixels)
         network = run.network()
@@ -55,4 +55,4 @@ class OwnImages:
 
     def read_back(self, path):
         """An image of the network's size as it comes out of its file."""
-        return gallery_folder.read_single(path, self._info, "query")[0]
+        return gallery_folder.read_single(path, self._info)[0]

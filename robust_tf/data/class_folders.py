@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import os
 
 from robust_tf.data.text_lines import printable, shortened
@@ -73,6 +74,12 @@ def images(folder):
     """Returns the sorted paths that are named like images; whether they are is not looked at."""
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(path for path in found if _is_image(path.name))
+
+
+def in_turn(classes):
+    """Returns the items of lists, all lists in turn, so that a limit keeps classes balanced."""
+    turns = itertools.zip_longest(*classes)
+    return [item for turn in turns for item in turn if item is not None]
 
 
 def count_others(folder, left_out):

@@ -90,11 +90,6 @@ class Dataset:
         """The name that `open` knows the data set by."""
         return self.info.name
 
-    @property
-    def identity(self):
-        """A dict that tells these images from others of the same name, see `DatasetInfo`."""
-        return self.info.identity
-
     def load(self, split, limit=None, *, every_class=False):
         """Returns the Examples of a split in a fixed order; logs the notices of `info` once.
 
@@ -145,9 +140,9 @@ class Dataset:
         return f"{self.name}: {images or f'{splits} images'}, {place}"
 
     def announce(self):
-        """Returns a line on the copy that `load` reads or downloads; None without a copy."""
-        copy = self._copy()
-        return copy and f"reading {self.name}, {copy}"
+        """Says, before `load` reads or downloads a copy, where it is."""
+        if copy := self._copy():
+            print(f"reading {self.name}, {copy}", flush=True)
 
     def _refuse_lost_classes(self, examples, expected):
         if lost := sorted(expected - set(examples.labels.tolist())):

@@ -10,7 +10,14 @@ import tensorflow as tf
 from absl import logging
 
 from robust_tf.data.augment import Augment
-from robust_tf.data.class_folders import SUFFIXES, LeftOut, class_folders, images, subfolders
+from robust_tf.data.class_folders import (
+    SUFFIXES,
+    LeftOut,
+    class_folders,
+    images,
+    in_turn,
+    subfolders,
+)
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.displayed import displayed, sixteen_bit
 from robust_tf.data.examples import Examples, keeps_encoded
@@ -77,7 +84,7 @@ def scan(data_dir, settings):
     if test:
         _check_same(root, test.name, folders, found["test"])
     ordered = _ordered(folders, settings.class_names)
-    files = {split: _in_turn(found[split], ordered) for split in found}
+    files = {split: in_turn(_labelled(found[split], ordered)) for split in found}
     empty = {name for split in found.values() for name in split} - set(folders)
     return FolderInfo(
         name="folder",
@@ -220,14 +227,9 @@ def _natural(name):
     ]
 
 
-def _in_turn(found, classes):
-    """Returns [(path, label)], all classes in turn, so that a limit keeps them balanced."""
-    ranked = [
-        (rank, label, path)
-        for label, name in enumerate(classes)
-        for rank, path in enumerate(found.get(name, ()))
-    ]
-    return [(path, label) for _, label, path in sorted(ranked)]
+def _labelled(found, classes):
+    """Returns [(path, label)] of each class."""
+    return [[(path, label) for path in found.get(n, ())] for label, n in enumerate(classes)]
 
 
 def _resized(pixels, image_shape, encoded):

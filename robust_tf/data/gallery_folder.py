@@ -106,16 +106,15 @@ def read(gallery, info, on_bad_image="fail", max_pixels=None):
     return GalleryFolder(paths, labels, gallery.class_names), _examples(fitted, info, labels)
 
 
-def read_single(path, info, flag, max_pixels=None):
+def read_single(path, info, max_pixels=None):
     """Returns (image float32 [h, w, c] in [0, 1], a notice or "") of one file.
 
     A file of the size of the network's input is taken as it is; a photo of another size is resized
     as the training did it, and the notice says so.
 
     Args:
-        path: Path of the file.
+        path: Path of the file, as --query gives it.
         info: see `read`.
-        flag: str, the flag that named it.
         max_pixels: see `read`.
 
     Raises:
@@ -125,7 +124,7 @@ def read_single(path, info, flag, max_pixels=None):
     try:
         data, sides = _opened(path, info, max_pixels)
     except UnreadableImage as error:
-        raise UserError(f"--{flag}={path} {error}; give a JPEG or PNG image") from error
+        raise UserError(f"--query={path} {error}; give a JPEG or PNG image") from error
     wanted = tuple(info.image_shape[:2])
     if sides == wanted:
         return _decoded(data, info, crop=False), ""
@@ -194,8 +193,5 @@ def _decoded(data, info, crop):
 
 def pixels_of(examples, row):
     """Returns image `row` as a network sees it, float32 [h, w, c] in [0, 1]."""
-    one = dataclasses.replace(
-        examples, images=examples.images[row : row + 1], labels=examples.labels[row : row + 1]
-    )
     with tf.device("cpu"):
-        return next(iter(eval_batches(one, 1)))["image"][0].numpy()
+        return next(iter(eval_batches(examples.rows([row]), 1)))["image"][0].numpy()

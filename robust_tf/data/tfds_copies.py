@@ -80,6 +80,22 @@ def builder(name, data_dir):
     return prepared
 
 
+def in_order(prepared, split, **settings):
+    """Returns an iterator over the elements of a split as NumPy arrays, in a fixed order.
+
+    Args:
+        prepared: result of `builder`.
+        split: name of the split, perhaps with rows, as in "train[:100]".
+        **settings: further arguments of `as_dataset`.
+    """
+    import tensorflow_datasets as tfds  # slow to import
+
+    # One file after the other: also a copy in several files has a fixed reading order.
+    config = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+    data = prepared.as_dataset(split=split, shuffle_files=False, read_config=config, **settings)
+    return data.as_numpy_iterator()
+
+
 def _check_features(folder):
     path = folder / "features.json"
     unknown = sorted(_class_names(json.loads(path.read_text())) - FEATURES)

@@ -146,16 +146,9 @@ def _collect(info, builder, rows, count):
     shape = (count,) if encoded else (count, *info.image_shape)
     images = np.empty(shape, object if encoded else np.uint8)
     labels = np.empty(count, np.int32)
-    data = builder.as_dataset(
-        split=rows,
-        batch_size=1000,
-        shuffle_files=False,
-        # one file after the other: also a copy in several files has a fixed reading order
-        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-        decoders={"image": tfds.decode.SkipDecoding()} if encoded else None,
-    )
+    decoders = {"image": tfds.decode.SkipDecoding()} if encoded else None
     done = 0
-    for batch in data.as_numpy_iterator():
+    for batch in tfds_copies.in_order(builder, rows, batch_size=1000, decoders=decoders):
         chunk = slice(done, done + len(batch["label"]))
         images[chunk], labels[chunk] = batch["image"], batch["label"]
         done = chunk.stop

@@ -42,13 +42,8 @@ class TfdsPhotos:
 
         plain = {"image": tfds.decode.SkipDecoding()} if feature == "image" else {}
         wanted = dict.fromkeys((feature, *self._features), True)
+        decoders = tfds.decode.PartialDecoding(wanted, decoders=plain)
         for split in self._splits:
-            data = self._builder.as_dataset(
-                split=split,
-                shuffle_files=False,
-                # one file after the other: also a copy in several files has a fixed reading order
-                read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-                decoders=tfds.decode.PartialDecoding(wanted, decoders=plain),
-            )
-            for position, element in enumerate(data.as_numpy_iterator()):
+            found = tfds_copies.in_order(self._builder, split, decoders=decoders)
+            for position, element in enumerate(found):
                 yield self._naming(split, position, element), element

@@ -1,14 +1,14 @@
 """Tiny ImageNet: the 200-class set of Stanford's course CS231N, from its zip or its folder."""
 
-import os
 import pathlib
 import zipfile
 import zlib
 
 import numpy as np
 
-from robust_tf.data import download
+from robust_tf.data import download, tfds_copies
 from robust_tf.data.augment import Augment
+from robust_tf.data.class_folders import in_turn
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.displayed import require_size
 from robust_tf.data.examples import Examples
@@ -121,8 +121,7 @@ def _instead(data_dir):
 def _place(data_dir):
     if data_dir is not None:
         return pathlib.Path(data_dir).expanduser()
-    root = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return pathlib.Path(root).expanduser() / "tiny_imagenet"
+    return tfds_copies.root(None) / "tiny_imagenet"
 
 
 def _open(place):
@@ -139,14 +138,13 @@ def _open(place):
 
 def _train(names):
     """Returns [(name, label)] of train/<synset>/images/*.JPEG, class by class in turn."""
-    labels = {synset: label for label, synset in enumerate(SYNSETS)}
     of_class = {synset: [] for synset in SYNSETS}
     for name in sorted(names):
         parts = name.split("/")
-        if parts[0] == "train" and parts[2:3] == ["images"] and parts[1] in labels:
-            of_class[parts[1]].append((name, labels[parts[1]]))
-    ranked = [(rank, row) for rows in of_class.values() for rank, row in enumerate(rows)]
-    return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]
+        if parts[0] == "train" and parts[2:3] == ["images"] and parts[1] in of_class:
+            of_class[parts[1]].append(name)
+    rows = [[(name, label) for name in found] for label, found in enumerate(of_class.values())]
+    return in_turn(rows)
 
 
 def _validation(names, read_file, place):

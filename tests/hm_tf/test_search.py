@@ -134,7 +134,7 @@ def test_photos_are_cropped_as_the_training_did(tmp_path):
     of_training = DatasetInfo("toy", (28, 28, 3), ("one",), {}, "", augment=ResizedCrop(28))
 
     def seen(info):
-        return gallery_folder.read_single(tmp_path / "photo.png", info, "query")[0]
+        return gallery_folder.read_single(tmp_path / "photo.png", info)[0]
 
     for sidecar, info in (
         (None, FolderInfo("toy", (28, 28, 3), (), {}, "")),

@@ -42,7 +42,7 @@ def imported_run(architecture, tensors, dataset, folder, checkpoint):
     network = models.get(architecture.model, dataset.info)
     architecture.load(tensors, network)
     with lock.held(folder.path):
-        folder.claim(identity, dataset.info.class_names, dataset.identity)
+        folder.claim(identity, dataset.info.class_names, dataset.info.identity)
         folder.save_network(network, folder.final_weights)
     return network
 

@@ -74,6 +74,6 @@ def test_other_values_and_formats_have_none():
 def test_a_folder_is_read_upright(tmp_path):
     (tmp_path / "turned.jpg").write_bytes(jpeg(6))
     info = FolderInfo("folder", (40, 24, 3), ("one",), {}, "")
-    image, notice = read_single(tmp_path / "turned.jpg", info, "query")
+    image, notice = read_single(tmp_path / "turned.jpg", info)
     expected = ImageOps.exif_transpose(Image.open(tmp_path / "turned.jpg"))
     assert notice == "" and np.abs(255 * image - np.asarray(expected, int)).mean() < 2

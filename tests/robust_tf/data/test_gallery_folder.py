@@ -79,13 +79,13 @@ def test_sizes_that_training_never_saw_are_refused(tmp_path):
     with pytest.raises(UserError, match=message):
         gallery_folder.read(gallery_folder.scan(tmp_path), FIXED)
     with pytest.raises(UserError, match=message):
-        gallery_folder.read_single(path, FIXED, "query")
+        gallery_folder.read_single(path, FIXED)
 
 
 def test_photos_are_resized_as_in_training(tmp_path):
     image = pixels(20, 30)
     path = write(tmp_path / "1.png", image)
-    found, notice = gallery_folder.read_single(path, FOLDER, "query")
+    found, notice = gallery_folder.read_single(path, FOLDER)
     np.testing.assert_array_equal(found, resize(image, (8, 8, 3)).numpy() / np.float32(255))
     assert notice == "1.png is 30x20: resized to 8x8, as in training"
     _, examples = gallery_folder.read(gallery_folder.scan(tmp_path), FOLDER)
@@ -94,7 +94,7 @@ def test_photos_are_resized_as_in_training(tmp_path):
 
 def test_windows_are_cut_from_the_middle(tmp_path):
     image = pixels(40, 50)
-    found, notice = gallery_folder.read_single(write(tmp_path / "1.png", image), PHOTOS, "query")
+    found, notice = gallery_folder.read_single(write(tmp_path / "1.png", image), PHOTOS)
     whole = resize(image, (32, 32, 3)).numpy()
     np.testing.assert_array_equal(found, whole[2:30, 2:30] / np.float32(255))
     assert "resized to 32x32 and cut to its middle 28x28" in notice
@@ -103,7 +103,7 @@ def test_windows_are_cut_from_the_middle(tmp_path):
 def test_an_image_of_the_networks_size_is_taken_as_it_is(tmp_path):
     for info in (FIXED, PHOTOS, FOLDER):
         image = pixels(*info.image_shape)
-        found, notice = gallery_folder.read_single(write(tmp_path / "1.png", image), info, "query")
+        found, notice = gallery_folder.read_single(write(tmp_path / "1.png", image), info)
         np.testing.assert_array_equal(found, image / np.float32(255))
         assert notice == ""
 
@@ -117,16 +117,16 @@ def test_a_gallery_shows_every_file_as_a_query_of_it_is_seen(suffix, tmp_path):
         (tmp_path / f"{name}{suffix}").write_bytes(encode(image).numpy())
     files, examples = gallery_folder.read(gallery_folder.scan(tmp_path), PHOTOS)
     for row, path in enumerate(files.paths):
-        alone, _ = gallery_folder.read_single(path, PHOTOS, "query")
+        alone, _ = gallery_folder.read_single(path, PHOTOS)
         np.testing.assert_array_equal(gallery_folder.pixels_of(examples, row), alone)
 
 
 def test_single_files_that_cannot_be_read(tmp_path):
     with pytest.raises(UserError, match="--query=.*nowhere.png is no regular file"):
-        gallery_folder.read_single(tmp_path / "nowhere.png", FIXED, "query")
+        gallery_folder.read_single(tmp_path / "nowhere.png", FIXED)
     (tmp_path / "1.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match="--candidate=.*cannot be decoded"):
-        gallery_folder.read_single(tmp_path / "1.png", FIXED, "candidate")
+    with pytest.raises(UserError, match="--query=.*cannot be decoded"):
+        gallery_folder.read_single(tmp_path / "1.png", FIXED)
 
 
 def test_the_limit_of_pixels_is_of_the_training_or_given(tmp_path):
@@ -137,5 +137,5 @@ def test_the_limit_of_pixels_is_of_the_training_or_given(tmp_path):
         with pytest.raises(UserError, match="has more pixels than --max_pixels=63"):
             gallery_folder.read(found, info, max_pixels=limit)
         with pytest.raises(UserError, match="--query=.* has more pixels than --max_pixels=63"):
-            gallery_folder.read_single(path, info, "query", limit)
+            gallery_folder.read_single(path, info, limit)
     assert len(gallery_folder.read(found, trained, max_pixels=64)[1]) == 1

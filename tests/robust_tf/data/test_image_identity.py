@@ -9,7 +9,7 @@ from robust_tf.data.image_identity import in_words
 
 
 def identity(root):
-    return data.open("folder", root).identity
+    return data.open("folder", root).info.identity
 
 
 @pytest.fixture
@@ -58,4 +58,4 @@ def test_given_splits_are_told_apart(images, tmp_path):
 
 
 def test_data_sets_with_a_name_of_their_own_need_none():
-    assert data.open("digits").identity is data.open("mnist").identity is None
+    assert data.open("digits").info.identity is data.open("mnist").info.identity is None

@@ -95,7 +95,7 @@ def test_what_is_no_file_is_a_bad_image(two, caplog):
     assert sum(found) == 6
     with pytest.raises(UserError, match="--on_bad_image=skip"):
         said(caplog, two)
-    assert data.open("folder", two).identity["checksum"]
+    assert data.open("folder", two).info.identity["checksum"]
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root reads every file")

@@ -46,7 +46,7 @@ def test_photos_are_seen_as_those_of_a_gallery(tmp_path):
         Image.fromarray(pixels).save(tmp_path / name)
     data = tf.constant([(tmp_path / name).read_bytes() for name in files])
     found = tf.function(lambda files: decoded_images(files, PHOTOS), autograph=False)(data)
-    expected = [read_single(tmp_path / name, PHOTOS, "query")[0] for name in files]
+    expected = [read_single(tmp_path / name, PHOTOS)[0] for name in files]
     np.testing.assert_allclose(found, expected, atol=ROUNDING)
 
 
