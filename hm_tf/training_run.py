@@ -19,7 +19,6 @@ from robust_tf.data.text_lines import read_names
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.reports.result_tables import metric_table
 from robust_tf.results.result import read_results
-from robust_tf.runs.fine_tuning import start_from
 from robust_tf.runs.training_run import TrainingRun, TrainingSettings
 
 # Training images whose R@1 is watched where none are held out.
@@ -34,7 +33,6 @@ class MetricSettings(TrainingSettings):
         defense: `DefenseSettings`.
         bn: "frozen" or "live" batch norm statistics.
         init_weights: see `load_initial_weights`; "none" for random weights.
-        init_from: folder of a run whose weights to start from, or None.
         train_classes: file with the training classes, or None.
         on_collapse: "warn" or "stop".
         likely_collapse: what in these settings most often collapses a run, in words.
@@ -44,7 +42,6 @@ class MetricSettings(TrainingSettings):
     defense: DefenseSettings
     bn: str
     init_weights: str
-    init_from: str | None
     train_classes: str | None
     on_collapse: str
     likely_collapse: str
@@ -58,11 +55,6 @@ class MetricTrainingRun(TrainingRun):
         dataset: `robust_tf.data.Dataset`.
         settings: `MetricSettings`.
     """
-
-    _origin = None  # a line on the first weights of another run
-
-    def plan(self):
-        return "\n".join(filter(None, [super().plan(), self._origin]))
 
     def shard_size(self):
         return self.settings.defense.shard_size
@@ -81,7 +73,7 @@ class MetricTrainingRun(TrainingRun):
         """The sides of the data as they are used, not the images' own split."""
         if self.info.name not in class_disjoint.DIVIDED:
             return super().describe_data()
-        train, test, held_out = self.images()
+        train, test, held_out = self.images
         parts = {"train": train, "held out": held_out, "test": test}
         images = ", ".join(
             f"{name} {len(part):,} images of {len(set(part.labels))} classes"
@@ -90,12 +82,13 @@ class MetricTrainingRun(TrainingRun):
         )
         return self.dataset.describe(images)
 
-    def build_model(self):
+    def build_network(self):
         network = get_embedding(self.settings.model, self.info, self.settings.bn)
         if self.settings.init_weights != "none" and not self.finished():
             load_initial_weights(network, self.settings.init_weights)
-        if self.settings.init_from is not None:
-            self._origin = start_from(network, self.settings.init_from)
+        return network
+
+    def build_model(self, network):
         return self.settings.defense.build(network, self.strategy.num_replicas_in_sync)
 
     def title(self):
@@ -112,12 +105,9 @@ class MetricTrainingRun(TrainingRun):
             replays=self.settings.defense.replays,
         )
 
+    @functools.cached_property
     def images(self):
         """The class-disjoint sides of the data, pairs of the training side held out."""
-        return self._images
-
-    @functools.cached_property
-    def _images(self):
         settings = self.settings
         if self.info.name in class_disjoint.DIVIDED:
             train, test = self._divided
@@ -136,7 +126,7 @@ class MetricTrainingRun(TrainingRun):
     def monitors(self, held_out):
         settings = self.settings
         # The recipes hold nothing out, as the paper. A collapse shows in training images, too.
-        watched = watched_pairs(self.images()[0], WATCHED) if held_out is None else held_out
+        watched = watched_pairs(self.images[0], WATCHED) if held_out is None else held_out
         guard = CollapseGuard(
             self.folder,
             cause=settings.likely_collapse,

@@ -96,8 +96,7 @@ def _measure(run, options):
 
 def _test_images(run, limit):
     """The `Examples`; says where they are, and how many there are."""
-    if line := run.dataset.announce():
-        print(line, flush=True)
+    run.dataset.announce()
     test = run.dataset.load("test", limit)
     print(run.dataset.describe(f"test {len(test):,} images"))
     return test

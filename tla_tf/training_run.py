@@ -12,7 +12,6 @@ from robust_tf.errors import UserError
 from robust_tf.models import registry as models
 from robust_tf.reports.result_tables import accuracy_table
 from robust_tf.results.result import read_results
-from robust_tf.runs.fine_tuning import start_from
 from robust_tf.runs.training_run import TrainingRun, TrainingSettings
 from tla_tf.defenses.build import DefenseSettings
 from tla_tf.defenses.passes import passes
@@ -36,7 +35,6 @@ class ClassifierSettings(TrainingSettings):
         bn_variance: "biased" or "unbiased" moving variance of batch norm.
         pool_mul: batches of candidates per update where the candidates are separate images.
         cutmix: factor of CutMix; 0 for none.
-        init_from: run folder whose weights the training starts from, or None.
         select: "last", or "best" for the network with the best held-out accuracy under PGD-10.
         eval_attacks: names of the attacks after training.
         likely_masking: what in these settings most often masks gradients, in words.
@@ -46,7 +44,6 @@ class ClassifierSettings(TrainingSettings):
     bn_variance: str
     pool_mul: int | None
     cutmix: float
-    init_from: str | None
     select: str
     eval_attacks: Sequence[str]
     likely_masking: str
@@ -60,8 +57,6 @@ class ClassifierTrainingRun(TrainingRun):
         settings: `ClassifierSettings`.
     """
 
-    _origin = None  # a line on the first weights where they are not random
-
     def check_method(self):
         settings, replicas = self.settings, self.strategy.num_replicas_in_sync
         if settings.defense.arguments.get("attack_bn_mode") == "training" and replicas > 1:
@@ -72,14 +67,14 @@ class ClassifierTrainingRun(TrainingRun):
         self.threat_model = settings.defense.threat_model
         self.columns = attack_columns(settings.eval_attacks, self.threat_model, self.info.name)
 
-    def build_model(self):
-        network = models.get(self.settings.model, self.info, self.settings.bn_variance)
-        if self.settings.init_from is not None:
-            self._origin = start_from(network, self.settings.init_from)
+    def build_network(self):
+        return models.get(self.settings.model, self.info, self.settings.bn_variance)
+
+    def build_model(self, network):
         return self.settings.defense.build(network)
 
     def plan(self):
-        return "\n".join(filter(None, [super().plan(), self._origin, self._majority()]))
+        return "\n".join(filter(None, [super().plan(), self._majority()]))
 
     def title(self):
         return f"{self.settings.defense.method}, {self.threat_model},"
@@ -97,11 +92,8 @@ class ClassifierTrainingRun(TrainingRun):
             cutmix=self.settings.cutmix,
         )
 
-    def images(self):
-        return self._images
-
     @functools.cached_property
-    def _images(self):
+    def images(self):
         train, held_out = self.training_images()
         return train, self.dataset.load("test", self.settings.limit_test), held_out
 
@@ -134,7 +126,7 @@ class ClassifierTrainingRun(TrainingRun):
         settings, monitors = self.settings, []
         batch_size = settings.eval_batch_size
         if settings.defense.method != "um":  # its train steps show the clean accuracy
-            monitors.append(CleanAccuracyMonitor(self.images()[0], batch_size=batch_size))
+            monitors.append(CleanAccuracyMonitor(self.images[0], batch_size=batch_size))
         if held_out is not None:
             about = {"seed": settings.seed, "batch_size": batch_size}
             about["likely_masking"] = settings.likely_masking
@@ -183,7 +175,7 @@ class ClassifierTrainingRun(TrainingRun):
 
     def _majority(self):
         """What always answering with one class would reach, where that is far above chance."""
-        counts = np.bincount(self.images()[1].labels)
+        counts = np.bincount(self.images[1].labels)
         share = counts.max() / counts.sum()
         if share <= 1 / self.info.num_classes + 0.1:
             return None

@@ -12,6 +12,7 @@ import tensorflow as tf
 from robust_tf.errors import SIGNALLED, UserError
 from robust_tf.runs import fitting, lock
 from robust_tf.runs.checkpoints import folder_name
+from robust_tf.runs.fine_tuning import start_from
 from robust_tf.runs.profiling import Profile
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.runs.run_identity import RunIdentity
@@ -38,6 +39,7 @@ class TrainingSettings:
         save_every_minutes, keep_checkpoints: see `fitting.train`.
         learning_rates, boundaries, schedule, warmup_steps: see `learning_rate`.
         optimizer, ema: see `make_optimizer`.
+        init_from: folder of a run whose weights the training starts from, or None.
         limit_train, limit_test: how many of the first images are used; None for all.
         held_out: number of training images that are kept out.
         eval_batch_size: images of an evaluated batch.
@@ -61,6 +63,7 @@ class TrainingSettings:
     warmup_steps: int | None = None
     optimizer: str = "adam"
     ema: float | None = None
+    init_from: str | None = None
     save_every_minutes: float = 10.0
     keep_checkpoints: int = 3
     limit_train: int | None = None
@@ -103,6 +106,7 @@ class TrainingRun:
 
     train_classes = None  # names of those that train, where --train_classes says so
     _xla_left_out = False
+    _origin = None  # a line on the first weights, where they are those of another run
 
     def __init__(self, dataset, settings):
         self.dataset, self.info = dataset, dataset.info
@@ -137,7 +141,7 @@ class TrainingRun:
         """Returns the plan of the training, in a few lines; reads the images, to count them."""
         settings = self.settings
         images = settings.train_steps * settings.batch_size
-        passes = images / len(self.images()[0])
+        passes = images / len(self.images[0])
         parameters = sum(math.prod(v.shape) for v in self.model.trainable_variables)
         replicas = self.strategy.num_replicas_in_sync
         shared = f" on {replicas} replicas" if replicas > 1 else ""
@@ -149,7 +153,8 @@ class TrainingRun:
             f"{settings.checkpoint_every:,}; Keras counts these stretches as epochs\n"
             f"run folder {self.folder.path}"
         )
-        notes = [*settings.notes, XLA_LEFT_OUT if self._xla_left_out else None, self._idle()]
+        left_out = XLA_LEFT_OUT if self._xla_left_out else None
+        notes = *settings.notes, left_out, self._idle(), self._origin
         return "\n".join([lines, *filter(None, notes)])
 
     def train(self):
@@ -159,7 +164,7 @@ class TrainingRun:
             0, or the number of the signal that stopped the training.
         """
         settings = self.settings
-        examples, test, held_out = self.images()
+        examples, test, held_out = self.images
         known = self.info.class_names, self.info.identity, self.train_classes
         if self.worker.is_chief:
             self.folder.check(settings.run_identity)  # as it is now that nobody else writes in it
@@ -187,20 +192,11 @@ class TrainingRun:
         workers.Agreement(self.strategy).total([0])  # the others wait for the chief
         return 0
 
-    def require_data(self):
-        """Raises UserError if the data would have to be downloaded and cannot be."""
-        self.dataset.require()
-
     def describe_data(self):
         """Returns a line on the data: how many images are used, and from where."""
-        parts = zip(("train", "test", "held-out"), self.images(), strict=True)
+        parts = zip(("train", "test", "held-out"), self.images, strict=True)
         counts = ", ".join(f"{name} {len(part):,}" for name, part in parts if part is not None)
         return self.dataset.describe(f"{counts} images")
-
-    def announce_data(self):
-        """Says, before the images are read, where from, if that may take long."""
-        if line := self.dataset.announce():
-            print(line, flush=True)
 
     def _damaged(self):
         """Whether the final weights have to be made again; UserError where they cannot be."""
@@ -249,7 +245,10 @@ class TrainingRun:
         self.xla, self._xla_left_out = xla and not deterministic, xla and deterministic
         keras.config.set_dtype_policy(settings.precision)
         with self.strategy.scope():
-            model = self.build_model()
+            network = self.build_network()
+            if settings.init_from is not None:
+                self._origin = start_from(network, settings.init_from)
+            model = self.build_model(network)
             # XLA compiles no sum over devices.
             alone = self.strategy.num_replicas_in_sync == 1
             model.compile(optimizer=settings.make_optimizer(), jit_compile=self.xla and alone)
@@ -265,8 +264,12 @@ class TrainingRun:
         """Raises the `UserError` of the flags of the method."""
         raise NotImplementedError
 
-    def build_model(self):
-        """Returns the `AdversarialModel`, not compiled."""
+    def build_network(self):
+        """Returns the network with its first weights."""
+        raise NotImplementedError
+
+    def build_model(self, network):
+        """Returns the `AdversarialModel` around a network, not compiled."""
         raise NotImplementedError
 
     def title(self):
@@ -277,8 +280,9 @@ class TrainingRun:
         """Returns the dataset of the batches of the updates start..stop-1."""
         raise NotImplementedError
 
+    @property
     def images(self):
-        """Returns (training examples, test examples, held-out examples or None), read once."""
+        """(Training examples, test examples, held-out examples or None), read once."""
         raise NotImplementedError
 
     def passes(self):
@@ -323,7 +327,7 @@ def execute(run):
 def _trained(run):
     """Trains and measures; returns the number of the signal that stopped it, or 0."""
     with lock.held(run.folder.path) if run.worker.is_chief else contextlib.nullcontext():
-        run.require_data()
-        run.announce_data()
+        run.dataset.require()
+        run.dataset.announce()
         print(run.plan())
         return run.train()

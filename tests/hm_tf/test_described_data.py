@@ -42,7 +42,7 @@ def test_classes_that_are_left_with_one_image_are_told_once(tmp_path, caplog):
     run.info = run.dataset.info
     run.info, *run._divided = run._read()
     run.describe_data()
-    run.images()
+    run.images
     said = [record.getMessage() for record in caplog.records]
     assert [line for line in said if "itself" in line] == [
         "training classes with a single image, which pairs with itself: 2"

@@ -41,7 +41,7 @@ def test_the_plan_counts_the_images_that_are_used(arguments, counts, passes, mon
     said = run.plan()
     assert said.startswith(f"digits: {counts}, from scikit-learn")
     assert f"(192 images, {passes} passes)" in said
-    run.images()
+    run.images
     assert len(reads) == 2, "each split once"
 
 
@@ -49,7 +49,7 @@ def test_what_one_may_not_expect_is_said():
     run = training_run("--limit_test=10", "--attack_step_size=0.01")
     assert "replicas" not in run.plan() and "no merit" not in run.plan()
     run.strategy.num_replicas_in_sync = 2
-    run.images()[1].labels[:] = [7] * 3 + [1] * 7
+    run.images[1].labels[:] = [7] * 3 + [1] * 7
     said = run.plan()
     assert "--attack_steps=2 of 0.01 do not reach --eps=0.1" in said
     assert "3 updates of 64 images on 2 replicas" in said
@@ -73,7 +73,7 @@ def test_evaluation_counts_the_images_that_are_attacked(unevaluated, capsys):
 
 
 def test_a_copy_is_announced_before_it_is_read(tmp_path, capsys):
-    run = training_run()
-    run.announce_data()
+    data.open("digits").announce()
     assert capsys.readouterr().out == ""  # the digits are at hand
-    assert data.open("cifar10", tmp_path).announce() == "reading cifar10, download of 162 MB ahead"
+    data.open("cifar10", tmp_path).announce()
+    assert capsys.readouterr().out == "reading cifar10, download of 162 MB ahead\n"
