@@ -158,7 +158,7 @@ def test_counts_the_steps_of_an_attack(tool):
     import tensorflow as tf
     from benchmarks.observed_attack import ObservedAttack
 
-    from robust_tf.attacks.objectives import Objective
+    from robust_tf.attacks.objective import Objective
     from robust_tf.attacks.pgd import PGD
     from robust_tf.threat_model import ThreatModel
 

@@ -10,7 +10,6 @@ from hm_tf.defenses.hardness_manipulation import HardnessManipulation
 from hm_tf.defenses.metric_defense import members
 from hm_tf.defenses.objectives import HardnessObjective
 from hm_tf.triplets.triplet_sampler import Triplets
-from robust_tf.attacks.logit_gradient import logit_gradient
 from robust_tf.errors import UserError
 from robust_tf.randomness import shape_of
 from robust_tf.training.replicas import current_shard, gather
@@ -116,13 +115,13 @@ class FreeHardnessManipulation(HardnessManipulation):
         """The embeddings that are trained; their forward pass serves a step of the attack, too."""
         images, valid = crafted["images"], crafted["triplets"].valid
         objective = HardnessObjective(
-            self.embed, crafted["destination"], valid, self.distance_fn, shards=self.shards
-        )
-        embeddings, values, direction = logit_gradient(
             functools.partial(self.embed, training=True),
-            images,
-            lambda embedded: objective.values_of(embedded, images),
+            crafted["destination"],
+            valid,
+            self.distance_fn,
+            shards=self.shards,
         )
+        embeddings, values, direction = objective.differentiate(images)
         self._step(batch, crafted, objective, values, direction)
         return embeddings
 

@@ -3,42 +3,17 @@
 import tensorflow as tf
 
 from hm_tf.triplets.hardness import hardness
-from robust_tf.attacks.logit_gradient import logit_gradient
-from robust_tf.attacks.objectives import Objective
+from robust_tf.attacks.objective import NetworkObjective
 from robust_tf.distances import shifted_euclidean
 
 SATURATION = 1e-7
 
 
-class EmbeddingObjective(Objective):
-    """A value of embeddings. Its gradient passes the network in a scale per image.
-
-    A triplet close to its destination, and one image against a large gallery, have gradients that
-    float16 would round to zero inside the network.
-
-    Args:
-        embed_fn: images [n, ...] to normalised embeddings [n, d]; decides the mode of the network.
-    """
-
-    def __init__(self, embed_fn):
-        self.embed_fn = embed_fn
-
-    def values_of(self, embeddings, x):
-        """Returns float [items] from the embeddings [n, d] of the images `x`."""
-        raise NotImplementedError
-
-    def __call__(self, x):
-        return self.values_of(self.embed_fn(x), x)
-
-    def value_and_gradient(self, x):
-        return logit_gradient(self.embed_fn, x, lambda embedded: self.values_of(embedded, x))[1:]
-
-
-class TripletObjective(EmbeddingObjective):
+class TripletObjective(NetworkObjective):
     """A value per triplet; x stacks the images of all anchors, all positives and all negatives.
 
     Args:
-        embed_fn: see `EmbeddingObjective`.
+        embed_fn: images [n, ...] to normalised embeddings [n, d]; decides the mode of the network.
         valid: bool [m]; the images of other triplets stay clean.
         distance: distance between embeddings.
     """
@@ -50,12 +25,12 @@ class TripletObjective(EmbeddingObjective):
         self.valid = valid
         self.distance = distance
 
-    def values(self, *embeddings):
+    def of_triplets(self, *embeddings):
         """Returns float [m] from the embeddings of the stacked roles, [m, d] each."""
         raise NotImplementedError
 
-    def values_of(self, embeddings, x):
-        values = self.values(*tf.split(embeddings, self.roles))
+    def values(self, outputs):
+        values = self.of_triplets(*tf.split(outputs, self.roles))
         return tf.where(self.valid, values, tf.zeros_like(values))
 
 
@@ -76,7 +51,7 @@ class HardnessObjective(TripletObjective):
         self.destination = destination
         self.groups = shards
 
-    def values(self, anchor, positive, negative):
+    def of_triplets(self, anchor, positive, negative):
         missing = self.destination - hardness(anchor, positive, negative, self.distance)
         return -tf.square(tf.nn.relu(missing))
 
@@ -87,7 +62,7 @@ class HardnessObjective(TripletObjective):
 class MinMaxObjective(TripletObjective):
     """H~ itself, without an end: the inner maximum of min-max training (HM, eq. 13)."""
 
-    def values(self, anchor, positive, negative):
+    def of_triplets(self, anchor, positive, negative):
         return hardness(anchor, positive, negative, self.distance)
 
 
@@ -96,15 +71,15 @@ class CollapseObjective(TripletObjective):
 
     roles = 2
 
-    def values(self, positive, negative):
+    def of_triplets(self, positive, negative):
         return -self.distance(positive, negative)
 
 
-class ShiftObjective(EmbeddingObjective):
+class ShiftObjective(NetworkObjective):
     """d(phi(x), target) of every image: the embedding shift (EST; ES of the evaluation).
 
     Args:
-        embed_fn: see `EmbeddingObjective`.
+        embed_fn: see `TripletObjective`.
         clean: the images before the attack, [n, ...].
         target: their embeddings, float [n, d].
         jitter: float [n, d], added to the target of images that have not moved: otherwise both
@@ -118,8 +93,12 @@ class ShiftObjective(EmbeddingObjective):
         self.jitter = jitter
         self.distance = distance
 
-    def values_of(self, embeddings, x):
+    def outputs(self, x):
+        """The embeddings, and 1 beside that of an image that has not moved, else 0."""
         axes = list(range(1, x.shape.rank))
         unmoved = tf.cast(tf.reduce_all(x == self.clean, axis=axes), self.target.dtype)
-        target = self.target + self.jitter * unmoved[:, None]
-        return self.distance(embeddings, target)
+        return tf.concat([self.outputs_fn(x), unmoved[:, None]], axis=1)
+
+    def values(self, outputs):
+        embeddings, unmoved = outputs[:, :-1], tf.stop_gradient(outputs[:, -1:])
+        return self.distance(embeddings, self.target + self.jitter * unmoved)

@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from robust_tf.evaluation.attack_loop import attack_loop, compile_batch
+from robust_tf.attacks.compiled_batch import CompiledBatch, compile_batch
+from robust_tf.evaluation.attack_loop import attack_loop
 
 
 class EmbeddingProbe:
@@ -39,7 +40,7 @@ class EmbeddingProbe:
 
         def norms(images, rows, keys):
             start = threat_model.random_start(images, keys)
-            gradient = self._objective(images, rows).value_and_gradient(start)[1]
+            *_, gradient = self._objective(images, rows).differentiate(start)
             return {"norm": tf.norm(tf.reshape(gradient, [gradient.shape[0], -1]), axis=1)}
 
         return self._look(norms)["norm"]
@@ -71,8 +72,9 @@ class EmbeddingProbe:
 
     def _look(self, function, rows=None):
         evaluation = self.evaluation
+        compiled = function if isinstance(function, CompiledBatch) else compile_batch(function)
         [found] = attack_loop(
-            function,
+            compiled,
             evaluation.test_set.examples,
             evaluation.test_set.queries if rows is None else rows,
             title="checks",

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from robust_tf.evaluation.attack_loop import Eager, attack_loop, compile_batch
+from robust_tf.attacks.compiled_batch import compile_batch
+from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.retrieval import clustering_nmi
 from robust_tf.results.result import measured_share, measured_value
 
@@ -41,7 +42,7 @@ def embed(of_batch, examples, batch_size, title=None):
         return {"embedding": of_batch(images)}
 
     [found] = attack_loop(
-        Eager(outputs),
+        outputs,
         examples,
         title=title or "embeddings",
         batch_size=batch_size,

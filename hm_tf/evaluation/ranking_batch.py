@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from hm_tf.evaluation.attack_strength import final_and_early
 from hm_tf.ranking_attacks.gallery import Gallery
+from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.attacks.pgd import PGD
-from robust_tf.training.xla_fallback import XlaOrGraph
 
 
 class Ranker(NamedTuple):
@@ -68,7 +68,7 @@ def compile_ranking_attack(attack, pgd, choice_key, ranker, source=None, *, xla=
             "inside": pgd.threat_model.contains(x_adv, images),
         }
 
-    def compiled(xla):
+    def make(xla):
         inner = tf.function(ascend, autograph=False, jit_compile=xla)
 
         def attack_batch(images, rows, keys):
@@ -77,4 +77,4 @@ def compile_ranking_attack(attack, pgd, choice_key, ranker, source=None, *, xla=
 
         return tf.function(attack_batch, autograph=False)
 
-    return XlaOrGraph(compiled, xla, attack.name)
+    return CompiledBatch(make, xla=xla, title=attack.name)

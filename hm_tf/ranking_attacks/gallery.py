@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from robust_tf.attacks.compiled_batch import device_count
 from robust_tf.distances import euclidean, euclidean_matrix
-from robust_tf.training.xla_fallback import device_count
 
 BLOCK = 8192
 

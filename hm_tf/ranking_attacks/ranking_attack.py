@@ -1,6 +1,6 @@
 """What the nine ranking attacks have in common."""
 
-from hm_tf.defenses.objectives import EmbeddingObjective
+from robust_tf.attacks.objective import NetworkObjective
 
 ATTACK_MODES = ("compat", "fixed")
 
@@ -72,7 +72,8 @@ class RankingAttack:
             gallery, rows: See `select`.
             chosen: Result of `select`.
         """
-        return LoweredCost(embed_fn, self.cost(gallery, rows, chosen))
+        cost = self.cost(gallery, rows, chosen)
+        return NetworkObjective(embed_fn, lambda embeddings: -cost(embeddings))
 
     def measure(self, adversarial, gallery, rows, chosen, earlier=None):
         """What the attack achieved.
@@ -87,19 +88,3 @@ class RankingAttack:
             Tuple of float [b], one for each of `measures`; ranks and R@1 in [0, 1].
         """
         raise NotImplementedError
-
-
-class LoweredCost(EmbeddingObjective):
-    """-J of the embedded images.
-
-    Args:
-        embed_fn: images to embeddings [b, d].
-        cost: embeddings [b, d] to J [b].
-    """
-
-    def __init__(self, embed_fn, cost):
-        super().__init__(embed_fn)
-        self.cost = cost
-
-    def values_of(self, embeddings, x):
-        return -self.cost(embeddings)

@@ -5,7 +5,7 @@ from .cleverhans_adapter import CleverhansAttack as CleverhansAttack
 from .fab import FAB as FAB
 from .momentum import Momentum as Momentum
 from .noisy_fgsm import NoisyFGSM as NoisyFGSM
-from .objectives import Objective as Objective
+from .objective import Objective as Objective
 from .pgd import PGD as PGD
 from .presets import get as get
 from .square import Square as Square

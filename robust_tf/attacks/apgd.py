@@ -12,9 +12,8 @@ import tensorflow as tf
 from robust_tf import randomness
 from robust_tf.attacks.adaptive_search import AdaptiveSearch, Found
 from robust_tf.attacks.attack import Attack, LogitsFn, later
-from robust_tf.attacks.logit_gradient import logit_gradient
+from robust_tf.attacks.objective import NetworkObjective, Objective
 from robust_tf.attacks.objectives import (
-    Objective,
     correct,
     dlr,
     dlr_form,
@@ -98,9 +97,8 @@ class APGD(Attack):
 
         def look(images, items):
             y, target = items
-            logits, values, gradient = logit_gradient(
-                logits_fn, images, lambda logits: self._values(logits, y, target)
-            )
+            ascended = NetworkObjective(logits_fn, lambda logits: self._values(logits, y, target))
+            logits, values, gradient = ascended.differentiate(images)
             return Found(values, gradient, ~correct(logits, y))
 
         def attack_target(number, result, active):
@@ -141,8 +139,8 @@ class APGD(Attack):
         active = tf.ones(tf.shape(x)[:1], tf.bool)
 
         def look(images, _):
-            values, gradient = objective.value_and_gradient(images)
-            return Found(tf.cast(values, x.dtype), gradient, tf.zeros_like(active))
+            _, values, gradient = objective.differentiate(images)
+            return Found(values, gradient, tf.zeros_like(active))
 
         start = self.threat_model.random_start(x, key, shard)
         return tf.stop_gradient(self._search(look, x, start, active)[0])

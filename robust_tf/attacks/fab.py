@@ -10,8 +10,8 @@ from dataclasses import KW_ONLY
 import tensorflow as tf
 
 from robust_tf.attacks.attack import Attack, LogitsFn, later
-from robust_tf.attacks.logit_gradient import logit_gradient
 from robust_tf.attacks.nearest_classes import nearest_classes
+from robust_tf.attacks.objective import NetworkObjective
 from robust_tf.attacks.objectives import correct, likeliest_others, logit_difference
 from robust_tf.attacks.packed_loop import packed_loop
 from robust_tf.attacks.select_images import select_images
@@ -120,9 +120,8 @@ class FAB(Attack):
         return nearest, distance
 
     def _step(self, logits_fn, x, y, point, target):
-        _, gap, normal = logit_gradient(
-            logits_fn, point, lambda logits: logit_difference(logits, target, y)
-        )
+        towards = NetworkObjective(logits_fn, lambda logits: logit_difference(logits, target, y))
+        _, gap, normal = towards.differentiate(point)
         axes = list(range(1, x.shape.rank))
         gap_at_x = gap + tf.reduce_sum(normal * (x - point), axis=axes)
         from_point = step_to_hyperplane(point, normal, gap, self.threat_model)

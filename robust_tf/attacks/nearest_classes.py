@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from robust_tf.attacks.attack import LogitsFn
-from robust_tf.attacks.logit_gradient import logit_gradient
+from robust_tf.attacks.objective import NetworkObjective
 from robust_tf.attacks.objectives import logit_difference
 from robust_tf.threat_model import ThreatModel
 
@@ -37,9 +37,10 @@ def nearest_classes(
 
     def look(number, distances):
         target = tf.gather(classes, number, axis=1)
-        _, gap, gradient = logit_gradient(
-            logits_fn, x, lambda logits: logit_difference(logits, labels, target)
+        towards = NetworkObjective(
+            logits_fn, lambda logits: logit_difference(logits, labels, target)
         )
+        _, gap, gradient = towards.differentiate(x)
         rows = tf.reshape(gradient, [tf.shape(x)[0], -1])
         steepness = tf.norm(rows, ord=order, axis=1)
         far = tf.constant(float("inf"), x.dtype)

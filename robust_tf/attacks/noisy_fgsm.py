@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY
 import tensorflow as tf
 
 from robust_tf.attacks.attack import Attack
-from robust_tf.attacks.objectives import Objective
+from robust_tf.attacks.objective import Objective
 from robust_tf.errors import UserError
 from robust_tf.randomness import Shard
 
@@ -45,7 +45,7 @@ class NoisyFGSM(Attack):
         """
         ball = self.threat_model
         noisy = x + self.noise * ball.random_offset(x, key, shard)
-        _, direction = objective.value_and_gradient(noisy)
+        *_, direction = objective.differentiate(noisy)
         moved = ball.step(noisy, direction, self.step * ball.eps)
         if self.projected:
             return tf.stop_gradient(ball.project(moved, x))

@@ -1,10 +1,10 @@
-"""What an attack ascends."""
+"""Values of logits that the attacks on a classifier ascend."""
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from robust_tf.attacks.logit_gradient import logit_gradient
+from robust_tf.attacks.objective import NetworkObjective
 from robust_tf.losses.cross_entropy import cross_entropy
 
 # Against a division by zero where the leading logits are equal, as in the authors' code.
@@ -95,46 +95,13 @@ def logit_difference(logits: tf.Tensor, classes: tf.Tensor, others: tf.Tensor) -
     return tf.gather(logits, classes, batch_dims=1) - tf.gather(logits, others, batch_dims=1)
 
 
-class Objective:
-    """A value per item to ascend, as a function of the images alone.
-
-    A subclass closes over model, mode and labels. An item is an image, or a triplet of images
-    stacked in x.
-    """
-
-    # saturated(means, previous) -> bool, all [groups]: called after each step with the mean over
-    # the items of every group before that step and the means one step earlier (inf at first). A
-    # group for which it was True stays where it is; once all do, the loop ends.
-    # None means no such rule: the loop is then compiled without it.
-    saturated = None
-    # Number of equal parts in a row into which that rule divides the items.
-    groups = 1
-
-    def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns float [items]; the attack ascends their sum."""
-        raise NotImplementedError
-
-    def value_and_gradient(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the values at `x`, float [items], and the gradient of their sum, like `x`."""
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(x)
-            values = self(x)
-            # The sum, not the mean: images do not share a step, and in float16 a mean underflows.
-            total = tf.reduce_sum(values)
-        return values, tape.gradient(total, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-
-    def active(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns bool [batch]: the images still worth attacking."""
-        return tf.ones(tf.shape(x)[:1], tf.bool)
-
-
-class ClassifierObjective(Objective):
+class ClassifierObjective(NetworkObjective):
     """A value of the logits of a classifier; an image is active while its label wins.
 
     Args:
         logits_fn: images [batch, ...] to logits [batch, classes]. It decides the mode of the model.
         labels: int [batch], the true labels.
-        coupled: see `logit_gradient`.
+        coupled: see `Objective`.
     """
 
     def __init__(
@@ -144,22 +111,12 @@ class ClassifierObjective(Objective):
         *,
         coupled: bool = False,
     ):
-        self.logits_fn = logits_fn
+        super().__init__(logits_fn)
         self.labels = tf.convert_to_tensor(labels)
         self.coupled = coupled
 
-    def __call__(self, x):
-        return self.values(self.logits_fn(x))
-
-    def values(self, logits: tf.Tensor) -> tf.Tensor:
-        """Returns float [batch] for logits [batch, classes]."""
-        raise NotImplementedError
-
-    def value_and_gradient(self, x):
-        return logit_gradient(self.logits_fn, x, self.values, self.coupled)[1:]
-
     def active(self, x):
-        return correct(self.logits_fn(x), self.labels)
+        return correct(self.outputs(x), self.labels)
 
 
 class CrossEntropy(ClassifierObjective):

@@ -4,24 +4,13 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks.attack import LogitsFn
-from robust_tf.attacks.objectives import ClassifierObjective
+from robust_tf.attacks.objective import NetworkObjective
 from robust_tf.attacks.pgd import PGD
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import ThreatModel
 
 # Steps of size eps, as in the paper.
 STEPS = 2
-
-
-class WeightedLogits(ClassifierObjective):
-    """w . z with weights float [batch, classes]."""
-
-    def __init__(self, logits_fn, labels, weights: tf.Tensor):
-        super().__init__(logits_fn, labels)
-        self.weights = weights
-
-    def values(self, logits):
-        return tf.reduce_sum(self.weights * logits, axis=1)
 
 
 def output_diversified_start(
@@ -47,4 +36,5 @@ def output_diversified_start(
     shape = [randomness.shape_of(x)[0], classes]
     weights = 2.0 * randomness.uniform(shape, weights_key, shard) - 1.0
     search = PGD(threat_model, STEPS, threat_model.eps)
-    return search.ascend(WeightedLogits(logits_fn, y, weights), x, key=key, shard=shard)
+    objective = NetworkObjective(logits_fn, lambda logits: tf.reduce_sum(weights * logits, axis=1))
+    return search.ascend(objective, x, key=key, shard=shard)

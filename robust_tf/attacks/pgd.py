@@ -10,7 +10,8 @@ import tensorflow as tf
 from robust_tf import randomness
 from robust_tf.attacks.attack import Attack, LogitsFn
 from robust_tf.attacks.momentum import Momentum
-from robust_tf.attacks.objectives import CrossEntropy, Margin, Objective
+from robust_tf.attacks.objective import Objective
+from robust_tf.attacks.objectives import CrossEntropy, Margin
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import parse_magnitude
 
@@ -152,7 +153,7 @@ class PGD(Attack):
         seen = _write(_arrays(look, start, self.steps + 1), 0, look, start)
 
         def ascend(step, x_adv, velocity, previous, going, seen):
-            values, direction = objective.value_and_gradient(x_adv)
+            _, values, direction = objective.differentiate(x_adv)
             if self.momentum is not None:
                 direction = velocity = self.momentum(velocity, direction, step)
             moved = self.threat_model.step(x_adv, direction, self.step_size)

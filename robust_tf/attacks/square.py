@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks.attack import Attack, LogitsFn, later
-from robust_tf.attacks.objectives import Objective, correct, margin
+from robust_tf.attacks.objective import Objective
+from robust_tf.attacks.objectives import correct, margin
 from robust_tf.attacks.packed_loop import packed_loop
 from robust_tf.attacks.select_images import select_images
 from robust_tf.attacks.square_proposals import L2Proposals, LinfProposals

@@ -9,11 +9,9 @@ import functools
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.logit_gradient import logit_gradient
-from robust_tf.attacks.objectives import correct
+from robust_tf.attacks.objectives import CrossEntropy, correct
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.square import Square
-from robust_tf.losses.cross_entropy import cross_entropy
 
 # Step sizes of PGD in units of eps, and its steps: too small to cross the ball, usual, across it.
 OTHER_SIZES, USUAL, STEPS = (1 / 30, 1.0, 2.0), 1 / 4, 10
@@ -99,10 +97,8 @@ class _Look:
         """Unit input gradients at random point `number` of the ball, float [b, pixels], or 0."""
         keys = randomness.fold_in(self.keys, number)
         point = self.ball.random_start(self.images, keys)
-        values_of = lambda logits: cross_entropy(logits, self.labels)
-        rows = tf.reshape(
-            logit_gradient(self.logits_fn, point, values_of)[2], [randomness.shape_of(point)[0], -1]
-        )
+        *_, gradient = CrossEntropy(self.logits_fn, self.labels).differentiate(point)
+        rows = tf.reshape(gradient, [randomness.shape_of(point)[0], -1])
         rows = tf.where(tf.math.is_finite(rows), rows, 0)
         # By the largest entry first: squares of tiny gradients would underflow.
         rows = tf.math.divide_no_nan(rows, tf.reduce_max(tf.abs(rows), axis=1, keepdims=True))

@@ -11,7 +11,6 @@ from robust_tf.attacks.square import Square
 from robust_tf.checks import sanity_checks as checks
 from robust_tf.checks.network_probe import NetworkProbe
 from robust_tf.evaluation.attack_column import Column
-from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.evaluation.embedding_attack import EmbeddingAttack
 from robust_tf.results.result import worst_case
@@ -102,8 +101,7 @@ class CheckRun:
     def _undefended(self):
         labels = self.evaluation.examples.labels
         attack_batch = classify_attacked(self.undefended_fn, labels, self._pgd())
-        (run,) = attack_loop(attack_batch, **self.evaluation.images("undefended", self.count))
-        return run["correct"]
+        return self._probe.look(attack_batch)["correct"]
 
     def _pgd(self, title="", **changes):
         """The attack but for these settings, named as --attacks would name it, and `title`."""
@@ -149,7 +147,7 @@ class CheckRun:
         def embed(images, rows, keys):
             return {"embedding": self.embedding_fn(images)}
 
-        (clean,) = attack_loop(embed, **self.evaluation.images("embeddings", self.count))
+        clean = self._probe.look(embed)
         labels = self.evaluation.examples.labels[: self.count]
         pgd = dataclasses.replace(self.attack, random_start=True)
         attack = EmbeddingAttack(pgd, self.embedding_fn, labels, clean["embedding"])

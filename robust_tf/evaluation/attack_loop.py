@@ -8,12 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.any_size import AnySize
+from robust_tf.attacks.compiled_batch import CompiledBatch, device_count
 from robust_tf.data import image_files
 from robust_tf.errors import RunError
 from robust_tf.evaluation.progress_bar import ProgressBar
 from robust_tf.results.cache import ResultsCache
-from robust_tf.training.xla_fallback import XlaOrGraph, device_count
 
 # A smaller batch saves less time than its tracing takes.
 SMALLEST = 32
@@ -32,7 +31,6 @@ def attack_loop(
     active=None,
     batch_size=250,
     fixed_size=False,
-    any_size=False,
     dtype="float32",
     cache=None,
     shown=None,
@@ -43,12 +41,13 @@ def attack_loop(
     The random keys of an image depend on seed, restart and row alone. So the outputs do not depend
     on the batch size, on the order, on the other images, or on the number of devices: in the scope
     of a strategy each device attacks `batch_size` images at a time. A batch is filled up to its
-    size or, if it is small, to a quarter: a new shape costs a new trace.
+    size or, if it is small, to a quarter: a new shape costs a new trace. Where one trace takes all
+    sizes, see `compile_batch`, it is filled up only as far as the devices divide it.
 
     Args:
         attack_batch: function (images float [b, h, w, c] in [0, 1], rows int32 [b], keys
-            int32 [b, 2]) -> dict name -> tensor [b, ...]. Pass the result of `compile_batch` to
-            call it again without a new trace. Two outputs are checked and not returned:
+            int32 [b, 2]) -> dict name -> tensor [b, ...]. It is called as it is, on one device,
+            unless it comes from `compile_batch`. Two outputs are checked and not returned:
             "finite", whether the network's outputs are finite, and "inside", whether the attacked
             image is in ball and box. All float outputs must be finite.
         examples: `Examples`.
@@ -60,8 +59,6 @@ def attack_loop(
             restarts attack only these. None: every restart attacks all `rows`.
         batch_size: images attacked together on a device, at most; exactly, if `fixed_size`.
         fixed_size: whether the network accepts only batches of `batch_size`.
-        any_size: whether `attack_batch` is traced once for all sizes, see `compile_batch`. A batch
-            is then filled up only as far as the devices divide it.
         dtype: Data type of the images.
         cache: `ResultsCache` or an object with its methods; known images are not attacked again.
         shown: function (dict of the arrays so far, number of images that this restart attacks) ->
@@ -75,26 +72,25 @@ def attack_loop(
     Raises:
         RunError: an output that is not finite, an image outside ball or box.
     """
-    ready = isinstance(attack_batch, (XlaOrGraph, Eager))
-    compiled = attack_batch if ready else compile_batch(attack_batch, any_size=any_size)
+    compiled = isinstance(attack_batch, CompiledBatch)
     cache = ResultsCache(len(examples)) if cache is None else cache
     rows = np.arange(len(examples)) if rows is None else np.asarray(rows)
-    devices = 1 if isinstance(compiled, Eager) else device_count()
+    devices = device_count() if compiled else 1
     size = devices * (batch_size if fixed_size else min(batch_size, -(-len(rows) // devices) or 1))
+    any_size = compiled and attack_batch.any_size
     filled_size = functools.partial(_filled_size, size, devices, fixed_size, any_size)
     runs = []
     for restart in range(restarts if len(rows) else 0):
         missing = rows[~cache.known(restart, rows)]
         silent = not progress or not len(missing)
         name = title if restarts == 1 else f"{title} {restart + 1}/{restarts}"
-        compiling = not restart and not isinstance(compiled, Eager)
+        compiling = compiled and not restart
         with ProgressBar(len(missing), name, compiling=compiling, silent=silent) as bar:
             for part, filled, images in _batches(examples, missing, size, filled_size, dtype):
                 keys = randomness.image_keys(seed, "evaluation", filled)
                 # As in PGD's own restarts, the first run takes the key itself.
                 keys = randomness.fold_in(keys, restart) if restart else keys
-                batch = images, tf.constant(filled, tf.int32), keys
-                outputs = compiled(*batch)
+                outputs = attack_batch(images, tf.constant(filled, tf.int32), keys)
                 cache.add(restart, part, _checked(outputs, title, len(part)))
                 bar.update(len(part))
                 if shown and not silent:
@@ -105,40 +101,6 @@ def attack_loop(
         if not len(rows):
             break
     return runs
-
-
-def compile_batch(attack_batch, *, jit_compile=False, any_size=False, title="the attack"):
-    """Returns the function compiled, see `XlaOrGraph`: one trace for each shape of batches.
-
-    AutoGraph is off, as in Keras's train_step, where attacks must run too: tracing takes half as
-    long.
-
-    Args:
-        attack_batch: Function of tensors.
-        jit_compile: Whether XLA compiles it. What XLA refuses becomes a plain graph.
-        any_size: whether a plain graph is traced once for all sizes, so that images may leave the
-            batch early, see `packed_loop`.
-        title: Name of the function in the warning of that.
-    """
-
-    def make(xla):
-        compiled = tf.function(attack_batch, autograph=False, jit_compile=xla)
-        return AnySize(compiled) if any_size and not xla else compiled
-
-    return XlaOrGraph(make, jit_compile, title)
-
-
-class Eager:
-    """A function of one batch that runs as it is: it cannot be compiled, or is so inside.
-
-    It gets the batch of one device.
-    """
-
-    def __init__(self, attack_batch):
-        self._attack_batch = attack_batch
-
-    def __call__(self, *batch):
-        return self._attack_batch(*batch)
 
 
 def first_success(runs, active):

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.auto_attack import probed_rows
+from robust_tf.attacks.compiled_batch import compile_batch
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.adversarial_images import AdversarialImages
 from robust_tf.evaluation.attack_column import (
@@ -17,7 +18,7 @@ from robust_tf.evaluation.attack_column import (
     Column,
     Outcome,
 )
-from robust_tf.evaluation.attack_loop import Eager, attack_loop, compile_batch, images_of
+from robust_tf.evaluation.attack_loop import attack_loop, images_of
 from robust_tf.evaluation.attacked_batch import classify_attacked, still_correct
 from robust_tf.evaluation.doubts import Doubt, looked_at
 from robust_tf.evaluation.free_checks import check_labels, free_checks
@@ -51,6 +52,7 @@ class ClassifierEvaluation:
     Attributes:
         checked: `FreeChecks` of the classifier.
         outcomes: list of `Outcome`, in the order of the columns.
+        loop: dict of the arguments of `attack_loop` that all columns share.
     """
 
     def __init__(
@@ -73,10 +75,10 @@ class ClassifierEvaluation:
     ):
         self.examples, self.seed, self.folder = examples, seed, folder and pathlib.Path(folder)
         self.outcomes = []
-        self._loop = {"seed": seed, "batch_size": batch_size, "fixed_size": fixed_size}
+        self.loop = {"seed": seed, "batch_size": batch_size, "fixed_size": fixed_size}
+        self.loop |= {"dtype": dtype, "progress": progress}
         # A graph of XLA is compiled for each size.
-        self._loop |= {"any_size": not (fixed_size or jit_compile)}
-        self._loop |= {"dtype": dtype, "progress": progress}
+        self._any_size = not (fixed_size or jit_compile)
         self._jit_compile = jit_compile
         self._substitutes = substitutes or {}
         self.say = say or _say_nothing
@@ -170,14 +172,10 @@ class ClassifierEvaluation:
         rows = np.arange(len(self.examples))
         return self._stored.cache(column).complete(rows, column.restarts, ACTIVE)
 
-    def images(self, title, count):
-        """Returns the arguments of `attack_loop` for the first `count` images, but the function."""
-        return {"examples": self.examples, "rows": np.arange(count), "title": title, **self._loop}
-
     def silent(self):
         """Returns the same evaluation without lines, bars and kept images; results are shared."""
         other = copy.copy(self)
-        other.say, other._loop = _say_nothing, {**self._loop, "progress": False}
+        other.say, other.loop = _say_nothing, {**self.loop, "progress": False}
         other._stored, other.outcomes = self._stored.without_images(), []
         return other
 
@@ -192,7 +190,7 @@ class ClassifierEvaluation:
                 "examples": Examples(adversarial.images, self.examples.labels),
                 "rows": np.flatnonzero(adversarial.attacked),
                 "title": column.name,
-                **self._loop,
+                **self.loop,
             }
         return {
             "attack_batch": self._compiled(column),
@@ -203,7 +201,7 @@ class ClassifierEvaluation:
             "restarts": column.restarts,
             "active": ACTIVE,
             "shown": self._share_of_all,
-            **self._loop,
+            **self.loop,
         }
 
     def _share_of_all(self, run, attacked):
@@ -233,11 +231,11 @@ class ClassifierEvaluation:
             keep_images=self._stored.save_adversarial and column.preset is not None,
         )
         if column.preset is not None and column.preset.eager:
-            return Eager(attack_batch)
+            return attack_batch
         return compile_batch(
             attack_batch,
             jit_compile=self._jit_compile,
-            any_size=self._loop["any_size"],
+            any_size=self._any_size,
             title=column.name,
         )
 

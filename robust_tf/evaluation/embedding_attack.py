@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from robust_tf.attacks.objectives import Objective
+from robust_tf.attacks.objective import NetworkObjective
 from robust_tf.attacks.pgd import PGD
 from robust_tf.distances import angular, angular_matrix
 
@@ -37,15 +37,9 @@ class EmbeddingAttack:
         same = tf.equal(tf.cast(y, tf.int32)[:, None], tf.cast(self.labels, tf.int32)[None, :])
         distances = tf.where(same, tf.constant(float("inf"), distances.dtype), distances)
         other = tf.gather(self.gallery, tf.argmin(distances, axis=1))
-        return self.pgd.ascend(_Triplet(self.embedding_fn, own, other), x, key=key)
 
+        def violation(embedding):
+            """d(own) - d(nearest of another class), of TLA's triplet (Mao et al. 2019, eq. 2)."""
+            return angular(embedding, own) - angular(embedding, other)
 
-class _Triplet(Objective):
-    """d(own) - d(nearest of another class), the violated TLA triplet (Mao et al. 2019, eq. 2)."""
-
-    def __init__(self, embedding_fn, own, other):
-        self.embedding_fn, self.own, self.other = embedding_fn, own, other
-
-    def __call__(self, x):
-        embedding = self.embedding_fn(x)
-        return angular(embedding, self.own) - angular(embedding, self.other)
+        return self.pgd.ascend(NetworkObjective(self.embedding_fn, violation), x, key=key)

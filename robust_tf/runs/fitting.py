@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from robust_tf.attacks.compiled_batch import is_assertion
 from robust_tf.errors import RunError
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.interruption import StopOnInterrupt
@@ -16,7 +17,6 @@ from robust_tf.runs.progress_line import ProgressLine
 from robust_tf.runs.seldom_logs import SeldomLogs
 from robust_tf.training import workers
 from robust_tf.training.weight_averaging import averaged_weights, averages, take_averages
-from robust_tf.training.xla_fallback import is_assertion
 
 
 def train(

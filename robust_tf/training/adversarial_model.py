@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from robust_tf import randomness
+from robust_tf.attacks.compiled_batch import REFUSALS, is_assertion, warn_of_refusal
 from robust_tf.errors import UserError
 from robust_tf.losses.weight_decay import decayed_kernels, l2_weight_decay
 from robust_tf.training import replicas, saved_settings
@@ -14,7 +15,6 @@ from robust_tf.training.batch import checked, unpack
 from robust_tf.training.weight_averaging import average_statistics, take_averages
 from robust_tf.training.weight_perturbation import worst_weights
 from robust_tf.training.workers import on_several
-from robust_tf.training.xla_fallback import REFUSALS, is_assertion, warn_of_refusal
 
 # Constructor arguments that are no settings of their own: others follow from them.
 _NOT_SAVED = {"network", "term_weights", "monitors", "tested"}

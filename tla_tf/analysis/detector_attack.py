@@ -7,7 +7,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from robust_tf.attacks import presets
-from robust_tf.attacks.objectives import Margin, Objective, correct
+from robust_tf.attacks.objective import Objective
+from robust_tf.attacks.objectives import Margin, correct
 from robust_tf.attacks.pgd import LOSSES, PGD
 from robust_tf.attacks.select_images import select_images
 from robust_tf.randomness import Shard

@@ -8,14 +8,14 @@ from robust_tf.attacks.objectives import ClassifierObjective, correct
 class LossObjective(ClassifierObjective):
     """A loss of all outputs of a network, not of its logits alone.
 
-    The outputs go side by side through `logit_gradient`, which is safe in every precision.
+    The outputs are one tensor, side by side.
 
     Args:
         outputs_fn: function from images to dict name -> float [batch, width], with "logits".
         widths: dict name -> int, the widths of these outputs.
         labels: int [batch].
         loss: function from that dict to float [batch].
-        coupled: see `logit_gradient`.
+        coupled: see `Objective`.
     """
 
     def __init__(self, outputs_fn, widths, labels, loss, *, coupled=False):
@@ -31,7 +31,7 @@ class LossObjective(ClassifierObjective):
         return self.loss(self._apart(logits))
 
     def active(self, x):
-        return correct(self._apart(self.logits_fn(x))["logits"], self.labels)
+        return correct(self._apart(self.outputs(x))["logits"], self.labels)
 
     def _apart(self, joined):
         parts = tf.split(joined, list(self.widths.values()), axis=1)

@@ -1,7 +1,8 @@
 """Accuracy on clean training images while training, beside the robust one of the train steps."""
 
+from robust_tf.attacks.compiled_batch import compile_batch
 from robust_tf.errors import RunError
-from robust_tf.evaluation.attack_loop import attack_loop, compile_batch
+from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.runs.monitor import Monitor
 from tla_tf.evaluation.run_evaluation import logits_of

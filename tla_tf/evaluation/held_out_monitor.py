@@ -9,8 +9,9 @@ import keras
 import numpy as np
 
 from robust_tf.attacks import presets
+from robust_tf.attacks.compiled_batch import compile_batch
 from robust_tf.checks.masking_signs import signs_of_batch
-from robust_tf.evaluation.attack_loop import attack_loop, compile_batch
+from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.runs.monitor import Monitor
 from tla_tf.evaluation.run_evaluation import logits_of

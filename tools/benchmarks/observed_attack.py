@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from robust_tf.attacks.objectives import Objective
+from robust_tf.attacks.objective import Objective
 
 
 class ObservedAttack:

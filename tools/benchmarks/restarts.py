@@ -9,7 +9,8 @@ from benchmarks import rounds
 from benchmarks.recipe_flags import defense
 from robust_tf.attacks import presets
 from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
-from robust_tf.evaluation.attack_loop import attack_loop, compile_batch, images_of
+from robust_tf.attacks.compiled_batch import compile_batch
+from robust_tf.evaluation.attack_loop import attack_loop, images_of
 from robust_tf.evaluation.attacked_batch import classify_attacked, still_correct
 from robust_tf.threat_model import ThreatModel, format_magnitude
 

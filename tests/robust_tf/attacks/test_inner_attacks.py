@@ -7,7 +7,7 @@ import tensorflow as tf
 from robust_tf import randomness
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.noisy_fgsm import NoisyFGSM
-from robust_tf.attacks.objectives import Objective
+from robust_tf.attacks.objective import Objective
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel

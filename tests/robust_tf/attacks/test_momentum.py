@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from robust_tf.attacks.momentum import Momentum
-from robust_tf.attacks.objectives import Objective
+from robust_tf.attacks.objective import Objective
 from robust_tf.attacks.pgd import PGD
 from robust_tf.threat_model import ThreatModel
 

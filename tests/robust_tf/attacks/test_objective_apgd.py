@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks.apgd import APGD
-from robust_tf.attacks.objectives import Objective
+from robust_tf.attacks.objective import Objective
 from robust_tf.threat_model import ThreatModel
 
 KEY = randomness.key(0, 0, "test")

@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks.momentum import Momentum
-from robust_tf.attacks.objectives import CrossEntropy, Objective
+from robust_tf.attacks.objective import Objective
+from robust_tf.attacks.objectives import CrossEntropy
 from robust_tf.attacks.pgd import PGD
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import ThreatModel

@@ -3,7 +3,8 @@ import pytest
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.objectives import CrossEntropy, Objective
+from robust_tf.attacks.objective import Objective
+from robust_tf.attacks.objectives import CrossEntropy
 from robust_tf.attacks.pgd import PGD
 from robust_tf.threat_model import ThreatModel
 

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust_tf.attacks.compiled_batch import compile_batch
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError
 from robust_tf.evaluation import attack_loop as module
-from robust_tf.evaluation.attack_loop import attack_loop, compile_batch, first_success
+from robust_tf.evaluation.attack_loop import attack_loop, first_success
 from robust_tf.results.cache import ResultsCache
 
 N = 150
@@ -99,7 +100,8 @@ def test_batches_have_two_shapes_or_the_one_that_the_network_takes(examples):
             seen.append(images.shape[0])
             return {"row": rows}
 
-        attack_loop(attack_batch, examples, np.arange(count), title="toy", **options)
+        compiled = compile_batch(attack_batch)
+        attack_loop(compiled, examples, np.arange(count), title="toy", **options)
         return seen
 
     assert shapes(150, batch_size=140) == [140, 35]

@@ -17,7 +17,6 @@ from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
 from robust_tf.evaluation import classifier_evaluation as module
 from robust_tf.evaluation.attack_column import Column, Substitute
-from robust_tf.evaluation.attack_loop import Eager
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.threat_model import ThreatModel
 
@@ -281,7 +280,7 @@ def test_an_interrupted_evaluation_goes_on(evaluation, tmp_path, monkeypatch, im
             calls.append(batch)
             return compiled(*batch)
 
-        return Eager(attack_batch)
+        return attack_batch
 
     monkeypatch.setitem(globals(), "STANDARD", ("apgd-ce", "square"))  # quick to trace
     names = ["3pgd2", "standard"]

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust_tf.attacks.compiled_batch import compile_batch
 from robust_tf.data.examples import Examples
-from robust_tf.evaluation.attack_loop import attack_loop, compile_batch
+from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.training.adversarial_model import AdversarialModel
 
 IMAGES = np.random.default_rng(0).random([8, 2, 2, 1], np.float32)

@@ -1,10 +1,10 @@
-"""XLA where it compiles, the plain graph where XLA refuses."""
+"""A function of batches, compiled: by XLA where XLA can, for any batch size, on all devices."""
 
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
-
-from robust_tf.training.workers import on_several
 
 # What XLA raises for operations that it cannot compile, on this device or deterministically, and
 # for a compiler that is not whole. What has another reason comes again without XLA.
@@ -15,8 +15,8 @@ REFUSALS = (
 )
 
 
-class XlaOrGraph:
-    """A function of tensors, compiled: one trace for each shape; by XLA, until XLA refuses.
+class CompiledBatch:
+    """A function of tensors, compiled; by XLA, until XLA refuses.
 
     In the scope of a strategy with several devices each of them gets an equal part of the batch,
     see `on_every_device`. A batch that they do not divide stays on the first.
@@ -26,26 +26,46 @@ class XlaOrGraph:
 
     Args:
         make: function (jit_compile) -> `tf.function`.
-        xla: Whether XLA compiles the function.
+        xla: Whether XLA compiles the function: one trace for each shape.
+        any_size: whether a plain graph is traced once for all batch sizes. Only so a batch may
+            shrink inside, see `packed_loop`. A network that needs the size of its batch gets a
+            trace for each shape.
         title: Name of the function in the warning.
+
+    Attributes:
+        any_size: see above; false once the function has refused it.
     """
 
-    def __init__(self, make, xla, title):
-        self._make, self._title, self._xla = make, title, xla
-        self._compiled = {}  # number of devices -> function
+    def __init__(
+        self,
+        make: Callable[[bool], Any],
+        *,
+        xla: bool = False,
+        any_size: bool = False,
+        title: str = "the attack",
+    ):
+        self._make, self._xla, self.any_size, self._title = make, xla, any_size, title
+        self._compiled: dict[int, Any] = {}  # number of devices -> function
 
-    def __call__(self, *batch):
-        batch = [tf.convert_to_tensor(tensor) for tensor in batch]
+    def __call__(self, *batch: tf.Tensor) -> Any:
+        """Calls the function of tensors [batch, ...]."""
+        tensors = [tf.convert_to_tensor(tensor) for tensor in batch]
         devices = device_count()
-        devices = 1 if batch[0].shape[0] % devices else devices
+        devices = 1 if tensors[0].shape[0] % devices else devices
         while True:
+            any_size = self.any_size and not self._xla
+            specs = [_any_size(tensor) for tensor in tensors] if any_size else tensors
             try:
-                return self._on(devices).get_concrete_function(*batch)(*batch)
+                return self._on(devices).get_concrete_function(*specs)(*tensors)
             except REFUSALS as error:
                 if not self._xla:
                     raise
                 warn_of_refusal(self._title, error)
                 self._compiled, self._xla = {}, False
+            except (TypeError, ValueError):  # what else is wrong shows again
+                if not any_size:
+                    raise
+                self.any_size = False
 
     def _on(self, devices):
         if devices not in self._compiled:
@@ -54,13 +74,33 @@ class XlaOrGraph:
         return self._compiled[devices]
 
 
-def device_count():
+def compile_batch(
+    attack_batch: Callable,
+    *,
+    jit_compile: bool = False,
+    any_size: bool = False,
+    title: str = "the attack",
+) -> CompiledBatch:
+    """Returns the function of tensors [batch, ...] compiled, see `CompiledBatch`.
+
+    AutoGraph is off, as in Keras's train_step, where attacks must run too: tracing takes half as
+    long.
+    """
+
+    def make(xla):
+        return tf.function(attack_batch, autograph=False, jit_compile=xla)
+
+    return CompiledBatch(make, xla=jit_compile, any_size=any_size, title=title)
+
+
+def device_count() -> int:
     """Returns over how many devices of this process the current strategy divides a batch."""
     strategy = tf.distribute.get_strategy()
-    return 1 if on_several(strategy) else strategy.num_replicas_in_sync
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return 1 if several else strategy.num_replicas_in_sync
 
 
-def on_every_device(function):
+def on_every_device(function: Any) -> Any:
     """Returns the `tf.function` that divides a batch over the devices of the current strategy.
 
     Args:
@@ -86,12 +126,12 @@ def on_every_device(function):
     return tf.function(divided, autograph=False)
 
 
-def is_assertion(error):
+def is_assertion(error: Exception) -> bool:
     """Whether the error is a failed `tf.debugging.Assert`, and no refusal."""
     return "assertion failed: " in str(error)
 
 
-def warn_of_refusal(title, error):
+def warn_of_refusal(title: str, error: Exception) -> None:
     """Warns that a function goes on without XLA.
 
     Args:
@@ -100,3 +140,7 @@ def warn_of_refusal(title, error):
     """
     reason = str(error).strip().splitlines()[0][:200]
     warnings.warn(f"{title} goes on without XLA, which refuses: {reason}", stacklevel=3)
+
+
+def _any_size(tensor):
+    return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
