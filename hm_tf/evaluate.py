@@ -23,14 +23,35 @@ from robust_tf.errors import UserError
 @command_line.on_devices
 def evaluate(options):
     """Evaluates as the flags say."""
-    from hm_tf.evaluation.saved_run import open_run
+    from hm_tf.evaluation.ranking_table import ranking_table
     from hm_tf.ranking_attacks.registry import attack_names
+    from robust_tf.results.result import append_results, doubted
     from robust_tf.runs import lock
 
     names = attack_names(options.attacks)
+    run = _run(options)
+    with lock.held(run.folder.path, shared=True):
+        evaluation, substitute, doubts = _evaluation(run, options)
+        results = []
+        for measure in _rows(evaluation, names, substitute, options):
+            # A finished row is on the disk before the next one begins.
+            found = doubted(measure(), doubts)
+            append_results(run.folder.results, found)
+            results += found
+        if evaluation.stored:
+            print(f"attacks stored before: {len(evaluation.stored)}; --fresh attacks again")
+        print(f"\n{ranking_table(results)}\n\nrecords: {run.folder.results}")
+        if options.checks != "none":
+            _check(evaluation, results, options)
+
+
+def _run(options):
+    """The `FinishedRun` of the folder, or the `SavedRun` of the model, that is evaluated."""
+    from hm_tf.evaluation.saved_run import open_run
+
     if options.saved_model and not options.dataset:
         raise UserError("--saved_model needs --dataset, which no run folder gives")
-    run = open_run(
+    return open_run(
         options.workdir,
         options.saved_model,
         endpoint=options.endpoint,
@@ -39,69 +60,39 @@ def evaluate(options):
         dataset=options.dataset,
         max_pixels=options.max_pixels,
     )
-    with lock.held(run.folder.path, shared=True):
-        _measure(run, names, options)
 
 
-def _measure(run, names, options):
-    from hm_tf.evaluation.embedding_doubts import embedding_doubts
+def _rows(evaluation, names, substitute, options):
+    """One function for each row of the table, in order, which measures the records of the row."""
     from hm_tf.evaluation.metric_evaluation import clean_results
-    from hm_tf.evaluation.ranking_table import ranking_table
-    from hm_tf.evaluation.substitute import load_substitute, substitute_run
-    from robust_tf.results.result import append_results, doubted
-
-    settings = options.eval_steps, options.eval_step_size, options.eps, options.profile
-    pgd = run.attack(*settings, options.norm)
-    check_step_size(options, "eval_step_size", pgd.steps)
-    other = options.substitute and substitute_run(options.substitute, run)
-    evaluation, settings = _evaluation(run, pgd, options)
-    substitute = other and load_substitute(
-        other, evaluation.test_set.examples, options.precision, **settings
-    )
-    doubts = embedding_doubts(evaluation.ranker.network, evaluation.test_set, options.batch_size)
-    for doubt in doubts:
-        print(f"warning: {doubt.message}")
-    results = []
-
-    def keep(found):
-        """A finished row is on the disk before the next one begins."""
-        found = doubted(found, doubts)
-        append_results(run.folder.results, found)
-        results.extend(found)
-
-    keep(clean_results(evaluation.test_set, evaluation.about))
-    for row in _attacked_rows(evaluation, names, substitute, options):
-        keep(row)
-    if evaluation.stored:
-        print(f"attacks stored before: {len(evaluation.stored)}; --fresh attacks again")
-    table = ranking_table(results)
-    print(f"\n{table}\n\nrecords: {run.folder.results}")
-    if options.checks != "none":
-        _check(evaluation, results, options)
-
-
-def _attacked_rows(evaluation, names, substitute, options):
-    """Yields the records of each row of attacks, as soon as it is measured."""
     from hm_tf.evaluation.retrieval_standard import standard_row
 
+    rows = [functools.partial(clean_results, evaluation.test_set, evaluation.about)]
     if options.attacks == [STANDARD]:
-        yield standard_row(evaluation, names)
-        return
+        return [*rows, functools.partial(standard_row, evaluation, names)]
     modes = ("compat", "fixed") if options.mode == "both" else (options.mode,)
     for mode in modes if names else ():
-        yield evaluation.protocol_row(names, mode)
+        rows.append(functools.partial(evaluation.protocol_row, names, mode))
         if options.strength == "strong":
-            yield evaluation.strong_rows(names, mode, options.restarts)
+            rows.append(functools.partial(evaluation.strong_rows, names, mode, options.restarts))
         if substitute:
-            yield evaluation.protocol_row(names, mode, substitute)
+            rows.append(functools.partial(evaluation.protocol_row, names, mode, substitute))
+    return rows
 
 
-def _evaluation(run, pgd, options):
+def _evaluation(run, options):
+    """The `RankingEvaluation`, the `Substitute` or None, and the doubts about the network."""
     from hm_tf.evaluation.closing_evaluation import shared_fields
     from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, spread_queries
+    from hm_tf.evaluation.embedding_doubts import embedding_doubts
     from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
+    from hm_tf.evaluation.substitute import load_substitute, substitute_run
     from robust_tf.training.strategy import use_xla
 
+    steps = options.eval_steps, options.eval_step_size, options.eps, options.profile
+    pgd = run.attack(*steps, options.norm)
+    check_step_size(options, "eval_step_size", pgd.steps)
+    other = options.substitute and substitute_run(options.substitute, run)
     settings = {"batch_size": options.batch_size, "xla": use_xla(options.jit_compile)}
     network = run.network(options.precision)
     facts = {**run.facts, "precision": options.precision, "seed": options.seed}
@@ -114,7 +105,13 @@ def _evaluation(run, pgd, options):
         queries = spread_queries(test_set.queries, options.limit_queries)
         evaluation = evaluation.of_queries(queries)
     print(f"{run.facts['dataset']}, {run.facts['method']}, {evaluation.test_set}")
-    return evaluation, settings
+    substitute = other and load_substitute(
+        other, evaluation.test_set.examples, options.precision, **settings
+    )
+    doubts = embedding_doubts(network, evaluation.test_set, options.batch_size)
+    for doubt in doubts:
+        print(f"warning: {doubt.message}")
+    return evaluation, substitute, doubts
 
 
 def _check(evaluation, results, options):

@@ -19,79 +19,71 @@ from tla_tf.options import EVALUATE
 @command_line.on_devices
 def evaluate(options):
     """Evaluates as the flags say."""
+    from robust_tf.runs import lock
+    from robust_tf.threat_model import ThreatModel
+    from tla_tf.evaluation.run_evaluation import RunEvaluation
+    from tla_tf.evaluation.substitute import load_substitute, substitute_runs
+
+    run = _run(options)
+    # Two evaluations share their outcomes, but not the files of the images.
+    with lock.held(run.folder.path, shared=not options.save_adversarial):
+        eps = run.flags["eps"] if options.eps is None else options.eps
+        threat_model = ThreatModel(eps, options.norm)
+        runs = substitute_runs(options.substitute, run)
+        columns = _columns(run, threat_model, list(runs), options)
+        test = _test_images(run, options.limit_test)
+        substitutes = [load_substitute(*item, options.precision) for item in runs.items()]
+        evaluation = RunEvaluation(run, test, substitutes=substitutes, **_settings(options))
+        evaluation.run(columns)
+        evaluation.add(evaluation.worst_case(threat_model))
+        print(f"\n{_report(evaluation, options)}\n\nrecords: {run.folder.results}")
+        clean = [result for result in evaluation.results if result.attack == "clean"]
+        if options.workdir is None and clean and (hint := run.hint(clean[0])):
+            print(hint)
+        if options.checks != "none":
+            _check(evaluation, columns, threat_model, substitutes, options)
+
+
+def _run(options):
+    """The `FinishedRun` of the folder, or the `SavedRun` of the model, that is evaluated."""
     places = options.workdir, options.saved_model, options.model
     if sum(place is not None for place in places) != 1:
         raise UserError(
             "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR or "
             "--model=FILE.keras"
         )
-    from robust_tf.runs import lock
     from tla_tf.evaluation.saved_run import SavedRun, open_signature
     from tla_tf.finished_run import FinishedRun
 
-    if options.workdir is None:
-        run = SavedRun(
-            open_signature(
-                options.saved_model, options.model, options.endpoint, options.input_range
-            ),
-            dataset=options.dataset,
-            images=options.images,
-            class_names=options.class_names,
-            eps=options.flags["eps"],
-            data_dir=options.data_dir,
-            max_pixels=options.max_pixels,
-            output=options.output,
-            batch_size=options.batch_size,
-            precision=options.precision,
-        )
-    else:
-        run = FinishedRun(options.workdir, options.data_dir)
-    # Two evaluations share their outcomes, but not the files of the images.
-    with lock.held(run.folder.path, shared=not options.save_adversarial):
-        _measure(run, options)
-
-
-def _measure(run, options):
-    from robust_tf.threat_model import ThreatModel
-    from robust_tf.training.strategy import use_xla
-    from tla_tf.evaluation.attack_columns import attack_columns
-    from tla_tf.evaluation.run_evaluation import RunEvaluation
-    from tla_tf.evaluation.substitute import load_substitute, substitute_runs
-
-    eps = run.flags["eps"] if options.eps is None else options.eps
-    threat_model = ThreatModel(eps, options.norm)
-    runs = substitute_runs(options.substitute, run)
-    columns = attack_columns(
-        options.attacks,
-        threat_model,
-        run.info.name,
-        list(runs),
-        mim_form=options.mim_form,
-        round_pixels=options.round_pixels,
-    )
-    columns = _possible(columns, run)
-    test = _test_images(run, options.limit_test)
-    substitutes = [load_substitute(*item, options.precision) for item in runs.items()]
-    evaluation = RunEvaluation(
-        run,
-        test,
-        seed=options.seed,
-        precision=options.precision,
+    if options.workdir is not None:
+        return FinishedRun(options.workdir, options.data_dir)
+    return SavedRun(
+        open_signature(options.saved_model, options.model, options.endpoint, options.input_range),
+        dataset=options.dataset,
+        images=options.images,
+        class_names=options.class_names,
+        eps=options.flags["eps"],
+        data_dir=options.data_dir,
+        max_pixels=options.max_pixels,
+        output=options.output,
         batch_size=options.batch_size,
-        # A served graph names its classes, and XLA knows no strings.
-        jit_compile=use_xla(options.jit_compile) and options.workdir is not None,
-        substitutes=substitutes,
-        fresh=options.fresh,
-        save_adversarial=options.save_adversarial,
+        precision=options.precision,
     )
-    evaluation.run(columns)
-    evaluation.add(evaluation.worst_case(threat_model))
-    print(f"\n{_report(evaluation, options)}\n\nrecords: {run.folder.results}")
-    clean = [result for result in evaluation.results if result.attack == "clean"]
-    if options.workdir is None and clean and (hint := run.hint(clean[0])):
-        print(hint)
-    if options.checks != "none":
-        _check(evaluation, columns, threat_model, substitutes, options)
+
+
+def _settings(options):
+    """The arguments of `RunEvaluation` that are flags."""
+    from robust_tf.training.strategy import use_xla
+
+    return {
+        "seed": options.seed,
+        "precision": options.precision,
+        "batch_size": options.batch_size,
+        # A served graph names its classes, and XLA knows no strings.
+        "jit_compile": use_xla(options.jit_compile) and options.workdir is not None,
+        "fresh": options.fresh,
+        "save_adversarial": options.save_adversarial,
+    }
 
 
 def _test_images(run, limit):
@@ -102,10 +94,19 @@ def _test_images(run, limit):
     return test
 
 
-def _possible(columns, run):
-    """Returns the columns that this network allows, and prints the others."""
+def _columns(run, threat_model, substitutes, options):
+    """The columns that the network allows; prints the names of the others."""
+    from tla_tf.evaluation.attack_columns import attack_columns
     from tla_tf.evaluation.saved_run import without_gradients
 
+    columns = attack_columns(
+        options.attacks,
+        threat_model,
+        run.info.name,
+        substitutes,
+        mim_form=options.mim_form,
+        round_pixels=options.round_pixels,
+    )
     if getattr(run, "differentiable", True):
         return columns
     kept, left_out = without_gradients(columns)

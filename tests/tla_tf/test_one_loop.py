@@ -43,7 +43,7 @@ def test_the_command_equals_the_library_call_to_the_image(unevaluated):
     assert worst.interval == found.interval
 
 
-def test_from_the_command_to_the_loss_are_at_most_thirteen_frames(unevaluated, monkeypatch):
+def test_from_the_command_to_the_loss_are_at_most_ten_frames(unevaluated, monkeypatch):
     """Frames of the two packages, from `evaluate` to the caller of the objective's values."""
     houses = tuple(package.__path__[0] for package in (robust_tf, tla_tf))
     whole, stacks = CrossEntropy.values, []
@@ -57,4 +57,4 @@ def test_from_the_command_to_the_loss_are_at_most_thirteen_frames(unevaluated, m
     monkeypatch.setattr(CrossEntropy, "values", counted)
     flags = [f"--workdir={unevaluated}", "--attacks=pgd2", "--limit_test=20"]
     assert evaluate.main(["evaluate", *flags]) == 0
-    assert stacks and max(map(len, stacks)) <= 13, max(stacks, key=len)
+    assert stacks and max(map(len, stacks)) <= 10, max(stacks, key=len)
