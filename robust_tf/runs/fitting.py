@@ -159,9 +159,8 @@ class Keeper(Monitor):
         self.step += 1
         due = self._agree()
         self.model.stop_training = bool(self.interrupted)
-        if due and self.step % self.checkpoint_every:
-            self.require_finite_weights()
-            self._save(round(time.time() - self._began, 3))
+        # A checkpoint inside an interval waits for the losses up to it.
+        self.wants_logs = due and bool(self.step % self.checkpoint_every)
 
     def on_updates(self, logs):
         for step, values in enumerate(logs, self.step - len(logs) + 1):
@@ -169,6 +168,10 @@ class Keeper(Monitor):
             if broken:
                 terms = [name for name in broken if name != "loss"] or broken
                 self._refuse(f"{' and '.join(terms)} is", step)
+        if self.wants_logs:
+            self.wants_logs = False
+            self.require_finite_weights()
+            self._save(round(time.time() - self._began, 3))
 
     def on_epoch_end(self, epoch, logs=None):
         self.require_finite_weights()

@@ -8,10 +8,15 @@ class Monitor(keras.callbacks.Callback):
 
     A monitor measures, selects or warns at the end of an interval. A resumed run must end like one
     that was never stopped, so Ctrl-C ends no interval. Keras calls `on_epoch_end` there, too.
+
+    Attributes:
+        wants_logs: whether `on_updates` is to follow the update that has just ended.
     """
 
+    wants_logs = False
+
     def on_updates(self, logs):
-        """Called every quarter of a second or, if it takes longer, after every update.
+        """Called every quarter of a second, after every longer update, and where `wants_logs`.
 
         Args:
             logs: list of dicts name -> float, one for each update since the last call: the means

@@ -16,7 +16,7 @@ class SeldomLogs(keras.callbacks.CallbackList):
 
     To fetch a number is to wait until the device has made it. Without waiting, the host prepares
     the next steps meanwhile. Between two looks the callbacks get no logs. A look hands the logs of
-    all steps since the last one to the monitors, see `Monitor.on_updates`.
+    all steps since the last one to the monitors, see `Monitor.on_updates`; a monitor may ask for it.
 
     Args:
         callbacks: list of callbacks, among them `Monitor`s.
@@ -32,7 +32,7 @@ class SeldomLogs(keras.callbacks.CallbackList):
         self._unread.append(logs)
         look = time.perf_counter() >= self._next_look
         super().on_train_batch_end(batch, logs if look else {})
-        if look:
+        if look or any(monitor.wants_logs for monitor in self._monitors):
             self._look()
 
     def on_epoch_end(self, epoch, logs=None):

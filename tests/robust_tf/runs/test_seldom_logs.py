@@ -1,12 +1,17 @@
 """Logs are fetched now and then, and none is lost."""
 
+from types import SimpleNamespace
+
 import keras
 import pytest
 import tensorflow as tf
 
+from robust_tf.errors import RunError
 from robust_tf.runs import seldom_logs
+from robust_tf.runs.fitting import Keeper
 from robust_tf.runs.monitor import Monitor
 from robust_tf.runs.seldom_logs import EVERY, SeldomLogs
+from robust_tf.training.workers import Agreement
 
 
 class Told(Monitor):
@@ -52,3 +57,22 @@ def test_slow_steps_are_looked_at_one_by_one(clock):
     callbacks = SeldomLogs([told], model=keras.Sequential(), epochs=1, steps=3, verbose=0)
     after(callbacks, [0, 1, 2], clock, 1.1 * EVERY)
     assert told.looks == [[0], [1], [2]] and [e["loss"] for e in told.after_batches] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("loss, saved", [(2.0, [3]), (float("nan"), [])])
+def test_a_state_is_saved_only_after_finite_losses(loss, saved, clock):
+    """The second loss is not looked at when the third update makes a checkpoint due."""
+    found = []
+    checkpoints = SimpleNamespace(
+        writes=True, steps=lambda: [], save=lambda step, seconds: found.append(step)
+    )
+    keeper = Keeper(None, checkpoints, 0, 10, 10, [], Agreement(tf.distribute.get_strategy()))
+    callbacks = SeldomLogs([keeper], model=keras.Sequential(), epochs=1, steps=10, verbose=0)
+    callbacks.on_epoch_begin(0)
+    after(callbacks, [1.0, loss], clock, EVERY / 10)
+    keeper.save_every = -1.0
+    try:
+        after(callbacks, [3.0], clock, EVERY / 10)
+    except RunError as error:
+        assert "loss is not finite at step 2" in str(error)
+    assert found == saved
