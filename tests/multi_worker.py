@@ -1,4 +1,4 @@
-"""Trains every method for a few steps on each kind of strategy; run by test_multi_worker.py.
+"""Trains the same on each kind of strategy, for a few steps; run by test_multi_worker.py.
 
 Processes of their own, since devices are divided, and workers found, before TensorFlow runs.
 
@@ -11,31 +11,42 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import hm_tf.defenses.build
-import hm_tf.options
-import tla_tf.defenses.build
-import tla_tf.options
+import hm_tf.train
+import tla_tf.train
 from hm_tf.triplets.pairs import pair_dataset
 from robust_tf import data
 from robust_tf.data import pipeline
 from robust_tf.models.batch_norm import batch_norm
 from robust_tf.training import strategy, workers
-from robust_tf.training.optimizer import make_optimizer
 
 STEPS, BATCH = 5, 16
-TLA = [f"--batch_size={BATCH}", "--attack_steps=2"]
-HM = [f"--batch_size={BATCH}", f"--shard_size={BATCH // 2}", "--pgd_steps=2"]
+TLA = [f"--batch_size={BATCH}", "--attack_steps=2", "--learning_rates=0.01"]
+POOL = ["--method=tla", "--pool=batch", *TLA]
+SEPARATE = [
+    *("--method=tla", "--pool=separate", "--pool_mul=2", "--positive=both", "--own_noise=8/255"),
+    *("--match_l2=0.5", "--negative=masked", "--optimizer=momentum", "--awp=0.01", "--ema=0.9"),
+    *("--eps_warmup_steps=3", *TLA),
+]
+# A destination that needs all there is: a second draw and the losses of the step before.
+HM = [
+    *("--defense=hm", "--source=softhard", "--destination=gb:semihard", "--ics=0.5"),
+    *(f"--batch_size={BATCH}", f"--shard_size={BATCH // 2}", "--weight_decay=4e-4"),
+    "--eps_warmup_steps=3",
+]
+# Rounding comes to decide a discrete choice, and all differs, with a larger AWP.
+AWP = ["--pgd_steps=3", "--pgd_step_size=0.02", "--awp=0.002"]
+# What differs most in what replicas tell one another. The other defenses exchange no more: means of
+# gradients, of losses and of batch statistics.
 CASES = {
-    "at": (tla_tf, ["--method=at", "--optimizer=momentum", *TLA]),
-    "alp": (tla_tf, ["--method=alp", *TLA]),
-    "tla, pool=batch": (tla_tf, ["--method=tla", "--pool=batch", *TLA]),
-    "tla, pool=separate": (
-        tla_tf,
-        ["--method=tla", "--pool=separate", "--pool_mul=2", "--positive=both", *TLA],
-    ),
-    "hm & ics": (hm_tf, ["--defense=hm", "--destination=lga", "--ics=0.5", *HM]),
-    "act": (hm_tf, ["--defense=act", *HM]),
-    "est": (hm_tf, ["--defense=est", *HM]),
+    "tla, pool=batch": (tla_tf.train, POOL),
+    "tla, pool=separate": (tla_tf.train, SEPARATE),
+    "hm & ics": (hm_tf.train, [*HM, *AWP]),
+    "free hm": (hm_tf.train, [*HM, "--free=2"]),
+}
+# Other computations: half of the candidates are gone, or there are more.
+OTHERS = {
+    "replicas": {"tla, pool=batch": (tla_tf.train, [*POOL, "--mining=replica"])},
+    "device": {"free hm": (hm_tf.train, [*HM, "--free=2", f"--shard_size={BATCH}"])},
 }
 
 
@@ -50,24 +61,21 @@ def network(unit):
     return keras.Model(image, outputs)
 
 
-def trained(package, flags, chosen):
+def trained(command, flags, chosen):
     """Losses of all steps, and the variables after them."""
-    options = package.options.TRAIN.parse(flags)
-    digits = data.open("digits")
+    settings = command.training_run(command.TRAIN.parse(flags)).settings
+    defense, digits = settings.defense, data.open("digits")
     examples, common = digits.load("train"), {"batch_size": BATCH, "seed": 0, "stop_step": STEPS}
     keras.utils.set_random_seed(0)
     with chosen.scope():
-        if package is tla_tf:
-            settings = tla_tf.defenses.build.DefenseSettings.read(options.method, options.arguments)
-            model = settings.build(network(unit=False))
-            common |= {"streams": settings.streams, "pool_mul": options.pool_mul}
+        if command is tla_tf.train:
+            model = defense.build(network(unit=False))
+            common |= {"streams": defense.streams, "pool_mul": settings.pool_mul}
             dataset = pipeline.train_dataset(examples, digits.info, **common)
         else:
-            settings = hm_tf.defenses.build.DefenseSettings.read(options.defense, options.arguments)
-            model = settings.build(network(unit=True), chosen.num_replicas_in_sync)
-            dataset = pair_dataset(examples, digits.info, **common)
-        optimizer = make_optimizer(0.01, name=options.values.get("optimizer") or "adam")
-        model.compile(optimizer=optimizer)
+            model = defense.build(network(unit=True), chosen.num_replicas_in_sync)
+            dataset = pair_dataset(examples, digits.info, replays=defense.replays, **common)
+        model.compile(optimizer=settings.make_optimizer(), jit_compile=False)
     losses = []
     log = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda step, logs: losses.append([float(v) for v in logs.values()])
@@ -79,7 +87,9 @@ def trained(package, flags, chosen):
         verbose=0,
         callbacks=[log],
     )
-    variables = [*model.network.variables, *model.optimizer.variables]
+    if command is hm_tf.train:
+        assert np.all(model.previous_loss.numpy() < 2), "the destination read no loss"
+    variables = [*model.variables, *model.optimizer.variables]
     return {"losses": np.array(losses)} | {str(i): v.numpy() for i, v in enumerate(variables)}
 
 
@@ -91,11 +101,13 @@ def main(output):
         mirrored = strategy.make_strategy("mirrored", BATCH, logical_cpus=2)
         strategies = {"device": tf.distribute.get_strategy(), "replicas": mirrored}
     keras.config.set_dtype_policy("float64")
+    cases = [(name, "", CASES) for name in strategies]
+    cases += [(name, "other ", OTHERS[name]) for name in strategies if name in OTHERS]
     arrays = {
-        f"{name}/{case}/{key}": value
-        for name, chosen in strategies.items()
-        for case, settings in CASES.items()
-        for key, value in trained(*settings, chosen).items()
+        f"{name}/{prefix}{case}/{key}": value
+        for name, prefix, several in cases
+        for case, settings in several.items()
+        for key, value in trained(*settings, strategies[name]).items()
     }
     if worker.is_chief:
         np.savez(output, **arrays)

@@ -104,7 +104,7 @@ class FreeHardnessManipulation(HardnessManipulation):
         def own(variable, rows):
             first = current_shard().index * rows
             part = tf.convert_to_tensor(variable)[first : first + rows]
-            return tf.ensure_shape(part, [rows, *variable.shape[1:]])
+            return tf.reshape(part, [rows, *variable.shape[1:]])  # workers know no batch size
 
         of_triplets = (own(variable, count) for variable in (self.aim, self.perturbation))
         of_shards = (own(variable, self.shards) for variable in (self.objective, self.going))
