@@ -45,12 +45,12 @@ MEMBERS = {
 }
 VERSIONS = {
     "standard": ("apgd-ce", "apgd-t", "fab-t", "square"),
-    "fast": ("apgd-ce50", "malt", "square"),
+    "fast": ("apgd-ce50", "malt", "square", "apgd-t"),
     "plus": ("5apgd-ce", "5apgd-dlr", "fab", "square", "apgd-t", "fab-t"),
     "rand": ("eot-apgd-ce", "eot-apgd-dlr"),
 }
 # Version -> member -> images that it attacks first. Only if one of them falls, it attacks all.
-PROBES = {"fast": {"square": 100}}
+PROBES = {"fast": {"square": 100, "apgd-t": 50}}
 
 
 def _expected(attack):
@@ -69,8 +69,8 @@ class AutoAttack(Attack):
     Args:
         threat_model, eps, norm: see `Attack`.
         version: "standard": APGD on the cross entropy, targeted APGD, targeted FAB, Square.
-            "fast": APGD on the cross entropy, MALT, and Square on 100 images; on all if it fools
-            one of these. "plus": five runs of APGD on each loss, FAB, Square, and the targeted
+            "fast": APGD on the cross entropy, MALT, then Square on 100 images and targeted APGD on
+            50; each on all if it fools one of these. "plus": five runs of APGD on each loss, FAB, Square, and the targeted
             attacks. "rand": APGD on the mean of 20 passes, for a random network.
 
     Raises:

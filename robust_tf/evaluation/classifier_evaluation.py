@@ -27,6 +27,11 @@ from robust_tf.results.result import worst_case
 
 # The output of an attacked batch that says which images later restarts attack.
 ACTIVE = "correct"
+# What it shows when a member without or with gradients fools what weaker ones did not.
+WEAKNESS = {
+    False: ("masked gradients", "gradients do not: they are masked"),
+    True: ("weak attack", "fewer steps and targets do not: the fast version is too weak here"),
+}
 
 
 class ClassifierEvaluation:
@@ -121,7 +126,7 @@ class ClassifierEvaluation:
             probes = column.probe and not self._stored.save_adversarial
             correct = (self._probed if probes else self.correct)(column, active)
             if column.probe:
-                self._warn_of_masking(column, np.sum(active), np.sum(active & ~correct))
+                self._warn_of_weakness(column, np.sum(active), np.sum(active & ~correct))
             self.add(self._outcome(column, correct, after))
             if column.ensemble:
                 ensembles[column.ensemble] = correct, (*after, column.name)
@@ -159,12 +164,13 @@ class ClassifierEvaluation:
         fallen = np.any(tried & ~self.correct(column, tried))
         return self.correct(column, active) if fallen else active
 
-    def _warn_of_masking(self, column, attacked, fallen):
-        """A red light where a search without gradients fools what the gradients did not."""
+    def _warn_of_weakness(self, column, attacked, fallen):
+        """A red light where a member that is tried on a sample fools what the others did not."""
         if fallen:
-            line = f"red light: {column.name} fools {fallen} of {attacked} images that gradients "
-            line += "do not: they are masked; standard may find more"
-            self.checked.doubts.append(Doubt("masked gradients", line))
+            name, why = WEAKNESS[column.uses_gradients]
+            line = f"red light: {column.name} fools {fallen} of {attacked} images that {why}; "
+            line += "standard may find more"
+            self.checked.doubts.append(Doubt(name, line))
             self.say(f"warning: {line}")
 
     def is_stored(self, column):

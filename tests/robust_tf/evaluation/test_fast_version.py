@@ -1,4 +1,4 @@
-"""AutoAttack's fast version: Square on a sample until it fools one, and the red light."""
+"""AutoAttack's fast version: members on a sample until they fool one, and the red light."""
 
 import numpy as np
 import pytest
@@ -19,13 +19,19 @@ SHORT = {
     "apgd-ce50": lambda threat: APGD(threat, "ce", steps=5),
     "malt": lambda threat: MALT(threat, steps=5, targets=2),
     "square": lambda threat: Square(threat, queries=60),
+    "apgd-t": lambda threat: APGD(threat, "targeted-margin", steps=5, targets=2),
+}
+# The members that all images meet see a hundredth of the ball.
+WEAK = SHORT | {
+    name: lambda threat, make=SHORT[name]: make(ThreatModel(threat.eps / 100))
+    for name in ("apgd-ce50", "malt", "square")
 }
 
 
 @pytest.fixture(autouse=True)
 def short_attacks(monkeypatch):
     monkeypatch.setattr(auto_attack, "MEMBERS", SHORT)
-    monkeypatch.setitem(auto_attack.PROBES, "fast", {"square": PROBE})
+    monkeypatch.setitem(auto_attack.PROBES, "fast", {"square": PROBE, "apgd-t": PROBE})
 
 
 def honest(images):
@@ -55,34 +61,47 @@ def evaluated(outputs_fn, **options):
     return evaluation, lines
 
 
-def attacked(evaluation):
-    """How many images Square attacked."""
+def attacked(evaluation, name="square"):
+    """How many images a member attacked."""
     [column] = [
         column
         for column in ensemble_columns("fast", lambda name: presets.get(name, THREAT))
-        if column.name == "square"
+        if column.name == name
     ]
     return evaluation._stored.cache(column).known(0, np.arange(COUNT)).sum()
 
 
 def test_square_attacks_only_a_sample_where_it_fools_nothing():
     evaluation, lines = evaluated(honest)
-    *_, before, square, whole = evaluation.outcomes
+    *_, before, square, targeted, whole = evaluation.outcomes
     assert 0 < before.correct.sum() < COUNT
+    np.testing.assert_array_equal(targeted.correct, before.correct)
     np.testing.assert_array_equal(square.correct, before.correct)
     np.testing.assert_array_equal(whole.correct, before.correct)
     assert attacked(evaluation) == min(PROBE, before.correct.sum())
+    assert attacked(evaluation, "apgd-t") == min(PROBE, before.correct.sum())
     assert not evaluation.checked.doubts and not any("red light" in line for line in lines)
 
 
 def test_square_attacks_all_and_the_light_is_red_where_it_fools_one():
     evaluation, lines = evaluated(masked)
-    *_, before, square, whole = evaluation.outcomes
+    *_, before, square, _, whole = evaluation.outcomes
     assert attacked(evaluation) == before.correct.sum() > PROBE
     assert whole.name == "fast" and whole.correct.sum() < before.correct.sum()
     assert [doubt.name for doubt in evaluation.checked.doubts] == ["masked gradients"]
     assert "warning: red light: square fools" in lines[-1]
     np.testing.assert_array_equal(square.correct, whole.correct)
+
+
+def test_the_light_is_red_where_more_steps_and_targets_fool_one(monkeypatch):
+    reference, _ = evaluated(honest)
+    monkeypatch.setattr(auto_attack, "MEMBERS", WEAK)
+    evaluation, lines = evaluated(honest)
+    *_, square, targeted, whole = evaluation.outcomes
+    assert attacked(evaluation, "apgd-t") == square.correct.sum() > PROBE
+    assert [doubt.name for doubt in evaluation.checked.doubts] == ["weak attack"]
+    assert "warning: red light: apgd-t fools" in lines[-1]
+    np.testing.assert_array_equal(whole.correct, reference.outcomes[-1].correct)
 
 
 def test_kept_images_are_of_all_images(tmp_path):
