@@ -48,14 +48,8 @@ class FinishedRun(finished_run.FinishedRun):
         return base.attack(steps, step_size, eps, norm)
 
     @property
-    def facts(self):
-        """What the records of all its measurements say."""
-        return {
-            "dataset": self.flags["dataset"],
-            "method": title_of(self.flags),
-            "training_seed": self.flags["seed"],
-            "segments": self.segments,
-        }
+    def method(self):
+        return title_of(self.flags)
 
     def _side(self, side):
         return class_disjoint.load_side(self.dataset, side, self.train_classes)

@@ -331,7 +331,14 @@ TRAIN = FlagTable(
             ),
         ),
         "Inner attack": (
-            magnitude("eps", RECIPE, f"{_RADIUS}.", into="attack"),
+            magnitude(
+                "eps",
+                RECIPE,
+                f"{_RADIUS}.",
+                into="attack",
+                # Nobody attacks an undefended network in training.
+                uncompared={"defense": ("none",)},
+            ),
             choice(
                 "norm",
                 "linf",
@@ -571,4 +578,4 @@ SEARCH = FlagTable(
     }
 )
 
-recipe, resolve_train = TRAIN.recipe, TRAIN.resolve
+recipe, or_recipe = TRAIN.recipe, TRAIN.or_recipe

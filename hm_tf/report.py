@@ -9,7 +9,7 @@ they have not made yet it names, with the command.
 import functools
 import sys
 
-from hm_tf.options import REPORT, resolve_train
+from hm_tf.options import REPORT
 from robust_tf.cli import command_line
 from robust_tf.results.output_place import require_file, require_folder
 
@@ -19,7 +19,7 @@ def report(options):
     require_file("output", options.output)
     if options.figures_dir:
         require_folder("figures_dir", options.figures_dir)
-    from hm_tf.reporting import paper_comparison, paper_tables, published_rows
+    from hm_tf.reporting import published_rows
     from hm_tf.reporting import report_sections as sections
     from hm_tf.reporting.balance_figure import balance_figure
     from hm_tf.reporting.claim import headline
@@ -27,6 +27,7 @@ def report(options):
     from hm_tf.reporting.paper_comparison import reported_runs
     from hm_tf.reporting.report_attacks import add_attacks
     from hm_tf.reporting.score_matrix import score_matrix
+    from robust_tf.reports import verdict
     from robust_tf.reports.matrix_view import page_title
     from robust_tf.reports.page import Page
     from robust_tf.reports.recorded_run import evaluated_runs
@@ -35,22 +36,16 @@ def report(options):
     recorded = evaluated_runs(options.workdir, "hm_tf", "defense")
     runs = reported_runs(recorded)
     rows = published_rows.rows()
-    resolve = functools.cache(resolve_train)
-    comparisons = paper_comparison.compare(rows, runs, resolve)
-    tables = {
-        title: paper_tables.paper_table(number, rows, runs, resolve)
-        for number, title in paper_tables.TITLES.items()
-    }
     found = score_matrix(recorded)
-    figures = cost_figures(rows, runs, resolve)
+    figures = cost_figures(rows, runs)
     if balance := balance_figure(runs):
         figures["figure4"] = balance
     training = training_figure(found.methods, sections.QUANTITIES)
-    page = Page(page_title(found), *headline(runs, found))
+    page = Page(page_title(found), *verdict.headline(found, headline(runs)))
     page.section("Retrieval and ranking attacks")
     sections.add_scores(page, runs, found)
     sections.add_checks(page, runs)
-    sections.add_comparison(page, comparisons, tables)
+    sections.add_comparison(page, rows, runs)
     sections.add_figures(page, figures)
     sections.add_hardness(page, runs)
     add_attacks(page, runs)

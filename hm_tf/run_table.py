@@ -10,7 +10,7 @@ import functools
 import pathlib
 import sys
 
-from hm_tf.options import ANALYZE, TRAIN, default_workdir, resolve_train
+from hm_tf.options import ANALYZE, TRAIN, default_workdir
 from hm_tf.reporting import published_rows
 from robust_tf.cli import run_table
 
@@ -38,7 +38,7 @@ def comparison(row, flags):
         return hardness_records.beside(row, read_results(_records(row, flags)))
     recorded = recorded_run(_folder(TRAIN.parse([*row.flags, *flags])))
     (run,) = reported_runs([recorded])
-    found = beside(row, run, resolve_train)
+    found = beside(row, run)
     table = aligned(("column", "paper", "ours", "difference"), list(found.lines()))
     return f"{found.title()}: {found.statement}\n{table}"
 

@@ -123,9 +123,12 @@ def test_identity_and_comparison():
     # With images held out it decides which networks are looked at.
     held_out = tla.TRAIN.parse(["--held_out=100"])
     assert free - tla.TRAIN.free(held_out.flags) == {"checkpoint_every"}
-    at = tla.TRAIN.not_compared(tla.TRAIN.parse(["--method=at"]).flags)
-    assert not {"train_steps", "eps", "limit_train"} & at
-    assert {"seed", "jit_compile", "deterministic", "strategy", "margin", "alp_weight"} <= at
+    at = tla.TRAIN.compared(tla.TRAIN.parse(["--method=at"]).flags)
+    assert {"train_steps", "eps", "limit_train"} <= at
+    assert not {"seed", "jit_compile", "deterministic", "strategy", "margin", "alp_weight"} & at
+    # Nobody attacks an undefended network in training.
+    assert not {"eps", "norm"} & tla.TRAIN.compared({"method": "um", "eps": "0.3", "norm": "l2"})
+    assert tla.TRAIN.compared({"method": "imported", "eps": "0.3"}) == {"method", "eps"}
 
 
 def test_constructor_arguments_come_from_the_table():

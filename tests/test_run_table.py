@@ -135,7 +135,7 @@ def test_a_failed_command_ends_the_row(monkeypatch, capsys):
 
 def test_paper_and_ours(tmp_path, monkeypatch, capsys):
     """Of a run whose commands have all been done before."""
-    flags = tla_tf.options.resolve_train(["--dataset=cifar10", "--method=at"])
+    flags = tla_tf.options.TRAIN.resolve(["--dataset=cifar10", "--method=at"])
     (tmp_path / "config.json").write_text(json.dumps({"flags": flags}))
     ball = {"eps": 8 / 255, "norm": "linf", "lower": 0, "upper": 1}
     found = [

@@ -16,7 +16,7 @@ import sys
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file
-from tla_tf.options import COMPARE, resolve_train
+from tla_tf.options import COMPARE
 
 RUN_TABLE = "python -m tla_tf.run_table --row="
 # Ends in minutes, and stands beside a row of the paper.
@@ -67,7 +67,7 @@ def _compare_with_paper(options):
             f"no results yet under {', '.join(options.runs)}; {QUICK} makes some in minutes, "
             f"{RUN_TABLE}{rows[0].name} trains a row of the paper in its full length"
         )
-    found = comparison.compare(rows, runs, resolve_train)
+    found = comparison.compare(rows, runs)
     missing = comparison.without_results(rows, found)
     if not found:
         print("\n".join(_nothing_in_common(runs, rows)))

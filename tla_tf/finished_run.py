@@ -10,6 +10,10 @@ class FinishedRun(finished_run.FinishedRun):
     command = "tla_tf.train"
     own_flag = "method"
 
+    @property
+    def method(self):
+        return self.flags["method"]
+
     def build_network(self):
         # Older runs have biased variances.
         variance = self.flags.get("bn_variance", "biased")

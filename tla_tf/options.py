@@ -47,7 +47,9 @@ _DATA_DIR = shared.data_dir(
     "TFDS folder, folder of tiny-imagenet-200.zip, or folder of the classes. Default: TFDS's own, "
     "downloading."
 )
-_NORM = choice("norm", "linf", "Norm of the ball.", ("linf", "l2"), into="attack")
+# Nobody attacks an undefended network in training.
+_NO_ATTACK = {"uncompared": {"method": ("um",)}}
+_NORM = choice("norm", "linf", "Norm of the ball.", ("linf", "l2"), into="attack", **_NO_ATTACK)
 _BALL = (magnitude("eps", None, _OF_THE_TRAINING), _NORM)
 _BATCH_SIZE = count("batch_size", 250, "Images per attacked batch of a device.")
 
@@ -188,7 +190,13 @@ TRAIN = FlagTable(
             ),
         ),
         "Inner attack": (
-            magnitude("eps", RECIPE, "Radius in [0, 1] pixels, also as 8/255.", into="attack"),
+            magnitude(
+                "eps",
+                RECIPE,
+                "Radius in [0, 1] pixels, also as 8/255.",
+                into="attack",
+                **_NO_ATTACK,
+            ),
             _NORM,
             *group(
                 choice(
@@ -579,4 +587,4 @@ IMPORT_WEIGHTS = FlagTable(
     }
 )
 
-recipe, resolve_train = TRAIN.recipe, TRAIN.resolve
+recipe, or_recipe = TRAIN.recipe, TRAIN.or_recipe

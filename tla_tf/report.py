@@ -11,7 +11,7 @@ import sys
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file
-from tla_tf.options import REPORT, resolve_train
+from tla_tf.options import REPORT
 
 
 def report(options):
@@ -19,6 +19,7 @@ def report(options):
     if not options.workdir:
         raise UserError("--workdir=RUN[,RUN2,...] is required: folders of evaluated runs")
     require_file("output", options.output)
+    from robust_tf.reports import verdict
     from robust_tf.reports.matrix_view import page_title
     from robust_tf.reports.page import Page
     from robust_tf.reports.sections import add_training, training_figure
@@ -30,9 +31,9 @@ def report(options):
     runs = _runs(options)
     recorded = [run.recorded for run in runs]
     rows = published_rows.rows()
-    comparisons = comparison.compare(rows, recorded, resolve_train)
+    comparisons = comparison.compare(rows, recorded)
     found = accuracy_matrix(recorded)
-    page = Page(page_title(found), *headline(runs, found))
+    page = Page(page_title(found), *verdict.headline(found, headline(runs)))
     sections.add_accuracies(page, runs, found)
     sections.add_checks(page, runs)
     sections.add_table_1(page, runs, rows, comparisons)

@@ -12,7 +12,7 @@ import shlex
 import sys
 
 from robust_tf.cli import run_table
-from tla_tf.options import TRAIN, default_workdir, resolve_train
+from tla_tf.options import TRAIN, default_workdir
 from tla_tf.reporting import published_rows
 
 SUBSTITUTES = ("um", "at")
@@ -39,7 +39,7 @@ def comparison(row, flags):
     from tla_tf.reporting import comparison
 
     run = recorded_run(_folder(TRAIN.parse([*row.flags, *flags])))
-    return "\n\n".join(comparison.comparison_lines(comparison.compare([row], [run], resolve_train)))
+    return "\n\n".join(comparison.comparison_lines(comparison.compare([row], [run])))
 
 
 def training_flop(arguments):

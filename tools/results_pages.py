@@ -5,25 +5,22 @@ python tools/results_pages.py docs/results
 The pages of experiments whose run folders are at hand are those of tla_tf.report and hm_tf.report.
 """
 
-import functools
 import pathlib
 import sys
 from typing import NamedTuple
 
-import hm_tf.options
 import hm_tf.reporting.claim
 import hm_tf.reporting.published_rows
 import hm_tf.reporting.report_sections as hm_sections
-import tla_tf.options
 import tla_tf.reporting.claim
 import tla_tf.reporting.published_rows
 import tla_tf.reporting.report_sections as tla_sections
-from hm_tf.reporting import paper_comparison, paper_tables
+from hm_tf.reporting import paper_comparison
 from hm_tf.reporting.score_matrix import score_matrix
 from robust_tf.reports.matrix_view import add_bars
 from robust_tf.reports.page import Page
 from robust_tf.reports.recorded_run import distinct_names, find_runs
-from robust_tf.reports.verdict import decisive, verdicts
+from robust_tf.reports.verdict import decisive, headline, verdicts
 from tla_tf.reporting import comparison
 from tla_tf.reporting.accuracies import accuracy_matrix
 from tla_tf.reporting.comparable_runs import method_name
@@ -133,8 +130,8 @@ def _classifiers(title, runs, found):
         for name, run in zip(distinct_names(titles, seeds), runs, strict=True)
     ]
     rows = tla_tf.reporting.published_rows.rows()
-    compared = comparison.compare(rows, runs, tla_tf.options.resolve_train)
-    page = Page(title, *tla_tf.reporting.claim.headline(reported, found))
+    compared = comparison.compare(rows, runs)
+    page = Page(title, *headline(found, tla_tf.reporting.claim.headline(reported)))
     tla_sections.add_accuracies(page, reported, found)
     page.paragraph(MISSING)
     tla_sections.add_checks(page, reported)
@@ -145,17 +142,12 @@ def _classifiers(title, runs, found):
 def _embeddings(title, runs, found):
     reported = paper_comparison.reported_runs(runs)
     rows = hm_tf.reporting.published_rows.rows()
-    resolve = functools.cache(hm_tf.options.resolve_train)
-    tables = {
-        title: paper_tables.paper_table(number, rows, reported, resolve)
-        for number, title in paper_tables.TITLES.items()
-    }
-    page = Page(title, *hm_tf.reporting.claim.headline(reported, found))
+    page = Page(title, *headline(found, hm_tf.reporting.claim.headline(reported)))
     page.section("Retrieval and ranking attacks")
     hm_sections.add_scores(page, reported, found)
     page.paragraph(MISSING)
     hm_sections.add_checks(page, reported)
-    hm_sections.add_comparison(page, paper_comparison.compare(rows, reported, resolve), tables)
+    hm_sections.add_comparison(page, rows, reported)
     return page
 
 

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hm_tf.defenses.metric_defense import MetricDefense, members, or_recipe
+from hm_tf import options
+from hm_tf.defenses.metric_defense import MetricDefense, members
 from hm_tf.defenses.objectives import HardnessObjective
 from hm_tf.triplets import destinations
 from hm_tf.triplets.destinations import loss_level
@@ -65,8 +66,8 @@ class HardnessManipulation(MetricDefense):
         recipe: str = "cub200",
         **kw: Any,
     ) -> None:
-        margin = or_recipe(margin, recipe, "margin")
-        ics = or_recipe(ics, recipe, "ics")
+        margin = options.or_recipe(margin, recipe, "margin")
+        ics = options.or_recipe(ics, recipe, "ics")
         super().__init__(
             network,
             margin=margin,
@@ -76,7 +77,7 @@ class HardnessManipulation(MetricDefense):
             extra_monitors=("destination",),
             **kw,
         )
-        self.destination = or_recipe(destination, recipe, "destination")
+        self.destination = options.or_recipe(destination, recipe, "destination")
         self.goal = destinations.get(self.destination, margin=margin, rise=rise)
         plain = (self.source, SYMBOLS[self.source])
         self.attacks = (self.goal.sampler, self.goal.symbol) != plain

@@ -1,6 +1,5 @@
 """What all defenses of an embedding network share: shards, mining, and the triplet term."""
 
-import functools
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -103,11 +102,11 @@ class MetricDefense(AdversarialModel):
             network,
             term_weights={metric_loss: 1.0, **extra_weights},
             monitors=(*MONITORS, *extra_monitors),
-            weight_decay=or_recipe(weight_decay, recipe, "weight_decay"),
+            weight_decay=options.or_recipe(weight_decay, recipe, "weight_decay"),
             **kw,
         )
-        self.source = or_recipe(source, recipe, "source")
-        self.margin = or_recipe(margin, recipe, "margin")
+        self.source = options.or_recipe(source, recipe, "source")
+        self.margin = options.or_recipe(margin, recipe, "margin")
         self.metric_loss = metric_loss
         self.distance = distance
         self.distance_fn = DISTANCES[distance]
@@ -263,24 +262,13 @@ class MetricDefense(AdversarialModel):
             raise UserError("give eps='8/255' or attack=PGD(...), not both")
         if attack is not None or not (self.attacked or eps is not None):
             return attack
-        values = recipe_values(recipe)
-        ball = ThreatModel(or_recipe(eps, recipe, "eps"), norm)
+        values = options.recipe(recipe)
+        ball = ThreatModel(options.or_recipe(eps, recipe, "eps"), norm)
         # The step size of the recipe belongs to the radius of the recipe.
         same = ball == ThreatModel(values["eps"])
         return PGD(
             ball, values["pgd_steps"], values["pgd_step_size"] if same else None, random_start=False
         )
-
-
-@functools.cache
-def recipe_values(recipe):
-    """Returns dict of the flags of a recipe in flags/hm, by its name."""
-    return options.recipe(recipe)
-
-
-def or_recipe(value, recipe, flag):
-    """Returns `value`, or the value of `flag` in the recipe where it is None."""
-    return recipe_values(recipe)[flag] if value is None else value
 
 
 def members(values, triplets):

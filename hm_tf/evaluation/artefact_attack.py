@@ -4,13 +4,13 @@ import pathlib
 import tempfile
 import types
 
-from hm_tf.evaluation.closing_evaluation import shared_fields
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from robust_tf.attacks.pgd import PGD
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.evaluation.saved_signature import SavedSignature
 from robust_tf.export.verification import compare_outcomes
+from robust_tf.results.result import shared_fields
 
 # Every step multiplies what two graphs round differently. On a ResNet, 48 of 128 queries were right
 # after 8 steps and 46 after 32.
@@ -42,7 +42,7 @@ def attack_artefact(path, run, network, test):
 def _found_right(network, run, test, pgd):
     """bool [q], whether the nearest image of an attacked query is of its class."""
     test_set = EmbeddedTestSet(network, test)
-    about = shared_fields(network, **run.facts, precision="float32", seed=0)
+    about = shared_fields(network, **run.facts)
     with tempfile.TemporaryDirectory() as folder:
         kept = types.SimpleNamespace(path=pathlib.Path(folder))
         evaluation = RankingEvaluation(network, test_set, pgd, about, kept)

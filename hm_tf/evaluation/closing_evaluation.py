@@ -5,7 +5,7 @@ from hm_tf.evaluation.embedding_doubts import embedding_doubts
 from hm_tf.evaluation.metric_evaluation import clean_results, embed, embedding_of_batch, measured
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from robust_tf.evaluation.retrieval import retrieve
-from robust_tf.results.result import append_results, doubted, read_results, weights_hash
+from robust_tf.results.result import append_results, doubted, read_results, shared_fields
 
 UNTRAINED = "R@1 before training"
 # (attack, metric) without which a training is not measured.
@@ -59,9 +59,3 @@ def of_training(results):
         if result.attack == "clean" or (result.attack, result.metric) in METRICS:
             first.setdefault((result.attack, result.metric), result)
     return list(first.values())
-
-
-def shared_fields(network, **facts):
-    """The fields of `Result` that all records of an evaluation share."""
-    fields = {"split": "test", "model": network.name, "weights_hash": weights_hash(network)}
-    return {**fields, **facts}

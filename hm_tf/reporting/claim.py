@@ -10,29 +10,22 @@ from hm_tf.reporting.recorded_scores import (
     score_falls,
     text,
 )
-from robust_tf.reports import verdict
-from robust_tf.reports.result_tables import doubts
+from robust_tf.reports.verdict import doubtful
 from robust_tf.threat_model import format_magnitude
 
 # A share of fewer queries is so rough that the claim says "only".
 FEW_QUERIES = 100
 
 
-def headline(runs, found):
-    """Returns (message, level) for the top of a page: who is ahead, or the claim of one method.
+def headline(runs):
+    """Returns (message, level) for the top of the page of one method: its claim.
 
     Args:
         runs: list of `ReportedRun`.
-        found: `Matrix` of the runs.
     """
-    if len(found.methods) > 1:
-        return verdict.headline(found)
-    shown = paper_row(runs[0].rows)
-    red = len(runs[0].recorded.red_checks(shown.results[0].threat_model)) if shown else 0
-    said = [f"{red} check{' is' if red == 1 else 's are'} red"] if red else []
-    said += doubts((shown or runs[0].recorded).results[-1])
-    doubtful = f"Doubtful, {'; '.join(said)}. " if said else ""
-    return doubtful + claim(runs), "red" if said or runs[0].collapsed else ""
+    recorded, shown = runs[0].recorded, paper_row(runs[0].rows)
+    doubt = doubtful(recorded, (shown or recorded).results[-1])
+    return doubt + claim(runs), "red" if doubt or runs[0].collapsed else ""
 
 
 def claim(runs):

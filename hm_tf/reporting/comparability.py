@@ -45,9 +45,7 @@ def training_differences(flags, published):
     """
     if not flags:
         return ["settings of the training unknown"]
-    # Nobody attacks an undefended network in training.
-    attack = {"eps"} if published["defense"] == "none" else set()
-    compared = published.keys() - TRAIN.not_compared(published) - attack - {"limit_train"}
+    compared = TRAIN.compared(published) - {"limit_train"}
     found = comparability.training_differences(flags, published, compared=compared, first=_FIRST)
     if flags.get("limit_train"):
         found.append(f"{flags['limit_train']:,} training images, not all")

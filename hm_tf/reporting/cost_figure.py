@@ -23,7 +23,7 @@ FEWEST = 2  # points of a line
 PAPER_DATA = "CUB"
 
 
-def cost_figures(rows, runs, resolve):
+def cost_figures(rows, runs):
     """Returns dict name -> (figure, alternative text, caption) of figures 1 and 6 to 8.
 
     Runs without the score, or collapsed, or with settings that no row of a figure's sweeps has, are
@@ -32,7 +32,6 @@ def cost_figures(rows, runs, resolve):
     Args:
         rows: list of `PublishedRow`, of all tables.
         runs: list of `ReportedRun`.
-        resolve: function (flags of a row) -> dict of all flags of the training.
     """
     scored = [run for run in runs if SCORE in run.values and not run.collapsed]
     figures = {}
@@ -41,8 +40,7 @@ def cost_figures(rows, runs, resolve):
         own = [
             r for r in rows if r.name.startswith(beginnings) and r.values and "=" not in r.defense
         ]
-        published = [resolve(row.flags) for row in own] if scored else []
-        shown = [run for run in scored if any(_in_sweep(run, flags) for flags in published)]
+        shown = [run for run in scored if any(_in_sweep(run, row.training) for row in own)]
         figures[f"figure{number}"] = _figure(number, own, shown)
     return figures
 

@@ -2,7 +2,7 @@
 
 from hm_tf.reporting import published_rows
 from robust_tf.reports.table import aligned
-from robust_tf.results.result import measured_value, read_results, weights_hash
+from robust_tf.results.result import measured_value, read_results, shared_fields
 
 RECORDS = "sampler_hardness.jsonl"
 PAPER_BATCHES = 1000
@@ -29,14 +29,7 @@ def hardness_results(found, network, *, batches, seed, **facts):
         seed: Seed of batches and draws.
         **facts: dataset, method, training_seed and segments, see `Result`.
     """
-    about = {
-        **facts,
-        "split": "train",
-        "model": network.name,
-        "precision": "float32",
-        "seed": seed,
-        "weights_hash": weights_hash(network),
-    }
+    about = shared_fields(network, split="train", seed=seed, **facts)
     return [
         measured_value(
             about, metric, value, values.triplets, settings={"sampler": name, "batches": batches}

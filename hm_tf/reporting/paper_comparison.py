@@ -115,7 +115,7 @@ def published_text(row, column):
     return f"{text(column, row.values.get(column))}{mark}"
 
 
-def compare(rows, runs, resolve):
+def compare(rows, runs):
     """Returns the list of `Comparison`, one per run whose defense the paper has.
 
     The row of the same data set, or else of CUB; of these one with the same settings, or else as
@@ -124,20 +124,22 @@ def compare(rows, runs, resolve):
     Args:
         rows: list of `PublishedRow`.
         runs: list of `ReportedRun`.
-        resolve: function (flags of a row) -> dict of all flags of the training.
     """
     found = []
     for run in runs:
         known = [row for row in rows if _title(row) == run.method and len(row.values) > 2]
         if known:
-            row = min(known, key=lambda row: _distance(row, run, resolve(row.flags)))
-            found.append(beside(row, run, resolve))
+            row = min(known, key=lambda row: _distance(row, run))
+            found.append(beside(row, run))
     return found
 
 
-def beside(row, run, resolve):
-    """Returns the `Comparison` of a row and a run; arguments as of `compare`."""
-    return Comparison(row, run, _differences(row, run, resolve(row.flags)))
+def beside(row, run):
+    """Returns the `Comparison` of a `PublishedRow` and a `ReportedRun`."""
+    shown = paper_row(run.rows)
+    n = shown.on.n if shown else run.recorded.results[0].n
+    trained = training_differences(run.recorded.flags, row.training)
+    return Comparison(row, run, trained + measuring_differences(shown, n, row.training))
 
 
 def _title(row):
@@ -145,21 +147,14 @@ def _title(row):
     return row.defense.split()[0]
 
 
-def _distance(row, run, published):
-    others = len(differing_settings(run.recorded.flags, published) - {"pgd_steps"})
+def _distance(row, run):
+    others = len(differing_settings(run.recorded.flags, row.training) - {"pgd_steps"})
     return (
         not same_data(row, run),
         row.dataset != "CUB",
         others,
         abs((row.eta or 0) - (run.eta or 0)),
     )
-
-
-def _differences(row, run, published):
-    shown = paper_row(run.rows)
-    n = shown.on.n if shown else run.recorded.results[0].n
-    trained = training_differences(run.recorded.flags, published)
-    return trained + measuring_differences(shown, n, published)
 
 
 def _reported(name, recorded):

@@ -19,7 +19,7 @@ TITLES = {
 }
 
 
-def paper_table(number, rows, runs, resolve):
+def paper_table(number, rows, runs):
     """Returns (header, lines, names of the runs shown) of a table.
 
     Below a row stand our runs with its settings, and the difference; those on data that the paper
@@ -29,18 +29,17 @@ def paper_table(number, rows, runs, resolve):
         number: 2 to 11.
         rows: list of `PublishedRow`, of all tables.
         runs: list of `ReportedRun`.
-        resolve: function (flags of a row) -> dict of all flags of the training.
     """
     own = [row for row in rows if row.name.split("/")[0] == f"table{number}"]
     if number == 2:
-        return _matrix(own, runs, resolve)
+        return _matrix(own, runs)
     lines, shown = [], set()
     for row in own:
         cells = [published_text(row, name) for name in ALL]
         if row.collapse:
             cells[0] = "collapse"
         lines.append((_title(row), *cells))
-        for run in _of_row(row, runs, resolve):
+        for run in _of_row(row, runs):
             lines += _ours(row, run)
             shown.add(run.name)
     return ("defense, η", *ALL), lines, shown
@@ -51,13 +50,12 @@ def _title(row):
     return f"{row.dataset} {row.defense}{eta}"
 
 
-def _of_row(row, runs, resolve):
+def _of_row(row, runs):
     """The runs with the settings of a row."""
     # On CUB's rows also what the paper has no data set for.
     others = {run.dataset for run in runs} - set(DATASETS.values()) if row.dataset == "CUB" else ()
     same = [run for run in runs if run.dataset in {DATASETS[row.dataset], *others}]
-    published = resolve(row.flags) if same else {}
-    return [run for run in same if not differing_settings(run.recorded.flags, published)]
+    return [run for run in same if not differing_settings(run.recorded.flags, row.training)]
 
 
 def _ours(row, run):
@@ -70,14 +68,14 @@ def _ours(row, run):
     yield ("difference", *(change.get(name, "-") for name in ALL))
 
 
-def _matrix(rows, runs, resolve):
+def _matrix(rows, runs):
     symbols, shown, lines = list(SYMBOLS.values()), set(), []
     for source in symbols:
         cells = []
         for destination in symbols:
             row = next(r for r in rows if r.defense == f"HM[{source},{destination}]")
             pairs = [_pair(row.values) if row.values else "collapse"]
-            for run in _of_row(row, runs, resolve):
+            for run in _of_row(row, runs):
                 pairs.append(f"ours, {run.dataset}: {_pair(run.values, run.collapsed)}")
                 shown.add(run.name)
             cells.append("; ".join(pairs))

@@ -1,8 +1,10 @@
 """The tables of the HM paper and the flags that reproduce their rows (Zhou and Patel 2022)."""
 
 import dataclasses
+import functools
 import pathlib
 
+from hm_tf.options import TRAIN
 from robust_tf.reports import published
 
 FOLDER = pathlib.Path(__file__).parents[1] / "published"
@@ -26,6 +28,10 @@ class PublishedRow(published.PublishedRow):
     defense: str
     eta: int | None
     collapse: bool
+
+    @functools.cached_property
+    def training(self):
+        return TRAIN.resolve(self.flags)
 
 
 def rows():

@@ -6,7 +6,8 @@ from hm_tf.evaluation.robustness_score import directions
 from hm_tf.reporting.claim import claim
 from hm_tf.reporting.hardness_records import HEADER as HARDNESS_HEADER
 from hm_tf.reporting.hardness_records import OF_THE_PAPER, hardness_rows, recorded_hardness
-from hm_tf.reporting.paper_comparison import MIXED
+from hm_tf.reporting.paper_comparison import MIXED, compare
+from hm_tf.reporting.paper_tables import TITLES, paper_table
 from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, evaluations, radii, score_falls
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports import sections
@@ -123,31 +124,30 @@ def _how(runs):
 
 def add_checks(page, runs):
     """The checks of the evaluation as coloured lines."""
-    page.section("Can the numbers be believed?")
+    doubts = []
     for run in runs:
         if run.collapsed:
-            page.status("red", f"{run.name} has collapsed: its score means nothing")
-        for line in doubt_lines(run.recorded.results):
-            page.status("amber", f"{run.name} {line}")
-    if unchecked := [run for run in runs if not run.recorded.check_groups()]:
-        page.paragraph(f"No checks were made of {sections.named(unchecked, runs)}.")
-    for run in unchecked:
+            doubts.append(("red", f"{run.name} has collapsed: its score means nothing"))
+        lines = doubt_lines(run.recorded.results)
+        doubts += [("amber", f"{run.name} {line}") for line in lines]
+    for run in sections.unchecked(runs):
         flags = f"--workdir={run.recorded.path}", "--checks=quick"
         page.keep_command(f"Checks of {run.name}.", *_EVALUATE, *flags)
     # The score may be measured later than the checks.
     skip = {(run.name, SCORE_STANDS, NOT_RUN) for run in runs if SCORE in run.values}
-    sections.add_checks(page, runs, unit="queries", skip=skip)
+    sections.add_checks(page, runs, doubts, unit="queries", skip=skip)
 
 
-def add_comparison(page, comparisons, tables):
+def add_comparison(page, rows, runs):
     """Paper, ours, difference, and whether they may be compared; then the paper's tables.
 
     Args:
         page: `Page`.
-        comparisons: list of `Comparison`.
-        tables: dict title -> (header, lines, runs shown), see `paper_table`.
+        rows: list of `PublishedRow`, of all tables.
+        runs: list of `ReportedRun`.
     """
     page.section("The paper and ours")
+    comparisons = compare(rows, runs)
     if not comparisons:
         page.paragraph("The paper has no row of these defenses.")
     for item in comparisons:
@@ -163,7 +163,8 @@ def add_comparison(page, comparisons, tables):
         "difference. Those on data that the paper does not have stand below the rows of CUB, "
         "without a difference: numbers of other images cannot be compared."
     )
-    for title, (header, lines, shown) in tables.items():
+    for number, title in TITLES.items():
+        header, lines, shown = paper_table(number, rows, runs)
         ours = f" ({len(shown)} of our runs)" if shown else ""
         with page.details(f"{title}{ours}"):
             page.table(header, lines)

@@ -23,9 +23,7 @@ def score_matrix(runs):
 
 def compared(flags):
     """Returns the flags that a training reads and that do not stand in a method's name."""
-    attack = {"eps"} if flags.get("defense") == "none" else set()
-    free = TRAIN.not_compared(flags) - {"held_out", "on_bad_image"}
-    return flags.keys() - free - _IN_TITLE - attack
+    return (TRAIN.compared(flags) | ({"held_out", "on_bad_image"} & flags.keys())) - _IN_TITLE
 
 
 def _entries(run):

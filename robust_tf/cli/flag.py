@@ -36,6 +36,7 @@ class Flag:
             argument has another name than the flag, or a tuple of these.
         identity: whether another value makes another run; or the name of a flag with which it does.
         compared: whether two runs with other values differ for a comparison; None: as `identity`.
+        uncompared: dict, name of a flag -> the values of it with which they do not differ.
         place: whether it says where things are on this machine; flags.txt leaves it out.
     """
 
@@ -53,6 +54,7 @@ class Flag:
     into: str | tuple = ()
     identity: bool | str = True
     compared: bool | None = None
+    uncompared: Mapping = dataclasses.field(default_factory=dict)
     place: bool = False
 
     @property

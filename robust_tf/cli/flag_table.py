@@ -60,14 +60,14 @@ class FlagTable:
         options = Options(self, {name: values[name].value for name in self.flags}, frozenset(given))
         return options.without_unread()
 
-    def recipe(self, dataset):
-        """Returns dict of the values of a recipe, name -> value, in the type of the flag.
+    @functools.cached_property
+    def recipe(self):
+        """Function (name of a data set) -> dict of the values of its recipe, in their types."""
+        return functools.cache(lambda dataset: self.parse([f"--dataset={dataset}"]).values)
 
-        Args:
-            dataset: name of a recipe of the family, such as "cifar10"; one without a recipe has
-                the defaults.
-        """
-        return dict(self.parse([f"--dataset={dataset}"]).values)
+    def or_recipe(self, value, dataset, flag):
+        """Returns `value`, or the value of `flag` in the recipe of `dataset` where it is None."""
+        return self.recipe(dataset)[flag] if value is None else value
 
     def resolve(self, arguments):
         """Returns dict of all flags, of those typed, as config.json keeps them.
@@ -102,19 +102,19 @@ class FlagTable:
                 return name, allowed
         return None
 
-    def not_compared(self, flags=None):
-        """Returns the set of the flags in which two comparable trainings may differ.
+    def compared(self, flags):
+        """Returns the set of the flags in which two comparable trainings must agree.
 
         Args:
-            flags: dict, name -> value as absl holds it, of one training: it need not read all. None
-                counts every flag as read.
+            flags: dict, name -> value as absl holds it, of one training: it need not read all.
         """
-        free = {
-            name
-            for name, flag in self.flags.items()
-            if not (flag.identity is True if flag.compared is None else flag.compared)
-        }
-        return free | (set() if flags is None else self.unread(flags))
+        return {name for name in flags if name not in self.flags or self._counts(name, flags)}
+
+    def _counts(self, name, flags):
+        flag = self.flags[name]
+        free = any(flags.get(other) in values for other, values in flag.uncompared.items())
+        compared = flag.identity is True if flag.compared is None else flag.compared
+        return compared and not free and not self.closed(flag, flags)
 
     def free(self, flags):
         """Returns the set of the flags in which the same run may differ, given all its flags."""

@@ -21,7 +21,7 @@ def show(found, html=None):
     """
     print("\n\n".join(terminal_lines(found)))
     if html:
-        page = Page(page_title(found), *(headline(found) if len(found.methods) > 1 else ()))
+        page = Page(page_title(found), *headline(found))
         add_matrix(page, found)
         page.write(html)
         print(f"\npage: {html}")

@@ -22,15 +22,21 @@ def named(some, runs):
     return ", ".join(run.name for run in some)
 
 
-def add_checks(page, runs, *, unit="images", skip=()):
+def add_checks(page, runs, doubts=(), *, unit="images", skip=()):
     """Adds a grid of runs and checks, every amber and red check in full, and all of them folded.
 
     Args:
         page: `Page`.
         runs: list, see above.
+        doubts: (level, text) of what else doubts the numbers.
         unit: what a check counts: "images" or "queries".
         skip: (run, name, figure) of the checks to leave out.
     """
+    page.section("Can the numbers be believed?")
+    for doubt in doubts:
+        page.status(*doubt)
+    if without := unchecked(runs):
+        page.paragraph(f"No checks were made of {named(without, runs)}.")
     groups = {}
     for run in runs:
         of_run = run.recorded.check_groups()
@@ -62,6 +68,11 @@ def add_checks(page, runs, *, unit="images", skip=()):
             about = f"{title}: checks of {first['attack']} on {first['n']:,} {unit}"
             lines = [(n, _status(c), _figure(c, checks, unit)) for n, c in checks.items()]
             page.table(("check", "status", "figure"), lines, caption=about)
+
+
+def unchecked(runs):
+    """Returns the runs without a check."""
+    return [run for run in runs if not run.recorded.check_groups()]
 
 
 def _figure(check, checks, unit):

@@ -1,14 +1,21 @@
 """Which method of a matrix is ahead, or that nothing is separated, in sentences."""
 
+from robust_tf.reports.result_tables import doubts
 
-def headline(found):
+DOUBTFUL = "Doubtful"
+
+
+def headline(found, alone=("", "")):
     """Returns (message, level) for the top of a page.
 
     What differs in trainings and measurements comes first, then who is ahead and what doubts it.
 
     Args:
-        found: `Matrix` of at least two methods.
+        found: `Matrix`.
+        alone: (message, level) of the page of a single method, the claim of its paper.
     """
+    if len(found.methods) < 2:
+        return alone
     lines = [
         f"The {what} differ: {'; '.join(differences)}."
         for what, differences in (
@@ -29,9 +36,22 @@ def headline(found):
         f"{name}: {', '.join(of) if len(of) < 3 else f'{len(of)} of {count}'}"
         for name, of in red.items()
     )
-    doubt = f"Doubtful, checks are red ({checks}). " if red else ""
+    doubt = f"{DOUBTFUL}, checks are red ({checks}). " if red else ""
     alike = () if lines else ("Trainings and measurements differ in the method and the seed only.",)
     return "\n".join([*lines, doubt + verdicts(found.rows), *alike]), "red" if red else ""
+
+
+def doubtful(run, result):
+    """Returns the beginning of a claim that is doubted, "Doubtful, 1 check is red. "; or "".
+
+    Args:
+        run: `RecordedRun`.
+        result: the `Result` that is claimed.
+    """
+    red = len(run.red_checks(result.threat_model))
+    said = [f"{red} check{' is' if red == 1 else 's are'} red"] if red else []
+    said += doubts(result)
+    return f"{DOUBTFUL}, {'; '.join(said)}. " if said else ""
 
 
 def decisive(rows):

@@ -73,6 +73,20 @@ _OWN = {field.name: field for field in dataclasses.fields(Result) if field.name 
 _REQUIRED = {name for name, field in _OWN.items() if field.default is dataclasses.MISSING}
 
 
+def shared_fields(network, *, split="test", precision="float32", seed=0, **facts):
+    """Returns the fields that all results of an evaluation share, dict.
+
+    Args:
+        network: the network that is measured.
+        split: name of the split of the data.
+        precision: Keras policy of the network.
+        seed: Seed of the evaluation's draws.
+        **facts: dataset, method, training_seed and segments, see `Result`.
+    """
+    about = {"split": split, "precision": precision, "seed": seed, **facts}
+    return {"model": network.name, "weights_hash": weights_hash(network), **about}
+
+
 def measured_value(
     about,
     metric,
@@ -91,8 +105,7 @@ def measured_value(
     """Returns the `Result` of a number.
 
     Args:
-        about: dict of the fields that all results of an evaluation share: dataset, split, method,
-            model, training_seed, precision, seed, weights_hash.
+        about: see `shared_fields`.
         metric, value: name and number.
         n: number of images that were used.
         correct, interval: see `Result`.

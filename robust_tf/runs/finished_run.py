@@ -71,6 +71,18 @@ class FinishedRun:
         segments = self.folder.segments()
         return tuple(provenance.in_words(segments)) if len(segments) > 1 else ()
 
+    @property
+    def facts(self):
+        """What the records of all its measurements say, see `shared_fields`."""
+        seed, segments = self.flags["seed"], self.segments
+        dataset, method = self.info.name, self.method
+        return {"dataset": dataset, "method": method, "training_seed": seed, "segments": segments}
+
+    @property
+    def method(self):
+        """Name of the training method in records."""
+        raise NotImplementedError
+
     def build_network(self):
         """Returns the network of the run, untrained."""
         raise NotImplementedError

@@ -12,7 +12,6 @@ from ranking_results import attacked
 from small_embedding import small_images, small_network
 
 from hm_tf.evaluation import embedding_checks
-from hm_tf.evaluation.closing_evaluation import shared_fields
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, spread_queries
 from hm_tf.evaluation.embedding_checks import (
     _stored,
@@ -25,7 +24,7 @@ from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from hm_tf.options import EVALUATE
 from robust_tf.attacks.pgd import PGD
 from robust_tf.data.examples import Examples
-from robust_tf.results.result import append_results
+from robust_tf.results.result import append_results, shared_fields
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.threat_model import ThreatModel
 

@@ -6,12 +6,12 @@ import json
 from ranking_results import PRINTED, attacked, clean, result
 
 from hm_tf import compare
-from hm_tf.options import resolve_train
+from hm_tf.options import TRAIN
 from hm_tf.reporting.score_matrix import score_matrix
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.results.result import append_results
 
-FLAGS = resolve_train(["--dataset=cub200", "--defense=hm"])
+FLAGS = TRAIN.resolve(["--dataset=cub200", "--defense=hm"])
 
 
 def records(method, printed=PRINTED, recall=0.372):

@@ -1,13 +1,11 @@
 """Paper, ours, difference: the right row, the paper's units, and what is not comparable said."""
 
 import dataclasses
-import functools
 import itertools
 
 import pytest
 from ranking_results import PRINTED, attacked, clean, result
 
-from hm_tf import options
 from hm_tf.reporting import published_rows
 from hm_tf.reporting.balance_figure import balance_figure
 from hm_tf.reporting.claim import claim
@@ -18,9 +16,8 @@ from hm_tf.reporting.recorded_scores import ALL, clean_values, paper_row, score_
 from robust_tf.reports.recorded_run import RecordedRun
 
 ROWS = published_rows.rows()
-resolve_train = functools.cache(options.resolve_train)
 ROW = published_rows.get("table5/HM[S,gLGA]&ICS/8")
-FLAGS = resolve_train(ROW.flags)
+FLAGS = ROW.training
 
 
 def run(results=None, **flags):
@@ -119,7 +116,7 @@ def test_the_paper_is_compared_with_its_own_protocol():
 
 
 def test_the_same_run_is_comparable_and_without_difference():
-    (found,) = compare(ROWS, [run()], resolve_train)
+    (found,) = compare(ROWS, [run()])
     assert found.row.name in ("table5/HM[S,gLGA]&ICS/8", "table6/CUB/HM[S,gLGA]&ICS/8")
     assert found.statement == f"{COMPARABLE}; {MIXED}"
     lines = {name: cells for name, *cells in found.lines()}
@@ -132,7 +129,7 @@ def test_the_same_run_is_comparable_and_without_difference():
 def test_what_differs_is_said():
     trained = {"model": "digits_embedding", "train_steps": 300, "seed": 4, "limit_train": 500}
     results = changed_data([*clean(), *attacked(mode="fixed")], "digits")
-    (found,) = compare(ROWS, [run(results, dataset="digits", **trained)], resolve_train)
+    (found,) = compare(ROWS, [run(results, dataset="digits", **trained)])
     assert found.row.dataset == "CUB" and found.statement.startswith(
         "not comparable: dataset digits"
     )
@@ -146,27 +143,27 @@ def test_what_differs_is_said():
 
 
 def test_numbers_written_in_two_ways_do_not_differ():
-    (found,) = compare(ROWS, [run(eps=str(8 / 255), learning_rates=["0.00001"])], resolve_train)
+    (found,) = compare(ROWS, [run(eps=str(8 / 255), learning_rates=["0.00001"])])
     assert found.statement == f"{COMPARABLE}; {MIXED}"
 
 
 def test_the_nearest_eta_and_the_same_data_are_chosen():
-    (found,) = compare(ROWS, [run(pgd_steps=30)], resolve_train)
+    (found,) = compare(ROWS, [run(pgd_steps=30)])
     assert found.row.eta == 32 and "pgd_steps 30, not 32" in found.statement
     results = changed_data([*clean(), *attacked()], "sop")
-    (found,) = compare(ROWS, [run(results)], resolve_train)
+    (found,) = compare(ROWS, [run(results)])
     assert found.row.dataset == "SOP"
 
 
 def test_a_collapsed_run_has_no_score_anywhere():
     collapsed = run([*clean(recall=0.008), *attacked(collapsed=True)])
-    (found,) = compare(ROWS, [collapsed], resolve_train)
+    (found,) = compare(ROWS, [collapsed])
     assert list(found.lines())[-1] == ("ERS", "33.5", "collapsed", "-")
     assert collapsed.rows[0].cells()[-1] == "collapsed"
     assert "has collapsed" in claim([collapsed]) and "33.5" not in claim([collapsed])
-    lines = paper_table(5, ROWS, [collapsed], resolve_train)[1]
+    lines = paper_table(5, ROWS, [collapsed])[1]
     assert [line[-1] for line in lines if line[0].startswith("ours")] == ["collapsed"]
-    assert "ours" not in cost_figures(ROWS, [collapsed], resolve_train)["figure8"][1]
+    assert "ours" not in cost_figures(ROWS, [collapsed])["figure8"][1]
 
 
 def test_the_claim_names_its_threat_model_and_the_worst_case():
@@ -209,7 +206,7 @@ def test_a_claim_without_an_attack_on_recall():
 
 @pytest.mark.parametrize("number", TITLES)
 def test_every_table_has_its_rows_and_ours(number):
-    header, lines, shown = paper_table(number, ROWS, [run()], resolve_train)
+    header, lines, shown = paper_table(number, ROWS, [run()])
     assert all(len(line) == len(header) for line in lines)
     own = [row for row in ROWS if row.name.startswith(f"table{number}/")]
     if number == 2:
@@ -227,12 +224,12 @@ def run_of(row_name, results=None, **changed):
     row = published_rows.get(row_name)
     results = [*clean(), *attacked()] if results is None else results
     own = [dataclasses.replace(r, method=row.defense.split()[0]) for r in results]
-    return run(own, **{**resolve_train(row.flags), **changed})
+    return run(own, **{**row.training, **changed})
 
 
 def rows_above(runs, number):
     """The rows of a table below which runs stand."""
-    lines = paper_table(number, ROWS, runs, resolve_train)[1]
+    lines = paper_table(number, ROWS, runs)[1]
     return [before[0] for before, line in itertools.pairwise(lines) if line[0].startswith("ours")]
 
 
@@ -247,17 +244,17 @@ def rows_above(runs, number):
 )
 def test_a_setting_that_no_title_has_finds_its_own_row_only(name):
     row = published_rows.get(name)
-    dataset = resolve_train(row.flags)["dataset"]
+    dataset = row.training["dataset"]
     own = run_of(name, changed_data([*clean(), *attacked()], dataset))
     found = {number: rows_above([own], number) for number in set(TITLES) - {2}}
     ours = int(name.split("/")[0].removeprefix("table"))
     assert found.pop(ours) == [f"{row.dataset} {row.defense}, {row.eta}"]
     assert not any(found.values())
-    (comparison,) = compare(ROWS, [own], resolve_train)
+    (comparison,) = compare(ROWS, [own])
     assert comparison.row.name == name
     if dataset == "cub200":
         assert comparison.statement == f"{COMPARABLE}; {MIXED}"
-        figures = cost_figures(ROWS, [own], resolve_train).values()
+        figures = cost_figures(ROWS, [own]).values()
         assert not any("ours" in alt for _, alt, _ in figures)
 
 
@@ -273,7 +270,7 @@ def test_on_other_data_there_is_no_difference():
     results = changed_data([*clean(), *attacked()], "digits")
     other = run_of("table5/HM[S,gLGA]&ICS/8", results, dataset="digits", bn="live")
     assert set(rows_above([other], 5)) == {"CUB HM[S,gLGA]&ICS, 8"}
-    lines = paper_table(5, ROWS, [other], resolve_train)[1]
+    lines = paper_table(5, ROWS, [other])[1]
     assert [set(line[1:]) for line in lines if line[0] == "difference"] == [{"-"}]
     assert rows_above([run_of("table5/HM[S,gLGA]&ICS/8", results, ics=0.3)], 5) == []
 
@@ -286,11 +283,8 @@ def test_regular_training_stands_on_the_diagonal():
     ]
     plain = run(own, **flags)
     assert plain.eta is None and plain.cost == 1
-    assert (
-        paper_table(2, ROWS, [plain], resolve_train)[1][0][1]
-        == "53.9 / 3.8; ours, cub200: 37.2 / 33.5"
-    )
-    lines = paper_table(11, ROWS, [plain], resolve_train)[1]
+    assert paper_table(2, ROWS, [plain])[1][0][1] == "53.9 / 3.8; ours, cub200: 37.2 / 33.5"
+    lines = paper_table(11, ROWS, [plain])[1]
     assert [line[1] for line in lines[:3]] == ["53.9", "37.2", "-16.7"]
 
 
@@ -299,7 +293,7 @@ def drawn(axis):
 
 
 def test_cost_figures_have_the_sweeps_and_our_mark():
-    figures = cost_figures(ROWS, [run()], resolve_train)
+    figures = cost_figures(ROWS, [run()])
     axes = figures["figure8"][0].axes
     found = drawn(axes[0])
     assert found["HM[S,gLGA]&ICS"] == [[3, 15.2], [5, 24.6], [9, 33.5], [17, 36.0], [33, 36.0]]
@@ -312,7 +306,7 @@ def test_cost_figures_have_the_sweeps_and_our_mark():
 
 
 def test_figure_1_sets_score_against_recall_with_the_cost_beside():
-    figure, alt, _ = cost_figures(ROWS, [run()], resolve_train)["figure1"]
+    figure, alt, _ = cost_figures(ROWS, [run()])["figure1"]
     (axis,) = figure.axes
     found = drawn(axis)
     assert found["EST[R]"] == [[37.1, 7.9], [8.5, 5.3]] and found["N/A[R]"] == [[53.9, 3.8]]
@@ -323,7 +317,7 @@ def test_figure_1_sets_score_against_recall_with_the_cost_beside():
 
 
 def test_our_mark_has_the_colour_of_its_line():
-    for figure, *_ in cost_figures(ROWS, [run()], resolve_train).values():
+    for figure, *_ in cost_figures(ROWS, [run()]).values():
         colours = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
         if "ours: HM[S,gLGA]&ICS" in colours:
             assert colours["ours: HM[S,gLGA]&ICS"] == colours["HM[S,gLGA]&ICS"]
@@ -332,7 +326,7 @@ def test_our_mark_has_the_colour_of_its_line():
 def test_other_data_have_axes_of_their_own():
     results = changed_data([*clean(), *attacked()], "digits")
     other = run_of("table5/HM[S,gLGA]&ICS/8", results, dataset="digits", bn="live")
-    figures = cost_figures(ROWS, [other], resolve_train)
+    figures = cost_figures(ROWS, [other])
     label = "ours: HM[S,gLGA]&ICS"
     for name, panels in (("figure1", 2), ("figure8", 4)):
         axes = figures[name][0].axes
@@ -360,7 +354,7 @@ def test_figure_4_shows_how_the_destination_rises():
 
 
 def test_the_papers_map_stands_beside_both_of_ours_and_is_never_comparable():
-    found = beside(ROW, run([*clean(), *attacked()]), resolve_train)
+    found = beside(ROW, run([*clean(), *attacked()]))
     lines = {line[0]: line[1:] for line in found.lines()}
     assert lines["mAP"] == ("21.4 ?", "21.4", "+0.0")
     assert lines["MAP@10"] == ("21.4 ?", "20.0", "-1.4")

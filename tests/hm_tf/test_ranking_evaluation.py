@@ -9,7 +9,6 @@ from small_embedding import small_images, small_network
 
 from hm_tf.evaluation import ranking_evaluation
 from hm_tf.evaluation.attack_strength import AttackStrength
-from hm_tf.evaluation.closing_evaluation import shared_fields
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, mean_cosine, spread_queries
 from hm_tf.evaluation.metric_evaluation import clean_results
 from hm_tf.evaluation.ranking_batch import Ranker
@@ -21,7 +20,7 @@ from robust_tf import randomness
 from robust_tf.attacks.pgd import PGD
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
-from robust_tf.results.result import weights_hash
+from robust_tf.results.result import shared_fields, weights_hash
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.threat_model import ThreatModel
 

@@ -44,7 +44,7 @@ NAMES, *COLUMNS = zip(*map(str.split, TABLE.strip().splitlines()), strict=True)
 
 
 def resolved(dataset, *typed):
-    return options.resolve_train([*typed, f"--flagfile=flags/tla/authors_code_{dataset}.flags"])
+    return options.TRAIN.resolve([*typed, f"--flagfile=flags/tla/authors_code_{dataset}.flags"])
 
 
 def text(value):

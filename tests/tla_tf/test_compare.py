@@ -10,10 +10,10 @@ from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS
 from robust_tf.reports.table import rows
 from robust_tf.results.result import Result, append_results
 from tla_tf import compare
-from tla_tf.options import resolve_train
+from tla_tf.options import TRAIN
 from tla_tf.reporting import comparison, published_rows
 
-PAPER = resolve_train(["--dataset=cifar10", "--method=tla"])
+PAPER = TRAIN.resolve(["--dataset=cifar10", "--method=tla"])
 ROWS = [published_rows.get(f"table1/cifar10/{method}") for method in ("at", "tla")]
 
 
@@ -54,7 +54,7 @@ def metric(result):
 
 
 def compared(*runs):
-    return comparison.compare(ROWS, list(runs), resolve_train)
+    return comparison.compare(ROWS, list(runs))
 
 
 def test_a_comparable_number():
@@ -106,13 +106,13 @@ def test_transfer_names_its_source():
 def test_doubt_and_ratios():
     published = [published_rows.get("table2/cifar10/tla/8/255")]
     ratio = record("pgd20", 1.2, metric="separation ratio", interval=None)
-    (found,) = comparison.compare(published, [run(ratio)], resolve_train)
+    (found,) = comparison.compare(published, [run(ratio)])
     assert line(found)[:6] == (
         *("separation ratio, pgd20", "1.093", "1.200", "+0.107", "10,000", "-"),
     )
     published = [published_rows.get("table1/cifar10/tla_rn")]
     doubtful = record("20pgd20", 0.5, method="tla_rn")
-    (found,) = comparison.compare(published, [run(doubtful)], resolve_train)
+    (found,) = comparison.compare(published, [run(doubtful)])
     assert line(found)[1] == "45.55 ?"
 
 
@@ -131,13 +131,13 @@ def test_fewer_training_images_are_named_and_never_stand_for_all():
     published = [published_rows.get("table3/cifar10/tla")]
     few = neighbours(0.9, attack_settings={"train_images": 500, "train_split": 50_000})
     all_of_them = neighbours(0.8, attack_settings={"train_images": 9, "train_split": 9})
-    (found,) = comparison.compare(published, [run(few)], resolve_train)
+    (found,) = comparison.compare(published, [run(few)])
     assert found.differences == ("500 training images, not 50,000",)
     assert metric(few) == "50-NN accuracy, 500 of 50,000 training images"
     # Records from before the number was recorded say nothing, and count as of all.
     for full in (neighbours(0.8), all_of_them):
         assert run(full, few).results == [full] and run(few, full).results == [full]
-        assert comparison.compare(published, [run(full, few)], resolve_train)[0].differences == ()
+        assert comparison.compare(published, [run(full, few)])[0].differences == ()
         assert metric(full) == "50-NN accuracy"
     older = neighbours(0.7)
     assert run(older, all_of_them).results == [all_of_them]
@@ -247,9 +247,9 @@ def test_figure_5_is_of_networks_trained_at_a_tenth_of_the_attack():
     ]
 
     def verdicts(*flags):
-        flags = resolve_train(["--dataset=mnist", "--method=at", *flags])
+        flags = TRAIN.resolve(["--dataset=mnist", "--method=at", *flags])
         recorded = RecordedRun("run", areas, {"flags": flags})
-        return comparison.compare([row], [recorded], resolve_train)
+        return comparison.compare([row], [recorded])
 
     captions = verdicts("--eps=0.03", "--attack_steps=40", "--attack_step_size=0.002")
     assert [found.comparability for found in captions] == ["comparable"] * 2

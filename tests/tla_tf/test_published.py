@@ -9,7 +9,7 @@ import pytest
 from robust_tf.errors import UserError
 from robust_tf.threat_model import parse_magnitude
 from tla_tf.evaluation.attack_columns import TABLE1
-from tla_tf.options import ANALYZE, EVALUATE, METHODS, resolve_train
+from tla_tf.options import ANALYZE, EVALUATE, METHODS, TRAIN
 from tla_tf.reporting import published_rows
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def test_doubtful_cells():
 
 @pytest.mark.parametrize("row", TRAINABLE, ids=lambda row: row.name)
 def test_flags_make_the_row_and_measure_it(row):
-    resolved = resolve_train(row.flags)
+    resolved = row.training
     assert (resolved["dataset"], resolved["method"]) == (row.dataset, row.method)
     assert resolved["model"] and resolved["train_steps"] >= 80_000
     if row.method != "um" and row.table != "table2":
@@ -106,17 +106,17 @@ def test_figure_5_trains_as_its_caption_says():
     rows = [row for row in ROWS if row.table == "figure5" and row.method != "um"]
     assert len(rows) == 6
     for row in rows:
-        assert resolve_train(row.flags)["attack_steps"] == steps[row.dataset]
+        assert row.training["attack_steps"] == steps[row.dataset]
         assert row.note == "the paper does not state the covariance"
 
 
 def test_series():
     """The poster's pool sizes at 50 images a batch; a series changes one setting of its recipe."""
     rows = {row.name: row for row in published_rows.series_rows()}
-    usual, changed = resolve_train(["--dataset=cifar10", "--method=tla"]), {}
+    usual, changed = TRAIN.resolve(["--dataset=cifar10", "--method=tla"]), {}
     for name, row in rows.items():
         if name != "pool/1":
-            flags = resolve_train(row.flags)
+            flags = row.training
             changed[name] = {flag for flag in flags if flags[flag] != usual[flag]}
             assert len(changed[name]) <= 1
             if row.table == "pool":

@@ -10,7 +10,7 @@ from robust_tf.results.result import (
     append_results,
     measured_share,
     measured_value,
-    weights_hash,
+    shared_fields,
 )
 from tla_tf.analysis.embeddings_under_attack import correct_after_steps, embeddings_under_attack
 
@@ -43,17 +43,7 @@ class AnalyzedRun:
         self.network = run.network()
         self._settings = {"batch_size": batch_size, "seed": seed}
         self.records = run.folder.results
-        self._about = {
-            "dataset": run.info.name,
-            "method": self.method,
-            "training_seed": run.flags["seed"],
-            "precision": "float32",
-            "seed": seed,
-            "split": "test",
-            "model": self.network.name,
-            "weights_hash": weights_hash(self.network),
-            "segments": run.segments,
-        }
+        self._about = shared_fields(self.network, seed=seed, **run.facts)
         self.natural, self.predictions = self._embed(test, None)
         self.adversarial, self.adversarial_predictions = self._embed(test, preset)
 

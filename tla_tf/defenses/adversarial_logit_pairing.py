@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.training.adversarial_model import weighted_total
-from tla_tf.defenses.classifier_defense import ClassifierDefense, correct, or_recipe
+from tla_tf import options
+from tla_tf.defenses.classifier_defense import ClassifierDefense, correct
 
 REDUCTIONS = {"sum": tf.reduce_sum, "mean": tf.reduce_mean}
 
@@ -47,8 +48,8 @@ class AdversarialLogitPairing(ClassifierDefense):
         recipe: str = "cifar10",
         **kw: Any,
     ) -> None:
-        pairing_weight = or_recipe(pairing_weight, recipe, "alp_weight")
-        clean_weight = or_recipe(clean_weight, recipe, "alp_clean_weight")
+        pairing_weight = options.or_recipe(pairing_weight, recipe, "alp_weight")
+        clean_weight = options.or_recipe(clean_weight, recipe, "alp_clean_weight")
         weights = {
             "clean_cross_entropy": clean_weight,
             "cross_entropy": 1.0 - clean_weight,

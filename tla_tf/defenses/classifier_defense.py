@@ -66,7 +66,7 @@ class ClassifierDefense(AdversarialModel):
         network = as_classifier(network, embedding=embedding, input_range=input_range)
         attack = self._inner_attack(eps, norm, attack, recipe)
         tested = ("accuracy", "robust_accuracy") if attack else ("accuracy",)
-        decay = or_recipe(weight_decay, recipe, "weight_decay")
+        decay = options.or_recipe(weight_decay, recipe, "weight_decay")
         super().__init__(network, weight_decay=decay, tested=tested, **kw)
         self.attack = attack
         self.label_smoothing = label_smoothing
@@ -127,22 +127,11 @@ class ClassifierDefense(AdversarialModel):
             )
         if attack is not None:
             return attack
-        values, ball = recipe_values(recipe), ThreatModel(eps, norm)
+        values, ball = options.recipe(recipe), ThreatModel(eps, norm)
         # The step size of the recipe belongs to the ball of the recipe.
         same = ball == ThreatModel(values["eps"], values["norm"])
         size = values["attack_step_size"] if same else None
         return PGD(ball, values["attack_steps"], size, random_start=True)
-
-
-@functools.cache
-def recipe_values(recipe):
-    """Returns dict of the flags of a recipe in flags/tla, by its name."""
-    return options.recipe(recipe)
-
-
-def or_recipe(value, recipe, flag):
-    """Returns `value`, or the value of `flag` in the recipe where it is None."""
-    return recipe_values(recipe)[flag] if value is None else value
 
 
 def correct(logits, labels):

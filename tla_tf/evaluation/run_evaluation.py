@@ -4,7 +4,7 @@ import numpy as np
 
 from robust_tf.evaluation.attack_column import WORST_CASE, Substitute
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
-from robust_tf.results.result import append_results, measured_share, read_results, weights_hash
+from robust_tf.results.result import append_results, measured_share, read_results, shared_fields
 
 
 class RunEvaluation(ClassifierEvaluation):
@@ -27,17 +27,7 @@ class RunEvaluation(ClassifierEvaluation):
     def __init__(self, run, examples, *, seed, precision, substitutes=(), **options):
         self.network = network = run.network(precision)
         self.results = []
-        self.about = {
-            "dataset": run.info.name,
-            "method": run.flags["method"],
-            "training_seed": run.flags["seed"],
-            "precision": precision,
-            "seed": seed,
-            "split": "test",
-            "model": network.name,
-            "weights_hash": weights_hash(network),
-            "segments": getattr(run, "segments", ()),
-        }
+        self.about = shared_fields(network, precision=precision, seed=seed, **run.facts)
         fixed_size = getattr(network, "batch_size", None) is not None
         super().__init__(
             logits_of(network),

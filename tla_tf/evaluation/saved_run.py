@@ -64,7 +64,9 @@ class SavedRun:
         else:
             self.dataset = data.open(dataset, data_dir, **signature.reading, max_pixels=max_pixels)
         self.info = self.dataset.info
-        self.flags = {"method": "saved_model", "seed": 0, "eps": eps}
+        self.flags = {"eps": eps}
+        facts = {"method": "saved_model", "training_seed": 0, "segments": ()}
+        self.facts = {"dataset": self.info.name, **facts}
         folder = path.with_name(f"{path.name}.evaluation")
         self.folder = types.SimpleNamespace(path=folder, results=folder / "results.jsonl")
         self._network = SavedClassifier(

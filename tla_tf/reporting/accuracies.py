@@ -20,8 +20,7 @@ def accuracy_matrix(runs):
 
 def compared(flags):
     """Returns the flags that a training reads; its method stands in the name."""
-    undefended = {"eps", "norm"} if flags.get("method") == "um" else set()
-    return flags.keys() - TRAIN.not_compared(flags) - {"method"} - undefended
+    return TRAIN.compared(flags) - {"method"}
 
 
 def _covers(row, other):

@@ -1,8 +1,7 @@
 """What a run claims, in one sentence with its threat model."""
 
 from robust_tf.evaluation.attack_column import WORST_CASE, WORST_CASE_ROUNDED
-from robust_tf.reports import verdict
-from robust_tf.reports.result_tables import doubts
+from robust_tf.reports.verdict import DOUBTFUL, doubtful
 from robust_tf.threat_model import format_magnitude, parse_magnitude
 from tla_tf.evaluation.attack_columns import ENSEMBLE
 
@@ -11,7 +10,6 @@ _NORMS = {"linf": "L-infinity", "l2": "L2"}
 _BLACK_BOX = ("clean", "square", "transfer")
 # More attacks would drown the claim; the table below it names them.
 MOST_NAMED = 4
-DOUBTFUL = "Doubtful"
 
 
 def worst_case(run):
@@ -42,18 +40,15 @@ def worst_cases(run):
     return list(best.values())
 
 
-def headline(runs, found):
-    """Returns (message, level) for the top of a page: who is ahead, or the claim of one method.
+def headline(runs):
+    """Returns (message, level) for the top of the page of one method: the claim of each run.
 
     Args:
         runs: list of anything with `name` and `recorded`, a `RecordedRun`.
-        found: `Matrix` of the runs.
     """
-    if len(found.methods) > 1:
-        return verdict.headline(found)
     claims = [claim(run.name, run.recorded) for run in runs]
-    doubtful = any(text.startswith(DOUBTFUL) for text in claims)
-    return "\n".join(claims), "red" if doubtful else ""
+    red = any(text.startswith(DOUBTFUL) for text in claims)
+    return "\n".join(claims), "red" if red else ""
 
 
 def claim(name, run):
@@ -72,7 +67,8 @@ def claim(name, run):
     threat = result.threat_model
     ball = f"{_NORMS[threat['norm']]} radius {format_magnitude(threat['eps'])}"
     return (
-        f"{_doubts(run, threat)}{name} ({result.model}, seed {result.training_seed}) classifies {100 * result.value:.2f} "
+        f"{doubtful(run, result)}{name} ({result.model}, seed {result.training_seed}) classifies "
+        f"{100 * result.value:.2f} "
         f"% of {result.n:,} {result.dataset} test images correctly (95 % interval {100 * low:.2f} "
         f"to {100 * high:.2f}) in the worst case over {_over(attacks)}: {access}, "
         f"untargeted, {ball} around images in [{threat['lower']:g}, {threat['upper']:g}]."
@@ -122,14 +118,6 @@ def _over(attacks):
 
 def _preference(result):
     return -result.n, result.value, -len(result.attack_settings.get("over", ()))
-
-
-def _doubts(run, threat_model):
-    """The red checks of the claim and the doubts of its evaluation, in front of it."""
-    red = len(run.red_checks(threat_model))
-    said = [f"{red} check{' is' if red == 1 else 's are'} red"] if red else []
-    said += doubts(worst_case(run))
-    return f"{DOUBTFUL}, {'; '.join(said)}. " if said else ""
 
 
 def _lowest(run):

@@ -17,8 +17,6 @@ COMPARABLE = "comparable"
 SHOWN = 6  # differences that are named
 # What matters most stands first.
 _FIRST = ("model", "train_steps", "eps", "attack_steps", "limit_train", "batch_size")
-# Nobody attacks an undefended network in training.
-_UNDEFENDED = {"um": {"eps", "norm"}}
 
 
 class Comparison(NamedTuple):
@@ -97,7 +95,7 @@ def comparison_lines(comparisons):
         yield f"{textwrap.fill(f'{name}: {said}', 100)}\n{text_table(columns, found)}"
 
 
-def compare(published, runs, resolve):
+def compare(published, runs):
     """Returns the list of `Comparison` of published rows with what the runs have measured.
 
     Runs that differ from the row in the same way are seeds of one comparison.
@@ -105,13 +103,11 @@ def compare(published, runs, resolve):
     Args:
         published: list of `PublishedRow`.
         runs: list of `RecordedRun`.
-        resolve: function (flags of a row) -> dict of all flags of the training.
     """
     found = []
     for row in published:
         own = [run for run in runs if row.method and _trained_as(run, row)]
-        flags = resolve(row.flags) if own else {}
-        trained = [tuple(_trained_otherwise(run, flags)) for run in own]
+        trained = [tuple(_trained_otherwise(run, row.training)) for run in own]
         for cell in row.cells() if own else ():
             found += _comparisons(row, cell, list(zip(own, trained, strict=True)))
     return found
@@ -161,9 +157,7 @@ def _trained_as(run, row):
 
 def _trained_otherwise(run, published):
     """What was trained otherwise than the row, list of str."""
-    flags, method = run.flags or {"model": run.results[0].model}, published["method"]
-    undefended = _UNDEFENDED.get(method, set())
-    compared = published.keys() - TRAIN.not_compared(published) - undefended
+    flags, compared = run.flags or {"model": run.results[0].model}, TRAIN.compared(published)
     unknown = [] if run.flags else ["other settings of the training unknown"]
     return training_differences(flags, published, compared=compared, first=_FIRST) + unknown
 

@@ -9,10 +9,12 @@ itself there, or the value was read from a figure.
 """
 
 import dataclasses
+import functools
 import pathlib
 from typing import NamedTuple
 
 from robust_tf.reports import published
+from tla_tf.options import TRAIN
 
 FOLDER = pathlib.Path(__file__).parents[1] / "published"
 ANCHORS = "anchors"
@@ -58,6 +60,10 @@ class PublishedRow(published.PublishedRow):
     n: int
     attack: str
     note: str
+
+    @functools.cached_property
+    def training(self):
+        return TRAIN.resolve(self.flags)
 
     @property
     def measure(self):

@@ -149,7 +149,6 @@ def _anchor_values(row):
 
 def add_checks(page, runs):
     """What weakens the claims, and the checks of the evaluation."""
-    page.section("Can the numbers be believed?")
     found = {}
     for run in runs:
         for caveat in caveats(run.recorded):
@@ -157,12 +156,11 @@ def add_checks(page, runs):
         if caveats(run.recorded) or not run.recorded.check_groups():
             flags = f"--workdir={run.recorded.path}", "--attacks=clean,standard", "--checks=full"
             page.keep_command(f"Stronger evidence on {run.name}.", *_EVALUATE, *flags)
-    for (level, caveat), weakened in found.items():
-        page.status(level, f"{sections.named(weakened, runs)}: {caveat}")
-    unchecked = [run for run in runs if not run.recorded.check_groups()]
-    if unchecked:
-        page.paragraph(f"No checks were made of {sections.named(unchecked, runs)}.")
-    sections.add_checks(page, runs)
+    doubts = [
+        (level, f"{sections.named(weakened, runs)}: {caveat}")
+        for (level, caveat), weakened in found.items()
+    ]
+    sections.add_checks(page, runs, doubts)
 
 
 def add_analyses(page, runs, comparisons):
