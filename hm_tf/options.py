@@ -150,8 +150,8 @@ def check_step_size(options, name, steps):
         raise UserError(f"--{name} does nothing with one step, which is --eps long; leave it out")
 
 
-def default_workdir(options):
-    """Returns the run folder of a training that names none, a str."""
+def workdir_of(options):
+    """Returns the run folder of a training, a str; one that names none has it in its name."""
     parts, named = [options.defense, options.source], ["dataset", "defense", "source"]
     if options.defense == "hm":
         parts += [options.destination, f"ics{options.ics:g}" if options.ics else None]

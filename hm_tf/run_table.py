@@ -10,8 +10,9 @@ import functools
 import pathlib
 import sys
 
-from hm_tf.options import ANALYZE, TRAIN, default_workdir
+from hm_tf.options import ANALYZE, TRAIN, workdir_of
 from hm_tf.reporting import published_rows
+from hm_tf.train import training_run
 from robust_tf.cli import run_table
 
 
@@ -21,7 +22,7 @@ def commands(row, flags):
         measure = ["--outputs=table1", *row.flags, *flags, f"--records={_records(row, flags)}"]
         return [("hm_tf.analyze", measure)]
     options = TRAIN.parse([*row.flags, *flags])
-    measure = [f"--workdir={_folder(options)}", "--mode=compat"]
+    measure = [f"--workdir={workdir_of(options)}", "--mode=compat"]
     measure += [f"--limit_test={options.limit_test}"] if options.limit_test else []
     return [("hm_tf.train", [*row.flags, *flags]), ("hm_tf.evaluate", measure)]
 
@@ -36,26 +37,11 @@ def comparison(row, flags):
 
     if row.table == "table1":
         return hardness_records.beside(row, read_results(_records(row, flags)))
-    recorded = recorded_run(_folder(TRAIN.parse([*row.flags, *flags])))
+    recorded = recorded_run(workdir_of(TRAIN.parse([*row.flags, *flags])))
     (run,) = reported_runs([recorded])
     found = beside(row, run)
     table = aligned(("column", "paper", "ours", "difference"), list(found.lines()))
     return f"{found.title()}: {found.statement}\n{table}"
-
-
-def training_flop(arguments):
-    """Returns the FLOP of a training, the inner attack included, see `run_table.Paper`."""
-    from hm_tf.defenses.build import DefenseSettings
-    from hm_tf.defenses.passes import passes
-    from robust_tf import data
-    from robust_tf.models.embedding_registry import get_embedding
-    from robust_tf.training.passes import forward_flop
-
-    options = TRAIN.parse(arguments)
-    settings = DefenseSettings.read(options.defense, options.arguments)
-    images = options.train_steps * options.batch_size
-    network = get_embedding(options.model, data.of_run(options.flags).info, options.bn)
-    return images * passes(settings).forwards * forward_flop(network)
 
 
 def _rows():
@@ -69,11 +55,7 @@ def _records(row, flags):
     return options.records or folder / f"sampler_hardness_seed{options.seed}.jsonl"
 
 
-def _folder(options):
-    return options.workdir or default_workdir(options)
-
-
-PAPER = run_table.Paper(_rows, commands, comparison, training_flop)
+PAPER = run_table.Paper(_rows, commands, comparison, TRAIN, training_run)
 main = functools.partial(run_table.run, paper=PAPER, about=__doc__)
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import functools
 import pathlib
 import sys
 
-from hm_tf.options import TRAIN, default_workdir, likely_collapse, notes
+from hm_tf.options import TRAIN, likely_collapse, notes, workdir_of
 from robust_tf.cli import command_line
 
 
@@ -27,7 +27,7 @@ def training_run(options):
     from hm_tf.training_run import MetricSettings, MetricTrainingRun
     from robust_tf import data
 
-    workdir = options.workdir or default_workdir(options)
+    workdir = workdir_of(options)
     settings = options.fill(
         MetricSettings,
         run_identity=options.run_identity(),

@@ -2,10 +2,8 @@
 
 import dataclasses
 import functools
-import shlex
 from collections.abc import Sequence
 
-from hm_tf.defenses.build import DefenseSettings
 from hm_tf.defenses.collapse_guard import CollapseGuard
 from hm_tf.defenses.held_out_pairs import split_pairs, watched_pairs
 from hm_tf.defenses.passes import passes
@@ -30,7 +28,6 @@ class MetricSettings(TrainingSettings):
     """The settings of the training of an embedding network.
 
     Attributes:
-        defense: `DefenseSettings`.
         bn: "frozen" or "live" batch norm statistics.
         init_weights: see `load_initial_weights`; "none" for random weights.
         train_classes: file with the training classes, or None.
@@ -39,7 +36,6 @@ class MetricSettings(TrainingSettings):
         next_commands: commands to go on with after the training.
     """
 
-    defense: DefenseSettings
     bn: str
     init_weights: str
     train_classes: str | None
@@ -83,10 +79,12 @@ class MetricTrainingRun(TrainingRun):
         return self.dataset.describe(images)
 
     def build_network(self):
-        network = get_embedding(self.settings.model, self.info, self.settings.bn)
+        return get_embedding(self.settings.model, self.info, self.settings.bn)
+
+    def set_first_weights(self, network):
         if self.settings.init_weights != "none" and not self.finished():
             load_initial_weights(network, self.settings.init_weights)
-        return network
+        super().set_first_weights(network)
 
     def build_model(self, network):
         return self.settings.defense.build(network, self.strategy.num_replicas_in_sync)
@@ -161,15 +159,15 @@ class MetricTrainingRun(TrainingRun):
             **run.facts,
         )
 
-    def report(self):
-        folder, results = self.folder.path, of_training(read_results(self.folder.results))
-        quoted = shlex.quote(str(folder))
-        return (
-            f"\n{metric_table(results)}\n\n"
-            f"run folder: {folder}\n"
-            f"next: python -m hm_tf.evaluate --workdir={quoted}\n"
-            f"      python -m hm_tf.export --workdir={quoted} --export_dir={quoted}/export\n"
-        ) + "\n".join(f"      {line}" for line in self.settings.next_commands)
+    def results_table(self):
+        return metric_table(of_training(read_results(self.folder.results)))
+
+    def next_commands(self, folder):
+        return [
+            f"python -m hm_tf.evaluate --workdir={folder}",
+            f"python -m hm_tf.export --workdir={folder} --export_dir={folder}/export",
+            *self.settings.next_commands,
+        ]
 
     def _read(self):
         return class_disjoint.load(self.dataset, self.train_classes)

@@ -46,7 +46,7 @@ def test_every_row_is_trained_and_measured_in_one_folder(package, tmp_path, monk
         assert len(others) == (2 if row.table == "table1" and package == "tla_tf" else 0)
         table = getattr(options, TABLES[last.rpartition(".")[2]])
         measured = table.parse(measure)
-        folder = options.default_workdir(options.TRAIN.parse(training))
+        folder = options.workdir_of(options.TRAIN.parse(training))
         assert measured.workdir in (folder, [folder])
 
 

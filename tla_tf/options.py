@@ -117,8 +117,8 @@ def _falls_short(options):
     return reach < options.eps and not math.isclose(reach, options.eps)
 
 
-def default_workdir(options):
-    """Returns the run folder of a training that names none, a str."""
+def workdir_of(options):
+    """Returns the run folder of a training, a str; one that names none has it in its name."""
     parent = f"runs/tla_tf/{options.dataset}"
     return default_folder(options, parent, options.method, ("dataset", "method"))
 

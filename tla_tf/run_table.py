@@ -12,8 +12,9 @@ import shlex
 import sys
 
 from robust_tf.cli import run_table
-from tla_tf.options import TRAIN, default_workdir
+from tla_tf.options import TRAIN, workdir_of
 from tla_tf.reporting import published_rows
+from tla_tf.train import training_run
 
 SUBSTITUTES = ("um", "at")
 
@@ -22,13 +23,13 @@ def commands(row, flags):
     """Returns the commands of a row, list of (module, arguments), see `run_table.Paper`."""
     training = [*row.flags, *flags]
     options = TRAIN.parse(training)
-    folder = _folder(options)
+    folder = workdir_of(options)
     _, _, module, *measure = shlex.split(row.measure)
     measure += [f"--workdir={folder}"]
     measure += [f"--limit_test={options.limit_test}"] if options.limit_test else []
     others = [_substitute(training, options, method) for method in SUBSTITUTES]
     others = others if row.table == "table1" else []
-    measure += [f"--substitute={_folder(TRAIN.parse(other))}" for other in others]
+    measure += [f"--substitute={workdir_of(TRAIN.parse(other))}" for other in others]
     trainings = [("tla_tf.train", arguments) for arguments in (training, *others)]
     return [*trainings, (module, measure)]
 
@@ -38,27 +39,8 @@ def comparison(row, flags):
     from robust_tf.reports.recorded_run import recorded_run
     from tla_tf.reporting import comparison
 
-    run = recorded_run(_folder(TRAIN.parse([*row.flags, *flags])))
+    run = recorded_run(workdir_of(TRAIN.parse([*row.flags, *flags])))
     return "\n\n".join(comparison.comparison_lines(comparison.compare([row], [run])))
-
-
-def training_flop(arguments):
-    """Returns the FLOP of a training, the inner attack included, see `run_table.Paper`."""
-    from robust_tf import data
-    from robust_tf.models import registry
-    from robust_tf.training.passes import forward_flop
-    from tla_tf.defenses.build import DefenseSettings
-    from tla_tf.defenses.passes import passes
-
-    options = TRAIN.parse(arguments)
-    settings = DefenseSettings.read(options.method, options.arguments)
-    images = options.train_steps * options.batch_size
-    network = registry.get(options.model, data.of_run(options.flags).info)
-    return images * passes(settings, options.pool_mul).forwards * forward_flop(network)
-
-
-def _folder(options):
-    return options.workdir or default_workdir(options)
 
 
 def _substitute(training, options, method):
@@ -74,7 +56,7 @@ def _rows():
     return published_rows.rows() + published_rows.series_rows()
 
 
-PAPER = run_table.Paper(_rows, commands, comparison, training_flop)
+PAPER = run_table.Paper(_rows, commands, comparison, TRAIN, training_run)
 main = functools.partial(run_table.run, paper=PAPER, about=__doc__)
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import functools
 import sys
 
 from robust_tf.cli import command_line
-from tla_tf.options import TRAIN, default_workdir, likely_masking, notes
+from tla_tf.options import TRAIN, likely_masking, notes, workdir_of
 
 
 def train(options):
@@ -28,7 +28,7 @@ def training_run(options):
     settings = options.fill(
         ClassifierSettings,
         run_identity=options.run_identity(),
-        workdir=options.workdir or default_workdir(options),
+        workdir=workdir_of(options),
         notes=notes(options),
         likely_masking=likely_masking(options),
         defense=DefenseSettings.read(options.method, options.arguments),

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +12,6 @@ from robust_tf.models import registry as models
 from robust_tf.reports.result_tables import accuracy_table
 from robust_tf.results.result import read_results
 from robust_tf.runs.training_run import TrainingRun, TrainingSettings
-from tla_tf.defenses.build import DefenseSettings
 from tla_tf.defenses.passes import passes
 from tla_tf.evaluation.attack_columns import ENSEMBLE, attack_columns
 from tla_tf.evaluation.clean_accuracy_monitor import CleanAccuracyMonitor
@@ -31,7 +29,6 @@ class ClassifierSettings(TrainingSettings):
     """The settings of the training of a classifier.
 
     Attributes:
-        defense: `DefenseSettings`.
         bn_variance: "biased" or "unbiased" moving variance of batch norm.
         pool_mul: batches of candidates per update where the candidates are separate images.
         cutmix: factor of CutMix; 0 for none.
@@ -40,7 +37,6 @@ class ClassifierSettings(TrainingSettings):
         likely_masking: what in these settings most often masks gradients, in words.
     """
 
-    defense: DefenseSettings
     bn_variance: str
     pool_mul: int | None
     cutmix: float
@@ -69,9 +65,6 @@ class ClassifierTrainingRun(TrainingRun):
 
     def build_network(self):
         return models.get(self.settings.model, self.info, self.settings.bn_variance)
-
-    def build_model(self, network):
-        return self.settings.defense.build(network)
 
     def plan(self):
         return "\n".join(filter(None, [super().plan(), self._majority()]))
@@ -161,17 +154,18 @@ class ClassifierTrainingRun(TrainingRun):
         )
         evaluation.run(self.unmeasured())
 
-    def report(self):
-        folder, attacks = self.folder.path, ",".join(self._stronger())
-        quoted = shlex.quote(str(folder))
-        return (
-            f"\n{accuracy_table(self._accuracies())}\n\n"
-            f"run folder: {folder}\n"
-            f"next: python -m tla_tf.evaluate --workdir={quoted} --attacks={attacks}\n"
-            f"      python -m tla_tf.export --workdir={quoted} --export_dir={quoted}/export\n"
-            "      python -m tla_tf.train --dataset=cifar10 "
-            "--flagfile=flags/tla/cifar10_quick.flags  # downloads 162 MB unless TFDS has it"
-        )
+    def results_table(self):
+        return accuracy_table(self._accuracies())
+
+    def next_commands(self, folder):
+        measured = {result.attack for result in self._accuracies()}
+        stronger = [name for name in NEXT_ATTACKS if name not in measured] or [ENSEMBLE]
+        return [
+            f"python -m tla_tf.evaluate --workdir={folder} --attacks={','.join(stronger)}",
+            f"python -m tla_tf.export --workdir={folder} --export_dir={folder}/export",
+            "python -m tla_tf.train --dataset=cifar10 --flagfile=flags/tla/cifar10_quick.flags"
+            "  # downloads 162 MB unless TFDS has it",
+        ]
 
     def _majority(self):
         """What always answering with one class would reach, where that is far above chance."""
@@ -181,11 +175,6 @@ class ClassifierTrainingRun(TrainingRun):
             return None
         name = self.info.class_names[counts.argmax()]
         return f"{100 * share:.0f} % of the test images are of class {name}: no merit to get as far"
-
-    def _stronger(self):
-        """Returns further attacks, not measured yet."""
-        measured = {result.attack for result in self._accuracies()}
-        return [name for name in NEXT_ATTACKS if name not in measured] or [ENSEMBLE]
 
     def _accuracies(self):
         """The accuracies in the folder; it may hold other measurements too."""

@@ -1,4 +1,4 @@
-"""The run folder of a training that names none."""
+"""The run folder of a training: the one that was named, or else one named after the settings."""
 
 import hashlib
 import json
@@ -8,7 +8,9 @@ from robust_tf.errors import UserError
 
 
 def default_folder(options, parent, name, named):
-    """Returns parent/name/seed<k>, where the name ends in a hash of what else tells the run apart.
+    """Returns --workdir, or else parent/name/seed<k>.
+
+    The name ends in a hash of what else tells the run apart.
 
     A run of the plain recipe has no hash, nor has one that an older version put there.
 
@@ -21,6 +23,8 @@ def default_folder(options, parent, name, named):
     Returns:
         str.
     """
+    if options.workdir:
+        return options.workdir
     plain = pathlib.Path(parent, name, f"seed{options.seed}")
     own = _own_settings(options, named)
     if _holds(plain, options.run_identity()) or not (own or plain.exists()):

@@ -38,13 +38,15 @@ class Paper:
         commands: function (row, flags of the training) -> list of (module, list of arguments) that
             train and measure the row.
         comparison: function (row, flags of the training) -> str, the published values beside ours.
-        training_flop: function (arguments of a training) -> its FLOP.
+        training: `FlagTable` of the trainings.
+        training_run: function (`Options` of a training) -> its `TrainingRun`.
     """
 
     rows: Callable
     commands: Callable
     comparison: Callable
-    training_flop: Callable
+    training: FlagTable
+    training_run: Callable
 
 
 def run(argv=None, *, paper, about):
@@ -100,7 +102,8 @@ def _costs(rows, flags, paper, tflops):
     """A line per training, and the sum."""
     commands = [command for row in rows for command in paper.commands(row, flags)]
     trainings = [arguments for module, arguments in commands if module.endswith(".train")]
-    flop = {shlex.join(arguments): paper.training_flop(arguments) for arguments in trainings}
+    runs = {shlex.join(each): paper.training_run(paper.training.parse(each)) for each in trainings}
+    flop = {name: run.flop() for name, run in runs.items()}
     lines = [
         (f"{cost / tflops / 3.6e15:.2f}", f"{cost / 1e15:.4g}", name)
         for name, cost in {**flop, f"all {len(flop)}": sum(flop.values())}.items()

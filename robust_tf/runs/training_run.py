@@ -3,8 +3,10 @@
 import contextlib
 import dataclasses
 import math
+import shlex
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -20,6 +22,7 @@ from robust_tf.runs.speed import Speed
 from robust_tf.training import strategy, workers
 from robust_tf.training.learning_rate import learning_rate
 from robust_tf.training.optimizer import make_optimizer
+from robust_tf.training.passes import forward_flop
 
 XLA_LEFT_OUT = "--deterministic=true: without XLA, in training and in the evaluation after it"
 
@@ -32,6 +35,7 @@ class TrainingSettings:
         run_identity: `RunIdentity`, by which the folder knows the run.
         workdir: path of the run folder.
         notes: lines for the plan, on what the settings do that one may not expect.
+        defense: the training method with its hyper-parameters; `build(network)` makes the model.
         model: name of the network.
         seed: Seed of weights, batches and all draws.
         batch_size: images of an update, over all replicas.
@@ -52,6 +56,7 @@ class TrainingSettings:
 
     run_identity: RunIdentity
     workdir: str
+    defense: Any
     model: str
     seed: int
     batch_size: int
@@ -157,6 +162,17 @@ class TrainingRun:
         notes = *settings.notes, left_out, self._idle(), self._origin
         return "\n".join([lines, *filter(None, notes)])
 
+    def report(self):
+        """Returns the results as a table, the run folder, and what to do next."""
+        folder = self.folder.path
+        following = "\n      ".join(self.next_commands(shlex.quote(str(folder))))
+        return f"\n{self.results_table()}\n\nrun folder: {folder}\nnext: {following}"
+
+    def flop(self):
+        """Returns the FLOP of the training, its inner attack included."""
+        images = self.settings.train_steps * self.settings.batch_size
+        return images * self.passes().forwards * forward_flop(self.build_network())
+
     def train(self):
         """Trains and measures what is left.
 
@@ -246,8 +262,7 @@ class TrainingRun:
         keras.config.set_dtype_policy(settings.precision)
         with self.strategy.scope():
             network = self.build_network()
-            if settings.init_from is not None:
-                self._origin = start_from(network, settings.init_from)
+            self.set_first_weights(network)
             model = self.build_model(network)
             # XLA compiles no sum over devices.
             alone = self.strategy.num_replicas_in_sync == 1
@@ -265,12 +280,17 @@ class TrainingRun:
         raise NotImplementedError
 
     def build_network(self):
-        """Returns the network with its first weights."""
+        """Returns the network with random weights."""
         raise NotImplementedError
+
+    def set_first_weights(self, network):
+        """Puts the weights that the training starts from into the network."""
+        if self.settings.init_from is not None:
+            self._origin = start_from(network, self.settings.init_from)
 
     def build_model(self, network):
         """Returns the `AdversarialModel` around a network, not compiled."""
-        raise NotImplementedError
+        return self.settings.defense.build(network)
 
     def title(self):
         """Returns method and threat model in a few words."""
@@ -307,8 +327,16 @@ class TrainingRun:
         """Measures the `unmeasured` metrics on the test images and appends the results."""
         raise NotImplementedError
 
-    def report(self):
-        """Returns the results as a table, the run folder, and what to do next."""
+    def results_table(self):
+        """Returns the results as text."""
+        raise NotImplementedError
+
+    def next_commands(self, folder):
+        """Returns the commands to go on with, list of str.
+
+        Args:
+            folder: the run folder as a shell reads it.
+        """
         raise NotImplementedError
 
 

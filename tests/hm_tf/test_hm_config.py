@@ -62,7 +62,7 @@ def test_the_title_imports_nothing():
 )
 def test_every_variant_has_its_folder(arguments, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a folder that another run has gets a hash
-    found = options.default_workdir(parsed("--dataset=digits", *arguments))
+    found = options.workdir_of(parsed("--dataset=digits", *arguments))
     assert found == f"runs/hm_tf/digits/{name}/seed0"
 
 

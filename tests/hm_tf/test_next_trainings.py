@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from hm_tf.options import TRAIN, default_workdir
+from hm_tf.options import TRAIN, workdir_of
 from hm_tf.reporting.next_trainings import next_trainings
 
 DATA = "--dataset=folder", "--data_dir=/photos", "--train_classes=half.txt", "--limit_train=90"
@@ -60,6 +60,6 @@ def test_without_a_workdir_every_defense_has_its_own_anyway(tmp_path, monkeypatc
     run = tmp_path / "runs/hm_tf/digit_pairs/hm-softhard-lga-ics0.5/seed0"
     *found, mnist = commands_after(run, "--defense=hm")
     assert mnist == ["--dataset=mnist"]
-    folders = [default_workdir(TRAIN.parse(arguments)) for arguments in found]
+    folders = [workdir_of(TRAIN.parse(arguments)) for arguments in found]
     assert folders == [f"runs/hm_tf/digit_pairs/{name}-random/seed0" for name in ("none", "act")]
     assert not any(a.startswith("--workdir") for arguments in found for a in arguments)

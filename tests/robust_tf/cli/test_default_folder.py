@@ -20,7 +20,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def folder(*flags, package=tla):
-    return package.default_workdir(package.TRAIN.parse(list(flags)))
+    return package.workdir_of(package.TRAIN.parse(list(flags)))
 
 
 @pytest.mark.parametrize("name, trainings", [("tla_tf", 23), ("hm_tf", 93)])
