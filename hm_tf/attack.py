@@ -42,25 +42,11 @@ def attack(options):
     from robust_tf.runs import lock
 
     ranking_attack = _ranking_attack(options.attack, options.mode)
-    run = open_run(
-        options.workdir,
-        options.saved_model,
-        endpoint=options.endpoint,
-        output=options.output,
-        data_dir=options.data_dir,
-    )
-    pgd = run.attack(options.steps, options.step_size, options.eps, norm=options.norm)
+    run = options.fill(open_run)
+    pgd = options.fill(run.attack)
     check_step_size(options, "step_size", pgd.steps)
     folder = _folder(options, run)
-    images = OwnImages(
-        run,
-        options.gallery,
-        options.query,
-        query_class=options.query_class,
-        on_bad_image=options.on_bad_image,
-        max_pixels=options.max_pixels,
-        batch_size=options.batch_size,
-    )
+    images = options.fill(OwnImages, run=run)
     search = images.search
     goal = aim(ranking_attack, search, options.candidate, options.seed)
     if len(search.embeddings) <= options.top:

@@ -23,6 +23,7 @@ from robust_tf.errors import UserError
 @command_line.on_devices
 def evaluate(options):
     """Evaluates as the flags say."""
+    from hm_tf.evaluation.embedding_checks import check_evaluation
     from hm_tf.evaluation.ranking_table import ranking_table
     from hm_tf.ranking_attacks.registry import attack_names
     from robust_tf.results.result import append_results, doubted
@@ -33,7 +34,8 @@ def evaluate(options):
     with lock.held(run.folder.path, shared=True):
         evaluation, substitute, doubts = _evaluation(run, options)
         results = []
-        for measure in _rows(evaluation, names, substitute, options):
+        given = {"evaluation": evaluation, "names": names, "other": substitute}
+        for measure in options.fill(_rows, **given):
             # A finished row is on the disk before the next one begins.
             found = doubted(measure(), doubts)
             append_results(run.folder.results, found)
@@ -42,7 +44,8 @@ def evaluate(options):
             print(f"attacks stored before: {len(evaluation.stored)}; --fresh attacks again")
         print(f"\n{ranking_table(results)}\n\nrecords: {run.folder.results}")
         if options.checks != "none":
-            _check(evaluation, results, options)
+            lines = check_evaluation(evaluation, results, options.checks)
+            print(f"\n{lines}\nrecords: {run.folder.path / 'checks.jsonl'}")
 
 
 def _run(options):
@@ -51,53 +54,44 @@ def _run(options):
 
     if options.saved_model and not options.dataset:
         raise UserError("--saved_model needs --dataset, which no run folder gives")
-    return open_run(
-        options.workdir,
-        options.saved_model,
-        endpoint=options.endpoint,
-        output=options.output,
-        data_dir=options.data_dir,
-        dataset=options.dataset,
-        max_pixels=options.max_pixels,
-    )
+    return options.fill(open_run)
 
 
-def _rows(evaluation, names, substitute, options):
+def _rows(evaluation, names, other, attacks, mode, strength, restarts):
     """One function for each row of the table, in order, which measures the records of the row."""
     from hm_tf.evaluation.metric_evaluation import clean_results
     from hm_tf.evaluation.retrieval_standard import standard_row
 
     rows = [functools.partial(clean_results, evaluation.test_set, evaluation.about)]
-    if options.attacks == [STANDARD]:
+    if attacks == [STANDARD]:
         return [*rows, functools.partial(standard_row, evaluation, names)]
-    modes = ("compat", "fixed") if options.mode == "both" else (options.mode,)
+    modes = ("compat", "fixed") if mode == "both" else (mode,)
     for mode in modes if names else ():
         rows.append(functools.partial(evaluation.protocol_row, names, mode))
-        if options.strength == "strong":
-            rows.append(functools.partial(evaluation.strong_rows, names, mode, options.restarts))
-        if substitute:
-            rows.append(functools.partial(evaluation.protocol_row, names, mode, substitute))
+        if strength == "strong":
+            rows.append(functools.partial(evaluation.strong_rows, names, mode, restarts))
+        if other:
+            rows.append(functools.partial(evaluation.protocol_row, names, mode, other))
     return rows
 
 
 def _evaluation(run, options):
     """The `RankingEvaluation`, the `Substitute` or None, and the doubts about the network."""
-    from hm_tf.evaluation.closing_evaluation import shared_fields
     from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, spread_queries
     from hm_tf.evaluation.embedding_doubts import embedding_doubts
     from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
     from hm_tf.evaluation.substitute import load_substitute, substitute_run
+    from robust_tf.results.result import shared_fields
     from robust_tf.training.strategy import use_xla
 
-    steps = options.eval_steps, options.eval_step_size, options.eps, options.profile
-    pgd = run.attack(*steps, options.norm)
+    steps, step_size = options.eval_steps, options.eval_step_size
+    pgd = options.fill(run.attack, steps=steps, step_size=step_size)
     check_step_size(options, "eval_step_size", pgd.steps)
     other = options.substitute and substitute_run(options.substitute, run)
     settings = {"batch_size": options.batch_size, "xla": use_xla(options.jit_compile)}
     network = run.network(options.precision)
-    facts = {**run.facts, "precision": options.precision, "seed": options.seed}
     test_set = EmbeddedTestSet(network, run.test_images(options.limit_test), **settings)
-    about = shared_fields(network, **facts)
+    about = options.fill(functools.partial(shared_fields, network, **run.facts))
     evaluation = RankingEvaluation(
         network, test_set, pgd, about, run.folder, fresh=options.fresh, **settings
     )
@@ -112,13 +106,6 @@ def _evaluation(run, options):
     for doubt in doubts:
         print(f"warning: {doubt.message}")
     return evaluation, substitute, doubts
-
-
-def _check(evaluation, results, options):
-    from hm_tf.evaluation.embedding_checks import check_evaluation
-
-    lines = check_evaluation(evaluation, results, options.checks)
-    print(f"\n{lines}\nrecords: {evaluation.folder.path / 'checks.jsonl'}")
 
 
 main = functools.partial(command_line.run, table=EVALUATE, body=evaluate, about=__doc__)

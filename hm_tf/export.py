@@ -42,8 +42,7 @@ def export(options):
     def answer(images):
         return {"embedding": network(images, training=False)["embedding"]}
 
-    files = {"on_bad_image": options.on_bad_image, "max_pixels": options.max_pixels}
-    gallery = options.gallery and ServedGallery(run, options.gallery, **files)
+    gallery = options.gallery and options.fill(ServedGallery, run=run)
     path, entries = export_run(
         run,
         network,

@@ -23,22 +23,10 @@ def search(options):
     from hm_tf.image_attack.image_search import EmbeddedGallery, query_files, search_table
     from robust_tf.reports.panels import save_figure
 
-    run = open_run(
-        options.workdir,
-        options.saved_model,
-        endpoint=options.endpoint,
-        output=options.output,
-        data_dir=options.data_dir,
-    )
+    run = options.fill(open_run)
     # A missing query is found before the gallery is embedded.
     queries = query_files(options.query) if options.query else []
-    gallery = EmbeddedGallery(
-        run,
-        options.gallery,
-        on_bad_image=options.on_bad_image,
-        max_pixels=options.max_pixels,
-        batch_size=options.batch_size,
-    )
+    gallery = options.fill(EmbeddedGallery, run=run)
     print(f"gallery: {len(gallery.names):,} images")
     if options.embeddings:
         gallery.save(options.embeddings)

@@ -35,12 +35,8 @@ def training_run(options):
         notes=notes(options),
         defense=DefenseSettings.read(options.defense, options.arguments),
         likely_collapse=likely_collapse(options),
-        next_commands=next_trainings(
-            options.defense,
-            options.dataset,
-            pathlib.Path(workdir),
-            data_dir=options.data_dir,
-            named=bool(options.workdir),
+        next_commands=options.fill(
+            next_trainings, folder=pathlib.Path(workdir), named=bool(options.workdir)
         ),
     )
     return MetricTrainingRun(data.of_run(options.flags), settings)

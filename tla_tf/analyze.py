@@ -11,6 +11,7 @@ with what they plot as JSON, go to --output_dir.
 
 import contextlib
 import functools
+import json
 import pathlib
 import sys
 
@@ -26,46 +27,58 @@ NEEDED = {"table3": {"neighbours": 50}, "figure4": {"neighbours": 3}, "figure5":
 @command_line.on_devices
 def analyze(options):
     """Makes what the flags say, and what cannot be made of these images leaves out."""
-    _check_names(options)
+    options.fill(_check_names)
     from robust_tf.runs import lock
     from tla_tf.reporting.comparable_runs import comparable_runs
 
     finished = comparable_runs(options.workdir, options.data_dir)
-    _check_places(finished, options)
+    figures = pathlib.Path(options.output_dir or pathlib.Path(options.workdir[0]) / "figures")
+    for run in finished:
+        require_folder("workdir", run.folder.path)
+    require_folder("output_dir", figures)
+    # Other commands may write into the folders of the runs, too.
+    shared = {run.folder.path.resolve(): True for run in finished} | {figures.resolve(): False}
     with contextlib.ExitStack() as locks:
-        for place, shared in _places(finished, options):
-            locks.enter_context(lock.held(place, shared=shared))
-        _make_all(finished, options)
+        for place, others_too in shared.items():
+            locks.enter_context(lock.held(place, shared=others_too))
+        _make_all(finished, figures, options)
 
 
-def _make_all(finished, options):
+def _make_all(finished, figures, options):
     from tla_tf.analysis.cannot_be_shown import CannotBeShown
 
-    outputs, preset = list(dict.fromkeys(options.outputs)), _preset(finished, options)
-    test, train = _images(finished[0], options)
+    outputs, preset = list(dict.fromkeys(options.outputs)), options.fill(_preset, runs=finished)
+    test, train = options.fill(_images, run=finished[0])
     left_out = _lacking(finished[0].info, train, outputs)
     possible = [output for output in outputs if output not in left_out]
-    runs = _analyzed(finished, test, train, preset, options) if possible else []
+    settings = {"batch_size": options.batch_size, "seed": options.seed}
+    runs = _analyzed(finished, test, train, preset, **settings) if possible else []
     for output in possible:
         try:
-            _make(output, runs, options)
+            made = options.fill(_functions)[output](runs)
         except (UserError, CannotBeShown) as reason:
             left_out[output] = reason
             for run in runs:
                 run.results.clear()
+        else:
+            _keep(output, runs, made, figures / f"{output}.{options.format}")
     _report(left_out, len(outputs), runs)
 
 
-def _make(output, runs, options):
-    """Makes one output; its numbers are kept before its figure is written, which may fail."""
+def _keep(output, runs, made, path):
+    """Keeps the numbers of an output, and then its figure with what it plots, as JSON."""
+    from robust_tf.reports.panels import save_figure
     from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, seeds_of
     from robust_tf.reports.table import text_table
+    from robust_tf.results import atomic
 
-    made = _functions(options)[output](runs)
     kept = [result for run in runs for result in run.keep()]
     print(f"\n{output}\n{text_table(MEASUREMENT_COLUMNS, seeds_of(kept))}", flush=True)
     if made:
-        print(f"figure: {_save(output, *made, options)}")
+        figure, plotted = made
+        save_figure(figure, path)
+        atomic.write(path.with_suffix(".json"), json.dumps(plotted) + "\n")
+        print(f"figure: {path}")
 
 
 def _report(left_out, asked, runs):
@@ -77,35 +90,21 @@ def _report(left_out, asked, runs):
     print(f"records: {', '.join(str(run.records) for run in runs)}")
 
 
-def _check_names(options):
-    if not options.workdir:
+def _check_names(workdir, outputs):
+    if not workdir:
         raise UserError("--workdir=RUN[,RUN2,...] is required: folders of finished runs")
-    unknown = [repr(name) for name in options.outputs if name not in OUTPUTS]
-    if unknown or not options.outputs:
+    unknown = [repr(name) for name in outputs if name not in OUTPUTS]
+    if unknown or not outputs:
         raise UserError(
             f"--outputs: {'unknown ' + ', '.join(unknown) if unknown else 'nothing was named'}; "
             f"allowed: {', '.join(OUTPUTS)}"
         )
 
 
-def _check_places(runs, options):
-    for run in runs:
-        require_folder("workdir", run.folder.path)
-    require_folder("output_dir", _figures(options))
-
-
-def _places(runs, options):
-    """The folders that are written to, and whether other commands may do so, too."""
-    shared = {run.folder.path.resolve(): True for run in runs}
-    return (shared | {_figures(options).resolve(): False}).items()
-
-
-def _images(run, options):
+def _images(run, outputs, limit_test, limit_train):
     """The test images, and the training images if an output needs them."""
-    test = run.dataset.load("test", options.limit_test)
-    if not NEEDED.keys() & set(options.outputs):
-        return test, None
-    return test, run.dataset.load("train", options.limit_train)
+    test = run.dataset.load("test", limit_test)
+    return test, run.dataset.load("train", limit_train) if NEEDED.keys() & set(outputs) else None
 
 
 def _lacking(info, train, outputs):
@@ -122,31 +121,29 @@ def _lacking(info, train, outputs):
     return lacking
 
 
-def _preset(runs, options):
+def _preset(runs, attack, eps, norm):
     from robust_tf.attacks import presets
     from robust_tf.threat_model import ThreatModel
     from tla_tf.reporting.comparable_runs import common_eps
 
-    eps = common_eps(runs) if options.eps is None else options.eps
-    threat_model = ThreatModel(eps, options.norm)
+    threat_model = ThreatModel(common_eps(runs) if eps is None else eps, norm)
     try:
-        return presets.get(options.attack, threat_model)
+        return presets.get(attack, threat_model)
     except ValueError as error:
         raise UserError(f"--attack: {error}") from error
 
 
-def _analyzed(runs, test, train, preset, options):
+def _analyzed(runs, *images, **settings):
     from tla_tf.analysis.analyzed_run import AnalyzedRun
     from tla_tf.reporting.comparable_runs import panel_names
 
-    settings = {"batch_size": options.batch_size, "seed": options.seed}
     return [
-        AnalyzedRun(run, name, test, train, preset, **settings)
+        AnalyzedRun(run, name, *images, **settings)
         for run, name in zip(runs, panel_names(runs), strict=True)
     ]
 
 
-def _functions(options):
+def _functions(all_adv, covariance, positive):
     from tla_tf.analysis.accuracy_over import accuracy_over_eps, accuracy_over_steps
     from tla_tf.analysis.analysis_tables import table2, table3
     from tla_tf.analysis.detection_figure import figure5
@@ -154,32 +151,15 @@ def _functions(options):
     from tla_tf.analysis.retrieval_figure import figure4
 
     return {
-        "table2": lambda runs: table2(runs, options.all_adv),
+        "table2": lambda runs: table2(runs, all_adv),
         "table3": table3,
         "figure1": figure1,
         "figure2": figure2,
         "figure4": figure4,
         "accuracy_over_eps": accuracy_over_eps,
         "accuracy_over_steps": accuracy_over_steps,
-        "figure5": lambda runs: figure5(runs, options.covariance, options.positive),
+        "figure5": lambda runs: figure5(runs, covariance, positive),
     }
-
-
-def _save(output, figure, plotted, options):
-    """Writes the figure and, beside it, what it plots; returns the figure's path."""
-    import json
-
-    from robust_tf.reports.panels import save_figure
-    from robust_tf.results import atomic
-
-    path = _figures(options) / f"{output}.{options.format}"
-    save_figure(figure, path)
-    atomic.write(path.with_suffix(".json"), json.dumps(plotted) + "\n")
-    return path
-
-
-def _figures(options):
-    return pathlib.Path(options.output_dir or pathlib.Path(options.workdir[0]) / "figures")
 
 
 main = functools.partial(command_line.run, table=ANALYZE, body=analyze, about=__doc__)

@@ -30,18 +30,20 @@ def evaluate(options):
         eps = run.flags["eps"] if options.eps is None else options.eps
         threat_model = ThreatModel(eps, options.norm)
         runs = substitute_runs(options.substitute, run)
-        columns = _columns(run, threat_model, list(runs), options)
+        forms = {"mim_form": options.mim_form, "round_pixels": options.round_pixels}
+        columns = _columns(run, threat_model, list(runs), options.attacks, **forms)
         test = _test_images(run, options.limit_test)
         substitutes = [load_substitute(*item, options.precision) for item in runs.items()]
         evaluation = RunEvaluation(run, test, substitutes=substitutes, **_settings(options))
         evaluation.run(columns)
         evaluation.add(evaluation.worst_case(threat_model))
-        print(f"\n{_report(evaluation, options)}\n\nrecords: {run.folder.results}")
+        report = options.fill(_report, evaluation=evaluation)
+        print(f"\n{report}\n\nrecords: {run.folder.results}")
         clean = [result for result in evaluation.results if result.attack == "clean"]
         if options.workdir is None and clean and (hint := run.hint(clean[0])):
             print(hint)
         if options.checks != "none":
-            _check(evaluation, columns, threat_model, substitutes, options)
+            print(_checked(evaluation, columns, threat_model, substitutes, options.checks))
 
 
 def _run(options):
@@ -57,18 +59,8 @@ def _run(options):
 
     if options.workdir is not None:
         return FinishedRun(options.workdir, options.data_dir)
-    return SavedRun(
-        open_signature(options.saved_model, options.model, options.endpoint, options.input_range),
-        dataset=options.dataset,
-        images=options.images,
-        class_names=options.class_names,
-        eps=options.flags["eps"],
-        data_dir=options.data_dir,
-        max_pixels=options.max_pixels,
-        output=options.output,
-        batch_size=options.batch_size,
-        precision=options.precision,
-    )
+    signature = options.fill(open_signature)
+    return options.fill(SavedRun, signature=signature, eps=options.flags["eps"])
 
 
 def _settings(options):
@@ -94,19 +86,12 @@ def _test_images(run, limit):
     return test
 
 
-def _columns(run, threat_model, substitutes, options):
+def _columns(run, threat_model, substitutes, attacks, **forms):
     """The columns that the network allows; prints the names of the others."""
     from tla_tf.evaluation.attack_columns import attack_columns
     from tla_tf.evaluation.saved_run import without_gradients
 
-    columns = attack_columns(
-        options.attacks,
-        threat_model,
-        run.info.name,
-        substitutes,
-        mim_form=options.mim_form,
-        round_pixels=options.round_pixels,
-    )
+    columns = attack_columns(attacks, threat_model, run.info.name, substitutes, **forms)
     if getattr(run, "differentiable", True):
         return columns
     kept, left_out = without_gradients(columns)
@@ -117,34 +102,34 @@ def _columns(run, threat_model, substitutes, options):
     return kept
 
 
-def _report(evaluation, options):
+def _report(evaluation, attacks, substitute):
     from robust_tf.reports.result_tables import accuracy_table
     from tla_tf.evaluation.run_evaluation import lower_worst_case
     from tla_tf.reporting.cleverhans_comparison import cleverhans_comparison
 
     results = evaluation.results
     parts = [accuracy_table(results), lower_worst_case(results[-1], evaluation.folder)]
-    if "table1" in options.attacks and not options.substitute:
+    if "table1" in attacks and not substitute:
         parts.append("left out: the black-box column of table 1; it needs --substitute=RUN")
-    if "cleverhans" in options.attacks:
+    if "cleverhans" in attacks:
         parts.append(cleverhans_comparison(results))
     return "\n\n".join(filter(None, parts))
 
 
-def _check(evaluation, columns, threat_model, substitutes, options):
+def _checked(evaluation, columns, threat_model, substitutes, thoroughness):
+    """The checks of the claim as lines."""
     from tla_tf.evaluation.evaluation_checks import check_attacks, claimed_attack
 
     if not getattr(evaluation.network, "differentiable", True):
-        print("checks: left out, they need gradients")
-        return
+        return "checks: left out, they need gradients"
     undefended = [substitute.network for substitute in substitutes if not substitute.defended]
     lines = check_attacks(
         evaluation,
         claimed_attack(columns, threat_model),
-        options.checks,
+        thoroughness,
         undefended=next(iter(undefended), None),
     )
-    print(f"\n{lines}\nrecords: {evaluation.folder / 'checks.jsonl'}")
+    return f"\n{lines}\nrecords: {evaluation.folder / 'checks.jsonl'}"
 
 
 main = functools.partial(command_line.run, table=EVALUATE, body=evaluate, about=__doc__)

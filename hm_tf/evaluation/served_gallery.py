@@ -19,17 +19,19 @@ class ServedGallery:
 
     Args:
         run: `FinishedRun`.
-        folder: path of the gallery.
-        **files: on_bad_image and max_pixels of `gallery_folder.read`.
+        gallery: path of the folder.
+        on_bad_image, max_pixels: see `gallery_folder.read`.
 
     Attributes:
         resources: list of the trackable objects of the endpoints.
         facts: dict for the sidecar.
     """
 
-    def __init__(self, run, folder, **files):
+    def __init__(self, run, gallery, on_bad_image="fail", max_pixels=None):
         self._info = run.info
-        self._gallery = EmbeddedGallery(run, folder, **files)
+        self._gallery = EmbeddedGallery(
+            run, gallery, on_bad_image=on_bad_image, max_pixels=max_pixels
+        )
         embeddings = self._gallery.embeddings
         self._fits = embeddings.nbytes <= MOST_BYTES
         self.resources = []

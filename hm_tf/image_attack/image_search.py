@@ -41,7 +41,7 @@ class EmbeddedGallery:
 
     Args:
         run: `FinishedRun` or `SavedRun`.
-        folder: path of the gallery.
+        gallery: path of the folder.
         on_bad_image, max_pixels: see `gallery_folder.read`.
         batch_size: images embedded together.
 
@@ -53,11 +53,11 @@ class EmbeddedGallery:
         UserError: no images, or embeddings that are no unit vectors.
     """
 
-    def __init__(self, run, folder, *, on_bad_image="fail", max_pixels=None, batch_size=128):
+    def __init__(self, run, gallery, *, on_bad_image="fail", max_pixels=None, batch_size=128):
         self._info, self._max_pixels = run.info, max_pixels
-        files = gallery_folder.scan(folder)
+        files = gallery_folder.scan(gallery)
         self._files, self._examples = gallery_folder.read(files, run.info, on_bad_image, max_pixels)
-        root = pathlib.Path(folder).expanduser()
+        root = pathlib.Path(gallery).expanduser()
         self.names = [path.relative_to(root).as_posix() for path in self._files.paths]
         self._of_batch = embedding_of_batch(run.network())
         size = min(batch_size, len(self._examples))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 import shlex
 from collections.abc import Callable, Mapping
 
@@ -186,10 +187,10 @@ class Options:
         """Returns the constructor arguments of a part, see `FlagTable.arguments`."""
         return self.table.arguments(part, self.values)
 
-    def fill(self, settings, **more):
-        """Returns the dataclass `settings` with its fields taken from the flags of their names."""
-        fields = {field.name for field in dataclasses.fields(settings)} - more.keys()
-        return settings(**{name: self.values[name] for name in fields & self.values.keys()}, **more)
+    def fill(self, function, **more):
+        """Calls a function or a class; flags of their names give the arguments that `more` lacks."""
+        named = inspect.signature(function).parameters.keys() & self.values.keys()
+        return function(**{**{name: self.values[name] for name in named}, **more})
 
     def without_unread(self):
         """Returns the options with unread flags off; `UserError` for one that was typed."""

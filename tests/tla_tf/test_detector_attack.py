@@ -13,8 +13,7 @@ from robust_tf.attacks.pgd import PGD
 from robust_tf.results.attack_settings import attack_settings
 from robust_tf.threat_model import ThreatModel
 from tla_tf.analysis.detector_attack import WEIGHTS, DetectorAttack, UndetectedLoss, detector_preset
-from tla_tf.analysis.gaussian_log_density import MixtureScore
-from tla_tf.analysis.mixture_detection import MixtureDetector, detection_roc
+from tla_tf.analysis.mixture_detection import MixtureDetector, MixtureScore, detection_roc
 
 
 def network(images, training):

@@ -2,25 +2,32 @@
 
 import numpy as np
 import pytest
-from scipy.stats import Covariance
+import tensorflow as tf
+from scipy.stats import multivariate_normal
 from sklearn.metrics import auc
 
 from tla_tf.analysis.mixture_detection import (
     VARIANCE_FLOOR,
     MixtureDetector,
+    MixtureScore,
     detection_roc,
-    log_densities,
+    gaussian_log_densities,
 )
 
 
-def from_matrix(matrix):
-    return Covariance.from_cholesky(np.linalg.cholesky(np.array(matrix, float)))
+def whitening(matrix):
+    """W with W W^T = matrix^-1."""
+    return np.linalg.inv(np.linalg.cholesky(np.array(matrix))).T
 
 
 def test_log_densities_of_two_gaussians():
-    means = np.array([[1.0, 0], [-1, 1]])
-    covariances = [from_matrix([[1, 0.3], [0.3, 0.5]]), Covariance.from_diagonal([0.4, 0.8])]
-    densities = log_densities([[0.5, 0.2], [-0.8, 0.7], [0, 2]], means, covariances)
+    covariances = [[[1, 0.3], [0.3, 0.5]], [[0.4, 0.0], [0, 0.8]]]
+    densities = gaussian_log_densities(
+        tf.constant([[0.5, 0.2], [-0.8, 0.7], [0, 2]], tf.float64),
+        tf.constant([[1.0, 0], [-1, 1]], tf.float64),
+        tf.constant([whitening(matrix) for matrix in covariances]),
+        np.log(np.linalg.det(covariances)),
+    )
     expected = [[-1.666468, -4.480660], [-4.887200, -1.374410], [-8.343298, -3.143160]]
     np.testing.assert_allclose(densities, expected, atol=1e-5)
 
@@ -67,3 +74,26 @@ def test_tied_pools_the_deviations_from_the_class_means():
     embeddings, labels = blobs(2000, 3)
     detector = MixtureDetector(embeddings, labels, "tied")
     np.testing.assert_allclose(detector.covariances[0].covariance, np.eye(3), atol=0.1)
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag"])
+def test_scores_are_the_largest_log_density_of_scipy(covariance):
+    embeddings, labels = blobs(300, 5)
+    detector = MixtureDetector(embeddings, labels, covariance)
+    queries = np.random.default_rng(1).normal(size=(20, 5)) * 3
+    pairs = zip(detector.means, detector.covariances, strict=True)
+    expected = np.max([multivariate_normal.logpdf(queries, *pair) for pair in pairs], axis=0)
+    np.testing.assert_allclose(detector.scores(queries), expected, rtol=1e-9)
+    single = MixtureScore(detector)(tf.constant(queries, tf.float32))
+    np.testing.assert_allclose(single, expected, rtol=1e-4)
+
+
+def test_singular_covariances_have_finite_scores_and_gradients():
+    embeddings, labels = blobs(6, 20)  # fewer images than entries
+    embeddings[:, 3] = 0  # a dead entry
+    score = MixtureScore(MixtureDetector(embeddings, labels, "full"))
+    x = tf.constant(embeddings + 1, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        values = score(x)
+    assert np.isfinite(values).all() and np.isfinite(tape.gradient(values, x)).all()

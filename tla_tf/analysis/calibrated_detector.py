@@ -12,8 +12,7 @@ from robust_tf.results.result import weights_hash, wilson_interval
 from robust_tf.threat_model import ThreatModel
 from tla_tf.analysis.detection_records import latest_areas
 from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
-from tla_tf.analysis.gaussian_log_density import MixtureScore
-from tla_tf.analysis.mixture_detection import MixtureDetector, covariance_kind
+from tla_tf.analysis.mixture_detection import MixtureDetector, MixtureScore, covariance_kind
 from tla_tf.evaluation.held_out_images import split_held_out
 
 # Images of each part; the covariances do not get better with more, and an export stays short.

@@ -12,7 +12,7 @@ from robust_tf.attacks.objectives import Margin, correct
 from robust_tf.attacks.pgd import LOSSES, PGD
 from robust_tf.attacks.select_images import select_images
 from robust_tf.randomness import Shard
-from tla_tf.analysis.gaussian_log_density import MixtureScore
+from tla_tf.analysis.mixture_detection import MixtureScore
 
 # Of the log density per entry of the embedding; 0 stands for the attack without the detector.
 WEIGHTS = (0.0, 0.1, 0.3, 1.0)

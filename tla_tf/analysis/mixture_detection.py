@@ -1,13 +1,16 @@
 """Detection of misclassified images by their density under one Gaussian per class."""
 
+import math
+
 import numpy as np
-from scipy.stats import Covariance, multivariate_normal
+import tensorflow as tf
+from scipy.stats import Covariance
 from sklearn.covariance import ledoit_wolf
 from sklearn.metrics import roc_auc_score, roc_curve
 
 # Added to every variance: an entry that is always zero (a dead ReLU) would have none.
 VARIANCE_FLOOR = 1e-6
-BLOCK_ROWS = 4096
+BLOCK_BYTES = 2**27
 
 
 class MixtureDetector:
@@ -34,10 +37,11 @@ class MixtureDetector:
 
     def scores(self, embeddings):
         """Returns c(x), float64 [n], the log density of the likeliest class; low is suspicious."""
-        blocks = np.array_split(embeddings, -(-len(embeddings) // BLOCK_ROWS))
-        return np.concatenate(
-            [log_densities(block, self.means, self.covariances).max(axis=1) for block in blocks]
-        )
+        score = MixtureScore(self, tf.float64)
+        rows = max(1, BLOCK_BYTES // (8 * self.means.size))
+        starts = range(0, len(embeddings), rows)
+        blocks = [tf.constant(embeddings[start : start + rows], tf.float64) for start in starts]
+        return np.concatenate([score(block) for block in blocks])
 
 
 def covariance_kind(labels, width):
@@ -51,18 +55,49 @@ def covariance_kind(labels, width):
     return "full" if counts.min() >= width else "tied"
 
 
-def log_densities(x, means, covariances):
-    """Returns float64 [n, classes], log N(x; mean, covariance), no class prior.
+def gaussian_log_densities(x, means, whitenings, log_determinants):
+    """Returns log N(x; mean, covariance) of every class, no class prior, float [batch, classes].
 
     Args:
-        x: float [n, d].
+        x: float [batch, d].
         means: float [classes, d].
-        covariances: list of scipy.stats.Covariance.
+        whitenings: float [classes, d, d] or, if all classes share one, [1, d, d]: W with
+            W W^T = covariance^-1.
+        log_determinants: float [classes] or [1], of the covariances.
     """
-    x = np.float64(x)
-    pairs = zip(means, covariances, strict=True)
-    columns = [multivariate_normal.logpdf(x, mean, covariance) for mean, covariance in pairs]
-    return np.stack([np.atleast_1d(column) for column in columns], axis=1)
+    whitened = tf.matmul(x[None] - means[:, None], whitenings)
+    distances = tf.reduce_sum(tf.square(whitened), axis=-1)
+    constants = log_determinants + x.shape[-1] * math.log(2 * math.pi)
+    return -0.5 * tf.transpose(distances + constants[:, None])
+
+
+class MixtureScore(tf.Module):
+    """c(x) = max_k log N(h(x); mu_k, Sigma_k) of a fitted `MixtureDetector`, differentiable.
+
+    Args:
+        detector: the `MixtureDetector`.
+        dtype: Data type of the embeddings.
+    """
+
+    def __init__(self, detector, dtype=tf.float32):
+        super().__init__()
+        covariances = detector.covariances
+        if all(covariance is covariances[0] for covariance in covariances):
+            covariances = covariances[:1]  # tied: one matrix for all
+        unit = np.eye(detector.means.shape[1])
+        # Variables: a SavedModel would copy constants into its graph, which is limited to 2 GB.
+        self._gaussians = [
+            tf.Variable(values, trainable=False, dtype=dtype)
+            for values in (
+                detector.means,
+                np.stack([covariance.whiten(unit) for covariance in covariances]),
+                np.stack([covariance.log_pdet for covariance in covariances]),
+            )
+        ]
+
+    def __call__(self, embeddings):
+        """Returns c, float [batch], of float [batch, d]."""
+        return tf.reduce_max(gaussian_log_densities(embeddings, *self._gaussians), axis=1)
 
 
 def detection_roc(scores, misclassified):
