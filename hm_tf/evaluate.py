@@ -91,7 +91,7 @@ def _evaluation(run, options):
     settings = {"batch_size": options.batch_size, "xla": use_xla(options.jit_compile)}
     network = run.network(options.precision)
     test_set = EmbeddedTestSet(network, run.test_images(options.limit_test), **settings)
-    about = options.fill(functools.partial(shared_fields, network, **run.facts))
+    about = shared_fields(network, **run.facts, precision=options.precision, seed=options.seed)
     evaluation = RankingEvaluation(
         network, test_set, pgd, about, run.folder, fresh=options.fresh, **settings
     )
