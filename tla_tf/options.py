@@ -48,8 +48,8 @@ _DATA_DIR = shared.data_dir(
     "downloading."
 )
 # Nobody attacks an undefended network in training.
-_NO_ATTACK = {"uncompared": {"method": ("um",)}}
-_NORM = choice("norm", "linf", "Norm of the ball.", ("linf", "l2"), into="attack", **_NO_ATTACK)
+_UNDEFENDED = {"method": ("um",)}
+_NORM = choice("norm", "linf", "Norm of the ball.", _NORMS, into="attack", uncompared=_UNDEFENDED)
 _BALL = (magnitude("eps", None, _OF_THE_TRAINING), _NORM)
 _BATCH_SIZE = count("batch_size", 250, "Images per attacked batch of a device.")
 
@@ -195,7 +195,7 @@ TRAIN = FlagTable(
                 RECIPE,
                 "Radius in [0, 1] pixels, also as 8/255.",
                 into="attack",
-                **_NO_ATTACK,
+                uncompared=_UNDEFENDED,
             ),
             _NORM,
             *group(
