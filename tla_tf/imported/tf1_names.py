@@ -6,7 +6,8 @@ Sources: the TLA authors' code and the challenge code of Madry et al. (2018).
 import re
 
 _KINDS = {"kernel": "DW", "bias": "biases"}
-PREFIX = "main_encoder/"
+PREFIXES = ("main_encoder/",)
+OPTIONAL = ()
 # The state of the optimiser and counters. A renaming script of the authors prefixes them, too.
 LEFT_OVER = re.compile(r"(.*/)?(global_step|Momentum|Adam|Adam_1|beta[12]_power)")
 
