@@ -7,7 +7,6 @@ Mean and variance of the hardness H = d(a, p) - d(a, n) on batches of training i
 embeddings of the run's network. Records go to RUN/sampler_hardness.jsonl; hm_tf.report shows them.
 """
 
-import functools
 import pathlib
 import sys
 
@@ -17,8 +16,9 @@ from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file, require_folder
 
 
+@command_line.command(ANALYZE, __doc__)
 @command_line.on_devices
-def analyze(options):
+def main(options):
     """Measures, records and prints."""
     if options.outputs != ["table1"]:
         raise UserError(f"--outputs={','.join(options.outputs)}: there is table1 only")
@@ -82,8 +82,6 @@ def _run(options):
     given = [f"--{name}={options.flags[name]}" for name in named if options.flags[name] is not None]
     return StartingNetwork(TRAIN.parse(given).flags)
 
-
-main = functools.partial(command_line.run, table=ANALYZE, body=analyze, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,7 +12,6 @@ four.
 In --output_dir: adversarial.png, difference.png (amplified), ranking.png, attack.json.
 """
 
-import functools
 import pathlib
 import sys
 
@@ -28,8 +27,9 @@ REQUIRED = {
 }
 
 
+@command_line.command(ATTACK, __doc__)
 @command_line.on_devices
-def attack(options):
+def main(options):
     """Attacks as the flags say."""
     for name, what in REQUIRED.items():
         if not getattr(options, name):
@@ -45,7 +45,7 @@ def attack(options):
     run = options.fill(open_run)
     pgd = options.fill(run.attack)
     check_step_size(options, "step_size", pgd.steps)
-    folder = _folder(options, run)
+    folder = options.fill(_folder, run=run)
     images = options.fill(OwnImages, run=run)
     search = images.search
     goal = aim(ranking_attack, search, options.candidate, options.seed)
@@ -96,17 +96,15 @@ def _notices(images, goal):
         yield f"aim: {search.name_of(goal.target)}{drawn}"
 
 
-def _folder(options, run):
+def _folder(run, query, attack, output_dir):
     """The folder of the output, which can be made."""
-    query = pathlib.Path(options.query).expanduser().resolve()
+    query = pathlib.Path(query).expanduser().resolve()
     # Images of other classes often have the same names.
-    name = f"{query.parent.name}_{query.stem}_{options.attack.lower()}"
-    folder = pathlib.Path(options.output_dir or run.folder.path / "attacks" / name)
+    name = f"{query.parent.name}_{query.stem}_{attack.lower()}"
+    folder = pathlib.Path(output_dir or run.folder.path / "attacks" / name)
     require_folder("output_dir", folder)
     return folder
 
-
-main = functools.partial(command_line.run, table=ATTACK, body=attack, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

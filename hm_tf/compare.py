@@ -5,7 +5,6 @@ What differs in training, who is ahead, retrieval and ranking attacks side by si
 --html=FILE writes the same as a page. Nothing is measured.
 """
 
-import functools
 import sys
 
 from hm_tf.options import COMPARE
@@ -13,7 +12,8 @@ from robust_tf.cli import command_line
 from robust_tf.results.output_place import require_file
 
 
-def compare(options):
+@command_line.command(COMPARE, __doc__)
+def main(options):
     """Prints the comparison, and writes its page if a file is named."""
     if options.html:
         require_file("html", options.html)
@@ -24,8 +24,6 @@ def compare(options):
     runs = evaluated_runs(options.workdir, "hm_tf", "defense")
     show(score_matrix(runs), options.html)
 
-
-main = functools.partial(command_line.run, table=COMPARE, body=compare, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -20,8 +20,9 @@ from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 
 
+@command_line.command(EVALUATE, __doc__)
 @command_line.on_devices
-def evaluate(options):
+def main(options):
     """Evaluates as the flags say."""
     from hm_tf.evaluation.embedding_checks import check_evaluation
     from hm_tf.evaluation.ranking_table import ranking_table
@@ -107,8 +108,6 @@ def _evaluation(run, options):
         print(f"warning: {doubt.message}")
     return evaluation, substitute, doubts
 
-
-main = functools.partial(command_line.run, table=EVALUATE, body=evaluate, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,7 +9,6 @@ compared with the network and attacked. model.json and README.md there describe 
 --format=onnx or litert writes a file of the network alone instead.
 """
 
-import functools
 import sys
 
 from hm_tf.options import EXPORT
@@ -18,7 +17,8 @@ from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
 
 
-def export(options):
+@command_line.command(EXPORT, __doc__)
+def main(options):
     """Exports and verifies."""
     for name in ("workdir", "export_dir"):
         if not getattr(options, name):
@@ -36,7 +36,7 @@ def export(options):
     run = FinishedRun(options.workdir, options.data_dir)
     network, test = run.network(), run.test_images(options.limit_test)
     if options.format != "saved_model":
-        _export_portable(run, network, test, options)
+        options.fill(_export_portable, run=run, network=network, test=test)
         return
 
     def answer(images):
@@ -59,22 +59,20 @@ def export(options):
     print(summary(path, entries))
 
 
-def _export_portable(run, network, test, options):
+def _export_portable(run, network, test, export_dir, format):
     import numpy as np
 
     from robust_tf.evaluation.attack_loop import images_of
     from robust_tf.export.export_portable import export_portable
 
     images = images_of(test, np.arange(len(test))).numpy()
-    path, entries = export_portable(run, network, options.export_dir, options.format, images)
+    path, entries = export_portable(run, network, export_dir, format, images)
     difference = entries["verification"]["largest_difference"]
     print(
-        f"{options.format} in {path}: largest difference {difference:.1e}; it takes float images "
+        f"{format} in {path}: largest difference {difference:.1e}; it takes float images "
         "only: no guard, no image files, no search"
     )
 
-
-main = functools.partial(command_line.run, table=EXPORT, body=export, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

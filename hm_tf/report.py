@@ -6,7 +6,6 @@ from the disk and loads nothing. It shows what train, evaluate, analyze and atta
 they have not made yet it names, with the command.
 """
 
-import functools
 import sys
 
 from hm_tf.options import REPORT
@@ -14,7 +13,8 @@ from robust_tf.cli import command_line
 from robust_tf.results.output_place import require_file, require_folder
 
 
-def report(options):
+@command_line.command(REPORT, __doc__)
+def main(options):
     """Writes the page, and the figures if a folder is given."""
     require_file("output", options.output)
     if options.figures_dir:
@@ -66,8 +66,6 @@ def _save(figures, folder):
         save_figure(figure, path)
         print(f"figure: {path}")
 
-
-main = functools.partial(command_line.run, table=REPORT, body=report, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,7 +6,6 @@ lies in the gallery does not find itself. --saved_model=DIR searches with a Save
 run. --embeddings=OUT.npz writes the embeddings and names of the gallery for another index.
 """
 
-import functools
 import pathlib
 import sys
 
@@ -16,9 +15,10 @@ from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file
 
 
-def search(options):
+@command_line.command(SEARCH, __doc__)
+def main(options):
     """Searches as the flags say."""
-    _check(options)
+    options.fill(_check)
     from hm_tf.evaluation.saved_run import open_run
     from hm_tf.image_attack.image_search import EmbeddedGallery, query_files, search_table
     from robust_tf.reports.panels import save_figure
@@ -42,17 +42,15 @@ def search(options):
         print(f"\npicture: {options.picture}")
 
 
-def _check(options):
-    if not options.gallery:
+def _check(gallery, query, embeddings, picture):
+    if not gallery:
         raise UserError("--gallery is required: a folder of images")
-    if not options.query and not options.embeddings:
+    if not query and not embeddings:
         raise UserError("--query=IMG or --embeddings=OUT.npz is required; both are possible")
-    for flag in ("picture", "embeddings"):
-        if getattr(options, flag):
-            require_file(flag, getattr(options, flag))
+    for flag, path in {"picture": picture, "embeddings": embeddings}.items():
+        if path:
+            require_file(flag, path)
 
-
-main = functools.partial(command_line.run, table=SEARCH, body=search, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

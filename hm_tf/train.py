@@ -5,7 +5,6 @@ and 50 others to test. The same command again resumes a run that was stopped, or
 of a finished one.
 """
 
-import functools
 import pathlib
 import sys
 
@@ -13,7 +12,8 @@ from hm_tf.options import TRAIN, likely_collapse, notes, workdir_of
 from robust_tf.cli import command_line
 
 
-def train(options):
+@command_line.command(TRAIN, __doc__)
+def main(options):
     """Trains as the flags say; returns the exit code."""
     from robust_tf.runs.training_run import execute
 
@@ -41,8 +41,6 @@ def training_run(options):
     )
     return MetricTrainingRun(data.of_run(options.flags), settings)
 
-
-main = functools.partial(command_line.run, table=TRAIN, body=train, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

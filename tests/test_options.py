@@ -81,8 +81,7 @@ def sources_below_the_commands():
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             tree = ast.parse(path.read_text())
-            assigned = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
-            command = any(getattr(target, "id", "") == "main" for target in assigned)
+            command = "command_line.command(" in path.read_text()
             if not command and path.name != "options.py" and "cli" not in path.parts:
                 yield path, tree
 

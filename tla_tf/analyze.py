@@ -10,7 +10,6 @@ with what they plot as JSON, go to --output_dir.
 """
 
 import contextlib
-import functools
 import json
 import pathlib
 import sys
@@ -24,8 +23,9 @@ from tla_tf.options import ANALYZE, OUTPUTS
 NEEDED = {"table3": {"neighbours": 50}, "figure4": {"neighbours": 3}, "figure5": {"per_class": 2}}
 
 
+@command_line.command(ANALYZE, __doc__)
 @command_line.on_devices
-def analyze(options):
+def main(options):
     """Makes what the flags say, and what cannot be made of these images leaves out."""
     options.fill(_check_names)
     from robust_tf.runs import lock
@@ -161,8 +161,6 @@ def _functions(all_adv, covariance, positive):
         "figure5": lambda runs: figure5(runs, covariance, positive),
     }
 
-
-main = functools.partial(command_line.run, table=ANALYZE, body=analyze, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,7 +10,6 @@ Nothing is measured.
 """
 
 import collections
-import functools
 import sys
 
 from robust_tf.cli import command_line
@@ -23,48 +22,49 @@ RUN_TABLE = "python -m tla_tf.run_table --row="
 QUICK = "python -m tla_tf.train --flagfile=flags/tla/mnist_quick.flags"
 
 
-def compare(options):
+@command_line.command(COMPARE, __doc__)
+def main(options):
     """Compares runs with each other, or with the paper."""
     if options.html:
         require_file("html", options.html)
     if options.workdir:
-        _compare_runs(options)
+        _compare_runs(options.workdir, options.html)
     elif options.html:
-        _write_tf_era(options)
+        _write_tf_era(options.runs, options.html)
     else:
-        _compare_with_paper(options)
+        _compare_with_paper(options.runs)
 
 
-def _compare_runs(options):
+def _compare_runs(workdir, html):
     from robust_tf.reports.matrix_view import show
     from robust_tf.reports.recorded_run import evaluated_runs
     from tla_tf.reporting.accuracies import accuracy_matrix
 
-    runs = evaluated_runs(options.workdir, "tla_tf", "method")
-    show(accuracy_matrix(runs), options.html)
+    runs = evaluated_runs(workdir, "tla_tf", "method")
+    show(accuracy_matrix(runs), html)
 
 
-def _write_tf_era(options):
+def _write_tf_era(places, html):
     """Writes the page of published networks, imported ones and ours."""
     from robust_tf.reports.recorded_run import find_runs
     from tla_tf.reporting import published_rows
     from tla_tf.reporting.tf_era import tf_era_page
 
-    runs = [run for run in find_runs(options.runs) if run.results]
-    tf_era_page(published_rows.rows(), runs).write(options.html)
-    print(f"page: {options.html}, with {len(runs)} runs")
+    runs = [run for run in find_runs(places) if run.results]
+    tf_era_page(published_rows.rows(), runs).write(html)
+    print(f"page: {html}, with {len(runs)} runs")
 
 
-def _compare_with_paper(options):
+def _compare_with_paper(places):
     """Prints the comparisons, then what has no results yet."""
     from robust_tf.reports.recorded_run import find_runs
     from tla_tf.reporting import comparison, published_rows
 
     rows = published_rows.rows()
-    runs = [run for run in find_runs(options.runs) if run.results]
+    runs = [run for run in find_runs(places) if run.results]
     if not runs:
         raise UserError(
-            f"no results yet under {', '.join(options.runs)}; {QUICK} makes some in minutes, "
+            f"no results yet under {', '.join(places)}; {QUICK} makes some in minutes, "
             f"{RUN_TABLE}{rows[0].name} trains a row of the paper in its full length"
         )
     found = comparison.compare(rows, runs)
@@ -100,8 +100,6 @@ def _missing_lines(rows):
         first = missing[0]
         yield (f"no results yet: {table}, {dataset}, {methods}; e.g. {RUN_TABLE}{first.name}")
 
-
-main = functools.partial(command_line.run, table=COMPARE, body=compare, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

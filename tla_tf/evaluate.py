@@ -8,7 +8,6 @@ the records go to DIR.evaluation; images of --dataset=folder are resized to the 
 --images=X.npz evaluates it on the user's own arrays.
 """
 
-import functools
 import sys
 
 from robust_tf.cli import command_line
@@ -16,8 +15,9 @@ from robust_tf.errors import UserError
 from tla_tf.options import EVALUATE
 
 
+@command_line.command(EVALUATE, __doc__)
 @command_line.on_devices
-def evaluate(options):
+def main(options):
     """Evaluates as the flags say."""
     from robust_tf.runs import lock
     from robust_tf.threat_model import ThreatModel
@@ -131,8 +131,6 @@ def _checked(evaluation, columns, threat_model, substitutes, thoroughness):
     )
     return f"\n{lines}\nrecords: {evaluation.folder / 'checks.jsonl'}"
 
-
-main = functools.partial(command_line.run, table=EVALUATE, body=evaluate, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,7 +8,6 @@ compared with the network and attacked. model.json and README.md there describe 
 --format=onnx, litert or litert_int8 writes a file of the network alone instead.
 """
 
-import functools
 import sys
 
 from robust_tf.cli import command_line
@@ -17,7 +16,8 @@ from robust_tf.results.output_place import require_folder
 from tla_tf.options import EXPORT
 
 
-def export(options):
+@command_line.command(EXPORT, __doc__)
+def main(options):
     """Exports and verifies."""
     for name in ("workdir", "export_dir"):
         if getattr(options, name) is None:
@@ -38,7 +38,7 @@ def export(options):
     network = run.network()
     test = run.dataset.load("test", options.limit_test)
     if options.format != "saved_model":
-        _export_portable(run, network, test, options)
+        options.fill(_export_portable, run=run, network=network, test=test)
         return
     answer = classifier_answer(network, run.info.class_names)
     endpoints = image_endpoints(answer, run.info, "Classifies")
@@ -61,7 +61,7 @@ def export(options):
     print(summary(path, entries))
 
 
-def _export_portable(run, network, test, options):
+def _export_portable(run, network, test, export_dir, format):
     import numpy as np
 
     from robust_tf.evaluation.attack_loop import images_of
@@ -71,14 +71,14 @@ def _export_portable(run, network, test, options):
     path, entries = export_portable(
         run,
         network,
-        options.export_dir,
-        options.format,
+        export_dir,
+        format,
         images_of(test, np.arange(len(test))).numpy(),
         lambda function: transfer_attack(function, run, network, test),
     )
     verification, found = entries["verification"], entries["verification"]["transfer"]
     print(
-        f"{options.format} in {path}: largest difference {verification['largest_difference']:.1e}; "
+        f"{format} in {path}: largest difference {verification['largest_difference']:.1e}; "
         "it takes float images only: no guard, no image files, no detector\n"
         f"of {found['n']} test images: clean {100 * found['clean_accuracy']:.2f} % (the network "
         f"{100 * found['clean_accuracy_of_the_network']:.2f}), under pgd20 made on the network "
@@ -86,8 +86,6 @@ def _export_portable(run, network, test, options):
         f"({100 * found['robust_accuracy_of_the_network']:.2f})"
     )
 
-
-main = functools.partial(command_line.run, table=EXPORT, body=export, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

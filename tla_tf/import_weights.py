@@ -6,7 +6,6 @@ our network, and every variable its tensor; the first mismatch is named. evaluat
 report and --init_from take the folder as one of our own runs. --list shows the architectures.
 """
 
-import functools
 import shlex
 import sys
 
@@ -17,7 +16,8 @@ from tla_tf.options import IMPORT_WEIGHTS
 REQUIRED = ("checkpoint", "architecture", "workdir")
 
 
-def import_weights(options):
+@command_line.command(IMPORT_WEIGHTS, __doc__)
+def main(options):
     """Imports, then asks for the clean accuracy."""
     from robust_tf import data
     from robust_tf.models.checkpoint_readers import formats
@@ -33,7 +33,7 @@ def import_weights(options):
             raise UserError(f"--{name} is required; --list shows the architectures")
     architecture = architectures.get(options.architecture).sized(options.depth, options.width)
     dataset = data.open(options.dataset or architecture.dataset, options.data_dir)
-    tensors = {**formats.read(options.checkpoint), **_normalization(options)}
+    tensors = {**formats.read(options.checkpoint), **options.fill(_normalization)}
     folder = RunFolder(options.workdir)
     network = imported_run(architecture, tensors, dataset, folder, options.checkpoint)
     print(
@@ -55,17 +55,15 @@ def import_weights(options):
         )
 
 
-def _normalization(options):
+def _normalization(pixel_mean, pixel_std):
     """Mean and deviation that were typed, under RobustBench's names of the buffers."""
     import numpy as np
 
-    given = {"mu": options.pixel_mean, "sigma": options.pixel_std}
+    given = {"mu": pixel_mean, "sigma": pixel_std}
     return {
         name: np.array(values, np.float32) for name, values in given.items() if values is not None
     }
 
-
-main = functools.partial(command_line.run, table=IMPORT_WEIGHTS, body=import_weights, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,7 +5,6 @@ curves, settings. The page opens from the disk and loads nothing. It shows what 
 analyze have stored; what they have not made yet it names, with the command.
 """
 
-import functools
 import sys
 
 from robust_tf.cli import command_line
@@ -14,7 +13,8 @@ from robust_tf.results.output_place import require_file
 from tla_tf.options import REPORT
 
 
-def report(options):
+@command_line.command(REPORT, __doc__)
+def main(options):
     """Writes the page."""
     if not options.workdir:
         raise UserError("--workdir=RUN[,RUN2,...] is required: folders of evaluated runs")
@@ -28,7 +28,7 @@ def report(options):
     from tla_tf.reporting.accuracies import accuracy_matrix
     from tla_tf.reporting.claim import headline
 
-    runs = _runs(options)
+    runs = _runs(options.workdir, options.data_dir)
     recorded = [run.recorded for run in runs]
     rows = published_rows.rows()
     comparisons = comparison.compare(rows, recorded)
@@ -44,17 +44,15 @@ def report(options):
     print(f"report: {options.output}")
 
 
-def _runs(options):
+def _runs(folders, data_dir):
     from robust_tf.reports.recorded_run import evaluated_runs
     from tla_tf.reporting.comparable_runs import comparable_runs, panel_names
     from tla_tf.reporting.report_sections import ReportedRun
 
-    finished = comparable_runs(options.workdir, options.data_dir)
-    recorded = evaluated_runs(options.workdir, "tla_tf", "method")
+    finished = comparable_runs(folders, data_dir)
+    recorded = evaluated_runs(folders, "tla_tf", "method")
     return list(map(ReportedRun, panel_names(finished), finished, recorded))
 
-
-main = functools.partial(command_line.run, table=REPORT, body=report, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -27,7 +27,9 @@ def commands(row, flags):
     _, _, module, *measure = shlex.split(row.measure)
     measure += [f"--workdir={folder}"]
     measure += [f"--limit_test={options.limit_test}"] if options.limit_test else []
-    others = [_substitute(training, options, method) for method in SUBSTITUTES]
+    others = [
+        _substitute(training, method, options.seed + 1, options.workdir) for method in SUBSTITUTES
+    ]
     others = others if row.table == "table1" else []
     measure += [f"--substitute={workdir_of(TRAIN.parse(other))}" for other in others]
     trainings = [("tla_tf.train", arguments) for arguments in (training, *others)]
@@ -43,11 +45,11 @@ def comparison(row, flags):
     return "\n\n".join(comparison.comparison_lines(comparison.compare([row], [run])))
 
 
-def _substitute(training, options, method):
+def _substitute(training, method, seed, workdir):
     """The arguments of a training like the row's, of another method and seed."""
-    arguments = [*training, f"--method={method}", f"--seed={options.seed + 1}"]
-    if options.workdir:
-        arguments.append(f"--workdir={options.workdir}-{method}-substitute")
+    arguments = [*training, f"--method={method}", f"--seed={seed}"]
+    if workdir:
+        arguments.append(f"--workdir={workdir}-{method}-substitute")
     return arguments
 
 

@@ -5,14 +5,14 @@ the paper; the same command again resumes a run that was stopped, or reprints th
 finished one.
 """
 
-import functools
 import sys
 
 from robust_tf.cli import command_line
 from tla_tf.options import TRAIN, likely_masking, notes, workdir_of
 
 
-def train(options):
+@command_line.command(TRAIN, __doc__)
+def main(options):
     """Trains as the flags say; returns the exit code."""
     from robust_tf.runs.training_run import execute
 
@@ -35,8 +35,6 @@ def training_run(options):
     )
     return ClassifierTrainingRun(data.of_run(options.flags), settings)
 
-
-main = functools.partial(command_line.run, table=TRAIN, body=train, about=__doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

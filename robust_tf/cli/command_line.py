@@ -98,6 +98,11 @@ def _hearing_ctrl_c():
         os.close(terminal)
 
 
+def command(table, about):
+    """Makes the body of a command, a function (Options), its `main`; arguments as of `run`."""
+    return lambda body: functools.partial(run, table=table, body=body, about=about)
+
+
 def on_devices(body):
     """Returns the body of a command, run in the scope of its --strategy: see `attack_loop`.
 

@@ -4,9 +4,10 @@ import tensorflow as tf
 
 from robust_tf.attacks.pgd import LOSSES
 from robust_tf.evaluation.attack_loop import attack_loop, first_success
+from tla_tf.evaluation.run_evaluation import logits_of
 
 
-def embeddings_under_attack(network, examples, preset=None, rows=None, *, keep=(), **options):
+def embeddings_under_attack(network, examples, preset=None, rows=None, *, keep=(), **settings):
     """Attacks the images and returns dict name -> array [m, ...] of the network's outputs.
 
     The network runs in inference mode, the attack knows the labels. With several restarts an image
@@ -18,7 +19,7 @@ def embeddings_under_attack(network, examples, preset=None, rows=None, *, keep=(
         preset: `Preset` of robust_tf.attacks.presets; None for clean images.
         rows: int [m], the images; default: all.
         keep: further outputs, of "image", the attacked image, and "logits".
-        **options: batch_size, seed and progress of `attack_loop`.
+        **settings: batch_size, seed and progress of `attack_loop`.
 
     Returns:
         "embedding" float [m, d], "prediction" int64 [m], and the outputs of `keep`.
@@ -27,9 +28,7 @@ def embeddings_under_attack(network, examples, preset=None, rows=None, *, keep=(
         RunError: outputs that are not finite, or an attack that left its ball or box.
     """
     labels = tf.constant(examples.labels, tf.int64)
-
-    def logits_fn(images):
-        return network(images, training=False)["logits"]
+    logits_fn = logits_of(network)
 
     def attack_batch(images, rows, keys):
         y, attacked = tf.gather(labels, rows), images
@@ -48,20 +47,18 @@ def embeddings_under_attack(network, examples, preset=None, rows=None, *, keep=(
         }
 
     title, restarts = ("clean", 1) if preset is None else (preset.name, preset.restarts)
-    options = {"title": title, "restarts": restarts, "active": "correct", **options}
-    return first_success(attack_loop(attack_batch, examples, rows, **options), "correct")
+    settings = {"title": title, "restarts": restarts, "active": "correct", **settings}
+    return first_success(attack_loop(attack_batch, examples, rows, **settings), "correct")
 
 
-def correct_after_steps(network, examples, preset, **options):
+def correct_after_steps(network, examples, preset, **settings):
     """Follows one run of a PGD attack; takes the arguments of `embeddings_under_attack`.
 
     Returns:
         bool [n, steps + 1], which images are classified correctly at the start and after each step.
     """
     labels, attack = tf.constant(examples.labels, tf.int64), preset.attack
-
-    def logits_fn(images):
-        return network(images, training=False)["logits"]
+    logits_fn = logits_of(network)
 
     def attack_batch(images, rows, keys):
         y = tf.gather(labels, rows)
@@ -71,5 +68,5 @@ def correct_after_steps(network, examples, preset, **options):
         )
         return {"correct": tf.transpose(correct)}
 
-    (run,) = attack_loop(attack_batch, examples, title=f"{preset.name}, step by step", **options)
+    (run,) = attack_loop(attack_batch, examples, title=f"{preset.name}, step by step", **settings)
     return run["correct"]

@@ -16,7 +16,7 @@ class RunEvaluation(ClassifierEvaluation):
         seed: Seed of the attacks' random draws.
         precision: Keras policy of the network under attack.
         substitutes: list of `tla_tf.evaluation.substitute.Substitute`.
-        **options: of `ClassifierEvaluation`.
+        **settings: of `ClassifierEvaluation`.
 
     Attributes:
         network: the classifier.
@@ -24,7 +24,7 @@ class RunEvaluation(ClassifierEvaluation):
         results: list of the new `Result`.
     """
 
-    def __init__(self, run, examples, *, seed, precision, substitutes=(), **options):
+    def __init__(self, run, examples, *, seed, precision, substitutes=(), **settings):
         self.network = network = run.network(precision)
         self.results = []
         self.about = shared_fields(network, precision=precision, seed=seed, **run.facts)
@@ -42,7 +42,7 @@ class RunEvaluation(ClassifierEvaluation):
                 other.name: Substitute(logits_of(other.network), other.weights_hash)
                 for other in substitutes
             },
-            **options,
+            **settings,
         )
 
     def add(self, outcome):
