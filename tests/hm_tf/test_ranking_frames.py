@@ -18,7 +18,7 @@ def test_from_the_command_to_the_cost_are_at_most_ten_frames(finished_smoke, tmp
     def counted(self, outputs):
         frames = [f for f in traceback.extract_stack() if f.filename.startswith(houses)]
         names = [frame.name for frame in frames]
-        stacks.append(names[names.index("evaluate") :])
+        stacks.append(names[names.index("main") :])
         return whole(self, outputs)
 
     monkeypatch.setattr(NetworkObjective, "values", counted)

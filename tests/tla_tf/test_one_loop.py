@@ -44,14 +44,14 @@ def test_the_command_equals_the_library_call_to_the_image(unevaluated):
 
 
 def test_from_the_command_to_the_loss_are_at_most_ten_frames(unevaluated, monkeypatch):
-    """Frames of the two packages, from `evaluate` to the caller of the objective's values."""
+    """Frames of the two packages, from the body of the command to the caller of the objective's values."""
     houses = tuple(package.__path__[0] for package in (robust_tf, tla_tf))
     whole, stacks = CrossEntropy.values, []
 
     def counted(self, logits):
         frames = [f for f in traceback.extract_stack() if f.filename.startswith(houses)]
         names = [frame.name for frame in frames]
-        stacks.append(names[names.index("evaluate") :])
+        stacks.append(names[names.index("main") :])
         return whole(self, logits)
 
     monkeypatch.setattr(CrossEntropy, "values", counted)
