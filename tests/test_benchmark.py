@@ -127,7 +127,7 @@ def test_peak_memory_sees_what_was_freed_again(tool):
 
 
 def test_mines_in_a_separate_pool_without_attack(tool):
-    from benchmarks.tla_mining import mining
+    from benchmarks.tla_training import mining
 
     from robust_tf import data
     from robust_tf.models import registry as models
@@ -156,7 +156,7 @@ def tf_tensors(batch):
 
 def test_counts_the_steps_of_an_attack(tool):
     import tensorflow as tf
-    from benchmarks.observed_attack import ObservedAttack
+    from benchmarks.hm_training import ObservedAttack
 
     from robust_tf.attacks.objective import Objective
     from robust_tf.attacks.pgd import PGD

@@ -1,14 +1,9 @@
 """Attacks on a classifier against bare passes, against cleverhans, and in bfloat16."""
 
-import tensorflow as tf
-
-from benchmarks import restarts, rounds
+from benchmarks import recipe, restarts, rounds
 from benchmarks.classifiers import classifiers, in_bfloat16
-from benchmarks.passes import input_gradient_pass, waiting
+from benchmarks.passes import attack_pass, input_gradient_pass, waiting
 from benchmarks.peak_memory import HOW, mebibytes, peak_memory
-from benchmarks.recipe_flags import defense, examples_and_info
-from benchmarks.tla_batches import batches
-from robust_tf import randomness
 from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
 from robust_tf.attacks.objectives import CrossEntropy
 
@@ -25,18 +20,15 @@ def _measure_steps(classifier, options):
     """One run of PGD on one batch, by us and by cleverhans, against one pass."""
     flags = classifier.options
     print(
-        f"{classifier.name}, {flags.model}, {flags.batch_size} images of {flags.dataset}, "
+        f"{classifier.name}, {recipe.title(flags)}, "
         f"{flags.attack_steps} attack steps; {rounds.conditions(options.rounds)}"
     )
     batch = _batch(classifier, options)
     rows = {}
-    for precision, network in (
-        ("float32", classifier.network),
-        ("bfloat16", in_bfloat16(classifier)),
-    ):
-        rows.update(
-            _rows(defense(flags.changed(method="at")).inner_attack, network, batch, precision)
-        )
+    attack = recipe.defense(flags.changed(method="at")).inner_attack
+    networks = {"float32": classifier.network, "bfloat16": in_bfloat16(classifier)}
+    for precision, network in networks.items():
+        rows.update(_rows(attack, network, batch, precision))
     print(f"\nPeak memory of the first call, compilation included, {HOW}:")
     for name, row in rows.items():
         print(f"{name}: {mebibytes(peak_memory(row))}")
@@ -49,8 +41,7 @@ def _batch(classifier, options):
     """A training batch of the run; from random images where there are no others."""
     flags = classifier.options
     flags = flags.changed(data_dir=options.data_dir or flags.data_dir)
-    examples, info = examples_and_info(flags)
-    return next(batches(flags, examples, info))
+    return next(iter(recipe.dataset(flags, *recipe.examples_and_info(flags))))
 
 
 def _rows(attack, network, batch, precision):
@@ -61,14 +52,9 @@ def _rows(attack, network, batch, precision):
         return network(images, training=False)["logits"]
 
     objective = CrossEntropy(logits_fn, labels)
-
-    @tf.function(autograph=False)
-    def craft(images):
-        return attack.ascend(objective, images, key=randomness.key(0, 0, "benchmark"))
-
     rows = {
         f"bare pass, {precision}": waiting(input_gradient_pass(objective), images),
-        f"PGD, {precision}": waiting(craft, images),
+        f"PGD, {precision}": waiting(attack_pass(attack, objective), images),
     }
     if precision == "float32":
         theirs = CleverhansAttack(attack.threat_model, "bim", attack.steps, attack.step_size)

@@ -4,9 +4,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from benchmarks.recipe_flags import dataset_of, defense, examples_and_info, has_data, optimizer
-from benchmarks.tla_batches import batches, network
-from benchmarks.train_step import train_step
+from benchmarks import recipe
 from robust_tf.cli.flag_table import Options
 from robust_tf.errors import UserError
 from tla_tf.finished_run import FinishedRun
@@ -49,7 +47,7 @@ def classifiers(options, train=True):
             raise UserError(f"--workdir={options.workdir}: give one or two runs")
         found = [_finished(run, options.data_dir) for run in runs]
         return [found[0], found[-1]]
-    if train and not has_data(options):
+    if train and not recipe.has_data(options):
         raise UserError("nothing can be trained on random images: give --data_dir or --restarts=0")
     return [_made(options.changed(method=method), train) for method in ("um", "at")]
 
@@ -57,7 +55,7 @@ def classifiers(options, train=True):
 def in_bfloat16(classifier):
     """Returns the network with the same weights under mixed_bfloat16."""
     options = classifier.options.changed(precision="mixed_bfloat16")
-    copy = network(options, classifier.dataset.info)
+    copy = recipe.network(options, classifier.dataset.info)
     copy.set_weights(classifier.network.get_weights())
     return copy
 
@@ -68,12 +66,11 @@ def _finished(workdir, data_dir):
 
 
 def _made(options, train):
-    examples, info = examples_and_info(options)
+    examples, info = recipe.examples_and_info(options)
     keras.utils.set_random_seed(options.seed)
-    model = defense(options).build(network(options, info))
+    model = recipe.model_of(options, info)
     if train:
-        update = train_step(model, optimizer(options), options)
-        source = batches(options, examples, info)
-        for _ in range(options.train_steps):
-            update(next(source))
-    return Classifier(model.network, options, dataset_of(options), options.method)
+        update = recipe.train_step(model, options)
+        for batch in recipe.dataset(options, examples, info, stop_step=options.train_steps):
+            update(batch)
+    return Classifier(model.network, options, recipe.dataset_of(options), options.method)

@@ -1,16 +1,13 @@
 """The step of HM against its bare passes, and what the saturation stop saves."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import rounds
-from benchmarks.observed_attack import ObservedAttack
+from benchmarks import recipe, rounds
 from benchmarks.passes import input_gradient_pass, training_pass, waiting, weighted_sum
-from benchmarks.recipe_flags import examples_and_info, has_data, optimizer
-from benchmarks.train_step import train_step
 from hm_tf.defenses.build import DefenseSettings
 from hm_tf.triplets.pairs import pair_dataset
+from robust_tf.attacks.objective import Objective
 from robust_tf.errors import UserError
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.training.strategy import use_xla
@@ -20,7 +17,7 @@ def run(options):
     """Measures and prints."""
     if options.defense != "hm":
         raise UserError(f"--defense={options.defense}: this measures --defense=hm only")
-    examples, info = examples_and_info(options, disjoint=True)
+    examples, info = recipe.examples_and_info(options, disjoint=True)
     print(
         f"{_settings(options).title}, {options.model}, {options.batch_size} images of "
         f"{options.dataset} {info.image_shape[0]} pixels wide, eta = {options.pgd_steps}, "
@@ -28,14 +25,14 @@ def run(options):
     )
     batch = next(_batches(options, examples, info))
     model = _defense(options, info, stops=False)
-    step = train_step(model, optimizer(options), options)
+    step = recipe.train_step(model, options)
     rows = {"step": lambda: step(batch)}
     rows.update(_bare_rows(options, model.network, batch["image"]))
     seconds = rounds.measure(rows, options.rounds)
     rounds.show_times(seconds)
     bare = sum(_passes(options, name) * row for name, row in seconds.items() if name != "step")
     rounds.show_ratios([("HM step / its bare passes", seconds["step"] / bare, "<= 1.10")])
-    if has_data(options):
+    if recipe.has_data(options):
         _show_saving(options, examples, info)
 
 
@@ -49,11 +46,8 @@ def _batches(options, examples, info):
 
 
 def _defense(options, info, stops):
-    keras.config.set_dtype_policy(options.precision)
-    try:
+    with recipe.policy(options):
         network = get_embedding(options.model, info, options.bn)
-    finally:
-        keras.config.set_dtype_policy("float32")
     model = _settings(options).build(network)
     model.attack = ObservedAttack(model.attack, stops)
     return model
@@ -85,7 +79,7 @@ def _passes(options, name):
 def _show_saving(options, examples, info):
     """Trains from the start and counts the steps that the attacks make."""
     model, batches = _defense(options, info, stops=True), _batches(options, examples, info)
-    update = train_step(model, optimizer(options), options)
+    update = recipe.train_step(model, options)
     made = []
     for _ in range(options.updates):
         before = int(model.attack.steps)
@@ -99,3 +93,37 @@ def _show_saving(options, examples, info):
         f"({100 * saved[len(saved) // 2 :].mean():.1f} % in the second half), "
         f"{100 * np.mean(made < options.pgd_steps):.1f} % of the updates end early"
     )
+
+
+class ObservedAttack:
+    """A PGD that counts its steps, and may ignore the rule that ends its loop early.
+
+    Args:
+        attack: PGD.
+        stops: whether the rule of the objective holds.
+
+    Attributes:
+        steps: tf.Variable, all steps made so far.
+    """
+
+    def __init__(self, attack, stops=True):
+        self.attack = attack
+        self.stops = stops
+        self.steps = tf.Variable(0, dtype=tf.int64)
+
+    def ascend(self, objective, x, **settings):
+        return self.attack.ascend(_Observed(objective, self.steps, self.stops), x, **settings)
+
+
+class _Observed(Objective):
+    """Adds 1 to a variable whenever the values of another objective are computed."""
+
+    def __init__(self, objective, steps, stops):
+        self.objective = objective
+        self.steps = steps
+        self.saturated = objective.saturated if stops else None
+        self.groups = objective.groups
+
+    def __call__(self, x):
+        self.steps.assign_add(1)
+        return self.objective(x)

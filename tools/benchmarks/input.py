@@ -1,25 +1,17 @@
 """How many times faster the pipeline feeds, batch after batch, than a step of tla_tf consumes."""
 
-from benchmarks import rounds
-from benchmarks.recipe_flags import defense, examples_and_info, optimizer
-from benchmarks.tla_batches import BATCHES, batches, input_row, network
-from benchmarks.train_step import train_step
+from benchmarks import recipe, rounds
 
 
 def run(options):
     """Measures and prints."""
-    examples, info = examples_and_info(options)
-    source = batches(options, examples, info)
-    model = defense(options).build(network(options, info))
-    step = train_step(model, optimizer(options), options)
-    batch = next(source)
-    print(
-        f"{options.method}, {options.model}, {options.batch_size} images of {options.dataset}; "
-        f"{rounds.conditions(options.rounds)}"
-    )
-    seconds = rounds.measure(
-        {"step": lambda: step(batch), "batches": input_row(source)}, options.rounds
-    )
-    seconds["batch"] = seconds.pop("batches") / BATCHES
+    examples, info = recipe.examples_and_info(options)
+    batches = iter(recipe.dataset(options, examples, info))
+    step = recipe.train_step(recipe.model_of(options, info), options)
+    batch = next(batches)
+    print(f"{options.method}, {recipe.title(options)}; {rounds.conditions(options.rounds)}")
+    rows = {"step": lambda: step(batch), "batches": recipe.input_row(batches)}
+    seconds = rounds.measure(rows, options.rounds)
+    seconds["batch"] = seconds.pop("batches") / recipe.BATCHES
     rounds.show_times(seconds)
     rounds.show_ratios([("step / batch", seconds["step"] / seconds["batch"], ">= 5")])

@@ -9,10 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from benchmarks import device_rate, rounds
-from benchmarks.recipe_flags import defense, examples_and_info, optimizer
-from benchmarks.tla_batches import batches, network
-from robust_tf.data import pipeline
+from benchmarks import device_rate, recipe, rounds
 from robust_tf.runs import fitting
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.runs.speed import Speed
@@ -23,13 +20,13 @@ from tla_tf.defenses.passes import passes
 
 def run(options):
     """Measures and prints."""
-    examples, info = examples_and_info(options)
-    settings = defense(options)
-    cost, xla = passes(settings, options.pool_mul), use_xla(options.jit_compile)
-    model = settings.build(network(options, info))
-    model.compile(optimizer=optimizer(options), jit_compile=xla)
+    examples, info = recipe.examples_and_info(options)
+    cost = passes(recipe.defense(options), options.pool_mul)
+    xla = use_xla(options.jit_compile)
+    model = recipe.model_of(options, info)
+    model.compile(optimizer=recipe.optimizer(options), jit_compile=xla)
     print(
-        f"{options.method}, {options.model}, {options.batch_size} images of {options.dataset}, "
+        f"{options.method}, {recipe.title(options)}, "
         f"{options.precision}, XLA {'on' if xla else 'off'}; {rounds.conditions(options.rounds)}"
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -88,25 +85,15 @@ class Loop:
         return options.batch_size / logs["images_per_second"]
 
     def _batches(self, start, stop):
-        options = self._options
-        dataset = pipeline.train_dataset(
-            self._examples,
-            self._info,
-            batch_size=options.batch_size,
-            seed=0,
-            start_step=start,
-            stop_step=stop,
-            streams=defense(options).streams,
-            pool_mul=options.pool_mul,
-        )
+        dataset = recipe.dataset(self._options, self._examples, self._info, start, stop)
         return self._speed.watched(dataset)
 
 
 def _bare(options, examples, info, xla):
     """The function that makes as many updates on one batch; returns the seconds of an update."""
-    batch = next(batches(options, examples, info))
-    other = defense(options).build(network(options, info))
-    other.compile(optimizer=optimizer(options))
+    batch = next(iter(recipe.dataset(options, examples, info)))
+    other = recipe.model_of(options, info)
+    other.compile(optimizer=recipe.optimizer(options))
     step = tf.function(other.train_step, jit_compile=xla, autograph=False)
 
     def several():

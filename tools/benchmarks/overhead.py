@@ -7,9 +7,7 @@ from unittest import mock
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import rounds
-from benchmarks.recipe_flags import defense, examples_and_info, optimizer
-from benchmarks.tla_batches import batches, network
+from benchmarks import recipe, rounds
 from robust_tf.reports.table import markdown
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.fitting import Keeper
@@ -23,18 +21,18 @@ INTERVAL = "guards and line of an interval"
 
 def run(options):
     """Measures and prints."""
-    examples, info = examples_and_info(options)
-    model = defense(options).build(network(options, info))
-    model.compile(optimizer=optimizer(options))
-    source = batches(options, examples, info)
+    examples, info = recipe.examples_and_info(options)
+    model = recipe.model_of(options, info)
+    model.compile(optimizer=recipe.optimizer(options))
+    batches = iter(recipe.dataset(options, examples, info))
     model.make_train_function()
     every = options.checkpoint_every
     print(
-        f"{options.method}, {options.model}, {options.batch_size} images of {options.dataset}, "
+        f"{options.method}, {recipe.title(options)}, "
         f"checkpoint every {every:,} steps; {rounds.conditions(options.rounds)}"
     )
     with tempfile.TemporaryDirectory(dir=options.workdir) as folder:
-        rows = {"step": lambda: _numbers(model.train_function(source))}
+        rows = {"step": lambda: _numbers(model.train_function(batches))}
         rows |= _rows(model, RunFolder(folder), options)
         seconds = rounds.measure(rows, options.rounds)
     rounds.show_times(seconds)

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from robust_tf import randomness
+
 
 def input_gradient_pass(values_fn, xla=False):
     """Returns the compiled function of a forward pass and the gradient with respect to the images.
@@ -21,7 +23,23 @@ def input_gradient_pass(values_fn, xla=False):
     return bare
 
 
-def training_pass(network, output, xla=False):
+def attack_pass(attack, objective, xla=False):
+    """Returns the compiled function of an attack on images.
+
+    Args:
+        attack: `PGD`.
+        objective: see `PGD.ascend`.
+        xla: as of `input_gradient_pass`.
+    """
+
+    @tf.function(jit_compile=xla, autograph=False)
+    def craft(images):
+        return attack.ascend(objective, images, key=randomness.key(0, 0, "benchmark"))
+
+    return craft
+
+
+def training_pass(network, output, xla):
     """Returns the compiled function of a forward pass and the gradients of all weights.
 
     Args:

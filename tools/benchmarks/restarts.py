@@ -5,8 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import rounds
-from benchmarks.recipe_flags import defense
+from benchmarks import recipe, rounds
 from robust_tf.attacks import presets
 from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
 from robust_tf.attacks.compiled_batch import compile_batch
@@ -30,7 +29,7 @@ def measure(classifiers, options):
     undefended, defended = (
         (classifier, classifier.test_images(options.images)) for classifier in classifiers
     )
-    eps = defense(undefended[0].options).threat_model
+    eps = recipe.defense(undefended[0].options).threat_model
     cases = [(*undefended, eps, ">= 10"), (*defended, _half_robust(*defended), ">= 1.5")]
     rows = {}
     for classifier, examples, threat_model, _ in cases:
@@ -100,7 +99,7 @@ def _logits_fn(network):
 
 def _half_robust(classifier, examples):
     """The ball in which about half of the images withstand PGD-20, by bisection."""
-    low, high = 0.0, 2 * defense(classifier.options).threat_model.eps
+    low, high = 0.0, 2 * recipe.defense(classifier.options).threat_model.eps
     for _ in range(BISECTIONS):
         eps = (low + high) / 2
         threat_model = ThreatModel(eps, classifier.options.norm)

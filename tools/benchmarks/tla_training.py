@@ -3,18 +3,15 @@
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import device_rate, rounds
-from benchmarks.passes import input_gradient_pass, waiting
-from benchmarks.recipe_flags import defense, examples_and_info, optimizer
-from benchmarks.tla_batches import BATCHES, batches, input_row, network
-from benchmarks.tla_mining import mining
-from benchmarks.train_step import train_step
+from benchmarks import device_rate, recipe, rounds
+from benchmarks.passes import attack_pass, input_gradient_pass, waiting
 from robust_tf import randomness
 from robust_tf.attacks.objectives import CrossEntropy
 from robust_tf.reports.table import markdown
 from robust_tf.training.passes import forward_flop
 from robust_tf.training.strategy import use_xla
 from tla_tf.defenses.passes import passes
+from tla_tf.defenses.positives import in_batch_positive
 
 # Row -> flags on top of the recipe.
 METHODS = {
@@ -35,9 +32,9 @@ GOALS = {"tla, pool=batch": "<= 1.25"}
 
 def run(options):
     """Measures and prints."""
-    examples, info = examples_and_info(options)
+    examples, info = recipe.examples_and_info(options)
     print(
-        f"{options.model}, {options.batch_size} images of {options.dataset}, "
+        f"{recipe.title(options)}, "
         f"{options.attack_steps} attack steps; {rounds.conditions(options.rounds)}"
     )
     rows, methods = {}, METHODS
@@ -48,28 +45,28 @@ def run(options):
     rows["attack"], rows["bare pass"] = _attack_rows(options, examples, info)
     seconds = rounds.measure(rows, options.rounds)
     for name in methods:
-        seconds[f"{name}: input"] /= BATCHES
+        seconds[f"{name}: input"] /= recipe.BATCHES
     rounds.show_times(seconds)
     header = ("method", "relative to at", "goal", "attack", "mining", "input")
     print(f"\n{markdown(header, [_shares(name, seconds) for name in methods])}")
     ratio = seconds["attack"] / options.attack_steps / seconds["bare pass"]
     rounds.show_ratios([("PGD step / bare pass", ratio, "<= 1.10")])
     rate = options.changed(method="at")
-    flop = passes(defense(rate)).forwards * forward_flop(network(rate, info)) * rate.batch_size
+    forwards = passes(recipe.defense(rate)).forwards
+    flop = forwards * forward_flop(recipe.network(rate, info)) * rate.batch_size
     xla = use_xla(options.jit_compile)
     print(f"\nat on {device_rate.line(flop, np.median(seconds['at']), options.precision, xla)}")
 
 
 def _rows_of(name, options, examples, info):
     """The step of a method, and its input and mining by themselves."""
-    source = batches(options, examples, info)
-    batch = next(source)
-    model = defense(options).build(network(options, info))
-    step = train_step(model, optimizer(options), options)
+    batches = iter(recipe.dataset(options, examples, info))
+    batch = next(batches)
+    step = recipe.train_step(recipe.model_of(options, info), options)
     rows = {name: lambda: step(batch)}
-    rows[f"{name}: input"] = input_row(source)
+    rows[f"{name}: input"] = recipe.input_row(batches)
     if options.method.startswith("tla"):
-        bystander = defense(options).build(network(options, info))
+        bystander = recipe.model_of(options, info)
         rows[f"{name}: mining"] = mining(bystander, batch, use_xla(options.jit_compile))
     return rows
 
@@ -77,19 +74,14 @@ def _rows_of(name, options, examples, info):
 def _attack_rows(options, examples, info):
     """The attack of one train step, and one bare pass on the same images."""
     options = options.changed(method="at")
-    classifier, attack = network(options, info), defense(options).inner_attack
-    batch = next(batches(options, examples, info))
+    classifier, attack = recipe.network(options, info), recipe.defense(options).inner_attack
+    batch = next(iter(recipe.dataset(options, examples, info)))
     xla = use_xla(options.jit_compile)
     objective = CrossEntropy(
         lambda images: classifier(images, training=False)["logits"], batch["label"]
     )
-
-    @tf.function(jit_compile=xla, autograph=False)
-    def craft(images):
-        return attack.ascend(objective, images, key=randomness.key(0, 0, "benchmark"))
-
-    bare = input_gradient_pass(objective, xla)
-    return waiting(craft, batch["image"]), waiting(bare, batch["image"])
+    crafted, bare = attack_pass(attack, objective, xla), input_gradient_pass(objective, xla)
+    return waiting(crafted, batch["image"]), waiting(bare, batch["image"])
 
 
 def _shares(name, seconds):
@@ -99,3 +91,25 @@ def _shares(name, seconds):
     parts = (attack / step, found / step, seconds[f"{name}: input"] / step)
     relative = rounds.quartiles(step / seconds["at"])
     return name, relative, GOALS.get(name, ""), *map(rounds.quartiles, parts)
+
+
+def mining(model, batch, xla=False):
+    """Returns the call that embeds the candidates and selects positives and negatives.
+
+    Args:
+        model: `TripletAdversarial` of its own: its attack is taken away.
+        batch: of its pipeline.
+        xla: whether it is compiled with XLA.
+    """
+    model.perturb = lambda batch: batch["image"]
+    body = model.craft if model.pool == "separate" else lambda batch: _in_batch(model, batch)
+    return waiting(tf.function(body, jit_compile=xla, autograph=False), batch)
+
+
+def _in_batch(model, batch):
+    labels, slots = batch["label"], tf.range(batch["label"].shape[0])
+    embeddings = model.network(batch["image"], training=True)["embedding"]
+    size = [labels.shape[0], labels.shape[0]]
+    noise = randomness.uniform(size, randomness.key(0, 0, "benchmark"))
+    negatives = model.negatives(embeddings, labels, embeddings, labels, noise=noise, own_slot=slots)
+    return negatives, in_batch_positive(labels, labels, slots, noise)
