@@ -17,7 +17,8 @@ from robust_tf.data.text_lines import read_names
 from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.reports.result_tables import metric_table
 from robust_tf.results.result import read_results
-from robust_tf.runs.training_run import TrainingRun, TrainingSettings
+from robust_tf.runs.training_run import TrainingRun
+from robust_tf.runs.training_settings import TrainingSettings
 
 # Training images whose R@1 is watched where none are held out.
 WATCHED = 256

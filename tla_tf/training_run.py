@@ -11,7 +11,8 @@ from robust_tf.errors import UserError
 from robust_tf.models import registry as models
 from robust_tf.reports.result_tables import accuracy_table
 from robust_tf.results.result import read_results
-from robust_tf.runs.training_run import TrainingRun, TrainingSettings
+from robust_tf.runs.training_run import TrainingRun
+from robust_tf.runs.training_settings import TrainingSettings
 from tla_tf.defenses.passes import passes
 from tla_tf.evaluation.attack_columns import ENSEMBLE, attack_columns
 from tla_tf.evaluation.clean_accuracy_monitor import CleanAccuracyMonitor

@@ -6,7 +6,6 @@ writes digits.jsonl there (all records) and digits.md: the table, and for every 
 commit and training time.
 """
 
-import json
 import pathlib
 import sys
 
@@ -62,18 +61,16 @@ def _score_table(runs):
 
 
 def _run_line(run):
-    config = json.loads((run / "config.json").read_text())
-    metrics = (run / "metrics.jsonl").read_text().splitlines()
-    seconds = sum(json.loads(line)["seconds"] for line in metrics)
-    given = {name: value for name, value in config["flags"].items() if name in SHOWN}
-    values = {name: value for name, value in given.items() if value is not None}
+    folder = RunFolder(run)
+    seconds = sum(line["seconds"] for line in folder.read_metrics())
+    flags = folder.read_flags().items()
+    values = {name: value for name, value in flags if name in SHOWN and value is not None}
     if values.get("defense") != "hm":
         values.pop("destination", None)  # nobody but hm has one: typed, it is refused
     flags = " ".join(f"--{name}={value}" for name, value in values.items())
-    segments = RunFolder(run).segments()
-    # An installed package knows none.
-    commit = ", ".join((segment.get("commit") or "-")[:12] for segment in segments) or "-"
-    return f"| {run.parent.name} {run.name} | {seconds:.0f} | {commit} | `{flags}` |"
+    # An installed package knows no commit.
+    commits = [(segment.get("commit") or "-")[:12] for segment in folder.segments()]
+    return f"| {run.parent.name} {run.name} | {seconds:.0f} | {', '.join(commits) or '-'} | `{flags}` |"
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ ANNOTATIONS = "val/val_annotations.txt"
 # Of the official zip, 248,100,043 bytes, as the public loaders check it (Avalanche and others).
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 
-# The WordNet synsets; their order is that of the labels (in TLA's code it changes between runs).
+# The WordNet synsets in the order of the labels. In TLA's code the order changes between runs.
 SYNSETS = """
 n01443537 n01629819 n01641577 n01644900 n01698640 n01742172 n01768244 n01770393 n01774384
 n01774750 n01784675 n01855672 n01882714 n01910747 n01917289 n01944390 n01945685 n01950731

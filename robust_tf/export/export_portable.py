@@ -13,7 +13,7 @@ from robust_tf.export.saved_model import next_version
 from robust_tf.export.sidecar import sidecar, write_sidecar
 from robust_tf.reports.recorded_run import recorded_run
 
-COMPARED = 64  # images; those that scale the integers of litert_int8 are the first of them too
+COMPARED = 64  # test images; they also scale the integers of litert_int8
 
 
 def export_portable(run, network, export_dir, format, test, attack=None):

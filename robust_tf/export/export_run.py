@@ -49,9 +49,14 @@ def export_run(
         if fill is not None:
             fill(folder)
         loaded = tf.saved_model.load(str(folder))
-        described = run.folder.path, network, run.info, loaded.signatures, endpoints
         entries = sidecar(
-            recorded_run(described[0]), *described[1:], verification=verification, **more
+            recorded_run(run.folder.path),
+            network,
+            run.info,
+            loaded.signatures,
+            endpoints,
+            verification=verification,
+            **more,
         )
         write_sidecar(folder, entries)
         write_model_card(folder, entries)

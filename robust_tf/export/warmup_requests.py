@@ -21,8 +21,8 @@ def write_warmup_requests(path, endpoints, info):
             file.write(_log(endpoint, example_input(endpoint.spec, info)))
 
 
-def example_input(spec, info, count=1):
-    """Returns a valid input of an endpoint, `count` gray images.
+def example_input(spec, info):
+    """Returns a valid input of an endpoint, one gray image.
 
     Args:
         spec: tf.TensorSpec of the input.
@@ -30,8 +30,8 @@ def example_input(spec, info, count=1):
     """
     pixels = np.full(info.image_shape, 128, np.uint8)
     if spec.dtype == tf.string:
-        return np.array([tf.io.encode_png(pixels).numpy()] * count, object)
-    images = np.stack([pixels] * count)
+        return np.array([tf.io.encode_png(pixels).numpy()], object)
+    images = pixels[None]
     return images if spec.dtype == tf.uint8 else images.astype(np.float32) / np.float32(255)
 
 

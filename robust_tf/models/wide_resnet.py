@@ -1,10 +1,10 @@
 """Wide residual networks in the form of Madry et al. (2018), as used by TLA for CIFAR-10."""
 
-from keras import layers
+import keras
+from keras import layers, ops
 
 from robust_tf.errors import UserError
 from robust_tf.models.batch_norm import batch_norm
-from robust_tf.models.channel_padding import ChannelPadding
 from robust_tf.models.classifier import classifier, image_input
 from robust_tf.models.convolution import convolution
 
@@ -65,6 +65,21 @@ def residual_unit(x, *, channels, stride, activated_shortcut, name):
     if channels != x.shape[-1]:
         shortcut = ChannelPadding((channels - x.shape[-1]) // 2)(shortcut)
     return layers.Add()([residual, shortcut])
+
+
+@keras.saving.register_keras_serializable("robust_tf")
+class ChannelPadding(keras.layers.Layer):
+    """`channels` zero channels on either side: [B, h, w, c] to [B, h, w, c + 2 * channels]."""
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+
+    def call(self, inputs):
+        return ops.pad(inputs, [[0, 0], [0, 0], [0, 0], [self.channels, self.channels]])
+
+    def get_config(self):
+        return {**super().get_config(), "channels": self.channels}
 
 
 def _activation(x, name):

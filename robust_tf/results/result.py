@@ -65,7 +65,7 @@ class Result:
 
     @property
     def column(self):
-        """The attack as a column of a table: a member of an ensemble is none of its own."""
+        """The name of the attack in a table; a member of an ensemble names the members before it."""
         return f"{self.attack} after {', '.join(self.after)}" if self.after else self.attack
 
 

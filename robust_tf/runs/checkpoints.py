@@ -21,11 +21,11 @@ class Checkpoints:
     """The last `keep` states of a model in `directory`, one folder `step-<n>` each.
 
     A state is everything TensorFlow tracks below the model: network, optimiser slots, counters of
-    the defense. Beside it lies what of the interval TensorFlow does not track: the sums that the
-    means shown are made of, and its seconds. A digest file knows the step and every file.
+    the defense. `interval.json` stores what TensorFlow does not track: metric accumulators and
+    elapsed seconds. A digest file knows the step and every file.
 
-    The tensors are written while nothing changes them. What a slow disk needs time for, to have
-    them for good, goes on beside the next updates.
+    The tensors are written while nothing changes them. A slow disk is waited for during the next
+    updates.
 
     Args:
         directory: path; made when the first state is saved.
@@ -61,7 +61,7 @@ class Checkpoints:
 
         Args:
             step: int.
-            seconds: that the interval has taken up to here.
+            seconds: time that the interval has taken so far.
         """
         self.wait()
         # Each of several workers must ask, for what they hold together.
@@ -157,7 +157,7 @@ class Checkpoints:
         if not self.writes:
             return
         torn = self._folder(step).with_suffix(".torn")
-        shutil.rmtree(torn, ignore_errors=True)  # of the time before
+        shutil.rmtree(torn, ignore_errors=True)  # from an earlier damage
         self._folder(step).rename(torn)
 
     def _sums(self):

@@ -14,8 +14,8 @@ from robust_tf.runs.run_folder import RunFolder
 def start_from(network, workdir):
     """Puts the weights of a run into a network; the last layer stays fresh where it differs.
 
-    The run may be of another data set, another number of classes or the other package. An imported
-    run is as good as one of our own.
+    The run may have another data set, another number of classes or the other package. It may be an
+    imported run.
 
     Args:
         network: keras.Model.

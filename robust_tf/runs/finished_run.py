@@ -29,8 +29,8 @@ class FinishedRun:
         info: `DatasetInfo` of the run's data.
 
     Raises:
-        UserError: no run there, one of another command or without final weights yet, or data with
-            other classes.
+        UserError: no run there, a run of another command, no final weights yet, or data with other
+            classes.
     """
 
     command: str  # that trains such runs, as in python -m COMMAND
@@ -56,7 +56,7 @@ class FinishedRun:
         return shlex.join([*parts, f"--workdir={self.folder.path}"])
 
     def _warn_of_other_images(self):
-        """A test on other images is as good as any, unless they were trained on."""
+        """Other images make a valid test, unless the network was trained on them."""
         known, given = self.folder.read_images(), self.info.identity
         if known and known != given:
             warnings.warn(

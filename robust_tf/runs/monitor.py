@@ -28,7 +28,7 @@ class Monitor(keras.callbacks.Callback):
 
         Args:
             updates: int, how many of it were made.
-            means: dict name -> float, the logs up to there; those to come go on from them.
+            means: dict name -> float, the logs up to there; the following logs go on from them.
         """
 
     def on_interval_end(self, logs):

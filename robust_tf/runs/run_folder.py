@@ -11,7 +11,7 @@ from robust_tf.runs import lock, provenance
 from robust_tf.runs.run_digest import CONFIG, RunDigest
 
 MENDED = "the command of its training makes it again from the last checkpoint"
-# What belongs to the final weights, and would pass for a part of others.
+# These belong to the final weights of one number of steps.
 OF_THE_END = ("final.keras", "results.jsonl", "figures", "adversarial")
 
 
@@ -71,10 +71,13 @@ class RunFolder:
     def claim(self, run, class_names=(), images=None, train_classes=None):
         """Makes the folder and writes the flags of the run that `check` has let through.
 
-        With the weights alone nobody could tell later which logit is which of `class_names`, nor,
-        of a user's own, which `images` they were trained on (`DatasetInfo.identity`), nor, once the
-        file of --train_classes has changed, on which classes.
-        What a shorter run ended in keeps its steps in its name: it is not the end of this one.
+        The final files of a shorter run are renamed after its steps.
+
+        Args:
+            run: `RunIdentity`.
+            class_names: names of the classes in the order of the logits.
+            images: `DatasetInfo.identity` of the images.
+            train_classes: names of the training classes that --train_classes gave, or None.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         for left in self.path.glob("*.partial"):  # by a process that was killed
@@ -115,7 +118,7 @@ class RunFolder:
     def begin_segment(self, done):
         """Keeps what this process trains under, which goes on after `done` updates.
 
-        What differs from before is said: the run is then none that one process would have made.
+        A warning names what differs from before: one process would have ended in other weights.
         """
         now = provenance.provenance()
         before = [segment for segment in self.segments() if segment["after"] < done]
@@ -145,7 +148,7 @@ class RunFolder:
         """Raises UserError if the run in this folder, if any, was trained on other images.
 
         Args:
-            images: `DatasetInfo.identity` of those given now.
+            images: `DatasetInfo.identity` of the images given now.
         """
         known = self.read_images()
         if known and known != images:
