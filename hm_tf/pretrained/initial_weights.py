@@ -5,7 +5,7 @@ import pathlib
 from hm_tf.pretrained import keras_hub_weights
 from robust_tf.errors import UserError
 from robust_tf.models.assign_weights import assign
-from robust_tf.models.checkpoint_readers import npz_file
+from robust_tf.models.checkpoint_readers import formats
 
 HEAD = "fc"
 
@@ -43,7 +43,7 @@ def read_arrays(path):
             "tools/convert_resnet_weights.py has written"
         )
     try:
-        return npz_file.read(path)
+        return formats.read_npz(path)
     except UserError as error:
         raise UserError(
             f"--init_weights={error}; tools/convert_resnet_weights.py makes an .npz file of a "

@@ -66,7 +66,7 @@ def read(info, split, data_dir, limit):
 def _open(place, folder, data_dir):
     """Returns [(name, label)] of all photos and the function names -> {name: bytes}."""
     if place == _find(folder, PARTS[0]):
-        places = [_required(folder, part) for part in PARTS]
+        places = [_required(folder, part, f"{part}.tgz") for part in PARTS]
         return _two_parts(folder), functools.partial(_from_both, places)
     if place == _find(folder, WHOLE):
         rows = _annotated(folder / WHOLE_LABELS, "relative_im_path")
@@ -90,10 +90,10 @@ def _find(folder, unpacked):
     return packed_files.find(folder, unpacked, f"{unpacked}.tgz")
 
 
-def _required(folder, unpacked):
-    place = _find(folder, unpacked)
+def _required(folder, unpacked, archive):
+    place = packed_files.find(folder, unpacked, archive)
     if place is None:
-        raise UserError(f"{folder} has no {unpacked}.tgz; cars196 needs {NEEDED}")
+        raise UserError(f"{folder} has no {archive}; cars196 needs {NEEDED}")
     return place
 
 
@@ -105,9 +105,7 @@ def _tfds_photos(data_dir):
 
 
 def _two_parts(folder):
-    devkit = packed_files.find(folder, DEVKIT, "car_devkit.tgz")
-    if devkit is None:
-        raise UserError(f"{folder} has no car_devkit.tgz; cars196 needs {NEEDED}")
+    devkit = _required(folder, DEVKIT, "car_devkit.tgz")
     purpose = "says which photo is of which class; get car_devkit.tgz anew"
     [train] = packed_files.require_files(devkit, [TRAIN_LABELS], purpose)
     return [

@@ -2,9 +2,9 @@
 
 from keras import layers
 
-from robust_tf.errors import UserError
 from robust_tf.models.batch_norm import batch_norm
 from robust_tf.models.classifier import classifier, image_input
+from robust_tf.models.ends import require_side
 
 
 def digits_cnn(info, *, name):
@@ -15,9 +15,7 @@ def digits_cnn(info, *, name):
     Raises:
         UserError: the images are too small for its pooling.
     """
-    height, width = info.image_shape[:2]
-    if min(height, width) < 2:
-        raise UserError(f"{name} needs images of at least 2x2 pixels, not {height}x{width}")
+    require_side(info, 2, name)
     image, x = image_input(info)
     for filters in 32, 64:
         x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)

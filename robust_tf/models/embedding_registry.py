@@ -3,6 +3,7 @@
 from robust_tf.errors import UserError
 from robust_tf.models.c2f2 import c2f2
 from robust_tf.models.digits_embedding import digits_embedding
+from robust_tf.models.ends import require_side
 from robust_tf.models.resnet import resnet10_16, resnet18, resnet50
 
 BN_MODES = ("frozen", "live")
@@ -36,12 +37,7 @@ def get_embedding(name, info, bn="frozen"):
         raise UserError(f"unknown embedding network {name!r}; choose one of {allowed}")
     if bn not in BN_MODES:
         raise UserError(f"unknown bn {bn!r}; choose one of {', '.join(BN_MODES)}")
-    side = 4 if name == "c2f2" else 2  # its poolings halve an image twice
-    if min(info.image_shape[:2]) < side:
-        height, width = info.image_shape[:2]
-        raise UserError(
-            f"{name} needs images of at least {side}x{side} pixels, not {height}x{width}"
-        )
+    require_side(info, 4 if name == "c2f2" else 2, name)
     if name in _PLAIN:
         return _PLAIN[name](info, name=name)
     return _WITH_BATCH_NORM[name](info, bn=bn, name=name)

@@ -2,6 +2,8 @@
 
 import keras
 
+from robust_tf.errors import UserError
+
 
 def full_precision():
     """Returns the dtype of the variables: float32 under the mixed policies."""
@@ -19,3 +21,13 @@ def normalized_input(info, normalization=None, **settings):
     dtype = full_precision()
     image = keras.Input(info.image_shape, dtype=dtype, name="image")
     return image, image if normalization is None else normalization(dtype=dtype, **settings)(image)
+
+
+def require_side(info, side, name):
+    """Raises UserError if the images of a data set are too small for the poolings of a network."""
+    height, width = info.image_shape[:2]
+    if min(height, width) < side:
+        raise UserError(
+            f"{name} needs images of at least {side}x{side} pixels, {info.name} has "
+            f"{height}x{width}; choose another --model"
+        )

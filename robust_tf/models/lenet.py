@@ -2,9 +2,9 @@
 
 from keras import layers
 
-from robust_tf.errors import UserError
 from robust_tf.models.batch_norm import batch_norm
 from robust_tf.models.classifier import classifier, image_input
+from robust_tf.models.ends import require_side
 from robust_tf.models.initial_weights import truncated_start
 
 SMALLEST_SIDE = 4  # two 2x2 poolings
@@ -18,7 +18,7 @@ def large_lenet(info, *, name):
     Raises:
         UserError: the images are too small for its poolings.
     """
-    _check(info, name)
+    require_side(info, SMALLEST_SIDE, name)
     image, x = image_input(info)
     blocks = (32, False), (64, True), (128, False), (256, True)
     for number, (filters, pool) in enumerate(blocks, start=1):
@@ -37,7 +37,7 @@ def small_lenet(info, *, name):
     Raises:
         UserError: the images are too small for its poolings.
     """
-    _check(info, name)
+    require_side(info, SMALLEST_SIDE, name)
     image, x = image_input(info)
     for number, filters in enumerate((32, 64), start=1):
         x = layers.ReLU()(_convolution(x, filters, 5, number))
@@ -53,12 +53,3 @@ def _convolution(x, filters, size, number):
 
 def _dense(x):
     return layers.Dense(1024, name="dense", **truncated_start())(layers.Flatten()(x))
-
-
-def _check(info, name):
-    if min(info.image_shape[:2]) < SMALLEST_SIDE:
-        height, width = info.image_shape[:2]
-        raise UserError(
-            f"{name} needs images of at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels, "
-            f"{info.name} has {height}x{width}; choose another --model"
-        )

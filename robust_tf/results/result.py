@@ -63,6 +63,11 @@ class Result:
     spread: float | None = None
     more: dict = dataclasses.field(default_factory=dict)
 
+    def __post_init__(self):
+        for name in ("interval", "after", "warnings", "segments"):
+            if isinstance(value := getattr(self, name), list):  # JSON has no tuples
+                object.__setattr__(self, name, tuple(value))
+
     @property
     def column(self):
         """The name of the attack in a table; a member of an ensemble names the members before it."""
@@ -87,49 +92,27 @@ def shared_fields(network, *, split="test", precision="float32", seed=0, **facts
     return {"model": network.name, "weights_hash": weights_hash(network), **about}
 
 
-def measured_value(
-    about,
-    metric,
-    value,
-    n,
-    *,
-    correct=None,
-    interval=None,
-    attack="clean",
-    settings=None,
-    threat_model=None,
-    after=(),
-    warnings=(),
-    spread=None,
-):
+def measured_value(about, metric, value, n, *, settings=None, threat_model=None, **more):
     """Returns the `Result` of a number.
 
     Args:
         about: see `shared_fields`.
         metric, value: name and number.
         n: number of images that were used.
-        correct, interval: see `Result`.
-        attack: name of the attack in tables.
         settings: dict of the attack's hyper-parameters, see `attack_settings`.
         threat_model: `ThreatModel`; None for clean images.
-        after: names of the attacks before this one in an ensemble.
-        warnings: dicts of "name" and "message", see `Result`.
-        spread: see `Result`.
+        **more: further fields of `Result`; without an attack the images are "clean".
     """
+    defaults = {"attack": "clean", "correct": None, "interval": None}
     return Result(
         n=n,
-        attack=attack,
         attack_settings=settings or {},
         threat_model=dataclasses.asdict(threat_model) if threat_model else {},
         metric=metric,
         value=value,
-        correct=correct,
-        interval=interval,
         versions=versions(),
-        after=tuple(after),
-        warnings=tuple(warnings),
-        spread=spread,
         **about,
+        **{**defaults, **more},
     )
 
 
@@ -183,8 +166,7 @@ def read_results(path):
             text = f"{path}: a line without {missing[0]} is no result and is left out"
             warnings.warn(text, stacklevel=2)
             continue
-        # JSON has no tuples.
-        own = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items() if k in _OWN}
+        own = {name: value for name, value in record.items() if name in _OWN}
         more = {name: value for name, value in record.items() if name not in _OWN}
         results.append(Result(**own, more=more))
     return results

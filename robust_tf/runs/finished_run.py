@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from robust_tf import data
-from robust_tf.data.image_identity import in_words
 from robust_tf.errors import RunError, UserError
 from robust_tf.runs import provenance
 from robust_tf.runs.run_folder import RunFolder
@@ -44,7 +43,10 @@ class FinishedRun:
         self.dataset = data.of_run(self.flags, data_dir)
         self.info = self.dataset.info
         self.folder.require_classes(self.info.class_names)
-        self._warn_of_other_images()
+        if other := self.folder.other_images(self.info.identity):
+            # Other images make a valid test, unless the network was trained on them.
+            text = f"the run is {other}; make sure that none of the test images was trained on"
+            warnings.warn(text, stacklevel=2)
         if not self.folder.final_weights.exists():
             raise UserError(f"{workdir} has no final weights yet; finish it with {self._again()}")
 
@@ -54,16 +56,6 @@ class FinishedRun:
         if self.dataset.data_dir is not None:
             parts.append(f"--data_dir={self.dataset.data_dir}")
         return shlex.join([*parts, f"--workdir={self.folder.path}"])
-
-    def _warn_of_other_images(self):
-        """Other images make a valid test, unless the network was trained on them."""
-        known, given = self.folder.read_images(), self.info.identity
-        if known and known != given:
-            warnings.warn(
-                f"the run is of other images ({in_words(known)}) than those given now "
-                f"({in_words(given)}); make sure that none of the test images was trained on",
-                stacklevel=2,
-            )
 
     @functools.cached_property
     def segments(self):

@@ -140,21 +140,22 @@ class RunFolder:
                 f"..., the data given now have {len(class_names)}: {', '.join(class_names[:5])} ..."
             )
 
-    def read_images(self):
-        """Returns the `DatasetInfo.identity` of the run in this folder; None where none is kept."""
-        return self._stored("images")
-
-    def require_images(self, images):
-        """Raises UserError if the run in this folder, if any, was trained on other images.
+    def other_images(self, images):
+        """Returns how the images of the run in this folder, if any, differ, in words; else "".
 
         Args:
             images: `DatasetInfo.identity` of the images given now.
         """
-        known = self.read_images()
-        if known and known != images:
+        known = self._stored("images")
+        if not known or known == images:
+            return ""
+        return f"of other images ({in_words(known)}) than those given now ({in_words(images)})"
+
+    def require_images(self, images):
+        """Raises UserError if the run in this folder, if any, was trained on other images."""
+        if other := self.other_images(images):
             raise UserError(
-                f"the run in {self.path} is of other images ({in_words(known)}) than those given "
-                f"now ({in_words(images)}); give it its own or another --workdir"
+                f"the run in {self.path} is {other}; give it its own or another --workdir"
             )
 
     def read_train_classes(self):

@@ -1,23 +1,16 @@
 """Weights of any format that is read here: the name of the file says which."""
 
 import pathlib
+import zipfile
 
 import numpy as np
+import safetensors
 
 from robust_tf.errors import UserError
-from robust_tf.models.checkpoint_readers import (
-    npz_file,
-    safetensors_file,
-    tf1_checkpoint,
-    torch_pickle,
-)
+from robust_tf.models.checkpoint_readers import tf1_checkpoint, torch_pickle
 
-_READERS = {
-    ".npz": npz_file.read,
-    ".pt": torch_pickle.read,
-    ".pth": torch_pickle.read,
-    ".safetensors": safetensors_file.read,
-}
+# Types of .safetensors files that NumPy does not have.
+_WITHOUT_NUMPY = ("BF16", "F8_E4M3", "F8_E5M2")
 
 
 def read(path):
@@ -42,6 +35,47 @@ def read(path):
         tensors = _READERS[path.suffix](path)
     _require_precision(tensors, path)
     return tensors
+
+
+def read_npz(path):
+    """Returns the arrays of a NumPy .npz file, dict from name to array; no pickled objects.
+
+    Raises:
+        UserError: The file is no .npz file, or it is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read as an .npz file: {error}") from error
+
+
+def read_safetensors(path):
+    """Returns the tensors of a .safetensors file, dict from name to array.
+
+    Raises:
+        UserError: The header is wrong, the file is cut off, or NumPy lacks a tensor's type.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return {name: _tensor(file, name, path) for name in file.keys()}
+    except (safetensors.SafetensorError, OSError) as error:
+        raise UserError(f"{path} cannot be read as a .safetensors file: {error}") from error
+
+
+_READERS = {
+    ".npz": read_npz,
+    ".pt": torch_pickle.read,
+    ".pth": torch_pickle.read,
+    ".safetensors": read_safetensors,
+}
+
+
+def _tensor(file, name, path):
+    dtype = file.get_slice(name).get_dtype()
+    if dtype in _WITHOUT_NUMPY:
+        raise UserError(f"{path}: {name} is {dtype}, not float32; give the float32 weights")
+    return file.get_tensor(name)
 
 
 def _require_precision(tensors, path):
