@@ -19,9 +19,8 @@ from robust_tf.data import (
     tfds_images,
     tiny_imagenet,
 )
-from robust_tf.data.dataset_info import MAX_PIXELS, DatasetInfo, FileSettings
-from robust_tf.data.image_files import first_of
-from robust_tf.data.text_lines import printable
+from robust_tf.data.dataset_info import DatasetInfo, FileSettings
+from robust_tf.data.text_lines import first_of, printable
 from robust_tf.errors import UserError
 
 
@@ -162,29 +161,14 @@ class Dataset:
         return f"download of {self.info.download_mb:g} MB ahead"
 
 
-def open(
-    name,
-    data_dir=None,
-    *,
-    image_size=None,
-    on_bad_image=None,
-    max_pixels=None,
-    class_names=None,
-    grayscale=None,
-):
+def open(name, data_dir=None, **settings):
     """Returns a `Dataset`; reads no image.
 
     Args:
         name: one of `DATASETS`.
         data_dir: folder with the data; None means the data set's default place.
-        image_size: side in pixels of the images that a network sees; None means 64 for "folder",
-            224 for "cub200", "cars196" and "sop". Other data sets have a fixed size.
-        on_bad_image: "fail" or "skip", the treatment of files that cannot be read in these four;
-            None means "fail".
-        max_pixels: the largest number of pixels of a file in these four; None means 100 megapixels.
-        class_names: path of a file with one class name per line, in the order of the labels, for
-            "folder"; None means the order of the names as text.
-        grayscale: whether images have one channel, for "folder".
+        **settings: fields of `FileSettings`; None means the default. They count for data sets of
+            image files: "folder", "cub200", "cars196" and "sop".
 
     Raises:
         UserError: unknown name, a `data_dir` that does not exist or, for "folder", holds no
@@ -195,16 +179,10 @@ def open(
     if data_dir is not None and not pathlib.Path(data_dir).expanduser().exists():
         raise UserError(f"--data_dir={data_dir} is not a folder: it does not exist.")
     reader = _READERS[name]
+    given = {field: value for field, value in settings.items() if value is not None}
     info = reader.info
     if callable(info):
-        settings = FileSettings(
-            image_size=image_size,
-            on_bad_image=on_bad_image or "fail",
-            max_pixels=max_pixels or MAX_PIXELS,
-            class_names=class_names,
-            grayscale=bool(grayscale),
-        )
-        info = info(data_dir, settings)
+        info = info(data_dir, FileSettings(**given))
     return Dataset(info, reader, data_dir)
 
 

@@ -15,11 +15,13 @@ class FileSettings:
     """How a data set of image files is read.
 
     Attributes:
-        image_size: side in pixels of the images that a network sees; None means the set's own.
+        image_size: side in pixels of the images that a network sees; None means 64 for "folder",
+            224 for "cub200", "cars196" and "sop".
         on_bad_image: "fail" or "skip", for files that cannot be read.
         max_pixels: int; files that announce more pixels cannot be read.
-        class_names: path of a file with the class names in the order of their labels, or None.
-        grayscale: whether images have one channel.
+        class_names: path of a file with one class name per line, in the order of the labels, for
+            "folder"; None means the order of the names as text.
+        grayscale: whether images have one channel, for "folder".
     """
 
     image_size: int | None = None

@@ -21,9 +21,9 @@ from robust_tf.data.class_folders import (
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.displayed import displayed, sixteen_bit
 from robust_tf.data.examples import Examples, keeps_encoded
-from robust_tf.data.image_files import decoded, first_of, in_threads, read_file, readable, resize
+from robust_tf.data.image_files import decoded, in_threads, read_file, readable, resize
 from robust_tf.data.image_identity import image_identity
-from robust_tf.data.text_lines import printable, read_names
+from robust_tf.data.text_lines import first_of, printable, read_names
 from robust_tf.errors import UserError
 
 SIDE = 64

@@ -1,6 +1,5 @@
 """A folder of the user's images to search in, and single images, as a trained network sees them."""
 
-import dataclasses
 import pathlib
 from typing import NamedTuple
 
@@ -17,13 +16,12 @@ from robust_tf.data.image_files import (
     UnreadableImage,
     decode_one,
     decoded,
-    first_of,
     in_threads,
     read_file,
     readable,
 )
 from robust_tf.data.pipeline import eval_batches
-from robust_tf.data.text_lines import printable
+from robust_tf.data.text_lines import first_of, printable
 from robust_tf.errors import UserError
 
 
@@ -125,15 +123,16 @@ def read_single(path, info, max_pixels=None):
         data, sides = _opened(path, info, max_pixels)
     except UnreadableImage as error:
         raise UserError(f"--query={path} {error}; give a JPEG or PNG image") from error
-    wanted = tuple(info.image_shape[:2])
-    if sides == wanted:
-        return _decoded(data, info, crop=False), ""
     if not resizes(info):
         _refuse_other_sizes([path], [sides], info)
+    image = pixels_of(_examples([_fitted(data, sides, info)], info, None), 0)
+    wanted = tuple(info.image_shape[:2])
+    if sides == wanted:
+        return image, ""
     (height, width), side = sides, target_size(info)[0]
     cut = f" and cut to its middle {wanted[1]}x{wanted[0]}" if side != wanted[0] else ""
     notice = f"{path.name} is {width}x{height}: resized to {side}x{side}{cut}, as in training"
-    return _decoded(data, info, crop=True), notice
+    return image, notice
 
 
 def resizes(info):
@@ -182,13 +181,6 @@ def _examples(files, info, labels):
     labels = np.zeros(len(files), np.int32) if labels is None else labels
     shape = (*target_size(info), info.image_shape[-1])
     return Examples(np.array(files, object), labels, shape, crop)
-
-
-def _decoded(data, info, crop):
-    examples = _examples([data], info, None)
-    if not crop:
-        examples = dataclasses.replace(examples, encoded_shape=info.image_shape, crop=None)
-    return pixels_of(examples, 0)
 
 
 def pixels_of(examples, row):

@@ -9,10 +9,8 @@ from absl import logging
 
 from robust_tf.data import image_header
 from robust_tf.data.exif import orientation, oriented
-from robust_tf.data.text_lines import shortened
+from robust_tf.data.text_lines import first_of
 from robust_tf.errors import UserError
-
-NAMED = 3  # this many files are named in a message
 
 
 class UnreadableImage(Exception):
@@ -146,9 +144,3 @@ def counted(names, reason):
     plural = {"is": "are", "has": "have"}
     verb, _, rest = reason.partition(" ")
     return f"{len(names):,} image files {plural.get(verb, verb)} {rest}: {first_of(names)}"
-
-
-def first_of(names):
-    """Returns the first names, and how many more there are."""
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return f"{', '.join(map(shortened, names[:NAMED]))}{more}"

@@ -6,7 +6,8 @@ from robust_tf.data.augment import ResizedCrop
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.displayed import require_size
 from robust_tf.data.examples import Examples
-from robust_tf.data.image_files import decoded, first_of, in_threads, readable
+from robust_tf.data.image_files import decoded, in_threads, readable
+from robust_tf.data.text_lines import first_of
 from robust_tf.errors import UserError
 
 SIDE = 224

@@ -6,6 +6,7 @@ import pathlib
 from robust_tf.errors import UserError
 
 LONGEST = 100  # characters of a file's name in a message
+NAMED = 3  # names in a message
 
 
 def read_names(path, flag):
@@ -40,3 +41,9 @@ def shortened(name, longest=LONGEST):
     """Returns a file's name for a message or a picture; of a long one the middle is left out."""
     text, half = printable(name), longest // 2
     return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
+
+
+def first_of(names):
+    """Returns the first names for a message, and how many more there are."""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return f"{', '.join(map(shortened, names[:NAMED]))}{more}"

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from robust_tf.data.text_lines import first_of
+
 
 def assign(network, arrays, fresh=()):
     """Sets the variables of a network; nothing is set unless everything fits.
@@ -18,9 +20,9 @@ def assign(network, arrays, fresh=()):
     """
     variables = named_variables(network, fresh)
     if missing := [name for name in variables if name not in arrays]:
-        raise ValueError(f"no weights for {_some(missing)} of {network.name}")
+        raise ValueError(f"no weights for {first_of(missing)} of {network.name}")
     if unknown := sorted(arrays.keys() - variables.keys()):
-        raise ValueError(f"{network.name} has no {_some(unknown)}")
+        raise ValueError(f"{network.name} has no {first_of(unknown)}")
     for name, variable in variables.items():
         if arrays[name].shape != tuple(variable.shape):
             raise ValueError(f"{name} is {arrays[name].shape}, not {tuple(variable.shape)}")
@@ -38,8 +40,3 @@ def named_variables(network, fresh=()):
         for variable in layer.weights
         if layer.name not in fresh
     }
-
-
-def _some(names):
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

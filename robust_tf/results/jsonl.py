@@ -13,8 +13,9 @@ import re
 import warnings
 import zlib
 
+from robust_tf.data.text_lines import first_of
+
 CHECKSUM = "crc32"  # the last name in a line; its value is of the line without it
-NAMED = 3  # a warning names this many damaged lines
 _ENDING = re.compile(rb'(.+), "[^"]*": "([0-9a-f]{8})"\}')
 
 
@@ -55,9 +56,10 @@ def read(path):
         if record is not None:
             records.append(record)
         elif line.strip():
-            damaged.append(number)
+            damaged.append(str(number))
     if damaged:
-        warnings.warn(f"{path}: {_lines(damaged)} cut off or damaged and left out", stacklevel=2)
+        lines = f"line {damaged[0]} was" if len(damaged) == 1 else f"lines {first_of(damaged)} were"
+        warnings.warn(f"{path}: {lines} cut off or damaged and left out", stacklevel=2)
     return records
 
 
@@ -93,10 +95,3 @@ def _torn(file):
         return False
     file.seek(-1, os.SEEK_END)
     return file.read(1) != b"\n"
-
-
-def _lines(numbers):
-    if len(numbers) == 1:
-        return f"line {numbers[0]} was"
-    more = f" and {len(numbers) - NAMED:,} more" if len(numbers) > NAMED else ""
-    return f"lines {', '.join(map(str, numbers[:NAMED]))}{more} were"
