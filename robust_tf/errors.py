@@ -13,3 +13,8 @@ class UserError(Exception):
 
 class RunError(Exception):
     """Something failed on the way (loss not finite, disk full, broken download). Exit code 1."""
+
+
+def reason_of(error):
+    """Returns the first line of an error's message, or its kind where it has no message."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

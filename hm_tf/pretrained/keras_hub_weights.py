@@ -6,7 +6,7 @@ the layers bear other names.
 
 import re
 
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, reason_of
 
 PRESETS = {"resnet18": "resnet_18_imagenet", "resnet50": "resnet_50_imagenet"}
 _ELSE = "or give --init_weights=FILE, made by tools/convert_resnet_weights.py"
@@ -23,14 +23,14 @@ def backbone_arrays(name):
     except Exception as error:  # its own dependencies fail in many ways
         raise UserError(
             "--init_weights=imagenet needs keras-hub: pip install "
-            f"'robust-metric-learning-tf[imagenet]', {_ELSE} ({_first_line(error)})"
+            f"'robust-metric-learning-tf[imagenet]', {_ELSE} ({reason_of(error)})"
         ) from error
     try:
         backbone = keras_hub.models.ResNetBackbone.from_preset(PRESETS[name])
     except Exception as error:  # no network, no disk, no such preset any more
         raise UserError(
             f"--init_weights=imagenet: {PRESETS[name]} of keras-hub cannot be fetched "
-            f"({_first_line(error)}); try again with a network, {_ELSE}"
+            f"({reason_of(error)}); try again with a network, {_ELSE}"
         ) from error
     return renamed_arrays(backbone)
 
@@ -60,7 +60,3 @@ def our_layer(name):
     else:
         unit = f"{kind}{number}"
     return f"layer{int(stack) + 1}.{block}.{unit}"
-
-
-def _first_line(error):
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -18,7 +18,7 @@ import warnings
 
 from absl import flags as absl_flags
 
-from robust_tf.errors import INTERRUPTED, SIGNALLED, RunError, UserError
+from robust_tf.errors import INTERRUPTED, SIGNALLED, RunError, UserError, reason_of
 
 _PLAIN_FORMAT = warnings.formatwarning
 
@@ -64,7 +64,7 @@ def _run(argv, table, body, about):
         return _say("interrupted; the same command goes on where it stopped", INTERRUPTED)
     except Exception as error:
         if _out_of_space(error):
-            reason = str(error).splitlines()[0]
+            reason = reason_of(error)
             reason = f"nothing more can be written ({reason}); what was written before is kept"
         elif isinstance(error, OSError) and error.filename is not None:
             reason = f"{error.filename}: {error.strerror or error}"

@@ -8,7 +8,7 @@ import scipy.io
 
 from robust_tf.data import packed_files, photo_set, tfds_copies
 from robust_tf.data.tfds_photos import TfdsPhotos
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, reason_of
 
 TFDS_NAME = "cars196"
 # Both forms that the authors published: two folders with annotations each, or one with all.
@@ -129,5 +129,5 @@ def _rows(content, path, field, prefix=""):
     except Exception as error:  # scipy raises about anything on what is no .mat file
         raise UserError(
             f"{path} has no annotations with the fields {field} and class "
-            f"({str(error).partition(chr(10))[0]}); cars196 needs {NEEDED}"
+            f"({reason_of(error)}); cars196 needs {NEEDED}"
         ) from error

@@ -7,7 +7,7 @@ import pathlib
 import urllib.error
 import urllib.request
 
-from robust_tf.errors import RunError, UserError
+from robust_tf.errors import RunError, UserError, reason_of
 
 # Features of the supported data sets. TFDS imports every module that a copy names.
 _PACKAGE = "tensorflow_datasets.core.features"
@@ -124,8 +124,5 @@ def one_line_errors(name, data_dir):
     except UserError:
         raise
     except Exception as error:  # TFDS, its downloader and its file formats share no base class
-        reason = str(error).strip().partition("\n")[0]
-        where = locate(name, data_dir) or root(data_dir)
-        raise RunError(
-            f"Reading {name} from {where} failed: {type(error).__name__}: {reason}"
-        ) from error
+        where, kind = locate(name, data_dir) or root(data_dir), type(error).__name__
+        raise RunError(f"Reading {name} from {where} failed: {kind}: {reason_of(error)}") from error

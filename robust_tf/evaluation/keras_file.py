@@ -6,7 +6,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, reason_of
 from robust_tf.evaluation.saved_signature import SavedSignature
 
 
@@ -48,5 +48,4 @@ def _load(path):
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"--model={path} cannot be loaded: {reason}") from error
+        raise UserError(f"--model={path} cannot be loaded: {reason_of(error)}") from error

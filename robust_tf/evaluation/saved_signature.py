@@ -8,7 +8,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, reason_of
 
 # Endpoint of a SavedModel, and what stands for it in a .keras file.
 USUAL = ("serving_default", "the model")
@@ -140,5 +140,4 @@ def _load(path):
     try:
         return tf.saved_model.load(str(path))
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"--saved_model={path} cannot be loaded: {reason}") from error
+        raise UserError(f"--saved_model={path} cannot be loaded: {reason_of(error)}") from error

@@ -10,7 +10,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from robust_tf.errors import RunError, UserError
+from robust_tf.errors import RunError, UserError, reason_of
 
 FILES = {"onnx": "model.onnx", "litert": "model.tflite", "litert_int8": "model.tflite"}
 # Format -> extra of this package, and the modules of its packages.
@@ -61,8 +61,9 @@ def write_portable(folder, network, format, images):
             str(path), format="onnx" if format == "onnx" else "litert", verbose=False, **options
         )
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RunError(f"--format={format}: the network cannot be converted: {reason}") from error
+        raise RunError(
+            f"--format={format}: the network cannot be converted: {reason_of(error)}"
+        ) from error
     return path
 
 

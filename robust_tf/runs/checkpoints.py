@@ -10,6 +10,7 @@ import warnings
 import keras
 import tensorflow as tf
 
+from robust_tf.errors import reason_of
 from robust_tf.results import atomic, digest
 from robust_tf.training import workers
 
@@ -97,9 +98,8 @@ class Checkpoints:
                 status.assert_existing_objects_matched()
                 return step
             except _UNREADABLE as error:
-                reason = str(error).splitlines()[0][:200]
                 warnings.warn(
-                    f"checkpoint {self._folder(step)} cannot be read ({reason}); "
+                    f"checkpoint {self._folder(step)} cannot be read ({reason_of(error)[:200]}); "
                     "it is set aside and the one before it is used",
                     stacklevel=2,
                 )

@@ -4,7 +4,7 @@ import zipfile
 
 import keras
 
-from robust_tf.errors import RunError, UserError
+from robust_tf.errors import RunError, UserError, reason_of
 
 # Loading needs the layers of every network.
 from robust_tf.models import embedding_registry, registry  # noqa: F401
@@ -69,7 +69,7 @@ def _load(path):
     try:
         return keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise RunError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+        raise RunError(f"{path} cannot be read: {reason_of(error)}") from error
 
 
 def _require_same_trunk(theirs, ours, what):

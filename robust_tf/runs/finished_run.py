@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from robust_tf import data
-from robust_tf.errors import RunError, UserError
+from robust_tf.errors import RunError, UserError, reason_of
 from robust_tf.runs import provenance
 from robust_tf.runs.run_folder import RunFolder
 
@@ -97,5 +97,5 @@ class FinishedRun:
         try:
             network.load_weights(self.folder.final_weights)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            reason = str(error).splitlines()[0]
-            raise RunError(f"{self.folder.final_weights} cannot be read: {reason}") from error
+            path, reason = self.folder.final_weights, reason_of(error)
+            raise RunError(f"{path} cannot be read: {reason}") from error

@@ -8,7 +8,7 @@ import time
 
 import tensorflow as tf
 
-from robust_tf.errors import RunError, UserError
+from robust_tf.errors import RunError, UserError, reason_of
 
 # What TensorFlow raises in the others when a worker has gone.
 LOST = (
@@ -84,9 +84,8 @@ def one_of_several(worker):
                 stack.enter_context(contextlib.redirect_stdout(nowhere))
             yield
     except LOST as error:
-        reason = str(error).strip().splitlines()[0][:120]
         raise RunError(
-            f"another worker was lost ({reason}); the same command on all workers goes on from the "
+            f"another worker was lost ({reason_of(error)[:120]}); the same command on all workers goes on from the "
             "last checkpoint"
         ) from error
 

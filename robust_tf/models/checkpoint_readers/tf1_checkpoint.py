@@ -5,7 +5,7 @@ import re
 
 import tensorflow as tf
 
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, reason_of
 
 _PART = re.compile(r"\.(index|meta|data-\d+-of-\d+)$")
 
@@ -39,8 +39,7 @@ def read(prefix):
         return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
     # A data file that ends too early is an IndexError, a damaged one a RuntimeError.
     except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
-        reason = str(error).splitlines()[0]
         raise UserError(
-            f"{prefix} cannot be read as a TensorFlow checkpoint ({reason}); copy its .index and "
-            "all .data files again"
+            f"{prefix} cannot be read as a TensorFlow checkpoint ({reason_of(error)}); copy its "
+            ".index and all .data files again"
         ) from error

@@ -9,7 +9,7 @@ import zipfile
 
 import numpy as np
 
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, reason_of
 from robust_tf.models.checkpoint_readers.tensor_unpickler import TensorUnpickler
 
 _ZIP = b"PK\x03\x04"
@@ -35,9 +35,9 @@ def read(path):
         raise UserError(f"{path} {error}") from error
     # Damaged bytes are opcodes too: the unpickler fails in as many ways as there are opcodes.
     except Exception as error:
-        reason = str(error) or type(error).__name__
         raise UserError(
-            f"{path} is no PyTorch file, or it is encrypted, cut off or damaged ({reason})"
+            f"{path} is no PyTorch file, or it is encrypted, cut off or damaged "
+            f"({reason_of(error)})"
         ) from error
 
 
