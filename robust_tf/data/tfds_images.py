@@ -31,10 +31,7 @@ FASHION_MNIST = DatasetInfo(
 CIFAR10 = DatasetInfo(
     name="cifar10",
     image_shape=(32, 32, 3),
-    class_names=(
-        *("airplane", "automobile", "bird", "cat", "deer"),
-        *("dog", "frog", "horse", "ship", "truck"),
-    ),
+    class_names=tuple("airplane automobile bird cat deer dog frog horse ship truck".split()),
     splits={"train": 50000, "test": 10000},
     source="https://www.cs.toronto.edu/~kriz/cifar.html",
     download_mb=162.0,

@@ -237,8 +237,7 @@ class TrainingRun:
 
     def monitors(self, held_out):
         """Returns the `Monitor`s that add to the logs of an interval."""
-        del held_out
-        return []
+        raise NotImplementedError
 
     def keep_final(self, held_out):
         """Writes final.keras."""
