@@ -27,7 +27,9 @@ def run_folder(folder, results, commit):
     append_results(folder / "results.jsonl", results)
     config = {"flags": {"dataset": "cub200", "defense": "hm"}, "commit": commit}
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "metrics.jsonl").write_text('{"step": 1, "seconds": 2.5}\n{"step": 2, "seconds": 1.5}\n')
+    (folder / "metrics.jsonl").write_text(
+        '{"step": 1, "seconds": 2.5}\n{"step": 2, "seconds": 1.5}\n'
+    )
     return str(folder)
 
 
