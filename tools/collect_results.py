@@ -20,7 +20,8 @@ from tla_tf.reporting.accuracies import accuracy_matrix
 SHOWN = (
     *("dataset", "method", "defense", "source", "destination", "ics", "model", "batch_size"),
     *("train_steps", "eps", "inner_attack", "attack_steps", "pgd_steps", "attack_objective"),
-    *("pool", "pool_mul", "ics_triplet", "free", "schedule", "ema", "awp", "precision"),
+    *("pool", "pool_mul", "embedding", "loss", "distance", "ics_triplet", "norm", "free"),
+    *("schedule", "ema", "awp", "precision"),
 )
 
 
