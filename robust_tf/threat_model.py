@@ -75,7 +75,7 @@ class ThreatModel:
         shape = randomness.shape_of(x)
         if self.norm == "linf":
             return self.eps * (2.0 * randomness.uniform(shape, key, shard, x.dtype) - 1.0)
-        direction = _l2_unit(randomness.normal(shape, key, shard, x.dtype))
+        direction = l2_unit(randomness.normal(shape, key, shard, x.dtype))
         # The volume of a ball grows with radius^d, so u^(1/d) is the radius of a uniform point.
         one_each = [shape[0]] + [1] * (x.shape.rank - 1)
         u = randomness.uniform(one_each, key + tf.constant([1, 0]), shard, x.dtype)
@@ -88,7 +88,7 @@ class ThreatModel:
         """
         if self.norm == "linf":
             return x + step_size * tf.sign(direction)
-        return x + step_size * _l2_unit(direction)
+        return x + step_size * l2_unit(direction)
 
     def distance(self, x_adv: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """Returns float [batch]: the norm of x_adv - x."""
@@ -114,7 +114,8 @@ def _l2_norm(x):
     return tf.sqrt(tf.reduce_sum(tf.square(x), axis=_pixel_axes(x), keepdims=True))
 
 
-def _l2_unit(x):
+def l2_unit(x):
+    """Returns x, float [batch, ...], divided by the length of each item; zero stays."""
     # Scaled by the largest entry first: squares of tiny gradients would underflow to zero.
     largest = tf.reduce_max(tf.abs(x), axis=_pixel_axes(x), keepdims=True)
     scaled = tf.math.divide_no_nan(x, largest)

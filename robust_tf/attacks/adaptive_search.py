@@ -1,6 +1,5 @@
 """One run of APGD on any value per image (AutoAttack, Croce and Hein 2020, algorithm 1)."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -119,78 +118,65 @@ class Search(NamedTuple):
     step_size: StepSize
 
 
-@dataclasses.dataclass(frozen=True)
-class AdaptiveSearch:
+def adaptive_search(
+    look: Callable[[tf.Tensor, Any], Found],
+    x: tf.Tensor,
+    start: tf.Tensor,
+    active: tf.Tensor,
+    items: Any = (),
+    *,
+    ball: ThreatModel,
+    steps: int,
+    rho: float,
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Projected gradient ascent with momentum that halves its steps and returns to its best point.
 
     Steps start at 2 eps; at fixed checkpoints the step size of an image is halved if the value no
     longer rises enough, see `StepSize`.
 
     Args:
-        threat_model: `ThreatModel`.
+        look: function (images [batch, ...], items) -> `Found`.
+        x: float [batch, ...], the clean images.
+        start: like x, in ball and box.
+        active: bool [batch], the images to search for.
+        items: structure of tensors [batch, ...], what `look` needs beside an image. The batch that
+            `look` gets may be a part of all images, see `packed_loop`.
+        ball: `ThreatModel`.
         steps: number of gradient steps, >= 1.
         rho: share of the steps between two checkpoints that must raise the value.
+
+    Returns:
+        The point of the highest value, or the one that was done, like x; and bool [batch], false
+        for the images that were done.
     """
+    intervals = tf.constant(check_intervals(steps))
+    start = tf.ensure_shape(start, x.shape)
+    sizes = tf.fill(tf.shape(active), tf.cast(2 * ball.eps, x.dtype))
 
-    threat_model: ThreatModel
-    steps: int
-    rho: float = 0.75
+    def ascend(step, fixed, search, active):
+        x, items = fixed
+        values, gradient, done = look(search.x_adv, items)
+        better = active & (done | (values > search.step_size.best))
+        best = select_images(better, search.x_adv, search.best)
+        best_gradient = select_images(better, gradient, search.best_gradient)
+        sizes, halved = search.step_size.update(values, intervals[step], rho)
+        # An image that is done is no longer looked at: it may move on, its best stays.
+        point = select_images(halved, best, search.x_adv)
+        slope = select_images(halved, best_gradient, gradient)
+        moved = _with_momentum(ball, x, point, slope, search.previous, sizes.size, step)
+        return Search(moved, point, best, best_gradient, sizes), active & ~done
 
-    def __call__(
-        self,
-        look: Callable[[tf.Tensor, Any], Found],
-        x: tf.Tensor,
-        start: tf.Tensor,
-        active: tf.Tensor,
-        items: Any = (),
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Searches the ball around `x` from `start`.
+    first = Search(start, start, start, tf.zeros_like(x), StepSize.start(sizes))
+    # The last pass only looks at the point of the last step.
+    return packed_loop(
+        ascend, (x, items), first, active, limit=steps + 1, result=lambda search: search.best
+    )
 
-        Args:
-            look: function (images [batch, ...], items) -> `Found`.
-            x: float [batch, ...], the clean images.
-            start: like x, in ball and box.
-            active: bool [batch], the images to search for.
-            items: structure of tensors [batch, ...], what `look` needs beside an image. The batch
-                that `look` gets may be a part of all images, see `packed_loop`.
 
-        Returns:
-            The point of the highest value, or the one that was done, like x; and bool [batch],
-            false for the images that were done.
-        """
-        intervals = tf.constant(check_intervals(self.steps))
-        start = tf.ensure_shape(start, x.shape)
-        sizes = tf.fill(tf.shape(active), tf.cast(2 * self.threat_model.eps, x.dtype))
-
-        def ascend(step, fixed, search, active):
-            x, items = fixed
-            values, gradient, done = look(search.x_adv, items)
-            better = active & (done | (values > search.step_size.best))
-            best = select_images(better, search.x_adv, search.best)
-            best_gradient = select_images(better, gradient, search.best_gradient)
-            sizes, halved = search.step_size.update(values, intervals[step], self.rho)
-            # An image that is done is no longer looked at: it may move on, its best stays.
-            point = select_images(halved, best, search.x_adv)
-            slope = select_images(halved, best_gradient, gradient)
-            moved = self._step(x, point, slope, search.previous, sizes.size, step)
-            return Search(moved, point, best, best_gradient, sizes), active & ~done
-
-        first = Search(start, start, start, tf.zeros_like(x), StepSize.start(sizes))
-        # The last pass only looks at the point of the last step.
-        return packed_loop(
-            ascend,
-            (x, items),
-            first,
-            active,
-            limit=self.steps + 1,
-            result=lambda search: search.best,
-        )
-
-    def _step(self, x, point, slope, previous, sizes, step):
-        """The step with momentum; the first has none."""
-        size = tf.reshape(sizes, [-1] + [1] * (x.shape.rank - 1))
-        project = self.threat_model.project
-        target = project(self.threat_model.step(point, slope, size), x)
-        mixed = NEW_DIRECTION * (target - point) + (1 - NEW_DIRECTION) * (point - previous)
-        moved = tf.where(step == 0, target, project(point + mixed, x))
-        return tf.ensure_shape(moved, x.shape)
+def _with_momentum(ball, x, point, slope, previous, sizes, step):
+    """The step with momentum; the first has none."""
+    size = tf.reshape(sizes, [-1] + [1] * (x.shape.rank - 1))
+    target = ball.project(ball.step(point, slope, size), x)
+    mixed = NEW_DIRECTION * (target - point) + (1 - NEW_DIRECTION) * (point - previous)
+    moved = tf.where(step == 0, target, ball.project(point + mixed, x))
+    return tf.ensure_shape(moved, x.shape)

@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.adaptive_search import AdaptiveSearch, Found
+from robust_tf.attacks.adaptive_search import Found, adaptive_search
 from robust_tf.attacks.attack import Attack, LogitsFn, later
 from robust_tf.attacks.objective import NetworkObjective, Objective
 from robust_tf.attacks.objectives import (
@@ -33,7 +33,7 @@ LOSSES = ("ce", "dlr", *TARGETED)
 class APGD(Attack):
     """Projected gradient ascent that halves its step size and returns to its best point.
 
-    Steps start at 2 eps, see `AdaptiveSearch`. With 3 classes the runs of "targeted-dlr" ascend the
+    Steps start at 2 eps, see `adaptive_search`. With 3 classes the runs of "targeted-dlr" ascend the
     untargeted ratio, with 2 both ratios are the negative margin: see `loss_name`.
 
     Args:
@@ -108,7 +108,7 @@ class APGD(Attack):
             run_key = tf.where(restart == 0, key, randomness.fold_in(key, restart))
             run_key = randomness.fold_in(run_key, number % runs)
             start = self._start(logits_fn, x, y, classes, run_key, shard)
-            found, still = self._search(look, x, start, active, items)
+            found, still = adaptive_search(look, x, start, active, items, **self._search)
             replaced = active & ((number == 0) | ~still)
             return number + 1, select_images(replaced, found, result), still
 
@@ -143,11 +143,11 @@ class APGD(Attack):
             return Found(values, gradient, tf.zeros_like(active))
 
         start = self.threat_model.random_start(x, key, shard)
-        return tf.stop_gradient(self._search(look, x, start, active)[0])
+        return tf.stop_gradient(adaptive_search(look, x, start, active, **self._search)[0])
 
-    def _search(self, look, x, start, active, items=()):
-        search = AdaptiveSearch(self.threat_model, self.steps, self.rho)
-        return search(look, x, start, active, items)
+    @property
+    def _search(self):
+        return {"ball": self.threat_model, "steps": self.steps, "rho": self.rho}
 
     def _targets(self, logits_fn, x, y, logits, count):
         """The targets of the runs, int [batch, count]."""

@@ -12,6 +12,7 @@ from robust_tf import randomness
 from robust_tf.attacks.objectives import CrossEntropy, correct
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.square import Square
+from robust_tf.threat_model import l2_unit
 
 # Step sizes of PGD in units of eps, and its steps: too small to cross the ball, usual, across it.
 OTHER_SIZES, USUAL, STEPS = (1 / 30, 1.0, 2.0), 1 / 4, 10
@@ -99,7 +100,4 @@ class _Look:
         point = self.ball.random_start(self.images, keys)
         *_, gradient = CrossEntropy(self.logits_fn, self.labels).differentiate(point)
         rows = tf.reshape(gradient, [randomness.shape_of(point)[0], -1])
-        rows = tf.where(tf.math.is_finite(rows), rows, 0)
-        # By the largest entry first: squares of tiny gradients would underflow.
-        rows = tf.math.divide_no_nan(rows, tf.reduce_max(tf.abs(rows), axis=1, keepdims=True))
-        return tf.math.divide_no_nan(rows, tf.norm(rows, axis=1, keepdims=True))
+        return l2_unit(tf.where(tf.math.is_finite(rows), rows, 0))

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.noisy_fgsm import NoisyFGSM
-from robust_tf.attacks.objectives import CrossEntropy
+from robust_tf.attacks.objectives import ClassifierObjective, CrossEntropy
+from robust_tf.attacks.objectives import correct as is_correct
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.losses.cross_entropy import cross_entropy
@@ -17,7 +18,6 @@ from robust_tf.threat_model import ThreatModel
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.replicas import current_shard
 from tla_tf import options
-from tla_tf.defenses.loss_objective import LossObjective
 
 
 class ClassifierDefense(AdversarialModel):
@@ -111,7 +111,7 @@ class ClassifierDefense(AdversarialModel):
             objective = CrossEntropy(lambda x: outputs_fn(x)["logits"], labels, **smoothing)
         else:
             widths = {name: output.shape[-1] for name, output in self.network.output.items()}
-            objective = LossObjective(outputs_fn, widths, labels, loss, coupled=training)
+            objective = _LossObjective(outputs_fn, widths, labels, loss, coupled=training)
         key = self.key(batch, "attack start")
         return self.attack_of(batch).ascend(
             objective, batch["image"], key=key, shard=current_shard()
@@ -132,6 +132,39 @@ class ClassifierDefense(AdversarialModel):
         same = ball == ThreatModel(values["eps"], values["norm"])
         size = values["attack_step_size"] if same else None
         return PGD(ball, values["attack_steps"], size, random_start=True)
+
+
+class _LossObjective(ClassifierObjective):
+    """A loss of all outputs of a network, not of its logits alone.
+
+    The outputs are one tensor, side by side.
+
+    Args:
+        outputs_fn: function from images to dict name -> float [batch, width], with "logits".
+        widths: dict name -> int, the widths of these outputs.
+        labels: int [batch].
+        loss: function from that dict to float [batch].
+        coupled: see `Objective`.
+    """
+
+    def __init__(self, outputs_fn, widths, labels, loss, *, coupled=False):
+        def all_outputs(images):
+            outputs = outputs_fn(images)
+            return tf.concat([outputs[name] for name in widths], axis=1)
+
+        super().__init__(all_outputs, labels, coupled=coupled)
+        self.widths = widths
+        self.loss = loss
+
+    def values(self, logits):
+        return self.loss(self._apart(logits))
+
+    def active(self, x):
+        return is_correct(self._apart(self.outputs(x))["logits"], self.labels)
+
+    def _apart(self, joined):
+        parts = tf.split(joined, list(self.widths.values()), axis=1)
+        return dict(zip(self.widths, parts))
 
 
 def correct(logits, labels):
