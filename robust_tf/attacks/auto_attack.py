@@ -14,6 +14,7 @@ from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.malt import MALT
 from robust_tf.attacks.objectives import correct
 from robust_tf.attacks.select_images import select_images
+from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.attacks.square import Square
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import ThreatModel
@@ -106,11 +107,11 @@ class AutoAttack(Attack):
             return tried[~_correct(logits_fn, adversarial, labels, tried, size)]
 
         for name, attack in zip(VERSIONS[self.version], self.members):
-            tried = probed_rows(rows, probes.get(name))
-            left = np.setdiff1d(rows, fallen(attack, tried))
-            if len(left) < len(rows):
-                left = np.setdiff1d(left, fallen(attack, np.setdiff1d(rows, tried)))
-            rows = left
+            tried = spread_rows(rows, probes.get(name))
+            found, others = fallen(attack, tried), np.setdiff1d(rows, tried)
+            if len(found) and len(others):
+                found = np.concatenate([found, fallen(attack, others)])
+            rows = np.setdiff1d(rows, found)
         adversarial[rows] = images[rows]
         return tf.constant(adversarial) if tf.is_tensor(x) else adversarial
 
@@ -133,13 +134,6 @@ class AutoAttack(Attack):
             found = attack.perturb(logits_fn, x_adv, y, key, shard)
             x_adv = select_images(correct(logits_fn(found), y), x, found)
         return tf.stop_gradient(x_adv)
-
-
-def probed_rows(rows: np.ndarray, count: int | None) -> np.ndarray:
-    """Returns `count` of the int [m] `rows`, spread evenly; all where there are no more."""
-    if count is None or len(rows) <= count:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
 
 
 def _correct(logits_fn, images, labels, rows, size):

@@ -88,12 +88,12 @@ class Preset:
         x_adv = self.attack.perturb(logits_fn, x, y, key)
         return round_pixels(x_adv, x, self.threat_model) if self.rounded else x_adv
 
-    def run(self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-        """One run of `perturb`, without restarts."""
-        attack = self.attack
-        if self.restarts > 1:
-            attack = dataclasses.replace(attack, restarts=1)  # type: ignore[call-arg]
-        return dataclasses.replace(self, attack=attack).perturb(logits_fn, x, y, key)
+    def single_run(self) -> "Preset":
+        """Returns the same with one run of the attack, without restarts."""
+        if self.restarts == 1:
+            return self
+        attack = dataclasses.replace(self.attack, restarts=1)  # type: ignore[call-arg]
+        return dataclasses.replace(self, attack=attack)
 
 
 def get(name: str, threat_model: ThreatModel, mim_form: str = "accumulate") -> Preset:

@@ -1,5 +1,7 @@
 """Adversarial images kept in a file, with what they were made of."""
 
+import contextlib
+import functools
 import json
 import pathlib
 from zipfile import BadZipFile
@@ -30,6 +32,7 @@ class AdversarialImages:
     Attributes:
         cache: `ResultsCache` of the other outputs, set before the attack.
         complete, begun: whether the finished file, or the unfinished one, is there.
+        attacked: bool [n], of the finished file.
 
     Raises:
         UserError: the file is of another identity, or of no such images.
@@ -40,19 +43,27 @@ class AdversarialImages:
     def __init__(self, path, identity, shape, *, fresh=False):
         self.path = pathlib.Path(path)
         self.complete = self.path.exists() and not fresh
-        self._identity = identity
+        self._identity, self._shape = identity, shape
         self._partial = self.path.with_name(f"{self.path.stem}-{digest(identity)}.partial")
         if fresh:
             self._partial.unlink(missing_ok=True)
         self.begun = self._partial.exists()
         if self.complete:
-            self.images, self.attacked = self._load(shape)
-            return
-        self.images = np.zeros(shape, np.float32)
-        self.attacked = np.zeros(shape[:1], bool)
+            with self._opened() as stored:
+                found, self.attacked = json.loads(str(stored["identity"])), stored["attacked"]
+            self._require_own(found)
+
+    @functools.cached_property
+    def images(self):
+        """float32 [n, h, w, c], read when they are first asked for."""
+        if self.complete:
+            with self._opened() as stored:
+                return stored["images"]
+        images = np.zeros(self._shape, np.float32)
         if self.begun:
             found = np.fromfile(self._partial, np.float32)
-            self.images.ravel()[: found.size] = found[: self.images.size]
+            images.ravel()[: found.size] = found[: images.size]
+        return images
 
     def known(self, restart, rows):
         """See `ResultsCache.known`."""
@@ -86,26 +97,25 @@ class AdversarialImages:
     def save(self, attacked):
         """Writes the finished file; `attacked` is bool [n]."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.attacked = attacked
         beside = self.path.with_suffix(".unfinished.npz")
         np.savez(beside, images=self.images, attacked=attacked, identity=json.dumps(self._identity))
         atomic.rename(beside, self.path)
         self._partial.unlink(missing_ok=True)
 
-    def _load(self, shape):
-        try:
-            with np.load(self.path) as stored:
-                if stored.zip.testzip() is not None:
-                    raise ValueError("a checksum is another")
-                identity = json.loads(str(stored["identity"]))
-                images, attacked = stored["images"], stored["attacked"]
-        except _UNREADABLE as error:
-            raise UserError(f"{self.path} cannot be read as adversarial images") from error
+    def _require_own(self, identity):
         names = sorted(identity.keys() | self._identity.keys())
         other = [name for name in names if identity.get(name) != self._identity.get(name)]
-        if other or images.shape != tuple(shape):
+        if other:
             raise UserError(
-                f"{self.path} was made with another {', '.join(other or ['shape'])}; move it away, "
-                "or replace it with --fresh"
+                f"{self.path} was made with another {', '.join(other)}; move it away, or replace "
+                "it with --fresh"
             )
-        return images, attacked
+
+    @contextlib.contextmanager
+    def _opened(self):
+        """The arrays of the finished file by name; zip checks the sum of what is read."""
+        try:
+            with np.load(self.path) as stored:
+                yield stored
+        except _UNREADABLE as error:
+            raise UserError(f"{self.path} cannot be read as adversarial images") from error

@@ -1,7 +1,5 @@
 """A classifier on one attacked batch, for the evaluation loop."""
 
-import dataclasses
-
 import numpy as np
 import tensorflow as tf
 
@@ -24,9 +22,7 @@ def classify_attacked(logits_fn, labels, preset=None, *, source_fn=None, keep_im
         (images, rows, keys) -> dict of "correct", "finite" and "inside", bool [b].
     """
     labels = tf.constant(labels, tf.int32)
-    attack = preset and preset.attack
-    if preset is not None and preset.restarts > 1:
-        attack = dataclasses.replace(attack, restarts=1)
+    attack = preset and preset.single_run().attack
 
     def attack_batch(images, rows, keys):
         y, attacked = tf.gather(labels, rows), images

@@ -1,16 +1,16 @@
 """Which images a classifier gets right, clean and under each of a list of attacks."""
 
 import copy
+import dataclasses
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks import presets
-from robust_tf.attacks.auto_attack import probed_rows
 from robust_tf.attacks.compiled_batch import compile_batch
+from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.data.examples import Examples
-from robust_tf.evaluation.adversarial_images import AdversarialImages
 from robust_tf.evaluation.attack_column import (
     CLEAN,
     WORST_CASE,
@@ -23,6 +23,7 @@ from robust_tf.evaluation.attacked_batch import classify_attacked, still_correct
 from robust_tf.evaluation.doubts import Doubt, looked_at
 from robust_tf.evaluation.free_checks import check_labels, free_checks
 from robust_tf.evaluation.stored_attacks import StoredAttacks
+from robust_tf.results.cache import examples_hash
 from robust_tf.results.result import worst_case
 
 # The output of an attacked batch that says which images later restarts attack.
@@ -93,10 +94,11 @@ class ClassifierEvaluation:
         self.checked = free_checks(outputs_fn, images, labels, fixed_size=fixed_size)
         check_labels(examples.labels, self.checked.num_classes)
         self.logits_fn = self.checked.logits_fn
+        about = {"kind": self.checked.kind, **(identity or {}), "examples": examples_hash(examples)}
         self._stored = StoredAttacks(
             examples,
             self.checked.num_classes,
-            {"kind": self.checked.kind, **(identity or {})},
+            about,
             substitutes=self._substitutes,
             folder=self.folder,
             fresh=fresh,
@@ -154,13 +156,49 @@ class ClassifierEvaluation:
 
     def correct(self, column, active=None):
         """Returns bool [n], which of the images `active` (default: all) stay correct."""
-        work = self._work(column, active)
-        return self._reduced(column, work, attack_loop(**work))
+        rows = np.arange(len(self.examples)) if active is None else np.flatnonzero(active)
+        kept = self._stored.adversarial(column)
+        if kept is not None and kept.complete:
+            return self._shown_again(column, kept)
+        cache = self._stored.cache(column, kept)
+        runs = attack_loop(
+            self._compiled(column),
+            self.examples,
+            rows,
+            cache=cache,
+            title=column.name,
+            restarts=column.restarts,
+            active=ACTIVE,
+            shown=self._share_of_all,
+            **self.loop,
+        )
+        correct = still_correct(runs, len(self.examples))
+        if kept is not None:
+            kept.save(np.isin(np.arange(len(self.examples)), rows))
+        if not len(rows):
+            self.say(f"{column.name}: no image is left to attack")
+        elif not cache.added:
+            mean = 100 * correct.mean()
+            self.say(f"{column.name}: stored ({mean:.2f} %); --fresh measures again")
+        return correct
+
+    def _shown_again(self, column, kept):
+        """Bool [n] as `correct` returns, for finished `AdversarialImages`."""
+        self.say(f"{column.name}: images of {kept.path}; --fresh makes them again")
+        labels = self.examples.labels
+        runs = attack_loop(
+            compile_batch(classify_attacked(self.logits_fn, labels), any_size=self._any_size),
+            Examples(kept.images, labels),
+            np.flatnonzero(kept.attacked),
+            title=column.name,
+            **self.loop,
+        )
+        return still_correct(runs, len(labels))
 
     def _probed(self, column, active):
         """Bool [n] as `correct` returns; all images are attacked if one of the first falls."""
         tried = np.zeros(len(active), bool)
-        tried[probed_rows(np.flatnonzero(active), column.probe)] = True
+        tried[spread_rows(np.flatnonzero(active), column.probe)] = True
         fallen = np.any(tried & ~self.correct(column, tried))
         return self.correct(column, active) if fallen else active
 
@@ -182,50 +220,14 @@ class ClassifierEvaluation:
         """Returns the same evaluation without lines, bars and kept images; results are shared."""
         other = copy.copy(self)
         other.say, other.loop = _say_nothing, {**self.loop, "progress": False}
-        other._stored, other.outcomes = self._stored.without_images(), []
+        other._stored = dataclasses.replace(self._stored, save_adversarial=False)
+        other.outcomes = []
         return other
-
-    def _work(self, column, active=None):
-        """The arguments of `attack_loop` for the images `active`, bool [n]; None: all."""
-        rows = np.arange(len(self.examples)) if active is None else np.flatnonzero(active)
-        adversarial = self._stored.adversarial(column)
-        if adversarial is not None and adversarial.complete:
-            self.say(f"{column.name}: images of {adversarial.path}; --fresh makes them again")
-            return {
-                "attack_batch": classify_attacked(self.logits_fn, self.examples.labels),
-                "examples": Examples(adversarial.images, self.examples.labels),
-                "rows": np.flatnonzero(adversarial.attacked),
-                "title": column.name,
-                **self.loop,
-            }
-        return {
-            "attack_batch": self._compiled(column),
-            "examples": self.examples,
-            "rows": rows,
-            "cache": self._stored.cache(column, adversarial),
-            "title": column.name,
-            "restarts": column.restarts,
-            "active": ACTIVE,
-            "shown": self._share_of_all,
-            **self.loop,
-        }
 
     def _share_of_all(self, run, attacked):
         """The number of the table, once all are done: what is not attacked was wrong before."""
         share = run["correct"].mean() * attacked / len(self.examples)
         return {"correct": f"{100 * share:.2f} %"}
-
-    def _reduced(self, column, work, runs):
-        """Bool [n], the images that stay correct; says where nothing was attacked."""
-        correct, cache = still_correct(runs, len(self.examples)), work.get("cache")
-        if isinstance(cache, AdversarialImages):
-            cache.save(np.isin(np.arange(len(self.examples)), work["rows"]))
-        if not len(work["rows"]):
-            self.say(f"{column.name}: no image is left to attack")
-        elif cache is not None and not cache.added:
-            mean = 100 * correct.mean()
-            self.say(f"{column.name}: stored ({mean:.2f} %); --fresh measures again")
-        return correct
 
     def _compiled(self, column):
         source = self._substitutes.get(column.substitute)

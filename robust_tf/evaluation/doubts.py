@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 from scipy.stats import binomtest
 
+from robust_tf.attacks.spread_rows import spread_rows
+
 # Images that are looked at; fewer than a batch of most attacks.
 IMAGES = 100
 # Of a batch in another order and size; more than rounding, even in bfloat16.
@@ -26,10 +28,9 @@ class Doubt(NamedTuple):
 
 
 def looked_at(count, batch_size, fixed_size=False):
-    """Returns int [b], the rows to look at, spread evenly: a data set may be sorted by class."""
+    """Returns int [b], the rows to look at, see `spread_rows`."""
     wanted = batch_size if fixed_size else min(IMAGES, batch_size, count)
-    rows = np.linspace(0, count - 1, min(wanted, count)).round().astype(int)
-    return np.resize(rows, wanted)
+    return np.resize(spread_rows(np.arange(count), wanted), wanted)
 
 
 def largest_gradients(tape, target, images):

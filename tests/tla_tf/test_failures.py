@@ -190,10 +190,10 @@ def test_full_disk_ends_the_process(tmp_path, pytestconfig):
 def test_interrupted_evaluation(run, tmp_path, finished, monkeypatch, capsys):
     whole = classifier_evaluation.attack_loop
 
-    def interrupted(**work):
+    def interrupted(*images, **work):
         if work["title"] != "clean":
             raise KeyboardInterrupt
-        return whole(**work)
+        return whole(*images, **work)
 
     monkeypatch.setattr(classifier_evaluation, "attack_loop", interrupted)
     assert run() == 130

@@ -34,7 +34,7 @@ def embeddings_under_attack(network, examples, preset=None, rows=None, *, keep=(
         y, attacked = tf.gather(labels, rows), images
         inside = tf.ones_like(rows, tf.bool)
         if preset is not None:
-            attacked = preset.run(logits_fn, images, y, keys)
+            attacked = preset.single_run().perturb(logits_fn, images, y, keys)
             inside = preset.attack.threat_model.contains(attacked, images)
         outputs = {**network(attacked, training=False), "image": attacked}
         prediction = tf.argmax(outputs["logits"], axis=1)

@@ -156,7 +156,7 @@ def test_a_preset_is_run_without_knowing_its_kind(name, network):
     logits_fn, x, labels = network
     preset = presets.get(name, THREATS["linf"])
     assert preset.restarts == (3 if name == "3pgd2" else 1)
-    x_adv = preset.run(logits_fn, x, labels, KEY)
+    x_adv = preset.single_run().perturb(logits_fn, x, labels, KEY)
     assert np.all(THREATS["linf"].contains(x_adv, x))
     assert np.max(np.abs(x_adv - x)) > 0.05
 

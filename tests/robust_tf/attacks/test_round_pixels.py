@@ -61,5 +61,5 @@ def test_a_rounded_preset_rounds_what_its_attack_made():
             return threat_model.project(x + 0.6 / 255, x)
 
     for rounded, levels in ((False, 0.6), (True, 1.0)):
-        x_adv = Preset("shift", Shift(), rounded=rounded).run(None, x, None, None)
+        x_adv = Preset("shift", Shift(), rounded=rounded).perturb(None, x, None, None)
         np.testing.assert_allclose(x_adv, np.minimum(x + levels / 255, 1), atol=1e-6)

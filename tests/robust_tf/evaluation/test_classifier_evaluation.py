@@ -169,9 +169,9 @@ def test_restarts_make_the_union_of_the_mispredictions(evaluation):
 def test_an_ensemble_attacks_only_what_is_still_correct(evaluation, monkeypatch):
     shown, whole = [], module.attack_loop
 
-    def recorded(**work):
-        runs = whole(**work)
-        shown.append((work["title"], work["rows"], module.still_correct(runs, COUNT)))
+    def recorded(function, examples, rows, **work):
+        runs = whole(function, examples, rows, **work)
+        shown.append((work["title"], rows, module.still_correct(runs, COUNT)))
         return runs
 
     monkeypatch.setattr(module, "attack_loop", recorded)
