@@ -78,10 +78,11 @@ def _rows(evaluation, names, other, attacks, mode, strength, restarts):
 
 def _evaluation(run, options):
     """The `RankingEvaluation`, the `Substitute` or None, and the doubts about the network."""
-    from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, spread_queries
+    from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
     from hm_tf.evaluation.embedding_doubts import embedding_doubts
     from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
     from hm_tf.evaluation.substitute import load_substitute, substitute_run
+    from robust_tf.attacks.spread_rows import spread_rows
     from robust_tf.results.result import shared_fields
     from robust_tf.training.strategy import use_xla
 
@@ -97,7 +98,7 @@ def _evaluation(run, options):
         network, test_set, pgd, about, run.folder, fresh=options.fresh, **settings
     )
     if options.limit_queries:
-        queries = spread_queries(test_set.queries, options.limit_queries)
+        queries = spread_rows(test_set.queries, options.limit_queries)
         evaluation = evaluation.of_queries(queries)
     print(f"{run.facts['dataset']}, {run.facts['method']}, {evaluation.test_set}")
     substitute = other and load_substitute(

@@ -88,12 +88,6 @@ class EmbeddedTestSet:
         return collapsed(self.retrieval.recall_at(1).mean(), self.mean_cosine, self.chance)
 
 
-def spread_queries(queries, count):
-    """At most `count` of the queries, evenly spread: a test set may be sorted by class."""
-    places = np.linspace(0, len(queries) - 1, min(count, len(queries)))
-    return queries[np.round(places).astype(int)]
-
-
 def mean_cosine(embeddings):
     """The mean cosine of all pairs of unit vectors, float [n, d] to a number in [-1, 1]."""
     n = len(embeddings)

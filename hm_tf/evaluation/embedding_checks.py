@@ -9,10 +9,10 @@ import dataclasses
 import numpy as np
 
 from hm_tf.evaluation.attack_strength import AttackStrength
-from hm_tf.evaluation.embedded_test_set import spread_queries
-from hm_tf.evaluation.embedding_probe import EmbeddingProbe
 from hm_tf.evaluation.evaluation_conditions import conditions_of_evaluation, conditions_of_record
+from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.checks import sanity_checks as checks
+from robust_tf.checks.network_probe import NetworkProbe
 from robust_tf.checks.sanity_checks import AMBER, GREEN, NOT_RUN, RED, Check
 from robust_tf.results.check_records import append_checks
 from robust_tf.results.result import read_results
@@ -37,7 +37,7 @@ def check_evaluation(evaluation, results, level):
         level: "quick" or "full".
     """
     results = [*results, *_stored(evaluation)]
-    part = evaluation.of_queries(spread_queries(evaluation.test_set.queries, LEVELS[level]))
+    part = evaluation.of_queries(spread_rows(evaluation.test_set.queries, LEVELS[level]))
     n, pgd = len(part.test_set.queries), evaluation.pgd
     found = checks.enough_images(run_checks(part, evaluation, results), n, "queries")
     about = {"n": n, "attack": f"ES, {pgd}", **evaluation.about}
@@ -73,7 +73,7 @@ def run_checks(part, evaluation, results):
     reported = any(r.attack == "ES" and r.attack_settings["strength"] == "worst" for r in results)
     advice = "quote the row worst, which is measured" if reported else "measure --strength=strong"
     yield _advised(checks.restarts(claimed, often, reported), f"{advice}, not one start alone")
-    yield from _probed(EmbeddingProbe(part), threat)
+    yield from _probed(embedding_probe(part), pgd)
     yield embeddings_spread(test_set)
     yield score_stands(results, test_set)
     recalls = [part.runs(name, "fixed")[0]["R@1"] > 0.5 for name in R1_ATTACKS]
@@ -125,14 +125,37 @@ def _recall(part, pgd, strength="protocol", restarts=1):
     return np.logical_and.reduce([run["R@1"] > 0.5 for run in runs])
 
 
-def _probed(probe, threat):
+def embedding_probe(evaluation):
+    """Returns the `NetworkProbe` of ES on the queries of a `RankingEvaluation`."""
+    attack, ranker = evaluation.attack("ES", "fixed"), evaluation.ranker
+    gallery = ranker.gallery
+
+    def recalled(images, rows):
+        return attack.measure(ranker.embed(images), gallery, rows, (rows,))[1] > 0.5
+
+    return NetworkProbe(
+        evaluation.test_set.examples,
+        evaluation.test_set.queries,
+        ranker.embed,
+        objective=lambda images, rows: attack.objective(
+            ranker.embed, images, gallery, rows, (rows,)
+        ),
+        correct=recalled,
+        seed=evaluation.about["seed"],
+        batch_size=evaluation.batch_size,
+        progress=False,
+    )
+
+
+def _probed(probe, pgd):
     nothing = "look for rounding or saturation in the network: these attacks see no slope there"
-    yield _advised(checks.gradients(probe.gradient_norms()), nothing)
-    yield checks.deterministic(*probe.outputs())
-    right, distances, lowest, highest = probe.trajectory()
+    # At the image itself only rounding decides where the embedding goes.
+    yield _advised(checks.gradients(probe.gradient_norms(pgd.threat_model)), nothing)
+    yield checks.deterministic(probe.outputs(), probe.shuffled_outputs())
+    right, distances, lowest, highest = probe.trajectory(pgd)
     best = "measure smaller steps, --eval_step_size, or --strength=strong, which keeps the best"
     yield _advised(checks.last_iterate(right), best)
-    yield checks.legal(distances, lowest, highest, threat)
+    yield checks.legal(distances, lowest, highest, pgd.threat_model)
 
 
 def _advised(check, advice):

@@ -1,89 +1,95 @@
 """What a network puts out, its input gradients, and the path of an attack through its images."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks.compiled_batch import CompiledBatch, compile_batch
-from robust_tf.attacks.objectives import CrossEntropy, correct
 from robust_tf.evaluation.attack_loop import attack_loop
 
 
 class NetworkProbe:
-    """Looks at a classifier through the first `count` images of its `ClassifierEvaluation`."""
+    """Looks at a network through some images of a data set.
 
-    def __init__(self, evaluation, count):
-        self.evaluation, self.count = evaluation, count
-        self._labels = tf.constant(evaluation.examples.labels, tf.int32)
-        self._logits_fn = evaluation.logits_fn
+    Args:
+        examples: `Examples`.
+        rows: int [n], the images.
+        outputs_fn: images to outputs, float [b, d].
+        objective: function (images, int [b] rows) -> `Objective`, what the attack ascends.
+        correct: function (images, int [b] rows) -> bool [b].
+        **loop: further arguments of `attack_loop`.
+    """
+
+    def __init__(self, examples, rows, outputs_fn, *, objective, correct, **loop):
+        self._examples, self.rows, self._outputs_fn = examples, rows, outputs_fn
+        self._objective, self._correct = objective, correct
+        self.loop = {"title": "checks", **loop}
 
     def look(self, function, rows=None, **changes):
         """Returns what a function of a batch finds, dict name -> array, see `attack_loop`.
 
         Args:
             function: function of (images, rows, keys), compiled or not.
-            rows: int [m], the images; default: the first `count`.
-            **changes: arguments of `attack_loop` that differ from the evaluation's.
+            rows: int [m], the images; default: all of the probe.
+            **changes: arguments of `attack_loop` that differ from the probe's.
         """
         compiled = function if isinstance(function, CompiledBatch) else compile_batch(function)
-        rows = np.arange(self.count) if rows is None else rows
-        settings = {"title": "checks", **self.evaluation.loop, **changes}
-        (run,) = attack_loop(compiled, self.evaluation.examples, rows, **settings)
+        rows = self.rows if rows is None else rows
+        (run,) = attack_loop(compiled, self._examples, rows, **{**self.loop, **changes})
         return run
 
-    def outputs(self):
-        """Returns the logits, float [n, classes], of three passes.
+    def outputs(self, **changes):
+        """Returns the outputs of one pass in the order of the images, float [n, d]."""
+        return self.look(self._forward, **changes)["outputs"]
 
-        The second shows the same batches again, the third other batches in another order.
+    def shuffled_outputs(self, **changes):
+        """Returns the same of a pass in another order."""
+        order = np.random.default_rng(0).permutation(len(self.rows))
+        return self.outputs(rows=self.rows[order], **changes)[np.argsort(order)]
+
+    def gradient_norms(self, ball=None):
+        """Returns float [n]: L2 norms of the input gradients; one that is not finite becomes 0.
+
+        Args:
+            ball: `ThreatModel`, the gradients are at a random point of it; None: at the images.
         """
 
-        def look(images, rows, keys):
-            return {"logits": self._logits_fn(images)}
-
-        # One function called again: traced anew under a fixed seed it would repeat its draws.
-        compiled, loop = compile_batch(look), self.evaluation.loop
-        shuffled = np.random.default_rng(0).permutation(self.count)
-        smaller = max(min(loop["batch_size"], self.count) // 2, 1)
-        other = {} if loop["fixed_size"] else {"batch_size": smaller}
-        first, second = (self.look(compiled) for _ in range(2))
-        third = self.look(compiled, shuffled, **other)
-        return first["logits"], second["logits"], third["logits"][np.argsort(shuffled)]
-
-    def gradient_norms(self):
-        """Returns float [n]: L2 norms of the input gradients of the loss; not finite becomes 0."""
-
-        def look(images, rows, keys):
-            loss = CrossEntropy(self._logits_fn, tf.gather(self._labels, rows))
-            *_, gradient = loss.differentiate(images)
+        def norms(images, rows, keys):
+            point = images if ball is None else ball.random_start(images, keys)
+            *_, gradient = self._objective(images, rows).differentiate(point)
             norms = tf.norm(tf.reshape(gradient, [gradient.shape[0], -1]), axis=1)
             return {"norm": tf.where(tf.math.is_finite(norms), norms, 0)}
 
-        return self.look(look)["norm"]
+        return self.look(norms)["norm"]
 
-    def trajectory(self, attack):
-        """Follows a PGD on the cross entropy from its start in the evaluation.
+    def trajectory(self, pgd):
+        """Follows a `PGD` from its start in the evaluation.
 
         Returns:
-            Which images are right after each step, bool [steps, n]; the distances of the last
+            Which images are correct after each step, bool [steps, n]; the distances of the last
             iterates, float [n]; their lowest and their highest pixel.
         """
 
         def follow(images, rows, keys):
-            labels = tf.gather(self._labels, rows)
-
             def look(x_adv):
                 pixels = tf.reshape(x_adv, [x_adv.shape[0], -1])
                 return {
-                    "right": correct(self._logits_fn(x_adv), labels),
-                    "distance": attack.threat_model.distance(x_adv, images),
+                    "correct": self._correct(x_adv, rows),
+                    "distance": pgd.threat_model.distance(x_adv, images),
                     "lowest": tf.reduce_min(pixels, axis=1),
                     "highest": tf.reduce_max(pixels, axis=1),
                 }
 
-            objective = CrossEntropy(self._logits_fn, labels)
-            seen = attack.trajectory(objective, images, key=keys, look=look)
+            seen = pgd.trajectory(self._objective(images, rows), images, key=keys, look=look)
             return {name: tf.transpose(values) for name, values in seen.items()}
 
         run = self.look(follow)
         last = {name: values[:, -1] for name, values in run.items() if name != "rows"}
-        right = run["right"].T[1:]  # the start is not a result of the attack
-        return right, last["distance"], last["lowest"].min(), last["highest"].max()
+        correct = run["correct"].T[1:]  # the start is not a result of the attack
+        return correct, last["distance"], last["lowest"].min(), last["highest"].max()
+
+    @functools.cached_property
+    def _forward(self):
+        # One function called again: traced anew under a fixed seed it would repeat its draws.
+        return compile_batch(lambda images, rows, keys: {"outputs": self._outputs_fn(images)})

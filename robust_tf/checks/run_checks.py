@@ -4,9 +4,11 @@ import dataclasses
 import math
 
 import numpy as np
+import tensorflow as tf
 from tqdm import tqdm
 
 from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.objectives import CrossEntropy, correct
 from robust_tf.attacks.square import Square
 from robust_tf.checks import sanity_checks as checks
 from robust_tf.checks.network_probe import NetworkProbe
@@ -42,7 +44,7 @@ class CheckRun:
         self.queries = queries
         self.undefended_fn = undefended_fn
         self.embedding_fn = embedding_fn
-        self._probe = NetworkProbe(self.evaluation, count)
+        self._probe = classifier_probe(self.evaluation, count)
         self._bar = tqdm(desc="checks", unit=" attacks", disable=True)
 
     def run(self):
@@ -66,7 +68,7 @@ class CheckRun:
         together = worst_case(white)
         square = self._preset("square", Square(self._threat, queries=self.queries))
         square = self._accuracy(square, together)
-        outputs = self._probe.outputs()
+        outputs = three_passes(self._probe)
         return [
             checks.single_step(fgsm, pgd),
             checks.black_box(together, square),
@@ -152,3 +154,23 @@ class CheckRun:
         pgd = dataclasses.replace(self.attack, random_start=True)
         attack = EmbeddingAttack(pgd, self.embedding_fn, labels, clean["embedding"])
         yield checks.adaptive(white, self._accuracy(self._preset("embedding", attack), white))
+
+
+def classifier_probe(evaluation, count):
+    """Returns the `NetworkProbe` of the first `count` images of a `ClassifierEvaluation`."""
+    logits_fn, labels = evaluation.logits_fn, tf.constant(evaluation.examples.labels, tf.int32)
+    return NetworkProbe(
+        evaluation.examples,
+        np.arange(count),
+        logits_fn,
+        objective=lambda images, rows: CrossEntropy(logits_fn, tf.gather(labels, rows)),
+        correct=lambda images, rows: correct(logits_fn(images), tf.gather(labels, rows)),
+        **evaluation.loop,
+    )
+
+
+def three_passes(probe):
+    """Returns the outputs of two passes over the same batches, and of one over smaller ones."""
+    smaller = max(min(probe.loop["batch_size"], len(probe.rows)) // 2, 1)
+    other = {} if probe.loop["fixed_size"] else {"batch_size": smaller}
+    return probe.outputs(), probe.outputs(), probe.shuffled_outputs(**other)

@@ -12,7 +12,7 @@ from ranking_results import attacked
 from small_embedding import small_images, small_network
 
 from hm_tf.evaluation import embedding_checks
-from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, spread_queries
+from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.embedding_checks import (
     _stored,
     effective_directions,
@@ -23,6 +23,7 @@ from hm_tf.evaluation.evaluation_conditions import conditions_of_evaluation, con
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from hm_tf.options import EVALUATE
 from robust_tf.attacks.pgd import PGD
+from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.data.examples import Examples
 from robust_tf.results.result import append_results, shared_fields
 from robust_tf.runs.run_folder import RunFolder
@@ -245,5 +246,5 @@ def test_directions_of_the_variance():
 
 
 def test_queries_are_spread_over_the_test_set():
-    assert spread_queries(np.arange(10), 4).tolist() == [0, 3, 6, 9]
-    assert spread_queries(np.arange(3), 4).tolist() == [0, 1, 2]
+    assert spread_rows(np.arange(10), 4).tolist() == [0, 3, 6, 9]
+    assert spread_rows(np.arange(3), 4).tolist() == [0, 1, 2]

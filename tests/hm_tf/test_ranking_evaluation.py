@@ -9,7 +9,7 @@ from small_embedding import small_images, small_network
 
 from hm_tf.evaluation import ranking_evaluation
 from hm_tf.evaluation.attack_strength import AttackStrength
-from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, mean_cosine, spread_queries
+from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, mean_cosine
 from hm_tf.evaluation.metric_evaluation import clean_results
 from hm_tf.evaluation.ranking_batch import Ranker
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
@@ -18,6 +18,7 @@ from hm_tf.evaluation.substitute import Substitute
 from hm_tf.ranking_attacks.registry import NAMES
 from robust_tf import randomness
 from robust_tf.attacks.pgd import PGD
+from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
 from robust_tf.results.result import shared_fields, weights_hash
@@ -202,7 +203,7 @@ def test_an_image_alone_in_its_class_is_no_query():
 
 def test_what_fewer_queries_find_is_what_they_find_among_all(tmp_path):
     here = evaluation(tmp_path)
-    some = here.of_queries(spread_queries(here.test_set.queries, 5))
+    some = here.of_queries(spread_rows(here.test_set.queries, 5))
     whole = here.runs("LTM", "fixed")[0]["objective"]
     found = some.runs("LTM", "fixed")[0]["objective"]
     np.testing.assert_allclose(found, whole[[0, 6, 12, 17, 23]], atol=1e-5)

@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.presets import Preset
-from robust_tf.checks.network_probe import NetworkProbe
-from robust_tf.checks.run_checks import CheckRun
+from robust_tf.checks.run_checks import CheckRun, classifier_probe, three_passes
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.attack_column import Column
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
@@ -152,9 +151,9 @@ def test_every_check_looks_at_all_images():
     data = examples()
     data.images[-1] = 0.9
     flat = classifier(before=layer(lambda x: tf.where(x > 0.8, tf.round(x), x)))
-    probe = NetworkProbe(evaluation(flat, data), COUNT)
+    probe = classifier_probe(evaluation(flat, data), COUNT)
     assert np.flatnonzero(probe.gradient_norms() == 0).tolist() == [COUNT - 1]
-    first, second, other = probe.outputs()
+    first, second, other = three_passes(probe)
     np.testing.assert_allclose(first, flat(data.images)["logits"], rtol=1e-5)
     np.testing.assert_array_equal(first, second)
     np.testing.assert_allclose(first, other, rtol=1e-5)
@@ -167,7 +166,7 @@ def test_the_trajectory_is_that_of_the_evaluation(count, random_start):
     attack = PGD(THREAT, 4, 0.02, random_start=random_start)
     tested = evaluation(network, data, batch_size=20, seed=3)
     expected = tested.correct(Column("claim", Preset("claim", attack)))[:count]
-    right, distances, lowest, highest = NetworkProbe(tested, count).trajectory(attack)
+    right, distances, lowest, highest = classifier_probe(tested, count).trajectory(attack)
     assert right.shape == (4, count) and 0 < right[-1].sum() < right[0].sum()
     np.testing.assert_array_equal(right[-1], expected)
     assert THREAT.eps - 1e-6 < distances.max() <= THREAT.eps + 1e-6
