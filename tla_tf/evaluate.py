@@ -22,7 +22,7 @@ def main(options):
     from robust_tf.runs import lock
     from robust_tf.threat_model import ThreatModel
     from tla_tf.evaluation.run_evaluation import RunEvaluation
-    from tla_tf.evaluation.substitute import load_substitute, substitute_runs
+    from tla_tf.evaluation.substitute import load_substitutes, substitute_runs
 
     run = _run(options)
     # Two evaluations share their outcomes, but not the files of the images.
@@ -33,7 +33,7 @@ def main(options):
         forms = {"mim_form": options.mim_form, "round_pixels": options.round_pixels}
         columns = _columns(run, threat_model, list(runs), options.attacks, **forms)
         test = _test_images(run, options.limit_test)
-        substitutes = [load_substitute(*item, options.precision) for item in runs.items()]
+        substitutes = load_substitutes(runs, options.precision)
         evaluation = RunEvaluation(run, test, substitutes=substitutes, **_settings(options))
         evaluation.run(columns)
         evaluation.add(evaluation.worst_case(threat_model))
@@ -122,7 +122,7 @@ def _checked(evaluation, columns, threat_model, substitutes, thoroughness):
 
     if not getattr(evaluation.network, "differentiable", True):
         return "checks: left out, they need gradients"
-    undefended = [substitute.network for substitute in substitutes if not substitute.defended]
+    undefended = [other.logits_fn for other in substitutes.values() if not other.defended]
     lines = check_attacks(
         evaluation,
         claimed_attack(columns, threat_model),

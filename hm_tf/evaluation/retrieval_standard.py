@@ -39,7 +39,8 @@ def standard_row(evaluation, names):
     said = [f"APGD of {STEPS} steps from {RESTARTS} starts", f"Square of {QUERIES:,} queries"]
     settings = {"members": said, "mode": MODE, "strength": STANDARD}
     results = evaluation.results(lowest, settings, evaluation.pgd.threat_model)
-    return [_with_interval(result, lowest) for result in results]
+    intervals = bootstrap_intervals([_of_each_query(result, lowest) for result in results])
+    return [dataclasses.replace(r, interval=i) for r, i in zip(results, intervals, strict=True)]
 
 
 def _lowest(evaluation, name, members):
@@ -58,25 +59,30 @@ def _lowest(evaluation, name, members):
     return worst(name, runs)
 
 
-def _with_interval(result, lowest):
+def _of_each_query(result, lowest):
+    """The values that a record is the mean of, float [queries]."""
     if result.metric == "ERS":
         of_each = {c.name: printed(c, lowest[c.attack][c.measure]) for c in COLUMNS}
-        values = score(of_each) / 100
-    elif result.attack == WORST_CASE:
-        values = np.min([lowest[name]["R@1"] for name in result.attack_settings["over"]], axis=0)
-    else:
-        values = lowest[result.attack][result.metric]
-    return dataclasses.replace(result, interval=bootstrap_interval(values))
+        return score(of_each) / 100
+    if result.attack == WORST_CASE:
+        recalls = [lowest[name]["R@1"] for name in result.attack_settings["over"]]
+        return np.min(recalls, axis=0)
+    return lowest[result.attack][result.metric]
 
 
-def bootstrap_interval(values, seed=0):
-    """Returns (low, high), the 95 % interval of the mean by bootstrap (Efron and Tibshirani 1993).
+def bootstrap_intervals(columns):
+    """Returns the 95 % interval of each mean by bootstrap (Efron and Tibshirani 1993).
+
+    All columns have the same resamples of the queries.
 
     Args:
-        values: float [n], one per query.
-        seed: Seed of the resamples.
+        columns: float [k, n], a value of each query.
+
+    Returns:
+        List of k pairs (low, high).
     """
-    draw, n = np.random.default_rng(seed), len(values)
-    means = [np.mean(values[draw.integers(0, n, n)]) for _ in range(RESAMPLES)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+    columns, draw = np.asarray(columns), np.random.default_rng(0)
+    n = columns.shape[1]
+    resamples = (draw.integers(0, n, n) for _ in range(RESAMPLES))
+    means = [np.take(columns, rows, axis=1).mean(axis=1) for rows in resamples]
+    return [(float(low), float(high)) for low, high in np.percentile(means, [2.5, 97.5], axis=0).T]

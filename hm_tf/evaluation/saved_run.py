@@ -31,19 +31,14 @@ def open_run(
     Raises:
         UserError: neither, or both; see also `FinishedRun` and `SavedRun`.
     """
-    require_one(workdir, saved_model)
-    if saved_model:
-        files = {"dataset": dataset, "data_dir": data_dir, "max_pixels": max_pixels}
-        return SavedRun(saved_model, endpoint, output, **files)
-    return FinishedRun(workdir, data_dir)
-
-
-def require_one(workdir, saved_model):
-    """Raises UserError unless one of --workdir and --saved_model is given."""
     if bool(workdir) == bool(saved_model):
         raise UserError(
             "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR"
         )
+    if saved_model:
+        files = {"dataset": dataset, "data_dir": data_dir, "max_pixels": max_pixels}
+        return SavedRun(saved_model, endpoint, output, **files)
+    return FinishedRun(workdir, data_dir)
 
 
 class SavedRun:

@@ -103,7 +103,9 @@ class Substitute:
     Attributes:
         logits_fn: Images to logits.
         weights_hash: Hash of its weights.
+        defended: whether it was trained against attacks.
     """
 
     logits_fn: Callable
     weights_hash: str
+    defended: bool = True

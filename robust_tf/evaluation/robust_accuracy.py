@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from robust_tf.attacks import auto_attack, presets
 from robust_tf.attacks.attack import Attack
@@ -165,21 +164,11 @@ def _outputs_of(model, input_range):
     fixed_size = None
     if isinstance(model, (str, os.PathLike)):
         signature = SavedSignature(model)
-        fixed_size, model = signature.batch_size, _of_signature(signature)
+        fixed_size, model = signature.batch_size, signature.loaded
     logits_fn, (low, high) = logits_of(model), input_range
     if tuple(input_range) == UNIT_INTERVAL:
         return logits_fn, fixed_size
     return lambda images: logits_fn(low + (high - low) * images), fixed_size
-
-
-def _of_signature(signature):
-    def outputs_fn(images):
-        outputs = signature(images)
-        name = "logits" if "logits" in outputs or len(outputs) > 1 else next(iter(outputs))
-        # A signature may have forgotten the shape that attacks need.
-        return tf.ensure_shape(outputs[name], [images.shape[0], outputs[name].shape[-1]])
-
-    return outputs_fn
 
 
 def _images(x, input_range):

@@ -24,6 +24,7 @@ class SavedSignature:
 
     Attributes:
         path, endpoint: see above.
+        loaded: the SavedModel, as TensorFlow loads it.
         shape: tf.TensorShape of the input.
         batch_size: how many images it takes together, None for any number.
         side: height and width of its images in pixels, None where they differ or are open.
@@ -36,7 +37,7 @@ class SavedSignature:
     """
 
     def __init__(self, path, endpoint="serving_default", input_range=(0.0, 1.0)):
-        self._loaded = _load(path)  # the signature does not keep its variables alive
+        self.loaded = _load(path)  # the signature does not keep its variables alive
         self._signature = self._find(path, endpoint)
         (self._input, spec), *others = self._signature.structured_input_signature[1].items()
         if others:
@@ -111,7 +112,7 @@ class SavedSignature:
             return False, self(images)[output]
 
     def _find(self, path, endpoint):
-        signatures = self._loaded.signatures
+        signatures = self.loaded.signatures
         if endpoint not in signatures:
             raise UserError(
                 f"{path} has no endpoint {endpoint!r}; it has "

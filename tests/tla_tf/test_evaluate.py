@@ -216,11 +216,11 @@ def rename_method(run, method):
 def test_of_several_substitutes_the_undefended_serves_the_checks(
     run, finished, tmp_path, monkeypatch, capsys
 ):
-    undefended, other = [], shutil.copytree(run, tmp_path / "other")
+    seen, other = [], shutil.copytree(run, tmp_path / "other")
     monkeypatch.setattr(
         evaluation_checks,
         "check_attacks",
-        lambda *args, **kw: undefended.append(kw["undefended"]),
+        lambda evaluation, *args, **kw: seen.append((evaluation, kw["undefended"])),
     )
     flags = ["--attacks=transfer-fgsm", "--checks=quick", f"--substitute={other}"]
     assert command(run, *flags) == 0
@@ -228,7 +228,9 @@ def test_of_several_substitutes_the_undefended_serves_the_checks(
     assert f"--substitute={finished} is a second tla-digits_cnn-seed0" in error_line(capsys)
     rename_method(finished, "um")
     assert command(run, *flags, f"--substitute={finished}") == 0
-    assert undefended[0] is None and undefended[1].name == "digits_cnn"
+    (_, none), (evaluation, undefended) = seen
+    assert none is None
+    assert undefended is evaluation._substitutes["um-digits_cnn-seed0"].logits_fn
     found = [f"transfer-fgsm from {method}-digits_cnn-seed0" for method in ("tla", "um")]
     assert attacks(run) == [found[0], "worst case", *found, "worst case"]
 
@@ -287,9 +289,9 @@ def test_checks_are_printed_and_stored_and_attack_nothing_twice(run, capsys, mon
     monkeypatch.setattr(evaluation_checks, "LEVELS", {"quick": (16, 20)})
     attacked, whole = [], classifier_evaluation.attack_loop
 
-    def recorded(**work):
+    def recorded(*images, **work):
         before = work["cache"].added
-        runs = whole(**work)
+        runs = whole(*images, **work)
         attacked.extend([work["title"]] * (work["cache"].added > before))
         return runs
 

@@ -10,7 +10,6 @@ from robust_tf.checks.run_checks import CheckRun
 from robust_tf.results.check_records import append_checks
 from robust_tf.results.result import read_results
 from tla_tf.analysis.detection_records import latest_areas
-from tla_tf.evaluation.run_evaluation import logits_of
 
 # --checks level -> images, queries of the attack without gradients.
 LEVELS = {"quick": (256, 1000), "full": (1000, 5000)}
@@ -40,7 +39,7 @@ def check_attacks(evaluation, claim, level, *, undefended):
         evaluation: `RunEvaluation`.
         claim: see `claimed_attack`.
         level: "quick" or "full".
-        undefended: network without defense, or None.
+        undefended: images to logits of a network without defense, or None.
     """
     images, queries = LEVELS[level]
     run = CheckRun(
@@ -49,7 +48,7 @@ def check_attacks(evaluation, claim, level, *, undefended):
         claim,
         queries=queries,
         embedding_fn=_embedding_fn(evaluation.network),
-        undefended_fn=undefended and logits_of(undefended),
+        undefended_fn=undefended,
     )
     found = run.run()
     about = {"n": run.count, "attack": str(claim.attack), **evaluation.about}

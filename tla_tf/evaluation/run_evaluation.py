@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robust_tf.evaluation.attack_column import WORST_CASE, Substitute
+from robust_tf.evaluation.attack_column import WORST_CASE
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.results.result import append_results, measured_share, read_results, shared_fields
 
@@ -15,7 +15,6 @@ class RunEvaluation(ClassifierEvaluation):
         examples: `Examples` of the test split.
         seed: Seed of the attacks' random draws.
         precision: Keras policy of the network under attack.
-        substitutes: list of `tla_tf.evaluation.substitute.Substitute`.
         **settings: of `ClassifierEvaluation`.
 
     Attributes:
@@ -24,7 +23,7 @@ class RunEvaluation(ClassifierEvaluation):
         results: list of the new `Result`.
     """
 
-    def __init__(self, run, examples, *, seed, precision, substitutes=(), **settings):
+    def __init__(self, run, examples, *, seed, precision, **settings):
         self.network = network = run.network(precision)
         self.results = []
         self.about = shared_fields(network, precision=precision, seed=seed, **run.facts)
@@ -38,10 +37,6 @@ class RunEvaluation(ClassifierEvaluation):
             folder=run.folder.path,
             fixed_size=fixed_size,
             dtype=np.dtype(network.inputs[0].dtype),
-            substitutes={
-                other.name: Substitute(logits_of(other.network), other.weights_hash)
-                for other in substitutes
-            },
             **settings,
         )
 

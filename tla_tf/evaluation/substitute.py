@@ -1,30 +1,12 @@
 """Networks that black-box attacks make their images on (TLA, table 1, column BB)."""
 
-import dataclasses
 import pathlib
 
-import keras
-
 from robust_tf.errors import UserError
+from robust_tf.evaluation.attack_column import Substitute
 from robust_tf.results.result import weights_hash
+from tla_tf.evaluation.run_evaluation import logits_of
 from tla_tf.finished_run import FinishedRun
-
-
-@dataclasses.dataclass(frozen=True)
-class Substitute:
-    """A trained classifier other than the one evaluated.
-
-    Attributes:
-        name: method and seed of its training, for tables.
-        network: keras.Model.
-        weights_hash: Hash of its weights.
-        defended: whether it was trained against attacks.
-    """
-
-    name: str
-    network: keras.Model
-    weights_hash: str
-    defended: bool = True
 
 
 def substitute_runs(paths, target):
@@ -61,11 +43,13 @@ def substitute_runs(paths, target):
     return runs
 
 
-def load_substitute(name, run, precision):
-    """Returns the `Substitute` of a `FinishedRun` under the Keras policy `precision`."""
-    network = run.network(precision)
-    defended = run.flags["method"] != "um"
-    return Substitute(name, network, weights_hash(network), defended)
+def load_substitutes(runs, precision):
+    """Returns dict name -> `Substitute` of the `substitute_runs` under a Keras policy."""
+    found = {}
+    for name, run in runs.items():
+        network, defended = run.network(precision), run.flags["method"] != "um"
+        found[name] = Substitute(logits_of(network), weights_hash(network), defended)
+    return found
 
 
 def _kind(run):
