@@ -5,6 +5,9 @@ Hyper-parameters have no default here. Their values stand in flags/hm/<dataset>.
 
 import re
 
+from hm_tf.defenses import METRIC_LOSSES
+from hm_tf.ranking_attacks import ATTACK_MODES
+from hm_tf.triplets import ICS_TRIPLETS, SAMPLING_MODES, SYMBOLS
 from robust_tf.cli import recipe as recipes
 from robust_tf.cli import shared_flags as shared
 from robust_tf.cli.default_folder import default_folder
@@ -26,16 +29,12 @@ from robust_tf.data import DATASETS
 from robust_tf.errors import UserError
 
 DEFENSES = ("hm", "none", "est", "act", "minmax", "ses")
-SAMPLERS = ("random", "semihard", "softhard", "distance", "hardest")
 FEWEST_HELD_OUT = 50
 # Learning rates below it belong to the recipes that start from ImageNet weights.
 FINE_TUNING = 1e-4
-# As of hm_tf.triplets.intra_class_structure.
-ICS_TRIPLETS = ("a,a~,p", "a,a~,p~", "a,p,n", "p,p~,a", "a,a~,n~", "a,p,n~")
 # Which defenses read a flag.
 MANIPULATION = {"defense": ("hm",)}
 ATTACKED = {"defense": ("hm", "est", "act", "minmax", "ses")}
-_MODES = ("compat", "fixed")
 _NORMS = ("linf", "l2")
 _RADIUS = "Radius in [0, 1] pixels, also as 8/255"
 _OF_A_FOLDER = shared.data_dir("Folder of a --dataset=folder run. Default: of the training.")
@@ -237,7 +236,7 @@ TRAIN = FlagTable(
                 "source",
                 RECIPE,
                 "Sampler of the triplets (hm: of the source).",
-                SAMPLERS,
+                tuple(SYMBOLS),
                 into="defense",
             ),
             *group(
@@ -298,7 +297,7 @@ TRAIN = FlagTable(
                 "loss",
                 "triplet",
                 "Loss of the embeddings; contrastive has the margin 1, multi_similarity none.",
-                ("triplet", "contrastive", "multi_similarity"),
+                METRIC_LOSSES,
                 into="defense.metric_loss",
             ),
             choice(
@@ -313,7 +312,7 @@ TRAIN = FlagTable(
                 "sampling",
                 "fixed",
                 "compat: with the fallbacks of the authors' code.",
-                ("fixed", "compat"),
+                SAMPLING_MODES,
                 into="defense",
             ),
             text("model", RECIPE, "digits_embedding, c2f2, resnet10_16, resnet18 or resnet50."),
@@ -427,7 +426,7 @@ EVALUATE = FlagTable(
                 "mode",
                 "both",
                 "compat: as the authors' code, to compare with printed tables; fixed: as meant.",
-                ("both", *_MODES),
+                ("both", *ATTACK_MODES),
             ),
             choice(
                 "strength",
@@ -484,7 +483,7 @@ ATTACK = FlagTable(
         ),
         "Attack": (
             text("attack", None, "ca+, ca-, qa+, qa-, tma, es, ltm, gtm or gtt. Required."),
-            choice("mode", "fixed", "compat: as the authors' code; fixed: as meant.", _MODES),
+            choice("mode", "fixed", "compat: as the authors' code; fixed: as meant.", ATTACK_MODES),
             magnitude("eps", None, f"{_RADIUS}. Default: the run's."),
             choice("norm", None, "Norm of the radius. Default: the run's.", _NORMS),
             count("steps", None, "PGD steps. Default: those of the run's evaluation."),

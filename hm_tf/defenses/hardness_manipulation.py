@@ -9,16 +9,11 @@ import tensorflow as tf
 from hm_tf import options
 from hm_tf.defenses.metric_defense import MetricDefense, members
 from hm_tf.defenses.objectives import HardnessObjective
-from hm_tf.triplets import destinations
+from hm_tf.triplets import ICS_TRIPLETS, SYMBOLS, destinations
 from hm_tf.triplets.destinations import loss_level
 from hm_tf.triplets.hardness import hardness
-from hm_tf.triplets.intra_class_structure import (
-    ICS_TRIPLETS,
-    ROLES,
-    clean_roles,
-    intra_class_structure,
-)
-from hm_tf.triplets.triplet_sampler import SYMBOLS, TripletSampler
+from hm_tf.triplets.intra_class_structure import ROLES, clean_roles, intra_class_structure
+from hm_tf.triplets.triplet_sampler import TripletSampler
 from robust_tf.randomness import shape_of
 from robust_tf.training.replicas import current_shard, gather
 

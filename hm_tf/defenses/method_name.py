@@ -1,7 +1,6 @@
 """What a training method is called: in the paper, and in the name of a folder."""
 
-from hm_tf.triplets import destinations
-from hm_tf.triplets.triplet_sampler import SYMBOLS
+from hm_tf.triplets import SYMBOLS, destinations
 
 TITLES = {"none": "N/A", "est": "EST", "act": "ACT", "minmax": "MinMax", "ses": "SES"}
 

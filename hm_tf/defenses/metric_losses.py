@@ -7,7 +7,6 @@ from robust_tf.distances import cosine, cosine_matrix, shifted_euclidean
 from robust_tf.losses.contrastive import contrastive
 from robust_tf.losses.multi_similarity import multi_similarity
 
-METRIC_LOSSES = ("triplet", "contrastive", "multi_similarity")
 # "unnormalized" is Euclidean between vectors that are not divided by their length.
 DISTANCES = {"euclidean": shifted_euclidean, "cosine": cosine, "unnormalized": shifted_euclidean}
 

@@ -1,1 +1,4 @@
 """The nine attacks on a ranking of which the robustness score is made (HM, section 4)."""
+
+# Free of TensorFlow, for --help; see `RankingAttack`.
+ATTACK_MODES = ("compat", "fixed")

@@ -15,7 +15,7 @@ class CandidateAttack(RankingAttack):
     """
 
     measures = ("rank",)
-    sign: float | None = None
+    sign = None
 
     def cost(self, gallery, rows, chosen):
         (query,) = chosen
@@ -42,7 +42,6 @@ class CandidateUp(CandidateAttack):
     """CA+: towards a query drawn from the whole gallery."""
 
     name = "CA+"
-    directions = (-1,)
     sign = 1.0
 
     def select(self, gallery, rows, key):
@@ -53,7 +52,6 @@ class CandidateDown(CandidateAttack):
     """CA-: away from a query drawn from the nearest 1 % of the gallery."""
 
     name = "CA-"
-    directions = (1,)
     sign = -1.0
 
     def select(self, gallery, rows, key):

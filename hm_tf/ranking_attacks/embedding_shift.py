@@ -21,11 +21,10 @@ class EmbeddingShift(RankingAttack):
 
     name = "ES"
     measures = ("distance", "R@1")
-    directions = (1, -1)
 
-    def __init__(self, mode="compat"):
-        super().__init__(mode)
-        self.measures_early = mode == "compat"
+    @property
+    def measures_early(self):
+        return self.mode == "compat"
 
     def select(self, gallery, rows, key):
         return (own_item(gallery, rows, self.mode),)

@@ -20,7 +20,6 @@ class GreedyTop1Misranking(RankingAttack):
 
     name = "GTM"
     measures = ("R@1",)
-    directions = (-1,)
     ends_at_zero = True
 
     def select(self, gallery, rows, key):

@@ -19,7 +19,6 @@ class GreedyTop1Translocation(RankingAttack):
 
     name = "GTT"
     measures = ("top-4",)
-    directions = (-1,)
     ends_at_zero = True
 
     def select(self, gallery, rows, key):

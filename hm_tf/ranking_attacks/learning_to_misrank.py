@@ -18,7 +18,6 @@ class LearningToMisrank(RankingAttack):
 
     name = "LTM"
     measures = ("R@1",)
-    directions = (-1,)
     ends_at_zero = True
 
     def select(self, gallery, rows, key):

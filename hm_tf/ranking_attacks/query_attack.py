@@ -16,7 +16,7 @@ class QueryAttack(RankingAttack):
     """
 
     measures = ("rank",)
-    sign: float | None = None
+    sign = None
 
     def cost(self, gallery, rows, chosen):
         return ranking_cost(gallery, rows, chosen[0], self.sign)
@@ -34,7 +34,6 @@ class QueryUp(QueryAttack):
     """QA+: a candidate drawn from the whole gallery comes to the front."""
 
     name = "QA+"
-    directions = (-1,)
     sign = 1.0
 
     def select(self, gallery, rows, key):
@@ -45,7 +44,6 @@ class QueryDown(QueryAttack):
     """QA-: a candidate drawn from the nearest 1 % of the gallery goes to the back."""
 
     name = "QA-"
-    directions = (1,)
     sign = -1.0
 
     def select(self, gallery, rows, key):

@@ -1,10 +1,12 @@
 """What the nine ranking attacks have in common."""
 
+import dataclasses
+
+from hm_tf.ranking_attacks import ATTACK_MODES
 from robust_tf.attacks.objective import NetworkObjective
 
-ATTACK_MODES = ("compat", "fixed")
 
-
+@dataclasses.dataclass(frozen=True)
 class RankingAttack:
     """Moves images of a gallery, one by one, so that a ranking changes (HM, section 4).
 
@@ -18,7 +20,6 @@ class RankingAttack:
     Attributes:
         name: as the records name the attack.
         measures: names of what `measure` returns, in order.
-        directions: +1 for a measure that the attack raises, -1 for one that it lowers.
         measures_early: whether `measure` needs `earlier`.
         ends_at_zero: whether the only measure is 1 or 0, and the attack has succeeded at 0.
 
@@ -26,19 +27,17 @@ class RankingAttack:
         ValueError: unknown mode.
     """
 
-    name: str | None = None
-    measures: tuple[str, ...] = ()
-    directions: tuple[int, ...] = ()
+    mode: str = "compat"
+
+    # Not annotated: a field of a subclass would take the place of these.
+    name = None
+    measures = ()
     measures_early = False
     ends_at_zero = False
 
-    def __init__(self, mode="compat"):
-        if mode not in ATTACK_MODES:
-            raise ValueError(f"unknown mode {mode!r}; choose from {', '.join(ATTACK_MODES)}")
-        self.mode = mode
-
-    def __repr__(self):
-        return f"{type(self).__name__}({self.name}, mode={self.mode!r})"
+    def __post_init__(self):
+        if self.mode not in ATTACK_MODES:
+            raise ValueError(f"unknown mode {self.mode!r}; choose from {', '.join(ATTACK_MODES)}")
 
     def select(self, gallery, rows, key):
         """Chooses what the attack aims at, on clean embeddings.

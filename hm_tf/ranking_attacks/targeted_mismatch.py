@@ -14,7 +14,6 @@ class TargetedMismatch(RankingAttack):
 
     name = "TMA"
     measures = ("cosine",)
-    directions = (1,)
 
     def select(self, gallery, rows, key):
         return (any_item(gallery, rows, key),)

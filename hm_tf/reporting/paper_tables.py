@@ -3,7 +3,7 @@
 from hm_tf.reporting.comparability import differing_settings
 from hm_tf.reporting.paper_comparison import DATASETS, published_text, same_data
 from hm_tf.reporting.recorded_scores import ALL, SCORE, text
-from hm_tf.triplets.triplet_sampler import SYMBOLS
+from hm_tf.triplets import SYMBOLS
 
 TITLES = {
     2: "Table 2: source and destination samplers, R@1 / ERS",

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from hm_tf.triplets.triplet_sampler import SYMBOLS
+from hm_tf.triplets import SYMBOLS
 from robust_tf.errors import UserError
 
 # Characters of what TensorFlow or a user's module says went wrong.

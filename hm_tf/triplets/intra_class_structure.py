@@ -1,11 +1,9 @@
 """ICS, the intra-class structure loss (HM, section 3.3), and what else a sextuplet allows (B.4)."""
 
+from hm_tf.triplets import ICS_TRIPLETS
 from robust_tf.distances import shifted_euclidean
 from robust_tf.losses.triplet_margin import triplet_margin
 
-# Members of the sextuplet (a, p, n, a~, p~, n~) in the places of anchor, positive and negative. The
-# first is the paper's, the others are the alternatives (1) to (5) of its supplement B.4 III.
-ICS_TRIPLETS = ("a,a~,p", "a,a~,p~", "a,p,n", "p,p~,a", "a,a~,n~", "a,p,n~")
 ROLES = "apn"
 
 

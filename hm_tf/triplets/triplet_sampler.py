@@ -1,19 +1,18 @@
 """The five triplet samplers of HM (Zhou and Patel 2022, section 2)."""
 
+import dataclasses
+from dataclasses import KW_ONLY
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from hm_tf.triplets import SAMPLING_MODES, SYMBOLS
 from hm_tf.triplets.distance_weighted import (
     authors_probabilities,
     negative_probabilities,
 )
 from hm_tf.triplets.pair_batch import PairBatch
 from robust_tf.miners.masked_choice import uniform_choice, weighted_choice
-
-# Name -> the letter that HM prints for it.
-SYMBOLS = {"random": "R", "semihard": "M", "softhard": "S", "distance": "D", "hardest": "H"}
-SAMPLING_MODES = ("fixed", "compat")
 
 
 class Triplets(NamedTuple):
@@ -28,6 +27,7 @@ class Triplets(NamedTuple):
     valid: tf.Tensor
 
 
+@dataclasses.dataclass(frozen=True)
 class TripletSampler:
     """Chooses one triplet per pair of a batch a0, p0, a1, p1, ...; the anchor is a_k.
 
@@ -54,17 +54,16 @@ class TripletSampler:
         ValueError: unknown name or mode.
     """
 
-    def __init__(self, name, *, margin=0.2, mode="fixed"):
-        if name not in SYMBOLS:
-            raise ValueError(f"unknown sampler {name!r}; choose from {', '.join(SYMBOLS)}")
-        if mode not in SAMPLING_MODES:
-            raise ValueError(f"unknown mode {mode!r}; choose from {', '.join(SAMPLING_MODES)}")
-        self.name = name
-        self.margin = margin
-        self.mode = mode
+    name: str
+    _: KW_ONLY
+    margin: float = 0.2
+    mode: str = "fixed"
 
-    def __repr__(self):
-        return f"TripletSampler({self.name!r}, margin={self.margin}, mode={self.mode!r})"
+    def __post_init__(self):
+        if self.name not in SYMBOLS:
+            raise ValueError(f"unknown sampler {self.name!r}; choose from {', '.join(SYMBOLS)}")
+        if self.mode not in SAMPLING_MODES:
+            raise ValueError(f"unknown mode {self.mode!r}; choose from {', '.join(SAMPLING_MODES)}")
 
     def __call__(self, embeddings, labels, noise):
         """Returns Triplets.

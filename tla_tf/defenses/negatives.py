@@ -1,5 +1,8 @@
 """Negative selection (TLA, section 3; TLA-RN; the masked variant of the authors' code)."""
 
+import dataclasses
+from dataclasses import KW_ONLY
+
 import tensorflow as tf
 
 from robust_tf.distances import cosine_matrix
@@ -37,6 +40,7 @@ def keep_mask(noise, keep, own_slot):
 
 
 @savable
+@dataclasses.dataclass(frozen=True)
 class NegativeSelection:
     """Chooses a negative for every anchor.
 
@@ -50,26 +54,12 @@ class NegativeSelection:
             the candidate in the anchor's own slot: in a batch this is the anchor itself.
     """
 
-    def __init__(
-        self,
-        selection: str = "nearest",
-        *,
-        similarity: str = "abs",
-        mask: str = "neg_inf",
-        keep: float = 0.5,
-        class_check: bool = True,
-    ) -> None:
-        self.selection = selection
-        self.similarity = similarity
-        self.mask = mask
-        self.keep = keep
-        self.class_check = class_check
-
-    def __repr__(self):
-        return (
-            f"NegativeSelection({self.selection!r}, similarity={self.similarity!r}, "
-            f"mask={self.mask!r}, keep={self.keep}, class_check={self.class_check})"
-        )
+    selection: str = "nearest"
+    _: KW_ONLY
+    similarity: str = "abs"
+    mask: str = "neg_inf"
+    keep: float = 0.5
+    class_check: bool = True
 
     def __call__(self, keys, labels, candidates, candidate_labels, *, noise, own_slot):
         """Returns (index int32 [rows], valid bool [rows]) into the candidates.

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hm_tf.triplets import SYMBOLS
 from hm_tf.triplets.pair_batch import paired_order
-from hm_tf.triplets.triplet_sampler import SYMBOLS, TripletSampler
+from hm_tf.triplets.triplet_sampler import TripletSampler
 
 
 @pytest.mark.parametrize(

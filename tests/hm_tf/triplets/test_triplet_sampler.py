@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hm_tf.triplets import SAMPLING_MODES, SYMBOLS
 from hm_tf.triplets.pair_batch import PairBatch
-from hm_tf.triplets.triplet_sampler import SAMPLING_MODES, SYMBOLS, TripletSampler
+from hm_tf.triplets.triplet_sampler import TripletSampler
 
 ANGLES = np.radians([0, 30, 20, 36, 150, 165])
 EMBEDDINGS = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
