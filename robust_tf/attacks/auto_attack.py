@@ -107,6 +107,8 @@ class AutoAttack(Attack):
             return tried[~_correct(logits_fn, adversarial, labels, tried, size)]
 
         for name, attack in zip(VERSIONS[self.version], self.members):
+            if not len(rows):
+                break
             tried = spread_rows(rows, probes.get(name))
             found, others = fallen(attack, tried), np.setdiff1d(rows, tried)
             if len(found) and len(others):
@@ -139,4 +141,4 @@ class AutoAttack(Attack):
 def _correct(logits_fn, images, labels, rows, size):
     parts = [rows[start : start + size] for start in range(0, len(rows), size)]
     found = [correct(logits_fn(tf.constant(images[p])), labels[p]) for p in parts]
-    return np.concatenate(found) if found else np.zeros(0, bool)
+    return np.concatenate(found)

@@ -17,10 +17,7 @@ _CLASSES = {cls.__name__: cls for cls in (PGD, APGD, NoisyFGSM, Momentum, Threat
 
 
 def savable(cls):
-    """Class decorator: objects of the class may be part of the config of a saved defense.
-
-    Each argument of the constructor must be an attribute of the same name.
-    """
+    """Decorator of a dataclass: its objects may be part of the config of a saved defense."""
     _CLASSES[cls.__name__] = cls
     return cls
 
@@ -44,11 +41,7 @@ def to_config(value):
     name = type(value).__name__
     if _CLASSES.get(name) is not type(value):
         raise UserError(f"a {name} cannot be saved; allowed are {', '.join(_CLASSES)}")
-    names = (
-        [field.name for field in dataclasses.fields(value) if field.init]
-        if dataclasses.is_dataclass(value)
-        else arguments(type(value))
-    )
+    names = [field.name for field in dataclasses.fields(value) if field.init]
     fields = {field: to_config(getattr(value, field)) for field in names}
     return {"settings": name, "arguments": fields}
 

@@ -260,6 +260,8 @@ def test_adversarial_images_are_kept_and_shown_again(evaluation, data, tmp_path,
         expect_nothing_attacked(patch)
         assert counts(run(evaluation(**keep, say=said.append), *names)) == counts(first)
         assert "2pgd2.npz" in str(said)
+    kept = evaluation(**keep)._stored.adversarial(*columns("2pgd2"))
+    assert kept.complete and "images" not in vars(kept), "read before they are attacked"
     with pytest.raises(UserError, match="2pgd2.npz was made with another weight"):
         run(evaluation(weight=2.0, **keep), *names)
     with pytest.raises(UserError, match="threat_model"):

@@ -123,6 +123,7 @@ def test_the_public_call_probes_too_and_attacks_no_image_twice(outputs_fn, porti
     attack_rows, by_square = auto_attack.attack_rows, []
 
     def counted(attack, logits_fn, images, labels, rows, *rest):
+        assert len(rows), "nothing is attacked"
         if isinstance(attack, Square):
             by_square.append(list(rows))
         attack_rows(attack, logits_fn, images, labels, rows, *rest)
