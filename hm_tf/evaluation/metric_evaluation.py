@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robust_tf.attacks.compiled_batch import compile_batch
+from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.retrieval import clustering_nmi
 from robust_tf.results.result import measured_share, measured_value
@@ -22,7 +22,7 @@ def embedding_of_batch(network, *, xla=False):
     def of_batch(images):
         return network(images, training=False)["embedding"]
 
-    return compile_batch(of_batch, jit_compile=xla, title="the network")
+    return CompiledBatch(of_batch, jit_compile=xla, title="the network")
 
 
 def embed(of_batch, examples, batch_size, title=None):

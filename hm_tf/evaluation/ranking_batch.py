@@ -68,13 +68,8 @@ def compile_ranking_attack(attack, pgd, choice_key, ranker, source=None, *, xla=
             "inside": pgd.threat_model.contains(x_adv, images),
         }
 
-    def make(xla):
-        inner = tf.function(ascend, autograph=False, jit_compile=xla)
+    def select(images, rows, keys):
+        # XLA draws other numbers, and a goal must not depend on XLA.
+        return attack.select(ranker.gallery, rows, choice_key)
 
-        def attack_batch(images, rows, keys):
-            # Chosen outside: XLA draws other numbers, and a goal must not depend on XLA.
-            return inner(images, rows, keys, *attack.select(ranker.gallery, rows, choice_key))
-
-        return tf.function(attack_batch, autograph=False)
-
-    return CompiledBatch(make, xla=xla, title=attack.name)
+    return CompiledBatch(ascend, jit_compile=xla, title=attack.name, prepare=select)

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.compiled_batch import compile_batch
+from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.attacks.logits_of import logits_of, refuse_probabilities
 
 # One function per classifier, so that a second attack finds what the first has compiled.
@@ -75,7 +75,7 @@ def _compiled(attack, logits_fn):
     def run(x, y, keys):
         return attack.perturb(logits_fn, x, y, keys)
 
-    return run if getattr(attack, "eager", False) else compile_batch(run, any_size=True)
+    return run if getattr(attack, "eager", False) else CompiledBatch(run, any_size=True)
 
 
 def _checked_images(x, threat_model):

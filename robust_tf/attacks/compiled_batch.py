@@ -24,13 +24,17 @@ class CompiledBatch:
     TensorFlow counts the traces of a `tf.function` by source line. It would warn of an evaluation
     that traces each of its attacks there. Concrete functions are not counted.
 
+    AutoGraph is off, as in Keras's train_step, where attacks must run too: tracing takes half as
+    long.
+
     Args:
-        make: function (jit_compile) -> `tf.function`.
-        xla: Whether XLA compiles the function: one trace for each shape.
+        function: function of tensors [batch, ...], and of those that `prepare` returns.
+        jit_compile: whether XLA compiles the function: one trace for each shape.
         any_size: whether a plain graph is traced once for all batch sizes. Only so a batch may
             shrink inside, see `packed_loop`. A network that needs the size of its batch gets a
             trace for each shape.
         title: Name of the function in the warning.
+        prepare: function of the same tensors to a tuple of further ones, without XLA; or None.
 
     Attributes:
         any_size: see above; false once the function has refused it.
@@ -38,13 +42,15 @@ class CompiledBatch:
 
     def __init__(
         self,
-        make: Callable[[bool], Any],
+        function: Callable,
         *,
-        xla: bool = False,
+        jit_compile: bool = False,
         any_size: bool = False,
         title: str = "the attack",
+        prepare: Callable | None = None,
     ):
-        self._make, self._xla, self.any_size, self._title = make, xla, any_size, title
+        self._function, self._prepare, self._title = function, prepare, title
+        self._xla, self.any_size = jit_compile, any_size
         self._compiled: dict[int, Any] = {}  # number of devices -> function
 
     def __call__(self, *batch: tf.Tensor) -> Any:
@@ -69,28 +75,15 @@ class CompiledBatch:
 
     def _on(self, devices):
         if devices not in self._compiled:
-            compiled = self._make(self._xla)
+            compiled = self._compile()
             self._compiled[devices] = compiled if devices == 1 else on_every_device(compiled)
         return self._compiled[devices]
 
-
-def compile_batch(
-    attack_batch: Callable,
-    *,
-    jit_compile: bool = False,
-    any_size: bool = False,
-    title: str = "the attack",
-) -> CompiledBatch:
-    """Returns the function of tensors [batch, ...] compiled, see `CompiledBatch`.
-
-    AutoGraph is off, as in Keras's train_step, where attacks must run too: tracing takes half as
-    long.
-    """
-
-    def make(xla):
-        return tf.function(attack_batch, autograph=False, jit_compile=xla)
-
-    return CompiledBatch(make, xla=jit_compile, any_size=any_size, title=title)
+    def _compile(self):
+        compiled = tf.function(self._function, autograph=False, jit_compile=self._xla)
+        if self._prepare is None:
+            return compiled
+        return tf.function(lambda *batch: compiled(*batch, *self._prepare(*batch)), autograph=False)
 
 
 def device_count() -> int:

@@ -1,11 +1,9 @@
 """What a network puts out, its input gradients, and the path of an attack through its images."""
 
-import functools
-
 import numpy as np
 import tensorflow as tf
 
-from robust_tf.attacks.compiled_batch import CompiledBatch, compile_batch
+from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.evaluation.attack_loop import attack_loop
 
 
@@ -22,21 +20,22 @@ class NetworkProbe:
     """
 
     def __init__(self, examples, rows, outputs_fn, *, objective, correct, **loop):
-        self._examples, self.rows, self._outputs_fn = examples, rows, outputs_fn
+        self._examples, self.rows = examples, rows
         self._objective, self._correct = objective, correct
+        # One function called again: traced anew under a fixed seed it would repeat its draws.
+        self._forward = CompiledBatch(lambda images, *_: {"outputs": outputs_fn(images)})
         self.loop = {"title": "checks", **loop}
 
     def look(self, function, rows=None, **changes):
         """Returns what a function of a batch finds, dict name -> array, see `attack_loop`.
 
         Args:
-            function: function of (images, rows, keys), compiled or not.
+            function: `CompiledBatch` of (images, rows, keys).
             rows: int [m], the images; default: all of the probe.
             **changes: arguments of `attack_loop` that differ from the probe's.
         """
-        compiled = function if isinstance(function, CompiledBatch) else compile_batch(function)
         rows = self.rows if rows is None else rows
-        (run,) = attack_loop(compiled, self._examples, rows, **{**self.loop, **changes})
+        (run,) = attack_loop(function, self._examples, rows, **{**self.loop, **changes})
         return run
 
     def outputs(self, **changes):
@@ -61,7 +60,7 @@ class NetworkProbe:
             norms = tf.norm(tf.reshape(gradient, [gradient.shape[0], -1]), axis=1)
             return {"norm": tf.where(tf.math.is_finite(norms), norms, 0)}
 
-        return self.look(norms)["norm"]
+        return self.look(CompiledBatch(norms))["norm"]
 
     def trajectory(self, pgd):
         """Follows a `PGD` from its start in the evaluation.
@@ -84,12 +83,7 @@ class NetworkProbe:
             seen = pgd.trajectory(self._objective(images, rows), images, key=keys, look=look)
             return {name: tf.transpose(values) for name, values in seen.items()}
 
-        run = self.look(follow)
+        run = self.look(CompiledBatch(follow))
         last = {name: values[:, -1] for name, values in run.items() if name != "rows"}
         correct = run["correct"].T[1:]  # the start is not a result of the attack
         return correct, last["distance"], last["lowest"].min(), last["highest"].max()
-
-    @functools.cached_property
-    def _forward(self):
-        # One function called again: traced anew under a fixed seed it would repeat its draws.
-        return compile_batch(lambda images, rows, keys: {"outputs": self._outputs_fn(images)})

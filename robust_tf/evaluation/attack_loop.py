@@ -42,12 +42,12 @@ def attack_loop(
     on the batch size, on the order, on the other images, or on the number of devices: in the scope
     of a strategy each device attacks `batch_size` images at a time. A batch is filled up to its
     size or, if it is small, to a quarter: a new shape costs a new trace. Where one trace takes all
-    sizes, see `compile_batch`, it is filled up only as far as the devices divide it.
+    sizes, see `CompiledBatch`, it is filled up only as far as the devices divide it.
 
     Args:
         attack_batch: function (images float [b, h, w, c] in [0, 1], rows int32 [b], keys
             int32 [b, 2]) -> dict name -> tensor [b, ...]. It is called as it is, on one device,
-            unless it comes from `compile_batch`. Two outputs are checked and not returned:
+            unless it comes from `CompiledBatch`. Two outputs are checked and not returned:
             "finite", whether the network's outputs are finite, and "inside", whether the attacked
             image is in ball and box. All float outputs must be finite.
         examples: `Examples`.

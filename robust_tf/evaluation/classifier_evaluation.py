@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks import presets
-from robust_tf.attacks.compiled_batch import compile_batch
+from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.attack_column import (
@@ -187,7 +187,7 @@ class ClassifierEvaluation:
         self.say(f"{column.name}: images of {kept.path}; --fresh makes them again")
         labels = self.examples.labels
         runs = attack_loop(
-            compile_batch(classify_attacked(self.logits_fn, labels), any_size=self._any_size),
+            CompiledBatch(classify_attacked(self.logits_fn, labels), any_size=self._any_size),
             Examples(kept.images, labels),
             np.flatnonzero(kept.attacked),
             title=column.name,
@@ -240,7 +240,7 @@ class ClassifierEvaluation:
         )
         if column.preset is not None and column.preset.eager:
             return attack_batch
-        return compile_batch(
+        return CompiledBatch(
             attack_batch,
             jit_compile=self._jit_compile,
             any_size=self._any_size,

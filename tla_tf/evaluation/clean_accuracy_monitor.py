@@ -1,6 +1,6 @@
 """Accuracy on clean training images while training, beside the robust one of the train steps."""
 
-from robust_tf.attacks.compiled_batch import compile_batch
+from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.errors import RunError
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
@@ -26,7 +26,7 @@ class CleanAccuracyMonitor(Monitor):
     def on_interval_end(self, logs):
         if self._compiled is None:
             logits_fn = logits_of(self.model.network)
-            self._compiled = compile_batch(classify_attacked(logits_fn, self.examples.labels))
+            self._compiled = CompiledBatch(classify_attacked(logits_fn, self.examples.labels))
         settings = {"title": "clean", "batch_size": self.batch_size, "progress": False}
         try:
             (run,) = attack_loop(self._compiled, self.examples, **settings)

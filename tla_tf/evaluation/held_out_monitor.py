@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from robust_tf.attacks import presets
-from robust_tf.attacks.compiled_batch import compile_batch
+from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.checks.masking_signs import signs_of_batch
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
@@ -70,7 +70,7 @@ class HeldOutMonitor(Monitor):
         for name, preset in self.attacks.items():
             if name not in self._compiled:
                 attack_batch = classify_attacked(logits_of(network), self.examples.labels, preset)
-                self._compiled[name] = compile_batch(attack_batch)
+                self._compiled[name] = CompiledBatch(attack_batch)
             compiled, options = self._compiled[name], {"progress": False, **self.settings}
             (run,) = attack_loop(compiled, self.examples, title=name, **options)
             logs[f"held_out_{name}"] = float(run["correct"].mean())
@@ -89,7 +89,7 @@ class HeldOutMonitor(Monitor):
         if "masking" not in self._compiled:
             labels, logits_fn = self.examples.labels, logits_of(self.model.network)
             look = signs_of_batch(logits_fn, labels, self.threat_model, [SIGN])
-            self._compiled["masking"] = compile_batch(look)
+            self._compiled["masking"] = CompiledBatch(look)
         rows = np.arange(min(LOOKED_AT, len(self.examples)))
         settings = {"title": "masking", "progress": False, **self.settings}
         (run,) = attack_loop(self._compiled["masking"], self.examples, rows, **settings)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from benchmarks import recipe, rounds
 from robust_tf.attacks import presets
 from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
-from robust_tf.attacks.compiled_batch import compile_batch
+from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.evaluation.attack_loop import attack_loop, images_of
 from robust_tf.evaluation.attacked_batch import classify_attacked, still_correct
 from robust_tf.threat_model import ThreatModel, format_magnitude
@@ -63,7 +63,7 @@ def _rows(classifier, examples, threat_model, restarts):
 
 def _compiled(classifier, examples, preset):
     attack_batch = classify_attacked(_logits_fn(classifier.network), examples.labels, preset)
-    return compile_batch(attack_batch)
+    return CompiledBatch(attack_batch)
 
 
 def _ours(compiled, examples, preset, size):

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from robust_tf import randomness
 from robust_tf.attacks.apgd import APGD
-from robust_tf.attacks.compiled_batch import compile_batch
+from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.malt import MALT
 from robust_tf.attacks.objectives import correct
@@ -69,7 +69,7 @@ def test_every_image_ends_as_in_the_whole_batch(digits, name, norm):
 
     found, passed = [], []
     for any_size in (False, True):
-        run = compile_batch(perturb, any_size=any_size)
+        run = CompiledBatch(perturb, any_size=any_size)
         seen.assign(0)
         found.append(run(*batch))
         passed.append(int(seen))
@@ -90,7 +90,7 @@ def test_the_loop_sees_an_image_about_as_long_as_it_is_active():
 
         return packed_loop(step, lives, 0 * lives, lives > 0, limit=7, result=lambda s: 10 * s)
 
-    result, active = compile_batch(run, any_size=True)(lives)
+    result, active = CompiledBatch(run, any_size=True)(lives)
     np.testing.assert_array_equal(result, 10 * np.minimum(lives, 7))
     np.testing.assert_array_equal(active, lives > 7)
     # Packed where fewer than three quarters are active.
@@ -106,6 +106,6 @@ def test_a_network_that_needs_the_size_of_its_batch_keeps_it_whole(digits):
 
         return ATTACKS["apgd-ce"](BALLS["linf"]).perturb(logits_fn, x, y, keys)
 
-    found = compile_batch(perturb, any_size=True)(*batch)
+    found = CompiledBatch(perturb, any_size=True)(*batch)
     alone = ATTACKS["apgd-ce"](BALLS["linf"]).perturb(network, *batch)
     np.testing.assert_allclose(found, alone, atol=1e-5)

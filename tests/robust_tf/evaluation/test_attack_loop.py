@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf.attacks.compiled_batch import compile_batch
+from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError
 from robust_tf.evaluation import attack_loop as module
@@ -29,7 +29,7 @@ def toy_batch(images, rows, keys):
 
 @pytest.fixture(scope="module")
 def compiled():
-    return compile_batch(toy_batch)
+    return CompiledBatch(toy_batch)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_batches_have_two_shapes_or_the_one_that_the_network_takes(examples):
             seen.append(images.shape[0])
             return {"row": rows}
 
-        compiled = compile_batch(attack_batch)
+        compiled = CompiledBatch(attack_batch)
         attack_loop(compiled, examples, np.arange(count), title="toy", **options)
         return seen
 

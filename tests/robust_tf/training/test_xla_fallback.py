@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf.attacks.compiled_batch import compile_batch
+from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.training.adversarial_model import AdversarialModel
@@ -73,7 +73,7 @@ def test_the_range_is_checked_under_xla(undecided):
 
 def test_an_attack_falls_back():
     examples = Examples(IMAGES, LABELS)
-    compiled = compile_batch(
+    compiled = CompiledBatch(
         lambda images, rows, keys: {"sum": tf.reduce_sum(refused(images), [1, 2, 3])},
         jit_compile=True,
         title="toy",
@@ -88,7 +88,7 @@ def test_an_error_of_another_kind_is_raised_once_more():
     def wrong(images):
         return tf.debugging.check_numerics(refused(images) / 0, "seen")
 
-    compiled = compile_batch(wrong, jit_compile=True)
+    compiled = CompiledBatch(wrong, jit_compile=True)
     with warnings.catch_warnings(), pytest.raises(tf.errors.InvalidArgumentError, match="seen"):
         warnings.simplefilter("ignore")
         compiled(IMAGES)
