@@ -44,6 +44,7 @@ def embed(of_batch, examples, batch_size, title=None):
     [found] = attack_loop(
         outputs,
         examples,
+        eager=True,
         title=title or "embeddings",
         batch_size=batch_size,
         progress=title is not None,

@@ -30,7 +30,7 @@ class NetworkProbe:
         """Returns what a function of a batch finds, dict name -> array, see `attack_loop`.
 
         Args:
-            function: `CompiledBatch` of (images, rows, keys).
+            function: function of (images, rows, keys).
             rows: int [m], the images; default: all of the probe.
             **changes: arguments of `attack_loop` that differ from the probe's.
         """
@@ -60,7 +60,7 @@ class NetworkProbe:
             norms = tf.norm(tf.reshape(gradient, [gradient.shape[0], -1]), axis=1)
             return {"norm": tf.where(tf.math.is_finite(norms), norms, 0)}
 
-        return self.look(CompiledBatch(norms))["norm"]
+        return self.look(norms)["norm"]
 
     def trajectory(self, pgd):
         """Follows a `PGD` from its start in the evaluation.
@@ -83,7 +83,7 @@ class NetworkProbe:
             seen = pgd.trajectory(self._objective(images, rows), images, key=keys, look=look)
             return {name: tf.transpose(values) for name, values in seen.items()}
 
-        run = self.look(CompiledBatch(follow))
+        run = self.look(follow)
         last = {name: values[:, -1] for name, values in run.items() if name != "rows"}
         correct = run["correct"].T[1:]  # the start is not a result of the attack
         return correct, last["distance"], last["lowest"].min(), last["highest"].max()

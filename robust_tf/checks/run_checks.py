@@ -8,7 +8,6 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from robust_tf.attacks.apgd import APGD
-from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.attacks.objectives import CrossEntropy, correct
 from robust_tf.attacks.square import Square
 from robust_tf.checks import sanity_checks as checks
@@ -104,7 +103,7 @@ class CheckRun:
     def _undefended(self):
         labels = self.evaluation.examples.labels
         attack_batch = classify_attacked(self.undefended_fn, labels, self._pgd())
-        return self._probe.look(CompiledBatch(attack_batch))["correct"]
+        return self._probe.look(attack_batch)["correct"]
 
     def _pgd(self, title="", **changes):
         """The attack but for these settings, named as --attacks would name it, and `title`."""
@@ -150,7 +149,7 @@ class CheckRun:
         def embed(images, rows, keys):
             return {"embedding": self.embedding_fn(images)}
 
-        clean = self._probe.look(CompiledBatch(embed))
+        clean = self._probe.look(embed)
         labels = self.evaluation.examples.labels[: self.count]
         pgd = dataclasses.replace(self.attack, random_start=True)
         attack = EmbeddingAttack(pgd, self.embedding_fn, labels, clean["embedding"])

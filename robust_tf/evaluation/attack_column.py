@@ -49,6 +49,11 @@ class Column:
         return self.preset.restarts if self.preset else 1
 
     @property
+    def eager(self):
+        """Whether the attack belongs outside of a `tf.function`."""
+        return self.preset is not None and self.preset.eager
+
+    @property
     def uses_gradients(self):
         """Whether it is not Square."""
         return self.preset is None or not isinstance(self.preset.attack, Square)

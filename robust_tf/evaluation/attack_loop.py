@@ -31,6 +31,7 @@ def attack_loop(
     active=None,
     batch_size=250,
     fixed_size=False,
+    eager=False,
     dtype="float32",
     cache=None,
     shown=None,
@@ -46,10 +47,10 @@ def attack_loop(
 
     Args:
         attack_batch: function (images float [b, h, w, c] in [0, 1], rows int32 [b], keys
-            int32 [b, 2]) -> dict name -> tensor [b, ...]. It is called as it is, on one device,
-            unless it comes from `CompiledBatch`. Two outputs are checked and not returned:
-            "finite", whether the network's outputs are finite, and "inside", whether the attacked
-            image is in ball and box. All float outputs must be finite.
+            int32 [b, 2]) -> dict name -> tensor [b, ...]. Pass a `CompiledBatch` to call it again
+            without a new trace. Two outputs are checked and not returned: "finite", whether the
+            network's outputs are finite, and "inside", whether the attacked image is in ball and
+            box. All float outputs must be finite.
         examples: `Examples`.
         rows: int [m], the images to attack; default: all.
         title: str, the attack's name in the progress bar and in errors.
@@ -59,6 +60,7 @@ def attack_loop(
             restarts attack only these. None: every restart attacks all `rows`.
         batch_size: images attacked together on a device, at most; exactly, if `fixed_size`.
         fixed_size: whether the network accepts only batches of `batch_size`.
+        eager: whether the function is called as it is, on one device.
         dtype: Data type of the images.
         cache: `ResultsCache` or an object with its methods; known images are not attacked again.
         shown: function (dict of the arrays so far, number of images that this restart attacks) ->
@@ -72,19 +74,20 @@ def attack_loop(
     Raises:
         RunError: an output that is not finite, an image outside ball or box.
     """
-    compiled = isinstance(attack_batch, CompiledBatch)
+    if not eager and not isinstance(attack_batch, CompiledBatch):
+        attack_batch = CompiledBatch(attack_batch)
     cache = ResultsCache(len(examples)) if cache is None else cache
     rows = np.arange(len(examples)) if rows is None else np.asarray(rows)
-    devices = device_count() if compiled else 1
+    devices = 1 if eager else device_count()
     size = devices * (batch_size if fixed_size else min(batch_size, -(-len(rows) // devices) or 1))
-    any_size = compiled and attack_batch.any_size
+    any_size = not eager and attack_batch.any_size
     filled_size = functools.partial(_filled_size, size, devices, fixed_size, any_size)
     runs = []
     for restart in range(restarts if len(rows) else 0):
         missing = rows[~cache.known(restart, rows)]
         silent = not progress or not len(missing)
         name = title if restarts == 1 else f"{title} {restart + 1}/{restarts}"
-        compiling = compiled and not restart
+        compiling = not eager and not restart
         with ProgressBar(len(missing), name, compiling=compiling, silent=silent) as bar:
             for part, filled, images in _batches(examples, missing, size, filled_size, dtype):
                 keys = randomness.image_keys(seed, "evaluation", filled)

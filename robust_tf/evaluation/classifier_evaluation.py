@@ -169,6 +169,7 @@ class ClassifierEvaluation:
             title=column.name,
             restarts=column.restarts,
             active=ACTIVE,
+            eager=column.eager,
             shown=self._share_of_all,
             **self.loop,
         )
@@ -238,7 +239,7 @@ class ClassifierEvaluation:
             source_fn=source and source.logits_fn,
             keep_images=self._stored.save_adversarial and column.preset is not None,
         )
-        if column.preset is not None and column.preset.eager:
+        if column.eager:
             return attack_batch
         return CompiledBatch(
             attack_batch,

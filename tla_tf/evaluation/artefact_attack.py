@@ -3,7 +3,6 @@
 import numpy as np
 
 from robust_tf.attacks import presets
-from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.evaluation.attack_loop import attack_loop, images_of
 from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.evaluation.saved_classifier import SavedClassifier
@@ -49,7 +48,7 @@ def transfer_attack(function, run, network, test):
 
 
 def _correct(network, test, preset):
-    attack_batch = CompiledBatch(classify_attacked(logits_of(network), test.labels, preset))
+    attack_batch = classify_attacked(logits_of(network), test.labels, preset)
     fixed = getattr(network, "batch_size", None)
     sizes = {"batch_size": fixed or 250, "fixed_size": fixed is not None}
     (run,) = attack_loop(attack_batch, test, title=preset.name, progress=False, **sizes)

@@ -18,7 +18,6 @@ from hm_tf.evaluation.ranking_batch import Ranker, compile_ranking_attack
 from hm_tf.ranking_attacks import registry as ranking_attacks
 from robust_tf import data, randomness
 from robust_tf.attacks import presets
-from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.attacks.pgd import PGD
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
@@ -66,7 +65,7 @@ def attacked(examples, weights):
         return network(images, training=False)["logits"]
 
     preset = presets.get("2pgd5", BALL)
-    attack = CompiledBatch(classify_attacked(logits_fn, examples.labels, preset, keep_images=True))
+    attack = classify_attacked(logits_fn, examples.labels, preset, keep_images=True)
     runs = attack_loop(attack, examples, restarts=2, active="correct", title="pgd", **SETTINGS)
     local = tf.distribute.get_strategy().experimental_local_results(seen)
     return runs, [int(count) for count in local]

@@ -100,8 +100,7 @@ def test_batches_have_two_shapes_or_the_one_that_the_network_takes(examples):
             seen.append(images.shape[0])
             return {"row": rows}
 
-        compiled = CompiledBatch(attack_batch)
-        attack_loop(compiled, examples, np.arange(count), title="toy", **options)
+        attack_loop(attack_batch, examples, np.arange(count), title="toy", **options)
         return seen
 
     assert shapes(150, batch_size=140) == [140, 35]

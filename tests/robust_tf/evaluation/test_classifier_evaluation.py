@@ -11,6 +11,7 @@ import tensorflow as tf
 from robust_tf import randomness
 from robust_tf.attacks import auto_attack, presets
 from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.square import Square
 from robust_tf.data.examples import Examples
@@ -273,16 +274,17 @@ def test_adversarial_images_are_kept_and_shown_again(evaluation, data, tmp_path,
 def test_an_interrupted_evaluation_goes_on(evaluation, tmp_path, monkeypatch, images_too):
     whole, calls = ClassifierEvaluation._compiled, []
 
-    def limited(compiled, limit):
-        """A compiled function that is interrupted when it is called once too often."""
+    class Limited(CompiledBatch):
+        """Interrupts when it is called once too often."""
 
-        def attack_batch(*batch):
-            if len(calls) == limit:
+        def __init__(self, compiled, limit):
+            self.compiled, self.limit, self.any_size = compiled, limit, compiled.any_size
+
+        def __call__(self, *batch):
+            if len(calls) == self.limit:
                 raise KeyboardInterrupt
             calls.append(batch)
-            return compiled(*batch)
-
-        return attack_batch
+            return self.compiled(*batch)
 
     monkeypatch.setitem(globals(), "STANDARD", ("apgd-ce", "square"))  # quick to trace
     names = ["3pgd2", "standard"]
@@ -294,7 +296,7 @@ def test_an_interrupted_evaluation_goes_on(evaluation, tmp_path, monkeypatch, im
         path.unlink()
     for limit in (2, 5, 9):
         with monkeypatch.context() as patch:
-            made = lambda *args: limited(whole(*args), limit)  # noqa: B023, E731
+            made = lambda *args: Limited(whole(*args), limit)  # noqa: B023, E731
             patch.setattr(ClassifierEvaluation, "_compiled", made)
             with pytest.raises(KeyboardInterrupt):
                 run(evaluation(**options), *names)
