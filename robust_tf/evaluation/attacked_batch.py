@@ -7,35 +7,41 @@ from robust_tf.attacks.objectives import correct as is_correct
 from robust_tf.attacks.round_pixels import round_pixels
 
 
-def classify_attacked(logits_fn, labels, preset=None, *, source_fn=None, keep_images=False):
+def classify_attacked(outputs_fn, labels, preset=None, *, source_fn=None, keep=()):
     """Returns the function of one batch for `attack_loop`.
 
     Args:
-        logits_fn: images to logits.
+        outputs_fn: images to logits, or to a dict of outputs with "logits".
         labels: int [n], labels of the whole data set.
         preset: `Preset`; None for clean images.
-        source_fn: images to logits of the classifier that the images are made on; default:
-            `logits_fn`.
-        keep_images: whether the outputs hold the attacked images, "image".
+        source_fn: images to logits of the classifier that the images are made on; default: the
+            attacked one.
+        keep: names of further outputs, of that dict or "image", the attacked image.
 
     Returns:
-        (images, rows, keys) -> dict of "correct", "finite" and "inside", bool [b].
+        (images, rows, keys) -> dict of "correct", "finite" and "inside", bool [b], and of `keep`.
     """
     labels = tf.constant(labels, tf.int32)
     attack = preset and preset.single_run().attack
+
+    def outputs_of(images):
+        outputs = outputs_fn(images)
+        return outputs if isinstance(outputs, dict) else {"logits": outputs}
+
+    source_fn = source_fn or (lambda images: outputs_of(images)["logits"])
 
     def attack_batch(images, rows, keys):
         y, attacked = tf.gather(labels, rows), images
         inside = tf.ones_like(rows, tf.bool)
         if attack is not None:
-            attacked = attack.perturb(source_fn or logits_fn, images, y, keys)
+            attacked = attack.perturb(source_fn, images, y, keys)
             if preset.rounded:
                 attacked = round_pixels(attacked, images, attack.threat_model)
             inside = attack.threat_model.contains(attacked, images)
-        logits = logits_fn(attacked)
-        finite = tf.reduce_all(tf.math.is_finite(logits), axis=1)
-        outputs = {"correct": is_correct(logits, y), "finite": finite, "inside": inside}
-        return {**outputs, "image": attacked} if keep_images else outputs
+        outputs = {"image": attacked, **outputs_of(attacked)}
+        finite = tf.reduce_all(tf.math.is_finite(outputs["logits"]), axis=1)
+        found = {"correct": is_correct(outputs["logits"], y), "finite": finite, "inside": inside}
+        return {**found, **{name: outputs[name] for name in keep}}
 
     return attack_batch
 

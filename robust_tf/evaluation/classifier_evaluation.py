@@ -237,7 +237,7 @@ class ClassifierEvaluation:
             self.examples.labels,
             column.preset,
             source_fn=source and source.logits_fn,
-            keep_images=self._stored.save_adversarial and column.preset is not None,
+            keep=["image"] if self._stored.save_adversarial and column.preset else [],
         )
         if column.eager:
             return attack_batch

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from robust_tf.attacks.pgd import LOSSES
 from robust_tf.evaluation.attack_loop import attack_loop, first_success
+from robust_tf.evaluation.attacked_batch import classify_attacked
 from tla_tf.evaluation.run_evaluation import logits_of
 
 
@@ -18,37 +19,26 @@ def embeddings_under_attack(network, examples, preset=None, rows=None, *, keep=(
         examples: `Examples`.
         preset: `Preset` of robust_tf.attacks.presets; None for clean images.
         rows: int [m], the images; default: all.
-        keep: further outputs, of "image", the attacked image, and "logits".
+        keep: further outputs, such as "image", the attacked image.
         **settings: batch_size, seed and progress of `attack_loop`.
 
     Returns:
-        "embedding" float [m, d], "prediction" int64 [m], and the outputs of `keep`.
+        "embedding" float [m, d], "logits" float [m, classes], "prediction" int64 [m], and the
+        outputs of `keep`.
 
     Raises:
         RunError: outputs that are not finite, or an attack that left its ball or box.
     """
-    labels = tf.constant(examples.labels, tf.int64)
-    logits_fn = logits_of(network)
 
-    def attack_batch(images, rows, keys):
-        y, attacked = tf.gather(labels, rows), images
-        inside = tf.ones_like(rows, tf.bool)
-        if preset is not None:
-            attacked = preset.single_run().perturb(logits_fn, images, y, keys)
-            inside = preset.attack.threat_model.contains(attacked, images)
-        outputs = {**network(attacked, training=False), "image": attacked}
-        prediction = tf.argmax(outputs["logits"], axis=1)
-        return {
-            **{name: outputs[name] for name in ("embedding", *keep)},
-            "prediction": prediction,
-            "correct": prediction == y,
-            "finite": tf.reduce_all(tf.math.is_finite(outputs["logits"]), axis=1),
-            "inside": inside,
-        }
+    def outputs_fn(images):
+        return network(images, training=False)
 
+    kept = {"embedding", "logits", *keep}
+    attack_batch = classify_attacked(outputs_fn, examples.labels, preset, keep=kept)
     title, restarts = ("clean", 1) if preset is None else (preset.name, preset.restarts)
     settings = {"title": title, "restarts": restarts, "active": "correct", **settings}
-    return first_success(attack_loop(attack_batch, examples, rows, **settings), "correct")
+    found = first_success(attack_loop(attack_batch, examples, rows, **settings), "correct")
+    return {**found, "prediction": found["logits"].argmax(axis=1)}
 
 
 def correct_after_steps(network, examples, preset, **settings):

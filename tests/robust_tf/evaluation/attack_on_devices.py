@@ -65,7 +65,7 @@ def attacked(examples, weights):
         return network(images, training=False)["logits"]
 
     preset = presets.get("2pgd5", BALL)
-    attack = classify_attacked(logits_fn, examples.labels, preset, keep_images=True)
+    attack = classify_attacked(logits_fn, examples.labels, preset, keep=["image"])
     runs = attack_loop(attack, examples, restarts=2, active="correct", title="pgd", **SETTINGS)
     local = tf.distribute.get_strategy().experimental_local_results(seen)
     return runs, [int(count) for count in local]
