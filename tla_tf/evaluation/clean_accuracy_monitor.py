@@ -1,5 +1,7 @@
 """Accuracy on clean training images while training, beside the robust one of the train steps."""
 
+import functools
+
 from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.errors import RunError
 from robust_tf.evaluation.attack_loop import attack_loop
@@ -21,15 +23,16 @@ class CleanAccuracyMonitor(Monitor):
     def __init__(self, examples, *, batch_size):
         super().__init__()
         self.examples, self.batch_size = examples.take(IMAGES), batch_size
-        self._compiled = None
+
+    @functools.cached_property
+    def _classify(self):
+        logits_fn = logits_of(self.model.network)
+        return CompiledBatch(classify_attacked(logits_fn, self.examples.labels))
 
     def on_interval_end(self, logs):
-        if self._compiled is None:
-            logits_fn = logits_of(self.model.network)
-            self._compiled = CompiledBatch(classify_attacked(logits_fn, self.examples.labels))
         settings = {"title": "clean", "batch_size": self.batch_size, "progress": False}
         try:
-            (run,) = attack_loop(self._compiled, self.examples, **settings)
+            (run,) = attack_loop(self._classify, self.examples, **settings)
         except RunError:
             return  # outputs that are not finite: the next step names the term of the loss
         logs["clean_accuracy"] = float(run["correct"].mean())

@@ -3,6 +3,7 @@
 The test images have no part in it, unlike in the authors' code, which selects by 500 of them.
 """
 
+import functools
 import warnings
 
 import keras
@@ -61,24 +62,31 @@ class HeldOutMonitor(Monitor):
         self.likely_masking = likely_masking
         self.attacks = {name: presets.get(name, threat_model) for name in ("fgsm", "pgd10")}
         self.folder = folder
-        self.settings = {"batch_size": batch_size, "seed": seed}
-        self._compiled = {}
+        self.settings = {"batch_size": batch_size, "seed": seed, "progress": False}
         self._warned = set()
 
+    @functools.cached_property
+    def _compiled(self):
+        logits_fn, labels = logits_of(self.model.network), self.examples.labels
+        return {
+            name: CompiledBatch(classify_attacked(logits_fn, labels, preset))
+            for name, preset in self.attacks.items()
+        }
+
+    @functools.cached_property
+    def _masking(self):
+        logits_fn, labels = logits_of(self.model.network), self.examples.labels
+        return CompiledBatch(signs_of_batch(logits_fn, labels, self.threat_model, [SIGN]))
+
     def on_interval_end(self, logs):
-        network = self.model.network
-        for name, preset in self.attacks.items():
-            if name not in self._compiled:
-                attack_batch = classify_attacked(logits_of(network), self.examples.labels, preset)
-                self._compiled[name] = CompiledBatch(attack_batch)
-            compiled, options = self._compiled[name], {"progress": False, **self.settings}
-            (run,) = attack_loop(compiled, self.examples, title=name, **options)
+        for name, compiled in self._compiled.items():
+            (run,) = attack_loop(compiled, self.examples, title=name, **self.settings)
             logs[f"held_out_{name}"] = float(run["correct"].mean())
         self._look_for_masking(logs)
         seen = [*self.folder.read_metrics(), logs]
         fgsm, pgd = ([line[f"held_out_{name}"] for line in seen] for name in self.attacks)
         if pgd[-1] >= max(pgd):
-            self.folder.save_network(network, self.folder.best_weights)
+            self.folder.save_network(self.model.network, self.folder.best_weights)
         if catastrophic_overfitting(fgsm, pgd):
             kind = "catastrophic overfitting: FGSM accuracy rises while PGD's falls"
             self._warn_of_overfitting(kind, pgd)
@@ -86,13 +94,8 @@ class HeldOutMonitor(Monitor):
             self._warn_of_overfitting("robust overfitting", pgd)
 
     def _look_for_masking(self, logs):
-        if "masking" not in self._compiled:
-            labels, logits_fn = self.examples.labels, logits_of(self.model.network)
-            look = signs_of_batch(logits_fn, labels, self.threat_model, [SIGN])
-            self._compiled["masking"] = CompiledBatch(look)
         rows = np.arange(min(LOOKED_AT, len(self.examples)))
-        settings = {"title": "masking", "progress": False, **self.settings}
-        (run,) = attack_loop(self._compiled["masking"], self.examples, rows, **settings)
+        (run,) = attack_loop(self._masking, self.examples, rows, title="masking", **self.settings)
         logs["held_out_masking"] = share = float(run[SIGN].mean())
         if share > MASKED:
             step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
