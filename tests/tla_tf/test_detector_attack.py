@@ -42,7 +42,7 @@ def attack(preset, images):
     def logits_fn(x):
         return network(x, training=False)["logits"]
 
-    return preset.run(logits_fn, *images, randomness.key(0, 0, "test"))
+    return preset.single_run().perturb(logits_fn, *images, randomness.key(0, 0, "test"))
 
 
 def outcome(x, labels, detector):
