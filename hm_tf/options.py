@@ -27,6 +27,7 @@ from robust_tf.cli.flag import (
 from robust_tf.cli.flag_table import FlagTable
 from robust_tf.data import DATASETS
 from robust_tf.errors import UserError
+from robust_tf.magnitude import usual_step_size
 
 DEFENSES = ("hm", "none", "est", "act", "minmax", "ses")
 FEWEST_HELD_OUT = 50
@@ -111,7 +112,7 @@ def _with_steps_of_l2(options):
     if options.norm != "l2":
         return options
     for size, steps in (("pgd_step_size", "pgd_steps"), ("eval_step_size", "eval_steps")):
-        count, usual = options.values[steps], usual_step_size(options.eps, options.values[steps])
+        count, usual = options.values[steps], _size_of_steps(options.eps, options.values[steps])
         if size not in options.typed and count * options.values[size] < options.eps:
             options = options.changed(**{size: f"{usual:.6g}"})
     return options
@@ -129,12 +130,12 @@ def _with_step_of_free(options):
     options = options.changed(pgd_steps=options.free)
     if "pgd_step_size" in options.typed:
         return options
-    return options.changed(pgd_step_size=f"{usual_step_size(options.eps, options.free):.6g}")
+    return options.changed(pgd_step_size=f"{_size_of_steps(options.eps, options.free):.6g}")
 
 
-def usual_step_size(eps, steps):
-    """Returns the size of a step where none is given: 2.5 * eps / steps, one step reaches eps."""
-    return eps if steps == 1 else 2.5 * eps / steps
+def _size_of_steps(eps, steps):
+    """Returns the size of a step where none is given; one step reaches eps."""
+    return eps if steps == 1 else usual_step_size(eps, steps)
 
 
 def check_step_size(options, name, steps):

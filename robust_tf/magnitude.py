@@ -25,3 +25,8 @@ def format_magnitude(value):
     if len(repr(value)) > 6 and math.isclose(value, levels / 255):
         return f"{levels}/255"
     return f"{value:g}"
+
+
+def usual_step_size(eps, steps):
+    """Returns 2.5 * eps / steps, the size of a step where none is given (Madry et al. 2018)."""
+    return 2.5 * eps / steps

@@ -12,8 +12,8 @@ from robust_tf.attacks.attack import Attack, LogitsFn
 from robust_tf.attacks.momentum import Momentum
 from robust_tf.attacks.objective import Objective
 from robust_tf.attacks.objectives import CrossEntropy, Margin
+from robust_tf.magnitude import parse_magnitude, usual_step_size
 from robust_tf.randomness import Shard
-from robust_tf.threat_model import parse_magnitude
 
 LOSSES = {"ce": CrossEntropy, "margin": Margin}
 
@@ -59,8 +59,8 @@ class PGD(Attack):
         if self.loss not in LOSSES:
             raise ValueError(f"unknown loss {self.loss!r}; choose from {', '.join(LOSSES)}")
         size = self.step_size
-        size = 2.5 * self.threat_model.eps / self.steps if size is None else parse_magnitude(size)
-        object.__setattr__(self, "step_size", size)
+        usual = usual_step_size(self.threat_model.eps, self.steps)
+        object.__setattr__(self, "step_size", usual if size is None else parse_magnitude(size))
 
     def perturb(
         self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key=None, shard: Shard = Shard()

@@ -169,5 +169,4 @@ class _LossObjective(ClassifierObjective):
 
 def correct(logits, labels):
     """1 where the prediction is right, float32 [batch]."""
-    predicted = tf.argmax(logits, axis=1, output_type=tf.int32)
-    return tf.cast(predicted == labels, tf.float32)
+    return tf.cast(is_correct(logits, labels), tf.float32)
