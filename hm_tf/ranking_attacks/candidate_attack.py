@@ -1,5 +1,7 @@
 """CA+ and CA-: an image moves up or down in the ranking of one query (Zhou et al. 2020)."""
 
+from typing import ClassVar
+
 import tensorflow as tf
 
 from hm_tf.ranking_attacks.neighbours import count_nearer
@@ -15,7 +17,7 @@ class CandidateAttack(RankingAttack):
     """
 
     measures = ("rank",)
-    sign = None
+    sign: ClassVar[float | None] = None
 
     def cost(self, gallery, rows, chosen):
         (query,) = chosen

@@ -1,5 +1,7 @@
 """QA+ and QA-: a query moves until one candidate ranks high or low (Zhou et al. 2020)."""
 
+from typing import ClassVar
+
 import tensorflow as tf
 
 from hm_tf.ranking_attacks.mean_hinge import mean_hinge
@@ -16,7 +18,7 @@ class QueryAttack(RankingAttack):
     """
 
     measures = ("rank",)
-    sign = None
+    sign: ClassVar[float | None] = None
 
     def cost(self, gallery, rows, chosen):
         return ranking_cost(gallery, rows, chosen[0], self.sign)

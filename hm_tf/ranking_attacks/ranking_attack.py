@@ -1,6 +1,7 @@
 """What the nine ranking attacks have in common."""
 
 import dataclasses
+from typing import ClassVar
 
 from hm_tf.ranking_attacks import ATTACK_MODES
 from robust_tf.attacks.objective import NetworkObjective
@@ -20,7 +21,6 @@ class RankingAttack:
     Attributes:
         name: as the records name the attack.
         measures: names of what `measure` returns, in order.
-        measures_early: whether `measure` needs `earlier`.
         ends_at_zero: whether the only measure is 1 or 0, and the attack has succeeded at 0.
 
     Raises:
@@ -29,15 +29,18 @@ class RankingAttack:
 
     mode: str = "compat"
 
-    # Not annotated: a field of a subclass would take the place of these.
-    name = None
-    measures = ()
-    measures_early = False
-    ends_at_zero = False
+    name: ClassVar[str | None] = None
+    measures: ClassVar[tuple[str, ...]] = ()
+    ends_at_zero: ClassVar[bool] = False
 
     def __post_init__(self):
         if self.mode not in ATTACK_MODES:
             raise ValueError(f"unknown mode {self.mode!r}; choose from {', '.join(ATTACK_MODES)}")
+
+    @property
+    def measures_early(self):
+        """Whether `measure` needs `earlier`."""
+        return False
 
     def select(self, gallery, rows, key):
         """Chooses what the attack aims at, on clean embeddings.
