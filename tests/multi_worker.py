@@ -17,6 +17,7 @@ from hm_tf.triplets.pairs import pair_dataset
 from robust_tf import data
 from robust_tf.data import pipeline
 from robust_tf.models.batch_norm import batch_norm
+from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.training import strategy, workers
 
 STEPS, BATCH = 5, 16
@@ -93,10 +94,32 @@ def trained(command, flags, chosen):
     return {"losses": np.array(losses)} | {str(i): v.numpy() for i, v in enumerate(variables)}
 
 
+def require_own_sums(worker, chosen, folder):
+    """Every worker goes on from the sums of the metrics that it has made itself."""
+
+    def checkpoints_and_total():
+        with chosen.scope():
+            model = keras.Sequential([keras.Input([2]), keras.layers.Dense(2)])
+            model.compile("sgd", loss="mse")
+            model.optimizer.build(model.trainable_variables)
+        (total,) = model.metrics[0].variables[0].value.values
+        return Checkpoints(folder, model, writes=worker.is_chief), total
+
+    saved, total = checkpoints_and_total()
+    total.assign(0.1 if worker.is_chief else 1000.0)
+    saved.save(3)
+    saved.wait()
+    workers.Agreement(chosen).total([0])  # the other waits for the chief's file
+    again, resumed = checkpoints_and_total()
+    again.resume_interval(3)
+    assert resumed.numpy() == total.numpy()
+
+
 def main(output):
     worker = workers.this_worker()
     if worker.count > 1:
         strategies = {"workers": strategy.make_strategy("multi_worker", BATCH)}
+        require_own_sums(worker, strategies["workers"], f"{output}.checkpoints")
     else:
         mirrored = strategy.make_strategy("mirrored", BATCH, logical_cpus=2)
         strategies = {"device": tf.distribute.get_strategy(), "replicas": mirrored}

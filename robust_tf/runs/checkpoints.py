@@ -7,12 +7,10 @@ import re
 import shutil
 import warnings
 
-import keras
 import tensorflow as tf
 
 from robust_tf.errors import reason_of
 from robust_tf.results import atomic, digest
-from robust_tf.training import workers
 
 INTERVAL = "interval.json"
 _UNREADABLE = (OSError, tf.errors.OpError, AssertionError, ValueError, IndexError, KeyError)
@@ -41,6 +39,7 @@ class Checkpoints:
         self.writes = writes
         self._model = model
         self._checkpoint = tf.train.Checkpoint(model=model)
+        self._sums = tf.function(self._read_sums, autograph=False)
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
         self._published = None
 
@@ -65,9 +64,8 @@ class Checkpoints:
             seconds: time that the interval has taken so far.
         """
         self.wait()
-        # Each of several workers must ask, for what they hold together.
-        sums = [[_number(copy) for copy in copies] for copies in self._sums()]
-        sums = [one if len(one) > 1 else one[0] for one in sums]
+        # Each of several workers must ask, for what all of them hold.
+        sums = [one if len(one) > 1 else one[0] for one in self._sums().numpy().tolist()]
         if not self.writes:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -116,13 +114,19 @@ class Checkpoints:
             The seconds that its interval had taken; None of a state that an older version saved.
         """
         sums, seconds = self._interval(step)
-        # An older version had no metrics of validation, which come last.
-        for copies, values in zip(self._sums(), sums):
-            # After a change of the devices the first one holds what all of them held.
-            same = len(copies) == len(values)
-            rest = [0.0] * (len(copies) - 1)
-            for copy, value in zip(copies, values if same else [sum(values), *rest]):
-                copy.assign(value)
+        strategy = self._model.distribute_strategy
+        replicas = strategy.num_replicas_in_sync
+
+        def assign():
+            own = tf.distribute.get_replica_context().replica_id_in_sync_group
+            # An older version had no metrics of validation, which come last.
+            for variable, copies in zip(self._metric_variables(), sums):
+                if len(copies) != replicas:
+                    # After a change of the devices the first one holds what all of them held.
+                    copies = [sum(copies)] + [0.0] * (replicas - 1)
+                variable.assign(tf.gather(tf.constant(copies, variable.dtype), own))
+
+        tf.function(strategy.run, autograph=False)(assign)
         return seconds
 
     def _publish(self, step, partial):
@@ -160,16 +164,19 @@ class Checkpoints:
         shutil.rmtree(torn, ignore_errors=True)  # from an earlier damage
         self._folder(step).rename(torn)
 
-    def _sums(self):
-        """The variables of the metrics, each as a list of its copies.
+    def _read_sums(self):
+        """The variables of the metrics on all replicas of all workers, float64 [n, replicas].
 
-        Replicas add up apart, and numbers round otherwise in another order. Copies of other
-        processes are out of reach: the variable then stands for all of them.
+        Replicas add up apart, and numbers round otherwise in another order.
         """
-        variables = [variable for metric in self._model.metrics for variable in metric.variables]
-        if workers.worker_of(self._model.distribute_strategy).count > 1:
-            return [[variable] for variable in variables]
-        return [getattr(variable.value, "values", [variable]) for variable in variables]
+        strategy, variables = self._model.distribute_strategy, self._metric_variables()
+        if not variables:
+            return tf.zeros([0, strategy.num_replicas_in_sync])
+        own = strategy.run(lambda: tf.stack([tf.cast(v, tf.float64) for v in variables])[None])
+        return tf.transpose(strategy.gather(own, axis=0))
+
+    def _metric_variables(self):
+        return [variable for metric in self._model.metrics for variable in metric.variables]
 
     def _steps(self):
         names = [path.name for path in self.directory.glob("step-*")]
@@ -177,10 +184,6 @@ class Checkpoints:
 
     def _folder(self, step):
         return self.directory / folder_name(step)
-
-
-def _number(variable):
-    return float(keras.ops.convert_to_numpy(variable))
 
 
 def folder_name(step):
