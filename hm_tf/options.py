@@ -213,182 +213,179 @@ def _is_hard(destination):
         return destination.removeprefix("gb:") in ("softhard", "distance", "hardest")
 
 
+_RUN = (
+    shared.workdir(
+        "Run folder. Default: "
+        "runs/hm_tf/<dataset>/<defense>-<source>[-<destination>-ics<w>]/seed<k>; the name "
+        "with a hash of the settings that are not the recipe's."
+    ),
+    shared.seed("Seed of weights, batches, attack starts and selections.", into="defense"),
+    *shared.LENGTH,
+)
+_DATA = (
+    text("dataset", "digit_pairs", "digit_pairs, mnist, folder and the other data sets."),
+    shared.data_dir("Folder with the data. Default: TFDS's own, downloading."),
+    *shared.READING,
+    shared.LIMIT_TEST,
+    path("train_classes", None, "File with the training classes, one a line (folder)."),
+)
+_DEFENSE_AND_MODEL = (
+    choice("defense", "hm", "Training method.", DEFENSES),
+    choice(
+        "source",
+        RECIPE,
+        "Sampler of the triplets (hm: of the source).",
+        tuple(SYMBOLS),
+        into="defense",
+    ),
+    *group(
+        text(
+            "destination",
+            RECIPE,
+            "Hardness to reach: a sampler, lga, g2, ghalf, gb:SAMPLER, a number, or "
+            "module.function.",
+        ),
+        number(
+            "ics",
+            RECIPE,
+            "Weight of the intra-class structure loss; 0: without.",
+            off=0.0,
+            into="manipulation",
+        ),
+        number("ics_margin", 0.0, "Margin of the intra-class structure loss.", off=0.0),
+        choice(
+            "ics_triplet",
+            ICS_TRIPLETS[0],
+            "Members of the sextuplet that the intra-class structure loss compares; ~ is the "
+            "adversarial image. a,p,n mixes regular training in, with --margin.",
+            ICS_TRIPLETS,
+        ),
+        number(
+            "gb_rise", 0.1, "Most that --destination=gb:SAMPLER adds, xi.", into="manipulation.rise"
+        ),
+        number("loss_bound", None, "u of the gradual destinations. Default: the margin.", off=None),
+        only=MANIPULATION,
+        into="manipulation",
+    ),
+    number(
+        "shift_weight",
+        1.0,
+        "Weight of the embedding shift.",
+        only={"defense": ("ses",)},
+        into="defense",
+    ),
+    count(
+        "free",
+        None,
+        "Free adversarial training: updates with each batch, each a step of the attack.",
+        lowest=2,
+        only=MANIPULATION,
+        off=None,
+        into="manipulation",
+    ),
+    number("margin", RECIPE, "Margin of the triplet loss, gamma.", into="defense"),
+    choice(
+        "loss",
+        "triplet",
+        "Loss of the embeddings; contrastive has the margin 1, multi_similarity none.",
+        METRIC_LOSSES,
+        into="defense.metric_loss",
+    ),
+    choice(
+        "distance",
+        "euclidean",
+        "Distance in the training: between unit vectors, cosine, or between embeddings as "
+        "they are, for which the authors' margin is 1. Evaluation has unit vectors.",
+        ("euclidean", "cosine", "unnormalized"),
+        into="defense",
+    ),
+    choice(
+        "sampling",
+        "fixed",
+        "compat: with the fallbacks of the authors' code.",
+        SAMPLING_MODES,
+        into="defense",
+    ),
+    text("model", RECIPE, "digits_embedding, c2f2, resnet10_16, resnet18 or resnet50."),
+    choice("bn", RECIPE, "Batch norm statistics of the ResNets.", ("frozen", "live")),
+    text(
+        "init_weights",
+        "none",
+        "What a ResNet starts from: none, imagenet (by way of keras-hub), or a file made "
+        "by tools/convert_resnet_weights.py.",
+    ),
+    path(
+        "init_from",
+        None,
+        "Run folder whose weights to start from (fine-tuning); an imported ResNet too.",
+    ),
+)
+_INNER_ATTACK = (
+    magnitude(
+        "eps",
+        RECIPE,
+        f"{_RADIUS}.",
+        into="attack",
+        # Nobody attacks an undefended network in training.
+        uncompared={"defense": ("none",)},
+    ),
+    choice(
+        "norm",
+        "linf",
+        "Norm of the radius, in training and evaluation. l2: steps of 2.5 * eps / steps "
+        "where those of the recipe do not reach eps.",
+        _NORMS,
+        into="attack",
+    ),
+    *group(
+        count("pgd_steps", RECIPE, "PGD steps, eta.", into="attack.steps"),
+        magnitude("pgd_step_size", RECIPE, "In the unit of --eps.", into="attack.step_size"),
+        shared.EPS_WARMUP,
+        only=ATTACKED,
+    ),
+)
+_OPTIMISATION = (
+    *group(
+        count("batch_size", RECIPE, "Images per update, over all shards.", lowest=4),
+        count("shard_size", RECIPE, "Images among which triplets are mined.", lowest=4),
+        into="shards",
+    ),
+    *shared.SCHEDULE,
+    shared.AWP,
+    number("weight_decay", RECIPE, "L2 on all parameters, coupled.", into="defense"),
+)
+_COLLAPSE_OF_THE_EMBEDDINGS = (
+    choice(
+        "on_collapse",
+        "warn",
+        "What to do when all images look the same.",
+        ("warn", "stop"),
+        identity=False,
+    ),
+    count(
+        "held_out",
+        0,
+        "Training images to keep out, at best hundreds: after each checkpoint interval "
+        "their R@1 must beat chance. 0: that of 256 training images must.",
+        lowest=0,
+        compared=False,
+    ),
+)
+_EVALUATION_AFTER_TRAINING = (
+    count("eval_steps", RECIPE, "PGD steps of the ES attack.", compared=False),
+    magnitude("eval_step_size", RECIPE, "In the unit of --eps.", compared=False),
+    count("eval_batch_size", 128, "Images per embedded or attacked batch.", identity=False),
+)
 TRAIN = FlagTable(
     {
-        "Run": (
-            shared.workdir(
-                "Run folder. Default: "
-                "runs/hm_tf/<dataset>/<defense>-<source>[-<destination>-ics<w>]/seed<k>; the name "
-                "with a hash of the settings that are not the recipe's."
-            ),
-            shared.seed("Seed of weights, batches, attack starts and selections.", into="defense"),
-            *shared.LENGTH,
-        ),
-        "Data": (
-            text("dataset", "digit_pairs", "digit_pairs, mnist, folder and the other data sets."),
-            shared.data_dir("Folder with the data. Default: TFDS's own, downloading."),
-            *shared.READING,
-            shared.LIMIT_TEST,
-            path("train_classes", None, "File with the training classes, one a line (folder)."),
-        ),
-        "Defense and model": (
-            choice("defense", "hm", "Training method.", DEFENSES),
-            choice(
-                "source",
-                RECIPE,
-                "Sampler of the triplets (hm: of the source).",
-                tuple(SYMBOLS),
-                into="defense",
-            ),
-            *group(
-                text(
-                    "destination",
-                    RECIPE,
-                    "Hardness to reach: a sampler, lga, g2, ghalf, gb:SAMPLER, a number, or "
-                    "module.function.",
-                ),
-                number(
-                    "ics",
-                    RECIPE,
-                    "Weight of the intra-class structure loss; 0: without.",
-                    off=0.0,
-                    into="manipulation",
-                ),
-                number("ics_margin", 0.0, "Margin of the intra-class structure loss.", off=0.0),
-                choice(
-                    "ics_triplet",
-                    ICS_TRIPLETS[0],
-                    "Members of the sextuplet that the intra-class structure loss compares; ~ is the "
-                    "adversarial image. a,p,n mixes regular training in, with --margin.",
-                    ICS_TRIPLETS,
-                ),
-                number(
-                    "gb_rise",
-                    0.1,
-                    "Most that --destination=gb:SAMPLER adds, xi.",
-                    into="manipulation.rise",
-                ),
-                number(
-                    "loss_bound",
-                    None,
-                    "u of the gradual destinations. Default: the margin.",
-                    off=None,
-                ),
-                only=MANIPULATION,
-                into="manipulation",
-            ),
-            number(
-                "shift_weight",
-                1.0,
-                "Weight of the embedding shift.",
-                only={"defense": ("ses",)},
-                into="defense",
-            ),
-            count(
-                "free",
-                None,
-                "Free adversarial training: updates with each batch, each a step of the attack.",
-                lowest=2,
-                only=MANIPULATION,
-                off=None,
-                into="manipulation",
-            ),
-            number("margin", RECIPE, "Margin of the triplet loss, gamma.", into="defense"),
-            choice(
-                "loss",
-                "triplet",
-                "Loss of the embeddings; contrastive has the margin 1, multi_similarity none.",
-                METRIC_LOSSES,
-                into="defense.metric_loss",
-            ),
-            choice(
-                "distance",
-                "euclidean",
-                "Distance in the training: between unit vectors, cosine, or between embeddings as "
-                "they are, for which the authors' margin is 1. Evaluation has unit vectors.",
-                ("euclidean", "cosine", "unnormalized"),
-                into="defense",
-            ),
-            choice(
-                "sampling",
-                "fixed",
-                "compat: with the fallbacks of the authors' code.",
-                SAMPLING_MODES,
-                into="defense",
-            ),
-            text("model", RECIPE, "digits_embedding, c2f2, resnet10_16, resnet18 or resnet50."),
-            choice("bn", RECIPE, "Batch norm statistics of the ResNets.", ("frozen", "live")),
-            text(
-                "init_weights",
-                "none",
-                "What a ResNet starts from: none, imagenet (by way of keras-hub), or a file made "
-                "by tools/convert_resnet_weights.py.",
-            ),
-            path(
-                "init_from",
-                None,
-                "Run folder whose weights to start from (fine-tuning); an imported ResNet too.",
-            ),
-        ),
-        "Inner attack": (
-            magnitude(
-                "eps",
-                RECIPE,
-                f"{_RADIUS}.",
-                into="attack",
-                # Nobody attacks an undefended network in training.
-                uncompared={"defense": ("none",)},
-            ),
-            choice(
-                "norm",
-                "linf",
-                "Norm of the radius, in training and evaluation. l2: steps of 2.5 * eps / steps "
-                "where those of the recipe do not reach eps.",
-                _NORMS,
-                into="attack",
-            ),
-            *group(
-                count("pgd_steps", RECIPE, "PGD steps, eta.", into="attack.steps"),
-                magnitude(
-                    "pgd_step_size", RECIPE, "In the unit of --eps.", into="attack.step_size"
-                ),
-                shared.EPS_WARMUP,
-                only=ATTACKED,
-            ),
-        ),
-        "Optimisation": (
-            *group(
-                count("batch_size", RECIPE, "Images per update, over all shards.", lowest=4),
-                count("shard_size", RECIPE, "Images among which triplets are mined.", lowest=4),
-                into="shards",
-            ),
-            *shared.SCHEDULE,
-            shared.AWP,
-            number("weight_decay", RECIPE, "L2 on all parameters, coupled.", into="defense"),
-        ),
+        "Run": _RUN,
+        "Data": _DATA,
+        "Defense and model": _DEFENSE_AND_MODEL,
+        "Inner attack": _INNER_ATTACK,
+        "Optimisation": _OPTIMISATION,
         "Devices and precision": shared.DEVICES,
-        "Collapse of the embeddings": (
-            choice(
-                "on_collapse",
-                "warn",
-                "What to do when all images look the same.",
-                ("warn", "stop"),
-                identity=False,
-            ),
-            count(
-                "held_out",
-                0,
-                "Training images to keep out, at best hundreds: after each checkpoint interval "
-                "their R@1 must beat chance. 0: that of 256 training images must.",
-                lowest=0,
-                compared=False,
-            ),
-        ),
-        "Evaluation after training": (
-            count("eval_steps", RECIPE, "PGD steps of the ES attack.", compared=False),
-            magnitude("eval_step_size", RECIPE, "In the unit of --eps.", compared=False),
-            count("eval_batch_size", 128, "Images per embedded or attacked batch.", identity=False),
-        ),
+        "Collapse of the embeddings": _COLLAPSE_OF_THE_EMBEDDINGS,
+        "Evaluation after training": _EVALUATION_AFTER_TRAINING,
     },
     family="hm",
     settle=_settle,

@@ -48,7 +48,7 @@ def commands():
 
 @pytest.mark.parametrize("name, rest", sorted(set(commands())))
 def test_every_command_has_only_flags_that_exist(name, rest):
-    given = re.findall(r"--[\w=./,]+", rest.split("&&")[0])
+    given = re.findall(r"--[\w=./,-]+", rest.split("&&")[0])
     given = [flag for flag in given if flag != "--help"]
     COMMANDS[name].parse(given)
 

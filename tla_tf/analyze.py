@@ -45,7 +45,7 @@ def main(options):
 
 
 def _make_all(finished, figures, options):
-    from tla_tf.analysis.cannot_be_shown import CannotBeShown
+    from tla_tf.analysis.analyzed_run import CannotBeShown
 
     outputs, preset = list(dict.fromkeys(options.outputs)), options.fill(_preset, runs=finished)
     test, train = options.fill(_images, run=finished[0])

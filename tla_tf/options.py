@@ -143,274 +143,254 @@ def likely_masking(options):
     return "a small network with batch norm, or a short training"
 
 
-TRAIN = FlagTable(
-    {
-        "Run": (
-            shared.workdir(
-                "Run folder. Default: runs/tla_tf/<dataset>/<method>/seed<k>; the method with a "
-                "hash of the settings that are not the recipe's."
-            ),
-            shared.seed("Seed of weights, batches, attack starts and selections.", into="defense"),
-            *shared.LENGTH,
-            path("init_from", None, "Run folder whose weights to start from (fine-tuning)."),
+_RUN = (
+    shared.workdir(
+        "Run folder. Default: runs/tla_tf/<dataset>/<method>/seed<k>; the method with a "
+        "hash of the settings that are not the recipe's."
+    ),
+    shared.seed("Seed of weights, batches, attack starts and selections.", into="defense"),
+    *shared.LENGTH,
+    path("init_from", None, "Run folder whose weights to start from (fine-tuning)."),
+)
+_DATA = (
+    text(
+        "dataset",
+        "digits",
+        f"{', '.join(DATASETS)}. There is a recipe for digits, mnist, cifar10, "
+        "tiny_imagenet and folder; fashion_mnist, cifar100 and svhn_cropped take those of "
+        "another one as --flagfile; the others are for hm_tf, which tests on classes that it does not train on.",
+    ),
+    _DATA_DIR,
+    shared.LIMIT_TEST,
+    *shared.READING,
+    number(
+        "cutmix",
+        0.0,
+        "Factor of keras.layers.CutMix on the training images.",
+        highest=1.0,
+        only={"method": ("at",)},
+        off=0.0,
+    ),
+)
+_METHOD_AND_MODEL = (
+    choice("method", "tla", "Training method.", METHODS),
+    text(
+        "model",
+        RECIPE,
+        "Network: digits_cnn, mlp, lenet_large, lenet_small, wong_mnist, tiny_res20, "
+        "tiny_res50, resnet_18, preact_resnet_18, the same with _silu, wrn_D_W.",
+    ),
+    choice(
+        "bn_variance",
+        "biased",
+        "Moving variance of batch norm; unbiased: times n / (n - 1), as TensorFlow 1.",
+        ("biased", "unbiased"),
+    ),
+)
+_INNER_ATTACK = (
+    magnitude(
+        "eps",
+        RECIPE,
+        "Radius in [0, 1] pixels, also as 8/255.",
+        into="attack",
+        uncompared=_UNDEFENDED,
+    ),
+    _NORM,
+    *group(
+        choice(
+            "inner_attack",
+            "pgd",
+            "fgsm_rs: one step of 1.25 * eps from a random start; n_fgsm: one step of eps "
+            "from a noisy image.",
+            ("pgd", "fgsm_rs", "n_fgsm", "apgd"),
+            into="attack.kind",
         ),
-        "Data": (
-            text(
-                "dataset",
-                "digits",
-                f"{', '.join(DATASETS)}. There is a recipe for digits, mnist, cifar10, "
-                "tiny_imagenet and folder; fashion_mnist, cifar100 and svhn_cropped take those of "
-                "another one as --flagfile; the others are for hm_tf, which tests on classes that it does not train on.",
-            ),
-            _DATA_DIR,
-            shared.LIMIT_TEST,
-            *shared.READING,
-            number(
-                "cutmix",
-                0.0,
-                "Factor of keras.layers.CutMix on the training images.",
-                highest=1.0,
-                only={"method": ("at",)},
-                off=0.0,
-            ),
+        count(
+            "attack_steps",
+            RECIPE,
+            "Gradient steps.",
+            only={"inner_attack": ("pgd", "apgd")},
+            into="attack.steps",
         ),
-        "Method and model": (
-            choice("method", "tla", "Training method.", METHODS),
-            text(
-                "model",
-                RECIPE,
-                "Network: digits_cnn, mlp, lenet_large, lenet_small, wong_mnist, tiny_res20, "
-                "tiny_res50, resnet_18, preact_resnet_18, the same with _silu, wrn_D_W.",
-            ),
-            choice(
-                "bn_variance",
-                "biased",
-                "Moving variance of batch norm; unbiased: times n / (n - 1), as TensorFlow 1.",
-                ("biased", "unbiased"),
-            ),
+        magnitude(
+            "attack_step_size",
+            None,
+            "In the unit of --eps. Default: of the recipe, 2.5 * eps / steps where that "
+            "does not fit.",
+            only={"inner_attack": ("pgd",)},
+            into="attack.step_size",
         ),
-        "Inner attack": (
-            magnitude(
-                "eps",
-                RECIPE,
-                "Radius in [0, 1] pixels, also as 8/255.",
-                into="attack",
-                uncompared=_UNDEFENDED,
-            ),
-            _NORM,
-            *group(
-                choice(
-                    "inner_attack",
-                    "pgd",
-                    "fgsm_rs: one step of 1.25 * eps from a random start; n_fgsm: one step of eps "
-                    "from a noisy image.",
-                    ("pgd", "fgsm_rs", "n_fgsm", "apgd"),
-                    into="attack.kind",
-                ),
-                count(
-                    "attack_steps",
-                    RECIPE,
-                    "Gradient steps.",
-                    only={"inner_attack": ("pgd", "apgd")},
-                    into="attack.steps",
-                ),
-                magnitude(
-                    "attack_step_size",
-                    None,
-                    "In the unit of --eps. Default: of the recipe, 2.5 * eps / steps where that "
-                    "does not fit.",
-                    only={"inner_attack": ("pgd",)},
-                    into="attack.step_size",
-                ),
-                shared.EPS_WARMUP,
-                choice(
-                    "attack_objective",
-                    "ce",
-                    "What the attack ascends: the cross entropy, the triplet term, the loss, or the "
-                    "triplet's hardness up to --attack_hardness.",
-                    ("ce", "full", "triplet", "hardness"),
-                    only={"method": (*TRIPLET["method"], *PAIRING["method"])},
-                    into="defense",
-                ),
-                number(
-                    "attack_hardness",
-                    0.0,
-                    "Difference of the distances to positive and negative that the attack stops at.",
-                    lowest=-1.0,
-                    highest=1.0,
-                    only={**TRIPLET, "attack_objective": ("hardness",)},
-                    into="defense",
-                ),
-                choice(
-                    "attack_bn_mode",
-                    "inference",
-                    "Batch norm in the attack's passes; training: the authors' AT.",
-                    ("inference", "training"),
-                    into="defense",
-                ),
-                only=ATTACKED,
-            ),
-        ),
-        "Triplet loss (tla, tla_rn, tla_sa)": group(
-            number(
-                "lambda_triplet",
-                RECIPE,
-                "Weight of the triplet loss, lambda_1.",
-                into="defense.triplet_weight",
-            ),
-            number("margin", RECIPE, "Margin of the triplet loss."),
-            text(
-                "embedding",
-                "penultimate",
-                "Layer of the triplet loss: logits, penultimate, or the name of a dense or pooling "
-                "layer. Analyses keep the penultimate one.",
-            ),
-            number(
-                "lambda_norm",
-                RECIPE,
-                "Weight of the embedding norms, lambda_2.",
-                into="defense.norm_weight",
-            ),
-            choice(
-                "norm_form", "l2", "Sum of norms, or the authors' mean square.", ("l2", "mean_sq")
-            ),
-            choice(
-                "pool",
-                RECIPE,
-                "Candidates: the clean batch, or separate images.",
-                ("batch", "separate"),
-            ),
-            count(
-                "pool_mul",
-                RECIPE,
-                "Batches of candidates per update with --pool=separate.",
-                only={"pool": ("separate",)},
-                into="batches",
-            ),
-            choice(
-                "positive",
-                "other",
-                "Natural image beside the attacked one: another of the class, its own, or both.",
-                ("other", "own", "both"),
-            ),
-            magnitude("own_noise", "0", "Noise on the own image, in the unit of --eps."),
-            number("own_margin_mul", 1.0, "Factor on the margin of the own-image triplet."),
-            number("match_l2", 0.0, "Weight of the squared distance to the own image's embedding."),
-            choice(
-                "negative",
-                None,
-                "Default: of the method (tla nearest, tla_rn random).",
-                ("nearest", "random", "masked"),
-                by=("method", _NEGATIVE),
-                into="negatives.selection",
-            ),
-            number(
-                "neg_keep",
-                0.5,
-                "Share of candidates that --negative=masked keeps.",
-                highest=1.0,
-                only={"negative": ("masked",)},
-                into="negatives.keep",
-            ),
-            choice(
-                "neg_similarity",
-                "abs",
-                "Angular distance, or signed cosine.",
-                ("abs", "signed"),
-                into="negatives.similarity",
-            ),
-            choice(
-                "neg_mask",
-                "neg_inf",
-                "zero: the authors', can mislabel.",
-                ("neg_inf", "zero"),
-                into="negatives.mask",
-            ),
-            switch(
-                "rn_class_check",
-                True,
-                "False: random negatives of any class, as the authors.",
-                into="negatives.class_check",
-            ),
-            choice(
-                "anchor",
-                None,
-                "Default: of the method (tla adv, tla_sa clean).",
-                ("adv", "clean"),
-                by=("method", _ANCHOR),
-            ),
-            switch(
-                "concat_forward", False, "One training-mode forward of all images of an update."
-            ),
-            choice(
-                "mining", "global", "Candidates of all replicas, or local.", ("global", "replica")
-            ),
-            only=TRIPLET,
+        shared.EPS_WARMUP,
+        choice(
+            "attack_objective",
+            "ce",
+            "What the attack ascends: the cross entropy, the triplet term, the loss, or the "
+            "triplet's hardness up to --attack_hardness.",
+            ("ce", "full", "triplet", "hardness"),
+            only={"method": (*TRIPLET["method"], *PAIRING["method"])},
             into="defense",
         ),
-        "Logit pairing (alp)": group(
-            number("alp_weight", 0.5, "Weight of the pairing term.", into="defense.pairing_weight"),
-            number(
-                "alp_clean_weight",
-                0.5,
-                "Weight of the clean cross entropy, the rest is of the attacked one; 0: AT + "
-                "pairing.",
-                highest=1.0,
-                into="defense.clean_weight",
-            ),
-            choice(
-                "alp_layer", "logits", "What is paired.", ("logits", "x4"), into="defense.layer"
-            ),
-            choice(
-                "alp_reduce", "sum", "Over the coordinates.", ("sum", "mean"), into="defense.reduce"
-            ),
-            only=PAIRING,
+        number(
+            "attack_hardness",
+            0.0,
+            "Difference of the distances to positive and negative that the attack stops at.",
+            lowest=-1.0,
+            highest=1.0,
+            only={**TRIPLET, "attack_objective": ("hardness",)},
+            into="defense",
         ),
-        "Divergence of predictions (trades, mart)": (
-            number(
-                "beta",
-                6.0,
-                "Weight of the KL divergence from clean to adversarial predictions.",
-                only=DIVERGENCE,
-                into="defense",
-            ),
+        choice(
+            "attack_bn_mode",
+            "inference",
+            "Batch norm in the attack's passes; training: the authors' AT.",
+            ("inference", "training"),
+            into="defense",
         ),
-        "Optimisation": (
-            count("batch_size", RECIPE, "Images per update over all replicas."),
-            choice(
-                "optimizer",
-                RECIPE,
-                "momentum, nesterov: SGD, TF1 form.",
-                ("adam", "momentum", "nesterov"),
-            ),
-            *shared.SCHEDULE,
-            shared.AWP,
-            *group(
-                number("weight_decay", RECIPE, "Of sum 1/2 |W|^2 over kernels."),
-                number(
-                    "label_smoothing", 0.0, "Of the cross entropy, in loss and attack.", highest=1.0
-                ),
-                choice(
-                    "reduction",
-                    "mean",
-                    "Over the batch; sum: equation (1) literally.",
-                    ("mean", "sum"),
-                ),
-                into="defense",
-            ),
+        only=ATTACKED,
+    ),
+)
+_TRIPLET_LOSS = group(
+    number(
+        "lambda_triplet",
+        RECIPE,
+        "Weight of the triplet loss, lambda_1.",
+        into="defense.triplet_weight",
+    ),
+    number("margin", RECIPE, "Margin of the triplet loss."),
+    text(
+        "embedding",
+        "penultimate",
+        "Layer of the triplet loss: logits, penultimate, or the name of a dense or pooling "
+        "layer. Analyses keep the penultimate one.",
+    ),
+    number(
+        "lambda_norm",
+        RECIPE,
+        "Weight of the embedding norms, lambda_2.",
+        into="defense.norm_weight",
+    ),
+    choice("norm_form", "l2", "Sum of norms, or the authors' mean square.", ("l2", "mean_sq")),
+    choice(
+        "pool", RECIPE, "Candidates: the clean batch, or separate images.", ("batch", "separate")
+    ),
+    count(
+        "pool_mul",
+        RECIPE,
+        "Batches of candidates per update with --pool=separate.",
+        only={"pool": ("separate",)},
+        into="batches",
+    ),
+    choice(
+        "positive",
+        "other",
+        "Natural image beside the attacked one: another of the class, its own, or both.",
+        ("other", "own", "both"),
+    ),
+    magnitude("own_noise", "0", "Noise on the own image, in the unit of --eps."),
+    number("own_margin_mul", 1.0, "Factor on the margin of the own-image triplet."),
+    number("match_l2", 0.0, "Weight of the squared distance to the own image's embedding."),
+    choice(
+        "negative",
+        None,
+        "Default: of the method (tla nearest, tla_rn random).",
+        ("nearest", "random", "masked"),
+        by=("method", _NEGATIVE),
+        into="negatives.selection",
+    ),
+    number(
+        "neg_keep",
+        0.5,
+        "Share of candidates that --negative=masked keeps.",
+        highest=1.0,
+        only={"negative": ("masked",)},
+        into="negatives.keep",
+    ),
+    choice(
+        "neg_similarity",
+        "abs",
+        "Angular distance, or signed cosine.",
+        ("abs", "signed"),
+        into="negatives.similarity",
+    ),
+    choice(
+        "neg_mask",
+        "neg_inf",
+        "zero: the authors', can mislabel.",
+        ("neg_inf", "zero"),
+        into="negatives.mask",
+    ),
+    switch(
+        "rn_class_check",
+        True,
+        "False: random negatives of any class, as the authors.",
+        into="negatives.class_check",
+    ),
+    choice(
+        "anchor",
+        None,
+        "Default: of the method (tla adv, tla_sa clean).",
+        ("adv", "clean"),
+        by=("method", _ANCHOR),
+    ),
+    switch("concat_forward", False, "One training-mode forward of all images of an update."),
+    choice("mining", "global", "Candidates of all replicas, or local.", ("global", "replica")),
+    only=TRIPLET,
+    into="defense",
+)
+_LOGIT_PAIRING = group(
+    number("alp_weight", 0.5, "Weight of the pairing term.", into="defense.pairing_weight"),
+    number(
+        "alp_clean_weight",
+        0.5,
+        "Weight of the clean cross entropy, the rest is of the attacked one; 0: AT + pairing.",
+        highest=1.0,
+        into="defense.clean_weight",
+    ),
+    choice("alp_layer", "logits", "What is paired.", ("logits", "x4"), into="defense.layer"),
+    choice("alp_reduce", "sum", "Over the coordinates.", ("sum", "mean"), into="defense.reduce"),
+    only=PAIRING,
+)
+_DIVERGENCE_OF_PREDICTIONS = (
+    number(
+        "beta",
+        6.0,
+        "Weight of the KL divergence from clean to adversarial predictions.",
+        only=DIVERGENCE,
+        into="defense",
+    ),
+)
+_OPTIMISATION = (
+    count("batch_size", RECIPE, "Images per update over all replicas."),
+    choice(
+        "optimizer", RECIPE, "momentum, nesterov: SGD, TF1 form.", ("adam", "momentum", "nesterov")
+    ),
+    *shared.SCHEDULE,
+    shared.AWP,
+    *group(
+        number("weight_decay", RECIPE, "Of sum 1/2 |W|^2 over kernels."),
+        number("label_smoothing", 0.0, "Of the cross entropy, in loss and attack.", highest=1.0),
+        choice(
+            "reduction", "mean", "Over the batch; sum: equation (1) literally.", ("mean", "sum")
         ),
+        into="defense",
+    ),
+)
+_SELECTION = (
+    count("held_out", 0, "Training images kept out, attacked at every checkpoint.", lowest=0),
+    choice("select", "last", "best: the network with the best held-out PGD-10.", ("last", "best")),
+)
+TRAIN = FlagTable(
+    {
+        "Run": _RUN,
+        "Data": _DATA,
+        "Method and model": _METHOD_AND_MODEL,
+        "Inner attack": _INNER_ATTACK,
+        "Triplet loss (tla, tla_rn, tla_sa)": _TRIPLET_LOSS,
+        "Logit pairing (alp)": _LOGIT_PAIRING,
+        "Divergence of predictions (trades, mart)": _DIVERGENCE_OF_PREDICTIONS,
+        "Optimisation": _OPTIMISATION,
         "Devices and precision": shared.DEVICES,
-        "Selection": (
-            count(
-                "held_out", 0, "Training images kept out, attacked at every checkpoint.", lowest=0
-            ),
-            choice(
-                "select",
-                "last",
-                "best: the network with the best held-out PGD-10.",
-                ("last", "best"),
-            ),
-        ),
+        "Selection": _SELECTION,
         "Evaluation after training": (
             names("eval_attacks", RECIPE, "As --attacks of tla_tf.evaluate.", identity=False),
             count("eval_batch_size", 250, "Images per attacked batch.", identity=False),

@@ -1,7 +1,8 @@
 """Figure 4 of HM: how a gradual destination balances the objectives over the training."""
 
 from hm_tf.triplets import destinations
-from robust_tf.reports.line_figure import Line, Panel, line_figure
+from robust_tf.reports.line_figure import Panel, line_figure
+from robust_tf.reports.sections import logged_line
 
 # Text of the legend -> name of the metric, all of them differences of distances.
 QUANTITIES = {
@@ -42,9 +43,6 @@ def _gradual(run):
 
 def _panel(run):
     records = run.recorded.metrics()
-    lines = []
-    for label, name in QUANTITIES.items():
-        points = [(record["step"], record[name]) for record in records if name in record]
-        if points:
-            lines.append(Line(label, *map(list, zip(*points))))
+    lines = [logged_line(label, records, [name]) for label, name in QUANTITIES.items()]
+    lines = [line for line in lines if line]
     return Panel("update", f"distance, {run.name}", lines) if lines else None

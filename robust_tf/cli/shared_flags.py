@@ -147,10 +147,7 @@ NETWORK = (
     ),
 )
 _LOGICAL_CPUS = count(
-    "logical_cpus",
-    1,
-    "Divide the processor into n devices (tests of replicas).",
-    identity=False,
+    "logical_cpus", 1, "Divide the processor into n devices (tests of replicas).", identity=False
 )
 DEVICES = (
     *NETWORK,

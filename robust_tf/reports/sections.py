@@ -106,7 +106,7 @@ def training_figure(methods, quantities):
     panels = [
         Panel("update", title, lines)
         for title, names in quantities.items()
-        if (lines := [line for run in metrics if (line := _line(*run, names))])
+        if (lines := [line for run in metrics if (line := logged_line(*run, names))])
     ]
     if not panels:
         return None
@@ -141,7 +141,14 @@ def _lines(values):
     return [(name, MISSING if value is None else str(value)) for name, value in shown.items()]
 
 
-def _line(run, records, names):
+def logged_line(label, records, names):
+    """Returns the `Line` of the first of the metrics that was logged, None where none was.
+
+    Args:
+        label: str, in the legend.
+        records: list of the lines of metrics.jsonl, dicts.
+        names: list of str.
+    """
     name = next((name for name in names if any(name in record for record in records)), None)
     points = [(record["step"], record[name]) for record in records if name in record]
-    return Line(run, *map(list, zip(*points))) if points else None
+    return Line(label, *map(list, zip(*points))) if points else None

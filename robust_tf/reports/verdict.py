@@ -87,12 +87,11 @@ def verdicts(rows):
     return " ".join(verdict(row) for row in (more, first) if row)
 
 
-def verdict(row, unit="points"):
+def verdict(row):
     """Returns the sentence on who is ahead in a `Row`, or that nothing is separated.
 
     Args:
         row: `Row` of at least two methods.
-        unit: Unit of a difference.
     """
     sign = 1 if row.first.higher_is_better else -1
     leader, *others = sorted(row.cells, key=lambda name: -sign * row.cells[name].value)
@@ -102,11 +101,11 @@ def verdict(row, unit="points"):
     if len(others) > 2:
         parts = [f"{leader} is ahead of {_listed(ahead, found, sign)}"] if ahead else []
         parts += [f"{leader} is not separated from {_listed(level, found, sign)}"] if level else []
-        parts[-1] += f" ({unit}; intervals in the table)"
+        parts[-1] += " (points; intervals in the table)"
     else:
-        parts = [f"{leader} is ahead of {o} by {said(found[o], unit, sign)}" for o in ahead]
+        parts = [f"{leader} is ahead of {o} by {said(found[o], sign)}" for o in ahead]
         end = ", not separated" if ahead else ""
-        parts += [f"{leader} − {o} is {said(found[o], unit, sign)}{end}" for o in level]
+        parts += [f"{leader} − {o} is {said(found[o], sign)}{end}" for o in level]
     tested = any(found[other].interval for other in others)
     start = "Nothing is separated: " if tested and not ahead else ""
     where = "under" if row.attacked else "in"
@@ -114,9 +113,9 @@ def verdict(row, unit="points"):
     return f"{start}{'; '.join(parts)}, {where} {title} on {row.n:,} images."
 
 
-def said(found, unit="points", sign=1):
+def said(found, sign=1):
     """Returns a `Difference` in words."""
-    text = f"{sign * found.value:+.2f} {unit}"
+    text = f"{sign * found.value:+.2f} points"
     if not found.interval:
         return f"{text} (not tested)"
     low, high = sorted(sign * bound for bound in found.interval)

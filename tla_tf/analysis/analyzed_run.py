@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from robust_tf.errors import RunError
 from robust_tf.evaluation.reference_images import reference_settings
 from robust_tf.results.attack_settings import attack_settings
 from robust_tf.results.result import (
@@ -13,6 +14,10 @@ from robust_tf.results.result import (
     shared_fields,
 )
 from tla_tf.analysis.embeddings_under_attack import correct_after_steps, embeddings_under_attack
+
+
+class CannotBeShown(RunError):
+    """These images, under this attack, have nothing that an output could show; others may."""
 
 
 class AnalyzedRun:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tla_tf.analysis.cannot_be_shown import CannotBeShown
+from tla_tf.analysis.analyzed_run import CannotBeShown
 
 DIGITS = ("digits", "mnist")  # data whose class names are bare numbers
 PAPER_CLASS = {"cifar10": "deer"}  # figure 1
