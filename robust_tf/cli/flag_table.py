@@ -78,16 +78,6 @@ class FlagTable:
         """
         return dict(self.parse(list(arguments)).flags)
 
-    def values(self, flags):
-        """Returns dict name -> value in the type of the flag, of values as absl holds them."""
-        given = {name: flags.get(name, flag.start) for name, flag in self.flags.items()}
-        found = {name: flag.value(given[name]) for name, flag in self.flags.items()}
-        for name, flag in self.flags.items():
-            if flag.by and given[name] is None:
-                other, values = flag.by
-                found[name] = values.get(given[other])
-        return found
-
     def unread(self, flags):
         """Returns the set of the flags that a run with these flags does not read.
 
@@ -126,20 +116,6 @@ class FlagTable:
             if not conditional.get(flag.identity, bool(flags.get(flag.identity)))
         }
 
-    def arguments(self, part, values):
-        """Returns dict of the constructor arguments of a part that its flags become.
-
-        Args:
-            part: as in `Flag.into`.
-            values: dict, name of a flag -> value in its type. Flags that nobody reads are left out.
-        """
-        return {
-            argument: values[name]
-            for name, flag in self.flags.items()
-            for target, argument in flag.targets()
-            if target == part and not self.closed(flag, values)
-        }
-
     def _dataset(self, arguments):
         return self._read(arguments)["dataset"].value
 
@@ -172,7 +148,15 @@ class Options:
     @functools.cached_property
     def values(self):
         """dict, name -> value in the type of the flag: 8/255 is a float."""
-        return self.table.values(self.flags)
+        flags = self.table.flags
+        # Runs of older versions lack some flags.
+        given = {name: self.flags.get(name, flag.start) for name, flag in flags.items()}
+        found = {name: flag.value(given[name]) for name, flag in flags.items()}
+        for name, flag in flags.items():
+            if flag.by and given[name] is None:
+                other, values = flag.by
+                found[name] = values.get(given[other])
+        return found
 
     def __getattr__(self, name):
         if name.startswith("_") or name not in self.table.flags:
@@ -184,8 +168,17 @@ class Options:
         return dataclasses.replace(self, flags={**self.flags, **flags})
 
     def arguments(self, part):
-        """Returns the constructor arguments of a part, see `FlagTable.arguments`."""
-        return self.table.arguments(part, self.values)
+        """Returns dict of the constructor arguments of a part that flags become.
+
+        Args:
+            part: as in `Flag.into`. Flags that nobody reads are left out.
+        """
+        return {
+            argument: self.values[name]
+            for name, flag in self.table.flags.items()
+            for target, argument in flag.targets()
+            if target == part and not self.table.closed(flag, self.values)
+        }
 
     def fill(self, function, **more):
         """Calls a function or a class; flags of their names give the arguments that `more` lacks."""
