@@ -30,14 +30,9 @@ def main(options):
     if options.records:
         require_file("records", options.records)
     from hm_tf.evaluation.metric_evaluation import embedding_of_batch
-    from hm_tf.reporting import sampler_hardness
-    from hm_tf.reporting.hardness_records import (
-        OF_THE_PAPER,
-        RECORDS,
-        hardness_results,
-        hardness_table,
-    )
+    from hm_tf.reporting import hardness_records, sampler_hardness
     from hm_tf.triplets.pairs import pair_dataset
+    from robust_tf.reports.table import text_table
     from robust_tf.results.result import append_results
 
     run = _run(options)
@@ -56,13 +51,13 @@ def main(options):
         mode=run.flags["sampling"],
         seed=options.seed,
     )
-    results = hardness_results(
+    results = hardness_records.hardness_results(
         found, network, batches=options.batches, seed=options.seed, **run.facts
     )
-    print(f"{hardness_table(results)}\n")
+    print(f"{text_table(hardness_records.COLUMNS, hardness_records.measured(results))}\n")
     if options.workdir:
-        print(OF_THE_PAPER)
-    if path := options.records or (options.workdir and run.folder.path / RECORDS):
+        print(hardness_records.OF_THE_PAPER)
+    if path := options.records or (options.workdir and run.folder.path / hardness_records.RECORDS):
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         append_results(path, results)
         print(f"records: {path}")

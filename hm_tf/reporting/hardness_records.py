@@ -1,8 +1,11 @@
 """Table 1 of HM as records and as text."""
 
+from typing import NamedTuple
+
 from hm_tf.reporting import published_rows
-from robust_tf.reports.table import aligned
-from robust_tf.results.result import measured_value, read_results, shared_fields
+from robust_tf.reports.published import PublishedRow
+from robust_tf.reports.table import Column, aligned
+from robust_tf.results.result import Result, measured_value, read_results, shared_fields
 
 RECORDS = "sampler_hardness.jsonl"
 PAPER_BATCHES = 1000
@@ -14,8 +17,25 @@ OF_THE_PAPER = (
     "Table 1 of the paper is of a ResNet-18 with ImageNet weights on CUB before training; ours are "
     "of the trained networks, so only the order of the samplers can be compared."
 )
-HEADER = ("sampler", "triplets", "E[H], paper", "E[H]", "Var[H], paper", "Var of batch means") + (
-    "Var of triplets",
+
+
+class Measured(NamedTuple):
+    """A row of the paper's table 1 beside the `Result`s of its sampler."""
+
+    row: PublishedRow
+    mean: Result
+    variance: Result
+    of_triplets: Result
+
+
+COLUMNS = (
+    Column("sampler", lambda found: found.mean.attack_settings["sampler"]),
+    Column("triplets", lambda found: found.mean.n, ","),
+    Column("E[H], paper", lambda found: found.row.values["E[H]"], ".3f"),
+    Column("E[H]", lambda found: found.mean.value, ".3f"),
+    Column("Var[H], paper", lambda found: found.row.values["Var[H]"], ".5f"),
+    Column("Var of batch means", lambda found: found.variance.value, ".5f"),
+    Column("Var of triplets", lambda found: found.of_triplets.value, ".5f"),
 )
 
 
@@ -40,20 +60,19 @@ def hardness_results(found, network, *, batches, seed, **facts):
 
 
 def recorded_hardness(folder, weights):
-    """Returns the latest results of a network in a run folder, [] where nothing was measured.
+    """Returns the results of a network in a run folder, [] where nothing was measured.
 
     Args:
         folder: Path.
         weights: hash of the network's weights; a run that was trained on has others.
     """
     path = folder / RECORDS
-    return list(_latest(r for r in read_results(path) if r.weights_hash == weights).values())
+    return [result for result in read_results(path) if result.weights_hash == weights]
 
 
-def hardness_rows(results):
-    """Returns the rows of the table with `HEADER`, one per sampler, all str."""
-    found, paper = _latest(results), published_rows.sampler_rows()
-    return [_cells(row, *_of_sampler(found, row)) for row in paper]
+def measured(results):
+    """Returns the list of `Measured`, one per sampler, of which the latest results count."""
+    return [_measured(row, results) for row in published_rows.sampler_rows()]
 
 
 def beside(row, results):
@@ -63,41 +82,20 @@ def beside(row, results):
         row: row of `published_rows.sampler_rows`.
         results: list of `Result`.
     """
-    mean, variance, of_triplets = _of_sampler(_latest(results), row)
+    found = _measured(row, results)
     lines = [
-        _difference(row, "E[H]", mean, 3),
-        _difference(row, "Var[H]", variance, 5),
-        ("variance of triplets", "-", f"{of_triplets.value:.5f}", "-"),
+        _difference(row, "E[H]", found.mean, 3),
+        _difference(row, "Var[H]", found.variance, 5),
+        ("variance of triplets", "-", f"{found.of_triplets.value:.5f}", "-"),
     ]
     table = aligned(("column", "paper", "ours", "difference"), lines)
-    return f"{row.name}: {_statement(mean)}\n{table}"
+    return f"{row.name}: {_statement(found.mean)}\n{table}"
 
 
-def hardness_table(results):
-    """Returns the table as aligned text."""
-    return aligned(HEADER, hardness_rows(results))
-
-
-def _latest(results):
-    """(sampler, metric) -> the latest `Result`."""
-    return {(r.attack_settings["sampler"], r.metric): r for r in results}
-
-
-def _of_sampler(latest, row):
+def _measured(row, results):
     sampler = row.name.partition("/")[2]
-    return [latest[sampler, metric] for metric in (MEAN, OF_MEANS, OF_TRIPLETS)]
-
-
-def _cells(row, mean, variance, of_triplets):
-    return (
-        mean.attack_settings["sampler"],
-        f"{mean.n:,}",
-        f"{row.values['E[H]']:.3f}",
-        f"{mean.value:.3f}",
-        f"{row.values['Var[H]']:.5f}",
-        f"{variance.value:.5f}",
-        f"{of_triplets.value:.5f}",
-    )
+    latest = {r.metric: r for r in results if r.attack_settings["sampler"] == sampler}
+    return Measured(row, *(latest[metric] for metric in (MEAN, OF_MEANS, OF_TRIPLETS)))
 
 
 def _difference(row, column, result, digits):

@@ -3,9 +3,9 @@
 from hm_tf.evaluation.closing_evaluation import UNTRAINED
 from hm_tf.evaluation.embedding_checks import SCORE_STANDS
 from hm_tf.evaluation.robustness_score import directions
+from hm_tf.reporting import hardness_records
 from hm_tf.reporting.claim import claim
-from hm_tf.reporting.hardness_records import HEADER as HARDNESS_HEADER
-from hm_tf.reporting.hardness_records import OF_THE_PAPER, hardness_rows, recorded_hardness
+from hm_tf.reporting.hardness_records import OF_THE_PAPER, recorded_hardness
 from hm_tf.reporting.paper_comparison import MIXED, compare
 from hm_tf.reporting.paper_tables import TITLES, paper_table
 from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, evaluations, radii, score_falls
@@ -13,6 +13,8 @@ from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports import sections
 from robust_tf.reports.matrix_view import add_matrix
 from robust_tf.reports.result_tables import doubt_lines, marked
+from robust_tf.reports.table import rows as cells_of
+from robust_tf.reports.table import titles
 from robust_tf.threat_model import format_magnitude
 
 _EVALUATE = ("python", "-m", "hm_tf.evaluate")
@@ -190,7 +192,8 @@ def add_hardness(page, runs):
     for run in runs:
         found = recorded_hardness(run.recorded.path, run.recorded.results[0].weights_hash)
         if found:
-            page.table(HARDNESS_HEADER, hardness_rows(found), caption=run.name)
+            columns, measured = hardness_records.COLUMNS, hardness_records.measured(found)
+            page.table(titles(columns), cells_of(columns, measured), caption=run.name)
         else:
             lacking.append(run)
             flags = f"--workdir={run.recorded.path}"

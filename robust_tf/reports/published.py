@@ -27,11 +27,6 @@ class PublishedRow:
     flags: tuple
 
     @property
-    def training(self):
-        """dict of all flags of the training that reproduces the row."""
-        raise NotImplementedError
-
-    @property
     def table(self):
         """The first part of the name, e.g. "table1"."""
         return self.name.split("/")[0]

@@ -63,6 +63,7 @@ class PublishedRow(published.PublishedRow):
 
     @functools.cached_property
     def training(self):
+        """dict of all flags of the training that reproduces the row."""
         return TRAIN.resolve(self.flags)
 
     @property

@@ -9,8 +9,8 @@ from robust_tf.reports.data_uri import description
 from robust_tf.reports.matrix_view import add_matrix
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, accuracy_columns, seeds_of
+from robust_tf.reports.table import Column, titles
 from robust_tf.reports.table import rows as cells
-from robust_tf.reports.table import titles
 from robust_tf.threat_model import ThreatModel
 from tla_tf.finished_run import FinishedRun
 from tla_tf.reporting import adversarial_grid
@@ -31,6 +31,13 @@ _EVALUATE = ("python", "-m", "tla_tf.evaluate")
 _ANALYZE = ("python", "-m", "tla_tf.analyze")
 # Output of `tla_tf.analyze` -> its metric.
 CURVES = {"accuracy_over_eps": OVER_EPS, "accuracy_over_steps": OVER_STEPS}
+ANCHOR_COLUMNS = (
+    Column("defense", lambda row: row.name.split("/")[1]),
+    Column("threat model", lambda row: f"{row.norm} {row.eps}"),
+    Column("clean %", lambda row: row.values.get("clean"), ".2f"),
+    Column("AutoAttack %", lambda row: row.values.get("standard"), ".2f"),
+    Column("remark", lambda row: row.note),
+)
 FIGURES = {
     "figure1": "t-SNE of the embeddings of natural and of attacked images of one class",
     "figure2": "t-SNE of two classes and of images of the one taken for the other",
@@ -134,17 +141,8 @@ def _add_anchors(page, anchors):
     """The best-known numbers of the field on the data set."""
     if not anchors:
         return
-    lines = [
-        (row.name.split("/")[1], f"{row.norm} {row.eps}", *_anchor_values(row), row.note)
-        for row in anchors
-    ]
     with page.details("Where the field stands: AutoAttack, RobustBench of March 2025"):
-        header = ("defense", "threat model", "clean %", "AutoAttack %", "remark")
-        page.table(header, lines)
-
-
-def _anchor_values(row):
-    return tuple(f"{row.values[c]:.2f}" if c in row.values else "-" for c in ("clean", "standard"))
+        page.table(titles(ANCHOR_COLUMNS), cells(ANCHOR_COLUMNS, anchors))
 
 
 def add_checks(page, runs):
