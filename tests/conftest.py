@@ -18,6 +18,15 @@ def pytest_collection_finish():
 
 
 @pytest.fixture
+def eager():
+    """See `eagerly`. Fixtures of modules and of the session are made before, in graph mode."""
+    from eagerly import eagerly  # TensorFlow is imported by tests that need it
+
+    with eagerly():
+        yield
+
+
+@pytest.fixture
 def heard_signals():
     """Signals do what they usually do, here and in new processes; nohup and `&` ignore them."""
     before = {number: signal.signal(number, usual) for number, usual in USUAL.items()}

@@ -52,6 +52,7 @@ def tool(monkeypatch, tmp_path):
     return importlib.import_module("benchmark")
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("arguments, rows", CASES.values(), ids=CASES)
 def test_prints_its_rows(arguments, rows, tool, capsys, monkeypatch):
     restarts, tla_training = (

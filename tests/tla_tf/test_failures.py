@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from eagerly import eagerly
 
 from robust_tf.data import pipeline
 from robust_tf.evaluation import classifier_evaluation
@@ -25,16 +26,23 @@ SHORT = ("--method=um", "--eval_attacks=clean,fgsm", "--checkpoint_every=2")
 
 
 @pytest.fixture
-def run(tmp_path, smoke):
+def traced_run(tmp_path, smoke):
     """Returns the function (*flags) -> exit code of a run with four checkpoints in tmp_path."""
     return lambda *flags: smoke(f"--workdir={tmp_path / 'run'}", *SHORT, *flags)
+
+
+@pytest.fixture
+def run(traced_run, eager):
+    """The same without traces."""
+    return traced_run
 
 
 @pytest.fixture(scope="module")
 def untroubled(smoke, tmp_path_factory):
     """The folder of a run that nothing troubles."""
     folder = tmp_path_factory.mktemp("untroubled") / "run"
-    assert smoke(f"--workdir={folder}", *SHORT) == 0
+    with eagerly():
+        assert smoke(f"--workdir={folder}", *SHORT) == 0
     return folder
 
 
@@ -62,6 +70,22 @@ def spoil(monkeypatch):
     return spoil
 
 
+@pytest.fixture
+def die_after(monkeypatch):
+    """Returns the function (step): the run ends once it has saved the checkpoint of that step."""
+    save = Checkpoints.save
+
+    def die_after(step):
+        def save_and_die(self, at, *more):
+            save(self, at, *more)
+            if at == step:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(Checkpoints, "save", save_and_die)
+
+    return die_after
+
+
 def weights(folder):
     return [value.numpy() for value in keras.models.load_model(folder / "final.keras").weights]
 
@@ -84,8 +108,8 @@ def the_only_line(capsys):
     return lines[0]
 
 
-def test_loss_not_finite(run, tmp_path, capsys):
-    assert run("--learning_rates=0.001,1e30", "--boundaries=4") == 1
+def test_loss_not_finite(traced_run, tmp_path, capsys):
+    assert traced_run("--learning_rates=0.001,1e30", "--boundaries=4") == 1
     line = the_only_line(capsys)
     assert re.search("cross_entropy.* not finite at step 7; checkpoint of step 6 is kept", line)
     for step in (2, 4, 6):
@@ -94,17 +118,17 @@ def test_loss_not_finite(run, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("pixel, found", [(1.5, "1.5"), (np.nan, "nan")])
-def test_images_out_of_range(run, spoil, tmp_path, capsys, pixel, found):
+def test_images_out_of_range(traced_run, spoil, tmp_path, capsys, pixel, found):
     spoil(5, np.float32(pixel))
-    assert run() == 1
+    assert traced_run() == 1
     line = the_only_line(capsys)
     assert "step 6: images must be finite and in 0, 1" in line and found in line
     assert sorted(path.name[-1] for path in tmp_path.glob("run/checkpoints/*")) == ["2", "4"]
 
 
-def test_torn_checkpoint(run, spoil, tmp_path, finished, monkeypatch, capsys):
-    spoil(7, np.float32(2.0))
-    assert run() == 1
+def test_torn_checkpoint(run, die_after, tmp_path, finished, monkeypatch, capsys):
+    die_after(6)
+    assert run() == 130
     monkeypatch.undo()
     data = next(tmp_path.glob("run/checkpoints/step-00000006/*.data-*"))
     data.write_bytes(data.read_bytes()[:-1000])
@@ -204,13 +228,13 @@ def test_interrupted_evaluation(run, tmp_path, finished, monkeypatch, capsys):
 
 
 def test_a_longer_run_that_failed_is_not_taken_for_finished(
-    run, spoil, finished, tmp_path, monkeypatch
+    run, die_after, finished, tmp_path, monkeypatch
 ):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
     before = weights(folder)
-    spoil(9, np.float32(2.0))
-    assert run("--train_steps=12") == 1
+    die_after(10)
+    assert run("--train_steps=12") == 130
     monkeypatch.undo()
     assert not (folder / "final.keras").exists()
     assert (folder / "final-step-00000008.keras").exists(), "what was there is kept"
