@@ -13,7 +13,11 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCHER = ROOT / "tools" / "launch_local.py"
-SMOKE = [f"--flagfile={ROOT / 'flags' / 'tla' / 'smoke.flags'}", "--eval_attacks=clean"]
+SMOKE = [
+    f"--flagfile={ROOT / 'flags' / 'tla' / 'smoke.flags'}",
+    "--eval_attacks=clean",
+    "--method=um",
+]
 
 
 def environment(index=None, places=()):

@@ -1,10 +1,12 @@
 """tools/serving_smoke.py in a fresh process: malformed requests are refused, the process lives."""
 
+import importlib
 import pathlib
 import subprocess
 import sys
 
 import keras
+import pytest
 import tensorflow as tf
 
 from robust_tf.data.dataset_info import DatasetInfo
@@ -16,9 +18,17 @@ INFO = DatasetInfo("toy", (8, 8, 3), ("one", "two"), {}, "")
 REQUESTS = 120
 
 
-def smoke(folder, *flags):
-    command = [sys.executable, "-I", str(TOOL), str(folder), "--repeats=3", *flags]
-    return subprocess.run(command, capture_output=True, text=True)
+@pytest.fixture
+def smoke(monkeypatch):
+    """Returns the function (folder, *flags) -> exit code of the tool in this process."""
+    monkeypatch.syspath_prepend(TOOL.parent)
+    tool = importlib.import_module(TOOL.stem)
+
+    def run(folder, *flags):
+        monkeypatch.setattr(sys, "argv", [TOOL.name, str(folder), "--repeats=3", *flags])
+        return tool.main()
+
+    return run
 
 
 def test_every_endpoint_refuses_malformed_requests(tmp_path):
@@ -29,7 +39,8 @@ def test_every_endpoint_refuses_malformed_requests(tmp_path):
         return {**network(images), "class_name": tf.fill(tf.shape(images)[:1], "a long name")}
 
     write_saved_model(tmp_path / "1", image_endpoints(answer, INFO, "Filters"))
-    done = smoke(tmp_path, f"--malformed={REQUESTS}")
+    command = [sys.executable, "-I", TOOL, tmp_path, "--repeats=3", f"--malformed={REQUESTS}"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line.split() for line in done.stdout.splitlines()[1:]]
     assert [line[0] for line in lines] == ["encoded", "serving_default", "uint8"]
@@ -38,7 +49,7 @@ def test_every_endpoint_refuses_malformed_requests(tmp_path):
         assert float(memory) < 20
 
 
-def test_an_endpoint_without_a_guard_fails(tmp_path):
+def test_an_endpoint_without_a_guard_fails(smoke, tmp_path, capsys):
     image = keras.Input(INFO.image_shape)
     network = keras.Model(image, {"mean": keras.layers.GlobalAveragePooling2D()(image)})
     archive = keras.export.ExportArchive()
@@ -46,13 +57,11 @@ def test_an_endpoint_without_a_guard_fails(tmp_path):
     spec = tf.TensorSpec([None, *INFO.image_shape], tf.float32, name="image")
     archive.add_endpoint("serve", network, [spec])
     archive.write_out(str(tmp_path / "1"), verbose=False)
-    done = smoke(tmp_path / "1", "--malformed=40")
-    assert done.returncode == 1 and "serving_default answered float32" in done.stdout
+    assert smoke(tmp_path / "1", "--malformed=40") == 1
+    assert "serving_default answered float32" in capsys.readouterr().out
 
 
-def test_a_folder_without_a_saved_model_is_one_line(tmp_path):
-    done = smoke(tmp_path / "nowhere")
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith(
-        "nowhere holds no SavedModel, nor a folder of versions"
-    )
+def test_a_folder_without_a_saved_model_is_one_line(smoke, tmp_path, capsys):
+    assert smoke(tmp_path / "nowhere") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("nowhere holds no SavedModel, nor a folder of versions")

@@ -73,6 +73,7 @@ def _plain(data, step):
 
 def _integers(labels):
     """int32 [B] of labels [B], [B, 1] or one-hot [B, classes]."""
+    labels = tf.convert_to_tensor(labels)  # `train_on_batch` with run_eagerly=True has an array
     if labels.shape.rank != 2 or labels.shape[1] == 1:
         return tf.reshape(tf.cast(labels, tf.int32), [-1])
     ones = tf.cast(labels == tf.ones_like(labels), tf.int32)

@@ -17,9 +17,9 @@ def mean(values):
     """Returns the mean of float [batch]; its average over the replicas is the mean of all items.
 
     A plain `fit` may end an epoch with a batch that the replicas share unequally, or of which a
-    replica has no image.
+    replica has no image. The mean of no items is 0.
     """
-    if values.shape[0] is not None:
+    if values.shape[0]:
         return tf.reduce_mean(values)
     count = current_shard().count
     items = tf.cast(tf.shape(values)[0], values.dtype)

@@ -12,6 +12,8 @@ from hm_tf import attack
 from hm_tf.finished_run import FinishedRun
 from robust_tf.results.result import read_results
 
+EAGER = pytest.mark.usefixtures("eager")
+
 STATES = ("before", "after", "saved file")
 
 
@@ -85,6 +87,7 @@ def test_a_query_moves_a_candidate_up(command, images, finished_smoke, tmp_path,
     assert (tmp_path / "out/ranking.png").read_bytes().startswith(b"\x89PNG")
 
 
+@EAGER
 def test_without_eps_nothing_changes_and_the_gallery_knows_the_class(command, images, tmp_path):
     own = next((images / "classes").rglob("07.png"))
     assert command("classes", "--attack=gtm", f"--query={own}", "--eps=0", "--top=1") == 0
@@ -107,6 +110,7 @@ def test_a_candidate_moves_in_the_ranking_of_the_query(command, images, tmp_path
     assert 0 < np.abs(attacked - clean).max() <= 0.15 + 1e-6
 
 
+@EAGER
 def test_a_query_that_the_gallery_has_in_another_file_is_not_its_own_aim(
     command, images, tmp_path, capsys
 ):
@@ -119,6 +123,7 @@ def test_a_query_that_the_gallery_has_in_another_file_is_not_its_own_aim(
     assert "aim: 05.png, drawn with --seed; --candidate=IMG names one\n" in capsys.readouterr().out
 
 
+@EAGER
 def test_images_of_the_same_name_do_not_replace_each_other(images, finished_smoke, tmp_path):
     run = shutil.copytree(finished_smoke, tmp_path / "run")
     for digit in ("three", "four"):

@@ -8,7 +8,6 @@ import time
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from hm_tf import evaluate, export
 from hm_tf.evaluation import embedding_doubts
@@ -20,6 +19,8 @@ from robust_tf.errors import UserError
 from robust_tf.evaluation.doubts import Doubt
 from robust_tf.evaluation.retrieval import clustering_nmi
 from robust_tf.results.result import read_results
+
+EAGER = pytest.mark.usefixtures("eager")
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ def test_all_columns_and_the_score(run, capsys):
     assert (score.n, score.metric, score.attack_settings["collapsed"]) == (60, "ERS", False)
 
 
+@EAGER
 def test_doubts_are_said_and_recorded(run, capsys, monkeypatch):
     doubt = Doubt("zero gradients", "9 of 40 images have a zero gradient")
     monkeypatch.setattr(embedding_doubts, "embedding_doubts", lambda *evaluation: [doubt])
@@ -87,6 +89,7 @@ def test_both_modes_and_strengths_of_an_attack(run, capsys):
     assert distance["protocol"] <= distance["strong"] <= distance["worst"]
 
 
+@EAGER
 def test_other_images_steps_and_precision(run):
     flags = ["--limit_test=40", "--eval_steps=3", "--precision=mixed_bfloat16", "--batch_size=16"]
     new = new_results(run, *flags, "--attacks=ES,tma", "--mode=compat", "--eps=8/255", "--seed=3")
@@ -101,6 +104,7 @@ def test_other_images_steps_and_precision(run):
     assert {r.threat_model["eps"] for r in attacked} == {8 / 255}
 
 
+@EAGER
 def test_without_attacks(run, capsys):
     new = new_results(run, "--attacks=none")
     assert [r.metric for r in new] == ["R@1", "R@2", "mAP", "MAP@R", "MAP@10", "NMI"]
@@ -117,6 +121,7 @@ def test_nmi_is_the_mean_of_five_clusterings(run):
     assert nmi.spread == pytest.approx(np.std(drawn, ddof=1), abs=1e-6) and nmi.spread > 0
 
 
+@EAGER
 def test_some_queries_against_the_whole_gallery(run, capsys):
     flags = ["--limit_test=90", "--limit_queries=7", "--attacks=TMA,QA-", "--mode=fixed"]
     new = new_results(run, *flags, "--batch_size=30", "--eval_steps=1")
@@ -139,6 +144,7 @@ def collapse(run):
 
 
 @pytest.mark.parametrize("attacks", ["ES", "none"])
+@EAGER
 def test_a_collapsed_network_is_named_below_the_clean_metrics(run, capsys, attacks):
     collapse(run)
     new_results(run, f"--attacks={attacks}", "--mode=fixed", "--limit_test=30", "--eval_steps=1")
@@ -148,6 +154,7 @@ def test_a_collapsed_network_is_named_below_the_clean_metrics(run, capsys, attac
     assert lines[place + 5].startswith("! 30 of 30 images have a zero")
 
 
+@EAGER
 def test_the_profiles_of_the_authors(run):
     flags = ["--attacks=TMA", "--mode=fixed", "--limit_test=12", "--eval_steps=1"]
     (result,) = [r for r in new_results(run, "--profile=rob28", *flags) if r.attack == "TMA"]
@@ -224,7 +231,7 @@ def lines_of(run):
     return sum(path.read_text().count("\n") for path in run.glob("evaluation/*"))
 
 
-def test_killed_three_times_the_result_is_the_same(run, tmp_path):
+def test_killed_twice_the_result_is_the_same(run, tmp_path):
     flags = ["--attacks=TMA,ES", "--strength=strong", "--mode=fixed", "--limit_test=100"]
     flags += ["--restarts=2", "--batch_size=4"]
     shutil.rmtree(run / "evaluation")
@@ -232,7 +239,7 @@ def test_killed_three_times_the_result_is_the_same(run, tmp_path):
     # Processes that share one import of TensorFlow.
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["hm_tf.finished_run", "hm_tf.evaluation.ranking_evaluation"])
-    for _ in range(3):
+    for _ in range(2):
         before = lines_of(run)
         given = ["evaluate", f"--workdir={run}", *flags]
         process = processes.Process(target=evaluate.main, args=(given,))
@@ -243,7 +250,7 @@ def test_killed_three_times_the_result_is_the_same(run, tmp_path):
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL, "it was not finished yet"
-    assert lines_of(run) >= 9
+    assert lines_of(run) >= 6
     assert new_results(run, *flags) == new_results(untouched, *flags)
     stored = {path.name: path.read_text() for path in run.glob("evaluation/*")}
     assert stored == {path.name: path.read_text() for path in untouched.glob("evaluation/*")}
@@ -263,21 +270,6 @@ def test_checks_are_printed_and_stored(run, capsys, monkeypatch):
     assert "green" not in {check["status"] for check in stored}
     assert "too few: 60 queries of at least 100" in found["perturbations are legal"]["figure"]
     assert found["the score means something"]["figure"] == "not run"
-
-
-def test_export(run, tmp_path, capsys):
-    folder = tmp_path / "export"
-    flags = [f"--workdir={run}", f"--export_dir={folder}", "--limit_test=40"]
-    assert export.main(["export", *flags]) == 0
-    assert "largest difference" in capsys.readouterr().out
-    finished = FinishedRun(run)
-    images = finished.test_images(5).images.astype(np.float32) / 255
-    expected = finished.network()(images)["embedding"]
-    serve = tf.saved_model.load(str(folder / "1")).signatures["serving_default"]
-    found = serve(image=tf.constant(images))
-    assert found.keys() == {"embedding"}
-    np.testing.assert_allclose(found["embedding"], expected, atol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(expected, axis=1), 1, atol=1e-5)
 
 
 def unfinished(run):

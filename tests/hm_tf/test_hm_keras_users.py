@@ -18,6 +18,8 @@ from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
 
+EAGER = pytest.mark.usefixtures("eager")
+
 DEFENSES = [
     HardnessManipulation,
     NoDefense,
@@ -76,6 +78,7 @@ def test_hyper_parameters_are_those_of_the_recipe():
         MinMax(network(), eps=0.1, attack=FAST)
 
 
+@EAGER
 def test_the_labels_decide_whatever_the_order_of_the_batch():
     """The same images in another order have the same pairs, and so the same loss."""
     y = np.repeat(np.arange(4), 2)
@@ -87,12 +90,14 @@ def test_the_labels_decide_whatever_the_order_of_the_batch():
     assert one["loss"][0] == pytest.approx(other["loss"][0], rel=1e-5)
 
 
+@EAGER
 def test_anchors_without_a_partner_are_counted():
     y = np.array([0, 0, 1, 1, 2, 3, 4, 5])
     history = fit(defense(), X[:8], y, batch_size=8)
     assert history["skipped_triplets"] == [0.5]  # (2, 3) and (4, 5) are no pairs
 
 
+@EAGER
 def test_batches_without_a_triplet_warn_once_and_change_no_weight():
     model = defense(ics=0.5)
     before = model.get_weights()
@@ -104,17 +109,22 @@ def test_batches_without_a_triplet_warn_once_and_change_no_weight():
         np.testing.assert_array_equal(a, b)  # the level of the loss included
 
 
-def test_a_last_batch_of_one_image():
-    history = fit(defense(), X[:17], np.arange(17) % 4)
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_a_last_batch_of_one_image(run_eagerly):
+    model = defense()
+    model.compile("sgd", run_eagerly=run_eagerly)
+    history = fit(model, X[:17], np.arange(17) % 4)
     assert np.all(np.isfinite(list(history.values())))
 
 
+@EAGER
 def test_paired_batches_lose_no_triplet():
     batches = PairedBatches(X, Y, 8)
     history = defense().fit(batches, epochs=2, verbose=0).history
     assert history["skipped_triplets"] == [0.0, 0.0]
 
 
+@EAGER
 def test_integer_and_one_hot_labels_train_alike():
     integer, one_hot = defense(), defense()
     fit(integer)
@@ -134,6 +144,7 @@ def test_weights_of_images_losses_and_metrics_are_refused_in_one_line():
         model.compile("adam", metrics=["accuracy"])
 
 
+@EAGER
 def test_validation_measures_retrieval_on_the_whole_set():
     model = defense(optimizer=keras.optimizers.SGD(0.0))
     history = fit(model, validation_data=(X, Y))
@@ -148,6 +159,7 @@ def test_validation_measures_retrieval_on_the_whole_set():
     assert np.isnan(alone["recall_at_1"])
 
 
+@EAGER
 def test_early_stopping_on_the_recall_and_datasets():
     dataset = tf.data.Dataset.from_tensor_slices((X, Y)).batch(BATCH)
     stop = keras.callbacks.EarlyStopping("val_robust_recall_at_1", mode="max", patience=1)
@@ -158,6 +170,7 @@ def test_early_stopping_on_the_recall_and_datasets():
 
 
 @pytest.mark.parametrize("kind", [HardnessManipulation, SuppressingEmbeddingShift])
+@EAGER
 def test_a_loaded_model_goes_on_as_the_saved_one(kind, tmp_path):
     model = defense(kind, keras.optimizers.SGD(0.1, momentum=0.9), margin=0.3, source="random")
     fit(model)
@@ -193,8 +206,12 @@ def test_mixed_bfloat16_and_another_range():
     np.testing.assert_allclose(norms, 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("epochs", [16, pytest.param(91, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", DEFENSES)
+@pytest.mark.parametrize(
+    "kind, epochs",
+    # Those that mine twice, in clean embeddings, and like all others.
+    [(HardnessManipulation, 16), (SuppressingEmbeddingShift, 16), (MinMax, 16)]
+    + [pytest.param(kind, 91, marks=pytest.mark.slow) for kind in DEFENSES],
+)
 def test_batches_of_fit_have_no_wrong_label(kind, epochs, monkeypatch):
     """The images themselves show their class: the brightest pixel is not read from the labels."""
     random = np.random.default_rng(1)

@@ -7,6 +7,7 @@ from small_embedding import small_images, small_network
 
 from hm_tf.options import TRAIN
 from hm_tf.train import training_run
+
 pytestmark = pytest.mark.usefixtures("eager")
 
 

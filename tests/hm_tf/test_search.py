@@ -1,5 +1,7 @@
 """python -m hm_tf.search, and the search endpoints of an export, on the finished smoke run."""
 
+import contextlib
+import io
 import json
 import shutil
 
@@ -12,6 +14,7 @@ from hm_tf import attack, evaluate, export, search
 from hm_tf.evaluation import saved_run, served_gallery
 from hm_tf.evaluation.nearest_images import NearestImages
 from hm_tf.finished_run import FinishedRun
+from hm_tf.image_attack.image_search import EmbeddedGallery
 from robust_tf import data
 from robust_tf.data import gallery_folder
 from robust_tf.data.augment import ResizedCrop
@@ -35,8 +38,21 @@ def gallery(tmp_path_factory):
 def exported(finished_smoke, gallery, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     flags = [f"--workdir={finished_smoke}", f"--export_dir={folder}", "--limit_test=40"]
-    assert export.main(["export", *flags, f"--gallery={gallery}", "--top=3"]) == 0
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert export.main(["export", *flags, f"--gallery={gallery}", "--top=3"]) == 0
+    assert "largest difference" in said.getvalue()
     return folder / "1"
+
+
+def test_an_export_embeds_as_the_network(finished_smoke, exported):
+    finished = FinishedRun(finished_smoke)
+    images = finished.test_images(5).images.astype(np.float32) / 255
+    expected = finished.network()(images)["embedding"]
+    serve = tf.saved_model.load(str(exported)).signatures["serving_default"]
+    found = serve(image=tf.constant(images))
+    assert found.keys() == {"embedding"}
+    np.testing.assert_allclose(found["embedding"], expected, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(expected, axis=1), 1, atol=1e-5)
 
 
 def images_of(paths):
@@ -93,7 +109,12 @@ def test_network_and_saved_model_are_attacked_alike(exported):
     assert attack["correct"] == attack["correct_of_the_network"]
 
 
-def test_a_folder_of_queries_does_not_find_itself(finished_smoke, gallery, tmp_path, capsys):
+def test_a_folder_of_queries_does_not_find_itself(
+    finished_smoke, gallery, tmp_path, capsys, monkeypatch
+):
+    # The table is at stake; a picture of all would take ten seconds.
+    monkeypatch.setattr("robust_tf.reports.panels.save_figure", lambda figure, path: None)
+    monkeypatch.setattr(EmbeddedGallery, "picture", lambda *found: None)
     queries = next(gallery.iterdir())
     flags = [f"--query={queries}", "--top=50", f"--picture={tmp_path / 'found.png'}"]
     assert command(gallery, f"--workdir={finished_smoke}", *flags) == 0

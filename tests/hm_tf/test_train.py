@@ -14,6 +14,8 @@ from hm_tf.evaluation.closing_evaluation import UNTRAINED, of_training
 from robust_tf.results.result import append_results, read_results
 from tla_tf import train as tla_train
 
+EAGER = pytest.mark.usefixtures("eager")
+
 SMOKE = "--flagfile=flags/hm/smoke.flags"
 
 
@@ -58,6 +60,7 @@ def test_a_continued_run_equals_a_whole_one(finished_smoke, tmp_path):
 
 
 @pytest.mark.parametrize("defense", ["none", "est", "act", "minmax", "ses"])
+@EAGER
 def test_every_baseline_runs(defense, tmp_path):
     folder = tmp_path / "run"
     flags = [f"--defense={defense}", "--source=random", "--train_steps=2"]
@@ -135,6 +138,7 @@ def test_a_run_of_the_other_paper_is_refused(finished_smoke, capsys):
     assert "another run" in capsys.readouterr().err
 
 
+@EAGER
 def test_equal_names_are_said_to_skip_the_attack(tmp_path, capsys):
     flags = ["--destination=softhard", "--train_steps=1", f"--workdir={tmp_path / 'run'}"]
     assert train.main(["train", SMOKE, *flags]) == 0
@@ -165,6 +169,7 @@ def test_another_shape_in_training_than_when_tried_out_names_the_flag(tmp_path, 
     assert line.endswith("shape () or (16,) here, not (7,)")
 
 
+@EAGER
 def test_fine_tuning_starts_from_the_other_run(finished_smoke, tmp_path, capsys):
     """At learning rate 0 the network stays where it started."""
     still = ["--learning_rates=0", "--train_steps=1", "--seed=5"]

@@ -5,7 +5,7 @@ import shutil
 import keras
 import pytest
 
-from tla_tf import train
+from tla_tf import export, train
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +31,15 @@ def smoke_run(smoke, tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "run"
     assert smoke(f"--workdir={folder}") == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def served(smoke_run, tmp_path_factory):
+    """The first version of its export, with a detector, that no test may change."""
+    folder = tmp_path_factory.mktemp("served")
+    flags = [f"--workdir={smoke_run}", f"--export_dir={folder}", "--limit_test=40"]
+    assert export.main(["export", *flags, "--detector_fpr=0.1"]) == 0
+    return folder / "1"
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from robust_tf.runs.checkpoints import Checkpoints
 from tla_tf.evaluation.held_out_monitor import HeldOutMonitor
 from tla_tf.options import TRAIN
 
+EAGER = pytest.mark.usefixtures("eager")
+
 
 def averages(states, decay):
     """By hand: a_1 = w_1, a_t = decay * a_(t-1) + (1 - decay) * w_t."""
@@ -57,6 +59,7 @@ def trained(smoke, tmp_path, monkeypatch):
     return run
 
 
+@EAGER
 def test_averages_are_watched_selected_and_kept(trained, tmp_path):
     own, watched = trained("--train_steps=3", "--ema=0.5", "--held_out=20", "--select=best")
     expected = averages(own, 0.5)
@@ -68,6 +71,7 @@ def test_averages_are_watched_selected_and_kept(trained, tmp_path):
     assert_close(weights(tmp_path / "final.keras"), expected[best])
 
 
+@EAGER
 def test_a_longer_run_goes_on_from_its_own_weights(trained, tmp_path):
     """Also where Keras's `fit` has ended on the averages, and where the last interval is shorter."""
     flags = ["--ema=0.5", "--checkpoint_every=2"]

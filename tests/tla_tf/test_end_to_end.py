@@ -21,6 +21,8 @@ from tla_tf import evaluate, export, train
 from tla_tf.finished_run import FinishedRun
 from tla_tf.options import EVALUATE, EXPORT, METHODS, TRAIN
 
+EAGER = pytest.mark.usefixtures("eager")
+
 RUN_FOLDER = {
     "flags.txt",
     "config.json",
@@ -69,7 +71,12 @@ def test_the_same_command_again_reprints_the_result(smoke, finished, monkeypatch
     assert all(f"{100 * r.value:.2f}" in table for r in read_results(finished / "results.jsonl"))
 
 
-VARIANTS = [[f"--method={name}"] for name in METHODS] + [
+# Trained in graph mode by the smoke run or test_keras_users.py, too.
+TRACED_ELSEWHERE = ("um", "at", "alp", "tla")
+VARIANTS = [
+    pytest.param([f"--method={name}"], marks=[EAGER] if name in TRACED_ELSEWHERE else [])
+    for name in METHODS
+] + [
     ["--precision=mixed_bfloat16"],
     ["--pool=separate", "--pool_mul=2", "--positive=both"],
     ["--strategy=mirrored"],
@@ -125,14 +132,6 @@ def test_evaluation_adds_records(smoke, finished, tmp_path, capsys):
     assert restarts.attack_settings["restarts"] == 2
     assert (unharmed.n, unharmed.threat_model["eps"]) == (360, 0.0)
     assert {r.weights_hash for r in (again, restarts, unharmed)} == {before[0].weights_hash}
-
-
-@pytest.fixture(scope="module")
-def served(smoke_run, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("served")
-    flags = [f"--workdir={smoke_run}", f"--export_dir={folder}", "--limit_test=40"]
-    assert export.main(["export", *flags, "--detector_fpr=0.1"]) == 0
-    return folder / "1"
 
 
 def test_export(smoke_run, served):
@@ -208,6 +207,7 @@ def test_saved_model_cli_shows_and_runs_every_endpoint(served, tmp_path):
     assert np.load(tmp_path / "1-detect" / "accepted.npy").shape == (3,)
 
 
+@EAGER
 def test_fine_tuning_starts_from_the_other_run(smoke, finished, tmp_path, capsys):
     """At learning rate 0 only the moving averages may leave the weights it started from."""
     for name, start in (("tuned", [f"--init_from={finished}"]), ("fresh", [])):

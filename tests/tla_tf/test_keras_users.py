@@ -15,6 +15,8 @@ from tla_tf.defenses.adversarial_training import AdversarialTraining
 from tla_tf.defenses.triplet_adversarial import TripletAdversarial
 from tla_tf.defenses.undefended import Undefended
 
+EAGER = pytest.mark.usefixtures("eager")
+
 DEFENSES = [Undefended, AdversarialTraining, AdversarialLogitPairing, TripletAdversarial]
 SIZE, CLASSES, BATCH = 40, 3, 16  # the last batch of an epoch has 8 images
 RANDOM = np.random.default_rng(0)
@@ -81,6 +83,7 @@ def test_a_radius_or_an_attack_is_needed(kind):
             kind(network(), **settings)
 
 
+@EAGER
 def test_integer_and_one_hot_labels_train_alike():
     expected = weights_after()
     for labels in Y[:, None], ONE_HOT.astype(np.int64):
@@ -90,6 +93,7 @@ def test_integer_and_one_hot_labels_train_alike():
         fit(defense(AdversarialTraining), y=0.5 * ONE_HOT)
 
 
+@EAGER
 def test_sample_weight_and_class_weight_are_honoured_in_every_term():
     # Without random draws the second epoch computes what the first does.
     settings = {"attack": PGD(ThreatModel(0.1), 2, random_start=False), "positive": "own"}
@@ -106,6 +110,7 @@ def test_a_loss_is_refused():
         defense().compile("sgd", loss="sparse_categorical_crossentropy")
 
 
+@EAGER
 def test_evaluate_measures_clean_and_robust_accuracy():
     model = defense(AdversarialTraining, keras.optimizers.SGD(0.5))
     fit(model, epochs=5)
@@ -118,6 +123,7 @@ def test_evaluate_measures_clean_and_robust_accuracy():
 
 
 @pytest.mark.parametrize("labels", [Y, ONE_HOT], ids=["integer", "one-hot"])
+@EAGER
 def test_compiled_metrics_are_those_of_the_clean_logits(labels):
     kind = "Sparse" if labels is Y else ""
     entropy = getattr(keras.metrics, f"{kind}CategoricalCrossentropy")(from_logits=True, name="ce")
@@ -142,10 +148,16 @@ def test_datasets_generators_and_steps_per_epoch():
     model.fit(dataset.repeat(), steps_per_epoch=4, validation_data=dataset, verbose=0)
     assert int(model.optimizer.iterations) == 3 + 4
     model.fit(((X[i : i + 5], Y[i : i + 5]) for i in range(0, 30, 5)), verbose=0)
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_single_batches(run_eagerly):
+    model = defense(compiled={"run_eagerly": run_eagerly})
     assert model.train_on_batch(X[:7], Y[:7], return_dict=True)["loss"] > 0
     assert 0 <= model.test_on_batch(X[:7], Y[:7], return_dict=True)["robust_accuracy"] <= 1
 
 
+@EAGER
 def test_early_stopping_and_model_checkpoint_on_the_robust_accuracy(tmp_path):
     file = tmp_path / "best-{epoch}.keras"
     stop = keras.callbacks.EarlyStopping("val_robust_accuracy", mode="max", patience=1)
@@ -159,6 +171,7 @@ def test_early_stopping_and_model_checkpoint_on_the_robust_accuracy(tmp_path):
 
 
 @pytest.mark.parametrize("kind", DEFENSES)
+@EAGER
 def test_a_loaded_model_goes_on_as_the_saved_one(kind, tmp_path):
     model = defense(kind, keras.optimizers.SGD(0.1, momentum=0.9), batch_norm=True, seed=3)
     fit(model)
@@ -180,6 +193,7 @@ def test_config_round_trip():
     assert (copy.margin, copy.positive, copy.anchor, copy.match_l2) == (0.07, "both", "clean", 0.5)
 
 
+@EAGER
 def test_averaged_weights_have_averaged_statistics():
     ema = keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.5)
     model = defense(AdversarialTraining, ema, batch_norm=True)
@@ -232,6 +246,7 @@ def test_labels_are_needed():
         defense().fit(X, verbose=0)
 
 
+@EAGER
 def test_a_network_of_keras_applications_trains():
     settings = {"input_shape": (32, 32, 3), "alpha": 0.35, "classes": 10, "weights": None}
     mobile = keras.applications.MobileNetV2(**settings, classifier_activation=None)

@@ -10,20 +10,13 @@ from robust_tf.attacks.square import Square
 from robust_tf.evaluation.saved_signature import newest_version
 from robust_tf.results import jsonl
 from robust_tf.results.result import read_results
-from tla_tf import evaluate, export
+from tla_tf import evaluate
 from tla_tf.evaluation import evaluation_checks
 
 
-@pytest.fixture(scope="module")
-def saved_model(smoke_run, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exported")
-    assert (
-        export.main(
-            ["export", f"--workdir={smoke_run}", f"--export_dir={folder}", "--limit_test=20"]
-        )
-        == 0
-    )
-    return folder / "1"
+@pytest.fixture
+def saved_model(served, tmp_path):
+    return shutil.copytree(served, tmp_path / "exported" / "1")
 
 
 def saved_command(path, *flags):

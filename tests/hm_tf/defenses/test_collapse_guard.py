@@ -22,6 +22,8 @@ from robust_tf.errors import RunError, UserError
 from robust_tf.evaluation.retrieval import chance_recall
 from robust_tf.runs.run_folder import RunFolder
 
+EAGER = pytest.mark.usefixtures("eager")
+
 SMOKE = "--flagfile=flags/hm/smoke.flags"
 
 
@@ -223,6 +225,7 @@ def test_without_held_out_images_training_images_are_watched(finished_smoke):
     assert len(lines) == 2 and all(json.loads(line)["training_recall"] > 0.5 for line in lines)
 
 
+@EAGER
 def test_a_healthy_run_with_held_out_images(tmp_path, recwarn):
     folder = tmp_path / "run"
     flags = [SMOKE, "--held_out=60", "--on_collapse=stop", f"--workdir={folder}"]

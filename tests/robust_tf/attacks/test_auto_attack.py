@@ -12,6 +12,8 @@ from robust_tf.attacks.square import Square
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import ThreatModel
 
+EAGER = pytest.mark.usefixtures("eager")
+
 KEY = randomness.key(0, 0, "test")
 THREATS = {"linf": ThreatModel(0.1), "l2": ThreatModel(0.4, "l2")}
 ATTACKS = {
@@ -38,6 +40,7 @@ def compiled(name, norm, logits_fn, shard=Shard()):
 
 @EVERY
 @pytest.mark.parametrize("norm, classes", [("l2", 2), ("linf", 3), ("l2", 10)])
+@EAGER
 def test_images_stay_in_ball_and_box_and_some_fool(name, norm, classes, classifier):
     logits_fn, x, labels = classifier(classes=classes, seed=1)
     x_adv = compiled(name, norm, logits_fn)(x, labels)
@@ -48,6 +51,7 @@ def test_images_stay_in_ball_and_box_and_some_fool(name, norm, classes, classifi
 
 @EVERY
 @NORMS
+@EAGER
 def test_result_depends_on_the_key_and_on_nothing_else(name, norm, classifier):
     logits_fn, x, labels = classifier()
     attack = compiled(name, norm, logits_fn)
@@ -59,6 +63,7 @@ def test_result_depends_on_the_key_and_on_nothing_else(name, norm, classifier):
 
 @EVERY
 @NORMS
+@EAGER
 def test_two_shards_make_the_images_of_one(name, norm, classifier):
     """In float64, where the sums of differently blocked rows agree to 1e-12."""
     logits_fn, x, labels = classifier("float64")
@@ -72,6 +77,7 @@ def test_two_shards_make_the_images_of_one(name, norm, classifier):
 
 @EVERY
 @NORMS
+@EAGER
 def test_misclassified_images_are_returned_as_they_are_and_disturb_no_other(name, norm, classifier):
     logits_fn, x, labels = classifier("float64")
     attack = compiled(name, norm, logits_fn)

@@ -21,6 +21,8 @@ from robust_tf.evaluation.attack_column import Column, Substitute
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.threat_model import ThreatModel
 
+EAGER = pytest.mark.usefixtures("eager")
+
 SIDE, COUNT = 4, 11
 THREAT = ThreatModel(0.2)
 SHORT = {
@@ -127,6 +129,7 @@ def test_the_named_attacks_move_the_threshold_by_eps(evaluation, data, jit_compi
 
 
 @pytest.mark.parametrize("batch_size", [3, 8, 250])
+@EAGER
 def test_neither_batch_size_nor_what_was_attacked_before_changes_an_image(evaluation, batch_size):
     data = examples(np.linspace(60, 200, 40))
     whole = evaluation(folder=None, examples=data, batch_size=40).run(columns("3pgd2", "square"))
@@ -167,6 +170,7 @@ def test_restarts_make_the_union_of_the_mispredictions(evaluation):
     assert (other != found).any()
 
 
+@EAGER
 def test_an_ensemble_attacks_only_what_is_still_correct(evaluation, monkeypatch):
     shown, whole = [], module.attack_loop
 
@@ -198,6 +202,7 @@ def test_an_attack_without_an_image_left_is_not_called_stored(evaluation):
     assert "square: no image is left to attack" in said and "stored" not in str(said)
 
 
+@EAGER
 def test_stored_results_are_used_whatever_the_batches(evaluation, monkeypatch):
     names, said = ["fgsm", "2pgd2", "standard"], []
     first = counts(run(evaluation(), *names))
@@ -242,6 +247,7 @@ def test_transfer_shows_the_images_of_the_substitute(evaluation):
     assert tested.outcomes[-1].settings["substitute"] == "hash0"
 
 
+@EAGER
 def test_adversarial_images_are_kept_and_shown_again(evaluation, data, tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "STANDARD", ("apgd-ce", "square"))  # quick to trace
     keep, said = {"save_adversarial": True}, []
@@ -271,6 +277,7 @@ def test_adversarial_images_are_kept_and_shown_again(evaluation, data, tmp_path,
 
 
 @pytest.mark.parametrize("images_too", [False, True])
+@EAGER
 def test_an_interrupted_evaluation_goes_on(evaluation, tmp_path, monkeypatch, images_too):
     whole, calls = ClassifierEvaluation._compiled, []
 

@@ -13,6 +13,8 @@ from robust_tf.evaluation.attack_column import ensemble_columns
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.threat_model import ThreatModel
 
+EAGER = pytest.mark.usefixtures("eager")
+
 COUNT, PROBE = 40, 8
 THREAT = ThreatModel(0.1)
 SHORT = {
@@ -71,6 +73,7 @@ def attacked(evaluation, name="square"):
     return evaluation._stored.cache(column).known(0, np.arange(COUNT)).sum()
 
 
+@EAGER
 def test_square_attacks_only_a_sample_where_it_fools_nothing():
     evaluation, lines = evaluated(honest)
     *_, before, square, targeted, whole = evaluation.outcomes
@@ -104,6 +107,7 @@ def test_the_light_is_red_where_more_steps_and_targets_fool_one(monkeypatch):
     np.testing.assert_array_equal(whole.correct, reference.outcomes[-1].correct)
 
 
+@EAGER
 def test_kept_images_are_of_all_images(tmp_path):
     evaluation, _ = evaluated(honest, folder=tmp_path, save_adversarial=True)
     with np.load(tmp_path / "adversarial" / "fast-square.npz") as stored:
@@ -111,6 +115,7 @@ def test_kept_images_are_of_all_images(tmp_path):
     assert not evaluation.checked.doubts
 
 
+@EAGER
 def test_the_light_is_red_where_images_are_kept_too(tmp_path):
     evaluation, lines = evaluated(masked, folder=tmp_path, save_adversarial=True)
     assert [doubt.name for doubt in evaluation.checked.doubts] == ["masked gradients"]
@@ -118,6 +123,7 @@ def test_the_light_is_red_where_images_are_kept_too(tmp_path):
 
 
 @pytest.mark.parametrize("outputs_fn, portions", [(honest, 1), (masked, 2)])
+@EAGER
 def test_the_public_call_probes_too_and_attacks_no_image_twice(outputs_fn, portions, monkeypatch):
     evaluation, _ = evaluated(outputs_fn)
     attack_rows, by_square = auto_attack.attack_rows, []
