@@ -71,12 +71,7 @@ def test_the_same_command_again_reprints_the_result(smoke, finished, monkeypatch
     assert all(f"{100 * r.value:.2f}" in table for r in read_results(finished / "results.jsonl"))
 
 
-# Trained in graph mode by the smoke run or test_keras_users.py, too.
-TRACED_ELSEWHERE = ("um", "at", "alp", "tla")
-VARIANTS = [
-    pytest.param([f"--method={name}"], marks=[EAGER] if name in TRACED_ELSEWHERE else [])
-    for name in METHODS
-] + [
+VARIANTS = [[f"--method={name}"] for name in METHODS] + [
     ["--precision=mixed_bfloat16"],
     ["--pool=separate", "--pool_mul=2", "--positive=both"],
     ["--strategy=mirrored"],
