@@ -26,4 +26,4 @@ def eagerly():
 
 
 def _call(compiled, *batch):
-    return compiled._make(False)(*map(tf.convert_to_tensor, batch))
+    return compiled._compile()(*map(tf.convert_to_tensor, batch))

@@ -13,11 +13,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCHER = ROOT / "tools" / "launch_local.py"
-SMOKE = [
-    f"--flagfile={ROOT / 'flags' / 'tla' / 'smoke.flags'}",
-    "--eval_attacks=clean",
-    "--method=um",
-]
+SMOKE = [f"--flagfile={ROOT / 'flags' / 'tla' / 'smoke.flags'}", "--eval_attacks=clean"]
 
 
 def environment(index=None, places=()):
