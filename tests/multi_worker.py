@@ -2,7 +2,7 @@
 
 Processes of their own, since devices are divided, and workers found, before TensorFlow runs.
 
-Usage: multi_worker.py OUTPUT.npz, as a worker where TF_CONFIG says so
+Usage: multi_worker.py OUTPUT.npz [simple], as a worker where TF_CONFIG says so
 """
 
 import sys
@@ -36,13 +36,19 @@ HM = [
 ]
 # Rounding comes to decide a discrete choice, and all differs, with a larger AWP.
 AWP = ["--pgd_steps=3", "--pgd_step_size=0.02", "--awp=0.002"]
-# What differs most in what replicas tell one another. The other defenses exchange no more: means of
-# gradients, of losses and of batch statistics.
+# What differs most in what replicas tell one another.
 CASES = {
     "tla, pool=batch": (tla_tf.train, POOL),
     "tla, pool=separate": (tla_tf.train, SEPARATE),
     "hm & ics": (hm_tf.train, [*HM, *AWP]),
     "free hm": (hm_tf.train, [*HM, "--free=2"]),
+}
+# They exchange no more than means of gradients, of losses and of batch statistics.
+SIMPLE = {
+    "at": (tla_tf.train, ["--method=at", *TLA]),
+    "alp": (tla_tf.train, ["--method=alp", *TLA]),
+    "act": (hm_tf.train, ["--defense=act", *HM]),
+    "est": (hm_tf.train, ["--defense=est", *HM]),
 }
 # Other computations: half of the candidates are gone, or there are more.
 OTHERS = {
@@ -88,7 +94,7 @@ def trained(command, flags, chosen):
         verbose=0,
         callbacks=[log],
     )
-    if command is hm_tf.train:
+    if hasattr(model, "previous_loss"):
         assert np.all(model.previous_loss.numpy() < 2), "the destination read no loss"
     variables = [*model.variables, *model.optimizer.variables]
     return {"losses": np.array(losses)} | {str(i): v.numpy() for i, v in enumerate(variables)}
@@ -115,7 +121,7 @@ def require_own_sums(worker, chosen, folder):
     assert resumed.numpy() == total.numpy()
 
 
-def main(output):
+def main(output, simple=False):
     worker = workers.this_worker()
     if worker.count > 1:
         strategies = {"workers": strategy.make_strategy("multi_worker", BATCH)}
@@ -124,8 +130,9 @@ def main(output):
         mirrored = strategy.make_strategy("mirrored", BATCH, logical_cpus=2)
         strategies = {"device": tf.distribute.get_strategy(), "replicas": mirrored}
     keras.config.set_dtype_policy("float64")
-    cases = [(name, "", CASES) for name in strategies]
-    cases += [(name, "other ", OTHERS[name]) for name in strategies if name in OTHERS]
+    cases = [(name, "", SIMPLE if simple else CASES) for name in strategies]
+    if not simple:
+        cases += [(name, "other ", OTHERS[name]) for name in strategies if name in OTHERS]
     arrays = {
         f"{name}/{prefix}{case}/{key}": value
         for name, prefix, several in cases
@@ -137,4 +144,4 @@ def main(output):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], simple="simple" in sys.argv[2:])

@@ -10,6 +10,7 @@ import sys
 import time
 
 import numpy as np
+import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCHER = ROOT / "tools" / "launch_local.py"
@@ -36,14 +37,14 @@ def pair(command):
     return [start(command, index=index, places=places) for index in range(2)]
 
 
-def test_one_device_two_replicas_and_two_workers_train_alike(tmp_path):
-    """Batch norm, attack, mining and the optimiser included; in float64.
+def require_alike(folder, *words):
+    """Trains on one device, two replicas and two workers; returns all arrays after comparing them.
 
-    sign() and Adam amplify the rounding of float32.
+    In float64: sign() and Adam amplify the rounding of float32.
     """
     script = str(pathlib.Path(__file__).with_name("multi_worker.py"))
-    outputs = [tmp_path / "local.npz", tmp_path / "workers.npz"]
-    running = [start([script, outputs[0]]), *pair([script, outputs[1]])]
+    outputs = [folder / "local.npz", folder / "workers.npz"]
+    running = [start([script, outputs[0], *words]), *pair([script, outputs[1], *words])]
     for process in running:
         assert process.wait(timeout=600) == 0, process.stderr.read()[-3000:]
     found = {}
@@ -51,18 +52,29 @@ def test_one_device_two_replicas_and_two_workers_train_alike(tmp_path):
         with np.load(output) as arrays:
             found.update(arrays)
     names = [name.partition("/")[2] for name in found if name.startswith("workers/")]
-    cases = {name.partition("/")[0] for name in names}
-    assert len(cases) == 4
+    assert len({name.partition("/")[0] for name in names}) == 4  # methods
     for name in names:
         for kind in ("replicas", "workers"):
             # The losses are shown in float32.
             bound = 1e-5 if name.endswith("/losses") else 1e-9
             difference = np.abs(found[f"{kind}/{name}"] - found[f"device/{name}"]).max()
             assert difference < bound, (kind, name, difference)
+    return found
+
+
+def test_one_device_two_replicas_and_two_workers_train_alike(tmp_path):
+    """Batch norm, attack, mining and the optimiser included."""
+    found = require_alike(tmp_path)
     # Mining among other candidates is another computation, so the comparison can fail.
     for kind, case in (("replicas", "tla, pool=batch"), ("device", "free hm")):
         other = found[f"{kind}/other {case}/losses"][0] - found[f"{kind}/{case}/losses"][0]
         assert np.abs(other).max() > 1e-3, case
+
+
+@pytest.mark.slow
+def test_the_simple_defenses_train_alike(tmp_path):
+    """AT, ALP, ACT and EST, which exchange less."""
+    require_alike(tmp_path, "simple")
 
 
 def test_a_lost_worker_ends_the_others_and_the_same_command_resumes(tmp_path):
