@@ -99,8 +99,19 @@ def _hearing_ctrl_c():
 
 
 def command(table, about):
-    """Makes the body of a command, a function (Options), its `main`; arguments as of `run`."""
-    return lambda body: functools.partial(run, table=table, body=body, about=about)
+    """Makes the body of a command, a function (Options), its `main`; arguments as of `run`.
+
+    It has the name of the body, so another process finds it.
+    """
+
+    def command_of(body):
+        @functools.wraps(body)
+        def called(argv=None):
+            return run(argv, table=table, body=body, about=about)
+
+        return called
+
+    return command_of
 
 
 def on_devices(body):
