@@ -158,7 +158,8 @@ _DATA = (
         "digits",
         f"{', '.join(DATASETS)}. There is a recipe for digits, mnist, cifar10, "
         "tiny_imagenet and folder; fashion_mnist, cifar100 and svhn_cropped take those of "
-        "another one as --flagfile; the others are for hm_tf, which tests on classes that it does not train on.",
+        "another one as --flagfile; the others are for hm_tf, which tests on classes that it does "
+        "not train on.",
     ),
     _DATA_DIR,
     shared.LIMIT_TEST,

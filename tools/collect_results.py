@@ -71,7 +71,8 @@ def _run_line(run):
     flags = " ".join(f"--{name}={value}" for name, value in values.items())
     # An installed package knows no commit.
     commits = [(segment.get("commit") or "-")[:12] for segment in folder.segments()]
-    return f"| {run.parent.name} {run.name} | {seconds:.0f} | {', '.join(commits) or '-'} | `{flags}` |"
+    name, commit = f"{run.parent.name} {run.name}", ", ".join(commits) or "-"
+    return f"| {name} | {seconds:.0f} | {commit} | `{flags}` |"
 
 
 if __name__ == "__main__":

@@ -85,8 +85,8 @@ def one_of_several(worker):
             yield
     except LOST as error:
         raise RunError(
-            f"another worker was lost ({reason_of(error)[:120]}); the same command on all workers goes on from the "
-            "last checkpoint"
+            f"another worker was lost ({reason_of(error)[:120]}); the same command on all workers "
+            "goes on from the last checkpoint"
         ) from error
 
 

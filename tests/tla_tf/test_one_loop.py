@@ -44,7 +44,7 @@ def test_the_command_equals_the_library_call_to_the_image(unevaluated):
 
 
 def test_from_the_command_to_the_loss_are_at_most_ten_frames(unevaluated, monkeypatch):
-    """Frames of the two packages, from the body of the command to the caller of the objective's values."""
+    """Frames of the two packages, from the command's body to the caller of the objective."""
     houses = tuple(package.__path__[0] for package in (robust_tf, tla_tf))
     whole, stacks = CrossEntropy.values, []
 
