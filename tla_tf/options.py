@@ -178,8 +178,9 @@ _METHOD_AND_MODEL = (
     text(
         "model",
         RECIPE,
-        "Network: digits_cnn, mlp, lenet_large, lenet_small, wong_mnist, tiny_res20, "
-        "tiny_res50, resnet_18, preact_resnet_18, the same with _silu, wrn_D_W.",
+        "Network: digits_cnn, mlp, lenet_large, lenet_small, wong_mnist, tiny_res20, tiny_res50, "
+        "resnet10_16, resnet_18, preact_resnet_18, the same two with _silu, wrn_D_W, "
+        "strided_wrn_D_W.",
     ),
     choice(
         "bn_variance",

@@ -12,6 +12,7 @@ from robust_tf.models.preact_resnet import (
     preact_resnet_18,
     preact_resnet_18_v2,
 )
+from robust_tf.models.resnet import NARROW_WIDTHS
 from robust_tf.models.resnet_classifier import cifar_resnet, imagenet_resnet, resnet_18
 from robust_tf.models.robustbench_wide_resnet import robustbench_wide_resnet
 from robust_tf.models.tiny_resnet import tiny_res20, tiny_res50
@@ -26,6 +27,7 @@ _FIXED = {
     "mlp": mlp,
     "preact_resnet_18": own_preact_resnet_18,
     "preact_resnet_18_silu": functools.partial(own_preact_resnet_18, activation="silu"),
+    "resnet10_16": functools.partial(imagenet_resnet, depth=10, widths=NARROW_WIDTHS),
     "resnet_18": resnet_18,
     "resnet_18_silu": functools.partial(resnet_18, activation="silu"),
     "robustbench_preact_resnet_18": preact_resnet_18,
@@ -38,7 +40,11 @@ _FIXED = {
     "torchvision_resnet_50": functools.partial(imagenet_resnet, depth=50),
     "wong_mnist": wong_mnist,
 }
-_OF_DEPTH_AND_WIDTH = {"wrn": wide_resnet, "robustbench_wrn": robustbench_wide_resnet}
+_OF_DEPTH_AND_WIDTH = {
+    "wrn": wide_resnet,
+    "strided_wrn": functools.partial(wide_resnet, stem_stride=2),
+    "robustbench_wrn": robustbench_wide_resnet,
+}
 _DEPTH_AND_WIDTH = re.compile(r"(\w+)_(\d+)_(\d+)")
 
 

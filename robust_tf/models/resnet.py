@@ -11,6 +11,7 @@ from robust_tf.models.convolution import symmetric_convolution
 from robust_tf.models.embedding_network import embedding_network, image_input
 
 WIDTHS = (64, 128, 256, 512)
+NARROW_WIDTHS = tuple(width // 4 for width in WIDTHS)
 
 
 def resnet18(info, *, bn, name):
@@ -28,8 +29,7 @@ def resnet10_16(info, *, bn, name):
 
     Not in the papers: for processors without a GPU, where a step of resnet18 takes seconds.
     """
-    narrow = tuple(width // 4 for width in WIDTHS)
-    return _resnet(info, (1, 1, 1, 1), basic_block, bn, name, narrow)
+    return _resnet(info, *SIZES[10], bn, name, NARROW_WIDTHS)
 
 
 def basic_block(x, width, stride, bn, name, activation=layers.ReLU):
@@ -48,7 +48,11 @@ def bottleneck(x, width, stride, bn, name):
 
 
 # Depth -> blocks of each stage, and their kind.
-SIZES = {18: ((2, 2, 2, 2), basic_block), 50: ((3, 4, 6, 3), bottleneck)}
+SIZES = {
+    10: ((1, 1, 1, 1), basic_block),
+    18: ((2, 2, 2, 2), basic_block),
+    50: ((3, 4, 6, 3), bottleneck),
+}
 
 
 def _resnet(info, blocks, block, bn, name, widths=WIDTHS):

@@ -4,9 +4,8 @@ import functools
 
 from keras import layers
 
-from robust_tf.models.channel_normalization import ImageNetNormalization
 from robust_tf.models.classifier import classifier, image_input, torch_image_input
-from robust_tf.models.ends import normalized_input
+from robust_tf.models.embedding_network import image_input as imagenet_input
 from robust_tf.models.resnet import (
     SIZES,
     WIDTHS,
@@ -48,11 +47,18 @@ def resnet_18(info, *, name, activation="relu"):
     return classifier(image, features, info, name=name)
 
 
-def imagenet_resnet(info, *, depth, name):
+def imagenet_resnet(info, *, depth, name, widths=WIDTHS):
     """The ResNet of torchvision: ImageNet's normalisation, a 7x7 convolution and a pooling first.
 
-    See `cifar_resnet` for the arguments.
+    Its layers are named as in the embedding networks, which can start from its weights.
+
+    Args:
+        info: DatasetInfo; `image_shape` and `num_classes` are read.
+        depth: 10, 18 or 50.
+        name: Name of the network.
+        widths: Width of each stage.
     """
-    image, x = normalized_input(info, ImageNetNormalization)
-    features = residual_stages(imagenet_stem(x, WIDTHS[0], "live"), *SIZES[depth], "live")
+    image, x = imagenet_input(info)
+    stem = imagenet_stem(x, widths[0], "live")
+    features = residual_stages(stem, *SIZES[depth], "live", widths)
     return classifier(image, features, info, name=name)

@@ -201,6 +201,7 @@ def test_standardization_follows_the_dataset():
         ("wrn_10_0", CIFAR10, ["width"]),
         ("wrn_10_1", dataset(30, 3), ["30x30", "multiples of 4"]),
         ("wrn_10_1", dataset(32, 3, width=30), ["32x30"]),
+        ("strided_wrn_10_1", dataset(28, 3), ["28x28", "multiples of 8"]),
         ("lenet_large", dataset(3, 1), ["4x4", "3x3"]),
         ("lenet_small", dataset(28, 1, width=3), ["4x4", "28x3"]),
         ("digits_cnn", dataset(1, 1), ["2x2", "1x1"]),
@@ -242,3 +243,10 @@ def test_digits_cnn_learns_the_digits():
 
     predictions = model.predict(images[-360:], verbose=0).argmax(1)
     assert np.mean(predictions == labels[-360:]) >= 0.95
+
+
+def test_a_strided_stem_makes_smaller_maps_of_the_same_weights():
+    strided, plain = registry.get("strided_wrn_10_1", CIFAR10), registry.get("wrn_10_1", CIFAR10)
+    assert [w.shape for w in strided.weights] == [w.shape for w in plain.weights]
+    assert strided.get_layer("stem").output.shape[1:] == (16, 16, 16)
+    assert strided.output["embedding"].shape == plain.output["embedding"].shape

@@ -42,9 +42,13 @@ def test_other_classes_get_a_fresh_last_layer():
     np.testing.assert_array_equal(target.get_layer("logits").get_weights()[0], before[0])
 
 
-def test_a_classifier_gives_its_trunk_to_an_embedding():
-    info = DatasetInfo("x", (32, 32, 3), tuple("abc"), {}, "")
-    source, target = registry.get("torchvision_resnet_18", info), get_embedding("resnet18", info)
+@pytest.mark.parametrize(
+    "classifier, embedding, channels",
+    [("torchvision_resnet_18", "resnet18", 3), ("resnet10_16", "resnet10_16", 1)],
+)
+def test_a_classifier_gives_its_trunk_to_an_embedding(classifier, embedding, channels):
+    info = DatasetInfo("x", (32, 32, channels), tuple("abc"), {}, "")
+    source, target = registry.get(classifier, info), get_embedding(embedding, info)
     assert "fresh" in copy_weights(source, target, "run")
     assert differing(source, target) == ["fc"]
 
