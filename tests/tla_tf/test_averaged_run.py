@@ -135,8 +135,8 @@ def test_refused(flags, said):
 
 
 def test_a_schedule_takes_the_first_rate_of_a_recipe():
-    quick = TRAIN.parse(["--flagfile=flags/tla/cifar10_quick.flags", "--schedule=onecycle"])
-    assert (quick.learning_rates, quick.boundaries) == ([0.1], [])
+    full = TRAIN.parse(["--dataset=cifar10", "--schedule=onecycle"])
+    assert (full.learning_rates, full.boundaries) == ([0.1], [])
 
 
 def test_a_run_with_a_schedule_has_one_length():
