@@ -8,7 +8,7 @@ out=${1:-gpu_check}
 mkdir -p "$out"
 rm -f "$out/failed"
 start=$SECONDS
-quick=(--flagfile=flags/tla/cifar10_quick.flags ${DATA_DIR:+--data_dir=$DATA_DIR})
+quick=(--flagfile=flags/tla/cifar10_quick.flags --attack_steps=7 --attack_step_size=2/255 ${DATA_DIR:+--data_dir=$DATA_DIR})
 wide=(--model=wrn_16_4 --batch_size=256 --precision=mixed_bfloat16)
 wider=(--model=wrn_32_10 --batch_size=50 --precision=mixed_bfloat16)
 loop=(--method=at --updates=50 --rounds=3)

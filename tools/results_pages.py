@@ -70,10 +70,10 @@ EXPERIMENTS = (
         checks="tla_checks",
     ),
     Experiment(
-        "TLA on CIFAR-10",
-        ["tla_cifar10_quick", "tla_cifar10_quick_seed1"],
+        "TLA on CIFAR-10, an earlier recipe",
+        ["tla_cifar10_earlier", "tla_cifar10_earlier_seed1"],
         "tla.md",
-        page="cifar10_quick",
+        page="cifar10_earlier",
         checks="tla_checks",
     ),
     Experiment("TLA on 20 classes of Tiny ImageNet", ["tla_tiny20"], "tla.md"),
