@@ -2,16 +2,17 @@
 
     python tools/collect_results.py docs/results/records/digits runs/tla_tf/digits/*/seed*
 
-writes digits.jsonl there (all records) and digits.md: the table, and for every run its command,
-commit and training time.
+writes digits.jsonl there (all records), digits.flags.json (the flags of the trainings, by the hash
+of the weights) and digits.md: the table, and for every run its command, commit and training time.
 """
 
+import json
 import pathlib
 import sys
 
 from hm_tf.reporting import recorded_scores
 from robust_tf.reports.matrix_view import table_of
-from robust_tf.reports.recorded_run import recorded_run
+from robust_tf.reports.recorded_run import flags_by_weights, recorded_run
 from robust_tf.reports.table import markdown
 from robust_tf.results.result import append_results, read_results
 from robust_tf.runs.run_folder import RunFolder
@@ -33,18 +34,20 @@ def main(arguments):
     records.unlink(missing_ok=True)
     results = [result for run in runs for result in read_results(run / "results.jsonl")]
     append_results(records, results)
-    lines = [f"# {output.name}", "", _table(runs, results), "", "## Runs", ""]
+    recorded = [recorded_run(run) for run in runs]
+    output.with_suffix(".flags.json").write_text(json.dumps(flags_by_weights(recorded), indent=1))
+    lines = [f"# {output.name}", "", _table(recorded, results), "", "## Runs", ""]
     lines += ["| run | training, s | commit | main flags |", "|---|---|---|---|"]
     lines += [_run_line(run) for run in runs]
     output.with_suffix(".md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 
 
-def _table(runs, results):
+def _table(recorded, results):
     if any(result.attack == recorded_scores.SCORE for result in results):
-        return _score_table([recorded_run(run) for run in runs])
+        return _score_table(recorded)
     # Of a classifier the accuracies; what its embeddings were analysed for is another table.
-    return markdown(*table_of(accuracy_matrix([recorded_run(run) for run in runs])))
+    return markdown(*table_of(accuracy_matrix(recorded)))
 
 
 def _score_table(runs):

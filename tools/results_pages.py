@@ -61,6 +61,11 @@ class Experiment(NamedTuple):
 
 EXPERIMENTS = (
     Experiment("TLA on digits", ["tla_digits"], "tla.md", "digits"),
+    Experiment(
+        "TLA on digits with an average of the weights, one cycle and decay",
+        ["tla_digits_strong"],
+        "recipes.md",
+    ),
     Experiment("TLA on MNIST", ["tla_mnist_quick"], "recipes.md", "mnist_quick"),
     Experiment(
         "TLA on MNIST, an earlier recipe that masks gradients",

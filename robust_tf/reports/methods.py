@@ -83,10 +83,17 @@ def _differing(flags, counts):
 
 
 def _names(methods, compared):
-    """The titles; where these are alike with the flags that differ, or else with the folder."""
-    titles = [method.name for method in methods]
-    if len(set(titles)) == len(titles):
-        return titles
+    """The titles; those that are alike with the flags that differ, or else with the folder."""
+    names = [method.name for method in methods]
+    for title in {name for name in names if names.count(name) > 1}:
+        alike = [number for number, name in enumerate(names) if name == title]
+        for number, name in zip(alike, _told_apart([methods[i] for i in alike], compared)):
+            names[number] = name
+    return names
+
+
+def _told_apart(methods, compared):
+    """Names of methods of one title."""
     flags = [method.flags for method in methods]
     apart = _differing(flags, lambda *both: set.union(*map(set, map(compared, both))))[:IN_NAME]
     named = [

@@ -45,7 +45,7 @@ class RecordedRun:
 
     @property
     def flags(self):
-        """dict of the flags of the training; {} where only records are known."""
+        """dict of the flags of the training; {} where only records without them are known."""
         return self.config.get("flags", {})
 
     def segments(self):
@@ -153,13 +153,32 @@ def find_runs(places, checks=None):
     return runs
 
 
+def flags_by_weights(runs):
+    """Returns dict hash of the weights -> dict of flags, for `NAME.flags.json` beside records.
+
+    Without the flags, runs of one title that differ in a setting would be told apart by seed alone.
+
+    Args:
+        runs: list of `RecordedRun` with results.
+    """
+    return {
+        run.results[0].weights_hash: {k: v for k, v in run.flags.items() if k != "workdir"}
+        for run in runs
+    }
+
+
 def _collected(path, checks):
     by_weights = {}
     for result in read_results(path):
         by_weights.setdefault(result.weights_hash, []).append(result)
     if not by_weights:
         raise UserError(f"{path} holds no records of results")
-    return [RecordedRun(path, results, {}, checks) for results in by_weights.values()]
+    kept = path.with_suffix(".flags.json")
+    flags = json.loads(kept.read_text()) if kept.exists() else {}
+    return [
+        RecordedRun(path, results, {"flags": flags[key]} if key in flags else {}, checks)
+        for key, results in by_weights.items()
+    ]
 
 
 def _size(result):

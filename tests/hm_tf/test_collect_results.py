@@ -8,6 +8,7 @@ import pathlib
 import pytest
 from ranking_results import attacked, clean
 
+from robust_tf.reports.recorded_run import find_runs
 from robust_tf.results.result import append_results
 
 TOOL = pathlib.Path(__file__).parents[2] / "tools" / "collect_results.py"
@@ -69,3 +70,13 @@ def test_rows_of_two_threat_models_are_told_apart(tool, tmp_path):
     header, _, *lines = collected(tool, tmp_path, both).splitlines()[2:6]
     place = cells(header).index("eps")
     assert [cells(line)[place] for line in lines] == ["8/255", "77/255"]
+
+
+def test_the_flags_stay_beside_the_records(tool, tmp_path):
+    """Of collected records too, runs of one title that differ in a flag are two methods."""
+    collected(tool, tmp_path, [*clean(), *attacked()])
+    [run] = find_runs([tmp_path / "all.jsonl"])
+    assert run.flags == {"dataset": "cub200", "defense": "hm"}
+    (tmp_path / "all.flags.json").unlink()
+    [run] = find_runs([tmp_path / "all.jsonl"])
+    assert run.flags == {}

@@ -56,6 +56,16 @@ def compared(*runs, titles="ABC"):
     return matrix(runs, titles[: len(runs)], read, entries)
 
 
+def test_only_titles_that_are_alike_name_the_flags_that_differ():
+    """What tells two methods apart says nothing of a third one, even where it differs there too."""
+    runs = [run(record("clean", 90), eps=eps) for eps in ("0.3", "0.1", "0.2")]
+    assert compared(*runs, titles=["AT", "TLA", "TLA"]).names == [
+        "AT",
+        "TLA, eps 0.1",
+        "TLA, eps 0.2",
+    ]
+
+
 def test_only_the_same_measurement_stands_in_one_row():
     first = run(record("clean", 90), record("pgd", 50, settings={"steps": 10}), record("fgsm", 60))
     second = run(record("clean", 80), record("pgd", 40, settings={"steps": 20}))
