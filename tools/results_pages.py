@@ -56,7 +56,7 @@ class Experiment(NamedTuple):
     @property
     def of_classifiers(self):
         """Whether the records are accuracies."""
-        return self.text != "hm.md"
+        return self.records[0].startswith("tla")
 
 
 EXPERIMENTS = (
@@ -91,6 +91,18 @@ EXPERIMENTS = (
         "hm.md",
         page="hm_tiny20",
         checks="hm_tiny20_checks",
+    ),
+    *(
+        Experiment(title, [records], "ablations.md")
+        for title, records in (
+            ("HM's objective in the attack of TLA, on digits", "tla_digits_hardness"),
+            ("HM's objective in the attack of TLA, on CIFAR-10", "tla_cifar10_hardness"),
+            ("Free adversarial training with HM on MNIST", "hm_mnist_free"),
+            ("Free adversarial training with HM on 20 classes of Tiny ImageNet", "hm_tiny20_free"),
+            ("Triplets of the sextuplet under HM on digits", "hm_digits_sextuplet"),
+            ("Losses and distances under HM on digits", "hm_digits_losses"),
+            ("The L2 ball of HM on digits", "hm_digits_l2"),
+        )
     ),
 )
 
