@@ -1,8 +1,8 @@
 """python -m hm_tf.train: robust deep metric learning, then retrieval on unseen classes.
 
-Without flags: HM[S,gLGA]&ICS on two-digit numbers made of scikit-learn's digits, 50 numbers to train
-and 50 others to test. The same command again resumes a run that was stopped, or reprints the result
-of a finished one.
+Without flags: HM[S,gLGA]&ICS on two-digit numbers made of scikit-learn's digits, 50 numbers to
+train and 50 others to test. The same command again resumes a run that was stopped, or reprints the
+result of a finished one.
 """
 
 import pathlib

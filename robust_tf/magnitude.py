@@ -1,4 +1,4 @@
-"""Sizes in pixel units as text: "8/255", "0.3". Free of TensorFlow, so that --help answers at once."""
+"""Sizes in pixel units as text: "8/255", "0.3". Free of TensorFlow: --help answers at once."""
 
 import math
 

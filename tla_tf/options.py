@@ -430,15 +430,15 @@ EVALUATE = FlagTable(
                 ["clean", "fgsm", "pgd20"],
                 "Comma-separated: clean, fgsm, bimN, pgdN, cwN, mimN with N steps; a number in "
                 "front gives restarts (20pgd20); apgd-ce, apgd-dlr, apgd-t, fab-t, square, malt, "
-                "apgd-t-all, multi-targeted; the groups standard, fast, plus, rand (AutoAttack: each "
-                "member attacks what is still correct; rand for a random network), table1, "
+                "apgd-t-all, multi-targeted; the groups standard, fast, plus, rand (AutoAttack: "
+                "each member attacks what is still correct; rand for a random network), table1, "
                 "cleverhans.",
             ),
             repeated_path(
                 "substitute",
                 [],
-                "Run folder to transfer black-box images from, repeatable: adds the attack transfer "
-                "(PGD of table 1's last column), or transfer-NAME where --attacks names it.",
+                "Run folder to transfer black-box images from, repeatable: adds the attack "
+                "transfer (PGD of table 1's last column), or transfer-NAME where --attacks names it.",
             ),
             choice(
                 "mim_form",

@@ -72,7 +72,7 @@ class DefenseSettings:
 
     @property
     def title(self):
-        """The name of the method as the paper prints it, with the settings that it does not have."""
+        """The name of the method as the paper prints it, and the settings that it does not have."""
         settings = {**self.arguments, **self.manipulation, **self.attack}
         settings["loss"] = settings["metric_loss"]
         return title_of({"destination": None, "ics": 0.0, **settings, "defense": self.name})

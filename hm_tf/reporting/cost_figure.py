@@ -1,7 +1,7 @@
 """Figures 1 and 6 to 8 of HM: ERS and R@1 against the cost of training, and against each other.
 
-The paper's sweeps are lines, our runs on the same data are marks in the colour of their method. Runs
-on other data have panels of their own, since their height cannot be compared.
+The paper's sweeps are lines, our runs on the same data are marks in the colour of their method.
+Runs on other data have panels of their own, since their height cannot be compared.
 """
 
 from hm_tf.reporting.comparability import differing_settings

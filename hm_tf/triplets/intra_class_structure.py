@@ -28,5 +28,5 @@ def intra_class_structure(
 
 
 def clean_roles(triplet):
-    """Returns the roles whose clean embeddings a triplet of the sextuplet needs: "ap" of "a,a~,p"."""
+    """Returns the roles whose clean embeddings a triplet of the sextuplet needs, as "ap"."""
     return "".join(role for role in ROLES if role in triplet.split(","))

@@ -33,8 +33,8 @@ LOSSES = ("ce", "dlr", *TARGETED)
 class APGD(Attack):
     """Projected gradient ascent that halves its step size and returns to its best point.
 
-    Steps start at 2 eps, see `adaptive_search`. With 3 classes the runs of "targeted-dlr" ascend the
-    untargeted ratio, with 2 both ratios are the negative margin: see `loss_name`.
+    Steps start at 2 eps, see `adaptive_search`. With 3 classes the runs of "targeted-dlr" ascend
+    the untargeted ratio, with 2 both ratios are the negative margin: see `loss_name`.
 
     Args:
         threat_model, eps, norm: see `Attack`.

@@ -28,7 +28,7 @@ class PGD(Attack):
     Args:
         threat_model, eps, norm: see `Attack`.
         steps: number of gradient steps, >= 1.
-        step_size: length of a step in pixel units, "1/255" is understood; default 2.5 * eps / steps.
+        step_size: length of a step in pixel units, also "1/255"; default 2.5 * eps / steps.
         loss: value to ascend on a classifier: "ce", the cross entropy, or "margin", the loss of
             Carlini and Wagner 2017. `ascend` takes any `Objective` instead.
         random_start: whether to start at a random point of the ball (Madry et al. 2018) or at the

@@ -13,9 +13,9 @@ SLACK = 1e-3
 def round_pixels(x_adv: tf.Tensor, x: tf.Tensor, threat_model: ThreatModel) -> tf.Tensor:
     """Returns `x_adv` on the grid of 255ths, still in ball and box.
 
-    Each pixel takes the nearest level. Where eps is no whole number of levels, the nearest level may
-    lie outside the ball. Then it takes the nearest inside (L-inf), or all pixels of the image take
-    the next level towards `x` (L2).
+    Each pixel takes the nearest level. Where eps is no whole number of levels, the nearest level
+    may lie outside the ball. Then it takes the nearest inside (L-inf), or all pixels of the image
+    take the next level towards `x` (L2).
 
     Args:
         x_adv: float [batch, ...], in ball and box.

@@ -181,7 +181,7 @@ class Options:
         }
 
     def fill(self, function, **more):
-        """Calls a function or a class; flags of their names give the arguments that `more` lacks."""
+        """Calls a function or a class; flags of their names are the arguments that `more` lacks."""
         named = inspect.signature(function).parameters.keys() & self.values.keys()
         return function(**{**{name: self.values[name] for name in named}, **more})
 

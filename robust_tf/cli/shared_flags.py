@@ -162,8 +162,8 @@ DEVICES = (
     choice(
         "strategy",
         "auto",
-        "auto: as many GPUs as divide the batch (hm_tf: into whole shards); multi_worker: all of the "
-        "machines that TF_CONFIG names.",
+        "auto: as many GPUs as divide the batch (hm_tf: into whole shards); multi_worker: all of "
+        "the machines that TF_CONFIG names.",
         ("auto", "one_device", "mirrored", "multi_worker"),
         identity=False,
     ),
@@ -180,7 +180,7 @@ EVALUATION_DEVICES = (
     choice(
         "strategy",
         "auto",
-        "auto, mirrored: all GPUs; each attacks a batch of its own. What an image does is the same.",
+        "auto, mirrored: all GPUs; each attacks a batch of its own. No image's outcome changes.",
         ("auto", "one_device", "mirrored"),
     ),
     _LOGICAL_CPUS,

@@ -1,4 +1,4 @@
-"""Foreign weights put into a network: every variable has its array, and every array its variable."""
+"""Foreign weights put into a network: an array for every variable, a variable for every array."""
 
 import numpy as np
 

@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 
 def neighbour_figure(title, rows_by_name, frames=None):
-    """Returns the figure: below each other the networks, a row of images per query, the query first.
+    """Returns the figure: networks below each other, a row of images per query, the query first.
 
     Args:
         title: str.

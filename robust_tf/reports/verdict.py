@@ -58,7 +58,7 @@ def decisive(rows):
     """Returns the `Row` that decides who is ahead.
 
     Of the attacked rows with the metric of the first row and all methods and seeds: the worst case
-    over the most attacks, without one the attack that leaves least. Without an attack the first row.
+    over the most attacks, without one the attack that leaves least. Else the first row.
 
     Args:
         rows: list of `Row`, not empty.

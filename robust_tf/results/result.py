@@ -70,7 +70,7 @@ class Result:
 
     @property
     def column(self):
-        """The name of the attack in a table; a member of an ensemble names the members before it."""
+        """The name of the attack in a table; an ensemble's member names the members before it."""
         return f"{self.attack} after {', '.join(self.after)}" if self.after else self.attack
 
 

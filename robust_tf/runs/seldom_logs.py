@@ -16,7 +16,7 @@ class SeldomLogs(keras.callbacks.CallbackList):
 
     To fetch a number is to wait until the device has made it. Without waiting, the host prepares
     the next steps meanwhile. Between two looks the callbacks get no logs. A look hands the logs of
-    all steps since the last one to the monitors, see `Monitor.on_updates`; a monitor may ask for it.
+    all steps since the last one to the monitors, see `Monitor.on_updates`; a monitor may ask.
 
     Args:
         callbacks: list of callbacks, among them `Monitor`s.

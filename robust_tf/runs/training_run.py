@@ -146,8 +146,8 @@ class TrainingRun:
         if damage := self.folder.damage(final):
             if not (self.folder.checkpoints / folder_name(steps)).exists():
                 raise UserError(
-                    f"{final} {damage}, and there is no checkpoint of step {steps} to make it again; "
-                    "restore the file, or train in another --workdir"
+                    f"{final} {damage}, and there is no checkpoint of step {steps} to make it "
+                    "again; restore the file, or train in another --workdir"
                 )
             warnings.warn(f"{final} {damage}; it is made again", stacklevel=2)
         return bool(damage)

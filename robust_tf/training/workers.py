@@ -1,4 +1,4 @@
-"""Several machines: which worker this process is, its part of a batch, what all workers agree on."""
+"""Several machines: which worker this process is, its part of a batch, what all agree on."""
 
 import contextlib
 import dataclasses

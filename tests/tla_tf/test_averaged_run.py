@@ -34,7 +34,7 @@ def weights(path):
 
 @pytest.fixture
 def trained(smoke, tmp_path, monkeypatch):
-    """Function (*flags) -> the network's own weights and those that the monitor saw, by interval."""
+    """Function (*flags) -> the network's own weights and the monitor's, by interval."""
 
     def record(patch, cls, method, states, network):
         original = getattr(cls, method)
@@ -73,7 +73,7 @@ def test_averages_are_watched_selected_and_kept(trained, tmp_path):
 
 @EAGER
 def test_a_longer_run_goes_on_from_its_own_weights(trained, tmp_path):
-    """Also where Keras's `fit` has ended on the averages, and where the last interval is shorter."""
+    """Also where Keras's `fit` has ended on the averages, and with a shorter last interval."""
     flags = ["--ema=0.5", "--checkpoint_every=2"]
     first, _ = trained("--train_steps=3", *flags)
     second, _ = trained("--train_steps=5", *flags)

@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 ROWS = published_rows.rows()
 TRAINABLE = [row for row in ROWS if row.flags]
 AREA = "misclassification detection AUC"
-# Table -> data set -> the radius of training where it is not that of the attack: figure 5's caption.
+# Table -> data set -> the radius of training where the attack has another: figure 5's caption.
 TRAINED = {"figure5": {"mnist": "0.03", "cifar10": "8/255"}}
 # Smallest white-box accuracy of every row of table 1, computed when the table was transcribed.
 MINIMA = {

@@ -1,4 +1,4 @@
-"""Two processes in one run folder: a second training is refused, whatever reads or measures works."""
+"""Two processes in one run folder: a second training is refused, reading works."""
 
 import time
 import warnings

@@ -74,7 +74,7 @@ class AnalyzedRun:
         return self._embed(self.test, preset)
 
     def correct_after_steps(self):
-        """Returns bool [n, steps + 1]: which images are right at the attack's start and each step."""
+        """Returns bool [n, steps + 1]: which images are right at the start and after each step."""
         return correct_after_steps(self.network, self.test, self.preset, **self._settings)
 
     def attacked_image(self, index):

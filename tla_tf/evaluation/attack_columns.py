@@ -65,8 +65,8 @@ def attack_columns(
             unknown.append(repr(name))
     if unknown:
         raise UserError(
-            f"unknown attacks: {', '.join(unknown)}; allowed: {CLEAN}, {presets.ALLOWED}; the groups "
-            f"{', '.join(GROUPS)}; with --substitute {TRANSFER}, {TRANSFER}-NAME"
+            f"unknown attacks: {', '.join(unknown)}; allowed: {CLEAN}, {presets.ALLOWED}; the "
+            f"groups {', '.join(GROUPS)}; with --substitute {TRANSFER}, {TRANSFER}-NAME"
         )
     return list({(c.name, c.ensemble): c for c in columns}.values())
 
@@ -75,8 +75,8 @@ def expand(names, dataset, norm="linf"):
     """Returns the list of names with the groups among them replaced by their members, each once.
 
     standard, fast, plus, rand: the members of that version of AutoAttack. table1: the columns of
-    TLA, table 1. cleverhans: all attacks of that library that know the norm, with the steps of these
-    columns. Other names stay.
+    TLA, table 1. cleverhans: all attacks of that library that know the norm, with the steps of
+    these columns. Other names stay.
     """
     columns = TABLE1.get(dataset, TABLE1["cifar10"])
     _, bim, _, pgd, *_, mim = columns

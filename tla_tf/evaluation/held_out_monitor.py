@@ -101,8 +101,8 @@ class HeldOutMonitor(Monitor):
             step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
             self._warn(
                 "masked gradients",
-                f"at step {step} {100 * share:.1f} % of {len(rows)} held-out images resist PGD with "
-                f"steps of eps / 4 and fall to other step sizes; likely cause: "
+                f"at step {step} {100 * share:.1f} % of {len(rows)} held-out images resist PGD "
+                f"with steps of eps / 4 and fall to other step sizes; likely cause: "
                 f"{self.likely_masking}; evaluate with --attacks=standard",
             )
 

@@ -2,10 +2,10 @@
 
 Mao et al. 2019, "Metric learning for adversarial robustness": tables 1 to 3; the poster gives the
 areas under the curves of figure 5. anchors: robust accuracies of RobustBench (snapshot 2025-03) and
-of AutoAttack's README, which place a result; few of them have flags here. challenge: the first entries
-of Madry et al. on the leaderboards of their challenges. series: pool sizes of the poster, and levels
-of lambda and of the margin, without published numbers. "?" behind a value: the paper contradicts
-itself there, or the value was read from a figure.
+of AutoAttack's README, which place a result; few of them have flags here. challenge: the first
+entries of Madry et al. on the leaderboards of their challenges. series: pool sizes of the poster,
+and levels of lambda and of the margin, without published numbers. "?" behind a value: the paper
+contradicts itself there, or the value was read from a figure.
 """
 
 import dataclasses

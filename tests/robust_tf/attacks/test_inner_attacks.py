@@ -37,7 +37,7 @@ def test_n_fgsm_is_one_step_from_a_noisy_image_without_projection():
 
 
 def test_fgsm_rs_is_one_long_step_from_a_random_start():
-    """Wong et al. 2020: noise in eps, not brought into the box; step 1.25 eps; back into the ball."""
+    """Wong et al. 2020: noise in eps, not brought into the box; step 1.25 eps, then the ball."""
     ball = ThreatModel(0.3)
     black = tf.zeros_like(X)
     noise = ball.random_offset(black, KEY).numpy()

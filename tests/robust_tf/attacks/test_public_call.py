@@ -1,4 +1,4 @@
-"""attack(model, x, y): any classifier, arrays and tensors, in batches; the same for every family."""
+"""attack(model, x, y): any classifier, arrays and tensors, in batches, for every family."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The bar of an attack: what is compiled, an estimate without the first batch, the table's number."""
+"""The bar of an attack: compilation, an estimate without the first batch, the table's number."""
 
 import numpy as np
 import pytest

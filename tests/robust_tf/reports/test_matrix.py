@@ -1,4 +1,4 @@
-"""Methods against attacks, on records made by hand: rows, seeds, who is ahead, per-image outcomes."""
+"""Methods against attacks, on records made by hand: rows, seeds, leaders, per-image outcomes."""
 
 import dataclasses
 

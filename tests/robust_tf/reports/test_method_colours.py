@@ -1,4 +1,4 @@
-"""One colour per method: fixed, unlike the others' of a picture, the same in figures and on pages."""
+"""One colour per method: fixed, unlike others of a picture, the same in figures and on pages."""
 
 import pathlib
 import re
