@@ -1,11 +1,7 @@
 """Trains the same on each kind of strategy, for a few steps; run by test_multi_worker.py.
 
 Processes of their own, since devices are divided, and workers found, before TensorFlow runs.
-
-Usage: multi_worker.py OUTPUT.npz [simple], as a worker where TF_CONFIG says so
 """
-
-import sys
 
 import keras
 import numpy as np
@@ -121,7 +117,8 @@ def require_own_sums(worker, chosen, folder):
     assert resumed.numpy() == total.numpy()
 
 
-def main(output, simple=False):
+def main(output, simple=""):
+    """Saves all arrays in `output`, an .npz; as a worker where TF_CONFIG says so."""
     worker = workers.this_worker()
     if worker.count > 1:
         strategies = {"workers": strategy.make_strategy("multi_worker", BATCH)}
@@ -141,7 +138,3 @@ def main(output, simple=False):
     }
     if worker.is_chief:
         np.savez(output, **arrays)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], simple="simple" in sys.argv[2:])

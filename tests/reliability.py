@@ -1,13 +1,9 @@
-"""Trainings in processes of their own that are stopped at random moments, and what is left of them.
-
-A fork server has imported everything, so that a process costs little more than its training.
-"""
+"""Trainings that are stopped at random moments, and what is left of them."""
 
 import contextlib
 import dataclasses
 import importlib
 import json
-import multiprocessing
 import os
 import pathlib
 import random
@@ -18,6 +14,7 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
+from forked import begun
 
 # Loading needs the layers of every network.
 from robust_tf.models import embedding_registry, registry  # noqa: F401
@@ -25,13 +22,6 @@ from robust_tf.results import jsonl
 from robust_tf.runs import speed
 from robust_tf.runs.run_folder import RunFolder
 
-ROOT = pathlib.Path(__file__).parents[1]
-FORKING = multiprocessing.get_context("forkserver")
-FORKING.set_forkserver_preload(
-    ["sklearn.datasets.data", "tensorflow_datasets", "tensorboard.summary", "keras.src.callbacks"]
-    + ["robust_tf.data.dataset", "fsspec.registry"]
-    + [f"{package}.{name}" for package in ("tla_tf", "hm_tf") for name in ("train", "training_run")]
-)
 EVERY = 2  # updates between the checkpoints of `stop_often`
 EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir")
 # What a stopped process may end with: the signal itself, or the exit code of a handler.
@@ -104,26 +94,12 @@ def stops_of_a_smoke_run(*handled):
     ]
 
 
-def begun(command, arguments, output, *event):
-    """Starts `command`.main, such as tla_tf.train, in a process; returns the process.
-
-    Args:
-        command: name of the module.
-        arguments: list of str.
-        output: path of a file for what it prints.
-        *event: arguments of `_send_before`; the process stops itself.
-    """
-    process = FORKING.Process(target=_child, args=(command, arguments, str(output), *event))
-    process.start()
-    return process
-
-
 def stopped(command, arguments, folder, output, stop):
     """Runs the command until the `Stop`; returns its exit code, -9 where it was killed."""
     output.unlink(missing_ok=True)
     before = _last_step(folder)
     event = () if stop.event is None else (stop.event, str(folder / stop.place), stop.number)
-    process = begun(command, arguments, output, *event)
+    process = begun(_run, command, arguments, *event, output=output)
     if not event:
         while process.is_alive() and not _reached(stop, folder, output, before):
             time.sleep(0.005)
@@ -147,7 +123,8 @@ def survive(command, arguments, folder, plan):
     """Stops a run as often as `plan` says, each time it is begun again, and lets it finish.
 
     Args:
-        command, arguments: as of `begun`; the arguments without the folder.
+        command: name of the module, such as tla_tf.train.
+        arguments: list of str, without the folder.
         folder: path of the run.
         plan: list of `Stop`.
 
@@ -210,24 +187,17 @@ def assert_same(found, expected):
 
 
 def _finish(command, arguments, output):
-    process = begun(command, arguments, output)
+    output.unlink(missing_ok=True)
+    process = begun(_run, command, arguments, output=output)
     process.join()
     return process.exitcode
 
 
-def _child(command, arguments, output, *event):
+def _run(command, arguments, *event):
     """Runs in the process."""
-    os.chdir(ROOT)
-    main = importlib.import_module(command).main
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     if event:
         _send_before(*event)
-    with open(output, "w") as file:  # from here on it may be stopped
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    sys.exit(main([command, *arguments]))
+    return importlib.import_module(command).main([command, *arguments])
 
 
 def _send_before(event, path, number):

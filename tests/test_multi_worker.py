@@ -9,32 +9,58 @@ import subprocess
 import sys
 import time
 
+import multi_worker
 import numpy as np
 import pytest
+from forked import begun
+
+import tla_tf.train
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCHER = ROOT / "tools" / "launch_local.py"
-SMOKE = [f"--flagfile={ROOT / 'flags' / 'tla' / 'smoke.flags'}", "--eval_attacks=clean"]
+# What the workers tell one another about their end does not depend on the method.
+SMOKE = [f"--flagfile={ROOT / 'flags' / 'tla' / 'smoke.flags'}"]
+SMOKE += ["--method=um", "--checkpoint_every=4", "--eval_attacks=clean"]
 
 
-def environment(index=None, places=()):
-    config = {"cluster": {"worker": places}, "task": {"type": "worker", "index": index}}
-    cluster = {} if index is None else {"TF_CONFIG": json.dumps(config)}
-    return {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1", **cluster}
-
-
-def start(command, **settings):
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, *command], env=environment(**settings), **pipes)
-
-
-def pair(command):
+def pair(function, *arguments, folder):
     """Two workers on free ports."""
     sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
     places = [f"localhost:{one.getsockname()[1]}" for one in sockets]
     for one in sockets:
         one.close()
-    return [start(command, index=index, places=places) for index in range(2)]
+    configs = [
+        {"cluster": {"worker": places}, "task": {"type": "worker", "index": i}} for i in range(2)
+    ]
+    return [
+        begun(
+            function,
+            *arguments,
+            output=folder / f"output{index}.txt",
+            errors=folder / f"errors{index}.txt",
+            environment={"TF_CONFIG": json.dumps(config)},
+        )
+        for index, config in enumerate(configs)
+    ]
+
+
+def pair_that_trains(folder, flags):
+    """Two workers of a training in `folder / "run"` that has saved a state."""
+    flags = ["train", "--strategy=multi_worker", *flags]
+    workers = pair(tla_tf.train.main, flags, folder=folder)
+    until = time.time() + 300
+    while not states(folder) and time.time() < until:
+        assert all(worker.is_alive() for worker in workers), said(folder, "errors0")[-3000:]
+        time.sleep(0.02)
+    return workers
+
+
+def states(folder):
+    return sorted(int(p.name[5:]) for p in folder.glob("run/checkpoints/step-*[0-9]"))
+
+
+def said(folder, name):
+    return (folder / f"{name}.txt").read_text()
 
 
 def require_alike(folder, *words):
@@ -42,11 +68,13 @@ def require_alike(folder, *words):
 
     In float64: sign() and Adam amplify the rounding of float32.
     """
-    script = str(pathlib.Path(__file__).with_name("multi_worker.py"))
     outputs = [folder / "local.npz", folder / "workers.npz"]
-    running = [start([script, outputs[0], *words]), *pair([script, outputs[1], *words])]
-    for process in running:
-        assert process.wait(timeout=600) == 0, process.stderr.read()[-3000:]
+    alone = begun(multi_worker.main, outputs[0], *words, output=folder / "alone.txt")
+    for worker in pair(multi_worker.main, outputs[1], *words, folder=folder):
+        worker.join()
+        assert worker.exitcode == 0, said(folder, "errors0")[-3000:]
+    alone.join()
+    assert alone.exitcode == 0, said(folder, "alone")[-3000:]
     found = {}
     for output in outputs:
         with np.load(output) as arrays:
@@ -78,39 +106,33 @@ def test_the_simple_defenses_train_alike(tmp_path):
 
 
 def test_a_lost_worker_ends_the_others_and_the_same_command_resumes(tmp_path):
-    folder = tmp_path / "run"
-    flags = [*SMOKE, "--train_steps=40", "--checkpoint_every=4", f"--workdir={folder}"]
-    chief, other = pair(["-m", "tla_tf.train", "--strategy=multi_worker", *flags])
-    until = time.time() + 300
-    while not list(folder.glob("checkpoints/step-*[0-9]")) and time.time() < until:
-        assert chief.poll() is None and other.poll() is None, chief.stderr.read()[-3000:]
-        time.sleep(0.1)
+    flags = [*SMOKE, "--train_steps=100", f"--workdir={tmp_path / 'run'}"]
+    chief, other = pair_that_trains(tmp_path, flags)
     other.kill()
     began = time.time()
-    printed, errors = chief.communicate(timeout=120)
-    assert time.time() - began < 60 and chief.returncode == 1, errors[-3000:]
+    chief.join(120)
+    printed, errors = said(tmp_path, "output0"), said(tmp_path, "errors0")
+    assert time.time() - began < 60 and chief.exitcode == 1, errors[-3000:]
     lines = [line for line in errors.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1 and "another worker was lost" in lines[0]
     assert "Traceback" not in errors and "on 2 replicas" in printed
-    assert other.communicate()[0] == ""  # the chief prints
-    steps = sorted(int(path.name[5:]) for path in folder.glob("checkpoints/step-*[0-9]"))
-    again = [str(LAUNCHER), "--workers=2", "-m", "tla_tf.train", *flags]
-    done = start(again)
-    printed, errors = done.communicate(timeout=300)
-    assert done.returncode == 0, errors[-3000:]
-    assert f"resuming after step {steps[-1]}" in printed
-    assert (folder / "final.keras").exists() and (folder / "results.jsonl").exists()
+    assert said(tmp_path, "output1") == ""  # the chief prints
+    last = states(tmp_path)[-1]
+    again = [sys.executable, LAUNCHER, "--workers=2", "-m", "tla_tf.train", *flags]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(again, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert f"resuming after step {last}" in done.stdout
+    assert (tmp_path / "run/final.keras").exists() and (tmp_path / "run/results.jsonl").exists()
 
 
 def test_a_signal_to_one_worker_stops_all_of_them(tmp_path):
-    folder = tmp_path / "run"
-    flags = [*SMOKE, "--train_steps=4000", "--checkpoint_every=4", f"--workdir={folder}"]
-    running = pair(["-m", "tla_tf.train", "--strategy=multi_worker", *flags])
-    until = time.time() + 300
-    while not list(folder.glob("checkpoints/step-*[0-9]")) and time.time() < until:
-        time.sleep(0.1)
-    running[1].send_signal(signal.SIGTERM)
-    assert [process.wait(timeout=60) for process in running] == [143, 143]
+    flags = [*SMOKE, "--train_steps=4000", f"--workdir={tmp_path / 'run'}"]
+    workers = pair_that_trains(tmp_path, flags)
+    os.kill(workers[1].pid, signal.SIGTERM)
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [143, 143]
 
 
 def test_the_launcher_of_slurm_names_the_workers(tmp_path):

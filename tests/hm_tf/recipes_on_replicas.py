@@ -1,12 +1,9 @@
 """Builds every recipe of hm_tf on 1 to 8 replicas, trains on 2; run by test_recipes_on_replicas.py.
 
 A process of its own, since the processor can be divided only before TensorFlow runs anything.
-
-Usage: recipes_on_replicas.py WORKDIR
 """
 
 import pathlib
-import sys
 
 from hm_tf.defenses.build import DefenseSettings
 from hm_tf.options import TRAIN
@@ -35,11 +32,12 @@ def check(recipe, devices):
     return replicas
 
 
-if __name__ == "__main__":
+def start(workdir):
+    """Runs in the process."""
     strategy._divide_processor(8)
     strategy._divide_processor = lambda count: None
     for path in sorted(RECIPES.glob("*.flags")):
         print(path.stem, [check(path, devices) for devices in (1, 2, 3, 4, 8)])
     smoke = [f"--flagfile={RECIPES / 'smoke.flags'}", "--train_steps=2", "--checkpoint_every=2"]
-    where = ["--logical_cpus=2", f"--workdir={sys.argv[1]}"]
-    sys.exit(main(["train", *smoke, *where]))
+    where = ["--logical_cpus=2", f"--workdir={workdir}"]
+    return main(["train", *smoke, *where])

@@ -1,13 +1,13 @@
 """python -m hm_tf.evaluate and hm_tf.export on the finished smoke run, and their mistakes."""
 
 import json
-import multiprocessing
 import shutil
 import signal
 import time
 
 import numpy as np
 import pytest
+from forked import begun
 
 from hm_tf import evaluate, export
 from hm_tf.evaluation import embedding_doubts
@@ -232,18 +232,14 @@ def lines_of(run):
 
 
 def test_killed_twice_the_result_is_the_same(run, tmp_path):
-    flags = ["--attacks=TMA,ES", "--strength=strong", "--mode=fixed", "--limit_test=100"]
+    flags = ["--attacks=TMA,ES", "--strength=strong", "--mode=fixed", "--limit_test=48"]
     flags += ["--restarts=2", "--batch_size=4"]
     shutil.rmtree(run / "evaluation")
     untouched = shutil.copytree(run, tmp_path / "untouched")
-    # Processes that share one import of TensorFlow.
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["hm_tf.finished_run", "hm_tf.evaluation.ranking_evaluation"])
     for _ in range(2):
         before = lines_of(run)
         given = ["evaluate", f"--workdir={run}", *flags]
-        process = processes.Process(target=evaluate.main, args=(given,))
-        process.start()
+        process = begun(evaluate.main, given, output=tmp_path / "said.txt")
         deadline = time.time() + 120
         while lines_of(run) < before + 3 and process.is_alive() and time.time() < deadline:
             time.sleep(0.002)

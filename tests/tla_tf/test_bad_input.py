@@ -1,12 +1,11 @@
 """A mistake that can be known beforehand: one line, exit code 2, nothing trained or written."""
 
 import shutil
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 
 import pytest
+from forked import begun
 
 from robust_tf import data
 from robust_tf.runs import fitting
@@ -197,11 +196,13 @@ def test_export_without_a_folder_to_write_to(refused, finished):
     refused(export.main, [f"--workdir={finished}", "--export_dir=quote.flags"], said)
 
 
-def test_replicas_that_do_not_divide_the_batch(folder, pytestconfig):
+def test_replicas_that_do_not_divide_the_batch(folder, tmp_path):
     """In a process of its own: this one's processor cannot be divided any more."""
     flags = ["--strategy=mirrored", "--logical_cpus=2", "--batch_size=7", f"--workdir={folder}/run"]
-    command = [sys.executable, "-m", "tla_tf.train", *flags]
-    done = subprocess.run(command, cwd=pytestconfig.rootpath, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1 and "multiple of 2" in done.stderr
+    files = {"output": tmp_path / "said.txt", "errors": tmp_path / "errors.txt"}
+    process = begun(train.main, ["train", *flags], **files)
+    process.join()
+    assert process.exitcode == 2
+    (line,) = files["errors"].read_text().splitlines()
+    assert "multiple of 2" in line
     assert not (folder / "run").exists()

@@ -10,7 +10,7 @@ import time
 import keras
 import numpy as np
 import pytest
-import reliability
+from forked import begun
 
 from robust_tf.attacks import auto_attack, cleverhans_adapter
 from robust_tf.attacks.fab import FAB
@@ -84,12 +84,12 @@ def lines_of(run):
 
 
 def test_killed_twice_the_result_is_the_same(run, tmp_path):
-    flags = ["--attacks=2pgd100", "--batch_size=2"]
+    flags = ["--attacks=2pgd40", "--batch_size=2"]
     untouched = shutil.copytree(run, tmp_path / "untouched")
     for _ in range(2):
         before = lines_of(run)
-        flags_of_run = [f"--workdir={run}", "--limit_test=20", *flags]
-        process = reliability.begun("tla_tf.evaluate", flags_of_run, tmp_path / "said.txt")
+        given = ["evaluate", f"--workdir={run}", "--limit_test=20", *flags]
+        process = begun(evaluate.main, given, output=tmp_path / "said.txt")
         deadline = time.time() + 60
         while lines_of(run) < before + 2 and process.is_alive() and time.time() < deadline:
             time.sleep(0.002)

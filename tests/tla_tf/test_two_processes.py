@@ -5,12 +5,12 @@ import warnings
 
 import numpy as np
 import pytest
-import reliability
+from forked import begun
 
 from robust_tf.reports.recorded_run import recorded_run
 from robust_tf.results import jsonl
 from robust_tf.results.result import read_results
-from tla_tf import train
+from tla_tf import evaluate, train
 
 SMOKE = "--flagfile=flags/tla/smoke.flags"
 
@@ -19,7 +19,7 @@ def test_while_one_trains_another_is_refused_and_reports_read(tmp_path, capsys):
     folder = tmp_path / "run"
     flags = [SMOKE, "--method=um", "--train_steps=4000", "--checkpoint_every=4"]
     flags.append(f"--workdir={folder}")
-    process = reliability.begun("tla_tf.train", flags, tmp_path / "output.txt")
+    process = begun(train.main, ["train", *flags], output=tmp_path / "output.txt")
     try:
         deadline = time.time() + 120
         while not (folder / "metrics.jsonl").exists() and time.time() < deadline:
@@ -43,7 +43,7 @@ def test_one_folder_evaluated_twice_at_once(finished, tmp_path):
     before = read_results(finished / "results.jsonl")
     flags = [f"--workdir={finished}", "--attacks=clean,fgsm,2pgd4,apgd-ce", "--batch_size=2"]
     outputs = [tmp_path / "first.txt", tmp_path / "second.txt"]
-    processes = [reliability.begun("tla_tf.evaluate", flags, output) for output in outputs]
+    processes = [begun(evaluate.main, ["evaluate", *flags], output=path) for path in outputs]
     for process, output in zip(processes, outputs, strict=True):
         process.join()
         assert process.exitcode == 0, output.read_text()[-3000:]

@@ -1,14 +1,11 @@
 """Batches are a pure function of seed and step, and what they hold is what they claim."""
 
 import dataclasses
-import os
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from forked import ran
 
 from robust_tf import data
 from robust_tf.data import pipeline
@@ -139,30 +136,27 @@ def test_encoded_images_give_the_same_batches():
     assert_same(*(list(pipeline.eval_batches(e, 16).as_numpy_iterator()) for e in (few, encoded)))
 
 
-def test_two_replicas_get_the_two_halves():
-    script = """
-        import numpy as np, tensorflow as tf
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        two = [tf.config.LogicalDeviceConfiguration()] * 2
-        tf.config.set_logical_device_configuration(cpu, two)
-        from robust_tf import data
-        from robust_tf.data import pipeline
+def divide_between_two():
+    """Runs in a process of its own, since the processor is divided before TensorFlow runs."""
 
-        examples, info = data.open("digits").load("train"), data.open("digits").info
-        make = lambda: pipeline.train_dataset(
-            examples, info, batch_size=8, seed=0, stop_step=5, pool_mul=3)
-        strategy = tf.distribute.MirroredStrategy(["cpu:0", "cpu:1"])
-        steps = 0
-        for whole, split in zip(make(), strategy.experimental_distribute_dataset(make())):
-            for name, value in whole.items():
-                halves = strategy.experimental_local_results(split[name])
-                assert len(halves) == 2
-                np.testing.assert_array_equal(halves[0], value[:4])
-                np.testing.assert_array_equal(halves[1], value[4:])
-            steps += 1
-        assert steps == 5
-    """
-    run = [sys.executable, "-c", textwrap.dedent(script)]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    result = subprocess.run(run, capture_output=True, text=True, timeout=120, env=env)
-    assert result.returncode == 0, result.stderr[-2000:]
+    def make():
+        return pipeline.train_dataset(DIGITS, INFO, batch_size=8, seed=0, stop_step=5, pool_mul=3)
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, two)
+    strategy = tf.distribute.MirroredStrategy(["cpu:0", "cpu:1"])
+    steps = 0
+    for whole, split in zip(make(), strategy.experimental_distribute_dataset(make())):
+        for name, value in whole.items():
+            halves = strategy.experimental_local_results(split[name])
+            assert len(halves) == 2
+            np.testing.assert_array_equal(halves[0], value[:4])
+            np.testing.assert_array_equal(halves[1], value[4:])
+        steps += 1
+    assert steps == 5
+
+
+def test_two_replicas_get_the_two_halves(tmp_path):
+    code, said = ran(divide_between_two, output=tmp_path / "said.txt")
+    assert code == 0, said[-2000:]

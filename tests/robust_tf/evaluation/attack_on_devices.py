@@ -1,12 +1,9 @@
 """Attacks the same images on 1 and 3 devices; run by test_attack_on_devices.py.
 
 A process of its own, since the processor can be divided only before TensorFlow runs anything.
-
-Usage: attack_on_devices.py FOLDER
 """
 
 import pathlib
-import sys
 
 import keras
 import numpy as np
@@ -122,7 +119,3 @@ def main(folder):
     alone = evaluated(path, "--strategy=one_device")
     assert evaluated(path, "--logical_cpus=3") == alone
     assert 0 < alone[1][1] < alone[0][1]
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

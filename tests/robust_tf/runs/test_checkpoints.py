@@ -1,17 +1,17 @@
 """Checkpoints: whole or not at all, the last three, and past a torn one."""
 
-import pathlib
 import shutil
-import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from forked import ran
 
 from robust_tf.runs.checkpoints import Checkpoints
+from robust_tf.training.strategy import make_strategy
 
-ROOT = pathlib.Path(__file__).parents[3]
 EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree")
 
 
@@ -146,41 +146,36 @@ def test_what_keeps_a_state_from_the_disk_is_raised(saved, monkeypatch):
     assert saved.steps() == [4, 6, 8]
 
 
-REPLICAS = """
-import sys
-import keras, tensorflow as tf
-from robust_tf.runs.checkpoints import Checkpoints
-from robust_tf.training.strategy import make_strategy
+def resume_on_replicas(folder):
+    """Runs in a process of its own, since the processor is divided before TensorFlow runs."""
 
-def copies(strategy):
-    with strategy.scope():
-        model = keras.Sequential([keras.Input([2]), keras.layers.Dense(2)])
-        model.compile("sgd", loss="mse")
-        model.optimizer.build(model.trainable_variables)
-        model.evaluate(tf.zeros([2, 2]), tf.zeros([2, 2]), verbose=0)
-    checkpoints = Checkpoints(sys.argv[1], model)
-    total = model.metrics[0].variables[0].value
-    return checkpoints, getattr(total, "values", [total])
+    def copies(strategy):
+        with strategy.scope():
+            model = keras.Sequential([keras.Input([2]), keras.layers.Dense(2)])
+            model.compile("sgd", loss="mse")
+            model.optimizer.build(model.trainable_variables)
+            model.evaluate(tf.zeros([2, 2]), tf.zeros([2, 2]), verbose=0)
+        checkpoints = Checkpoints(folder, model)
+        total = model.metrics[0].variables[0].value
+        return checkpoints, getattr(total, "values", [total])
 
-two = make_strategy("mirrored", 2, logical_cpus=2)
-saved, (first, second) = copies(two)
-first.assign(0.1), second.assign(1000.0)
-saved.save(3)
-saved.wait()
-again, (third, fourth) = copies(two)
-again.resume_interval(3)
-assert (third.numpy(), fourth.numpy()) == (first.numpy(), second.numpy())
-alone, (total,) = copies(tf.distribute.get_strategy())
-alone.resume_interval(3)
-assert total.numpy() == first.numpy() + second.numpy()
-"""
+    two = make_strategy("mirrored", 2, logical_cpus=2)
+    saved, (first, second) = copies(two)
+    first.assign(0.1)
+    second.assign(1000.0)
+    saved.save(3)
+    saved.wait()
+    again, (third, fourth) = copies(two)
+    again.resume_interval(3)
+    assert (third.numpy(), fourth.numpy()) == (first.numpy(), second.numpy())
+    alone, (total,) = copies(tf.distribute.get_strategy())
+    alone.resume_interval(3)
+    assert total.numpy() == first.numpy() + second.numpy()
 
 
 def test_each_replica_goes_on_from_its_own_sums(tmp_path):
-    """A process of its own, since the processor is divided before TensorFlow runs anything."""
-    command = [sys.executable, "-c", REPLICAS, tmp_path]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    code, said = ran(resume_on_replicas, tmp_path / "run", output=tmp_path / "said.txt")
+    assert code == 0, said[-3000:]
 
 
 class Killed(BaseException):

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 import reliability
+from forked import FORKING
 from test_checkpoints import fill, make_model, state
 
 from robust_tf.runs.checkpoints import Checkpoints
@@ -87,8 +88,8 @@ def save(folder, ready, begin):
 
 def killed_save(folder, call, number):
     """Saves a state in a process that is killed before such a system call; returns whether."""
-    ready, begin = (reliability.FORKING.Event() for _ in range(2))
-    process = reliability.FORKING.Process(target=save, args=(folder, ready, begin))
+    ready, begin = (FORKING.Event() for _ in range(2))
+    process = FORKING.Process(target=save, args=(folder, ready, begin))
     process.start()
     ready.wait()
     what = ["-e", f"inject={call}:signal=KILL:when={number}", "-p", str(process.pid)]

@@ -52,7 +52,3 @@ def main():
     assert np.isfinite(list(history.values())).all()
     for name in "val_recall_at_1", "val_robust_recall_at_1":
         assert 0 <= history[name][0] <= 1
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,9 @@
 """A plain fit under MirroredStrategy, with a last batch that the replicas share unequally."""
 
-import pathlib
-import subprocess
-import sys
+import plain_fit_on_two_replicas
+from forked import ran
 
 
-def test_a_plain_fit_trains_and_validates_on_two_replicas():
-    worker = pathlib.Path(__file__).with_name("plain_fit_on_two_replicas.py")
-    done = subprocess.run([sys.executable, worker], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_a_plain_fit_trains_and_validates_on_two_replicas(tmp_path):
+    code, said = ran(plain_fit_on_two_replicas.main, output=tmp_path / "said.txt")
+    assert code == 0, said[-3000:]

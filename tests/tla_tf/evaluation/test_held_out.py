@@ -42,6 +42,9 @@ def test_robust_overfitting_is_a_fall_since_the_best():
     assert not robust_overfitting([])
 
 
+EAGER = pytest.mark.usefixtures("eager")
+
+
 @pytest.fixture(scope="module")
 def selected(tmp_path_factory):
     """A run with --select=best whose held-out accuracies seem to be 90, 85 and 70 %.
@@ -112,6 +115,7 @@ def state(folder):
     return metrics, [weights for network in networks for weights in network.get_weights()]
 
 
+@EAGER
 def test_interruptions_change_nothing_of_a_selection(tmp_path, monkeypatch, heard_signals):
     command = ["train", *FLAGS, "--select=best"]
     whole, stopped = (f"--workdir={tmp_path / name}" for name in ("whole", "stopped"))
