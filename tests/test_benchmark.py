@@ -78,12 +78,13 @@ def test_autoattack_prints_both_versions_and_the_light(tool, capsys, monkeypatch
     run = tmp_path / "run"
     given = ["--train_steps=1", "--eval_attacks=clean", f"--workdir={run}"]
     assert train.main(["train", *TLA, *given]) == 0
-    given = [f"--workdir={run}", "--images=12", "--ends=logits,softmax"]
+    given = [f"--workdir={run}", "--images=12", "--ends=logits,softmax", "--whole_batches"]
     assert tool.main(["autoattack", *given]) == 0
     printed = capsys.readouterr().out
     row = r"\| linf eps=0.15 \| 12 \| [\d.]+ \| [\d.]+ \| \+0.00 \|"
     assert re.search(rf"^\| run \(digits\), logits {row} ", printed, re.MULTILINE)
     assert re.search(rf"^\| run \(digits\), softmax {row} red: ", printed, re.MULTILINE)
+    assert len(re.findall(r"\| [\d.]+ s: 1/[\d.]+ \| - \|$", printed, re.MULTILINE)) == 4
     assert tool.main(["autoattack", "--ends=none"]) == 2
 
 

@@ -1,15 +1,17 @@
 """AutoAttack's standard and fast versions, side by side, on runs and on broken ends of them."""
 
+import contextlib
 import pathlib
 import subprocess
 import tempfile
 import time
 from typing import NamedTuple
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
 
-from robust_tf.attacks import presets
+from robust_tf.attacks import adaptive_search, fab, presets, square
 from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_column import ensemble_columns
 from robust_tf.evaluation.attack_loop import images_of
@@ -62,6 +64,9 @@ def run(options):
         for end in options.ends:
             outputs_fn = ENDS[end](lambda x: network(x, training=False)["logits"])
             found = {v: _measure(outputs_fn, examples, ball, v, options) for v in VERSIONS}
+            if options.whole_batches:
+                with whole_batches():
+                    found["whole"] = _measure(outputs_fn, examples, ball, "standard", options)
             clock = _torch_clock(options, trained, examples, ball) if end == "logits" else None
             rows.append(_row(f"{name}, {end}", ball, examples, found, clock))
             print(markdown(HEADER, rows[-1:]), flush=True)
@@ -69,7 +74,25 @@ def run(options):
 
 
 HEADER = ("network", "ball", "n", "standard %", "fast %", "difference", "light")
-HEADER += ("standard s", "fast s", "cost", "torchattacks")
+HEADER += ("standard s", "fast s", "cost", "standard without early exit", "torchattacks")
+
+
+@contextlib.contextmanager
+def whole_batches():
+    """Every image of a batch takes all steps of an attack, as before early exit."""
+
+    def whole_loop(step, fixed, state, active, *, limit, result):
+        def follow(number, state):
+            return number + 1, step(number, fixed, state, tf.ones_like(active))[0]
+
+        start = tf.constant(0), state
+        _, state = tf.while_loop(lambda number, _: number < limit, follow, start)
+        return result(state), active
+
+    with contextlib.ExitStack() as patches:
+        for attack in (adaptive_search, fab, square):
+            patches.enter_context(mock.patch.object(attack, "packed_loop", whole_loop))
+        yield
 
 
 def _measure(outputs_fn, examples, ball, version, options):
@@ -102,8 +125,18 @@ def _row(name, ball, examples, found, clock):
         f"red: {light}" if light else "green",
         *(f"{one.seconds:.1f}" for one in (standard, fast)),
         f"1/{standard.seconds / fast.seconds:.1f}",
+        _whole(standard, found.get("whole")),
         clock or "-",
     )
+
+
+def _whole(standard, whole):
+    """Seconds without early exit, the share that is left of them, "(!)" at other outcomes."""
+    if whole is None:
+        return "-"
+    same = np.array_equal(standard.correct, whole.correct)
+    share = f"1/{whole.seconds / standard.seconds:.1f}"
+    return f"{whole.seconds:.1f} s: {share}{'' if same else ' (!)'}"
 
 
 def _torch_clock(options, trained, examples, ball):

@@ -100,6 +100,7 @@ _AUTOATTACK = FlagTable(
             names("ends", ["logits"], "Ends of the network: see tools/benchmarks/autoattack.py."),
             count("batch_size", 250, "Images attacked together."),
             switch("jit_compile", False, "XLA compiles the attacks."),
+            switch("whole_batches", False, "Time standard without early exit, too."),
             path("torch", None, "Python with torch, torchattacks and Keras: the outside clock."),
         )
     }
