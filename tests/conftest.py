@@ -1,6 +1,8 @@
 """What tests of every package use."""
 
+import functools
 import gc
+import re
 import signal
 
 import pytest
@@ -8,6 +10,21 @@ import pytest
 USUAL = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
 # Objects that are made before Python looks for garbage; its own 700 take a tenth of all the time.
 BETWEEN_COLLECTIONS = 50_000
+# A module that imports tests/forked.py, itself or through tests/reliability.py.
+FORKS = re.compile(r"^(import|from) (forked|reliability)\b", re.MULTILINE)
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that fork come first, so that most of them share one fork server.
+
+    They take longest: at the end the processes of pytest-xdist share short ones.
+    """
+    items.sort(key=lambda item: not _forks(item.path))
+
+
+@functools.cache
+def _forks(path):
+    return bool(FORKS.search(path.read_text()))
 
 
 def pytest_collection_finish():
@@ -23,6 +40,15 @@ def eager():
     from eagerly import eagerly  # TensorFlow is imported by tests that need it
 
     with eagerly():
+        yield
+
+
+@pytest.fixture
+def forked_reload():
+    """See `forked.reloads`."""
+    from forked import reloads
+
+    with reloads():
         yield
 
 

@@ -252,6 +252,7 @@ def test_killed_twice_the_result_is_the_same(run, tmp_path):
     assert stored == {path.name: path.read_text() for path in untouched.glob("evaluation/*")}
 
 
+@EAGER
 def test_checks_are_printed_and_stored(run, capsys, monkeypatch):
     from hm_tf.evaluation import embedding_checks
 

@@ -124,6 +124,7 @@ def test_a_folder_of_queries_does_not_find_itself(
     assert not [line for line in found if line[3] == f"{queries.name}/{line[0]}"]
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_saved_model_is_evaluated_and_attacked_like_its_run(
     finished_smoke, gallery, exported, tmp_path
 ):

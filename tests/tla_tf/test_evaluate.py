@@ -288,6 +288,7 @@ def test_weights_that_cannot_be_read(run, capsys):
     assert "final.keras cannot be read" in error_line(capsys)
 
 
+@EAGER
 def test_checks_are_printed_and_stored_and_attack_nothing_twice(run, capsys, monkeypatch):
     """Neither what the columns are, nor, when the command comes again, anything at all."""
     monkeypatch.setattr(evaluation_checks, "LEVELS", {"quick": (16, 20)})

@@ -3,9 +3,11 @@
 import json
 import shutil
 
+import forked
 import numpy as np
 import pytest
 import tensorflow as tf
+from eagerly import eagerly
 
 from robust_tf import data
 from robust_tf.errors import UserError
@@ -58,7 +60,8 @@ def moved(images, tmp_path_factory):
 def exported(finished, moved, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     command = [f"--workdir={finished}", f"--data_dir={moved}", f"--export_dir={folder}"]
-    assert export.main(["export", *command]) == 0
+    with eagerly(), forked.reloads():
+        assert export.main(["export", *command]) == 0
     return folder
 
 

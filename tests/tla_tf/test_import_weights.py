@@ -63,12 +63,13 @@ def test_run_folder(imported, trained):
         np.testing.assert_array_equal(kernel, arrays["fcw1/DW"])
 
 
+@pytest.mark.usefixtures("eager", "forked_reload")
 def test_evaluate_and_export(imported, tmp_path, capsys):
-    flags = [f"--workdir={imported}", "--attacks=clean,pgd5", "--limit_test=40"]
-    assert evaluate.main(["evaluate", *flags]) == 0
+    flags = [f"--workdir={imported}", "--limit_test=40"]
+    assert evaluate.main(["evaluate", *flags, "--attacks=clean,pgd5"]) == 0
     results = (RunFolder(imported).results).read_text()
     assert '"imported"' in results and "pgd5" in results
-    assert export.main(["export", f"--workdir={imported}", f"--export_dir={tmp_path}"]) == 0
+    assert export.main(["export", *flags, f"--export_dir={tmp_path}"]) == 0
 
 
 def test_swapped_axes_are_doubted(trained, tmp_path, capsys):

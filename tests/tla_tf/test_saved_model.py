@@ -103,8 +103,10 @@ class Fixed(tf.Module):
 
 
 @pytest.mark.parametrize("level", ["quick", "full"])
-def test_checks(saved_model, tmp_path, capsys, monkeypatch, level):
+def test_checks(saved_model, tmp_path, capsys, monkeypatch, level, request):
     """Ours, which takes any number of images, and one that takes more than there are."""
+    if level == "quick":
+        request.getfixturevalue("eager")
     monkeypatch.setattr(evaluation_checks, "LEVELS", {"quick": (12, 5), "full": (20, 10)})
     path = tmp_path / "model"
     if level == "quick":
