@@ -26,7 +26,8 @@ def tool():
 def run_folder(folder, results, commit):
     folder.mkdir()
     append_results(folder / "results.jsonl", results)
-    config = {"flags": {"dataset": "cub200", "defense": "hm"}, "commit": commit}
+    flags = {"dataset": "cub200", "defense": "hm", "workdir": str(folder), "data_dir": "/data"}
+    config = {"flags": flags, "commit": commit}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "metrics.jsonl").write_text(
         '{"step": 1, "seconds": 2.5}\n{"step": 2, "seconds": 1.5}\n'
