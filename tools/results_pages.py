@@ -66,6 +66,11 @@ EXPERIMENTS = (
         ["tla_digits_strong"],
         "recipes.md",
     ),
+    Experiment(
+        "TLA on MNIST with an average of the weights, one cycle and decay",
+        ["tla_mnist_strong"],
+        "recipes.md",
+    ),
     Experiment("TLA on MNIST", ["tla_mnist_quick"], "recipes.md", "mnist_quick"),
     Experiment(
         "TLA on MNIST, an earlier recipe that masks gradients",
