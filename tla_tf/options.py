@@ -179,8 +179,8 @@ _METHOD_AND_MODEL = (
         "model",
         RECIPE,
         "Network: digits_cnn, mlp, lenet_large, lenet_small, wong_mnist, tiny_res20, tiny_res50, "
-        "resnet10_16, resnet_18, preact_resnet_18, the same two with _silu, wrn_D_W, "
-        "strided_wrn_D_W.",
+        "resnet10_16, torchvision_resnet_18, torchvision_resnet_50, resnet_18, preact_resnet_18, "
+        "the last two with _silu, wrn_D_W, strided_wrn_D_W.",
     ),
     choice(
         "bn_variance",
