@@ -58,8 +58,8 @@ def test_prints_its_rows(arguments, rows, tool, capsys, monkeypatch):
     restarts, tla_training = (
         importlib.import_module(f"benchmarks.{file}") for file in ("restarts", "tla_training")
     )
-    # Most of the time goes to tracing.
     monkeypatch.setattr(restarts, "BISECTIONS", 1)
+    monkeypatch.setattr(restarts, "STEPS", 3)
     some = {name: tla_training.METHODS[name] for name in METHODS}
     monkeypatch.setattr(tla_training, "METHODS", some)
     assert tool.main([*arguments, "--rounds=1"]) == 0

@@ -163,6 +163,7 @@ def test_commands_are_processes_whose_exit_code_counts():
     assert run_table._call("hm_tf.run_table", ["--epz=1", "--help=no", "--list=maybe"]) == 2
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_row_trains_and_is_measured_made_small(tmp_path, monkeypatch, capsys):
     def call(module, arguments):
         """In this process, with one attack of the nine."""

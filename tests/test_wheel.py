@@ -65,8 +65,9 @@ def test_it_runs_without_the_checkout(wheel, tmp_path):
     elsewhere.mkdir()
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
+    smoke = ["--flagfile=flags/tla/smoke.flags", "--method=um", "--workdir=run"]
     done = subprocess.run(
-        [sys.executable, "-m", "tla_tf.train", "--flagfile=flags/tla/smoke.flags", "--workdir=run"],
+        [sys.executable, "-m", "tla_tf.train", *smoke],
         cwd=elsewhere,
         env={**os.environ, "PYTHONPATH": str(installed)},
         capture_output=True,

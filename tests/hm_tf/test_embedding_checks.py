@@ -1,5 +1,6 @@
 """The checks pass where all is well, and bite where something is wrong."""
 
+import contextlib
 import dataclasses
 import re
 import types
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from eagerly import eagerly
 from ranking_results import attacked
 from small_embedding import small_images, small_network
 
@@ -73,7 +75,8 @@ def verdicts(tmp_path_factory):
         if case not in found:
             layers, pgd = CASES[case]
             folder = tmp_path_factory.mktemp(case)
-            found[case] = run(folder, [layer() for layer in layers], pgd)
+            with contextlib.nullcontext() if case == "healthy" else eagerly():
+                found[case] = run(folder, [layer() for layer in layers], pgd)
         return found[case]
 
     with pytest.MonkeyPatch.context() as patch:

@@ -25,6 +25,8 @@ from robust_tf.results.result import shared_fields, weights_hash
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.threat_model import ThreatModel
 
+EAGER = pytest.mark.usefixtures("eager")
+
 EPS = 0.05
 FACTS = {"dataset": "small", "method": "N/A[R]", "training_seed": 0, "precision": "float32"}
 
@@ -74,6 +76,7 @@ def test_the_size_of_the_batches_changes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["CA-", "LTM"])
+@EAGER
 def test_strong_is_per_query_never_weaker_in_the_objective(tmp_path, name):
     runs = strong(evaluation(tmp_path), name, 2)
     best = strongest(runs)["objective"]
@@ -166,6 +169,7 @@ def test_tensorflow_does_not_warn_of_tracing_all_attacks(tmp_path, monkeypatch):
     assert not [line for line in said if "retracing" in line]
 
 
+@EAGER
 def test_transfer_is_made_on_the_other_network(tmp_path):
     here, network = evaluation(tmp_path), small_network(seed=1, dimension=3)
     there = EmbeddedTestSet(network, small_images(), batch_size=8)
@@ -175,6 +179,7 @@ def test_transfer_is_made_on_the_other_network(tmp_path):
     assert 0 < black["distance"].mean() < white["distance"].mean()
 
 
+@EAGER
 def test_no_ball_no_change(tmp_path):
     here = evaluation(tmp_path, pgd=PGD(ThreatModel(0.0), 2, 0.1, random_start=False))
     found = here.runs("ES", "fixed")[0]
@@ -182,6 +187,7 @@ def test_no_ball_no_change(tmp_path):
     np.testing.assert_array_equal(found["R@1"], here.test_set.retrieval.recall_at(1))
 
 
+@EAGER
 def test_values_that_are_not_finite_end_the_run(tmp_path):
     here = evaluation(tmp_path)
     for weight in here.ranker.network.weights:

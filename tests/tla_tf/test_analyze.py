@@ -26,6 +26,8 @@ from tla_tf.evaluation.run_evaluation import logits_of
 from tla_tf.finished_run import FinishedRun
 from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS
 
+EAGER = pytest.mark.usefixtures("eager")
+
 FIGURES = ("figure1", "figure2", "figure4", "figure5")
 
 
@@ -99,6 +101,7 @@ def test_accuracy_over_eps_and_over_the_steps_of_the_attack(run):
         assert len(lines["TLA"]) == len(over_eps if name == outputs[0] else over_steps)
 
 
+@EAGER
 def test_two_runs_side_by_side_in_a_folder_of_their_own(run, tmp_path):
     other = shutil.copytree(run, tmp_path / "other")
     before = len(read_results(run / "results.jsonl"))
@@ -113,6 +116,7 @@ def test_two_runs_side_by_side_in_a_folder_of_their_own(run, tmp_path):
     assert first[before:] == second and len(second) == 5
 
 
+@EAGER
 def test_adversarial_images_against_natural_ones_and_the_companion_of_all(run):
     before = len(read_results(run / "results.jsonl"))
     flags = "--outputs=table2,figure5", "--positive=adversarial", "--all_adv", "--limit_test=90"
@@ -144,6 +148,7 @@ def colour_run(tmp_path):
     return tmp_path / "run"
 
 
+@EAGER
 def test_colour_images_of_a_folder(colour_run):
     outputs = "figure1", "figure2", "figure4"
     assert command(colour_run, f"--outputs={','.join(outputs)}", "--format=png", "--eps=0.3") == 0
@@ -240,6 +245,7 @@ def test_folders_without_a_finished_run(run, tmp_path, capsys):
     assert "--workdir=RUN" in error_line(capsys)
 
 
+@EAGER
 def test_an_attack_without_effect_is_said_and_the_tables_stay(run, capsys):
     before = len(read_results(run / "results.jsonl"))
     assert command(run, "--outputs=figure2", "--eps=0", "--limit_test=40") == 1
@@ -252,6 +258,7 @@ def test_an_attack_without_effect_is_said_and_the_tables_stay(run, capsys):
     assert "separation ratio: classes left out" in metrics
 
 
+@EAGER
 def test_what_needs_more_images_is_left_out_and_leaves_no_record(run, capsys):
     before = len(read_results(run / "results.jsonl"))
     flags = "--outputs=figure1,table3,figure4,table2", "--limit_test=40", "--limit_train=49"
@@ -269,6 +276,7 @@ def test_what_needs_more_images_is_left_out_and_leaves_no_record(run, capsys):
     assert not any("figure 1" in metric or "50-NN" in metric for metric in metrics)
 
 
+@EAGER
 def test_the_numbers_of_a_figure_that_could_not_be_written_are_kept(run, monkeypatch, capsys):
     def full(figure, path):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -291,6 +299,7 @@ def test_places_are_looked_at_before_any_work(run, tmp_path, monkeypatch, capsys
     assert f"--workdir={run}: {run} is no folder to write to" in error_line(capsys)
 
 
+@EAGER
 def test_records_that_depend_on_training_images_say_how_many(run):
     before = len(read_results(run / "results.jsonl"))
     outputs = "--outputs=table2,table3,figure4,figure5"

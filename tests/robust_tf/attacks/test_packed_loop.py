@@ -68,8 +68,8 @@ def test_every_image_ends_as_in_the_whole_batch(digits, name, norm):
         return attack.perturb(logits_fn, x, y, keys)
 
     found, passed = [], []
-    for any_size in (False, True):
-        run = CompiledBatch(perturb, any_size=any_size)
+    # Without a trace the size of the batch is known, and the batch stays whole.
+    for run in (perturb, CompiledBatch(perturb, any_size=True)):
         seen.assign(0)
         found.append(run(*batch))
         passed.append(int(seen))

@@ -82,18 +82,23 @@ def test_a_mistake_is_one_line(data, network, name, message):
     assert message in doubt.message and "\n" not in doubt.message
 
 
-@pytest.mark.parametrize("end", [tf.nn.softmax, tf.nn.sigmoid])
-def test_the_same_network_gives_the_same_number_with_and_without_its_end(data, end):
-    def outcomes(outputs_fn):
-        options = {"batch_size": 64, "say": None, "progress": False}
-        evaluation = ClassifierEvaluation(outputs_fn, data, **options)
-        names = ["fgsm", "pgd5", "cw5", "apgd-dlr"]
-        found = evaluation.run([Column(n, presets.get(n, ThreatModel(0.08))) for n in names])
-        return np.array([outcome.correct for outcome in found])
+def outcomes(outputs_fn, data):
+    options = {"batch_size": 64, "say": None, "progress": False}
+    evaluation = ClassifierEvaluation(outputs_fn, data, **options)
+    names = ["fgsm", "pgd5", "cw5", "apgd-dlr"]
+    found = evaluation.run([Column(n, presets.get(n, ThreatModel(0.08))) for n in names])
+    return np.array([outcome.correct for outcome in found])
 
-    honest = outcomes(logits_of)
+
+@pytest.fixture(scope="module")
+def honest(data):
+    return outcomes(logits_of, data)
+
+
+@pytest.mark.parametrize("end", [tf.nn.softmax, tf.nn.sigmoid])
+def test_the_same_network_gives_the_same_number_with_and_without_its_end(data, honest, end):
     assert 0.05 < honest.mean() < 0.95
-    np.testing.assert_array_equal(outcomes(lambda x: end(logits_of(x))), honest)
+    np.testing.assert_array_equal(outcomes(lambda x: end(logits_of(x)), data), honest)
 
 
 def test_square_follows_where_probabilities_are_saturated(data, monkeypatch):

@@ -9,6 +9,8 @@ from robust_tf.attacks import auto_attack, presets
 from robust_tf.evaluation.robust_accuracy import robust_accuracy
 from robust_tf.threat_model import ThreatModel
 
+EAGER = pytest.mark.usefixtures("eager")
+
 COUNT, SIDE, CLASSES, EPS = 60, 4, 3, 0.06
 QUIET = {"progress": False, "eps": EPS}
 ATTACKS = ["fgsm", "pgd5"]
@@ -84,6 +86,7 @@ def test_any_network_and_any_images(model, images, labels, expected, tmp_path):
 
 
 @pytest.mark.parametrize("end", ["softmax", "sigmoid"])
+@EAGER
 def test_an_activation_at_the_end_is_left_out_with_one_line(images, labels, expected, end):
     with pytest.warns(UserWarning, match="ends in probabilities"):
         found = robust_accuracy(network(end), images, labels, attack=ATTACKS, **QUIET)
@@ -91,6 +94,7 @@ def test_an_activation_at_the_end_is_left_out_with_one_line(images, labels, expe
     assert len(found.warnings) == 1
 
 
+@EAGER
 def test_another_input_range(images, labels, expected):
     other = network(scale=1 / 255)
     for x in (images, np.float32(images)):
@@ -123,6 +127,7 @@ def test_attack_objects_and_the_ensemble(model, images, labels, expected, monkey
     assert found.accuracy <= expected.accuracy
 
 
+@EAGER
 def test_a_cache_goes_on_and_knows_the_weights(images, labels, expected, tmp_path, model):
     options = {"attack": "pgd5", "cache": tmp_path, **QUIET}
     first = robust_accuracy(model, images, labels, **options)
