@@ -100,8 +100,20 @@ def settings(*given):
     return training_run(TRAIN.parse([f"--flagfile={base()}", *given])).settings
 
 
-def network():
+@functools.cache
+def first_weights():
+    """Each call of the seed makes TensorFlow forget its kernels, which take most of the time."""
     keras.utils.set_random_seed(3)
+    return built().get_weights()
+
+
+def network():
+    network, weights = built(), first_weights()
+    network.set_weights(weights)
+    return network
+
+
+def built():
     image = keras.Input([2, 2, 1], name="image")
     # Of pixels around 0.5, so that cosines of both signs occur in inference mode too.
     norm = keras.layers.BatchNormalization(moving_mean_initializer=keras.initializers.Constant(0.5))
