@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from eagerly import eagerly
+from forked import reloads
 
 from hm_tf import attack, evaluate, export, search
 from hm_tf.evaluation import saved_run, served_gallery
@@ -38,7 +40,7 @@ def gallery(tmp_path_factory):
 def exported(finished_smoke, gallery, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     flags = [f"--workdir={finished_smoke}", f"--export_dir={folder}", "--limit_test=40"]
-    with contextlib.redirect_stdout(io.StringIO()) as said:
+    with contextlib.redirect_stdout(io.StringIO()) as said, eagerly(), reloads():
         assert export.main(["export", *flags, f"--gallery={gallery}", "--top=3"]) == 0
     assert "largest difference" in said.getvalue()
     return folder / "1"
