@@ -79,6 +79,7 @@ EXPERIMENTS = (
         page="mnist_masked",
         checks="tla_checks",
     ),
+    Experiment("TLA on CIFAR-10", ["tla_cifar10_quick"], "recipes.md", "cifar10_quick"),
     Experiment(
         "TLA on CIFAR-10, an earlier recipe",
         ["tla_cifar10_earlier", "tla_cifar10_earlier_seed1"],
