@@ -57,6 +57,8 @@ def methods_of(runs, titles, compared):
 def training_differences(methods, compared):
     """Returns what differs in the trainings, list of str: "train_steps 300 (AT), 600 (TLA)".
 
+    A method whose training does not read the flag is left out.
+
     Args:
         methods: list of `Method`.
         compared: function (flags) -> names of the flags that this training reads.
@@ -65,10 +67,11 @@ def training_differences(methods, compared):
     def both(flags, others):
         return compared(flags) & compared(others)
 
-    return [
-        f"{name} " + ", ".join(f"{words(m.flags.get(name))} ({m.name})" for m in methods)
-        for name in _differing([method.flags for method in methods], both)
-    ]
+    def of(flag):
+        having = [method for method in methods if flag in compared(method.flags)]
+        return ", ".join(f"{words(m.flags.get(flag))} ({m.name})" for m in having)
+
+    return [f"{flag} {of(flag)}" for flag in _differing([method.flags for method in methods], both)]
 
 
 def _differing(flags, counts):

@@ -14,6 +14,7 @@ from robust_tf.results.cache import ResultsCache
 from robust_tf.results.result import Result, wilson_interval
 
 BALL = {"eps": 0.1, "norm": "linf", "lower": 0.0, "upper": 1.0}
+ATTACKED = {"um": "0.3", "at": "0.1", "tla": "0.2"}
 FLAGS = {"train_steps": 600, "eps": "0.1", "method": "tla", "workdir": "a"}
 
 
@@ -64,6 +65,16 @@ def test_only_titles_that_are_alike_name_the_flags_that_differ():
         "TLA, eps 0.1",
         "TLA, eps 0.2",
     ]
+
+
+def test_a_training_that_does_not_read_a_flag_is_no_part_of_a_difference():
+    runs = [run(record("clean", 90), method=name, eps=eps) for name, eps in ATTACKED.items()]
+
+    def read_by(flags):
+        return read(flags) - ({"eps"} if flags["method"] == "um" else set())
+
+    found = matrix(runs, [*ATTACKED], read_by, entries)
+    assert found.trainings == ["eps 0.1 (at), 0.2 (tla)"]
 
 
 def test_only_the_same_measurement_stands_in_one_row():
