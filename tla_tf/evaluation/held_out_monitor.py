@@ -21,7 +21,10 @@ from tla_tf.evaluation.run_evaluation import logits_of
 ALARM = 0.10
 # The sign of masking that is measured, on how many images, and from which mean on it is told.
 # tools/masking_study.py compares the signs.
-SIGN, LOOKED_AT, MASKED = "step_sizes", 256, 0.10
+SIGN, LOOKED_AT = "step_sizes", 256
+# Of 24 networks of MNIST those with gaps of at most 9 points have a share of at most 0.016, and
+# three of four with gaps above 15 at least 0.043 (docs/results/recipes.md).
+MASKED = 0.03
 
 
 def catastrophic_overfitting(fgsm, pgd):
