@@ -72,19 +72,29 @@ def of_shares(first, second):
 
 
 def of_seeds(first, second):
-    """Returns the `Difference` of the means over training seeds: Welch's t-test.
+    """Returns the `Difference` of the means over training seeds.
+
+    A seed gives all methods the same initial weights and batches. So methods with the same seeds
+    are compared by the paired t-test, others by Welch's.
 
     Args:
-        first, second: lists of float, one per seed. With one seed on a side there is no test.
+        first, second: dict training seed -> float. There is no test of one seed, and none where
+            nothing varies over the seeds.
     """
-    value = statistics.mean(second) - statistics.mean(first)
-    if min(len(first), len(second)) < 2:
+    if min(len(first), len(second)) > 1 and first.keys() == second.keys():
+        a, b = (np.array([values[seed] for seed in first]) for values in (first, second))
+        return Difference(float(np.mean(b - a))) if _constant(b - a) else _of_values(a, b)
+    a, b = [*first.values()], [*second.values()]
+    value = statistics.mean(b) - statistics.mean(a)
+    if min(len(a), len(b)) < 2 or (_constant(a) and _constant(b)):
         return Difference(value)
-    if len({*first}) == len({*second}) == 1:  # no spread at all, nothing to test with
-        return Difference(value)
-    found = stats.ttest_ind(second, first, equal_var=False)
+    found = stats.ttest_ind(b, a, equal_var=False)
     low, high = found.confidence_interval(0.95)
     return Difference(value, (float(low), float(high)), float(found.pvalue), "Welch")
+
+
+def _constant(values):
+    return np.allclose(values, values[0])
 
 
 def _of_values(first, second):

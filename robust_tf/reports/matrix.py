@@ -50,6 +50,12 @@ class Cell(NamedTuple):
         return [entry.scale * entry.result.value for entry in self.entries]
 
     @property
+    def by_seed(self):
+        """dict training seed -> value as printed."""
+        seeds = (entry.result.training_seed for entry in self.entries)
+        return dict(zip(seeds, self.values, strict=True))
+
+    @property
     def value(self):
         """The mean over seeds."""
         return statistics.mean(self.values)
@@ -145,13 +151,13 @@ class Matrix(NamedTuple):
 def difference(first, second):
     """Returns the `Difference` of two `Cell`s, in the unit of the printed values."""
     if min(len(first.entries), len(second.entries)) > 1:
-        return of_seeds(first.values, second.values)
+        return of_seeds(first.by_seed, second.by_seed)
     a, b, scale = first.entries[0], second.entries[0], first.entries[0].scale
     images = {entry.outcome and entry.outcome[1] for entry in first.entries + second.entries}
     if len(images) == 1 and None not in images:
         found = of_images(first.outcome, second.outcome)
     elif first.spread is not None or second.spread is not None:
-        return of_seeds(first.values, second.values)
+        return of_seeds(first.by_seed, second.by_seed)
     elif a.result.interval and b.result.interval:
         found = of_shares(*((e.result.value, e.result.interval) for e in (a, b)))
     else:

@@ -52,14 +52,36 @@ def test_values_are_compared_by_the_paired_t_test():
     assert found.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
 
 
-def test_seeds_are_compared_by_welch_and_a_single_seed_not_at_all():
-    first, second = [0.5, 0.52, 0.49], [0.6, 0.57]
-    expected = stats.ttest_ind(second, first, equal_var=False)
+def test_the_same_seeds_are_compared_pair_by_pair():
+    first, second = {0: 0.5, 1: 0.6, 2: 0.4}, {2: 0.43, 1: 0.61, 0: 0.52}
+    found = of_seeds(first, second)
+    expected = stats.ttest_rel([0.52, 0.61, 0.43], [0.5, 0.6, 0.4])
+    assert (found.p, found.test) == (pytest.approx(expected.pvalue), "paired t")
+    assert found.value == pytest.approx(0.02)
+    assert found.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
+
+
+def test_other_seeds_are_compared_by_welch():
+    first, second = {0: 0.5, 1: 0.52, 2: 0.49}, {0: 0.6, 5: 0.57}
+    expected = stats.ttest_ind([*second.values()], [*first.values()], equal_var=False)
     found = of_seeds(first, second)
     assert (found.p, found.test) == (pytest.approx(expected.pvalue), "Welch")
-    assert found.value == pytest.approx(np.mean(second) - np.mean(first))
-    assert of_seeds([0.5], second).interval is None
-    assert of_seeds([0.5, 0.5], [0.6, 0.6]).p is None
+    assert found.value == pytest.approx(0.585 - 1.51 / 3)
+
+
+@pytest.mark.parametrize(
+    "first, second",
+    [
+        ({0: 0.5}, {0: 0.6}),
+        ({0: 0.5}, {0: 0.6, 1: 0.7}),
+        ({0: 0.5, 1: 0.5}, {2: 0.6, 3: 0.6}),
+        ({0: 0.1, 1: 0.3}, {0: 0.2, 1: 0.4}),  # a t-test would call this certain
+    ],
+)
+def test_a_single_seed_and_seeds_without_spread_are_not_tested(first, second):
+    found = of_seeds(first, second)
+    assert (found.interval, found.p, found.separated) == (None, None, False)
+    assert found.value > 0
 
 
 def test_newcombes_example():

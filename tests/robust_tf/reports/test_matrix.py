@@ -101,6 +101,19 @@ def test_runs_that_differ_in_their_seed_are_one_method():
     assert found.trainings == ["train_steps 600 (A, train_steps 600), 300 (A, train_steps 300)"]
 
 
+def test_methods_of_the_same_seeds_are_compared_pair_by_pair():
+    left = {"A": (50, 61, 40), "B": (52, 62, 43)}
+    runs = [
+        (name, run(record("pgd", correct, seed=seed), seed=seed, method=name))
+        for name, corrects in left.items()
+        for seed, correct in enumerate(corrects)
+    ]
+    titles, runs = zip(*runs, strict=True)
+    for count, test in ((6, "paired t"), (5, "Welch")):
+        found = compared(*runs[:count], titles=titles).rows[0].difference("A", "B")
+        assert (found.test, found.value > 0) == (test, True)
+
+
 def test_the_longest_worst_case_decides_or_else_the_lowest_attack():
     worst = [record("worst case", 30, settings={"over": ["a", "b", "c"][:k]}) for k in (2, 3)]
     shared = [record("clean", 90), record("pgd", 50), record("fgsm", 20)]
