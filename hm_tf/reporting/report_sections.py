@@ -132,9 +132,8 @@ def add_checks(page, runs):
             doubts.append(("red", f"{run.name} has collapsed: its score means nothing"))
         lines = doubt_lines(run.recorded.results)
         doubts += [("amber", f"{run.name} {line}") for line in lines]
-    for run in sections.unchecked(runs):
-        flags = f"--workdir={run.recorded.path}", "--checks=quick"
-        page.keep_command(f"Checks of {run.name}.", *_EVALUATE, *flags)
+    unchecked = sections.unchecked(runs)
+    sections.keep_commands(page, "Checks of", unchecked, *_EVALUATE, "--checks=quick")
     # The score may be measured later than the checks.
     skip = {(run.name, SCORE_STANDS, NOT_RUN) for run in runs if SCORE in run.values}
     sections.add_checks(page, runs, doubts, unit="queries", skip=skip)
@@ -196,7 +195,6 @@ def add_hardness(page, runs):
             page.table(titles(columns), cells_of(columns, measured), caption=run.name)
         else:
             lacking.append(run)
-            flags = f"--workdir={run.recorded.path}"
-            page.keep_command(f"Hardness of {run.name}.", "python", "-m", "hm_tf.analyze", flags)
+    sections.keep_commands(page, "Hardness of", lacking, "python", "-m", "hm_tf.analyze")
     if lacking:
         page.paragraph(f"Not measured of {sections.named(lacking, runs)}.")

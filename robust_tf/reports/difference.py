@@ -28,10 +28,37 @@ class Difference(NamedTuple):
 
     @property
     def separated(self):
-        """Whether the difference is more than chance at the 5 % level."""
+        """Whether this difference, looked at alone, is more than chance at the 5 % level."""
         if self.p is not None:
             return self.p < SIGNIFICANT
         return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+
+    @property
+    def chance(self):
+        """The p-value; of an interval alone that of a normal distribution of its width, or None."""
+        if self.p is not None or not self.interval:
+            return self.p
+        low, high = self.interval
+        return float(2 * stats.norm.sf(2 * Z * abs(self.value) / (high - low)))
+
+
+def separated_together(differences):
+    """Returns which differences are more than chance, list of bool, by Holm's correction.
+
+    Among many differences some are large by chance. One of them is wrongly separated in at most
+    5 % of the cases (Holm 1979, "A simple sequentially rejective multiple test procedure").
+
+    Args:
+        differences: list of `Difference`. Untested ones are not separated and do not count.
+    """
+    chances = {i: d.chance for i, d in enumerate(differences) if d.chance is not None}
+    separated, left = set(), len(chances)
+    for number in sorted(chances, key=chances.get):
+        if chances[number] * left >= SIGNIFICANT or not differences[number].separated:
+            break
+        separated.add(number)
+        left -= 1
+    return [number in separated for number in range(len(differences))]
 
 
 def of_images(first, second):

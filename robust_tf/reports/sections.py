@@ -12,7 +12,7 @@ from robust_tf.threat_model import format_magnitude
 
 # Flags that name places on the disk of whoever trained; a page is for others.
 PLACES = ("workdir", "data_dir")
-FEW = 3  # runs that a sentence names though they are all runs of the page
+FEW = 3  # runs that are named one by one
 
 
 def named(some, runs):
@@ -20,6 +20,22 @@ def named(some, runs):
     if len(some) > FEW and len(some) == len(runs):
         return f"all {len(runs)} runs"
     return ", ".join(run.name for run in some)
+
+
+def keep_commands(page, what, runs, *command):
+    """Keeps the command that makes what runs lack; of many runs once, for any of them.
+
+    Args:
+        page: `Page`.
+        what: str, the beginning of a sentence: "Checks of".
+        runs: list, see above, of the runs without it.
+        *command: words of the command but `--workdir`.
+    """
+    if len(runs) > FEW:
+        page.keep_command(f"{what} {len(runs)} runs.", *command, "--workdir=RUN")
+        return
+    for run in runs:
+        page.keep_command(f"{what} {run.name}.", *command, f"--workdir={run.recorded.path}")
 
 
 def add_checks(page, runs, doubts=(), *, unit="images", skip=()):

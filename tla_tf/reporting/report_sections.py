@@ -151,9 +151,9 @@ def add_checks(page, runs):
     for run in runs:
         for caveat in caveats(run.recorded):
             found.setdefault(caveat, []).append(run)
-        if caveats(run.recorded) or not run.recorded.check_groups():
-            flags = f"--workdir={run.recorded.path}", "--attacks=clean,standard", "--checks=full"
-            page.keep_command(f"Stronger evidence on {run.name}.", *_EVALUATE, *flags)
+    weak = [run for run in runs if caveats(run.recorded) or not run.recorded.check_groups()]
+    flags = "--attacks=clean,standard", "--checks=full"
+    sections.keep_commands(page, "Stronger evidence on", weak, *_EVALUATE, *flags)
     doubts = [
         (level, f"{sections.named(weakened, runs)}: {caveat}")
         for (level, caveat), weakened in found.items()

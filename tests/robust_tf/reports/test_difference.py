@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from robust_tf.reports.difference import of_images, of_seeds, of_shares
+from robust_tf.reports.difference import (
+    Difference,
+    of_images,
+    of_seeds,
+    of_shares,
+    separated_together,
+)
 
 
 def outcomes(both, lost, won, neither):
@@ -105,3 +111,27 @@ def test_a_paired_difference_can_be_seen_where_an_unpaired_one_cannot():
         shares.append((k / n, tuple(interval)))
     assert paired.separated and not of_shares(*shares).separated
     assert math.isclose(paired.value, of_shares(*shares).value)
+
+
+@pytest.mark.parametrize(
+    "chances, expected",
+    [
+        ([0.03], [True]),
+        ([0.03, 0.04], [False, False]),  # 0.03 > 0.05 / 2
+        ([0.04, 0.01, 0.02], [True, True, True]),  # 0.05 / 3, / 2, / 1
+        ([0.04, 0.01, 0.03], [False, True, False]),  # what follows a miss is missed
+        ([None, 0.03, None], [False, True, False]),  # untested ones do not count
+    ],
+)
+def test_many_differences_are_separated_as_holm_corrects_them(chances, expected):
+    differences = [Difference(1.0, p and (0.5, 1.5), p, "t") for p in chances]
+    assert separated_together(differences) == expected
+
+
+def test_an_interval_alone_has_the_chance_of_its_width():
+    at_the_edge = Difference(1.0, (0.0, 2.0))
+    assert at_the_edge.chance == pytest.approx(0.05)
+    assert Difference(1.0).chance is None
+    wide, narrow = Difference(1.0, (0.1, 1.9)), Difference(1.0, (0.6, 1.4))
+    assert separated_together([wide]) == [True]
+    assert separated_together([wide, wide, narrow]) == [False, False, True]

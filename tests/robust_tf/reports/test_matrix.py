@@ -131,7 +131,8 @@ def test_a_stronger_measurement_of_some_methods_has_its_own_sentence():
     found = compared(first, second, run(record("pgd", 30)))
     assert [row.missing for row in found.rows] == [(), ("C",)]
     strong, weak = verdicts(found.rows).split(". ")
-    assert weak.startswith("B is ahead of A") and weak.endswith("under pgd on 100 images.")
+    end = "under pgd on 100 images; 3 comparisons, Holm's correction."
+    assert weak.startswith("B is ahead of A") and weak.endswith(end)
     assert strong.startswith("A is ahead of B") and "under worst case" in strong
     shown = "\n".join(terminal_lines(found))
     assert any(line.split()[-1] == "-" for line in shown.splitlines() if "worst case  1" in line)
@@ -152,6 +153,16 @@ def test_the_verdict_names_the_leader_and_whether_anything_is_separated():
     assert verdict(row).startswith("B is ahead of A by +30") and "B − C is +1.00" in verdict(row)
     assert "not separated, under pgd" in verdict(row)
     assert verdict(row._replace(title="pgd, n 100")) == verdict(row)  # n is said once
+
+
+def test_a_leader_of_many_is_ahead_only_beyond_what_many_comparisons_find():
+    """50 and 64 of 100 unpaired images differ with p = 0.046 alone."""
+    left = (64, 50, 57, 58)
+    for count in (2, 4):
+        (row,) = compared(*(run(record("pgd", k)) for k in left[:count]), titles="ABCD").rows
+        said, corrected = verdict(row), "6 comparisons, Holm's correction"
+        assert said.startswith("A is ahead of B" if count == 2 else "Nothing is separated")
+        assert (corrected in said) == (count > 2)
 
 
 def test_what_differs_in_training_is_said_first(capsys, tmp_path):

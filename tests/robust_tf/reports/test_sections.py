@@ -11,7 +11,7 @@ from robust_tf.errors import UserError
 from robust_tf.reports.methods import Method
 from robust_tf.reports.page import Page
 from robust_tf.reports.same_data import require_same_data
-from robust_tf.reports.sections import add_checks, named, training_figure
+from robust_tf.reports.sections import add_checks, keep_commands, named, training_figure
 
 
 def check(name, status, n=40, eps=0.1):
@@ -103,3 +103,17 @@ def test_runs_are_named_until_they_are_many_and_all():
     runs = [run(name) for name in "ABCD"]
     assert named(runs, runs) == "all 4 runs"
     assert named(runs[:3], runs[:3]) == named(runs[:3], runs) == "A, B, C"
+
+
+def test_many_runs_share_the_line_of_a_command():
+    runs = [run(name) for name in "ABCD"]
+    for number, each in enumerate(runs):
+        each.recorded.path = f"runs/{number}"
+    few, many = Page("x"), Page("x")
+    keep_commands(few, "Checks of", runs[:2], "evaluate", "--checks=quick")
+    keep_commands(many, "Checks of", runs, "evaluate", "--checks=quick")
+    assert few.missed == {
+        "evaluate --checks=quick --workdir=runs/0": "Checks of A.",
+        "evaluate --checks=quick --workdir=runs/1": "Checks of B.",
+    }
+    assert many.missed == {"evaluate --checks=quick --workdir=RUN": "Checks of 4 runs."}
