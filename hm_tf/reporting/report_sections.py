@@ -133,7 +133,7 @@ def add_checks(page, runs):
         lines = doubt_lines(run.recorded.results)
         doubts += [("amber", f"{run.name} {line}") for line in lines]
     unchecked = sections.unchecked(runs)
-    sections.keep_commands(page, "Checks of", unchecked, *_EVALUATE, "--checks=quick")
+    sections.keep_commands(page, "Checks of", unchecked, _EVALUATE, "--checks=quick")
     # The score may be measured later than the checks.
     skip = {(run.name, SCORE_STANDS, NOT_RUN) for run in runs if SCORE in run.values}
     sections.add_checks(page, runs, doubts, unit="queries", skip=skip)
@@ -195,6 +195,6 @@ def add_hardness(page, runs):
             page.table(titles(columns), cells_of(columns, measured), caption=run.name)
         else:
             lacking.append(run)
-    sections.keep_commands(page, "Hardness of", lacking, "python", "-m", "hm_tf.analyze")
+    sections.keep_commands(page, "Hardness of", lacking, ("python", "-m", "hm_tf.analyze"))
     if lacking:
         page.paragraph(f"Not measured of {sections.named(lacking, runs)}.")

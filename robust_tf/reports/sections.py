@@ -22,20 +22,19 @@ def named(some, runs):
     return ", ".join(run.name for run in some)
 
 
-def keep_commands(page, what, runs, *command):
+def keep_commands(page, what, runs, command, *flags):
     """Keeps the command that makes what runs lack; of many runs once, for any of them.
 
     Args:
         page: `Page`.
         what: str, the beginning of a sentence: "Checks of".
         runs: list, see above, of the runs without it.
-        *command: words of the command but `--workdir`.
+        command: words of the command.
+        *flags: its flags but `--workdir`.
     """
-    if len(runs) > FEW:
-        page.keep_command(f"{what} {len(runs)} runs.", *command, "--workdir=RUN")
-        return
-    for run in runs:
-        page.keep_command(f"{what} {run.name}.", *command, f"--workdir={run.recorded.path}")
+    places = [(run.name, run.recorded.path) for run in runs]
+    for name, path in places if len(runs) <= FEW else [(f"{len(runs)} runs", "RUN")]:
+        page.keep_command(f"{what} {name}.", *command, f"--workdir={path}", *flags)
 
 
 def add_checks(page, runs, doubts=(), *, unit="images", skip=()):

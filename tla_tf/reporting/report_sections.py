@@ -153,7 +153,7 @@ def add_checks(page, runs):
             found.setdefault(caveat, []).append(run)
     weak = [run for run in runs if caveats(run.recorded) or not run.recorded.check_groups()]
     flags = "--attacks=clean,standard", "--checks=full"
-    sections.keep_commands(page, "Stronger evidence on", weak, *_EVALUATE, *flags)
+    sections.keep_commands(page, "Stronger evidence on", weak, _EVALUATE, *flags)
     doubts = [
         (level, f"{sections.named(weakened, runs)}: {caveat}")
         for (level, caveat), weakened in found.items()

@@ -110,10 +110,10 @@ def test_many_runs_share_the_line_of_a_command():
     for number, each in enumerate(runs):
         each.recorded.path = f"runs/{number}"
     few, many = Page("x"), Page("x")
-    keep_commands(few, "Checks of", runs[:2], "evaluate", "--checks=quick")
-    keep_commands(many, "Checks of", runs, "evaluate", "--checks=quick")
+    keep_commands(few, "Checks of", runs[:2], ["evaluate"], "--checks=quick")
+    keep_commands(many, "Checks of", runs, ["evaluate"], "--checks=quick")
     assert few.missed == {
-        "evaluate --checks=quick --workdir=runs/0": "Checks of A.",
-        "evaluate --checks=quick --workdir=runs/1": "Checks of B.",
+        "evaluate --workdir=runs/0 --checks=quick": "Checks of A.",
+        "evaluate --workdir=runs/1 --checks=quick": "Checks of B.",
     }
-    assert many.missed == {"evaluate --checks=quick --workdir=RUN": "Checks of 4 runs."}
+    assert many.missed == {"evaluate --workdir=RUN --checks=quick": "Checks of 4 runs."}
