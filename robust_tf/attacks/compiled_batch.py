@@ -6,13 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
-# What XLA raises for operations that it cannot compile, on this device or deterministically, and
-# for a compiler that is not whole. What has another reason comes again without XLA.
-REFUSALS = (
-    tf.errors.UnimplementedError,
-    tf.errors.InvalidArgumentError,
-    tf.errors.InternalError,
-)
+# What XLA raises: for operations that it cannot compile, on this device or deterministically; for a
+# compiler that is not whole; for a program that cannot be kept or read again, whatever kind of error
+# that is (tensorflow/compiler/jit/device_compiler.h). What has another reason comes again without.
+REFUSAL = tf.errors.OpError
 
 
 class CompiledBatch:
@@ -63,7 +60,7 @@ class CompiledBatch:
             specs = [_any_size(tensor) for tensor in tensors] if any_size else tensors
             try:
                 return self._on(devices).get_concrete_function(*specs)(*tensors)
-            except REFUSALS as error:
+            except REFUSAL as error:
                 if not self._xla:
                     raise
                 warn_of_refusal(self._title, error)
@@ -131,7 +128,11 @@ def warn_of_refusal(title: str, error: Exception) -> None:
         title: name of the function.
         error: the exception that XLA raised.
     """
-    reason = str(error).strip().splitlines()[0][:200]
+    lines = [line.strip() for line in str(error).splitlines()]
+    # TensorFlow first says where it happened: in headings and places.
+    places = ("<", "[[", "File ")
+    said = [line for line in lines if line and line[-1] != ":" and not line.startswith(places)]
+    reason = (said or [type(error).__name__])[0][:200]
     warnings.warn(f"{title} goes on without XLA, which refuses: {reason}", stacklevel=3)
 
 

@@ -8,16 +8,15 @@ reads the output any more.
 import contextlib
 import errno
 import functools
-import importlib.metadata
 import os
 import signal
 import sys
-import tempfile
 import threading
 import warnings
 
 from absl import flags as absl_flags
 
+from robust_tf.cli.start_tensorflow import load_tensorflow
 from robust_tf.errors import INTERRUPTED, SIGNALLED, RunError, UserError, reason_of
 
 _PLAIN_FORMAT = warnings.formatwarning
@@ -52,7 +51,7 @@ def _run(argv, table, body, about):
         options = table.parse(argv[1:])
         warnings.formatwarning = _one_line
         with _hearing_ctrl_c():
-            _load_tensorflow()
+            load_tensorflow()
             return body(options) or 0
     except UserError as error:
         return _say(error, 2)
@@ -66,6 +65,11 @@ def _run(argv, table, body, about):
         if _out_of_space(error):
             reason = reason_of(error)
             reason = f"nothing more can be written ({reason}); what was written before is kept"
+        elif type(error).__name__ == "ResourceExhaustedError":  # of TensorFlow
+            reason = (
+                f"the device has too little memory ({reason_of(error)[:120]}); a smaller batch needs "
+                "less: --batch_size, in the evaluation after a training --eval_batch_size"
+            )
         elif isinstance(error, OSError) and error.filename is not None:
             reason = f"{error.filename}: {error.strerror or error}"
         else:
@@ -136,48 +140,6 @@ def _one_line(message, category, *place, **line):
     if category is not UserWarning:
         return _PLAIN_FORMAT(message, category, *place, **line)
     return f"warning: {message}\n"
-
-
-def _load_tensorflow():
-    """Imports TensorFlow and finds its devices, without the page of notes that buries our lines.
-
-    It writes them from C++ before any log level holds, so the file descriptor itself is redirected.
-    They are shown if the import fails.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    _keep_compiled_programs()
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()
-        except BaseException:
-            notes.seek(0)
-            os.write(terminal, notes.read())
-            raise
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
-
-
-def _keep_compiled_programs():
-    """Lets XLA keep what it compiles for a GPU, in the user's cache: a second start has it.
-
-    TensorFlow reads the setting when it starts. What the user has set there stays.
-    """
-    flags, name = os.environ.get("TF_XLA_FLAGS", ""), "--tf_xla_persistent_cache_directory"
-    try:  # a program belongs to the TensorFlow that compiled it
-        version = importlib.metadata.version("tensorflow")
-    except importlib.metadata.PackageNotFoundError:
-        return
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = os.path.join(cache, "robust_tf", f"xla-{version}")
-    if name not in flags and " " not in folder:  # TensorFlow divides the flags there
-        of_gpus = "--tf_xla_persistent_cache_device_types=GPU"
-        os.environ["TF_XLA_FLAGS"] = f"{flags} {name}={folder} {of_gpus}".strip()
 
 
 def _help(table, about):

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.compiled_batch import REFUSALS, is_assertion, warn_of_refusal
+from robust_tf.attacks.compiled_batch import REFUSAL, is_assertion, warn_of_refusal
 from robust_tf.errors import UserError
 from robust_tf.losses.weight_decay import decayed_kernels, l2_weight_decay
 from robust_tf.training import replicas, saved_settings
@@ -114,17 +114,21 @@ class AdversarialModel(keras.Model):
 
     def _fit_with_xla(self, x, *args, **kwargs):
         """The history; None, and nothing trained, where XLA refuses the train step."""
-        before, x = int(self.optimizer.iterations), checked(x)
+        before, x = self._updates(), checked(x)
         try:
             return super().fit(x, *args, **kwargs)
-        except REFUSALS as error:
-            if int(self.optimizer.iterations) > before or is_assertion(error):
+        except REFUSAL as error:
+            if self._updates() > before or is_assertion(error):
                 raise
             warn_of_refusal("the train step", error)
         self.jit_compile = False
         self.make_train_function(force=True)
         self.make_test_function(force=True)
         return None
+
+    def _updates(self):
+        # On several replicas the variable is no number for int().
+        return int(self.optimizer.iterations.numpy())
 
     def craft(self, batch):
         """Returns a dict of tensors that the loss treats as constants. By default nothing."""

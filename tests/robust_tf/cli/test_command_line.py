@@ -1,7 +1,6 @@
 """What goes wrong becomes one line and an exit code."""
 
 import errno
-import os
 import pathlib
 import signal
 import subprocess
@@ -9,6 +8,7 @@ import sys
 import warnings
 
 import pytest
+import tensorflow as tf
 
 from robust_tf.cli import command_line, recipe
 from robust_tf.cli.flag import count, text
@@ -38,6 +38,10 @@ def failing(error):
         (KeyboardInterrupt(), 130, "interrupted"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "error: nothing more can be written"),
         (ValueError("save failed: No space left on device"), 1, "nothing more can be written"),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nwith shape"),
+            *(1, "error: the device has too little memory (OOM when allocating tensor); a smaller"),
+        ),
         (OSError(errno.EACCES, "Permission denied", "a/b"), 1, "error: a/b: Permission denied"),
         (OSError(errno.ENOTDIR, "Not a directory", "a/b"), 1, "error: a/b: Not a directory"),
     ],
@@ -104,21 +108,3 @@ def test_warnings_for_the_user_are_one_line():
         "warning: line 2 was cut off\n"
     )
     assert "results.py:3" in warnings.formatwarning("old", DeprecationWarning, *place)
-
-
-@pytest.mark.parametrize(
-    "before, folder, kept",
-    [
-        ("", "cache", True),
-        ("--tf_xla_auto_jit=2", "cache", True),
-        ("--tf_xla_persistent_cache_directory=/own", "cache", False),
-        ("", "my cache", False),
-    ],
-)
-def test_xla_keeps_its_programs_in_the_users_cache(before, folder, kept, monkeypatch):
-    monkeypatch.setenv("TF_XLA_FLAGS", before)
-    monkeypatch.setenv("XDG_CACHE_HOME", folder)
-    command_line._keep_compiled_programs()
-    flags = os.environ["TF_XLA_FLAGS"]
-    assert flags.startswith(before)
-    assert (f"--tf_xla_persistent_cache_directory={folder}/robust_tf/xla-" in flags) == kept

@@ -26,9 +26,10 @@ def fitted(kind, chosen, attack, metrics):
             [keras.Input([4, 4, 1]), layers.Flatten(), layers.Dense(6, "tanh"), layers.Dense(3)]
         )
         model = kind(network, attack=attack)
-        # Alone without a trace, which would take most of the time.
+        # Alone without a trace, which would take most of the time. XLA refuses several replicas.
         alone = chosen.num_replicas_in_sync == 1
-        model.compile(keras.optimizers.SGD(0.1), metrics=metrics, run_eagerly=alone)
+        how = {"run_eagerly": alone, "jit_compile": not alone}
+        model.compile(keras.optimizers.SGD(0.1), metrics=metrics, **how)
     history = model.fit(
         X, Y, batch_size=16, epochs=2, shuffle=False, verbose=0, validation_data=(X, Y)
     ).history

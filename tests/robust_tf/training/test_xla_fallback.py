@@ -1,5 +1,8 @@
 """What XLA refuses goes on without it. XLA refuses Python functions on every device."""
 
+import os
+import subprocess
+import sys
 import warnings
 
 import keras
@@ -50,7 +53,8 @@ def undecided(monkeypatch):
 
 def test_the_train_step_falls_back_and_loses_no_batch(undecided):
     model, plain = Squares(refused), Squares()
-    with pytest.warns(UserWarning, match="the train step goes on without XLA") as said:
+    line = "the train step goes on without XLA, which refuses: Detected unsupported operations"
+    with pytest.warns(UserWarning, match=line) as said:
         history = fitted(model, jit_compile=True)
     assert len(said) == 1 and not model.jit_compile
     assert history == fitted(plain, jit_compile=False)
@@ -92,3 +96,21 @@ def test_an_error_of_another_kind_is_raised_once_more():
     with warnings.catch_warnings(), pytest.raises(tf.errors.InvalidArgumentError, match="seen"):
         warnings.simplefilter("ignore")
         compiled(IMAGES)
+
+
+def test_a_program_that_cannot_be_kept_is_no_error(tmp_path):
+    """XLA fails where it cannot write its cache, with an error of the file system."""
+    (tmp_path / "file").touch()
+    flags = f"--tf_xla_persistent_cache_directory={tmp_path / 'file' / 'cache'}"
+    code = (
+        "from robust_tf.attacks.compiled_batch import CompiledBatch\n"
+        "print(CompiledBatch(lambda x: 2 * x, jit_compile=True)([[1.0]]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TF_XLA_FLAGS": f"{flags} --tf_xla_persistent_cache_device_types=CPU"},
+        capture_output=True,
+        text=True,
+    )
+    assert "[[2.]]" in done.stdout, done.stderr[-2000:]
+    assert "the attack goes on without XLA, which refuses" in done.stderr

@@ -1,0 +1,83 @@
+"""How a command starts TensorFlow: without its notes, and with a cache of what XLA compiles."""
+
+import importlib.metadata
+import os
+import pathlib
+import re
+import sys
+import tempfile
+import warnings
+
+# The driver has a folder for each GPU here.
+NVIDIA_GPUS = pathlib.Path("/proc/driver/nvidia/gpus")
+
+
+def load_tensorflow():
+    """Imports TensorFlow and finds its devices, without the page of notes that buries our lines.
+
+    It writes them from C++ before any log level holds, so the file descriptor itself is redirected.
+    They are shown if the import fails. One of them is that it cannot use the GPU: it has a line.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    _keep_compiled_programs()
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            found = tf.config.list_physical_devices("GPU")
+        except BaseException:
+            notes.seek(0)
+            os.write(terminal, notes.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+    if not found:
+        _warn_of_idle_gpus()
+
+
+def _warn_of_idle_gpus():
+    models = _gpu_models()
+    if models and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
+        warnings.warn(
+            f"TensorFlow cannot use the {models[0]} and goes on without it; pip install "
+            "'robust-metric-learning-tf[gpu]' brings CUDA, CUDA_VISIBLE_DEVICES=-1 silences this",
+            stacklevel=2,
+        )
+
+
+def _keep_compiled_programs():
+    """Lets XLA keep what it compiles for a GPU, in the user's cache: a second start has it.
+
+    TensorFlow reads the setting when it starts. What the user has set there stays.
+    """
+    flags, name = os.environ.get("TF_XLA_FLAGS", ""), "--tf_xla_persistent_cache_directory"
+    try:  # a program belongs to the TensorFlow that compiled it
+        version = importlib.metadata.version("tensorflow")
+    except importlib.metadata.PackageNotFoundError:
+        return
+    # And to the GPU, of which TensorFlow's key of a program says nothing
+    # (tensorflow/compiler/jit/device_executable_persistor.h): a home may serve several machines.
+    models = (re.sub(r"[^\w.]+", "_", model) for model in sorted(set(_gpu_models())))
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = os.path.join(cache, "robust_tf", "-".join(["xla", version, *models]))
+    # TensorFlow divides the flags at a space, and compiles nothing that it cannot write.
+    if name not in flags and " " not in folder and _can_be_written(pathlib.Path(folder)):
+        of_gpus = "--tf_xla_persistent_cache_device_types=GPU"
+        os.environ["TF_XLA_FLAGS"] = f"{flags} {name}={folder} {of_gpus}".strip()
+
+
+def _can_be_written(folder):
+    """Whether a folder takes new files, or can be made."""
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    return nearest.is_dir() and os.access(nearest, os.W_OK)
+
+
+def _gpu_models():
+    """The models of the NVIDIA GPUs of this machine, as the driver names them, list of str."""
+    files = sorted(NVIDIA_GPUS.glob("*/information"))
+    lines = (line for file in files for line in file.read_text().splitlines())
+    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]

@@ -1,0 +1,75 @@
+"""What a command sets before TensorFlow starts, and what it says of a GPU that is not used."""
+
+import os
+import warnings
+
+import pytest
+import tensorflow as tf
+
+from robust_tf.cli import start_tensorflow
+
+CACHE = "--tf_xla_persistent_cache_directory"
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path, monkeypatch):
+    """A machine without a GPU, whose driver would list GPUs in the folder that is returned."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(start_tensorflow, "NVIDIA_GPUS", tmp_path / "gpus")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("TF_XLA_FLAGS", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    return tmp_path / "gpus"
+
+
+def plug(gpus, *models):
+    for number, model in enumerate(models):
+        (gpus / f"0000:0{number}:00.0").mkdir(parents=True)
+        text = f"Model: \t\t {model}\nIRQ:   \t\t 42\n"
+        (gpus / f"0000:0{number}:00.0/information").write_text(text)
+
+
+def flags_of_start():
+    start_tensorflow._keep_compiled_programs()
+    return os.environ["TF_XLA_FLAGS"]
+
+
+@pytest.mark.parametrize(
+    "before, folder, kept",
+    [
+        ("", "cache", True),
+        ("--tf_xla_auto_jit=2", "cache", True),
+        (f"{CACHE}=/own", "cache", False),
+        ("", "my cache", False),
+        ("", "file", False),  # XLA would compile nothing
+    ],
+)
+def test_xla_keeps_its_programs_in_the_users_cache(before, folder, kept, machine, monkeypatch):
+    (machine.parent / "file").touch()
+    monkeypatch.setenv("TF_XLA_FLAGS", before)
+    monkeypatch.setenv("XDG_CACHE_HOME", folder)
+    flags = flags_of_start()
+    assert flags.startswith(before)
+    assert (f"{CACHE}={folder}/robust_tf/xla-{tf.__version__} " in flags) == kept
+    assert not (machine.parent / "cache").exists()  # XLA makes it, with the first program
+
+
+def test_each_kind_of_gpu_has_programs_of_its_own(machine):
+    plug(machine, "NVIDIA H100 80GB HBM3", "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-40GB")
+    folder = f"xla-{tf.__version__}-NVIDIA_A100_SXM4_40GB-NVIDIA_H100_80GB_HBM3"
+    assert f"{CACHE}=cache/robust_tf/{folder} " in flags_of_start()
+
+
+@pytest.mark.parametrize("visible, said", [(None, 1), ("0,1", 1), ("", 0), ("-1", 0)])
+def test_a_gpu_that_tensorflow_cannot_use_is_named(visible, said, machine, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [])
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        start_tensorflow.load_tensorflow()
+        assert not found
+        plug(machine, "NVIDIA L4")
+        start_tensorflow.load_tensorflow()
+    assert len(found) == said
+    assert all("cannot use the NVIDIA L4" in str(line.message) for line in found)
