@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 # The batch is packed as soon as no more than this share of its images is active.
 PACKED_AT = 0.75
@@ -22,7 +23,8 @@ def packed_loop(
 
     Where the size of the batch is unknown in the graph, the active images are packed into a smaller
     batch, over and over. The numbers of an image do not change, as its step sees only this image.
-    Where the size is known (XLA, eager calls, a network of one batch size) the batch stays whole.
+    Where the size is known (eager calls, a network of one batch size) the batch stays whole. So it
+    does under XLA, whose shapes are fixed: of a smaller batch XLA returned wrong images.
 
     Args:
         step: function (number of the step int32, fixed, state, active) -> (state, active).
@@ -36,7 +38,10 @@ def packed_loop(
         `result` of the last state of each image, and bool [batch], the images still active.
     """
     count = tf.size(active)
-    packs = all(tensor.shape[0] is None for tensor in tf.nest.flatten((fixed, state, active)))
+    sizes = [tensor.shape[0] for tensor in tf.nest.flatten((fixed, state, active))]
+    # As TensorFlow's own loops ask; it has no public name for this.
+    xla = GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    packs = not xla and all(size is None for size in sizes)
 
     def pack(rows, kept, batch):
         going = tf.where(batch[-1])[:, 0]

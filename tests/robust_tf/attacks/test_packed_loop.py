@@ -109,3 +109,18 @@ def test_a_network_that_needs_the_size_of_its_batch_keeps_it_whole(digits):
     found = CompiledBatch(perturb, any_size=True)(*batch)
     alone = ATTACKS["apgd-ce"](BALLS["linf"]).perturb(network, *batch)
     np.testing.assert_allclose(found, alone, atol=1e-5)
+
+
+def test_under_xla_the_batch_stays_whole(digits):
+    """XLA compiled the packing, and returned other images for a batch of a size that it learnt."""
+    network, *batch = digits
+    attack = ATTACKS["apgd-ce"](BALLS["linf"])
+    specs = [tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in batch]
+
+    @tf.function(input_signature=specs, autograph=False, jit_compile=True)
+    def compiled(x, y, keys):
+        return attack.perturb(lambda images: network(images, training=False), x, y, keys)
+
+    found, expected = compiled(*batch), attack.perturb(network, *batch)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert (tf.reduce_max(tf.abs(found - batch[0]), [1, 2, 3]) > 0).numpy().sum() > COUNT / 2
