@@ -62,7 +62,8 @@ class FreeHardnessManipulation(HardnessManipulation):
         count, shards = batch_size // 2, self.previous_loss.shape[0]
         images = [count, 3, *self.network.input_shape[1:]]
         self.perturbation = kept(name="perturbation", shape=images)
-        self.places = kept(name="places", shape=[count, 4], dtype="int32")
+        # TensorFlow keeps int32 off the GPU, where XLA then refuses the step.
+        self.places = kept(name="places", shape=[count, 4], dtype="int64")
         self.aim = kept(name="aim", shape=[count])
         self.objective = kept(name="objective", shape=[shards])
         self.going = kept(name="going", shape=[shards])
@@ -109,7 +110,7 @@ class FreeHardnessManipulation(HardnessManipulation):
         of_triplets = (own(variable, count) for variable in (self.aim, self.perturbation))
         of_shards = (own(variable, self.shards) for variable in (self.objective, self.going))
         floats = (tf.cast(part, dtype) for part in (*of_triplets, *of_shards))
-        return own(self.places, count) - _first_place(batch), *floats
+        return tf.cast(own(self.places, count), tf.int32) - _first_place(batch), *floats
 
     def adversarial_embeddings(self, batch, crafted):
         """The embeddings that are trained; their forward pass serves a step of the attack, too."""

@@ -16,7 +16,7 @@ class Block(NamedTuple):
 
     Attributes:
         items: indices in the gallery, int32 [block].
-        labels: int32 [block].
+        labels: int64 [block].
         vectors: their embeddings minus `Gallery.mean`, float [block, d].
         distances: float [b, block]. In float32 those near 0 are only exact to about 5e-4, so what
             may be near 0 is left out and computed by `Gallery.distance`.
@@ -54,7 +54,8 @@ class Gallery:
         mean = np.mean(embeddings, axis=0, dtype=np.float64).astype(embeddings.dtype)
         centred = np.zeros([self.blocks * self.block, self.dimension], embeddings.dtype)
         np.subtract(embeddings, mean, out=centred[: self.size])
-        padded = np.pad(labels, [0, len(centred) - self.size]).astype(np.int32)
+        # TensorFlow keeps int32 variables off the GPU, where XLA then refuses the attack.
+        padded = np.pad(labels, [0, len(centred) - self.size]).astype(np.int64)
         self.mean = _resident(mean)
         self.labels = _resident(padded)
         self._centred = _resident(centred)
@@ -68,7 +69,7 @@ class Gallery:
         return tf.gather(self._centred, items) + self.mean
 
     def labels_of(self, items):
-        """The labels of `items`: int [...] to int32 [...]."""
+        """The labels of `items`: int [...] to int64 [...]."""
         return tf.gather(self.labels, items)
 
     def distance(self, queries, items):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from small_embedding import small_images, small_network
+from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from hm_tf.defenses.free_hardness_manipulation import FreeHardnessManipulation
 from hm_tf.defenses.hardness_manipulation import HardnessManipulation
@@ -144,3 +145,16 @@ def test_mistakes():
     batch = batch_of(0)
     with pytest.raises(UserError, match="--free"):
         free(network).craft({**batch, "plain": True})
+
+
+def test_a_gpu_can_hold_all_of_its_state():
+    """A variable of a type without a kernel there stays with the processor, and XLA refuses it."""
+    model = free(small_network())
+    held = {
+        tf.as_dtype(number)
+        for kernel in get_registered_kernels_for_op("VarHandleOp").kernel
+        if kernel.device_type in ("GPU", "DEFAULT")
+        for number in kernel.constraint[0].allowed_values.list.type
+    }
+    state = [*model.variables, *model.optimizer.variables]
+    assert tf.int32 not in held and {tf.as_dtype(v.dtype) for v in state} <= held

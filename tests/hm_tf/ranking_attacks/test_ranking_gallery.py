@@ -29,7 +29,7 @@ def test_neighbours_are_those_of_a_plain_sort(points, block):
     np.testing.assert_array_equal(count_nearer(*arguments, tf.constant(limit + 1e-9)), [12] * 40)
     same = labels[:, None] == labels
     expected = np.where(same, distances, np.inf).argmin(axis=1)
-    found = nearest(*arguments, lambda b: b.labels == tf.constant(labels, tf.int32)[:, None])
+    found = nearest(*arguments, lambda b: b.labels == tf.constant(labels, tf.int64)[:, None])
     np.testing.assert_array_equal(found[0], expected)
 
 
