@@ -169,6 +169,8 @@ class AdversarialModel(keras.Model):
         crafted = tf.nest.map_structure(tf.stop_gradient, self.craft(batch))
         with self._weights_of_the_step(batch, crafted):
             values, gradients = self._gradients(batch, crafted, self.weight_decay)
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            gradients = replicas.spread_overflow(gradients)
         self.optimizer.apply(gradients, self.trainable_variables)
         return self._shown(values, batch)
 

@@ -4,6 +4,8 @@ import tensorflow as tf
 
 from robust_tf.randomness import Shard
 
+NAN = float("nan")
+
 
 def current_shard():
     """Returns which slice of the global batch the running replica holds."""
@@ -55,3 +57,21 @@ def gather(tensor):
 def _dense_gradient(tensor):
     """The identity. `tf.gather` has a sparse gradient, which `all_gather` cannot take back."""
     return tf.identity(tensor), tf.convert_to_tensor
+
+
+def spread_overflow(gradients):
+    """Returns the gradients; all are NaN if one is not finite on any replica.
+
+    Keras's `LossScaleOptimizer` leaves out an update that overflows, but every replica looks at its
+    own gradients, before they are summed (keras/src/optimizers/loss_scale_optimizer.py, 3.15). The
+    overflow of one replica would reach the weights of all, or all would wait for one.
+
+    Args:
+        gradients: list of float tensors, or None, of this replica.
+    """
+    if current_shard().count == 1:
+        return gradients
+    finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients if g is not None]
+    broken = 1.0 - tf.cast(tf.reduce_all(finite), tf.float32)
+    broken = tf.distribute.get_replica_context().all_reduce("SUM", broken) > 0.0
+    return [g if g is None else tf.where(broken, tf.cast(NAN, g.dtype), g) for g in gradients]

@@ -13,6 +13,7 @@ from hm_tf.defenses.hardness_manipulation import HardnessManipulation
 from robust_tf.attacks.pgd import PGD
 from robust_tf.threat_model import ThreatModel
 from robust_tf.training import strategy
+from robust_tf.training.adversarial_model import AdversarialModel
 from tla_tf.defenses.triplet_adversarial import TripletAdversarial
 
 Y = np.random.default_rng(0).integers(0, 3, 21)
@@ -36,6 +37,35 @@ def fitted(kind, chosen, attack, metrics):
     return model.network.get_weights(), history
 
 
+class Sums(AdversarialModel):
+    """Sums of the outputs; that of an image of class 1 overflows."""
+
+    def __init__(self):
+        image = keras.Input([2])
+        logits = keras.layers.Dense(2, dtype="float32")(image)
+        super().__init__(keras.Model(image, {"logits": logits}), term_weights={"sum": 1.0})
+
+    def loss_terms(self, batch, crafted):
+        size = tf.where(batch["label"] == 1, 3e38, 1.0)
+        outputs = self.network(batch["image"])["logits"]
+        return {"sum": size * tf.reduce_sum(outputs, axis=1)}, {}
+
+
+def check_overflow(two):
+    """In float16 no replica makes an update whose gradients overflow on one of them."""
+    keras.config.set_dtype_policy("mixed_float16")
+    with two.scope():
+        model = Sums()
+        model.compile(keras.optimizers.SGD(0.1))
+    before = model.get_weights()
+    for labels in ([0, 0, 0, 1], [1, 0, 0, 0]):  # on the second replica, on the first
+        model.fit(np.ones([4, 2]), np.array(labels), batch_size=4, shuffle=False, verbose=0)
+        np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    assert float(model.optimizer.dynamic_scale.numpy()) == model.optimizer.initial_scale / 4
+    model.fit(np.ones([4, 2]), np.zeros(4), batch_size=4, shuffle=False, verbose=0)
+    np.testing.assert_allclose(model.get_weights()[0], before[0] - 0.1, rtol=1e-5)
+
+
 def main():
     keras.config.set_floatx("float64")
     two = strategy.make_strategy("mirrored", 16, logical_cpus=2)
@@ -55,3 +85,4 @@ def main():
     assert np.isfinite(list(history.values())).all()
     for name in "val_recall_at_1", "val_robust_recall_at_1":
         assert 0 <= history[name][0] <= 1
+    check_overflow(two)
