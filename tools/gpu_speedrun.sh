@@ -3,8 +3,10 @@
 # keeps records, log and weights (float16, two files). NOT RUN yet, neither on a GPU
 # nor on a processor: only the recipe's flags are tested.
 # Usage: [DATA_DIR=FOLDER_OF_TFDS] tools/gpu_speedrun.sh METHOD [OUTPUT_DIR] [FLAGS OF tla_tf.train...]
-# METHOD is at, tla or another one. TRAIN_S and EVALUATE_S bound the two parts (default: 600 seconds each).
-set -eu
+# METHOD is at, tla or another one. TRAIN_S and EVALUATE_S bound the two parts (default: 600 seconds each). A training
+# that does not end is not evaluated; the same command goes on with it.
+set -eu -o pipefail
+python=$(command -v python || command -v python3)
 method=$1 out=${2:-speedrun_$1}
 shift $(($# < 2 ? $# : 2))
 mkdir -p "$out"
@@ -12,18 +14,21 @@ run=$out/run
 data=${DATA_DIR:+--data_dir=$DATA_DIR}
 { nvidia-smi --query-gpu=name,driver_version --format=csv,noheader || echo "no GPU"; git rev-parse HEAD; } > "$out/machine.txt" 2> /dev/null || true
 
+keep_records() {
+  for file in results.jsonl metrics.jsonl flags.txt; do [ ! -e "$run/$file" ] || cp "$run/$file" "$out/"; done
+}
+trap keep_records EXIT
 began=$SECONDS
 # shellcheck disable=SC2086
-timeout "${TRAIN_S:-600}" python -m tla_tf.train --flagfile=flags/tla/cifar10_speedrun.flags --method="$method" \
+timeout "${TRAIN_S:-600}" "$python" -m tla_tf.train --flagfile=flags/tla/cifar10_speedrun.flags --method="$method" \
   --workdir="$run" --limit_test=1000 --eval_attacks=clean,pgd20 $data "$@" 2>&1 | tee "$out/train.log"
 echo "training and its evaluation: $((SECONDS - began)) s" | tee "$out/seconds.txt"
 began=$SECONDS
 # shellcheck disable=SC2086
-timeout "${EVALUATE_S:-600}" python -m tla_tf.evaluate --workdir="$run" --attacks=standard --limit_test="${LIMIT_TEST:-1000}" \
-  --batch_size=500 $data 2>&1 | tee "$out/evaluate.log"
+timeout "${EVALUATE_S:-600}" "$python" -m tla_tf.evaluate --workdir="$run" --attacks=standard --limit_test="${LIMIT_TEST:-1000}" \
+  --batch_size=500 $data 2>&1 | tee "$out/evaluate.log" || echo "the attack did not end: exit $?" | tee -a "$out/seconds.txt"
 echo "standard: $((SECONDS - began)) s" | tee -a "$out/seconds.txt"
-cp "$run/results.jsonl" "$run/metrics.jsonl" "$run/flags.txt" "$out/"
-python - "$run" "$out" << 'PYTHON'
+"$python" - "$run" "$out" << 'PYTHON'
 import sys
 
 import numpy as np
