@@ -19,6 +19,8 @@ def load_tensorflow():
     They are shown if the import fails. One of them is that it cannot use the GPU: it has a line.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TensorFlow else takes all memory of a GPU, and another command there none.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     _keep_compiled_programs()
     sys.stderr.flush()
     terminal = os.dup(2)

@@ -62,9 +62,9 @@ def _dense_gradient(tensor):
 def spread_overflow(gradients):
     """Returns the gradients; all are NaN if one is not finite on any replica.
 
-    Keras's `LossScaleOptimizer` leaves out an update that overflows, but every replica looks at its
-    own gradients, before they are summed (keras/src/optimizers/loss_scale_optimizer.py, 3.15). The
-    overflow of one replica would reach the weights of all, or all would wait for one.
+    Keras's `LossScaleOptimizer` leaves out an update that overflows, but looks at the gradients of
+    one replica, before all are summed (keras/src/optimizers/loss_scale_optimizer.py, 3.15). The
+    overflow of another replica would reach the weights of all.
 
     Args:
         gradients: list of float tensors, or None, of this replica.

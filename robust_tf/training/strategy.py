@@ -42,7 +42,6 @@ def _multi_worker(batch_size):
             "tools/launch_local.py or tools/launch_slurm.sh"
         )
     _require_whole(batch_size, worker.count)
-    _let_memory_grow()
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     _require_whole(batch_size, strategy.num_replicas_in_sync)
     return strategy
@@ -80,7 +79,7 @@ def all_devices(logical_cpus=1):
         UserError: TF_CONFIG has several workers.
     """
     _require_one_worker()
-    gpus = _let_memory_grow()
+    gpus = tf.config.list_physical_devices("GPU")
     if logical_cpus > 1:
         _divide_processor(logical_cpus)
     if gpus:
@@ -95,14 +94,6 @@ def _require_one_worker():
             f"TF_CONFIG names {workers} workers: they train together with --strategy=multi_worker; "
             "for the devices of this machine unset TF_CONFIG"
         )
-
-
-def _let_memory_grow():
-    """Returns the GPUs, of which TensorFlow then takes no more memory than it needs."""
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
-    return gpus
 
 
 def _divide_processor(count):

@@ -60,6 +60,17 @@ def test_each_kind_of_gpu_has_programs_of_its_own(machine):
     assert f"{CACHE}=cache/robust_tf/{folder} " in flags_of_start()
 
 
+@pytest.mark.parametrize("before, after", [(None, "true"), ("false", "false")])
+def test_every_command_leaves_memory_of_a_gpu_to_others(before, after, monkeypatch):
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "")
+    if before is None:
+        monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH")
+    else:
+        monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", before)
+    start_tensorflow.load_tensorflow()
+    assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == after
+
+
 @pytest.mark.parametrize("visible, said", [(None, 1), ("0,1", 1), ("", 0), ("-1", 0)])
 def test_a_gpu_that_tensorflow_cannot_use_is_named(visible, said, machine, monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [])
