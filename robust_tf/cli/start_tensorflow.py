@@ -8,8 +8,10 @@ import sys
 import tempfile
 import warnings
 
-# The driver has a folder for each GPU here.
+# The driver has a folder for each GPU here, in containers too that may use none of them.
 NVIDIA_GPUS = pathlib.Path("/proc/driver/nvidia/gpus")
+# Who may use a GPU has this device.
+NVIDIA_CONTROL = pathlib.Path("/dev/nvidiactl")
 
 
 def load_tensorflow():
@@ -42,7 +44,7 @@ def load_tensorflow():
 
 
 def _warn_of_idle_gpus():
-    models = _gpu_models()
+    models = NVIDIA_CONTROL.exists() and _gpu_models()
     if models and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
         warnings.warn(
             f"TensorFlow cannot use the {models[0]} and goes on without it; pip install "

@@ -16,6 +16,7 @@ def machine(tmp_path, monkeypatch):
     """A machine without a GPU, whose driver would list GPUs in the folder that is returned."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(start_tensorflow, "NVIDIA_GPUS", tmp_path / "gpus")
+    monkeypatch.setattr(start_tensorflow, "NVIDIA_CONTROL", tmp_path / "nvidiactl")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("TF_XLA_FLAGS", "")
     monkeypatch.setenv("XDG_CACHE_HOME", "cache")
@@ -78,9 +79,10 @@ def test_a_gpu_that_tensorflow_cannot_use_is_named(visible, said, machine, monke
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
-        start_tensorflow.load_tensorflow()
-        assert not found
         plug(machine, "NVIDIA L4")
+        start_tensorflow.load_tensorflow()  # in a container without GPUs
+        assert not found
+        (machine.parent / "nvidiactl").touch()
         start_tensorflow.load_tensorflow()
     assert len(found) == said
     assert all("cannot use the NVIDIA L4" in str(line.message) for line in found)
