@@ -48,7 +48,8 @@ def checked(x):
         tf.errors.InvalidArgumentError: images outside [0, 1].
     """
     if isinstance(x, (np.ndarray, tf.Tensor)):
-        _check_range(x)
+        with tf.device("cpu"):  # all images at once may be more than a GPU holds
+            _check_range(x)
     if not isinstance(x, tf.data.Dataset):
         return x
 

@@ -9,10 +9,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.attack_loop import attack_loop
+from robust_tf.training import batch
 from robust_tf.training.adversarial_model import AdversarialModel
 
 IMAGES = np.random.default_rng(0).random([8, 2, 2, 1], np.float32)
@@ -73,6 +75,13 @@ def test_the_range_is_checked_under_xla(undecided):
         with pytest.raises(tf.errors.InvalidArgumentError, match="in .0, 1.; this batch ranges"):
             model.fit(x, y, shuffle=False, verbose=0)
     assert model.jit_compile and int(model.optimizer.iterations) == 0
+
+
+def test_the_range_of_all_images_is_checked_off_the_gpu(monkeypatch):
+    seen = []
+    monkeypatch.setattr(batch, "_check_range", lambda x: seen.append(context.context().device_name))
+    assert batch.checked(IMAGES) is IMAGES
+    assert seen[0].endswith("CPU:0")  # None where TensorFlow may choose
 
 
 def test_an_attack_falls_back():
