@@ -34,6 +34,7 @@ check() { # check NAME SECONDS COMMAND...: runs the command, keeps its output, s
   code=$?
   grep -q Traceback "$out/$name.log" && code="$code, traceback"
   echo "$name: exit $code after $((SECONDS - began)) s"
+  grep -h "goes on without XLA" "$out/$name.log"
   [ "$code" = 0 ] || touch "$out/failed"
 }
 
