@@ -65,11 +65,13 @@ EXPERIMENTS = (
         "TLA on digits with an average of the weights, one cycle and decay",
         ["tla_digits_strong"],
         "recipes.md",
+        "digits_strong",
     ),
     Experiment(
         "TLA on MNIST with an average of the weights, one cycle and decay",
         ["tla_mnist_strong"],
         "recipes.md",
+        "mnist_strong",
     ),
     Experiment("TLA on MNIST", ["tla_mnist_quick"], "recipes.md", "mnist_quick"),
     Experiment(
@@ -97,6 +99,12 @@ EXPERIMENTS = (
         "hm.md",
         page="hm_tiny20",
         checks="hm_tiny20_checks",
+    ),
+    Experiment(
+        "HM on 20 classes of Tiny ImageNet from robust classifiers",
+        ["hm_tiny20_starts"],
+        "recipes.md",
+        "hm_tiny20_starts",
     ),
     *(
         Experiment(title, [records], "ablations.md")

@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robust_tf.reports.comparability import words
-from robust_tf.reports.difference import Difference, of_images, of_seeds, of_shares
+from robust_tf.reports.difference import (
+    Difference,
+    of_images,
+    of_seeds,
+    of_seeds_and_images,
+    of_shares,
+)
 from robust_tf.reports.methods import methods_of, training_differences
 from robust_tf.reports.result_tables import doubts
 from robust_tf.threat_model import format_magnitude
@@ -61,9 +67,15 @@ class Cell(NamedTuple):
         return statistics.mean(self.values)
 
     @property
+    def outcomes(self):
+        """bool or float [seeds, n], image by image, in the order of the seeds."""
+        entries = sorted(self.entries, key=lambda entry: entry.result.training_seed)
+        return np.stack([entry.outcome[0] for entry in entries])
+
+    @property
     def outcome(self):
         """bool or float [n], image by image; of several seeds the mean."""
-        arrays = [entry.outcome[0] for entry in self.entries]
+        arrays = self.outcomes
         return arrays[0] if len(arrays) == 1 else np.mean(arrays, axis=0)
 
     @property
@@ -150,11 +162,13 @@ class Matrix(NamedTuple):
 
 def difference(first, second):
     """Returns the `Difference` of two `Cell`s, in the unit of the printed values."""
-    if min(len(first.entries), len(second.entries)) > 1:
-        return of_seeds(first.by_seed, second.by_seed)
     a, b, scale = first.entries[0], second.entries[0], first.entries[0].scale
     images = {entry.outcome and entry.outcome[1] for entry in first.entries + second.entries}
-    if len(images) == 1 and None not in images:
+    paired = len(images) == 1 and None not in images
+    several = min(len(first.entries), len(second.entries)) > 1
+    if paired and several and first.by_seed.keys() == second.by_seed.keys():
+        found = of_seeds_and_images(*(cell.outcomes for cell in (first, second)))
+    elif paired and not several:
         found = of_images(first.outcome, second.outcome)
     elif first.spread is not None or second.spread is not None:
         return of_seeds(first.by_seed, second.by_seed)

@@ -10,6 +10,7 @@ from robust_tf.reports.difference import (
     Difference,
     of_images,
     of_seeds,
+    of_seeds_and_images,
     of_shares,
     separated_together,
 )
@@ -135,3 +136,45 @@ def test_an_interval_alone_has_the_chance_of_its_width():
     wide, narrow = Difference(1.0, (0.1, 1.9)), Difference(1.0, (0.6, 1.4))
     assert separated_together([wide]) == [True]
     assert separated_together([wide, wide, narrow]) == [False, False, True]
+
+
+def test_seeds_and_images_both_widen_the_interval():
+    rng = np.random.default_rng(0)
+    of_image, of_seed = rng.normal(0, 0.3, 200), np.array([[-0.04], [0.0], [0.07]])
+    first = np.zeros([3, 200])
+    alone = [
+        of_seeds_and_images(first, first + 0.1 + of_image + 0 * of_seed),
+        of_seeds_and_images(first, first + 0.1 + of_seed + 0 * of_image),
+    ]
+    # One source alone is the t-test over it.
+    for found, source in zip(alone, (of_image, of_seed[:, 0]), strict=True):
+        expected = stats.ttest_1samp(0.1 + source, 0)
+        assert found.p == pytest.approx(expected.pvalue)
+        assert found.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    both = of_seeds_and_images(first, first + 0.1 + of_image + of_seed)
+    widths = [found.interval[1] - found.interval[0] for found in (*alone, both)]
+    assert widths[2] == pytest.approx(math.hypot(*widths[:2]))
+    assert both.p > max(found.p for found in alone)
+
+
+@pytest.mark.parametrize("noise_of_seeds", [0.0, 0.2])
+def test_the_interval_over_seeds_and_images_holds_the_truth(noise_of_seeds):
+    """Of two methods that are alike, 95 % of the intervals must hold 0."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(200):
+        easy = rng.normal(0, 2, 300)  # for all networks
+        logits = rng.normal(0, noise_of_seeds, [2, 3, 1]) + rng.normal(0, 1, [2, 3, 300]) + easy
+        found.append(of_seeds_and_images(*(logits > 0)))
+    assert np.mean([low <= 0 <= high for low, high in (f.interval for f in found)]) > 0.94
+    assert [f.separated for f in found] == [not low <= 0 <= high for _, (low, high), *_ in found]
+
+
+def test_a_large_difference_of_two_seeds_is_separated():
+    first, second = outcomes(20, 2, 60, 18)
+    found = of_seeds_and_images([first, first], [second, second[::-1]])
+    assert found.separated and found.p >= 1e-12
+
+
+def test_networks_that_agree_on_all_images_are_not_tested():
+    same = np.array([[True, False], [False, True]])
+    assert of_seeds_and_images(same, same) == Difference(0.0)

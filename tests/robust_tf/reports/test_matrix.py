@@ -338,3 +338,13 @@ def test_methods_on_the_same_images_are_paired(stored, tmp_path):
     (row,) = matrix(runs, "AB", read, paired).rows
     assert row.difference("A", "B").test == "McNemar"
     assert row.difference("A", "B").value == -50
+    seeds = [
+        run(record("clean", count, 4, seed=seed), seed=seed, eps=eps)
+        for eps, count in (("0.1", 3), ("0.2", 1))
+        for seed in (0, 1)
+    ]
+    (row,) = matrix(seeds, "AABB", read, paired).rows
+    assert row.difference("A", "B").test == "paired over seeds and images"
+    assert row.difference("A", "B").value == -50
+    (row,) = matrix(seeds[:3], "AAB", read, paired).rows
+    assert row.difference("A", "B").test == "paired t"  # over images
