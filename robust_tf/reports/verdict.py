@@ -1,7 +1,5 @@
 """Which method of a matrix is ahead, or that nothing is separated, in sentences."""
 
-import itertools
-
 from robust_tf.reports.difference import separated_together
 from robust_tf.reports.result_tables import doubts
 
@@ -93,18 +91,17 @@ def verdicts(rows):
 def verdict(row):
     """Returns the sentence on who is ahead in a `Row`, or that nothing is separated.
 
-    The leader is known only after all pairs of methods were looked at, so all of them count.
+    The leader is compared with each of the others. These comparisons with the best are corrected
+    together; they are two-sided, which is more than Hsu 1996, "Multiple comparisons", asks for.
 
     Args:
         row: `Row` of at least two methods.
     """
     sign = 1 if row.first.higher_is_better else -1
     leader, *others = sorted(row.cells, key=lambda name: -sign * row.cells[name].value)
-    pairs = [(b, a) for a, b in itertools.combinations([leader, *others], 2)]
-    differences = [row.difference(*pair) for pair in pairs]
-    separated = dict(zip(pairs, separated_together(differences)))
     found = {other: row.difference(other, leader) for other in others}
-    ahead = [other for other in others if separated[other, leader]]
+    separated = dict(zip(others, separated_together([*found.values()]), strict=True))
+    ahead = [other for other in others if separated[other]]
     level = [other for other in others if other not in ahead]
     if len(others) > 2:
         parts = [f"{leader} is ahead of {_listed(ahead, found, sign)}"] if ahead else []
@@ -118,9 +115,8 @@ def verdict(row):
     start = "Nothing is separated: " if tested and not ahead else ""
     where = "under" if row.attacked else "in"
     title = row.title.replace(f", n {row.n:,}", "")  # the sentence says n itself
-    corrected = (
-        f"; {len(pairs)} comparisons, Holm's correction" if tested and len(pairs) > 1 else ""
-    )
+    many = tested and len(others) > 1
+    corrected = f"; {len(others)} comparisons, Holm's correction" if many else ""
     return f"{start}{'; '.join(parts)}, {where} {title} on {row.n:,} images{corrected}."
 
 

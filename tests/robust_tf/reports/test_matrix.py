@@ -131,7 +131,7 @@ def test_a_stronger_measurement_of_some_methods_has_its_own_sentence():
     found = compared(first, second, run(record("pgd", 30)))
     assert [row.missing for row in found.rows] == [(), ("C",)]
     strong, weak = verdicts(found.rows).split(". ")
-    end = "under pgd on 100 images; 3 comparisons, Holm's correction."
+    end = "under pgd on 100 images; 2 comparisons, Holm's correction."
     assert weak.startswith("B is ahead of A") and weak.endswith(end)
     assert strong.startswith("A is ahead of B") and "under worst case" in strong
     shown = "\n".join(terminal_lines(found))
@@ -160,7 +160,7 @@ def test_a_leader_of_many_is_ahead_only_beyond_what_many_comparisons_find():
     left = (64, 50, 57, 58)
     for count in (2, 4):
         (row,) = compared(*(run(record("pgd", k)) for k in left[:count]), titles="ABCD").rows
-        said, corrected = verdict(row), "6 comparisons, Holm's correction"
+        said, corrected = verdict(row), "3 comparisons, Holm's correction"
         assert said.startswith("A is ahead of B" if count == 2 else "Nothing is separated")
         assert (corrected in said) == (count > 2)
 
