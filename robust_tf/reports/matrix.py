@@ -73,12 +73,6 @@ class Cell(NamedTuple):
         return np.stack([entry.outcome[0] for entry in entries])
 
     @property
-    def outcome(self):
-        """bool or float [n], image by image; of several seeds the mean."""
-        arrays = self.outcomes
-        return arrays[0] if len(arrays) == 1 else np.mean(arrays, axis=0)
-
-    @property
     def spread(self):
         """The sample standard deviation over seeds; None of one seed."""
         return statistics.stdev(self.values) if len(self.entries) > 1 else None
@@ -164,12 +158,13 @@ def difference(first, second):
     """Returns the `Difference` of two `Cell`s, in the unit of the printed values."""
     a, b, scale = first.entries[0], second.entries[0], first.entries[0].scale
     images = {entry.outcome and entry.outcome[1] for entry in first.entries + second.entries}
-    paired = len(images) == 1 and None not in images
-    several = min(len(first.entries), len(second.entries)) > 1
-    if paired and several and first.by_seed.keys() == second.by_seed.keys():
-        found = of_seeds_and_images(*(cell.outcomes for cell in (first, second)))
-    elif paired and not several:
-        found = of_images(first.outcome, second.outcome)
+    same_images = len(images) == 1 and None not in images
+    several = max(len(first.entries), len(second.entries)) > 1
+    if same_images and several:
+        same_seeds = first.by_seed.keys() == second.by_seed.keys()
+        found = of_seeds_and_images(first.outcomes, second.outcomes, same_seeds)
+    elif same_images:
+        found = of_images(*first.outcomes, *second.outcomes)
     elif first.spread is not None or second.spread is not None:
         return of_seeds(first.by_seed, second.by_seed)
     elif a.result.interval and b.result.interval:

@@ -169,6 +169,19 @@ def test_the_interval_over_seeds_and_images_holds_the_truth(noise_of_seeds):
     assert [f.separated for f in found] == [not low <= 0 <= high for _, (low, high), *_ in found]
 
 
+def test_other_seeds_have_welchs_error_and_a_single_one_the_spread_of_the_others():
+    """Images without a spread leave the test over seeds."""
+    first = np.array([0.50, 0.52, 0.49])[:, None] * np.ones(50)
+    second = np.array([0.60, 0.57])[:, None] * np.ones(50)
+    found = of_seeds_and_images(first, second, same_seeds=False)
+    expected = stats.ttest_ind(second[:, 0], first[:, 0], equal_var=False)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert found.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    single = of_seeds_and_images(first, second[:1], same_seeds=False)
+    expected = stats.ttest_ind(second[:1, 0], first[:, 0])  # of equal variances
+    assert single.p == pytest.approx(expected.pvalue)
+
+
 def test_a_large_difference_of_two_seeds_is_separated():
     first, second = outcomes(20, 2, 60, 18)
     found = of_seeds_and_images([first, first], [second, second[::-1]])

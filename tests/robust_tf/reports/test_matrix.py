@@ -344,7 +344,7 @@ def test_methods_on_the_same_images_are_paired(stored, tmp_path):
         for seed in (0, 1)
     ]
     (row,) = matrix(seeds, "AABB", read, paired).rows
-    assert row.difference("A", "B").test == "paired over seeds and images"
+    assert row.difference("A", "B").test == "seeds and images"
     assert row.difference("A", "B").value == -50
     (row,) = matrix(seeds[:3], "AAB", read, paired).rows
-    assert row.difference("A", "B").test == "paired t"  # over images
+    assert row.difference("A", "B").test == "seeds and images"
