@@ -135,13 +135,13 @@ def of_seeds_and_images(first, second, same_seeds=True):
             paired: Welch's error, and a single seed is taken to vary as the other method's.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
-    of_images = second.mean(axis=0) - first.mean(axis=0)
-    value, seeds = float(of_images.mean()), [first.mean(axis=1), second.mean(axis=1)]
+    per_image = second.mean(axis=0) - first.mean(axis=0)
+    value, seeds = float(per_image.mean()), [first.mean(axis=1), second.mean(axis=1)]
     if same_seeds:
         over_seeds = stats.sem(seeds[1] - seeds[0]), len(first) - 1
     else:
         over_seeds = _unpaired_error(*seeds)
-    errors, degrees = zip(over_seeds, (stats.sem(of_images), len(of_images) - 1), strict=True)
+    errors, degrees = zip(over_seeds, (stats.sem(per_image), len(per_image) - 1), strict=True)
     if not any(errors):
         return Difference(value)
 
