@@ -1,6 +1,7 @@
 """Runs that differ in nothing but their seed are one method; what differs between methods."""
 
 import itertools
+import statistics
 from typing import NamedTuple
 
 from robust_tf.reports.comparability import differing, words
@@ -96,15 +97,20 @@ def _names(methods, compared):
 
 
 def _told_apart(methods, compared):
-    """Names of methods of one title."""
+    """Names of methods of one title: by two flags, by what is unusual in each, or by folders."""
     flags = [method.flags for method in methods]
-    apart = _differing(flags, lambda *both: set.union(*map(set, map(compared, both))))[:IN_NAME]
-    named = [
-        ", ".join([method.name, *(f"{name} {words(method.flags.get(name))}" for name in apart)])
-        for method in methods
-    ]
-    if len(set(named)) == len(named):
-        return named
+    apart = _differing(flags, lambda *both: set.union(*map(set, map(compared, both))))
+    values = {name: [words(own.get(name)) for own in flags] for name in apart}
+    usual = {name: statistics.mode(found) for name, found in values.items()}
+    by_two = [apart[:IN_NAME]] * len(methods)
+    unusual = [[n for n in apart if values[n][i] != usual[n]] for i in range(len(methods))]
+    for chosen in (by_two, unusual):
+        named = [
+            ", ".join([method.name, *(f"{name} {values[name][i]}" for name in names)])
+            for i, (method, names) in enumerate(zip(methods, chosen, strict=True))
+        ]
+        if len(set(named)) == len(named):
+            return named
     return [f"{method.name}, {method.runs[0].path}" for method in methods]
 
 

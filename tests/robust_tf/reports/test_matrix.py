@@ -67,6 +67,25 @@ def test_only_titles_that_are_alike_name_the_flags_that_differ():
     ]
 
 
+def test_where_many_flags_differ_each_name_says_what_is_unusual():
+    changes = (
+        {},
+        {"ema": "0.99"},
+        {"start": "at"},
+        {"warmup": "200"},
+        {"ema": "0.99", "start": "at"},
+    )
+    base = {"ema": "none", "start": "none", "warmup": "0"}
+    runs = [run(record("clean", 90), **{**base, **change}) for change in changes]
+    assert compared(*runs, titles=["HM"] * 5).names == [
+        "HM",
+        "HM, ema 0.99",
+        "HM, start at",
+        "HM, warmup 200",
+        "HM, ema 0.99, start at",
+    ]
+
+
 def test_a_training_that_does_not_read_a_flag_is_no_part_of_a_difference():
     runs = [run(record("clean", 90), method=name, eps=eps) for name, eps in ATTACKED.items()]
 
