@@ -10,6 +10,7 @@ from robust_tf.reports.comparability import differing, words
 FIRST: tuple[str, ...] = ("dataset", "model", "init_weights", "train_steps", "batch_size", "eps")
 FIRST += ("norm", "attack_steps", "pgd_steps", "limit_train")
 IN_NAME = 2  # flags that tell methods of one title apart
+FEW = 2  # methods that are named beside a value that they share
 
 
 class Method(NamedTuple):
@@ -69,8 +70,14 @@ def training_differences(methods, compared):
         return compared(flags) & compared(others)
 
     def of(flag):
-        having = [method for method in methods if flag in compared(method.flags)]
-        return ", ".join(f"{words(m.flags.get(flag))} ({m.name})" for m in having)
+        names = {}
+        for method in methods:
+            if flag in compared(method.flags):
+                names.setdefault(words(method.flags.get(flag)), []).append(method.name)
+        return ", ".join(
+            f"{value} ({', '.join(own) if len(own) <= FEW else f'{len(own)} methods'})"
+            for value, own in names.items()
+        )
 
     return [f"{flag} {of(flag)}" for flag in _differing([method.flags for method in methods], both)]
 

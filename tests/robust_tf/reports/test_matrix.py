@@ -86,6 +86,12 @@ def test_where_many_flags_differ_each_name_says_what_is_unusual():
     ]
 
 
+def test_methods_that_share_a_value_are_told_together():
+    runs = [run(record("clean", 90), eps=eps) for eps in ("0.1", "0.2", "0.1", "0.3", "0.1", "0.2")]
+    found = compared(*runs, titles="ABCDEF").trainings
+    assert found == ["eps 0.1 (3 methods), 0.2 (B, F), 0.3 (D)"]
+
+
 def test_a_training_that_does_not_read_a_flag_is_no_part_of_a_difference():
     runs = [run(record("clean", 90), method=name, eps=eps) for name, eps in ATTACKED.items()]
 
