@@ -150,6 +150,8 @@ def of_seeds_and_images(first, second, same_seeds=True):
 
     if reach(SMALLEST_P) <= abs(value):
         p = SMALLEST_P
+    elif reach(1.0) >= abs(value):  # 0 but for rounding
+        p = 1.0
     else:
         p = float(optimize.brentq(lambda p: reach(p) - abs(value), SMALLEST_P, 1.0))
     interval = value - reach(SIGNIFICANT), value + reach(SIGNIFICANT)

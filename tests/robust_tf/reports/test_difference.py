@@ -188,6 +188,11 @@ def test_a_large_difference_of_two_seeds_is_separated():
     assert found.separated and found.p >= 1e-12
 
 
+def test_equal_means_are_all_chance():
+    first = np.array([[True, False, True], [False, True, True]])
+    assert of_seeds_and_images(first, first[::-1]).p == 1.0
+
+
 def test_networks_that_agree_on_all_images_are_not_tested():
     same = np.array([[True, False], [False, True]])
     assert of_seeds_and_images(same, same) == Difference(0.0)
