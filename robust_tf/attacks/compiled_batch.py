@@ -7,8 +7,8 @@ from typing import Any
 import tensorflow as tf
 
 # What XLA raises: for operations that it cannot compile, on this device or deterministically; for a
-# compiler that is not whole; for a program that cannot be kept or read again, whatever kind of error
-# that is (tensorflow/compiler/jit/device_compiler.h). What has another reason comes again without.
+# compiler that is not whole; for a program that cannot be kept or read again, with any kind of error
+# (tensorflow/compiler/jit/device_compiler.h). What has another reason comes again without XLA.
 REFUSAL = tf.errors.OpError
 
 

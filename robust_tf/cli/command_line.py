@@ -67,8 +67,8 @@ def _run(argv, table, body, about):
             reason = f"nothing more can be written ({reason}); what was written before is kept"
         elif type(error).__name__ == "ResourceExhaustedError":  # of TensorFlow
             reason = (
-                f"the device has too little memory ({reason_of(error)[:120]}); a smaller batch needs "
-                "less: --batch_size, in the evaluation after a training --eval_batch_size"
+                f"the device has too little memory ({reason_of(error)[:120]}); a smaller batch "
+                "needs less: --batch_size, in the evaluation after a training --eval_batch_size"
             )
         elif isinstance(error, OSError) and error.filename is not None:
             reason = f"{error.filename}: {error.strerror or error}"
