@@ -127,9 +127,8 @@ def first_success(runs, active):
 def images_of(examples, rows, dtype="float32"):
     """Returns the images of int [b] `rows` as a tensor [b, h, w, c] in [0, 1]."""
     images, dtype = examples.images[rows], np.dtype(dtype).type
-    with tf.device(
-        "cpu"
-    ):  # as in the input pipeline: photos would go to a GPU and back, one by one
+    # As in the input pipeline: photos would go to a GPU and back, one by one.
+    with tf.device("cpu"):
         if examples.encoded_shape is not None:
             images = image_files.decode(images, examples.encoded_shape)
         if examples.crop is not None:

@@ -137,6 +137,8 @@ def of_seeds_and_images(first, second, same_seeds=True):
     first, second = np.asarray(first, float), np.asarray(second, float)
     per_image = second.mean(axis=0) - first.mean(axis=0)
     value, seeds = float(per_image.mean()), [first.mean(axis=1), second.mean(axis=1)]
+    if len(per_image) < 2:
+        return Difference(value)
     if same_seeds:
         over_seeds = stats.sem(seeds[1] - seeds[0]), len(first) - 1
     else:

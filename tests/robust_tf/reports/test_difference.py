@@ -196,3 +196,7 @@ def test_equal_means_are_all_chance():
 def test_networks_that_agree_on_all_images_are_not_tested():
     same = np.array([[True, False], [False, True]])
     assert of_seeds_and_images(same, same) == Difference(0.0)
+
+
+def test_a_single_image_is_not_tested():
+    assert of_seeds_and_images([[True], [True]], [[False], [True]]) == Difference(-0.5)
