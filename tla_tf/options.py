@@ -33,6 +33,8 @@ ATTACKED = {"method": METHODS[1:]}
 TRIPLET = {"method": ("tla", "tla_rn", "tla_sa")}
 PAIRING = {"method": ("alp",)}
 DIVERGENCE = {"method": ("trades", "mart")}
+# CutMix makes images of two classes. A triplet, and the margin of MART, need one class.
+MIXABLE = {"method": ("um", "at", "alp", "trades")}
 # What the variants of TLA mean, and what the others do unless a flag says otherwise.
 VARIANTS = {"tla_rn": {"negative": "random"}, "tla_sa": {"anchor": "clean"}}
 _NEGATIVE = {"tla": "nearest", "tla_rn": "random", "tla_sa": "nearest"}
@@ -169,7 +171,7 @@ _DATA = (
         0.0,
         "Factor of keras.layers.CutMix on the training images.",
         highest=1.0,
-        only={"method": ("at",)},
+        only=MIXABLE,
         off=0.0,
     ),
 )

@@ -14,7 +14,10 @@ import pytest
 import tensorflow as tf
 
 from robust_tf import data
-from tla_tf.options import TRAIN
+from robust_tf.attacks.noisy_fgsm import NoisyFGSM
+from robust_tf.errors import UserError
+from robust_tf.threat_model import ThreatModel
+from tla_tf.options import METHODS, TRAIN
 from tla_tf.train import training_run
 
 # In an L2 ball the step follows the size of the gradient, not only its sign.
@@ -165,7 +168,6 @@ def test_of_the_triplet_loss(given, pool):
 @pytest.mark.parametrize("method", ["trades", "mart"])
 def test_of_the_divergence(method):
     assert_last_counts(f"--method={method}", "--beta=1")
-    assert_last_counts(f"--method={method}", "--label_smoothing=0.1")
 
 
 def test_of_the_optimiser():
@@ -200,13 +202,65 @@ def test_label_smoothing_is_in_the_attack_too():
     assert np.abs(crafted[0] - crafted[1]).max() > 1e-6
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_label_smoothing_is_in_the_loss_of_every_method(method):
+    """On the same adversarial images, which the smoothing would change, too."""
+    plain, smooth = (
+        settings(f"--method={method}", flag).defense.build(network())
+        for flag in ("--label_smoothing=0", "--label_smoothing=0.5")
+    )
+    crafted = plain.craft(batch())
+    (before, _), (after, _) = (model.loss_terms(batch(), crafted) for model in (plain, smooth))
+    smoothed = [name for name in before if "cross_entropy" in name]
+    assert len(smoothed) == (2 if method == "alp" else 1)
+    assert all(np.abs(before[name] - after[name]).max() > 1e-3 for name in smoothed)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["--method=um", "--method=at", "--method=alp", "--method=alp --attack_objective=full"]
+    + ["--method=trades"],
+)
+def test_cutmix_is_in_the_loss_and_in_the_attack(given):
+    """The cross entropies of an image with shares of two classes, and the attack that ascends."""
+    model = settings("--cutmix=1", *given.split()).defense.build(network())
+    shares = (np.eye(3)[LABELS] + np.eye(3)[(LABELS + 1) % 3]).astype(np.float32) / 2
+    plain, mixed = batch(), {**batch(), "shares": tf.constant(shares)}
+    crafted = model.craft(mixed)
+    terms, _ = model.loss_terms(mixed, crafted)
+    images = {"cross_entropy": crafted.get("adversarial", plain["image"])}
+    images["clean_cross_entropy"] = plain["image"]
+    for name in terms.keys() & images.keys():
+        logits = model.network(images[name], training=True)["logits"]
+        expected = -np.sum(shares * tf.nn.log_softmax(logits), axis=1)
+        np.testing.assert_allclose(terms[name], expected, rtol=1e-4)
+    if "at" in given or "alp" in given:
+        assert np.abs(crafted["adversarial"] - model.craft(plain)["adversarial"]).max() > 1e-3
+
+
+def test_cutmix_is_refused_where_an_image_needs_one_class():
+    for method in ("mart", "tla"):
+        with pytest.raises(UserError, match="--cutmix goes with --method=um, at, alp, trades"):
+            settings(f"--method={method}", "--cutmix=1")
+
+
+def test_one_step_is_that_of_its_paper():
+    fgsm_rs, n_fgsm = (
+        settings("--method=at", f"--inner_attack={name}").defense.inner_attack
+        for name in ("fgsm_rs", "n_fgsm")
+    )
+    ball = ThreatModel(0.5, "l2")
+    assert fgsm_rs == NoisyFGSM(ball, noise=1.0, step=1.25, projected=True)
+    assert n_fgsm == NoisyFGSM(ball, noise=2.0, step=1.0, projected=False)
+
+
 def test_pool_mul_is_the_number_of_candidates_per_anchor():
     run = training_run(TRAIN.parse(["--batch_size=8", "--pool=separate", "--pool_mul=3"]))
     spec = run.batches(data.open("digits").load("train", limit=20), 0, 1).element_spec
     assert spec["pool"].shape == (8, 3, 8, 8, 1) and "positive" in spec
 
 
-def test_cutmix_mixes_the_images_of_adversarial_training():
+def test_cutmix_mixes_the_images():
     run = training_run(TRAIN.parse(["--method=at", "--batch_size=8", "--cutmix=1"]))
     spec = run.batches(data.open("digits").load("train", limit=20), 0, 1).element_spec
     assert spec["shares"].shape == (8, 10)

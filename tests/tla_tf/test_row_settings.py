@@ -32,6 +32,13 @@ TABLE = """
     positive          other        other            other
     match_l2          0.0          0.0              0.0
     bn_variance       biased       biased           biased
+    schedule          None         None             None
+    ema               None         None             None
+    awp               0.0          0.0              0.0
+    cutmix            0.0          0.0              0.0
+    inner_attack      pgd          pgd              pgd
+    eps_warmup_steps  0            0                0
+    attack_objective  ce           ce               ce
     limit_train       None         None             None
 """
 NAMES, *COLUMNS = zip(*map(str.split, TABLE.strip().splitlines()), strict=True)
@@ -58,7 +65,7 @@ def test_settings(row):
     read = [name for name in NAMES if name not in TRAIN.unread(options.flags)]
     wanted = expected(row)
     assert {name: text(options.flags[name]) for name in read} == {n: wanted[n] for n in read}
-    assert len(read) == {"um": 13, "at": 16, "alp": 16}.get(row.method, 24)
+    assert len(read) == {"um": 17, "at": 22, "alp": 23}.get(row.method, 30)
     assert (options.dataset, options.method) == (row.dataset, row.method)
     if row.method in NEGATIVE:
         chosen = NEGATIVE[row.method], ANCHOR[row.method]

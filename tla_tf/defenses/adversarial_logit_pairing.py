@@ -73,22 +73,21 @@ class AdversarialLogitPairing(ClassifierDefense):
         clean = {name: tf.stop_gradient(output) for name, output in clean.items()}
 
         def loss(outputs):
-            terms = self._terms(batch["label"], clean, outputs)
+            terms = self._terms(self.targets(batch), clean, outputs)
             return weighted_total(terms, self.term_weights, "none")
 
         return {"adversarial": self.perturb(batch, loss)}
 
     def loss_terms(self, batch, crafted):
-        labels = batch["label"]
         clean = self.network(batch["image"], training=True)
         adversarial = self.network(crafted["adversarial"], training=True)
-        terms = self._terms(labels, clean, adversarial)
-        return terms, {"robust_accuracy": correct(adversarial["logits"], labels)}
+        terms = self._terms(self.targets(batch), clean, adversarial)
+        return terms, {"robust_accuracy": correct(adversarial["logits"], batch["label"])}
 
-    def _terms(self, labels, clean, adversarial):
+    def _terms(self, targets, clean, adversarial):
         paired = "embedding" if self.layer == "x4" else "logits"
         return {
-            "clean_cross_entropy": cross_entropy(clean["logits"], labels, self.label_smoothing),
-            "cross_entropy": cross_entropy(adversarial["logits"], labels, self.label_smoothing),
+            "clean_cross_entropy": cross_entropy(clean["logits"], targets, self.label_smoothing),
+            "cross_entropy": cross_entropy(adversarial["logits"], targets, self.label_smoothing),
             "pairing": pairing(clean[paired], adversarial[paired], self.reduce),
         }

@@ -21,17 +21,9 @@ class AdversarialTraining(ClassifierDefense):
         )
 
     def craft(self, batch):
-        if "shares" not in batch:
-            return {"adversarial": self.perturb(batch)}
-        loss = lambda outputs: self._loss(outputs["logits"], batch)
-        return {"adversarial": self.perturb(batch, loss)}
-
-    def _loss(self, logits, batch):
-        """With CutMix an image has shares of two classes."""
-        labels = batch.get("shares", batch["label"])
-        return cross_entropy(logits, labels, self.label_smoothing)
+        return {"adversarial": self.perturb(batch)}
 
     def loss_terms(self, batch, crafted):
         logits = self.network(crafted["adversarial"], training=True)["logits"]
-        loss = self._loss(logits, batch)
+        loss = cross_entropy(logits, self.targets(batch), self.label_smoothing)
         return {"cross_entropy": loss}, {"robust_accuracy": correct(logits, batch["label"])}

@@ -80,6 +80,10 @@ class ClassifierDefense(AdversarialModel):
                 "in a dense layer; name the layer of the embedding: embedding='layer_name'"
             )
 
+    def targets(self, batch):
+        """What the cross entropy compares with: labels, or with CutMix the shares of the classes."""
+        return batch.get("shares", batch["label"])
+
     def perturb(self, batch, loss=None):
         """x': the inner attack on the batch.
 
@@ -88,6 +92,10 @@ class ClassifierDefense(AdversarialModel):
             loss: function from the outputs of the network, a dict, to float [batch], to ascend.
                 None: the cross entropy alone (TLA, section 3: never the triplet term).
         """
+        if loss is None and "shares" in batch:
+            loss = lambda outputs: cross_entropy(
+                outputs["logits"], batch["shares"], self.label_smoothing
+            )
         return self._attacked(batch, self.attack_bn_mode == "training", loss)
 
     def test_values(self, batch):

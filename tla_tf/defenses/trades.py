@@ -34,11 +34,10 @@ class Trades(ClassifierDefense):
         return {"adversarial": self.perturb(batch, loss)}
 
     def loss_terms(self, batch, crafted):
-        labels = batch["label"]
         clean = self.network(batch["image"], training=True)["logits"]
         adversarial = self.network(crafted["adversarial"], training=True)["logits"]
         terms = {
-            "clean_cross_entropy": cross_entropy(clean, labels, self.label_smoothing),
+            "clean_cross_entropy": cross_entropy(clean, self.targets(batch), self.label_smoothing),
             "divergence": kl_divergence(clean, adversarial),
         }
-        return terms, {"robust_accuracy": correct(adversarial, labels)}
+        return terms, {"robust_accuracy": correct(adversarial, batch["label"])}

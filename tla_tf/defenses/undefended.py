@@ -22,5 +22,5 @@ class Undefended(ClassifierDefense):
 
     def loss_terms(self, batch, crafted):
         logits = self.network(batch["image"], training=True)["logits"]
-        loss = cross_entropy(logits, batch["label"], self.label_smoothing)
+        loss = cross_entropy(logits, self.targets(batch), self.label_smoothing)
         return {"cross_entropy": loss}, {"accuracy": correct(logits, batch["label"])}

@@ -125,6 +125,17 @@ def test_it_goes_on_in_the_middle_of_a_batch(tmp_path):
     assert np.any(resumed.perturbation != 0)
 
 
+def test_the_radius_grows():
+    """In the first of six updates a step has a sixth of its length, in the second a third."""
+    model = free(small_network(), destination="2", eps_warmup_steps=6)
+    model.train_step(batch_of(0))
+    np.testing.assert_allclose(np.abs(model.perturbation).max(), STEP / 6, atol=1e-12)
+    model.perturbation.assign(tf.ones_like(model.perturbation))
+    crafted = model.craft({**batch_of(1), "eps_share": tf.constant(1 / 3, tf.float64)})
+    expected = np.minimum(crafted["clean"] + EPS / 3, 1.0)
+    np.testing.assert_allclose(crafted["images"], expected, atol=1e-12)
+
+
 def test_batches_are_replayed():
     examples = small_images(SIZE)
     info = DatasetInfo("small", (4, 4, 1), tuple("abcd"), {}, "")

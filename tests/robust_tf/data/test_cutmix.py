@@ -1,4 +1,4 @@
-"""CutMix: shares are areas, draws are functions of seed and step, and AT trains on the shares."""
+"""CutMix: shares are areas, and draws are functions of seed and step."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,9 +6,6 @@ import tensorflow as tf
 from robust_tf import data, randomness
 from robust_tf.data import pipeline
 from robust_tf.data.cutmix import CutMix
-from robust_tf.losses.cross_entropy import cross_entropy
-from robust_tf.models import registry
-from tla_tf.defenses.adversarial_training import AdversarialTraining
 
 VALUES = np.arange(10) / 10
 
@@ -37,7 +34,7 @@ def test_the_draws_follow_the_step():
     assert np.abs(first - later).max() > 0.1
 
 
-def test_a_resumed_pipeline_mixes_alike_and_at_trains_on_the_shares():
+def test_a_resumed_pipeline_mixes_alike():
     digits = data.open("digits")
     examples, settings = digits.load("train", limit=60), {"batch_size": 12, "seed": 0}
     batches = [
@@ -51,14 +48,4 @@ def test_a_resumed_pipeline_mixes_alike_and_at_trains_on_the_shares():
     for name in ("image", "shares"):
         np.testing.assert_array_equal(batches[0][2][name], batches[1][0][name])
     assert "shares" not in batches[2][0]
-    batch = batches[0][0]
-    assert np.abs(batch["image"] - batches[2][0]["image"]).max() > 0
-
-    model = AdversarialTraining(registry.get("digits_cnn", digits.info), eps=0.1)
-    crafted = model.craft(batch)
-    terms, _ = model.loss_terms(batch, crafted)
-    logits = model.network(crafted["adversarial"], training=True)["logits"]
-    expected = -np.sum(batch["shares"] * np.log(tf.nn.softmax(logits)), axis=1)
-    np.testing.assert_allclose(terms["cross_entropy"], expected, rtol=1e-3, atol=1e-4)
-    hard = cross_entropy(logits, batch["label"])
-    assert np.abs(terms["cross_entropy"] - hard).max() > 0.01
+    assert np.abs(batches[0][0]["image"] - batches[2][0]["image"]).max() > 0
