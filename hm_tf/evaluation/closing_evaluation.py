@@ -36,7 +36,7 @@ def evaluate(network, examples, pgd, folder, *, first_weights, batch_size, xla=F
     results = clean_results(test_set, about)
     if UNTRAINED not in {result.metric for result in read_results(folder.results)}:
         recall = _first_recall(network, examples, first_weights, **settings)
-        results.insert(0, measured("clean", UNTRAINED, recall, len(recall), about))
+        results.insert(0, measured("clean", UNTRAINED, recall, about))
     results += [result for result in attacked if (result.attack, result.metric) in METRICS]
     results = doubted(results, doubts)
     append_results(folder.results, results)

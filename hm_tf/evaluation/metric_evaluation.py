@@ -5,7 +5,7 @@ import numpy as np
 from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.retrieval import clustering_nmi
-from robust_tf.results.result import measured_share, measured_value
+from robust_tf.results.result import measured_mean, measured_share, measured_value
 
 # K-means from other first centres moves NMI by 0.7 to 2.3 points.
 NMI_SEEDS = 5
@@ -70,20 +70,19 @@ def clean_results(test_set, about):
         "MAP@10": found.map_at_10,
     }
     n = len(found.first_hit)
-    results = [measured("clean", metric, of_each, n, about) for metric, of_each in values.items()]
+    results = [measured("clean", metric, of_each, about) for metric, of_each in values.items()]
     embedded = test_set.embeddings, test_set.labels
     nmi = [clustering_nmi(*embedded, seed) for seed in range(NMI_SEEDS)]
     spread = float(np.std(nmi, ddof=1))
     return [*results, measured_value(about, "NMI", float(np.mean(nmi)), n, spread=spread)]
 
 
-def measured(attack, metric, values, n, about, *, settings=None, threat_model=None):
-    """Returns the `Result` of the mean of `values`; values of 0 and 1 get a 95 % interval.
+def measured(attack, metric, values, about, *, settings=None, threat_model=None):
+    """Returns the `Result` of the mean of `values`, with its 95 % interval.
 
     Args:
         attack, metric: as records name them.
-        values: float [n], one per query, or the one value of all together.
-        n: the number of queries.
+        values: float [n], one per query.
         about: See `clean_results`.
         settings: dict of the attack's hyper-parameters; None for clean images.
         threat_model: `ThreatModel`; None for clean images.
@@ -91,4 +90,4 @@ def measured(attack, metric, values, n, about, *, settings=None, threat_model=No
     attacked = {"attack": attack, "settings": settings, "threat_model": threat_model}
     if metric.startswith("R@") or metric == "top-4":
         return measured_share(about, metric, values, **attacked)
-    return measured_value(about, metric, float(np.mean(values)), n, **attacked)
+    return measured_mean(about, metric, values, **attacked)

@@ -38,7 +38,8 @@ def intervals(rows, columns):
             continue
         ends = zip(*(cell.split(" to ") for cell in cells))
         lines += [(f"{' '.join(place)}, {end}", *of_end) for end, of_end in zip(ENDS, ends)]
-    return aligned(("95 % interval", *shown), lines)
+    how = "intervals over queries: Wilson's of a share, else by bootstrap"
+    return f"{aligned(('95 % interval', *shown), lines)}\n{how}"
 
 
 def interval(result, percent=True):
@@ -106,8 +107,7 @@ def _standard(result):
     members = " and ".join(result.attack_settings["members"])
     return (
         f"per query and column the worst for the defender under {members}; {result.n:,} queries, "
-        f"seed {result.seed}, eps {format_magnitude(result.threat_model['eps'])}; intervals by "
-        "bootstrap over queries"
+        f"seed {result.seed}, eps {format_magnitude(result.threat_model['eps'])}"
     )
 
 

@@ -70,10 +70,9 @@ def row_results(outcomes, test_set, about, *, settings, threat_model):
         threat_model: `ThreatModel`.
     """
     attacked = {"settings": settings, "threat_model": threat_model}
-    n = len(test_set.queries)
 
     def result(attack, metric, values):
-        return measured(attack, metric, values, n, about, **attacked)
+        return measured(attack, metric, values, about, **attacked)
 
     columns = [column for column in COLUMNS if column.attack in outcomes]
     results = [result(c.attack, c.measure, outcomes[c.attack][c.measure]) for c in columns]
@@ -82,8 +81,9 @@ def row_results(outcomes, test_set, about, *, settings, threat_model):
         found = result(WORST_CASE, "R@1", np.min(list(recalls.values()), axis=0))
         results.append(_with_settings(found, over=list(recalls)))
     if len(columns) == len(COLUMNS):
-        values = {c.name: printed(c, r.value) for c, r in zip(columns, results)}
-        found = result("ERS", "ERS", [score(values) / 100])
+        # A mean over queries like its columns, which are scaled linearly.
+        values = {c.name: printed(c, outcomes[c.attack][c.measure]) for c in columns}
+        found = result("ERS", "ERS", score(values) / 100)
         results.append(_with_settings(found, collapsed=bool(test_set.collapsed)))
     return results
 

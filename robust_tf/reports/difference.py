@@ -84,14 +84,15 @@ def of_images(first, second):
     return Difference((won - lost) / n, interval, float(p), "McNemar")
 
 
-def of_shares(first, second):
-    """Returns the `Difference` of two shares whose images cannot be paired: Newcombe's interval.
+def of_intervals(first, second):
+    """Returns the `Difference` of two means whose images cannot be paired, from their intervals.
 
     Newcombe 1998, "Interval estimation for the difference between independent proportions", method
-    10: it combines the Wilson intervals of both shares.
+    10, and for other means Zou and Donner 2008, "Construction of confidence limits about effect
+    measures".
 
     Args:
-        first, second: (value, (low, high)), share and its Wilson interval.
+        first, second: (value, (low, high)), mean and its 95 % interval.
     """
     (a, (a_low, a_high)), (b, (b_low, b_high)) = first, second
     low = b - a - math.hypot(b - b_low, a_high - a)

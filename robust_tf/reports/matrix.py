@@ -10,9 +10,9 @@ from robust_tf.reports.comparability import words
 from robust_tf.reports.difference import (
     Difference,
     of_images,
+    of_intervals,
     of_seeds,
     of_seeds_and_images,
-    of_shares,
 )
 from robust_tf.reports.methods import methods_of, training_differences
 from robust_tf.reports.result_tables import doubts
@@ -168,7 +168,7 @@ def difference(first, second):
     elif first.spread is not None or second.spread is not None:
         return of_seeds(first.by_seed, second.by_seed)
     elif a.result.interval and b.result.interval:
-        found = of_shares(*((e.result.value, e.result.interval) for e in (a, b)))
+        found = of_intervals(*((e.result.value, e.result.interval) for e in (a, b)))
     else:
         found = Difference(b.result.value - a.result.value)
     scaled = found.interval and tuple(scale * bound for bound in found.interval)

@@ -70,7 +70,8 @@ def value(cell):
     if not cell.interval:
         return f"{cell.value:.2f}{mark}"
     low, high = cell.interval
-    return f"{cell.value:.2f} ({low:.1f} to {high:.1f}){mark}"
+    digits = 1 if cell.entries[0].scale == 100 else 2
+    return f"{cell.value:.2f} ({low:.{digits}f} to {high:.{digits}f}){mark}"
 
 
 def doubts(rows):

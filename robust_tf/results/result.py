@@ -13,6 +13,9 @@ from scipy.stats import binomtest
 import robust_tf
 from robust_tf.results import jsonl
 
+RESAMPLES = 2000
+MOST_DRAWN = 1_000_000  # values in memory at once
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Result:
@@ -26,7 +29,8 @@ class Result:
         threat_model: eps, norm, lower, upper in the unit of images in [0, 1]; {} for "clean".
         metric, value: e.g. "accuracy", in [0, 1].
         correct: number of images that `value` counts, None where it counts none.
-        interval: (low, high), 95 % interval of `value` as a binomial proportion (Wilson), or None.
+        interval: (low, high), 95 % interval of `value`, or None: Wilson's of a share, by bootstrap
+            over the images of another mean.
         precision: Keras policy of the attacked network.
         seed: seed of the attack's random draws.
         weights_hash: hash of the network's weights.
@@ -128,6 +132,17 @@ def measured_share(about, metric, counted, **attack):
     return measured_value(about, metric, float(np.mean(counted)), n, **number, **attack)
 
 
+def measured_mean(about, metric, values, **attack):
+    """Returns the `Result` of the mean of float [n] `values`, with its interval by bootstrap.
+
+    Args:
+        about, metric, **attack: see `measured_value`.
+        values: float [n], one of each image.
+    """
+    number = {"interval": bootstrap_interval(values)}
+    return measured_value(about, metric, float(np.mean(values)), len(values), **number, **attack)
+
+
 def doubted(results, doubts):
     """Returns the `results` with the doubts of the free checks, a list of `Result`.
 
@@ -175,6 +190,23 @@ def read_results(path):
 def wilson_interval(correct, n):
     """Returns (low, high), the 95 % Wilson score interval of the proportion `correct` / `n`."""
     low, high = binomtest(correct, n).proportion_ci(confidence_level=0.95, method="wilson")
+    return float(low), float(high)
+
+
+def bootstrap_interval(values):
+    """Returns (low, high), the 95 % percentile interval of the mean (Efron and Tibshirani 1993).
+
+    Equally many values have the same resamples.
+
+    Args:
+        values: float [n].
+    """
+    values, draw = np.asarray(values), np.random.default_rng(0)
+    n = len(values)
+    at_once = max(1, MOST_DRAWN // n)
+    sizes = (min(at_once, RESAMPLES - done) for done in range(0, RESAMPLES, at_once))
+    means = [values[draw.integers(0, n, [size, n])].mean(axis=1) for size in sizes]
+    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -47,13 +47,23 @@ def results(share, strength, settings, collapsed=False, names=None, mode="fixed"
 def test_records_of_a_row():
     found = {(r.attack, r.metric): r for r in results(0.25, "protocol", PROTOCOL)}
     assert len(found) == 12
-    assert found["CA+", "rank"].value == 0.25 and found["CA+", "rank"].interval is None
+    assert found["CA+", "rank"].value == 0.25 and found["CA+", "rank"].interval == (0.25, 0.25)
     assert found["ES", "R@1"].correct == 1 and found["ES", "R@1"].n == 2
     assert found["worst case", "R@1"].value == 0
     assert found["worst case", "R@1"].attack_settings["over"] == ["ES", "LTM", "GTM"]
     # Ranks 50, 75, 50, 75; cosine 75; distance 87.5; shares 50, 50, 25, 25.
     assert found["ERS", "ERS"].value == pytest.approx(0.5625)
     assert found["ERS", "ERS"].attack_settings["collapsed"] is False
+
+
+def test_the_interval_of_the_score_is_over_queries():
+    """A cosine of 0 and of 1: the other nine columns give 487.5 points, this one 100 and 0."""
+    found = outcomes(0.25)
+    found["TMA"]["cosine"] = np.array([0.0, 1.0])
+    test_set = types.SimpleNamespace(queries=np.arange(2), collapsed=False)
+    rows = row_results(found, test_set, ABOUT, settings=PROTOCOL, threat_model=ThreatModel(0.1))
+    assert rows[-1].metric == "ERS" and rows[-1].interval == pytest.approx((0.4875, 0.5875))
+    assert next(r for r in rows if r.metric == "cosine").interval == (0.0, 1.0)
 
 
 def test_a_subset_has_no_score():
@@ -121,15 +131,17 @@ def test_the_legend_says_what_is_robust_and_how_sure_it_is():
     assert "correct under all three, ES, LTM, GTM (fixed): protocol 0.0 %" in text
     # Wilson's interval of 1 of 2, and of 0.4 of 2, which counts as none.
     (place,) = [number for number, line in enumerate(table) if line.startswith("95 % interval")]
-    assert table[place].split()[3:] == ["ES:R", "LTM", "GTM", "GTT"]
-    cells = table[place + 2].split()
-    assert cells[:5] == ["fixed", "protocol", "9.5", "to", "90.5"] and cells[-1] == "65.8"
+    names = table[place].split()[3:]
+    assert names == [column.name for column in COLUMNS] + ["ERS"]
+    ends = [dict(zip(names, table[place + line].split()[3:])) for line in (2, 3)]
+    assert [end["ES:R"] for end in ends] == ["9.5", "90.5"] and ends[1]["GTT"] == "65.8"
     few = ranking_table(results(0.2, "protocol", PROTOCOL, names=("TMA",)))
-    assert "Low is robust: TMA (cosine)." in few and "High" not in few and "95 %" not in few
+    assert "Low is robust: TMA (cosine)." in few and "High" not in few
+    assert "0.20 to 0.20" in few
 
 
 def test_the_clean_metrics_have_their_number_and_interval():
-    table = ranking_table([measured("clean", "R@1", np.array([1.0, 0.0]), 2, ABOUT)])
+    table = ranking_table([measured("clean", "R@1", np.array([1.0, 0.0]), ABOUT)])
     assert table.splitlines()[0].split() == ["clean", "%", "R@1", "n", "R@1,", "95", "%"]
     assert table.splitlines()[2].split() == ["50.0", "2", "9.5", "to", "90.5"]
 

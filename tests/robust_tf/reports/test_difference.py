@@ -9,9 +9,9 @@ from scipy import stats
 from robust_tf.reports.difference import (
     Difference,
     of_images,
+    of_intervals,
     of_seeds,
     of_seeds_and_images,
-    of_shares,
     separated_together,
 )
 
@@ -96,7 +96,7 @@ def test_newcombes_example():
     wilson = [
         stats.binomtest(k, n).proportion_ci(0.95, method="wilson") for k, n in ((48, 80), (56, 70))
     ]
-    found = of_shares((48 / 80, tuple(wilson[0])), (56 / 70, tuple(wilson[1])))
+    found = of_intervals((48 / 80, tuple(wilson[0])), (56 / 70, tuple(wilson[1])))
     assert found.value == pytest.approx(0.2)
     assert found.interval == pytest.approx((0.0524, 0.3339), abs=1e-4)
     assert found.separated and found.p is None
@@ -110,8 +110,8 @@ def test_a_paired_difference_can_be_seen_where_an_unpaired_one_cannot():
         k, n = int(outcome.sum()), len(outcome)
         interval = stats.binomtest(k, n).proportion_ci(0.95, method="wilson")
         shares.append((k / n, tuple(interval)))
-    assert paired.separated and not of_shares(*shares).separated
-    assert math.isclose(paired.value, of_shares(*shares).value)
+    assert paired.separated and not of_intervals(*shares).separated
+    assert math.isclose(paired.value, of_intervals(*shares).value)
 
 
 @pytest.mark.parametrize(

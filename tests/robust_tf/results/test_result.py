@@ -8,11 +8,12 @@ import pytest
 
 from robust_tf.checks.sanity_checks import Check
 from robust_tf.reports.recorded_run import RecordedRun
-from robust_tf.results import jsonl
+from robust_tf.results import jsonl, result
 from robust_tf.results.check_records import append_checks
 from robust_tf.results.result import (
     Result,
     append_results,
+    bootstrap_interval,
     measured_share,
     measured_value,
     read_results,
@@ -191,3 +192,13 @@ def test_a_torn_check_is_left_out_and_swallows_no_other(tmp_path):
     run = RecordedRun(tmp_path, [RESULT], {})
     with pytest.warns(UserWarning, match="line 2 was cut off"):
         assert [line["name"] for line in run.checks()] == ["one", "three"]
+
+
+def test_the_bootstrap_interval_of_a_share_is_near_the_exact_one(monkeypatch):
+    values = np.repeat([0.0, 1.0], [60, 40])
+    low, high = bootstrap_interval(values)
+    assert low == pytest.approx(0.4 - 1.96 * np.sqrt(0.24 / 100), abs=0.02)
+    assert high == pytest.approx(0.4 + 1.96 * np.sqrt(0.24 / 100), abs=0.02)
+    monkeypatch.setattr(result, "MOST_DRAWN", 7 * 100)
+    assert bootstrap_interval(values) == (low, high)
+    assert bootstrap_interval(np.ones(5)) == (1.0, 1.0)
