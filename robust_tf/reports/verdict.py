@@ -75,7 +75,7 @@ def decisive(rows):
 
 
 def verdicts(rows):
-    """Returns the sentences on who is ahead, str.
+    """Returns the sentences on who is ahead, and what the leader pays on clean images, str.
 
     Where only some methods share a worst case over more attacks, its sentence comes first.
 
@@ -85,7 +85,8 @@ def verdicts(rows):
     first = decisive(rows)
     some = [row for row in rows if row.missing and len(row.over) > len(first.over) and row.attacked]
     more = max(some, key=lambda row: len(row.over), default=None)
-    return " ".join(verdict(row) for row in (more, first) if row)
+    said = [verdict(row) for row in (more, first) if row]
+    return " ".join([*said, *_price(rows, first)])
 
 
 def verdict(row):
@@ -98,7 +99,7 @@ def verdict(row):
         row: `Row` of at least two methods.
     """
     sign = 1 if row.first.higher_is_better else -1
-    leader, *others = sorted(row.cells, key=lambda name: -sign * row.cells[name].value)
+    leader, *others = _ranked(row)
     found = {other: row.difference(other, leader) for other in others}
     separated = dict(zip(others, separated_together([*found.values()]), strict=True))
     ahead = [other for other in others if separated[other]]
@@ -128,6 +129,26 @@ def said(found, sign=1):
     low, high = sorted(sign * bound for bound in found.interval)
     test = found.test if found.p is None else f"{found.test} p = {found.p:.2g}"
     return f"{text} (95 % interval {low:+.2f} to {high:+.2f}, {test})"
+
+
+def _ranked(row):
+    """The names of the methods, the best first."""
+    sign = 1 if row.first.higher_is_better else -1
+    return sorted(row.cells, key=lambda name: -sign * row.cells[name].value)
+
+
+def _price(rows, row):
+    """Yields a sentence where the leader of `row` loses to the next method on clean images.
+
+    A network near collapse moves little under attack, and leads.
+    """
+    clean, (leader, second, *_) = rows[0], _ranked(row)
+    if clean.attacked or {leader, second} & {*clean.missing}:
+        return
+    change = clean.difference(second, leader)
+    if change.separated and change.value < 0:
+        ours, theirs = (f"{clean.cells[name].value:.1f}" for name in (leader, second))
+        yield f"On clean images {leader} is behind {second}: {ours} beside {theirs} ({clean.title})."
 
 
 def _listed(names, found, sign):

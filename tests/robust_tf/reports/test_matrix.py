@@ -163,6 +163,17 @@ def test_a_stronger_measurement_of_some_methods_has_its_own_sentence():
     assert any(line.split()[-1] == "-" for line in shown.splitlines() if "worst case  1" in line)
 
 
+def test_a_leader_that_loses_clean_images_to_the_next_is_told():
+    """A network near collapse leads under attack."""
+    first = run(record("clean", 90), record("pgd", 10))
+    third = run(record("clean", 99), record("pgd", 5))
+    second = run(record("clean", 40), record("pgd", 35))
+    said = verdicts(compared(first, second, third).rows)
+    assert said.endswith("On clean images B is behind A: 40.0 beside 90.0 (clean).")
+    second = run(record("clean", 89), record("pgd", 35))
+    assert "clean" not in verdicts(compared(first, second, third).rows)
+
+
 def test_the_verdict_names_the_leader_and_whether_anything_is_separated():
     (row,) = compared(run(record("pgd", 50)), run(record("pgd", 80))).rows
     assert verdict(row) == (
