@@ -124,8 +124,12 @@ def _with_step_of_free(options):
         return options
     if "pgd_steps" in options.typed:
         raise UserError("--pgd_steps: --free=M has M steps, one per update; leave it out")
-    if options.source == options.destination or options.awp:
-        other = "--awp" if options.awp else "--source equal to --destination, without an attack"
+    others = {
+        "--awp": options.awp,
+        f"--inner_attack={options.inner_attack}": options.inner_attack != "pgd",
+        "--source equal to --destination, without an attack": options.source == options.destination,
+    }
+    if other := next((name for name, given in others.items() if given), None):
         raise UserError(f"--free does not go with {other}")
     options = options.changed(pgd_steps=options.free)
     if "pgd_step_size" in options.typed:
@@ -175,7 +179,8 @@ def notes(options):
             "live, --bn=live"
         )
     reach = (options.pgd_steps or 0) * (options.pgd_step_size or 0)
-    if options.defense != "none" and "eps" in options.typed and reach < options.eps:
+    by_steps = options.defense != "none" and options.inner_attack == "pgd"
+    if by_steps and "eps" in options.typed and reach < options.eps:
         size, eps = options.flags["pgd_step_size"], options.flags["eps"]
         lines.append(
             f"--pgd_steps={options.pgd_steps} of {size} do not reach --eps={eps}: the inner attack "
@@ -338,8 +343,21 @@ _INNER_ATTACK = (
         into="attack",
     ),
     *group(
-        count("pgd_steps", RECIPE, "PGD steps, eta.", into="attack.steps"),
-        magnitude("pgd_step_size", RECIPE, "In the unit of --eps.", into="attack.step_size"),
+        shared.INNER_ATTACK,
+        count(
+            "pgd_steps",
+            RECIPE,
+            "Steps of PGD or APGD, eta.",
+            only={"inner_attack": ("pgd", "apgd")},
+            into="attack.steps",
+        ),
+        magnitude(
+            "pgd_step_size",
+            RECIPE,
+            "In the unit of --eps.",
+            only={"inner_attack": ("pgd",)},
+            into="attack.step_size",
+        ),
         shared.EPS_WARMUP,
         only=ATTACKED,
     ),
@@ -350,6 +368,7 @@ _OPTIMISATION = (
         count("shard_size", RECIPE, "Images among which triplets are mined.", lowest=4),
         into="shards",
     ),
+    shared.optimizer("adam"),
     *shared.SCHEDULE,
     shared.AWP,
     number("weight_decay", RECIPE, "L2 on all parameters, coupled.", into="defense"),

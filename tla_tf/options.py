@@ -201,14 +201,7 @@ _INNER_ATTACK = (
     ),
     _NORM,
     *group(
-        choice(
-            "inner_attack",
-            "pgd",
-            "fgsm_rs: one step of 1.25 * eps from a random start; n_fgsm: one step of eps "
-            "from a noisy image.",
-            ("pgd", "fgsm_rs", "n_fgsm", "apgd"),
-            into="attack.kind",
-        ),
+        shared.INNER_ATTACK,
         count(
             "attack_steps",
             RECIPE,
@@ -365,9 +358,7 @@ _DIVERGENCE_OF_PREDICTIONS = (
 )
 _OPTIMISATION = (
     count("batch_size", RECIPE, "Images per update over all replicas."),
-    choice(
-        "optimizer", RECIPE, "momentum, nesterov: SGD, TF1 form.", ("adam", "momentum", "nesterov")
-    ),
+    shared.optimizer(RECIPE),
     *shared.SCHEDULE,
     shared.AWP,
     *group(

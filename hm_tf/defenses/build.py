@@ -12,6 +12,8 @@ from hm_tf.defenses.min_max import MinMax
 from hm_tf.defenses.no_defense import NoDefense
 from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
 from hm_tf.triplets import destinations
+from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.noisy_fgsm import FORMS
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
@@ -36,8 +38,8 @@ class DefenseSettings:
             weight_decay, seed.
         manipulation: dict of the further arguments of HM, such as destination and ics; empty for
             other defenses.
-        attack: dict of eps, norm, steps and step_size of the inner attack; of eps and norm alone
-            without one.
+        attack: dict of eps and norm, of the kind of the inner attack, a name in `INNER_ATTACKS`,
+            and of its settings; of eps and norm alone without one.
         batch_size, shard_size: images of an update, and those among which triplets are mined.
     """
 
@@ -75,12 +77,19 @@ class DefenseSettings:
         """The name of the method as the paper prints it, and the settings that it does not have."""
         settings = {**self.arguments, **self.manipulation, **self.attack}
         settings["loss"] = settings["metric_loss"]
+        settings["inner_attack"] = self.attack.get("kind", "pgd")
         return title_of({"destination": None, "ics": 0.0, **settings, "defense": self.name})
 
     @property
     def threat_model(self):
         """The `ThreatModel` of training and evaluation."""
         return ThreatModel(self.attack["eps"], self.attack["norm"])
+
+    @property
+    def inner_attack(self):
+        """The attack of the inner maximisation (HM, section 3)."""
+        settings = {name: value for name, value in self.attack.items() if name != "kind"}
+        return INNER_ATTACKS[self.attack["kind"]](**settings)
 
     @property
     def destination(self):
@@ -110,8 +119,8 @@ class DefenseSettings:
             **self.manipulation,
             "shards": self.shards(replicas),
         }
-        if "steps" in self.attack:
-            arguments["attack"] = pgd_from_image(**self.attack)
+        if "kind" in self.attack:
+            arguments["attack"] = self.inner_attack
         if arguments.pop("free", None) is None:
             return DEFENSES[self.name](network, **arguments)
         return FreeHardnessManipulation(
@@ -133,6 +142,10 @@ def pgd_from_image(eps, steps, step_size, norm="linf"):
     """
     ball = ThreatModel(eps, norm)
     return PGD(ball, steps, ball.eps if steps == 1 else step_size, random_start=False)
+
+
+# The inner attack, from its ball and the flags that it reads.
+INNER_ATTACKS = {"pgd": pgd_from_image, "apgd": APGD, **FORMS}
 
 
 def _check_bound(name, gradual, margin, loss_bound):

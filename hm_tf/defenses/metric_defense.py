@@ -16,6 +16,8 @@ from hm_tf.triplets.hardness import hardness
 from hm_tf.triplets.pair_batch import paired_order
 from hm_tf.triplets.triplet_sampler import Triplets, TripletSampler
 from robust_tf import randomness
+from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.noisy_fgsm import NoisyFGSM
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.models.keras_network import UNIT_RANGE, as_embedding, with_vector
@@ -57,7 +59,8 @@ class MetricDefense(AdversarialModel):
         eps: radius of the inner attack in [0, 1] pixels; "8/255" is understood. None: value of the
             recipe.
         norm: "linf" or "l2", norm of the radius.
-        attack: `PGD` in place of eps and norm. The PGD of the recipe starts at the image itself.
+        attack: `PGD`, `APGD` or `NoisyFGSM` in place of eps and norm. The PGD of the recipe starts
+            at the image itself.
         shards: in how many parts the batch of this replica is mined.
         recipe: name of a recipe in flags/hm; it gives the hyper-parameters that are None.
         weight_decay: coefficient of sum 1/2 ||W||^2 over all variables. None: value of the recipe.
@@ -84,7 +87,7 @@ class MetricDefense(AdversarialModel):
         sampling: str = "fixed",
         eps: float | str | None = None,
         norm: str = "linf",
-        attack: PGD | None = None,
+        attack: PGD | APGD | NoisyFGSM | None = None,
         shards: int = 1,
         recipe: str = "cub200",
         weight_decay: float | None = None,
@@ -217,8 +220,19 @@ class MetricDefense(AdversarialModel):
 
     def ascend(self, batch, objective, images):
         """Returns the images after the inner attack on an `Objective`."""
-        key = self.key(batch, "attack start")
-        return self.attack_of(batch).ascend(objective, images, key=key, shard=current_shard())
+        keys = self._start_keys(batch, objective.roles, randomness.shape_of(images)[0])
+        return self.attack_of(batch).ascend(objective, images, key=keys)
+
+    def _start_keys(self, batch, roles, rows):
+        """A random key per image, int32 [rows, 2].
+
+        The stacked roles of a replica are no slice of those of the global batch.
+        """
+        items = rows // roles
+        places = current_shard().index * items + tf.range(items)
+        numbers = roles * places + tf.range(roles)[:, None]
+        keys = randomness.image_keys(self.seed, "attack start", tf.reshape(numbers, [-1]))
+        return randomness.fold_in(keys, batch["step"][0])
 
     def test_step(self, data):
         """The embeddings of a validation batch; `ValidationRetrieval` measures all of them."""

@@ -86,6 +86,8 @@ class ShiftObjective(NetworkObjective):
             embeddings are equal in the first step.
     """
 
+    roles = 1
+
     def __init__(self, embed_fn, clean, target, jitter=0.0, distance=shifted_euclidean):
         super().__init__(embed_fn)
         self.clean = clean

@@ -1,7 +1,7 @@
 """What an update of each defense costs. A triplet has 3 images, of which a batch has 2 for it."""
 
 from hm_tf.triplets.intra_class_structure import clean_roles
-from robust_tf.training.passes import Passes
+from robust_tf.training.passes import Passes, input_gradients
 
 
 def passes(settings):
@@ -14,7 +14,7 @@ def passes(settings):
     Args:
         settings: `DefenseSettings`.
     """
-    steps = settings.attack.get("steps")
+    steps = input_gradients(settings.attack)
     ics = bool(settings.manipulation.get("ics"))
     clean = len(clean_roles(settings.manipulation["ics_triplet"])) / 2 if ics else 0
     attacked = settings.manipulation.get("destination") != settings.arguments["source"]

@@ -7,7 +7,8 @@ from robust_tf.threat_model import format_magnitude, parse_magnitude
 
 # What the rows of the paper set on top of a recipe, besides the data.
 _ROW_SETTINGS = ("defense", "source", "destination", "ics", "ics_margin", "loss_bound", "bn") + (
-    *("pgd_steps", "ics_triplet", "gb_rise", "shift_weight", "norm", "loss", "distance", "free"),
+    *("inner_attack", "pgd_steps", "ics_triplet", "gb_rise", "shift_weight", "norm", "loss"),
+    *("distance", "free"),
 )
 # What matters most stands first.
 _FIRST = ("dataset", "model", "init_weights", "bn", "train_steps", "eps", "pgd_steps")

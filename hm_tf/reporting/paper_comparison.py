@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from hm_tf.options import TRAIN
 from hm_tf.reporting.comparability import (
     attacks,
     differing_settings,
@@ -157,6 +158,11 @@ def _distance(row, run):
     )
 
 
+def _steps(flags):
+    """The steps of the inner attack."""
+    return 1 if "pgd_steps" in TRAIN.unread(flags) else flags["pgd_steps"]
+
+
 def _reported(name, recorded):
     rows = score_rows(recorded.measured)
     shown = paper_row(rows)
@@ -166,7 +172,7 @@ def _reported(name, recorded):
         name=name,
         method=first.method,
         dataset=first.dataset,
-        eta=flags["pgd_steps"] if flags and attacks(flags) else None,
+        eta=_steps(flags) if flags and attacks(flags) else None,
         values={**clean, **(shown.values if shown else {})},
         collapsed=shown.collapsed if shown else None,
         rows=rows,

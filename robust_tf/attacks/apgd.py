@@ -127,7 +127,7 @@ class APGD(Attack):
         """One run on any objective from a random point of the ball.
 
         Args:
-            objective: `Objective` with one value per image, without a stop rule.
+            objective: `Objective`; its stop rule does not count.
             x: float [batch, ...], the clean images in the box of the threat model.
             key: int32 [2] or [batch, 2], see `randomness`.
             shard: which slice of the global batch `x` is; without effect on a key per image.
@@ -140,6 +140,10 @@ class APGD(Attack):
 
         def look(images, _):
             _, values, gradient = objective.differentiate(images)
+            # The images of an item, such as a triplet, have one value and one step size.
+            items = tf.maximum(tf.shape(values)[0], 1)
+            values = tf.tile(values, [tf.shape(images)[0] // items])
+            values = tf.ensure_shape(values, images.shape[:1])
             return Found(values, gradient, tf.zeros_like(active))
 
         start = self.threat_model.random_start(x, key, shard)

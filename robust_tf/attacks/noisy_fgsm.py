@@ -4,6 +4,7 @@ FGSM-RS (Wong et al. 2020) and N-FGSM (de Jorge et al. 2022).
 """
 
 import dataclasses
+import functools
 from dataclasses import KW_ONLY
 
 import tensorflow as tf
@@ -54,3 +55,10 @@ class NoisyFGSM(Attack):
     def perturb(self, logits_fn, x, y, key, shard=Shard()):
         """Refuses: no number under this attack says anything of its ball."""
         raise UserError("NoisyFGSM is for training, it may leave the ball; evaluate with PGD")
+
+
+# The attacks of the two papers, from a ball.
+FORMS = {
+    "fgsm_rs": functools.partial(NoisyFGSM, noise=1.0, step=1.25, projected=True),
+    "n_fgsm": NoisyFGSM,
+}

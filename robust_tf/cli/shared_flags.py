@@ -25,6 +25,12 @@ def data_dir(about):
     return text("data_dir", None, about, identity=False, place=True)
 
 
+def optimizer(default):
+    """The optimiser of a training."""
+    about = "momentum, nesterov: SGD, TF1 form."
+    return choice("optimizer", default, about, ("adam", "momentum", "nesterov"))
+
+
 def checks(unit):
     """The checks of a robustness claim, made on so many `unit`."""
     about = f"Whether the numbers can be believed: red, amber, green lines, of 256 or 1000 {unit}."
@@ -123,6 +129,14 @@ AWP = number(
     0.0,
     "Adversarial weight perturbation: radius in norms of a kernel, e.g. 0.005.",
     into="defense",
+)
+INNER_ATTACK = choice(
+    "inner_attack",
+    "pgd",
+    "fgsm_rs: one step of 1.25 * eps from a random start; n_fgsm: one step of eps from a noisy "
+    "image; apgd: from a random start, with steps that adapt.",
+    ("pgd", "fgsm_rs", "n_fgsm", "apgd"),
+    into="attack.kind",
 )
 EPS_WARMUP = count(
     "eps_warmup_steps",

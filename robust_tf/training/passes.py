@@ -29,6 +29,16 @@ class Passes(NamedTuple):
         return 2 * self.input_gradient / self.forwards
 
 
+def input_gradients(attack):
+    """Returns the input gradients of an inner attack, an int. APGD looks at its start, too.
+
+    Args:
+        attack: dict of its kind and steps, as `--inner_attack` and the flags of its steps say.
+    """
+    kind, steps = attack.get("kind"), attack.get("steps")
+    return {"pgd": steps, "apgd": (steps or 0) + 1}.get(kind, 1)
+
+
 def forward_flop(network):
     """Returns the FLOP of the forward pass of one image.
 

@@ -144,8 +144,7 @@ def test_what_is_refused(typed):
 
 
 def test_attacks_start_at_the_image_and_a_single_step_goes_all_the_way():
-    found = defense("--dataset=cub200")
-    attack = pgd_from_image(**found.attack)
+    attack = defense("--dataset=cub200").inner_attack
     assert not attack.random_start and attack.steps == 8
     assert attack.step_size == pytest.approx(1 / 255)
     assert pgd_from_image("8/255", 1, "1/255").step_size == pytest.approx(8 / 255)

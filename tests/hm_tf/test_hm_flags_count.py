@@ -4,14 +4,23 @@ Nothing is compiled: the update runs eagerly on a network for 4x4 images.
 """
 
 import functools
+import pathlib
+import tempfile
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from small_embedding import small_images, small_network
 
+from hm_tf.defenses import metric_defense
+from hm_tf.defenses.build import INNER_ATTACKS
 from hm_tf.options import TRAIN
 from hm_tf.train import training_run
+from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.noisy_fgsm import NoisyFGSM
+from robust_tf.attacks.pgd import PGD
+from robust_tf.randomness import Shard
+from robust_tf.threat_model import ThreatModel
 
 BASE = ["--batch_size=12", "--shard_size=12", "--pgd_steps=2", "--eps=0.2", "--pgd_step_size=0.15"]
 HM = ["--defense=hm", "--source=random", "--destination=semihard", "--ics=0.5"]
@@ -27,8 +36,16 @@ def batch():
     }
 
 
+@functools.cache
+def base():
+    """A flagfile: only what is typed is refused where nobody reads it."""
+    path = pathlib.Path(tempfile.mkdtemp()) / "base.flags"
+    path.write_text("\n".join(BASE))
+    return path
+
+
 def built(*given):
-    settings = training_run(TRAIN.parse([*BASE, *given])).settings
+    settings = training_run(TRAIN.parse([f"--flagfile={base()}", *given])).settings
     model = settings.defense.build(small_network())
     model.compile(optimizer=settings.make_optimizer())
     return model
@@ -55,10 +72,42 @@ def assert_last_counts(*given):
         "--loss=multi_similarity",
         "--distance=cosine",
         "--distance=unnormalized",
+        *(f"--inner_attack={name}" for name in ("fgsm_rs", "n_fgsm", "apgd")),
+        *(f"--optimizer={name}" for name in ("momentum", "nesterov")),
     ],
 )
 def test_of_hm(flag):
     assert_last_counts(*HM, flag)
+
+
+@pytest.mark.parametrize("defense", ["est", "act", "minmax", "ses"])
+def test_the_inner_attack_of_other_defenses(defense):
+    assert_last_counts(
+        f"--defense={defense}", "--source=random", "--ics=0", "--inner_attack=n_fgsm"
+    )
+
+
+def test_inner_attacks_are_those_of_their_papers():
+    attacks = {name: built(*HM, f"--inner_attack={name}").attack for name in INNER_ATTACKS}
+    ball = ThreatModel(0.2)
+    assert attacks == {
+        "pgd": PGD(ball, 2, 0.15, random_start=False),
+        "apgd": APGD(ball, steps=2),
+        "fgsm_rs": NoisyFGSM(ball, noise=1.0, step=1.25, projected=True),
+        "n_fgsm": NoisyFGSM(ball, noise=2.0, step=1.0, projected=False),
+    }
+
+
+@pytest.mark.parametrize("roles", [1, 2, 3])
+def test_two_replicas_start_where_one_does(roles, monkeypatch):
+    """Each has the images of its own triplets in every role."""
+    model, given, found = built(*HM), batch(), []
+    whole = model._start_keys(given, roles, 12 * roles).numpy().reshape(roles, 12, 2)
+    for shard in (Shard(0, 2), Shard(1, 2)):
+        monkeypatch.setattr(metric_defense, "current_shard", lambda: shard)
+        found.append(model._start_keys(given, roles, 6 * roles).numpy().reshape(roles, 6, 2))
+    np.testing.assert_array_equal(np.concatenate(found, axis=1), whole)
+    assert len(np.unique(whole.reshape(-1, 2), axis=0)) == 12 * roles
 
 
 def test_of_a_raised_destination():

@@ -107,6 +107,8 @@ def test_hm_trains_in_mixed_precision(tmp_path):
         (["--free=1"], "--free"),
         (["--free=4", "--pgd_steps=8"], "--free=M has M steps"),
         (["--free=4", "--awp=0.01"], "--free does not go with --awp"),
+        (["--free=4", "--inner_attack=apgd"], "--free does not go with --inner_attack=apgd"),
+        (["--inner_attack=n_fgsm", "--pgd_steps=2"], "goes with --inner_attack=pgd, apgd, not"),
         (["--free=4", "--destination=softhard"], "without an attack"),
         (["--defense=act", "--ics=0", "--free=4"], "--free goes with --defense=hm"),
         (["--distance=unnormalized", "--source=distance"], "of unit vectors only"),

@@ -1,11 +1,10 @@
 """A defense of the TLA paper from plain values, as recipes and commands have them."""
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 
 from robust_tf.attacks.apgd import APGD
-from robust_tf.attacks.noisy_fgsm import NoisyFGSM
+from robust_tf.attacks.noisy_fgsm import FORMS
 from robust_tf.attacks.pgd import PGD
 from robust_tf.threat_model import ThreatModel
 from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
@@ -25,12 +24,7 @@ DEFENSES = {
     "mart": Mart,
 }
 # The inner attack, by its ball and the flags that it reads.
-INNER_ATTACKS = {
-    "pgd": PGD,
-    "fgsm_rs": functools.partial(NoisyFGSM, noise=1.0, step=1.25, projected=True),
-    "n_fgsm": NoisyFGSM,
-    "apgd": APGD,
-}
+INNER_ATTACKS = {"pgd": PGD, "apgd": APGD, **FORMS}
 
 
 @dataclasses.dataclass(frozen=True)

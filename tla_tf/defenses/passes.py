@@ -1,6 +1,6 @@
 """What an update of each method costs."""
 
-from robust_tf.training.passes import Passes
+from robust_tf.training.passes import Passes, input_gradients
 
 
 def passes(settings, pool_mul=1):
@@ -10,14 +10,8 @@ def passes(settings, pool_mul=1):
         settings: `DefenseSettings`.
         pool_mul: batches of candidates per update where the candidates are separate images.
     """
-    found = _without_awp(settings, _gradients(settings.attack), pool_mul)
+    found = _without_awp(settings, input_gradients(settings.attack), pool_mul)
     return found._replace(training=(2 if settings.arguments["awp"] else 1) * found.training)
-
-
-def _gradients(attack):
-    """Input gradients of the inner attack: APGD looks at its start, too."""
-    kind, steps = attack.get("kind"), attack.get("steps")
-    return {"pgd": steps, "apgd": (steps or 0) + 1}.get(kind, 1)
 
 
 def _without_awp(settings, gradients, pool_mul):

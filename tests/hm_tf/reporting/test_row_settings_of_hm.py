@@ -14,7 +14,9 @@ COMMON = """
     learning_rates 1e-5     boundaries -            weight_decay 0.0004
     margin 0.2              eps 8/255               pgd_step_size 1/255
     eval_steps 32           eval_step_size 3/255    sampling compat    precision float32
-    limit_train None        held_out 0
+    limit_train None        held_out 0              optimizer adam     schedule None
+    ema None                awp 0.0                 inner_attack pgd   eps_warmup_steps 0
+    free None
 """
 DATASETS = {"CUB": ("cub200", "3975", "0.5"), "CARS": ("cars196", "5400", "0.5")} | {
     "SOP": ("sop", "39900", "0.05")
@@ -53,5 +55,5 @@ def text(value):
 def test_settings(row):
     flags, wanted = TRAIN.parse(list(row.flags)).flags, expected(row)
     read = {name for name in wanted if name not in TRAIN.unread(flags)}
-    assert len(read) >= (20 if row.defense.startswith("N/A") else 21)
+    assert len(read) >= (24 if row.defense.startswith("N/A") else 27)
     assert {name: text(flags[name]) for name in read} == {name: wanted[name] for name in read}

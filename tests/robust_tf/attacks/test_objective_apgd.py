@@ -27,6 +27,22 @@ def test_it_finds_the_point_of_the_box_nearest_to_the_target():
     np.testing.assert_allclose(found, best, atol=2e-3)
 
 
+class PairNearness(Objective):
+    """Of pairs of images: all first ones, then all second ones."""
+
+    def __call__(self, x):
+        return -tf.add_n(
+            [tf.reduce_sum(tf.square(part - TARGET), [1, 2, 3]) for part in tf.split(x, 2)]
+        )
+
+
+def test_the_images_of_an_item_go_to_its_best_point_together():
+    pairs = tf.concat([X, tf.reverse(X, [0])], axis=0)
+    found = APGD(ThreatModel(0.1), steps=60).ascend(PairNearness(), pairs, key=KEY)
+    best = tf.clip_by_value(tf.concat([TARGET, TARGET], axis=0), pairs - 0.1, pairs + 0.1)
+    np.testing.assert_allclose(found, best, atol=2e-3)
+
+
 @pytest.mark.parametrize("norm, eps", [("linf", 0.1), ("l2", 0.3)])
 def test_ball_key_and_start(norm, eps):
     threat = ThreatModel(eps, norm)
