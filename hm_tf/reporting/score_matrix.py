@@ -2,7 +2,7 @@
 
 from hm_tf.defenses.method_name import USUAL
 from hm_tf.evaluation.ranking_records import WORST_CASE
-from hm_tf.evaluation.robustness_score import COLUMNS
+from hm_tf.evaluation.robustness_score import COLUMNS, printed, score
 from hm_tf.options import TRAIN
 from hm_tf.reporting.recorded_scores import CLEAN, SCORE, clean_results, paper_row, score_rows
 from robust_tf.reports.matrix import Entry, matrix
@@ -46,4 +46,18 @@ def _entries(run):
             outcome = outcomes.of(result)
             yield Entry(column.name, result, outcome, scale, column.high_is_robust)
     if shown.scored:
-        yield Entry(SCORE, places[SCORE, SCORE])
+        of_each = {c.name: outcomes.of(places[c.attack, c.measure]) for c in COLUMNS}
+        yield Entry(SCORE, places[SCORE, SCORE], _score_of_each(of_each))
+
+
+def _score_of_each(outcomes):
+    """The score of each query, as `Outcomes.of` returns it: ERS is linear in its columns.
+
+    Args:
+        outcomes: dict column -> (float [n], what was measured on), or None.
+    """
+    measured_on = {of and of[1] for of in outcomes.values()}
+    if None in measured_on or len(measured_on) > 1:
+        return None
+    values = {column.name: printed(column, outcomes[column.name][0]) for column in COLUMNS}
+    return score(values) / 100, measured_on.pop()

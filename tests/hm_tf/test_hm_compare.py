@@ -3,10 +3,13 @@
 import dataclasses
 import json
 
+import numpy as np
+import pytest
 from ranking_results import PRINTED, attacked, clean, result
 
 from hm_tf import compare
 from hm_tf.options import TRAIN
+from hm_tf.reporting import score_matrix as score_matrix_module
 from hm_tf.reporting.score_matrix import score_matrix
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.results.result import append_results
@@ -60,6 +63,27 @@ def test_a_low_value_may_be_the_better_one():
     assert not by_title["TMA"].first.higher_is_better
     assert by_title["TMA"].difference("A", "B").value < 0
     assert by_title["ERS"].cells["A"].value < by_title["ERS"].cells["B"].value
+
+
+def test_scores_of_the_same_queries_are_paired(monkeypatch):
+    """A leads by 1 point of ERS in each query, so no doubt is left."""
+
+    class Stored:
+        def __init__(self, run):
+            self.lead = 0.1 if str(run.path) == "A" else 0.0
+
+        def of(self, result):
+            low = {"GTM": self.lead}.get(result.attack, 0.0)
+            return np.linspace(low, 0.8 + low, 50), "these queries"
+
+    monkeypatch.setattr(score_matrix_module, "Outcomes", Stored)
+    runs = [RecordedRun(name, records(name), {"flags": FLAGS}) for name in "AB"]
+    by_title = {row.title: row for row in score_matrix(runs).rows}
+    change = by_title["ERS"].difference("B", "A")
+    assert change.value == pytest.approx(1.0) and change.interval == pytest.approx((1.0, 1.0))
+    monkeypatch.setattr(Stored, "of", lambda self, result: None)
+    by_title = {row.title: row for row in score_matrix(runs).rows}
+    assert by_title["ERS"].difference("B", "A").interval is None
 
 
 def test_a_mistake_is_one_line(tmp_path, capsys):
