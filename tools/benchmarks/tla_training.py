@@ -19,7 +19,9 @@ METHODS = {
     "at": {"method": "at"},
     "at, --ema": {"method": "at", "ema": 0.9995},
     "at, --awp": {"method": "at", "awp": 0.005},
+    "at, n_fgsm": {"method": "at", "inner_attack": "n_fgsm"},
     "trades": {"method": "trades"},
+    "mart": {"method": "mart"},
     "alp": {"method": "alp"},
     "tla, pool=batch": {"method": "tla", "pool": "batch"},
     "tla_rn, pool=batch": {"method": "tla_rn", "pool": "batch"},
@@ -47,8 +49,9 @@ def run(options):
     for name in methods:
         seconds[f"{name}: input"] /= recipe.BATCHES
     rounds.show_times(seconds)
+    rows = [_shares(name, seconds, options.attack_steps) for name in methods]
     header = ("method", "relative to at", "goal", "attack", "mining", "input")
-    print(f"\n{markdown(header, [_shares(name, seconds) for name in methods])}")
+    print(f"\n{markdown(header, rows)}")
     ratio = seconds["attack"] / options.attack_steps / seconds["bare pass"]
     rounds.show_ratios([("PGD step / bare pass", ratio, "<= 1.10")])
     rate = options.changed(method="at")
@@ -84,9 +87,10 @@ def _attack_rows(options, examples, info):
     return waiting(crafted, batch["image"]), waiting(bare, batch["image"])
 
 
-def _shares(name, seconds):
+def _shares(name, seconds, steps):
     step = seconds[name]
-    attack = seconds["attack"] if name != "um" else np.zeros_like(step)
+    # The timed attack is PGD with all steps.
+    attack = seconds["attack"] * {"um": 0, "at, n_fgsm": 1 / steps}.get(name, 1)
     found = seconds.get(f"{name}: mining", np.zeros_like(step))
     parts = (attack / step, found / step, seconds[f"{name}: input"] / step)
     relative = rounds.quartiles(step / seconds["at"])
