@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks.compiled_batch import CompiledBatch
-from robust_tf.attacks.logits_of import logits_of, refuse_probabilities
+from robust_tf.attacks.logits_of import logits_of, refuse_probabilities, require_classes
 
 # One function per classifier, so that a second attack finds what the first has compiled.
 known_logits_of = functools.lru_cache(maxsize=8)(logits_of)
@@ -96,9 +96,12 @@ def _checked_images(x, threat_model):
 
 def _checked_labels(y, images, logits_fn):
     """Returns int32 [n] for labels int [n], [n, 1] or one-hot [n, classes]."""
+    if size := getattr(logits_fn, "batch_size", None):
+        raise ValueError(
+            f"the SavedModel takes batches of {size} images only; robust_accuracy attacks it"
+        )
     logits = logits_fn(tf.constant(images[:1]))
-    if logits.shape.rank != 2 or logits.shape[1] < 2:
-        raise ValueError(f"the classifier must return logits [n, classes], got {logits.shape}")
+    require_classes(logits)
     refuse_probabilities(logits)
     count, classes, labels = len(images), logits.shape[1], np.asarray(y)
     if labels.shape == (count, classes):

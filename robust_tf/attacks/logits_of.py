@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-PROBABILITIES = (keras.activations.softmax, keras.activations.sigmoid)
+from robust_tf.attacks import keras_graph
 
 
 def logits_of(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -29,11 +29,20 @@ def logits_of(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
     if hasattr(model, "signatures"):
         return _of_saved_model(model)
     if callable(model):
-        return lambda images: _logits_among(model(images))
+        return lambda images: tf.convert_to_tensor(_logits_among(model(images)))
     raise ValueError(
         "expected a keras.Model, a loaded SavedModel or a function images -> logits, got "
         f"{type(model).__name__}"
     )
+
+
+def require_classes(logits: tf.Tensor) -> None:
+    """Raises ValueError unless `logits` is [n, classes] with at least two classes."""
+    if logits.shape.rank != 2 or logits.shape[1] < 2:
+        raise ValueError(
+            f"the classifier must return logits [n, classes], got {logits.shape}; of a single logit "
+            "z make a function that returns tf.concat([0 * z, z], axis=1)"
+        )
 
 
 def refuse_probabilities(logits: tf.Tensor) -> None:
@@ -47,51 +56,34 @@ def refuse_probabilities(logits: tf.Tensor) -> None:
 
 
 def _logits_among(outputs):
+    if isinstance(outputs, (list, tuple)):
+        raise ValueError(
+            f"the classifier has {len(outputs)} outputs; name them in a dict: 'logits'"
+        )
     if not isinstance(outputs, dict):
-        return tf.convert_to_tensor(outputs)
-    if "logits" in outputs or len(outputs) == 1:
+        return outputs
+    if "logits" in outputs or (len(outputs) == 1 and "embedding" not in outputs):
         return outputs.get("logits", next(iter(outputs.values())))
     raise ValueError(f"no output is called 'logits'; the outputs are {', '.join(outputs)}")
 
 
 def _of_keras(model):
-    def logits_fn(images):
-        return tf.cast(_logits_among(model(images, training=False)), tf.float32)
-
-    if not getattr(model, "outputs", None):
-        return logits_fn
-    # A Sequential has outputs, but no output before it is called as a layer.
-    end = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
-    if isinstance(end, dict):
-        return logits_fn
-    without = _without_probabilities(model)
-    if without is None:
-        return logits_fn
-    warnings.warn(
-        f"{model.name} ends in probabilities; the attack takes their logits, the input of the "
-        "last activation",
-        stacklevel=4,
-    )
-    return without
-
-
-def _without_probabilities(model):
-    """The logits before a softmax or sigmoid that ends the model; None where there is no such."""
-    layer = model.outputs[0]._keras_history.operation
-    activation = getattr(layer, "activation", None)
-    if not isinstance(layer, keras.layers.Softmax) and activation not in PROBABILITIES:
-        return None
-    features = keras.Model(model.inputs, layer.input)
-    if not isinstance(layer, keras.layers.Dense):
-        return lambda images: tf.cast(features(images, training=False), tf.float32)
-
-    def logits_fn(images):
-        # In float32, as an output layer should be, whatever the precision before it.
-        found = tf.cast(features(images, training=False), tf.float32)
-        found = tf.linalg.matmul(found, tf.cast(layer.kernel, tf.float32))
-        return found + tf.cast(layer.bias, tf.float32) if layer.use_bias else found
-
-    return logits_fn
+    output = keras_graph.output_of(model)
+    if output is None:
+        return lambda images: tf.cast(_logits_among(model(images, training=False)), tf.float32)
+    if mistake := keras_graph.mistake_of_inputs(model):
+        raise ValueError(mistake)
+    logits = _logits_among(output)
+    _, before = keras_graph.activation_at_end(logits)
+    if before is not None:
+        warnings.warn(
+            f"{model.name} ends in probabilities; the attack takes their logits, the input of the "
+            "last activation",
+            stacklevel=4,
+        )
+        logits = before
+    graph = keras.Model(model.inputs[0], logits)
+    return lambda images: tf.cast(graph(images, training=False), tf.float32)
 
 
 def _of_saved_model(loaded):
@@ -101,14 +93,18 @@ def _of_saved_model(loaded):
             f"{', '.join(loaded.signatures) or 'none'}"
         )
     signature = loaded.signatures["serving_default"]
-    names = list(signature.structured_input_signature[1])
-    if len(names) != 1:
-        raise ValueError(f"the SavedModel takes {len(names)} inputs, not only images")
+    inputs = signature.structured_input_signature[1]
+    if len(inputs) != 1:
+        raise ValueError(f"the SavedModel takes {len(inputs)} inputs, not only images")
+    ((name, spec),) = inputs.items()
+    if spec.dtype != tf.float32:
+        raise ValueError(f"the SavedModel takes {spec.dtype.name}, not float32 images")
 
     def logits_fn(images):
-        logits = _logits_among(signature(**{names[0]: images}))
+        logits = _logits_among(signature(**{name: images}))
         # A signature may have forgotten the shape that attacks need.
         return tf.ensure_shape(logits, [images.shape[0], logits.shape[-1]])
 
     logits_fn.loaded = loaded  # a signature does not keep its variables alive
+    logits_fn.batch_size = spec.shape[0] if spec.shape.rank else None
     return logits_fn

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from robust_tf.attacks.logits_of import require_classes
 from robust_tf.evaluation.doubts import (
     RANGES,
     Doubt,
@@ -66,6 +67,7 @@ def free_checks(outputs_fn, images, labels, *, fixed_size=False):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)
         outputs = outputs_fn(images)
+        require_classes(outputs)
         check_labels(labels.numpy(), outputs.shape[1])
         kind = output_kind(outputs.numpy())
         loss = cross_entropy(_as_logits(outputs, kind), labels)

@@ -161,11 +161,10 @@ def _columns(attack, eps, norm):
 
 def _outputs_of(model, input_range):
     """Returns (images in [0, 1] to outputs, the only batch size that the model takes or None)."""
-    fixed_size = None
     if isinstance(model, (str, os.PathLike)):
-        signature = SavedSignature(model)
-        fixed_size, model = signature.batch_size, signature.loaded
+        model = SavedSignature(model).loaded
     logits_fn, (low, high) = logits_of(model), input_range
+    fixed_size = getattr(logits_fn, "batch_size", None)
     if tuple(input_range) == UNIT_INTERVAL:
         return logits_fn, fixed_size
     return lambda images: logits_fn(low + (high - low) * images), fixed_size
@@ -174,6 +173,8 @@ def _outputs_of(model, input_range):
 def _images(x, input_range):
     """uint8 as it is, else float32 [n, ...] in [0, 1]."""
     images, (low, high) = np.asarray(x), input_range
+    if not images.size:
+        raise ValueError(f"there are no images: x has the shape {images.shape}")
     if images.dtype == np.uint8:
         return images
     lowest, highest = images.min(), images.max()

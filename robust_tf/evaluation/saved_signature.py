@@ -39,9 +39,10 @@ class SavedSignature:
     def __init__(self, path, endpoint="serving_default", input_range=(0.0, 1.0)):
         self.loaded = _load(path)  # the signature does not keep its variables alive
         self._signature = self._find(path, endpoint)
-        (self._input, spec), *others = self._signature.structured_input_signature[1].items()
-        if others:
-            raise UserError(f"{path}: {endpoint} takes {1 + len(others)} inputs, not only images")
+        inputs = self._signature.structured_input_signature[1]
+        if len(inputs) != 1:
+            raise UserError(f"{path}: {endpoint} takes {len(inputs)} inputs, not only images")
+        ((self._input, spec),) = inputs.items()
         if spec.dtype != tf.float32:
             raise UserError(f"{path}: {endpoint} takes {spec.dtype.name}, not float32 in [0, 1]")
         self.outputs = sorted(self._signature.structured_outputs)
@@ -136,9 +137,14 @@ def newest_version(path):
 
 
 def _load(path):
+    if pathlib.Path(path).is_file():
+        raise UserError(
+            f"{path} is a file, no SavedModel; a Keras file is given as --model=FILE, in Python as "
+            "keras.models.load_model(FILE)"
+        )
     if not tf.saved_model.contains_saved_model(str(path)):
-        raise UserError(f"--saved_model={path} holds no SavedModel (no saved_model.pb in it)")
+        raise UserError(f"{path} holds no SavedModel (no saved_model.pb in it)")
     try:
         return tf.saved_model.load(str(path))
     except Exception as error:
-        raise UserError(f"--saved_model={path} cannot be loaded: {reason_of(error)}") from error
+        raise UserError(f"the SavedModel {path} cannot be loaded: {reason_of(error)}") from error

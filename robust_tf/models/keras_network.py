@@ -6,13 +6,25 @@ The result is a functional graph over the layers of the given model. Both share 
 import warnings
 
 import keras
+import tensorflow as tf
 
+from robust_tf.attacks.keras_graph import (
+    activation_at_end,
+    full_precision_of,
+    mistake_of_inputs,
+    operation_of,
+    output_of,
+    source_of,
+)
+from robust_tf.attacks.logits_of import refuse_probabilities
+from robust_tf.attacks.pre_activation import PreActivation
 from robust_tf.errors import UserError
-from robust_tf.models.pre_activation import PreActivation
 from robust_tf.models.unit_length import UnitLength
 
 UNIT_RANGE = (0.0, 1.0)
 PENULTIMATE = "penultimate"
+UNIT_LENGTH = (UnitLength, keras.layers.UnitNormalization)
+ANY_SIDE = 32  # of a network that takes images of any size
 
 
 def as_classifier(network, *, embedding=None, input_range=UNIT_RANGE):
@@ -31,9 +43,9 @@ def as_classifier(network, *, embedding=None, input_range=UNIT_RANGE):
     Raises:
         UserError: the network has no logits that can be found, or no such layer.
     """
-    network = _functional(network)
+    network = functional(network)
     outputs = _outputs(network, "logits")
-    found = {"logits": _logits(outputs["logits"], network.name)}
+    found = {"logits": _logits(outputs["logits"], network)}
     _require_rows(found["logits"], network, "logits")
     if found["logits"].shape[-1] < 2:
         raise UserError(
@@ -64,13 +76,11 @@ def as_embedding(network, *, embedding=None, input_range=UNIT_RANGE):
     Raises:
         UserError: the network ends in something else than an embedding, or has no such layer.
     """
-    network = _functional(network)
+    network = functional(network)
     if embedding is None:
         outputs = _outputs(network, "embedding")
-        if isinstance(network.output, dict):
-            return _graph(network, outputs, {"embedding": outputs["embedding"]}, input_range)
         vector = outputs["embedding"]
-        if _ends_in("softmax", vector):
+        if activation_at_end(vector)[0] == "softmax":
             raise UserError(
                 f"{network.name} ends in a softmax, not in an embedding: name the layer with "
                 "embedding=, or build it with include_top=False, pooling='avg'"
@@ -78,8 +88,8 @@ def as_embedding(network, *, embedding=None, input_range=UNIT_RANGE):
     else:
         outputs, vector = {}, _layer_output(network, embedding)
     _require_rows(vector, network, "embedding")
-    if not isinstance(_operation(vector), (UnitLength, keras.layers.UnitNormalization)):
-        vector = UnitLength(dtype=_full(vector))(vector)
+    if not isinstance(operation_of(vector), UNIT_LENGTH):
+        vector = UnitLength(dtype=full_precision_of(vector))(vector)
     return _graph(network, outputs, {"embedding": vector}, input_range)
 
 
@@ -93,22 +103,33 @@ def with_vector(network):
         UserError: the network does not end in a division by the length.
     """
     unit = network.output["embedding"]
-    if not isinstance(_operation(unit), (UnitLength, keras.layers.UnitNormalization)):
+    if not isinstance(operation_of(unit), UNIT_LENGTH):
         raise UserError(f"{network.name} does not end in UnitLength: it has no other vector")
     return keras.Model(
-        network.inputs[0], {**network.output, "vector": _source(unit)}, name=network.name
+        network.inputs[0], {**network.output, "vector": source_of(unit)}, name=network.name
     )
 
 
-def _functional(network):
-    """The network as a graph: a `Sequential` as its layers, a subclass of `Model` as one layer."""
+def functional(network):
+    """Returns a `keras.Model` as a graph; a subclass of `keras.Model` becomes one layer of it.
+
+    Raises:
+        UserError: no `keras.Model`, or one that does not know the shape of its images.
+    """
     if not isinstance(network, keras.Model):
-        raise UserError(f"a network is a keras.Model, not {type(network).__name__}")
-    if isinstance(network, keras.Sequential) and network.built:
-        return keras.Model(network.inputs[0], network.outputs[0], name=network.name)
-    if getattr(network, "inputs", None):
-        return network
+        kind = type(network)
+        raise UserError(f"a network is a keras.Model, not {kind.__name__} of {kind.__module__}")
+    output = output_of(network)
+    if output is not None:
+        if mistake := mistake_of_inputs(network):
+            raise UserError(mistake)
+        image = network.inputs[0]
+        if not isinstance(network, keras.Sequential) and network.input is image:
+            return network
+        return keras.Model(image, output, name=network.name)
     shape = (network.get_build_config() or {}).get("input_shape") if network.built else None
+    if isinstance(shape, dict):
+        raise UserError(f"{network.name} takes a dict, not a tensor of images")
     if shape is None:
         raise UserError(
             f"{network.name} does not know its image shape: begin the Sequential with "
@@ -120,8 +141,6 @@ def _functional(network):
 
 def _outputs(network, name):
     """The symbolic outputs of a graph as a dict; a single tensor is called `name`."""
-    if len(network.inputs) > 1:
-        raise UserError(f"{network.name} has {len(network.inputs)} inputs; a network has images")
     output = network.output
     if isinstance(output, dict):
         if name not in output:
@@ -129,65 +148,55 @@ def _outputs(network, name):
         return output
     if isinstance(output, (list, tuple)):
         raise UserError(f"{network.name} has {len(output)} outputs; name them in a dict: {name!r}")
-    nested = _operation(output)
-    if name == "logits" and getattr(nested, "inputs", None):
-        return as_classifier(nested)(_source(output))
+    nested = operation_of(output)
+    if name == "logits" and output_of(nested) is not None:
+        return as_classifier(nested)(source_of(output))
     return {name: output}
 
 
-def _operation(tensor):
-    return tensor._keras_history.operation
-
-
-def _source(tensor):
-    """The only input of the operation that made a tensor; None where it has no or several."""
-    operation, node, _ = tensor._keras_history
-    inputs = operation._inbound_nodes[node].input_tensors
-    return inputs[0] if len(inputs) == 1 else None
-
-
-def _full(tensor):
-    """The dtype of an output: float32 for one of 16 bits."""
-    return "float32" if tensor.dtype in ("float16", "bfloat16") else tensor.dtype
-
-
-def _ends_in(function, tensor):
-    """Whether a tensor comes out of the activation `function`, "softmax" or "sigmoid"."""
-    operation = _operation(tensor)
-    activation = getattr(operation, "activation", None)
-    return function in (getattr(activation, "__name__", ""), type(operation).__name__.lower())
-
-
-def _logits(tensor, name):
+def _logits(tensor, network):
     """The tensor before a softmax at the end."""
-    if _ends_in("sigmoid", tensor):
+    activation, before = activation_at_end(tensor)
+    if activation == "sigmoid":
         raise UserError(
-            f"{name} ends in a sigmoid; an image has one class of several here: end in "
+            f"{network.name} ends in a sigmoid; an image has one class of several here: end in "
             "Dense(classes) without activation"
         )
-    if not _ends_in("softmax", tensor):
+    if not activation:
+        _refuse_probabilities(tensor, network)
         return tensor
-    operation = _operation(tensor)
-    if isinstance(operation, keras.layers.Dense):
-        logits = PreActivation(operation)(_source(tensor))
-    elif getattr(operation, "kernel", None) is None:
-        logits = _source(tensor)
-    else:
-        raise UserError(f"the layer {operation.name} of {name} must end without its softmax")
+    if before is None:
+        layer = operation_of(tensor).name
+        raise UserError(f"the layer {layer} of {network.name} must end without its softmax")
     warnings.warn(
-        f"the softmax at the end of {name} is left out: attacks and losses need logits",
-        stacklevel=2,
+        f"the softmax at the end of {network.name} is left out: attacks and losses need logits",
+        stacklevel=3,
     )
-    return logits
+    return before
+
+
+def _refuse_probabilities(tensor, network):
+    """Looks at two random images where the end is code of the user, whose softmax no graph shows."""
+    end = operation_of(tensor)
+    own = type(end).__module__.split(".")[0] not in ("keras", "robust_tf")
+    if not own and not isinstance(end, (keras.layers.Lambda, keras.layers.TFSMLayer)):
+        return
+    image = network.inputs[0]
+    shape = [2, *(side or ANY_SIDE for side in image.shape[1:])]
+    found = keras.Model(image, tensor)(tf.random.stateless_uniform(shape, [0, 0]), training=False)
+    try:
+        refuse_probabilities(found)
+    except ValueError as error:
+        raise UserError(f"{network.name}: {error}") from error
 
 
 def _before_last_dense(tensor):
     """The input [B, d] of the last dense layer on the way to a tensor; None without one."""
     while tensor is not None:
-        operation = _operation(tensor)
-        tensor = _source(tensor)
+        operation = operation_of(tensor)
+        tensor = source_of(tensor)
         if isinstance(operation, (keras.layers.Dense, PreActivation)):
-            return tensor
+            return tensor if tensor is not None and len(tensor.shape) == 2 else None
     return None
 
 
@@ -197,7 +206,10 @@ def _layer_output(network, name):
         raise UserError(
             f"{network.name} has no layer {name!r}; its last layers are {', '.join(names[-5:])}"
         )
-    output = network.get_layer(name).output
+    layer = network.get_layer(name)
+    nodes = [node for found in network._nodes_by_depth.values() for node in found]
+    # The layer may be in other graphs, too.
+    (output, *_) = next(node.output_tensors for node in nodes if node.operation is layer)
     _require_rows(output, network, f"layer {name}")
     return output
 
@@ -214,8 +226,8 @@ def _graph(network, outputs, found, input_range):
     """The network with the outputs that were found, in full precision; itself if it has them."""
     whole = {
         name: tensor
-        if tensor.dtype == _full(tensor)
-        else keras.layers.Activation("linear", dtype=_full(tensor))(tensor)
+        if tensor.dtype == full_precision_of(tensor)
+        else keras.layers.Activation("linear", dtype=full_precision_of(tensor))(tensor)
         for name, tensor in found.items()
     }
     same = isinstance(network.output, dict) and all(

@@ -124,7 +124,14 @@ def test_every_kind_of_classifier(kind, network, data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kind", ["softmax layer", "softmax activation", "softmax of the dense layer"]
+    "kind",
+    [
+        "softmax layer",
+        "softmax activation",
+        "softmax of the dense layer",
+        "nested",
+        "called before",
+    ],
 )
 def test_the_softmax_at_the_end_is_left_out_with_a_warning(kind, network, data):
     x, _ = data
@@ -140,9 +147,16 @@ def test_the_softmax_at_the_end_is_left_out_with_a_warning(kind, network, data):
         )
         model.set_weights(network.get_weights())
     else:
-        ends = {"softmax layer": keras.layers.Softmax, "softmax activation": None}
-        end = ends[kind]() if ends[kind] else keras.layers.Activation("softmax")
-        model = ending(network, end)
+        softmax = keras.layers.Softmax()
+        model = ending(
+            network, keras.layers.Activation("softmax") if kind == "softmax activation" else softmax
+        )
+    if kind == "nested":
+        image = keras.Input((4, 4, 1))
+        model = keras.Model(image, model(keras.layers.Rescaling(1.0)(image)))
+    if kind == "called before":  # the softmax is in two graphs, this is the second
+        image = keras.Input((4, 4, 1))
+        model = keras.Model(image, softmax(network(image)))
     np.testing.assert_allclose(np.sum(model(x), axis=1), 1, atol=1e-5)
     with pytest.warns(UserWarning, match="ends in probabilities"):
         logits_fn = logits_of(model)
@@ -161,6 +175,46 @@ def test_a_sequential_is_attacked_and_its_softmax_named_once(attack, data, monke
     assert found.shape == x.shape and len(warned) == 1
 
 
+def einsum(network):
+    """Its softmax is part of a layer whose input has other columns than its logits."""
+    head = {"output_shape": 3, "bias_axes": "d", "activation": "softmax"}
+    return keras.Model(
+        network.input,
+        keras.layers.EinsumDense("bc,cd->bd", **head)(network.layers[-1].input),
+    )
+
+
+def raw_pixels():
+    image = keras.Input((4, 4, 1), dtype="uint8")
+    return keras.Model(image, keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image)))
+
+
+def two_inputs():
+    images = [keras.Input((4, 4, 1)) for _ in range(2)]
+    return keras.Model(images, keras.layers.Flatten()(keras.layers.Add()(images)))
+
+
+class OfFour(tf.Module):
+    """A SavedModel of batches of four images, of the dtype of `spec`."""
+
+    def save(self, path, dtype=tf.float32):
+        spec = tf.TensorSpec([4, 4, 4, 1], dtype, name="image")
+
+        @tf.function(input_signature=[spec])
+        def logits(image):
+            return {"logits": tf.reshape(tf.cast(image, tf.float32), [4, 16])[:, :3]}
+
+        tf.saved_model.save(self, path, signatures=logits)
+        return tf.saved_model.load(path)
+
+
+@pytest.mark.parametrize("dtype, said", [("float32", "batches of 4 images"), ("uint8", "uint8")])
+def test_a_saved_model_of_other_images_is_refused(data, tmp_path, dtype, said):
+    saved = OfFour().save(str(tmp_path), dtype)
+    with pytest.raises(ValueError, match=said):
+        PGD(eps=0.1)(saved, *data)
+
+
 @pytest.mark.parametrize(
     "change, match",
     [
@@ -175,6 +229,11 @@ def test_a_sequential_is_attacked_and_its_softmax_named_once(attack, data, monke
         ),
         ({"model": lambda model: lambda x: {"a": x, "b": x}}, "no output is called 'logits'"),
         ({"model": lambda model: lambda x: model(x)[:, :1]}, r"must return logits \[n, classes\]"),
+        ({"model": lambda model: lambda x: [x, x]}, "has 2 outputs; name them in a dict"),
+        ({"model": lambda model: lambda x: {"embedding": x}}, "the outputs are embedding"),
+        ({"model": lambda model: einsum(model)}, "returns probabilities"),
+        ({"model": lambda model: raw_pixels()}, "takes uint8 images, which have no gradient"),
+        ({"model": lambda model: two_inputs()}, "has 2 inputs"),
         ({"model": lambda model: "model.keras"}, "expected a keras.Model, .*got str"),
     ],
 )

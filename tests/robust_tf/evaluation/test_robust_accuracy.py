@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from robust_tf.attacks import auto_attack, presets
+from robust_tf.errors import UserError
 from robust_tf.evaluation.robust_accuracy import robust_accuracy
 from robust_tf.threat_model import ThreatModel
 
@@ -80,9 +81,18 @@ def test_any_network_and_any_images(model, images, labels, expected, tmp_path):
         (twice, unit, one_hot),
         (tmp_path / "saved", images, labels[:, None]),
         (tf.saved_model.load(str(tmp_path / "saved")), images, labels),
+        (of_seven(model, str(tmp_path / "seven")), images, labels),
     ]:
         found = robust_accuracy(network_of_any_kind, x, y, attack=ATTACKS, **QUIET)
         assert_same(found, expected)
+
+
+def of_seven(model, path):
+    """The model as a loaded SavedModel that takes seven images at a time."""
+    seven, archive = keras.InputSpec("float32", [7, SIDE, SIDE, 1]), keras.export.ExportArchive()
+    archive.track_and_add_endpoint("serve", model, [seven])
+    archive.write_out(path, verbose=False)
+    return tf.saved_model.load(path)
 
 
 @pytest.mark.parametrize("end", ["softmax", "sigmoid"])
@@ -151,11 +161,19 @@ def test_a_cache_goes_on_and_knows_the_weights(images, labels, expected, tmp_pat
         ({"norm": "l1"}, "unknown norm"),
         ({"labels": 3}, "labels must lie in 0 ... 2"),
         ({"images": np.nan}, "finite and in"),
+        ({"count": 0}, "there are no images"),
     ],
 )
 def test_mistakes(model, images, labels, changes, message):
     changes = {**QUIET, "attack": "fgsm", **changes}
     x, y = np.float32(images / 255), labels + changes.pop("labels", 0)
     x[0] += changes.pop("images", 0)
+    x = x[: changes.pop("count", len(x))]
     with pytest.raises(ValueError, match=message):
         robust_accuracy(model, x, y, **changes)
+
+
+def test_a_file_is_no_saved_model(images, labels, tmp_path):
+    network().save(tmp_path / "model.keras")
+    with pytest.raises(UserError, match="in Python as keras.models.load_model"):
+        robust_accuracy(tmp_path / "model.keras", images, labels, **QUIET)

@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from robust_tf.errors import UserError
 from robust_tf.models.keras_network import as_classifier, as_embedding
+from robust_tf.models.unit_length import UnitLength
 
 IMAGES = np.random.default_rng(0).uniform(size=[3, 4, 4, 1]).astype(np.float32)
 
@@ -42,8 +44,10 @@ def test_the_weights_are_shared():
         [layers.Dense(3, "softmax")],
         [layers.Dense(3), layers.Softmax()],
         [layers.Dense(3), layers.Activation("softmax")],
+        [layers.Dense(3, tf.nn.softmax)],
+        [layers.Dense(3, "softmax"), layers.Activation("linear", dtype="float32")],
     ],
-    ids=["dense", "layer", "activation"],
+    ids=["dense", "layer", "activation", "of tensorflow", "cast behind it"],
 )
 def test_a_softmax_is_left_out_with_one_line(end):
     network = sequential(*end)
@@ -61,6 +65,58 @@ def test_a_softmax_free_copy_can_be_saved(tmp_path):
     network.save(tmp_path / "network.keras")
     loaded = keras.models.load_model(tmp_path / "network.keras")
     np.testing.assert_array_equal(loaded(IMAGES)["logits"], network(IMAGES)["logits"])
+
+
+def test_the_logits_of_a_softmax_have_the_precision_of_the_output():
+    keras.config.set_dtype_policy("float16")
+    try:
+        half = sequential(layers.Dense(3, "softmax"))
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        with pytest.warns(UserWarning, match="softmax"):
+            adapted = [
+                as_classifier(network)
+                for network in (half, sequential(layers.Dense(3, "softmax", dtype="float32")))
+            ]
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert outputs(adapted[0])["logits"].dtype == np.float32
+    assert adapted[1].layers[-1].compute_dtype == "float32"
+
+
+def test_a_softmax_in_code_of_the_user_is_refused():
+    class Subclass(keras.Model):
+        def call(self, images):
+            return keras.ops.softmax(keras.ops.reshape(images, [-1, 16]))
+
+    network = Subclass()
+    network(IMAGES)
+    for own in network, sequential(layers.Lambda(keras.ops.softmax)):
+        with pytest.raises(UserError, match="returns probabilities"):
+            as_classifier(own)
+
+
+def test_an_embedding_is_a_row_per_image():
+    image = keras.Input([4, 4, 1])
+    maps = layers.Dense(3)(layers.Conv2D(4, 3)(image))
+    network = keras.Model(image, layers.GlobalAveragePooling2D()(maps))
+    assert as_classifier(network).output.keys() == {"logits"}
+
+
+def test_a_layer_of_another_graph_too_is_taken_in_this_one():
+    features = layers.Dense(5, name="features")
+    features(layers.Flatten()(keras.Input([4, 4, 1])))
+    image = keras.Input([4, 4, 1])
+    network = keras.Model(image, layers.Dense(3)(features(layers.Flatten()(image))))
+    assert outputs(as_classifier(network, embedding="features"))["embedding"].shape == (3, 5)
+
+
+@pytest.mark.parametrize("form", ["dict", "list"])
+def test_the_only_image_may_stand_in_a_structure(form, recwarn):
+    plain, image = sequential(layers.Dense(3)), keras.Input([4, 4, 1], name="image")
+    network = keras.Model({"image": image} if form == "dict" else [image], [plain(image)])
+    found = outputs(as_classifier(network, input_range=(0, 255)))["logits"]
+    np.testing.assert_allclose(found, plain(255 * IMAGES), rtol=1e-5, atol=1e-4)
+    assert not recwarn.list
 
 
 def test_a_nested_model_at_the_end():
@@ -98,7 +154,7 @@ def test_the_input_range_is_inserted():
 
 def test_a_network_of_this_library_stays_itself():
     image = keras.Input([4, 4, 1])
-    vector = layers.Dense(5)(layers.Flatten()(image))
+    vector = UnitLength()(layers.Dense(5)(layers.Flatten()(image)))
     network = keras.Model(image, {"logits": layers.Dense(3)(vector), "embedding": vector})
     assert as_classifier(network) is network
     assert as_embedding(network) is network
@@ -131,6 +187,8 @@ def test_embeddings_have_length_one():
     assert norms.any()
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     assert len(as_embedding(sequential(layers.UnitNormalization())).layers) == 4  # no second one
+    named = keras.Model(network.inputs[0], {"embedding": network.outputs[0]})
+    np.testing.assert_array_equal(outputs(as_embedding(named))["embedding"], found)
 
 
 def test_outputs_of_16_bits_are_cast_up():
@@ -143,6 +201,25 @@ def test_outputs_of_16_bits_are_cast_up():
         assert tensor.dtype == "float32"
 
 
+class Own(layers.Dense):
+    """Its product may be another than that of a dense layer."""
+
+
+def raw_pixels():
+    image = keras.Input([4, 4, 1], dtype="uint8")
+    return keras.Model(image, layers.Dense(3)(layers.Flatten()(layers.Rescaling(1 / 255)(image))))
+
+
+def called_on_a_dict():
+    class OfDict(keras.Model):
+        def call(self, inputs):
+            return inputs["image"]
+
+    network = OfDict()
+    network({"image": IMAGES})
+    return network
+
+
 @pytest.mark.parametrize(
     "network, message",
     [
@@ -151,8 +228,14 @@ def test_outputs_of_16_bits_are_cast_up():
         (lambda: keras.Sequential([keras.Input([4, 4, 1]), layers.Conv2D(3, 1)]), "batch, n"),
         (lambda: keras.Sequential([layers.Dense(3)]), "keras.Input"),
         (lambda: "resnet", "keras.Model, not str"),
+        (lambda: raw_pixels(), "takes uint8 images, which have no gradient"),
+        (lambda: sequential(Own(3, "softmax")), "must end without its softmax"),
+        (lambda: called_on_a_dict(), "takes a dict"),
     ],
-    ids=["sigmoid", "one output", "feature map", "no shape", "no model"],
+    ids=[
+        *("sigmoid", "one output", "feature map", "no shape", "no model", "integers"),
+        *("a layer of one's own", "a dict"),
+    ],
 )
 def test_what_is_no_classifier_is_refused_in_one_line(network, message):
     with pytest.raises(UserError, match=message):

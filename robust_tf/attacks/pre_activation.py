@@ -28,8 +28,10 @@ class PreActivation(keras.layers.Layer):
             self.layer.build(input_shape)
 
     def call(self, inputs):
-        product = ops.matmul(inputs, self.layer.kernel)
-        return product + self.layer.bias if self.layer.use_bias else product
+        # A layer in float16 keeps its weights in float16.
+        product = ops.matmul(inputs, ops.cast(self.layer.kernel, inputs.dtype))
+        use_bias = self.layer.use_bias
+        return product + ops.cast(self.layer.bias, inputs.dtype) if use_bias else product
 
     def get_config(self):
         layer = keras.saving.serialize_keras_object(self.layer)
