@@ -32,7 +32,7 @@ def main(argv=None):
         x[:1400], y[:1400], epochs=given.epochs, validation_split=0.1, callbacks=[stop], verbose=2
     )
     model.save(given.save_to)
-    loaded = keras.models.load_model(given.save_to)  # a new process imports tla_tf.defenses first
+    loaded = keras.models.load_model(given.save_to)  # a new process needs the import above, too
     print(robust_accuracy(loaded, x[1400:1500], y[1400:1500], attack="pgd20", eps=0.15))
 
 

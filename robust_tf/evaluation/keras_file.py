@@ -1,36 +1,46 @@
 """A .keras file, ours or not, in the place of a SavedModel's signature."""
 
+import functools
 import hashlib
 import pathlib
 
 import keras
 import tensorflow as tf
 
+from robust_tf.attacks.logits_of import logits_of
 from robust_tf.errors import UserError, reason_of
 from robust_tf.evaluation.saved_signature import SavedSignature
+
+# Loading needs the layers of every network.
+from robust_tf.models import embedding_registry, registry  # noqa: F401
+from robust_tf.models.keras_network import functional
+from robust_tf.training.adversarial_model import AdversarialModel
 
 
 class KerasFile(SavedSignature):
     """A keras.Model of one input, images float32 [n, h, w, c]; attributes: see `SavedSignature`.
 
-    The only output of a model without named outputs is called "logits".
+    The only output of a model without named outputs is called "logits"; a softmax at its end is
+    left out, see `logits_of`. Of a defense the network is taken.
 
     Args:
         path: Path of the file.
         input_range: See `SavedSignature`.
 
     Raises:
-        UserError: no such file, one that cannot be loaded, another number of inputs.
+        UserError: no such file, one that cannot be loaded, several inputs, or outputs without names.
     """
 
     def __init__(self, path, input_range=(0.0, 1.0)):
-        self._model = _load(path)
-        if len(self._model.inputs) != 1:
-            raise UserError(f"{path} takes {len(self._model.inputs)} inputs, not only images")
-        outputs = self._model.output
-        self.outputs = sorted(outputs) if isinstance(outputs, dict) else ["logits"]
-        shape = tf.TensorShape(self._model.inputs[0].shape)
-        self._describe(path, "the model", shape, input_range)
+        model = _load(path)
+        try:
+            graph = functional(model.network if isinstance(model, AdversarialModel) else model)
+            named = isinstance(graph.output, dict)
+            self._model = functools.partial(graph, training=False) if named else logits_of(graph)
+        except (UserError, ValueError) as error:
+            raise UserError(f"--model={path}: {error}") from error
+        self.outputs = sorted(graph.output) if named else ["logits"]
+        self._describe(path, "the model", tf.TensorShape(graph.inputs[0].shape), input_range)
 
     @property
     def weights_hash(self):
@@ -38,7 +48,7 @@ class KerasFile(SavedSignature):
         return hashlib.sha256(pathlib.Path(self.path).read_bytes()).hexdigest()
 
     def _run(self, images):
-        found = self._model(images, training=False)
+        found = self._model(images)
         return found if isinstance(found, dict) else {"logits": found}
 
 
@@ -48,4 +58,8 @@ def _load(path):
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:
-        raise UserError(f"--model={path} cannot be loaded: {reason_of(error)}") from error
+        reason = reason_of(error).split(" Full object config:")[0]
+        raise UserError(
+            f"--model={path} cannot be loaded: {reason.rstrip('.')}; a model with code of your own "
+            "is loaded in Python, for robust_tf.robust_accuracy"
+        ) from error

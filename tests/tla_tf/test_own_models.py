@@ -8,7 +8,7 @@ import pytest
 
 from robust_tf import data
 from robust_tf.results.result import read_results
-from tla_tf import evaluate
+from tla_tf import TripletAdversarial, evaluate
 
 N = 40
 
@@ -31,10 +31,43 @@ def place(tmp_path_factory):
         kept = means[list(order)]
         layer.set_weights([2 * kept.T / scale, -np.square(kept).sum(axis=1)])
         model.save(folder / f"{name}.keras")
+        if name == "plain":
+            save_other_forms(model, folder)
         model.export(str(folder / name), verbose=False)
     np.savez(folder / "test.npz", x=test.images, y=test.labels)
     (folder / "names.txt").write_text("\ufeff" + "\n".join("9876543210"), "utf-8")
     return folder
+
+
+@keras.saving.register_keras_serializable("test")
+class Subclass(keras.Model):
+    """A model without a graph."""
+
+    def __init__(self, inner, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = inner
+
+    def call(self, images):
+        return self.inner(images)
+
+    def get_config(self):
+        return {"inner": keras.saving.serialize_keras_object(self.inner)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config["inner"]))
+
+
+def save_other_forms(model, folder):
+    """The same network as other models that Keras saves."""
+    softmax = keras.layers.Softmax()
+    keras.Sequential([*model.layers, softmax]).save(folder / "sequential.keras")
+    TripletAdversarial(model, eps=0.1, embedding="logits").save(folder / "defense.keras")
+    subclass = Subclass(model)
+    subclass(np.zeros([1, 8, 8, 1], np.float32))
+    subclass.save(folder / "subclass.keras")
+    keras.Sequential(model.layers[1:]).save(folder / "shapeless.keras")
+    keras.Model(model.inputs, [model.output, model.output]).save(folder / "nameless.keras")
 
 
 def command(*flags):
@@ -60,6 +93,9 @@ def expected(place):
     "name, flags",
     [
         ("plain.keras", ["--images={}/test.npz"]),
+        ("sequential.keras", ["--dataset=digits"]),
+        ("defense.keras", ["--dataset=digits"]),
+        ("subclass.keras", ["--dataset=digits"]),
         ("raw.keras", ["--dataset=digits", "--input_range=0,255"]),
         ("turned.keras", ["--dataset=digits", "--class_names={}/names.txt"]),
         ("raw", ["--images={}/test.npz", "--input_range=0,255", "--output=output_0"]),
@@ -112,6 +148,9 @@ def test_the_folder_one_stands_in_is_a_saved_model_too(place, expected, monkeypa
     [
         (["--model=nowhere.keras", "--dataset=digits"], "nowhere.keras is not a file"),
         (["--model={}/test.npz", "--dataset=digits"], "cannot be loaded"),
+        (["--model={}/shapeless.keras", "--dataset=digits"], "does not know its image shape"),
+        (["--model={}/nameless.keras", "--dataset=digits"], "has 2 outputs; name them"),
+        (["--saved_model={}/plain.keras", "--dataset=digits"], "is given as --model=FILE"),
         (["--model={}/plain.keras"], "--dataset or --images"),
         (["--model={}/plain.keras", "--images=nowhere.npz"], "cannot be read"),
         (["--model={}/plain.keras", "--images={}/names.txt"], "cannot be read"),

@@ -14,6 +14,9 @@ from robust_tf.evaluation.keras_file import KerasFile
 from robust_tf.evaluation.saved_classifier import SavedClassifier
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 
+# Loading needs the class of a saved defense.
+from tla_tf.defenses import build  # noqa: F401
+
 
 class SavedRun:
     """Has the same attributes as a `FinishedRun`; its results go to a folder beside the model.
