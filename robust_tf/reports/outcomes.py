@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.results import jsonl
 from robust_tf.results.cache import ResultsCache
 
@@ -82,20 +83,34 @@ class Outcomes:
         count = result.attack_settings.get("gallery", result.n)
         for folder, identity in self._identities:
             cache = _cache(folder, identity, count) if _is_of(identity, result) else None
-            known = cache and np.flatnonzero(cache.known(0, np.arange(count)))
-            if cache is None or not (result.after or len(known) == result.n):
-                continue
-            if before and identity["examples"] != before[0][1][0]:
+            if cache is None or (before and identity["examples"] != before[0][1][0]):
                 continue  # of another number of images
-            if result.after:
-                known = np.arange(count)
-            values = _merged(cache, known, output, result)
+            measured = np.arange(count)
+            if not result.after:
+                measured = self._measured(cache, identity["examples"], result.n)
+            if measured is None:
+                continue
+            values = _merged(cache, measured, output, result)
             values = (
                 np.logical_and.reduce([values, *(part[0] for part in before)]) if before else values
             )
-            rows = "all" if len(known) == count else str(known.tolist())
+            rows = "all" if len(measured) == count else str(measured.tolist())
             return values, (identity["examples"], rows)
         return None
+
+    def _measured(self, cache, examples, n):
+        """The rows of a record of n images, None where no rule tells them.
+
+        They are all that are known, or as an evaluation spreads them over all queries. The attack
+        of the training's own evaluation knows all queries.
+        """
+        known = _known(cache)
+        if len(known) <= n:
+            return known if len(known) == n else None
+        same = [place for place in self._identities if place[1]["examples"] == examples]
+        queries = max((_known(_cache(*place, cache.count)) for place in same), key=len)
+        rows = spread_rows(queries, n)
+        return rows if np.isin(rows, known).all() else None
 
 
 def _cache(folder, identity, count):
@@ -103,6 +118,10 @@ def _cache(folder, identity, count):
         return ResultsCache(count, folder, identity)
     except IndexError:  # of more images
         return None
+
+
+def _known(cache):
+    return np.flatnonzero(cache.known(0, np.arange(cache.count)))
 
 
 def _merged(cache, rows, output, result):

@@ -362,6 +362,23 @@ def test_outcomes_of_queries_are_the_measures_of_the_attack(tmp_path):
     assert outcomes.of(stronger) is None
 
 
+def test_outcomes_of_fewer_queries_than_are_known(tmp_path):
+    """The training's own evaluation attacks all queries; the record spreads three over them."""
+    identity = {"strength": "protocol", "threat_model": BALL, "weights_hash": "w", "seed": 0}
+    identity |= {"precision": "float32", "substitute": None, "examples": "images"}
+    ranks = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    for attack, known in (("ES", [1, 2, 3, 4, 5]), ("QA+", [1, 2, 3, 5])):
+        cache = ResultsCache(6, tmp_path / "evaluation", {**identity, "attack": attack})
+        cache.add(0, np.array(known), {"rank": ranks[np.array(known) - 1]})
+    settings = {"strength": "protocol", "gallery": 6}
+    for attack in ("ES", "QA+"):
+        fewer = record(attack, 0, 3, settings=settings, metric="rank")
+        fewer = dataclasses.replace(fewer, correct=None, value=0.3)
+        found, where = Outcomes(run(fewer, path=tmp_path)).of(fewer)
+        assert found.tolist() == [0.1, 0.3, 0.5] and where == ("images", "[1, 3, 5]")
+        assert Outcomes(run(path=tmp_path)).of(dataclasses.replace(fewer, value=0.31)) is None
+
+
 def test_methods_on_the_same_images_are_paired(stored, tmp_path):
     result = record("clean", 3, 4)
     outcome = Outcomes(run(result, path=stored)).of(result)
