@@ -8,6 +8,7 @@ import keras
 
 from robust_tf.results import atomic
 from robust_tf.results.output_place import require_folder
+from robust_tf.runs import lock
 
 # Keras names the first endpoint `serving_default` too, which is the default of servers;
 # `keras.layers.TFSMLayer` looks for this name.
@@ -46,22 +47,18 @@ def next_version(export_dir):
         (folder to fill, Path; its later name, Path).
 
     Raises:
-        UserError: `export_dir` cannot be a folder to write to.
+        UserError: `export_dir` cannot be a folder to write to, or another export writes there.
     """
     export_dir = pathlib.Path(export_dir)
     require_folder("export_dir", export_dir)
-    made = [place for place in (export_dir, *export_dir.parents) if not place.exists()]
-    export_dir.mkdir(parents=True, exist_ok=True)
-    taken = [int(path.name) for path in export_dir.iterdir() if path.name.isdecimal()]
-    version = export_dir / str(max(taken, default=0) + 1)
-    beside = version.with_name(f".{version.name}.partial")
-    shutil.rmtree(beside, ignore_errors=True)  # of an export that was killed
-    try:
-        yield beside, version
-        atomic.rename(beside, version)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another process has written there
-            for place in made:
-                place.rmdir()
-        raise
+    with lock.held(export_dir / ".export"):
+        taken = [int(path.name) for path in export_dir.iterdir() if path.name.isdecimal()]
+        version = export_dir / str(max(taken, default=0) + 1)
+        beside = version.with_name(f".{version.name}.partial")
+        shutil.rmtree(beside, ignore_errors=True)  # of an export that was killed
+        try:
+            yield beside, version
+            atomic.rename(beside, version)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise

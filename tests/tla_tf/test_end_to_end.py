@@ -152,6 +152,8 @@ def test_the_sidecar_of_an_export_has_the_records_and_the_attack_on_it(smoke_run
     }
     assert entries["weights_hash"] == records[0].weights_hash
     assert entries["classes"] == list("0123456789")
+    assert str(smoke_run) not in (served / "model.json").read_text()  # others read it
+    assert entries["training"]["flags"]["dataset"] == "digits"
     attack = entries["verification"]["attack"]
     assert attack["n"] == 40 and attack["differing_outcomes"] == 0
     assert attack["correct"] == attack["correct_of_the_network"]

@@ -82,6 +82,14 @@ def test_versions_count_up_and_nothing_half_written_stays(network, tmp_path):
     assert sorted(found.name for found in tmp_path.iterdir()) == ["7", "8"]
 
 
+def test_two_exports_do_not_write_into_one_folder(tmp_path):
+    with next_version(tmp_path / "served") as (folder, path):
+        folder.mkdir()
+        with pytest.raises(UserError, match="in use by process"), next_version(path.parent):
+            pass
+    assert [found.name for found in (tmp_path / "served").iterdir()] == ["1"]
+
+
 def test_a_failed_export_leaves_no_folder(tmp_path):
     for export_dir in (tmp_path, tmp_path / "new" / "folder"):
         with pytest.raises(OSError, match="No space left"):
