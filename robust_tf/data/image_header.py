@@ -19,9 +19,18 @@ def known(data):
 
 
 def transparent(data):
-    """Returns whether an encoded image is a PNG file with an alpha channel, bool."""
+    """Returns whether an encoded image is a PNG file with an alpha channel or a palette, bool.
+
+    The colours of a palette may be transparent.
+    """
     head = _head(data)
-    return _is_png(head) & ((head[25] == 4) | (head[25] == 6))
+    return _is_png(head) & tf.reduce_any(head[25] == [3, 4, 6])
+
+
+def sixteen_bit(data):
+    """Returns whether an encoded image is a PNG file of 16 bits per channel, bool."""
+    head = _head(data)
+    return _is_png(head) & (head[24] == 16)
 
 
 def size(data):

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from robust_tf.data import image_files, image_header
+from robust_tf.data.displayed import DEPTHS
 from robust_tf.data.gallery_folder import resizes, target_size
 from robust_tf.export.guard import after, guarded_strings, of_any_shape, require
 
@@ -50,16 +51,32 @@ def _checked(data):
 
 
 def _decoded(data, channels):
-    """uint8 [h, w, channels], a transparent image on white, as a viewer shows it."""
+    """uint8 [h, w, channels] as a viewer shows it, see `displayed`."""
+
+    def plain():
+        return image_files.decode_one(data, channels)
 
     def on_white():
         found = tf.cast(tf.io.decode_png(data, 4), tf.int32)
         pixels, alpha = tf.split(found, [3, 1], axis=-1)
-        pixels = tf.cast((pixels * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+        return of_channels((pixels * alpha + 255 * (255 - alpha) + 127) // 255)
+
+    def of_sixteen_bits():
+        found = tf.cast(tf.io.decode_png(data, 4, tf.uint16), tf.float32)
+        pixels, alpha = tf.split(found, [3, 1], axis=-1)
+        tops = tf.constant([2.0**bits - 1 for bits in (*DEPTHS, 16)])
+        top = tf.reduce_min(tf.boolean_mask(tops, tf.reduce_max(pixels) <= tops))
+        alpha /= 2**16 - 1
+        return of_channels(tf.round(255 * (pixels / top * alpha + 1 - alpha)))
+
+    def of_channels(pixels):
+        pixels = tf.cast(pixels, tf.uint8)
         return pixels if channels == 3 else tf.image.rgb_to_grayscale(pixels)
 
     return tf.cond(
-        image_header.transparent(data), on_white, lambda: image_files.decode_one(data, channels)
+        image_header.sixteen_bit(data),
+        of_sixteen_bits,
+        lambda: tf.cond(image_header.transparent(data), on_white, plain),
     )
 
 

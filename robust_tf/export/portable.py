@@ -78,7 +78,10 @@ def portable_function(path):
 
 
 def compare_outputs(path, network, images):
-    """Returns the largest absolute difference between a file and its network.
+    """Returns the largest difference between a file and its network.
+
+    It is absolute, or relative to the largest value of an output where this is above 1; not finite
+    where an output is not.
 
     Args:
         path: Path of the file.
@@ -93,7 +96,10 @@ def compare_outputs(path, network, images):
         expected = network(images, training=False)
     if found.keys() != expected.keys():
         raise RunError(f"{path} has outputs {sorted(found)}, the network {sorted(expected)}")
-    return max(float(np.max(np.abs(found[name] - expected[name]))) for name in expected)
+    scales = {name: max(1.0, np.max(np.abs(expected[name]))) for name in expected}
+    return float(
+        np.max([np.abs(found[name] - expected[name]).max() / scales[name] for name in scales])
+    )
 
 
 def _onnx(path):

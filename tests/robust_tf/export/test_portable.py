@@ -38,8 +38,25 @@ def test_a_file_is_compared_with_its_network_on_the_processor(monkeypatch):
         return {"logits": images + 0.25}
 
     monkeypatch.setattr(portable, "portable_function", lambda path: lambda x: {"logits": x})
-    assert portable.compare_outputs("model.onnx", network, np.ones([2, 3])) == 0.25
+    assert portable.compare_outputs("model.onnx", network, np.ones([2, 3])) == 0.25 / 1.25
     assert seen[0].endswith("CPU:0")  # None where TensorFlow may choose
+
+
+@pytest.mark.parametrize(
+    "scale, added, found", [(1e3, 0.05, 5e-5), (1e-3, 5e-5, 5e-5), (1, np.nan, np.nan)]
+)
+def test_the_difference_is_of_the_largest_value_and_shows_what_is_not_finite(
+    scale, added, found, monkeypatch
+):
+    images = np.full([2, 3], scale)
+    outputs = {"logits": images, "embedding": images + added}
+    monkeypatch.setattr(portable, "portable_function", lambda path: lambda x: outputs)
+
+    def network(images, training):
+        return dict.fromkeys(outputs, images)
+
+    difference = portable.compare_outputs("model.onnx", network, images)
+    np.testing.assert_allclose(difference, found, rtol=1e-3)
 
 
 @pytest.mark.parametrize("format", portable.NEEDED)
