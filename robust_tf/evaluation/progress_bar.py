@@ -1,6 +1,10 @@
 """The progress bar of an attack on many images."""
 
+import sys
+
 from tqdm import tqdm
+
+IN_A_LOG = 60.0  # seconds between two lines of progress where the output is no terminal
 
 
 class ProgressBar(tqdm):
@@ -15,7 +19,8 @@ class ProgressBar(tqdm):
 
     def __init__(self, count, title, *, compiling, silent):
         self._first = None  # images and seconds of the first batch
-        super().__init__(total=count, desc=title, unit="image", disable=silent)
+        pace = {} if sys.stderr.isatty() else {"mininterval": IN_A_LOG, "maxinterval": IN_A_LOG}
+        super().__init__(total=count, desc=title, unit="image", disable=silent, **pace)
         if compiling and not silent:
             self.set_postfix_str("compiling")
 

@@ -1,9 +1,11 @@
 """Keras's progress bar, for a run that is trained in several calls of fit, within 80 columns."""
 
+import sys
 import time
 
 import keras
 
+from robust_tf.evaluation.progress_bar import IN_A_LOG
 from robust_tf.runs import speed
 
 BAR_WIDTH = 5
@@ -42,16 +44,19 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
         self.progbar.width = BAR_WIDTH
+        if not sys.stdout.isatty():
+            # Keras writes twenty times a second, one over the other, into a file, too.
+            self.progbar.interval, self.progbar._dynamic_display = IN_A_LOG, False
 
     def on_train_batch_begin(self, batch, logs=None):
         self._line_is_open = True
         if self._began is None:
-            self._began = time.time()
+            self._began = time.perf_counter()
             print("compiling the train step and the attack in it ...", end="", flush=True)
 
     def on_train_batch_end(self, batch, logs=None):
         if self._began:  # Keras takes its time out of the estimates that follow
-            print(f" {time.time() - self._began:.0f} s", flush=True)
+            print(f" {time.perf_counter() - self._began:.0f} s", flush=True)
             self.progbar.verbose, self._began = 0, False
         super().on_train_batch_end(batch, fitting(logs))
         self.progbar.verbose = self.verbose

@@ -25,6 +25,16 @@ def test_the_first_batch_does_not_count_in_the_estimate(capsys):
     assert "pgd" in capsys.readouterr().err
 
 
+def test_a_log_has_few_lines(capsys):
+    with progress_bar.ProgressBar(8, "pgd", compiling=False, silent=False) as bar:
+        for _ in range(8):
+            bar.start_t -= 1
+            bar.last_print_t -= 1  # a second has gone by
+            bar.update(1)
+    said = capsys.readouterr().err
+    assert said.count("pgd") == 2 and "8/8" in said
+
+
 def test_a_silent_bar_shows_nothing(capsys):
     with progress_bar.ProgressBar(100, "pgd", compiling=True, silent=True) as bar:
         bar.update(10)

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import time
 
 import keras
 import numpy as np
@@ -51,6 +52,22 @@ def test_epochs_of_the_whole_run_within_80_columns(shown):
     assert [line for line in lines if line.startswith("Epoch")] == ["Epoch 2/7", "Epoch 3/7"]
     assert lines[-1].startswith("4/4") and "loss: 0.0000" in lines[-1]
     assert max(map(len, lines)) <= 80
+
+
+def test_a_log_has_few_lines_and_none_over_another(capsys):
+    """A file or a pipe, which `capsys` is."""
+    model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+    model.compile(loss="mse")
+
+    class Slow(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            time.sleep(0.06)  # longer than Keras waits between two lines
+
+    x = np.zeros([8, 1])
+    model.fit(x, x, batch_size=1, epochs=2, callbacks=[Slow(), ProgressLine(2)])
+    said = capsys.readouterr().out
+    assert not set(said) & set("\b\r")
+    assert len(re.findall("[1-7]/8", said)) <= 2 and said.count("8/8") == 2
 
 
 def test_the_first_step_has_a_line_of_its_own_and_no_estimate(shown):
