@@ -9,11 +9,12 @@ import warnings
 
 import tensorflow as tf
 
-from robust_tf.errors import reason_of
+from robust_tf.errors import RunError, reason_of
 from robust_tf.results import atomic, digest
 
 INTERVAL = "interval.json"
-_UNREADABLE = (OSError, tf.errors.OpError, AssertionError, ValueError, IndexError, KeyError)
+_MISSING = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+_DAMAGED = (*_MISSING, tf.errors.OpError, AssertionError, ValueError, IndexError, KeyError)
 
 
 class Checkpoints:
@@ -85,7 +86,11 @@ class Checkpoints:
             published.result()
 
     def restore_latest(self):
-        """Restores the newest readable state; returns its step, 0 where there is none."""
+        """Restores the newest readable state; returns its step, 0 where there is none.
+
+        Raises:
+            RunError: the file system refuses a file or fails, which says nothing of the state.
+        """
         variables = [*self._model.variables, *self._model.optimizer.variables]
         untouched = [variable.numpy() for variable in variables]
         for step in reversed(self.steps()):
@@ -95,7 +100,7 @@ class Checkpoints:
                 status = self._checkpoint.read(str(self._folder(step) / "state"))
                 status.assert_existing_objects_matched()
                 return step
-            except _UNREADABLE as error:
+            except _DAMAGED as error:
                 warnings.warn(
                     f"checkpoint {self._folder(step)} cannot be read ({reason_of(error)[:200]}); "
                     "it is set aside and the one before it is used",
@@ -105,6 +110,11 @@ class Checkpoints:
                 # Some tensors may have been read before the damage was met.
                 for variable, value in zip(variables, untouched):
                     variable.assign(value)
+            except OSError as error:
+                raise RunError(
+                    f"checkpoint {self._folder(step)} cannot be read now ({reason_of(error)}); it "
+                    "is left as it is, and the same command tries again"
+                ) from error
         return 0
 
     def resume_interval(self, step):
@@ -134,7 +144,8 @@ class Checkpoints:
         digest.write(partial / digest.NAME, {"step": step, "files": files})
         atomic.rename(partial, self._folder(step))
         for old in self._steps()[: -self.keep]:
-            shutil.rmtree(self._folder(old))
+            # On NFS a file that another process reads keeps its folder; the next save tries again.
+            shutil.rmtree(self._folder(old), ignore_errors=True)
 
     def _require_unchanged(self, step):
         """Raises ValueError if a state is not what was saved under its name."""

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from forked import ran
 
+from robust_tf.errors import RunError
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.training.strategy import make_strategy
 
@@ -176,6 +177,33 @@ def resume_on_replicas(folder):
 def test_each_replica_goes_on_from_its_own_sums(tmp_path):
     code, said = ran(resume_on_replicas, tmp_path / "run", output=tmp_path / "said.txt")
     assert code == 0, said[-3000:]
+
+
+@pytest.mark.parametrize("error", [PermissionError, OSError])
+def test_a_file_system_that_fails_leaves_all_states_as_they_are(error, saved, monkeypatch):
+    """A server that does not answer, or the folder of another user, is no damage."""
+
+    def fail(path):
+        raise error(5, "Input/output error", str(path))
+
+    monkeypatch.setattr("robust_tf.results.digest.of_file", fail)
+    with pytest.raises(RunError, match="step-00000008 cannot be read now .*the same command"):
+        saved.restore_latest()
+    assert saved.steps() == [4, 6, 8]
+
+
+def test_an_old_state_that_cannot_be_removed_stays_until_it_can(saved, monkeypatch):
+    """On NFS, while another process reads in it."""
+
+    def in_use(*_, **__):
+        raise OSError(39, "Directory not empty")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.rmdir", in_use)
+        saved.save(10)
+        assert saved.steps() == [4, 6, 8, 10]
+    saved.save(12)
+    assert saved.steps() == [8, 10, 12]
 
 
 class Killed(BaseException):
