@@ -107,8 +107,13 @@ def _require_ended(file, path, shared, known_to_kernel):
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         time.sleep(RENEWED / 60)
-        if os.fstat(file.fileno()).st_mtime != renewed:
-            raise _refusal(path, holder)
+        try:
+            # Opened anew: NFS may show the times of an open file as they were a minute ago.
+            with path.open() as again:
+                if os.fstat(again.fileno()).st_mtime != renewed:
+                    raise _refusal(path, holder)
+        except FileNotFoundError:  # the holder has ended
+            return
 
 
 def _name_holder(file, shared):

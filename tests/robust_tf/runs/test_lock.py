@@ -104,6 +104,28 @@ def test_on_another_host_a_living_process_renews_its_lock(other_host):
     renewal.join()
 
 
+def test_the_times_of_an_open_file_are_not_believed(other_host, monkeypatch):
+    """NFS keeps them for up to a minute, until the file is opened again."""
+    fstat, first = os.fstat, {}
+
+    def stale(file):
+        first.setdefault("file", file)
+        first.setdefault("found", fstat(file))
+        return first["found"] if file == first["file"] else fstat(file)
+
+    monkeypatch.setattr("os.fstat", stale)
+    test_on_another_host_a_living_process_renews_its_lock(other_host)
+
+
+def test_on_another_host_one_that_ends_meanwhile_is_not_waited_for(other_host, monkeypatch):
+    monkeypatch.setattr(lock, "PATIENCE", 60)
+    end = threading.Timer(0.1, other_host.unlink)
+    end.start()
+    with lock.held(other_host.parent):
+        assert json.loads(other_host.read_text())["pid"] == os.getpid()
+    end.join()
+
+
 def test_on_another_host_a_dead_one_does_not(other_host, capsys):
     with lock.held(other_host.parent):
         pass
