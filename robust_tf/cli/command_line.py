@@ -6,7 +6,6 @@ reads the output any more.
 """
 
 import contextlib
-import errno
 import functools
 import os
 import signal
@@ -18,6 +17,7 @@ from absl import flags as absl_flags
 
 from robust_tf.cli.start_tensorflow import load_tensorflow
 from robust_tf.errors import INTERRUPTED, SIGNALLED, RunError, UserError, reason_of
+from robust_tf.runs.lost_output import open_closed_outputs, silence
 
 _PLAIN_FORMAT = warnings.formatwarning
 
@@ -34,25 +34,26 @@ def run(argv=None, *, table, body, about):
     Returns:
         The exit code.
     """
+    open_closed_outputs()
     try:
-        code = _run(sys.argv if argv is None else argv, table, body, about)
-        sys.stdout.flush()
-        return code
+        return _run(sys.argv if argv is None else argv, table, body, about)
     except BrokenPipeError:  # nobody reads any more, as after `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         return SIGNALLED + signal.SIGPIPE
 
 
 def _run(argv, table, body, about):
     try:
         if {"--help", "-help", "-h"} & set(argv[1:]):
-            print(_help(table, about))
+            print(_help(table, about), flush=True)
             return 0
         options = table.parse(argv[1:])
         warnings.formatwarning = _one_line
         with _hearing_ctrl_c():
             load_tensorflow()
-            return body(options) or 0
+            code = body(options) or 0
+            sys.stdout.flush()
+            return code
     except UserError as error:
         return _say(error, 2)
     except absl_flags.Error as error:
@@ -150,13 +151,14 @@ def _help(table, about):
 
 def _out_of_space(error):
     """Whether a write failed: no space left, over a quota, over a file-size limit."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     signs = ("No space left on device", "File too large", "Disk quota exceeded")
     return any(sign in str(error) for sign in signs)
 
 
 def _say(message, code):
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except OSError:  # the error of before comes again
+        silence(sys.stdout)
     print(f"error: {message}" if code != INTERRUPTED else message, file=sys.stderr)
     return code

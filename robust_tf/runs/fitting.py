@@ -16,7 +16,13 @@ from robust_tf.runs.monitor import Monitor
 from robust_tf.runs.progress_line import ProgressLine
 from robust_tf.runs.seldom_logs import SeldomLogs
 from robust_tf.training import workers
-from robust_tf.training.weight_averaging import averaged_weights, averages, take_averages
+from robust_tf.training.weight_averaging import (
+    averaged_weights,
+    averages,
+    give_back,
+    own_weights,
+    take_averages,
+)
 
 
 def train(
@@ -73,7 +79,7 @@ def train(
     line = ProgressLine(epochs)
     callbacks = [*monitors, keeper, board, line] if worker.is_chief else [keeper]
     interruption = StopOnInterrupt(keeper.stop, lambda: keeper.step > done)
-    with checkpoints, interruption, contextlib.closing(line):
+    with interruption, checkpoints, contextlib.closing(line):
         while keeper.step < train_steps and not keeper.interrupted:
             start = keeper.step
             stop, count = _next_segment(start, train_steps, checkpoint_every)
@@ -91,7 +97,11 @@ def train(
             except tf.errors.InvalidArgumentError as error:
                 raise _as_run_error(error, keeper.step) from error
             if averages(model.optimizer) and keeper.step < train_steps:
-                checkpoints.restore_latest()  # Keras ends every `fit` on the averages
+                # Keras ends every `fit` on the averages. Another worker may not see the last
+                # checkpoint yet.
+                with model.distribute_strategy.scope():
+                    give_back(model.optimizer, keeper.own_weights)
+    keeper.hear_the_last()
     if keeper.step >= train_steps:
         take_averages(model.optimizer)
     seconds = sum(line["seconds"] for line in folder.read_metrics())
@@ -138,15 +148,20 @@ class Keeper(Monitor):
         self.agreement = agreement
         self.interrupted = 0  # number of the signal that ends training in all workers
         self.save_every = float("inf")  # seconds
+        self.own_weights = None  # beside the averages, where the optimiser has some
         self._came = 0  # number of the signal that came to this worker
-        self._saved = time.time()
+        self._saved = time.monotonic()
 
     def stop(self, number):
         """Ends training after the current step, because of a signal."""
         self._came = number
 
+    def hear_the_last(self):
+        """Takes a signal that came after the last step."""
+        self._take(self.agreement.total(self._signals()))
+
     def on_epoch_begin(self, epoch, logs=None):
-        self._began = time.time()
+        self._began = time.monotonic()
         made = self.step % self.checkpoint_every
         spent = self.checkpoints.resume_interval(self.step) if made else None
         if spent is not None:  # Ctrl-C had come in this interval; Keras begins with zeros
@@ -171,30 +186,37 @@ class Keeper(Monitor):
         if self.wants_logs:
             self.wants_logs = False
             self.require_finite_weights()
-            self._save(round(time.time() - self._began, 3))
+            self._save(round(time.monotonic() - self._began, 3))
 
     def on_epoch_end(self, epoch, logs=None):
         self.require_finite_weights()
-        seconds = round(time.time() - self._began, 3)
+        seconds = round(time.monotonic() - self._began, 3)
         # In this order: lines after the last checkpoint are written again, missing ones are not.
         if self.step % self.checkpoint_every == 0 or self.step == self.train_steps:
             self.log(logs, seconds)
             seconds = 0.0  # a longer run, going on from here, must not count them again
         self._save(seconds)
+        if averages(self.model.optimizer):
+            self.own_weights = own_weights(self.model.optimizer)
 
     def _agree(self):
         """Takes a signal to any worker; returns whether the chief's minutes are over."""
-        due = self.checkpoints.writes and time.time() - self._saved > self.save_every
-        signals = [self._came == number for number in StopOnInterrupt.SIGNALS]
-        *came, due = self.agreement.now_and_then(self.step, [*signals, due])
+        due = self.checkpoints.writes and time.monotonic() - self._saved > self.save_every
+        *came, due = self.agreement.now_and_then(self.step, [*self._signals(), due])
+        self._take(came)
+        return bool(due)
+
+    def _signals(self):
+        return [self._came == number for number in StopOnInterrupt.SIGNALS]
+
+    def _take(self, came):
         for number, count in zip(StopOnInterrupt.SIGNALS, came, strict=True):
             if count:
                 self.interrupted = number
-        return bool(due)
 
     def _save(self, seconds):
         self.checkpoints.save(self.step, seconds)
-        self._saved = time.time()
+        self._saved = time.monotonic()
 
     def require_finite_weights(self):
         if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):

@@ -123,7 +123,7 @@ class TrainingRun:
                 keep_checkpoints=settings.keep_checkpoints,
                 monitors=[speed, *self._profile(), *self.monitors(held_out)],
             )
-            if done < settings.train_steps:
+            if stopped_by:
                 print(f"stopped after step {done}; the same command goes on from there")
                 return stopped_by
             if self.worker.is_chief:

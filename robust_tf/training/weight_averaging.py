@@ -50,14 +50,23 @@ def averaged_weights(optimizer):
     if not averages(optimizer):
         yield
         return
-    variables = _inner(optimizer)._trainable_variables
-    trained = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    own = own_weights(optimizer)
     take_averages(optimizer)
     try:
         yield
     finally:
-        for variable, value in zip(variables, trained):
-            variable.assign(value)
+        give_back(optimizer, own)
+
+
+def own_weights(optimizer):
+    """Returns the values of all that is averaged, before `take_averages`: a list of arrays."""
+    return [keras.ops.convert_to_numpy(v) for v in _inner(optimizer)._trainable_variables]
+
+
+def give_back(optimizer, own):
+    """Sets all that is averaged to the values of `own_weights`."""
+    for variable, value in zip(_inner(optimizer)._trainable_variables, own, strict=True):
+        variable.assign(value)
 
 
 def _inner(optimizer):

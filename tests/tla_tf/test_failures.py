@@ -4,6 +4,7 @@ import contextlib
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -209,6 +210,26 @@ def test_full_disk_ends_the_process(tmp_path, pytestconfig):
     said = [line for line in done.stderr.splitlines() if "node_def_util.cc" not in line]
     assert len(said) == 1 and "nothing more can be written" in said[0]
     assert RunFolder(tmp_path / "run").read_flags()["eps"] == "0.15"
+
+
+def test_a_signal_after_the_last_update(
+    run, tmp_path, finished, monkeypatch, heard_signals, capsys
+):
+    """It ends the command before the evaluation, as it says."""
+    log = RunFolder.log_metrics
+
+    def signalled(folder, record):
+        log(folder, record)
+        if record["step"] == 8:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "log_metrics", signalled)
+        assert run() == 143
+    assert "the same command goes on from there" in capsys.readouterr().out
+    assert not (tmp_path / "run/results.jsonl").exists()
+    assert run() == 0
+    assert_ended_like(finished, tmp_path / "run")
 
 
 def test_interrupted_evaluation(run, tmp_path, finished, monkeypatch, capsys):

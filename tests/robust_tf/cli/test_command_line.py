@@ -1,6 +1,7 @@
 """What goes wrong becomes one line and an exit code."""
 
 import errno
+import os
 import pathlib
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from robust_tf.cli.flag import count, text
 from robust_tf.cli.flag_table import FlagTable
 from robust_tf.errors import RunError, UserError
 
+ROOT = pathlib.Path(__file__).parents[3]
 SIZE = count("size", 1, "A size.")
 
 
@@ -86,10 +88,42 @@ def test_what_was_typed_is_known(tmp_path, monkeypatch):
 def test_whoever_stops_reading_sees_no_traceback():
     command = [sys.executable, "-m", "tla_tf.train", "--help"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=pathlib.Path(__file__).parents[3], **pipes)
+    process = subprocess.Popen(command, cwd=ROOT, **pipes)
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == 128 + signal.SIGPIPE
+
+
+SAYING = """
+import sys
+from robust_tf.cli import command_line, flag_table
+command_line.load_tensorflow = print
+about = {"table": flag_table.FlagTable({}), "about": "About."}
+code = command_line.run(["command"], body=lambda options: print("done"), **about)
+print(f"ended with {code}", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "output, code, said",
+    [
+        (
+            ">/dev/full",
+            1,
+            "error: nothing more can be written ([Errno 28] No space left on device)",
+        ),
+        (">&-", 0, "ended with 0"),
+        (">&- 2>&-", 0, ""),
+    ],
+)
+def test_an_output_that_takes_nothing(output, code, said):
+    """The last lines of a command stay in a buffer until its end."""
+    command = ["bash", "-c", f'"$0" -c "$1" {output}', sys.executable, SAYING]
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=buffered)
+    assert done.stderr.startswith(said) and "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == (2 if code else bool(said))
+    assert said == "" or f"ended with {code}\n" in done.stderr
 
 
 def test_help_needs_no_body(capsys):

@@ -1,13 +1,17 @@
 """Signals: before the first step a process ends soon, after it with its work done."""
 
+import fcntl
+import os
 import pathlib
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
 
+from robust_tf.runs import interruption
 from robust_tf.runs.interruption import StopOnInterrupt
 
 pytestmark = pytest.mark.usefixtures("heard_signals")
@@ -72,6 +76,102 @@ def test_while_modules_are_imported_one_line_and_no_traceback(module, tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, "interrupted before the work began\n")
     assert not list(tmp_path.iterdir())
+
+
+PRINTING = """
+import sys, time
+from robust_tf.runs.interruption import StopOnInterrupt
+stepped, came = sys.argv[1] == "stepped", []
+with StopOnInterrupt(came.append, lambda: stepped):
+    print("ready", flush=True)
+    while not (came and stepped):
+        print("a step", flush=True)
+        time.sleep(0.01)
+    time.sleep(0.1)
+    print("another step", flush=True)
+print(came, file=sys.stderr)
+"""
+
+
+def printing(moment, output, **more):
+    command = [sys.executable, "-c", PRINTING, moment]
+    errors = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=errors, text=True, **more)
+
+
+def test_a_reader_that_has_gone_lets_the_step_be_finished():
+    """As `tee`, which Ctrl-C ends at once."""
+    process = printing("stepped", subprocess.PIPE)
+    assert process.stdout.readline() == "ready\n"
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait(60)) == (f"[{signal.SIGPIPE!r}]\n", 0)
+
+
+def test_before_the_first_step_there_is_nothing_to_finish():
+    process = printing("tracing", subprocess.PIPE)
+    assert process.stdout.readline() == "ready\n"
+    process.stdout.close()
+    assert process.stderr.read().endswith("BrokenPipeError: [Errno 32] Broken pipe\n")
+
+
+def test_a_closed_terminal_lets_the_step_be_finished():
+    """SIGHUP comes, and every line is an error from then on."""
+    ours, terminal = os.openpty()
+
+    def controlled():
+        os.setsid()
+        fcntl.ioctl(1, termios.TIOCSCTTY, 0)
+
+    process = printing("stepped", terminal, preexec_fn=controlled)
+    os.close(terminal)
+    assert os.read(ours, 5) == b"ready"
+    os.close(ours)
+    assert (process.stderr.read(), process.wait(60)) == (f"[{int(signal.SIGHUP)}]\n", 0)
+
+
+def test_two_signals_before_a_step_and_nobody_who_reads():
+    """As of `timeout`, which signals the process and its group, of `python ... | head`."""
+    command = [sys.executable, "-c", SCRIPT, "tracing"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=ROOT, text=True, **pipes)
+    assert process.stdout.readline() == "ready\n"
+    process.stdout.close()
+    for _ in range(2):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+    assert (process.stderr.read(), process.wait(60)) == ("", 128 + signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_two_signals_at_once_are_one(number, capsys):
+    """systemd ends a session with SIGTERM and SIGHUP, `timeout` sends its signal twice."""
+    came = []
+    with StopOnInterrupt(came.append, lambda: True):
+        for one in (number, signal.SIGHUP, number):
+            signal.raise_signal(one)
+    assert came == [number] and capsys.readouterr().out.count("stopping") == 1
+
+
+def test_ctrl_c_again_ends_at_once(monkeypatch):
+    monkeypatch.setattr(interruption, "TOGETHER", 0)
+    with pytest.raises(KeyboardInterrupt), StopOnInterrupt(print, lambda: True):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("it went on")
+
+
+def test_a_signal_in_the_middle_of_a_line_is_no_error(monkeypatch):
+    """The buffer of the output is in use, and takes no line from the handler."""
+
+    def reentrant(*_, **__):
+        raise RuntimeError("reentrant call inside <_io.BufferedWriter name='<stdout>'>")
+
+    monkeypatch.setattr("builtins.print", reentrant)
+    came = []
+    with StopOnInterrupt(came.append, lambda: True):
+        signal.raise_signal(signal.SIGTERM)
+    assert came == [signal.SIGTERM]
 
 
 def test_a_signal_that_is_ignored_stays_ignored():

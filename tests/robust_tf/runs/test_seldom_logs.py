@@ -59,20 +59,36 @@ def test_slow_steps_are_looked_at_one_by_one(clock):
     assert told.looks == [[0], [1], [2]] and [e["loss"] for e in told.after_batches] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("loss, saved", [(2.0, [3]), (float("nan"), [])])
-def test_a_state_is_saved_only_after_finite_losses(loss, saved, clock):
-    """The second loss is not looked at when the third update makes a checkpoint due."""
+@pytest.fixture
+def kept():
+    """(callbacks of a `Keeper` that has begun an interval, the keeper, what it has saved)."""
     found = []
     checkpoints = SimpleNamespace(
-        writes=True, steps=lambda: [], save=lambda step, seconds: found.append(step)
+        writes=True, steps=lambda: [], save=lambda *state: found.append(state)
     )
     keeper = Keeper(None, checkpoints, 0, 10, 10, [], Agreement(tf.distribute.get_strategy()))
     callbacks = SeldomLogs([keeper], model=keras.Sequential(), epochs=1, steps=10, verbose=0)
     callbacks.on_epoch_begin(0)
+    return callbacks, keeper, found
+
+
+@pytest.mark.parametrize("loss, saved", [(2.0, [3]), (float("nan"), [])])
+def test_a_state_is_saved_only_after_finite_losses(loss, saved, clock, kept):
+    """The second loss is not looked at when the third update makes a checkpoint due."""
+    callbacks, keeper, found = kept
     after(callbacks, [1.0, loss], clock, EVERY / 10)
     keeper.save_every = -1.0
     try:
         after(callbacks, [3.0], clock, EVERY / 10)
     except RunError as error:
         assert "loss is not finite at step 2" in str(error)
-    assert found == saved
+    assert [step for step, _ in found] == saved
+
+
+def test_a_clock_that_is_set_back_delays_no_state(clock, kept, monkeypatch):
+    callbacks, keeper, found = kept
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    keeper.save_every = 0.0
+    after(callbacks, [1.0], clock, EVERY)
+    ((step, seconds),) = found
+    assert step == 1 and 0 <= seconds < 60
