@@ -135,6 +135,26 @@ def test_a_signal_to_one_worker_stops_all_of_them(tmp_path):
     assert [worker.exitcode for worker in workers] == [143, 143]
 
 
+SLEEPING = """
+import signal, sys, time
+def come(number, frame):
+    sys.exit(7)
+signal.signal(signal.SIGTERM, come)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_launcher_hands_signals_on(tmp_path):
+    (tmp_path / "sleeping.py").write_text(SLEEPING)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, LAUNCHER, "--workers=2", "-m", "sleeping"]
+    launcher = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert [launcher.stdout.readline() for _ in range(2)] == ["ready\n"] * 2
+    launcher.send_signal(signal.SIGTERM)
+    assert launcher.wait(30) == 7 and launcher.stdout.read() == ""
+
+
 def test_the_launcher_of_slurm_names_the_workers(tmp_path):
     scontrol = tmp_path / "scontrol"
     scontrol.write_text('#!/bin/bash\n[ "$*" = "show hostnames n[1-2]" ] && printf "n1\\nn2\\n"\n')

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +26,8 @@ def main(arguments):
     places = [f"localhost:{port}" for port in _free_ports(known.workers)]
     gpus = _gpu_count()
     workers = []
+    for number in (signal.SIGTERM, signal.SIGHUP):  # which else would leave the workers alone
+        signal.signal(number, lambda number, _: [worker.send_signal(number) for worker in workers])
     for index in range(known.workers):
         task = {"type": "worker", "index": index}
         config = json.dumps({"cluster": {"worker": places}, "task": task})
@@ -32,9 +35,14 @@ def main(arguments):
         environment = {**os.environ, "TF_CONFIG": config, "CUDA_VISIBLE_DEVICES": gpu}
         workers.append(subprocess.Popen(command, env=environment))
     try:
-        return max(worker.wait() % 256 for worker in workers)
+        return max(map(_exit_code, workers))
     except KeyboardInterrupt:  # the terminal has sent it to the workers as well
-        return max(worker.wait() % 256 for worker in workers)
+        return max(map(_exit_code, workers))
+
+
+def _exit_code(worker):
+    code = worker.wait()
+    return code if code >= 0 else 128 - code  # as a shell: 128 plus the number of the signal
 
 
 def _free_ports(count):

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import os
 import pathlib
 from zipfile import BadZipFile
 
@@ -93,6 +94,8 @@ class AdversarialImages:
             for row in rows:
                 file.seek(row * self.images[0].nbytes)
                 file.write(self.images[row].tobytes())
+            file.flush()
+            os.fsync(file.fileno())  # before the cache says that they are known
 
     def save(self, attacked):
         """Writes the finished file; `attacked` is bool [n]."""
