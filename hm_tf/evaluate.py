@@ -60,10 +60,9 @@ def _run(options):
 
 def _rows(evaluation, names, other, attacks, mode, strength, restarts):
     """One function for each row of the table, in order, which measures the records of the row."""
-    from hm_tf.evaluation.metric_evaluation import clean_results
     from hm_tf.evaluation.retrieval_standard import standard_row
 
-    rows = [functools.partial(clean_results, evaluation.test_set, evaluation.about)]
+    rows = [evaluation.clean_row]
     if attacks == [STANDARD]:
         return [*rows, functools.partial(standard_row, evaluation, names)]
     modes = ("compat", "fixed") if mode == "both" else (mode,)

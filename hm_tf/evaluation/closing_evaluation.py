@@ -2,7 +2,7 @@
 
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.embedding_doubts import embedding_doubts
-from hm_tf.evaluation.metric_evaluation import clean_results, embed, embedding_of_batch, measured
+from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch, measured
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from robust_tf.evaluation.retrieval import retrieve
 from robust_tf.results.result import append_results, doubted, read_results, shared_fields
@@ -33,7 +33,7 @@ def evaluate(network, examples, pgd, folder, *, first_weights, batch_size, xla=F
     doubts = embedding_doubts(network, test_set, batch_size)
     evaluation = RankingEvaluation(network, test_set, pgd, about, folder, **settings)
     attacked = evaluation.protocol_row(["ES"], "fixed")
-    results = clean_results(test_set, about)
+    results = evaluation.clean_row()
     if UNTRAINED not in {result.metric for result in read_results(folder.results)}:
         recall = _first_recall(network, examples, first_weights, **settings)
         results.insert(0, measured("clean", UNTRAINED, recall, about))

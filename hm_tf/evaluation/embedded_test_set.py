@@ -25,8 +25,9 @@ class EmbeddedTestSet:
 
     Attributes:
         embeddings: float32 [n, d], unit vectors.
-        queries: int32 [q], the rows that have another image of their class.
-        retrieval: `Retrieval` of all that have another image of their class.
+        searched: int32 [s], the rows that have another image of their class.
+        queries: int32 [q], those of them that are attacked; all unless told otherwise.
+        retrieval: `Retrieval` of `searched`.
         chance: R@1 of a random ranking.
         mean_cosine: Mean cosine of all pairs of embeddings.
 
@@ -39,7 +40,7 @@ class EmbeddedTestSet:
         _check_size(network, examples)
         self.examples = examples
         self.labels = np.asarray(examples.labels)
-        self.queries = searchable(self.labels)
+        self.searched = self.queries = searchable(self.labels)
         of_batch = embedding_of_batch(network, xla=xla)
         self.embeddings = embed(of_batch, examples, batch_size, "embeddings")
         check_gallery(self.embeddings, self.labels, self.queries)
@@ -54,7 +55,7 @@ class EmbeddedTestSet:
     def __str__(self):
         classes = len(np.unique(self.labels))
         text = f"{len(self):,} test images of {classes:,} classes"
-        if alone := len(self) - len(self.retrieval.first_hit):
+        if alone := len(self) - len(self.searched):
             text += f"; {alone:,} without another of their class: no queries, but in the gallery"
         if self.limited:
             text += f"; {len(self.queries):,} of them are queries"
@@ -74,7 +75,7 @@ class EmbeddedTestSet:
     @property
     def limited(self):
         """Whether there are fewer queries than could be."""
-        return len(self.queries) < len(self.retrieval.first_hit)
+        return len(self.queries) < len(self.searched)
 
     def with_queries(self, rows):
         """The same gallery with fewer queries, int [q]."""

@@ -52,8 +52,24 @@ def embed(of_batch, examples, batch_size, title=None):
     return found["embedding"].astype(np.float32)
 
 
+def clean_values(test_set):
+    """Returns R@1, R@2, mAP, MAP@R and MAP@10 of each query, dict metric -> float [queries].
+
+    Args:
+        test_set: `EmbeddedTestSet`.
+    """
+    found = test_set.retrieval
+    return {
+        "R@1": found.recall_at(1),
+        "R@2": found.recall_at(2),
+        "mAP": found.average_precision,
+        "MAP@R": found.map_at_r,
+        "MAP@10": found.map_at_10,
+    }
+
+
 def clean_results(test_set, about):
-    """Returns R@1, R@2, mAP, MAP@R, MAP@10 and NMI of the clean images, a list of `Result`.
+    """Returns the means of `clean_values`, and NMI of the clean images, a list of `Result`.
 
     NMI is the mean over `NMI_SEEDS` k-means clusterings, with their standard deviation.
 
@@ -61,17 +77,9 @@ def clean_results(test_set, about):
         test_set: `EmbeddedTestSet`.
         about: dict of the fields of `Result` that all records of an evaluation share.
     """
-    found = test_set.retrieval
-    values = {
-        "R@1": found.recall_at(1),
-        "R@2": found.recall_at(2),
-        "mAP": found.average_precision,
-        "MAP@R": found.map_at_r,
-        "MAP@10": found.map_at_10,
-    }
-    n = len(found.first_hit)
+    values = clean_values(test_set)
     results = [measured("clean", metric, of_each, about) for metric, of_each in values.items()]
-    embedded = test_set.embeddings, test_set.labels
+    embedded, n = (test_set.embeddings, test_set.labels), len(values["R@1"])
     nmi = [clustering_nmi(*embedded, seed) for seed in range(NMI_SEEDS)]
     spread = float(np.std(nmi, ddof=1))
     return [*results, measured_value(about, "NMI", float(np.mean(nmi)), n, spread=spread)]

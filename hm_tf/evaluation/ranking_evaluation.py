@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 
 from hm_tf.evaluation.attack_strength import AttackStrength
+from hm_tf.evaluation.metric_evaluation import clean_results, clean_values
 from hm_tf.evaluation.ranking_batch import Ranker, compile_ranking_attack
 from hm_tf.evaluation.ranking_records import among, row_results, strongest, worst
 from hm_tf.evaluation.robustness_score import COLUMNS, printed
@@ -64,6 +65,12 @@ class RankingEvaluation:
         """Returns the `RankingAttack`; "fixed" where both modes do the same, so it runs once."""
         same = name not in MODES_DIFFER and not self._twice
         return registry.get(name, "fixed" if same else mode)
+
+    def clean_row(self):
+        """Returns the records of the clean images, and keeps what each query found."""
+        same = {**self._shared_identity, "attack": "clean", "settings": {}, "threat_model": {}}
+        self._cache(same).add(0, self.test_set.searched, clean_values(self.test_set))
+        return clean_results(self.test_set, self.about)
 
     def protocol_row(self, names, mode, source=None):
         """Returns the records of the protocol, or of images made on a substitute.
@@ -171,11 +178,15 @@ class RankingEvaluation:
             )
         return self._caches[place]
 
-    def _identity(self, attack, strength, source):
+    @property
+    def _shared_identity(self):
         # The outcomes depend on the weights, not on how these came about.
         about = {name: value for name, value in self.about.items() if name != "segments"}
+        return {**about, "examples": self.test_set.hash}
+
+    def _identity(self, attack, strength, source):
         return {
-            **about,
+            **self._shared_identity,
             "attack": attack.name,
             "mode": attack.mode,
             "strength": strength.name,
@@ -183,7 +194,6 @@ class RankingEvaluation:
             "settings": {k: v for k, v in strength.settings.items() if k != "restarts"},
             "threat_model": dataclasses.asdict(strength.attack.threat_model),
             "substitute": source and source.weights_hash,
-            "examples": self.test_set.hash,
         }
 
 

@@ -30,7 +30,8 @@ def _entries(run):
     rows, outcomes = score_rows(run.measured), Outcomes(run)
     shown = paper_row(rows)
     found = clean_results(run.measured, shown and shown.on.gallery)
-    yield from (Entry(name, found[name]) for name in CLEAN if name in found)
+    clean = (found[name] for name in CLEAN if name in found)
+    yield from (Entry(result.metric, result, outcomes.of(result)) for result in clean)
     for row in rows:
         for result in row.results:
             if result.attack == WORST_CASE:

@@ -91,6 +91,8 @@ class Outcomes:
             if measured is None:
                 continue
             values = _merged(cache, measured, output, result)
+            if values is None:
+                continue
             values = (
                 np.logical_and.reduce([values, *(part[0] for part in before)]) if before else values
             )
@@ -101,8 +103,8 @@ class Outcomes:
     def _measured(self, cache, examples, n):
         """The rows of a record of n images, None where no rule tells them.
 
-        They are all that are known, or as an evaluation spreads them over all queries. The attack
-        of the training's own evaluation knows all queries.
+        They are all that are known, or as an evaluation spreads them over all queries, which are
+        those of the clean images and of the training's own evaluation.
         """
         known = _known(cache)
         if len(known) <= n:
@@ -125,10 +127,10 @@ def _known(cache):
 
 
 def _merged(cache, rows, output, result):
-    """bool or float [rows]; correct is what every restart leaves correct."""
+    """bool or float [rows]: correct is what every restart leaves correct; None of no such output."""
     if output != CORRECT:
-        values = cache.get(0, rows)[output]
-        return values if result.correct is None else values.astype(bool)
+        values = cache.get(0, rows).get(output)
+        return values if values is None or result.correct is None else values.astype(bool)
     correct = np.ones(len(rows), bool)
     for restart in range(result.attack_settings.get("restarts", 1)):
         known = cache.known(restart, rows)

@@ -10,7 +10,6 @@ from small_embedding import small_images, small_network
 from hm_tf.evaluation import ranking_evaluation
 from hm_tf.evaluation.attack_strength import AttackStrength
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, mean_cosine
-from hm_tf.evaluation.metric_evaluation import clean_results
 from hm_tf.evaluation.ranking_batch import Ranker
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from hm_tf.evaluation.ranking_records import strongest
@@ -21,6 +20,8 @@ from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
+from robust_tf.reports.outcomes import Outcomes
+from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.results.result import shared_fields, weights_hash
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.threat_model import ThreatModel
@@ -217,7 +218,15 @@ def test_what_fewer_queries_find_is_what_they_find_among_all(tmp_path):
     assert "queries" not in str(here.test_set)
     (rank,) = some.protocol_row(["TMA"], "fixed")
     assert (rank.n, rank.attack_settings["gallery"]) == (5, 24)
-    assert {r.n for r in clean_results(some.test_set, here.about)} == {24}
+    clean = some.clean_row()
+    assert {r.n for r in clean} == {24}
+    outcomes = Outcomes(RecordedRun(tmp_path, clean, {}))
+    recall, nmi = clean[0], clean[-1]
+    np.testing.assert_array_equal(outcomes.of(recall)[0], here.test_set.retrieval.first_hit < 1)
+    assert nmi.metric == "NMI" and outcomes.of(nmi) is None  # no mean over queries
+    # The closing evaluation has attacked all queries, the record five of them.
+    [before] = [r for r in here.of_queries(some.test_set.queries).protocol_row(["LTM"], "fixed")]
+    assert len(outcomes.of(before)[0]) == 5
 
 
 @pytest.mark.parametrize("size, said", [(99, True), (100, False)])
