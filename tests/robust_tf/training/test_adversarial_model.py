@@ -88,6 +88,19 @@ def test_crafting_in_inference_mode_leaves_the_moving_statistics():
     np.testing.assert_allclose(mean, 0.5 * IMAGES.mean(0), rtol=1e-5)  # one update, not two
 
 
+@pytest.mark.usefixtures("eager")
+def test_the_radius_of_the_attack_grows_linearly_and_stays():
+    shares = []
+
+    class Attacked(Plain):
+        def craft(self, batch):
+            shares.append(float(batch["eps_share"]))
+            return super().craft(batch)
+
+    fit(Attacked(network(), eps_warmup_steps=4), IMAGES, epochs=6)
+    assert shares == [0.25, 0.5, 0.75, 1, 1, 1]
+
+
 @pytest.mark.parametrize("value", [1.5, -0.1, np.nan])
 def test_images_out_of_range_are_refused(value):
     images = IMAGES.copy()
