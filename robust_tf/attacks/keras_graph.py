@@ -11,9 +11,13 @@ PROBABILITIES = ("softmax", "sigmoid")
 def output_of(model):
     """Returns the symbolic output of a model, a tensor or a structure of several.
 
-    None for a model without a graph: a subclass of `keras.Model`, a `Sequential` without shapes.
+    None for a model without a graph: a `Sequential` without shapes, a subclass of `keras.Model`
+    with a call of its own, which may do more than its graph.
     """
     if not getattr(model, "outputs", None):
+        return None
+    caller = next(kind for kind in type(model).__mro__ if "call" in vars(kind))
+    if not caller.__module__.startswith("keras."):
         return None
     # A Sequential has an output of its own only after it was called as a layer, and then another's.
     output = model.outputs[0] if isinstance(model, keras.Sequential) else model.output

@@ -127,7 +127,9 @@ def functional(network):
         if not isinstance(network, keras.Sequential) and network.input is image:
             return network
         return keras.Model(image, output, name=network.name)
-    shape = (network.get_build_config() or {}).get("input_shape") if network.built else None
+    shape = network.inputs[0].shape if getattr(network, "inputs", None) else None
+    if shape is None and network.built:
+        shape = (network.get_build_config() or {}).get("input_shape")
     if isinstance(shape, dict):
         raise UserError(f"{network.name} takes a dict, not a tensor of images")
     if shape is None:

@@ -18,6 +18,7 @@ from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.logits_of import logits_of
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.square import Square
+from robust_tf.models.keras_network import as_classifier
 from robust_tf.threat_model import ThreatModel
 
 COUNT = 11
@@ -161,6 +162,22 @@ def test_the_softmax_at_the_end_is_left_out_with_a_warning(kind, network, data):
     with pytest.warns(UserWarning, match="ends in probabilities"):
         logits_fn = logits_of(model)
     np.testing.assert_allclose(logits_fn(x), network(x), atol=1e-5)
+
+
+class Preprocessed(keras.Model):
+    """Has the graph of another network, and a call of its own."""
+
+    def call(self, images, training=None):
+        return super().call(tf.round(images), training=training)
+
+
+def test_a_call_of_the_user_is_not_passed_over(network, data):
+    x, _ = data
+    model = Preprocessed(network.input, network.output)
+    assert np.abs(model(x) - network(x)).max() > 0.02
+    np.testing.assert_array_equal(logits_of(model)(x), model(x))
+    adapted = as_classifier(model)
+    np.testing.assert_array_equal(adapted(x)["logits"], model(x))
 
 
 @pytest.mark.parametrize("attack", [PGD(eps=0.1, steps=2), AutoAttack(eps=0.1)])
