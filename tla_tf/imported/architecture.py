@@ -95,6 +95,8 @@ class Architecture:
         return found
 
     def _array(self, key, variable, tensor, name):
+        if tensor.dtype not in (np.float32, np.float64):  # quantised ones need their scales
+            raise self._mismatch(f"{name} is {tensor.dtype.name}, not float32")
         try:
             array = np.asarray(self.layout(*key.split("/"), tensor), np.float32)
         except ValueError as error:  # cannot be reshaped

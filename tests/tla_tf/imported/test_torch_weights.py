@@ -60,8 +60,12 @@ def test_without_its_normalisation_the_images_go_in_as_they_are():
         (lambda found: found.update({"7.weight": np.zeros((20, 100))}), "(20, 100) in the file"),
         (lambda found: found.update({"5.weight": np.zeros((100, 3))}), "5.weight is (100, 3)"),
         (lambda found: found["0.bias"].fill(np.nan), "conv1/bias is not finite"),
+        (lambda found: found.update({"0.bias": np.zeros(16, np.int8)}), "0.bias is int8"),
+        (lambda found: found.update({"0.bias": np.zeros(16, complex)}), "0.bias is complex128"),
+        # NumPy's type of a bfloat16 array in an .npz file.
+        (lambda found: found.update({"0.bias": np.zeros(16, "V2")}), "0.bias is void16"),
     ],
-    ids=["missing", "unknown", "shape", "not-flattened", "nan"],
+    ids=["missing", "unknown", "shape", "not-flattened", "nan", "int8", "complex", "bfloat16"],
 )
 def test_first_mismatch_is_named(change, expected):
     found = tensors("wong_mnist")
