@@ -1,6 +1,8 @@
 """Download of a file, verified by its checksum."""
 
 import hashlib
+import os
+import socket
 import urllib.request
 
 from tqdm import tqdm
@@ -24,20 +26,22 @@ def download(url, path, *, md5, instead):
         RunError: The download broke off, or the checksum differs.
     """
     answer = reach(url, instead)
-    partial = path.with_name(path.name + ".partial")
+    # Other processes may download it, too.
+    partial = path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with answer, partial.open("wb") as file:
             found = _copy(answer, file)
+        if found != md5:
+            raise RunError(
+                f"the download of {url} has the MD5 {found}, not {md5}; start it again, or "
+                f"{instead}"
+            )
+        partial.rename(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise RunError(f"the download of {url} broke off ({error}); start it again") from error
-    if found != md5:
-        partial.unlink()
-        raise RunError(
-            f"the download of {url} has the MD5 {found}, not {md5}; start it again, or {instead}"
-        )
-    partial.rename(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def reach(url, instead):

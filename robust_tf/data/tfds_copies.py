@@ -76,7 +76,12 @@ def builder(name, data_dir):
         return tfds.builder_from_directory(folder)
     # `tfds.builder` would search for copies in places that `locate` does not know.
     prepared = tfds.builder_cls(name)(data_dir=root(data_dir))
-    prepared.download_and_prepare()
+    try:
+        prepared.download_and_prepare()
+    except Exception:
+        if locate(name, data_dir) is None:
+            raise
+        return builder(name, data_dir)  # another process has prepared it meanwhile
     return prepared
 
 

@@ -163,6 +163,19 @@ def test_failed_download_is_one_line(tmp_path, monkeypatch):
         data.open("mnist", tmp_path).load("test")
 
 
+def test_a_copy_that_another_process_prepares_meanwhile_is_read(data_dir, tmp_path, monkeypatch):
+    """TFDS renames its own copy to a folder that is there by then."""
+
+    def late(self, **kwargs):
+        shutil.copytree(data_dir, tmp_path, dirs_exist_ok=True)
+        raise OSError("Directory not empty")
+
+    monkeypatch.setattr(tfds_copies, "require_network", lambda *arguments: None)
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", late)
+    found = data.open("mnist", tmp_path).load("test")
+    assert len(found) == len(data.open("mnist", data_dir).load("test"))
+
+
 MODULE = """
 import pathlib
 pathlib.Path({path!r}).touch()

@@ -190,6 +190,23 @@ def test_download(tmp_path, zip_file, monkeypatch):
     assert len(load(tmp_path)) == 9  # found, not fetched again
 
 
+def test_two_processes_download_at_once(tmp_path, zip_file, monkeypatch):
+    """The second one begins and ends while the first one reads."""
+    serve(monkeypatch, zip_file.read_bytes())
+    read = Answer.read
+
+    def read_after_the_other(answer, size):
+        monkeypatch.setattr(Answer, "read", read)
+        with monkeypatch.context() as patch:
+            patch.setattr("os.getpid", lambda: 7)
+            assert len(load(tmp_path)) == 9
+        return read(answer, size)
+
+    monkeypatch.setattr(Answer, "read", read_after_the_other)
+    assert len(load(tmp_path)) == 9
+    assert [path.name for path in tmp_path.iterdir()] == [f"{ROOT}.zip"]
+
+
 def test_wrong_checksum(tmp_path, zip_file, monkeypatch):
     serve(monkeypatch, zip_file.read_bytes()[:-1], hashlib.md5(zip_file.read_bytes()).hexdigest())
     assert_refused(tmp_path, "has the MD5", f"put {ROOT}.zip", error=RunError)
