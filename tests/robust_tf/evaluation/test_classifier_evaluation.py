@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import keras
 import numpy as np
@@ -17,8 +18,10 @@ from robust_tf.attacks.square import Square
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
 from robust_tf.evaluation import classifier_evaluation as module
+from robust_tf.evaluation.adversarial_images import AdversarialImages
 from robust_tf.evaluation.attack_column import Column, Substitute
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
+from robust_tf.results.cache import ResultsCache
 from robust_tf.threat_model import ThreatModel
 
 EAGER = pytest.mark.usefixtures("eager")
@@ -245,6 +248,19 @@ def test_transfer_shows_the_images_of_the_substitute(evaluation):
     assert tested.correct(blind).sum() == COUNT - 1, "moving another pixel harms nothing"
     tested.run([same])
     assert tested.outcomes[-1].settings["substitute"] == "hash0"
+
+
+def test_images_are_on_the_disk_before_the_cache_knows_them(tmp_path, monkeypatch):
+    """After a power loss, too, no image is taken for known that is all zeros."""
+    synced = []
+    monkeypatch.setattr(
+        "os.fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}").split(".")[-1])
+    )
+    kept = AdversarialImages(tmp_path / "fgsm.npz", {}, (2, 1, 1, 1))
+    kept.cache = ResultsCache(2, tmp_path, {})
+    outputs = {"image": np.ones([1, 1, 1, 1], np.float32), "correct": np.array([True])}
+    kept.add(0, np.array([1]), outputs)
+    assert synced == ["partial", "jsonl"]
 
 
 @EAGER

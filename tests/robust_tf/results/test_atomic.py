@@ -1,6 +1,8 @@
+import errno
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 
@@ -63,6 +65,19 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         atomic.write(path, "new")
     assert path.read_text() == "old"
+
+
+def test_a_file_system_that_cannot_sync_folders(tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def of_files(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(descriptor)
+
+    monkeypatch.setattr("os.fsync", of_files)
+    atomic.write(tmp_path / "config.json", "new")
+    assert (tmp_path / "config.json").read_text() == "new"
 
 
 def test_a_folder_appears_after_everything_in_it(tmp_path, calls):
