@@ -11,6 +11,7 @@ import pathlib
 import sys
 
 from hm_tf.reporting import recorded_scores
+from robust_tf.cli.flag import written
 from robust_tf.reports.matrix_view import table_of
 from robust_tf.reports.recorded_run import flags_by_weights, recorded_run
 from robust_tf.reports.table import markdown
@@ -22,8 +23,10 @@ SHOWN = (
     *("dataset", "method", "defense", "source", "destination", "ics", "model", "batch_size"),
     *("train_steps", "eps", "inner_attack", "attack_steps", "pgd_steps", "attack_objective"),
     *("pool", "pool_mul", "embedding", "loss", "distance", "ics_triplet", "norm", "free"),
-    *("schedule", "ema", "awp", "precision"),
+    *("optimizer", "learning_rates", "schedule", "weight_decay", "ema", "precision"),
 )
+# Shown where they are not 0.
+PARTS = ("awp", "eps_warmup_steps", "label_smoothing", "cutmix")
 
 
 def main(arguments):
@@ -50,17 +53,27 @@ def _table(recorded, results):
     return markdown(*table_of(accuracy_matrix(recorded)))
 
 
+def _name(run):
+    """What the commands called it."""
+    return f"{run.parent.name} {run.name}"
+
+
 def _score_table(runs):
     """The ranking attacks: one line for every run, mode and strength."""
-    rows = [(run.measured, row) for run in runs for row in recorded_scores.score_rows(run.measured)]
-    eps, radii = recorded_scores.radii([row for _, row in rows])
+    rows = [
+        (_name(run.path), run.measured, row)
+        for run in runs
+        for row in recorded_scores.score_rows(run.measured)
+    ]
+    eps, radii = recorded_scores.radii([row for *_, row in rows])
     lines = []
-    for (measured, row), radius in zip(rows, radii, strict=True):
+    for (name, measured, row), radius in zip(rows, radii, strict=True):
         clean = recorded_scores.clean_values(measured, row.on.gallery)
         cells = [recorded_scores.text(name, clean.get(name)) for name in recorded_scores.CLEAN]
-        of_row = measured[0].method, str(measured[0].training_seed), row.mode, row.strength
+        of_run = name, measured[0].method, str(measured[0].training_seed)
+        of_row = *of_run, row.mode, row.strength
         lines.append((*of_row, *radius, f"{row.on.n:,}", *cells, *row.cells()))
-    header = "defense", "seed", "mode", "strength", *eps, "n", *recorded_scores.ALL
+    header = "run", "defense", "seed", "mode", "strength", *eps, "n", *recorded_scores.ALL
     return markdown(header, lines)
 
 
@@ -69,13 +82,14 @@ def _run_line(run):
     seconds = sum(line["seconds"] for line in folder.read_metrics())
     flags = folder.read_flags().items()
     values = {name: value for name, value in flags if name in SHOWN and value is not None}
+    values |= {name: value for name, value in flags if name in PARTS and value}
     if values.get("defense") != "hm":
         values.pop("destination", None)  # nobody but hm has one: typed, it is refused
-    flags = " ".join(f"--{name}={value}" for name, value in values.items())
+    flags = " ".join(f"--{name}={written(value)}" for name, value in values.items())
     # An installed package knows no commit.
     commits = [(segment.get("commit") or "-")[:12] for segment in folder.segments()]
-    name, commit = f"{run.parent.name} {run.name}", ", ".join(commits) or "-"
-    return f"| {name} | {seconds:.0f} | {commit} | `{flags}` |"
+    commit = ", ".join(commits) or "-"
+    return f"| {_name(run)} | {seconds:.0f} | {commit} | `{flags}` |"
 
 
 if __name__ == "__main__":

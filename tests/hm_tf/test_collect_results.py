@@ -73,6 +73,13 @@ def test_rows_of_two_threat_models_are_told_apart(tool, tmp_path):
     assert [cells(line)[place] for line in lines] == ["8/255", "77/255"]
 
 
+def test_runs_of_one_method_and_seed_are_told_apart(tool, tmp_path):
+    both = [*clean(), *attacked()], [*clean(), *attacked()]
+    header, _, *lines = collected(tool, tmp_path, *both).splitlines()[2:6]
+    assert cells(header)[0] == "run"
+    assert [cells(line)[0].split()[-1] for line in lines] == ["seed0", "seed1"]
+
+
 def test_the_flags_stay_beside_the_records(tool, tmp_path):
     """Of collected records too, runs of one title that differ in a flag are two methods."""
     collected(tool, tmp_path, [*clean(), *attacked()])
