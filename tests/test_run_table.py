@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import json
 import pathlib
+import signal
 
 import pytest
 
@@ -161,6 +162,25 @@ def test_paper_and_ours(tmp_path, monkeypatch, capsys):
 def test_commands_are_processes_whose_exit_code_counts():
     assert run_table._call("hm_tf.run_table", ["--help"]) == 0
     assert run_table._call("hm_tf.run_table", ["--epz=1", "--help=no", "--list=maybe"]) == 2
+
+
+OBEYING = """
+import os, signal, sys, time
+number = int(sys.argv[1])
+signal.signal(number, lambda *_: sys.exit(7))
+os.kill(os.getppid(), number)
+if number == signal.SIGINT:  # from the terminal, to both
+    time.sleep(0.5)
+    signal.raise_signal(number)
+time.sleep(20)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_finishes_its_step_after_a_signal(number, tmp_path, monkeypatch, heard_signals):
+    (tmp_path / "obeying.py").write_text(OBEYING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert run_table._call("obeying", [str(int(number))]) == 7
 
 
 @pytest.mark.usefixtures("eager")

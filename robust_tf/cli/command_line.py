@@ -17,7 +17,7 @@ from absl import flags as absl_flags
 
 from robust_tf.cli.start_tensorflow import load_tensorflow
 from robust_tf.errors import INTERRUPTED, SIGNALLED, RunError, UserError, reason_of
-from robust_tf.runs.lost_output import open_closed_outputs, silence
+from robust_tf.runs.lost_output import make_outputs_usable, silence
 
 _PLAIN_FORMAT = warnings.formatwarning
 
@@ -34,7 +34,7 @@ def run(argv=None, *, table, body, about):
     Returns:
         The exit code.
     """
-    open_closed_outputs()
+    make_outputs_usable()
     try:
         return _run(sys.argv if argv is None else argv, table, body, about)
     except BrokenPipeError:  # nobody reads any more, as after `| head`

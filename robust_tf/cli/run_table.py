@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -135,7 +136,19 @@ def _name(argument):
 
 
 def _call(module, arguments):
-    return subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode
+    """Runs a command to its end. A signal to both, or to this process, is the command's to obey."""
+    process = subprocess.Popen([sys.executable, "-m", module, *arguments])
+    handlers = {
+        signal.SIGINT: lambda *_: None,  # a terminal sends it to both
+        signal.SIGTERM: lambda number, _: process.send_signal(number),
+        signal.SIGHUP: lambda number, _: process.send_signal(number),
+    }
+    before = {number: signal.signal(number, handlers[number]) for number in handlers}
+    try:
+        return process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _published(row):

@@ -1,5 +1,6 @@
 """Standard output that the shell has closed, or that is lost while a command runs."""
 
+import io
 import os
 import sys
 
@@ -41,9 +42,15 @@ def silence(stream):
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def open_closed_outputs():
-    """Opens the outputs that `>&-` has closed; the next file would get their numbers."""
+def make_outputs_usable():
+    """Opens the outputs that `>&-` has closed, and lets standard output take every character.
+
+    The next file would get the number of a closed output. A terminal without UTF-8 has no ±, and
+    the name of a folder may be no text.
+    """
     for number, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
             setattr(sys, name, open(number, "w"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

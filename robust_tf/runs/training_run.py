@@ -188,7 +188,8 @@ class TrainingRun:
         keras.config.set_dtype_policy(settings.precision)
         with self.strategy.scope():
             network = self.build_network()
-            self.set_first_weights(network)
+            if not self.finished():  # where they come from may be gone by then
+                self.set_first_weights(network)
             model = self.build_model(network)
             # XLA compiles no sum over devices.
             alone = self.strategy.num_replicas_in_sync == 1

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 
@@ -212,6 +213,9 @@ def test_fine_tuning_starts_from_the_other_run(smoke, finished, tmp_path, capsys
     for expected, found in zip(started, tuned, strict=True):
         np.testing.assert_array_equal(found, expected)
     assert any((a != b).any() for a, b in zip(started, fresh, strict=True))
+    shutil.rmtree(finished)
+    assert smoke(*still, f"--init_from={finished}", f"--workdir={tmp_path / 'tuned'}") == 0
+    assert "finished before: this is its result" in capsys.readouterr().out
 
 
 def test_fine_tuning_takes_the_moving_averages_too(finished):

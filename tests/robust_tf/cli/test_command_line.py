@@ -99,7 +99,7 @@ import sys
 from robust_tf.cli import command_line, flag_table
 command_line.load_tensorflow = print
 about = {"table": flag_table.FlagTable({}), "about": "About."}
-code = command_line.run(["command"], body=lambda options: print("done"), **about)
+code = command_line.run(["command"], body=lambda options: print("0.5 \u00b1 0.1"), **about)
 print(f"ended with {code}", file=sys.stderr)
 """
 
@@ -124,6 +124,14 @@ def test_an_output_that_takes_nothing(output, code, said):
     assert done.stderr.startswith(said) and "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == (2 if code else bool(said))
     assert said == "" or f"ended with {code}\n" in done.stderr
+
+
+def test_a_terminal_without_utf_8():
+    """A traceback would stand where the results belong."""
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-c", SAYING]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=ascii_only)
+    assert (done.returncode, done.stdout) == (0, "\n0.5 \\xb1 0.1\n")
 
 
 def test_help_needs_no_body(capsys):
