@@ -180,9 +180,9 @@ _METHOD_AND_MODEL = (
     text(
         "model",
         RECIPE,
-        "Network: digits_cnn, mlp, lenet_large, lenet_small, wong_mnist, tiny_res20, tiny_res50, "
-        "resnet10_16, torchvision_resnet_18, torchvision_resnet_50, resnet_18, preact_resnet_18, "
-        "the last two with _silu, wrn_D_W, strided_wrn_D_W.",
+        "Network: digits_cnn, mlp, lenet_large, lenet_small, wong_mnist, wong_mnist_bn, "
+        "tiny_res20, tiny_res50, resnet10_16, torchvision_resnet_18, torchvision_resnet_50, "
+        "resnet_18, preact_resnet_18, the last two with _silu, wrn_D_W, strided_wrn_D_W.",
     ),
     choice(
         "bn_variance",
@@ -252,6 +252,12 @@ _TRIPLET_LOSS = group(
         RECIPE,
         "Weight of the triplet loss, lambda_1.",
         into="defense.triplet_weight",
+    ),
+    count(
+        "triplet_warmup_steps",
+        0,
+        "Updates in which the weight of the triplet loss grows.",
+        lowest=0,
     ),
     number("margin", RECIPE, "Margin of the triplet loss."),
     text(

@@ -39,6 +39,7 @@ _FIXED = {
     "torchvision_resnet_18": functools.partial(imagenet_resnet, depth=18),
     "torchvision_resnet_50": functools.partial(imagenet_resnet, depth=50),
     "wong_mnist": wong_mnist,
+    "wong_mnist_bn": functools.partial(wong_mnist, normalized=True),
 }
 _OF_DEPTH_AND_WIDTH = {
     "wrn": wide_resnet,

@@ -73,6 +73,7 @@ OF_TRIPLETS = """
     --positive=both --own_noise=0.3
     --positive=both --own_margin_mul=2
     --match_l2=0.5
+    --triplet_warmup_steps=4
     --negative=random
     --negative=masked
     --negative=masked --neg_keep=0.1

@@ -39,6 +39,7 @@ TABLE = """
     inner_attack      pgd          pgd              pgd
     eps_warmup_steps  0            0                0
     attack_objective  ce           ce               ce
+    triplet_warmup_steps 0         0                0
     limit_train       None         None             None
 """
 NAMES, *COLUMNS = zip(*map(str.split, TABLE.strip().splitlines()), strict=True)
@@ -65,7 +66,7 @@ def test_settings(row):
     read = [name for name in NAMES if name not in TRAIN.unread(options.flags)]
     wanted = expected(row)
     assert {name: text(options.flags[name]) for name in read} == {n: wanted[n] for n in read}
-    assert len(read) == {"um": 17, "at": 22, "alp": 23}.get(row.method, 30)
+    assert len(read) == {"um": 17, "at": 22, "alp": 23}.get(row.method, 31)
     assert (options.dataset, options.method) == (row.dataset, row.method)
     if row.method in NEGATIVE:
         chosen = NEGATIVE[row.method], ANCHOR[row.method]

@@ -48,8 +48,8 @@ class TripletAdversarial(ClassifierDefense):
             the first choose positives and negatives on clean images before the attack, and the loss
             has the same. The paper ascends the cross entropy: with
             the triplet term "training does not converge" (section 4).
-
         attack_hardness: destination of "hardness", in [-1, 1].
+        triplet_warmup_steps: updates in which the weight of the triplet loss grows linearly.
 
     `ClassifierDefense` describes the further arguments.
     """
@@ -73,6 +73,7 @@ class TripletAdversarial(ClassifierDefense):
         mining: str = "global",
         attack_objective: str = "ce",
         attack_hardness: float = 0.0,
+        triplet_warmup_steps: int = 0,
         recipe: str = "cifar10",
         **kw: Any,
     ) -> None:
@@ -100,6 +101,7 @@ class TripletAdversarial(ClassifierDefense):
         self.mining = mining
         self.attack_objective = attack_objective
         self.attack_hardness = attack_hardness
+        self.triplet_warmup_steps = triplet_warmup_steps
 
     @property
     def positives(self):
@@ -139,7 +141,7 @@ class TripletAdversarial(ClassifierDefense):
             if self.attack_objective == "hardness":
                 triplets = self._triplets(outputs["embedding"], *ends, chosen["valid"])
                 return hardness_objective(triplets, self.attack_hardness)
-            terms = self._terms(outputs, batch["label"], *ends, chosen["valid"])
+            terms = self._terms(outputs, batch, *ends, chosen["valid"])
             if self.attack_objective == "triplet":
                 return terms["triplet"]
             return weighted_total(terms, self.term_weights, "none")
@@ -149,17 +151,17 @@ class TripletAdversarial(ClassifierDefense):
     def loss_terms(self, batch, crafted):
         ends = self._from_batch if self.pool == "batch" else self._from_streams
         adversarial, natural, negative, valid = ends(batch, crafted)
-        terms = self._terms(adversarial, batch["label"], natural, negative, valid)
+        terms = self._terms(adversarial, batch, natural, negative, valid)
         skipped = 1.0 - tf.cast(valid, tf.float32)
         robust = correct(adversarial["logits"], batch["label"])
         return terms, {"robust_accuracy": robust, "skipped_triplets": skipped}
 
-    def _terms(self, adversarial, labels, natural, negative, valid):
+    def _terms(self, adversarial, batch, natural, negative, valid):
         """The terms of equation (1).
 
         Args:
             adversarial: dict of the outputs for x'.
-            labels: int [batch].
+            batch: see `AdversarialModel.unpack`.
             natural: dict, kind of positive -> embeddings.
             negative: embeddings.
             valid: bool [batch], whether there is a negative.
@@ -167,14 +169,22 @@ class TripletAdversarial(ClassifierDefense):
         attacked = adversarial["embedding"]
         triplets = self._triplets(attacked, natural, negative, valid)
         triplet, norm = triplet_terms(triplets, self.norm_form)
+        logits, labels = adversarial["logits"], batch["label"]
         terms = {
-            "cross_entropy": cross_entropy(adversarial["logits"], labels, self.label_smoothing),
-            "triplet": triplet,
+            "cross_entropy": cross_entropy(logits, labels, self.label_smoothing),
+            "triplet": self._grown(triplet, batch["step"]),
             "embedding_norm": norm,
         }
         if self.match_l2:
             terms["pairing"] = tf.reduce_sum((attacked - natural["own"]) ** 2, axis=1)
         return terms
+
+    def _grown(self, triplet, step):
+        """The triplet loss [batch] with the share of its weight that this update has."""
+        if not self.triplet_warmup_steps:
+            return triplet
+        share = tf.cast(step + 1, triplet.dtype) / self.triplet_warmup_steps
+        return triplet * tf.minimum(share, 1)
 
     def _triplets(self, attacked, natural, negative, valid):
         margins = {"own": self.margin * self.own_margin_mul, "other": self.margin}

@@ -59,6 +59,8 @@ def images_for(model, count=3):
         ("resnet_18", CIFAR10, 11_173_962, 9_600, 11_164_352, 512),
         ("preact_resnet_18", CIFAR10, 11_172_170, 7_808, 11_164_352, 512),
         ("tiny_res50", TINY, 17_980_040, 34_048, 17_945_792, 2048),
+        ("wong_mnist", MNIST, 166_406, 0, 166_248, 100),
+        ("wong_mnist_bn", MNIST, 166_702, 296, 166_248, 100),
     ],
 )
 def test_parameter_counts_and_embedding_width(name, info, trainable, moving, decayed, width):

@@ -39,7 +39,7 @@ def batch():
 
 def tla(**settings):
     weights = {"triplet_weight": WEIGHT, "norm_weight": NORM, "margin": MARGIN}
-    return TripletAdversarial(network(), attack=ATTACK, **weights, **settings)
+    return TripletAdversarial(network(), attack=ATTACK, **{**weights, **settings})
 
 
 def attacked(model, images, loss):
@@ -114,3 +114,20 @@ def test_logit_pairing_with_fixed_clean_logits():
 
     expected = attacked(model, data["image"], loss)
     np.testing.assert_allclose(model.craft(data)["adversarial"], expected, atol=1e-6)
+
+
+def test_the_triplet_grows_into_the_loss():
+    data = {**batch(), "step": tf.fill([8], tf.constant(0, tf.int64))}
+    crafted = {"adversarial": data["image"]}
+
+    def terms(step, **settings):
+        model = tla(positive="own", margin=2.0, **settings)
+        found, _ = model.loss_terms({**data, "step": data["step"] + step}, crafted)
+        return {name: tf.reduce_mean(values).numpy() for name, values in found.items()}
+
+    whole = terms(0)
+    for step, share in ((0, 0.25), (1, 0.5), (3, 1.0), (9, 1.0)):
+        grown = terms(step, triplet_warmup_steps=4)
+        assert grown["triplet"] == pytest.approx(share * whole["triplet"])
+        assert grown["cross_entropy"] == pytest.approx(whole["cross_entropy"])
+        assert grown["embedding_norm"] == pytest.approx(whole["embedding_norm"])
