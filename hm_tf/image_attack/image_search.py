@@ -10,7 +10,7 @@ from hm_tf.evaluation.nearest_images import NearestImages
 from hm_tf.ranking_attacks.gallery_check import check_embeddings
 from robust_tf.data import gallery_folder
 from robust_tf.data.class_folders import SUFFIXES, images
-from robust_tf.data.text_lines import shortened
+from robust_tf.data.text_lines import printable, shortened
 from robust_tf.errors import UserError
 from robust_tf.reports.neighbour_figure import Row, neighbour_figure
 from robust_tf.reports.table import Column, text_table
@@ -58,7 +58,7 @@ class EmbeddedGallery:
         files = gallery_folder.scan(gallery)
         self._files, self._examples = gallery_folder.read(files, run.info, on_bad_image, max_pixels)
         root = pathlib.Path(gallery).expanduser()
-        self.names = [path.relative_to(root).as_posix() for path in self._files.paths]
+        self.names = [printable(path.relative_to(root)) for path in self._files.paths]
         self._of_batch = embedding_of_batch(run.network())
         size = min(batch_size, len(self._examples))
         self.embeddings = embed(self._of_batch, self._examples, size, "gallery")
@@ -132,7 +132,7 @@ def query_files(path):
 def search_table(found):
     """Returns the list of `Found` as aligned text."""
     columns = [
-        Column("query", lambda item: item.query.name),
+        Column("query", lambda item: printable(item.query.name)),
         Column("place", lambda item: item.place),
         Column("distance", lambda item: item.distance, ".4f"),
         Column("image", lambda item: item.name),

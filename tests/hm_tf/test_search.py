@@ -3,6 +3,8 @@
 import contextlib
 import io
 import json
+import os
+import pathlib
 import shutil
 
 import keras
@@ -16,12 +18,13 @@ from hm_tf import attack, evaluate, export, search
 from hm_tf.evaluation import saved_run, served_gallery
 from hm_tf.evaluation.nearest_images import NearestImages
 from hm_tf.finished_run import FinishedRun
-from hm_tf.image_attack.image_search import EmbeddedGallery
+from hm_tf.image_attack.image_search import EmbeddedGallery, Found, search_table
 from robust_tf import data
 from robust_tf.data import gallery_folder
 from robust_tf.data.augment import ResizedCrop
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.folder import FolderInfo
+from robust_tf.data.text_lines import printable
 from robust_tf.results.result import read_results
 
 
@@ -32,7 +35,8 @@ def gallery(tmp_path_factory):
     for number, (pixels, label) in enumerate(zip(examples.images, examples.labels, strict=True)):
         place = folder / "query" if number == 40 else folder / "gallery" / str(label)
         place.mkdir(parents=True, exist_ok=True)
-        (place / f"{number:02d}.png").write_bytes(tf.io.encode_png(pixels).numpy())
+        name = os.fsdecode(b"\xe9.png") if number == 39 else f"{number:02d}.png"  # Latin-1
+        (place / name).write_bytes(tf.io.encode_png(pixels).numpy())
     return folder / "gallery"
 
 
@@ -68,7 +72,8 @@ def naive(finished_smoke, gallery, query):
     embeddings = network(images_of([query, *files]), training=False)["embedding"].numpy()
     distances = np.linalg.norm(embeddings[1:] - embeddings[0], axis=1)
     order = np.argsort(distances)
-    return [files[row].relative_to(gallery).as_posix() for row in order], distances[order]
+    names = [printable(files[row].relative_to(gallery)) for row in order]
+    return names, distances[order]
 
 
 def command(gallery, *flags):
@@ -101,6 +106,11 @@ def test_the_endpoints_of_an_export_find_the_same(finished_smoke, gallery, expor
         np.testing.assert_allclose(found["distances"][0], distances[:3], atol=1e-5)
     assert of_float["ids"].shape == (2, 3)
     assert json.loads((exported / "model.json").read_text())["gallery"]["images"] == 40
+
+
+def test_a_query_of_any_name_can_be_printed():
+    query = pathlib.Path(os.fsdecode(b"\xe9.png"))
+    assert rb"\xe9.png" in search_table([Found(query, 1, 0, 0.5, "a.png")]).encode()
 
 
 def test_network_and_saved_model_are_attacked_alike(exported):
