@@ -60,7 +60,8 @@ class SavedRun:
         folder: has `path` and `results`, as a `RunFolder`.
 
     Raises:
-        UserError: no such SavedModel, endpoint or output, or one of any image size.
+        UserError: no such SavedModel, endpoint or output, one of any image size, or one that takes
+            batches of one size.
     """
 
     train_classes = None
@@ -71,10 +72,11 @@ class SavedRun:
         path = newest_version(saved_model)
         signature = SavedSignature(path, endpoint)
         shape = signature.shape[1:]
-        if not shape.is_fully_defined() or len(shape) != 3:
+        sized = signature.batch_size is not None
+        if sized or not shape.is_fully_defined() or len(shape) != 3:
             raise UserError(
-                f"{path}: {endpoint} takes {signature.shape}, not images [n, height, width, "
-                "channels] of one size"
+                f"{path}: {endpoint} takes {signature.shape}, not any number of images "
+                "[n, height, width, channels] of one size"
             )
         self.dataset = dataset and data.open(
             dataset, data_dir, **signature.reading, max_pixels=max_pixels

@@ -25,6 +25,7 @@ from robust_tf.data.augment import ResizedCrop
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.folder import FolderInfo
 from robust_tf.data.text_lines import printable
+from robust_tf.errors import UserError
 from robust_tf.results.result import read_results
 
 
@@ -178,6 +179,15 @@ def test_photos_are_cropped_as_the_training_did(tmp_path):
             (tmp_path / "1" / "model.json").write_text(json.dumps({"resized_to": sidecar}))
         run = saved_run.SavedRun(tmp_path, "serving_default", "embedding")
         np.testing.assert_array_equal(seen(run.info), seen(info))
+
+
+def test_a_saved_model_of_batches_of_one_size_is_refused(tmp_path):
+    image = keras.Input((2, 2, 1))
+    network = keras.Model(image, {"embedding": keras.layers.Flatten()(image)})
+    batches = [keras.InputSpec("float32", (4, 2, 2, 1))]
+    network.export(str(tmp_path / "1"), input_signature=batches, verbose=False)
+    with pytest.raises(UserError, match="takes .4, 2, 2, 1., not any number of images"):
+        saved_run.SavedRun(tmp_path, "serving_default", "embedding")
 
 
 def test_larger_files_than_allowed_are_refused(finished_smoke, gallery, tmp_path, capsys):
