@@ -29,11 +29,16 @@ def logits_of(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
     if hasattr(model, "signatures"):
         return _of_saved_model(model)
     if callable(model):
-        return lambda images: tf.convert_to_tensor(_logits_among(model(images)))
+        return lambda images: full_precision(tf.convert_to_tensor(_logits_among(model(images))))
     raise ValueError(
         "expected a keras.Model, a loaded SavedModel or a function images -> logits, got "
         f"{type(model).__name__}"
     )
+
+
+def full_precision(logits: tf.Tensor) -> tf.Tensor:
+    """Returns logits of 16 bits in float32, where the gradient of a confident softmax is not 0."""
+    return tf.cast(logits, tf.float32) if logits.dtype.size == 2 else logits
 
 
 def require_classes(logits: tf.Tensor) -> None:
@@ -101,7 +106,7 @@ def _of_saved_model(loaded):
         raise ValueError(f"the SavedModel takes {spec.dtype.name}, not float32 images")
 
     def logits_fn(images):
-        logits = _logits_among(signature(**{name: images}))
+        logits = full_precision(_logits_among(signature(**{name: images})))
         # A signature may have forgotten the shape that attacks need.
         return tf.ensure_shape(logits, [images.shape[0], logits.shape[-1]])
 

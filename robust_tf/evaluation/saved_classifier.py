@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from robust_tf.attacks.logits_of import full_precision
 from robust_tf.errors import UserError
 
 
@@ -42,7 +43,7 @@ class SavedClassifier:
 
     def __call__(self, images, training=False):
         """Returns {"logits": float [n, classes]}; `training` is not used."""
-        logits = self._signature(images)[self._output]
+        logits = full_precision(self._signature(images)[self._output])
         if self._columns is not None:
             logits = tf.gather(logits, self._columns, axis=1)
         # A signature may have forgotten the shape that the attacks need.

@@ -5,9 +5,11 @@ import shutil
 import pytest
 import tensorflow as tf
 
+from robust_tf import data
 from robust_tf.attacks import auto_attack
 from robust_tf.attacks.square import Square
-from robust_tf.evaluation.saved_signature import newest_version
+from robust_tf.evaluation.saved_classifier import SavedClassifier
+from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.results import jsonl
 from robust_tf.results.result import read_results
 from tla_tf import evaluate
@@ -124,6 +126,16 @@ def test_checks(saved_model, tmp_path, capsys, monkeypatch, level, request):
     assert len(found) == 15 and "white box beats black box" in found
     accuracy = found["converged"]["figure"].split(",")[0]
     assert found["last iterate is the best"]["figure"].startswith(f"last {accuracy}")
+
+
+def test_logits_of_16_bits_are_attacked_in_32(tmp_path):
+    @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 1])])
+    def half(image):
+        return {"logits": tf.cast(tf.reshape(image, [-1, 64])[:, :10], tf.float16)}
+
+    tf.saved_model.save(tf.Module(), str(tmp_path), signatures=half)
+    saved = SavedClassifier(SavedSignature(tmp_path), data.open("digits").info)
+    assert saved(tf.ones([2, 8, 8, 1]))["logits"].dtype == tf.float32
 
 
 def test_it_needs_the_data_and_eps(saved_model, capsys):

@@ -225,6 +225,21 @@ class OfFour(tf.Module):
         return tf.saved_model.load(path)
 
 
+@pytest.mark.parametrize("kind", ["function", "saved"])
+def test_logits_of_16_bits_are_attacked_in_32(kind, tmp_path):
+    """In bfloat16 a confident softmax rounds to 1, and its gradient to 0."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4, 4, 1])])
+    def rounded(x):
+        return {"logits": tf.cast(tf.reshape(x, [-1, 16])[:, :3], tf.bfloat16)}
+
+    model = rounded
+    if kind == "saved":
+        tf.saved_model.save(tf.Module(), str(tmp_path), signatures=rounded)
+        model = tf.saved_model.load(str(tmp_path))
+    assert logits_of(model)(tf.ones([2, 4, 4, 1])).dtype == tf.float32
+
+
 @pytest.mark.parametrize("dtype, said", [("float32", "batches of 4 images"), ("uint8", "uint8")])
 def test_a_saved_model_of_other_images_is_refused(data, tmp_path, dtype, said):
     saved = OfFour().save(str(tmp_path), dtype)
