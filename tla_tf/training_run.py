@@ -178,6 +178,7 @@ class ClassifierTrainingRun(TrainingRun):
         return f"{100 * share:.0f} % of the test images are of class {name}: no merit to get as far"
 
     def _accuracies(self):
-        """The accuracies in the folder; it may hold other measurements too."""
-        found = read_results(self.folder.results)
-        return [result for result in found if result.metric == "accuracy"]
+        """The accuracies in the folder, each once; it may hold other measurements too."""
+        found = [r for r in read_results(self.folder.results) if r.metric == "accuracy"]
+        # A member of an ensemble that was stopped is recorded again.
+        return [result for place, result in enumerate(found) if result not in found[:place]]

@@ -248,6 +248,15 @@ def test_interrupted_evaluation(run, tmp_path, finished, monkeypatch, capsys):
     assert_ended_like(finished, tmp_path / "run")
 
 
+def test_what_is_recorded_twice_is_shown_once(run, finished, tmp_path, capsys):
+    """As a member of an ensemble that was stopped after it."""
+    records = shutil.copytree(finished, tmp_path / "run") / "results.jsonl"
+    records.write_bytes(2 * records.read_bytes())
+    assert run() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if " 40 " in line] == ["clean", "fgsm"]
+
+
 def test_a_longer_run_that_failed_is_not_taken_for_finished(
     run, die_after, finished, tmp_path, monkeypatch
 ):
