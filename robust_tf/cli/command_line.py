@@ -104,7 +104,7 @@ def _hearing_ctrl_c():
 
 
 def command(table, about):
-    """Makes the body of a command, a function (Options), its `main`; arguments as of `run`.
+    """Makes the body of a command, a function (Options), its `main`; see `run` for the arguments.
 
     It has the name of the body, so another process finds it.
     """

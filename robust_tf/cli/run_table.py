@@ -51,10 +51,10 @@ class Paper:
 
 
 def run(argv=None, *, paper, about):
-    """Runs the command; returns its exit code. Other flags than those of `RUN_TABLE` train.
+    """Runs the command; returns its exit code. A flag that `RUN_TABLE` lacks is one of the training.
 
     Args:
-        argv, about: as of `command_line.run`.
+        argv, about: see `command_line.run`.
         paper: `Paper`.
     """
     command, *arguments = sys.argv if argv is None else argv

@@ -86,27 +86,20 @@ class Checkpoints:
             published.result()
 
     def restore_latest(self):
-        """Restores the newest readable state; returns its step, 0 where there is none.
+        """Restores the newest readable state; returns its step, 0 where no state was saved.
 
         Raises:
-            RunError: the file system refuses a file or fails, which says nothing of the state.
+            RunError: the file system refuses a file or fails, which says nothing of the state; or
+                no state can be read. All are left as they are.
         """
         variables = [*self._model.variables, *self._model.optimizer.variables]
         untouched = [variable.numpy() for variable in variables]
+        damaged = {}
         for step in reversed(self.steps()):
             try:
-                self._require_unchanged(step)
-                self._interval(step)
-                status = self._checkpoint.read(str(self._folder(step) / "state"))
-                status.assert_existing_objects_matched()
-                return step
+                self._restore(step)
             except _DAMAGED as error:
-                warnings.warn(
-                    f"checkpoint {self._folder(step)} cannot be read ({reason_of(error)[:200]}); "
-                    "it is set aside and the one before it is used",
-                    stacklevel=2,
-                )
-                self._set_aside(step)
+                damaged[step] = reason_of(error)[:200]
                 # Some tensors may have been read before the damage was met.
                 for variable, value in zip(variables, untouched):
                     variable.assign(value)
@@ -115,7 +108,23 @@ class Checkpoints:
                     f"checkpoint {self._folder(step)} cannot be read now ({reason_of(error)}); it "
                     "is left as it is, and the same command tries again"
                 ) from error
+            else:
+                for other, reason in damaged.items():
+                    self._set_aside(other, reason)
+                return step
+        if damaged:
+            raise RunError(
+                f"none of the checkpoints in {self.directory} can be read "
+                f"({next(iter(damaged.values()))}); restore one, or remove the folder to begin "
+                "the training anew"
+            )
         return 0
+
+    def _restore(self, step):
+        self._require_unchanged(step)
+        self._interval(step)
+        status = self._checkpoint.read(str(self._folder(step) / "state"))
+        status.assert_existing_objects_matched()
 
     def resume_interval(self, step):
         """Gives the model the sums of the metrics that were saved with a state.
@@ -168,7 +177,12 @@ class Checkpoints:
         except TypeError as error:
             raise ValueError(f"{INTERVAL}: {error}") from error
 
-    def _set_aside(self, step):
+    def _set_aside(self, step, reason):
+        warnings.warn(
+            f"checkpoint {self._folder(step)} cannot be read ({reason}); it is set aside and the "
+            "one before it is used",
+            stacklevel=2,
+        )
         if not self.writes:
             return
         torn = self._folder(step).with_suffix(".torn")

@@ -38,7 +38,7 @@ class LostOutput:
 
 
 def silence(stream):
-    """Sends what is written to a stream, now and at the end of the process, nowhere."""
+    """Sends all later text of a stream nowhere, its buffer included."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

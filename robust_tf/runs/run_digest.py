@@ -68,7 +68,7 @@ class RunDigest:
         path.rename(new)
 
     def damage(self, path):
-        """Returns what is wrong with a .keras file of the folder, in words; "" where nothing is."""
+        """Returns the damage of a .keras file of the folder in words, "" without any."""
         if not zipfile.is_zipfile(path):
             return "is cut off or no .keras file"
         known = self._known(path.name)

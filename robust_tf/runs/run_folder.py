@@ -180,7 +180,7 @@ class RunFolder:
         self._digest.replace(beside, path)
 
     def damage(self, path):
-        """Returns what is wrong with weights of this folder, in words; "" where nothing is."""
+        """Returns the damage of weights of this folder in words, "" without any."""
         return self._digest.damage(path)
 
     def require_whole(self, path):

@@ -100,7 +100,7 @@ class TrainingRun:
         return images * self.passes().forwards * forward_flop(self.build_network())
 
     def train(self):
-        """Trains and measures what is left.
+        """Trains and measures the rest of the run.
 
         Returns:
             0, or the number of the signal that stopped the training.

@@ -87,16 +87,18 @@ def test_the_same_step_may_be_torn_again(saved, tmp_path):
     assert len(list(tmp_path.glob("*.torn"))) == 1
 
 
-def test_if_all_are_torn_the_model_is_as_before(saved, tmp_path):
+def test_if_all_are_torn_nothing_begins_anew(saved, tmp_path):
+    """A run of days, started again by a cluster, would forget its metrics without a word."""
     for folder in tmp_path.glob("step-*"):
         data = next(folder.glob("*.data-*"))
         data.write_bytes(data.read_bytes()[:-30])
     fresh = make_model()
     before = state(fresh)
-    with pytest.warns(UserWarning, match="the one before"):
-        assert Checkpoints(tmp_path, fresh).restore_latest() == 0
+    with pytest.raises(RunError, match="none of the checkpoints in .*; restore one, or remove"):
+        Checkpoints(tmp_path, fresh).restore_latest()
     for value, expected in zip(state(fresh), before):
         np.testing.assert_array_equal(value, expected)
+    assert saved.steps() == [4, 6, 8]
 
 
 def test_a_killed_write_is_no_checkpoint_and_does_not_stay(saved, tmp_path):
