@@ -76,7 +76,8 @@ def _keep_compiled_programs():
 
 def _can_be_written(folder):
     """Whether a folder takes new files, or can be made."""
-    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    # `Path.exists` raises an error within a home that this user may not enter.
+    nearest = next(place for place in (folder, *folder.parents) if os.path.exists(place))
     return nearest.is_dir() and os.access(nearest, os.W_OK)
 
 

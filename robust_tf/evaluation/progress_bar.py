@@ -4,7 +4,7 @@ import sys
 
 from tqdm import tqdm
 
-IN_A_LOG = 60.0  # seconds between two lines of progress where the output is no terminal
+IN_A_LOG = 60.0  # seconds between two lines of progress that nobody watches
 
 
 class ProgressBar(tqdm):
@@ -19,7 +19,8 @@ class ProgressBar(tqdm):
 
     def __init__(self, count, title, *, compiling, silent):
         self._first = None  # images and seconds of the first batch
-        pace = {} if sys.stderr.isatty() else {"mininterval": IN_A_LOG, "maxinterval": IN_A_LOG}
+        seldom = {"mininterval": IN_A_LOG, "maxinterval": IN_A_LOG}
+        pace = {} if is_watched(sys.stderr) else seldom
         super().__init__(total=count, desc=title, unit="image", disable=silent, **pace)
         if compiling and not silent:
             self.set_postfix_str("compiling")
@@ -38,3 +39,9 @@ class ProgressBar(tqdm):
             images, seconds = self._first
             found["rate"] = (found["n"] - images) / max(found["elapsed"] - seconds, 1e-9)
         return found
+
+
+def is_watched(stream):
+    """Whether a text stream is a terminal, or a notebook shows it; a file or a pipe is a log."""
+    terminal = hasattr(stream, "isatty") and stream.isatty()
+    return terminal or "ipykernel" in sys.modules

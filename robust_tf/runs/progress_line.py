@@ -5,7 +5,7 @@ import time
 
 import keras
 
-from robust_tf.evaluation.progress_bar import IN_A_LOG
+from robust_tf.evaluation.progress_bar import IN_A_LOG, is_watched
 from robust_tf.runs import speed
 
 BAR_WIDTH = 5
@@ -44,7 +44,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
         self.progbar.width = BAR_WIDTH
-        if not sys.stdout.isatty():
+        if not is_watched(sys.stdout):
             # Keras writes twenty times a second, one over the other, into a file, too.
             self.progbar.interval, self.progbar._dynamic_display = IN_A_LOG, False
 

@@ -55,6 +55,22 @@ def test_xla_keeps_its_programs_in_the_users_cache(before, folder, kept, machine
     assert not (machine.parent / "cache").exists()  # XLA makes it, with the first program
 
 
+def test_a_home_of_another_user_keeps_nobody_from_working(tmp_path, monkeypatch):
+    """As of a container that runs under the user's number with the HOME of root."""
+    stat, home = os.stat, str(tmp_path / "root")
+
+    def refused(path, **given):
+        if str(path).startswith(f"{home}/"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **given)
+
+    os.mkdir(home)
+    monkeypatch.setattr("os.stat", refused)
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != home)
+    monkeypatch.setenv("XDG_CACHE_HOME", f"{home}/.cache")
+    assert flags_of_start() == ""
+
+
 def test_each_kind_of_gpu_has_programs_of_its_own(machine):
     plug(machine, "NVIDIA H100 80GB HBM3", "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-40GB")
     folder = f"xla-{tf.__version__}-NVIDIA_A100_SXM4_40GB-NVIDIA_H100_80GB_HBM3"
