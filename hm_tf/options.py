@@ -6,6 +6,7 @@ Hyper-parameters have no default here. Their values stand in flags/hm/<dataset>.
 import re
 
 from hm_tf.defenses import METRIC_LOSSES
+from hm_tf.pretrained.keras_hub_weights import PRESETS
 from hm_tf.ranking_attacks import ATTACK_MODES
 from hm_tf.triplets import ICS_TRIPLETS, SAMPLING_MODES, SYMBOLS
 from robust_tf.cli import recipe as recipes
@@ -87,9 +88,10 @@ def _check_batch_norm(options):
         raise UserError("--init_from and --init_weights both give the first weights; leave one out")
     random = options.init_weights == "none" and options.init_from is None
     if frozen and random:
+        published = "--init_weights=imagenet or a file, " if options.model in PRESETS else ""
         raise UserError(
             f"--bn=frozen: {options.model} from random weights starts collapsed; give "
-            "--init_weights=imagenet or a file, --init_from=RUN, or --bn=live --learning_rates=0.001"
+            f"{published}--init_from=RUN, or --bn=live --learning_rates=0.001"
         )
     if options.bn == "frozen" and "bn" in options.typed and not frozen:
         raise UserError(f"--bn=frozen: {options.model} has no batch norm; leave it out")
@@ -97,7 +99,7 @@ def _check_batch_norm(options):
 
 def freezes(model, bn):
     """Whether a network has batch norm statistics that stay as they are."""
-    return model.startswith("resnet") and bn == "frozen"
+    return "resnet" in model and bn == "frozen"
 
 
 def _check_eps(options):
@@ -192,7 +194,7 @@ def notes(options):
             "clean images; passes over the data are fewer by as much"
         )
     random = options.init_weights == "none" and options.init_from is None
-    if random and options.model.startswith("resnet") and max(options.learning_rates) < FINE_TUNING:
+    if random and "resnet" in options.model and max(options.learning_rates) < FINE_TUNING:
         lines.append(
             f"--learning_rates={','.join(options.flags['learning_rates'])} is for pretrained "
             "weights; from random ones flags/hm/folder.flags has 0.001"
@@ -311,13 +313,18 @@ _DEFENSE_AND_MODEL = (
         SAMPLING_MODES,
         into="defense",
     ),
-    text("model", RECIPE, "digits_embedding, c2f2, resnet10_16, resnet18 or resnet50."),
+    text(
+        "model",
+        RECIPE,
+        "Network: digits_embedding, c2f2, resnet10_16, resnet18, resnet50; for small images "
+        "resnet_18, preact_resnet_18, these two also with _silu.",
+    ),
     choice("bn", RECIPE, "Batch norm statistics of the ResNets.", ("frozen", "live")),
     text(
         "init_weights",
         "none",
-        "What a ResNet starts from: none, imagenet (by way of keras-hub), or a file made "
-        "by tools/convert_resnet_weights.py.",
+        "What resnet18 and resnet50 start from: none, imagenet (by way of keras-hub), or a file "
+        "made by tools/convert_resnet_weights.py.",
     ),
     path(
         "init_from",

@@ -1,19 +1,27 @@
 """Embedding networks by name."""
 
+import functools
+
 from robust_tf.errors import UserError
 from robust_tf.models.c2f2 import c2f2
 from robust_tf.models.digits_embedding import digits_embedding
+from robust_tf.models.embedding_network import embedding_network
 from robust_tf.models.ends import require_side
-from robust_tf.models.resnet import resnet10_16, resnet18, resnet50
+from robust_tf.models.resnet import imagenet_trunk
+from robust_tf.models.trunks import TRUNKS
 
 BN_MODES = ("frozen", "live")
 _PLAIN = {"c2f2": c2f2, "digits_embedding": digits_embedding}
-_WITH_BATCH_NORM = {"resnet10_16": resnet10_16, "resnet18": resnet18, "resnet50": resnet50}
+_TRUNKS = {
+    **TRUNKS,
+    "resnet18": functools.partial(imagenet_trunk, depth=18),
+    "resnet50": functools.partial(imagenet_trunk, depth=50),
+}
 
 
 def embedding_names():
     """Returns what `get_embedding` takes."""
-    return [*_PLAIN, *_WITH_BATCH_NORM]
+    return [*_PLAIN, *_TRUNKS]
 
 
 def get_embedding(name, info, bn="frozen"):
@@ -21,7 +29,7 @@ def get_embedding(name, info, bn="frozen"):
 
     Args:
         name: str, one of `embedding_names()`.
-        info: DatasetInfo; `image_shape` is read.
+        info: DatasetInfo; `image_shape` and `standardize` are read.
         bn: batch norm "frozen" (stored averages, trainable scale and offset) or "live"; networks
             without batch norm are the same in both.
 
@@ -40,4 +48,4 @@ def get_embedding(name, info, bn="frozen"):
     require_side(info, 4 if name == "c2f2" else 2, name)
     if name in _PLAIN:
         return _PLAIN[name](info, name=name)
-    return _WITH_BATCH_NORM[name](info, bn=bn, name=name)
+    return embedding_network(*_TRUNKS[name](info, bn=bn), name=name)

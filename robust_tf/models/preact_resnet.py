@@ -15,7 +15,8 @@ def preact_resnet_18(info, *, name):
 
     11 171 146 trainable parameters for images of 3 channels and 10 classes.
     """
-    return _preact_resnet(info, name, activated_shortcut=False, last_bn=False)
+    trunk = _trunk(info, torch_image_input, activated_shortcut=False, last_bn=False)
+    return classifier(*trunk, info, name=name)
 
 
 def preact_resnet_18_v2(info, *, name):
@@ -23,24 +24,33 @@ def preact_resnet_18_v2(info, *, name):
 
     11 172 170 trainable parameters for images of 3 channels and 10 classes.
     """
-    return _preact_resnet(info, name, activated_shortcut=True, last_bn=True)
+    return classifier(*_trunk(info, torch_image_input), info, name=name)
 
 
-def own_preact_resnet_18(info, *, name, activation="relu"):
-    """The layers of `preact_resnet_18_v2` in the ends of this project.
+def preact_resnet_18_trunk(info, *, bn="live", activation="relu"):
+    """The layers of `preact_resnet_18_v2` with the input of this project.
 
     Args:
-        info: DatasetInfo; `image_shape`, `num_classes` and `standardize` are read.
-        name: Name of the network.
+        info: DatasetInfo; `image_shape` and `standardize` are read.
+        bn: "frozen" or "live" statistics of batch norm.
         activation: Name of an activation of Keras, such as "silu".
+
+    Returns:
+        (image, features): the input of the graph and symbolic [B, 512].
     """
     activate = functools.partial(layers.Activation, activation)
-    ends = {"start": image_input, "activation": activate}
-    return _preact_resnet(info, name, activated_shortcut=True, last_bn=True, **ends)
+    normalize = functools.partial(torch_batch_norm, frozen=bn == "frozen")
+    return _trunk(info, image_input, activation=activate, normalize=normalize)
 
 
-def _preact_resnet(
-    info, name, *, activated_shortcut, last_bn, start=torch_image_input, activation=layers.ReLU
+def _trunk(
+    info,
+    start,
+    *,
+    activated_shortcut=True,
+    last_bn=True,
+    activation=layers.ReLU,
+    normalize=torch_batch_norm,
 ):
     image, x = start(info)
     x = symmetric_convolution(x, WIDTHS[0], 3, name="conv1")
@@ -55,14 +65,23 @@ def _preact_resnet(
                 shortcut=f"{unit_name}.shortcut.0",
                 activated_shortcut=activated_shortcut,
                 activation=activation,
+                normalize=normalize,
             )
     if last_bn:
-        x = activation()(torch_batch_norm("bn")(x))
-    return classifier(image, layers.GlobalAveragePooling2D()(x), info, name=name)
+        x = activation()(normalize("bn")(x))
+    return image, layers.GlobalAveragePooling2D()(x)
 
 
 def preact_unit(
-    x, channels, *, stride, name, shortcut, activated_shortcut=True, activation=layers.ReLU
+    x,
+    channels,
+    *,
+    stride,
+    name,
+    shortcut,
+    activated_shortcut=True,
+    activation=layers.ReLU,
+    normalize=torch_batch_norm,
 ):
     """Batch norm, activation and 3x3 convolution, twice, plus a shortcut.
 
@@ -76,13 +95,14 @@ def preact_unit(
         shortcut: Name of the convolution of the shortcut.
         activated_shortcut: whether this convolution reads the activated input.
         activation: function () -> layer.
+        normalize: function from the name of a batch norm to its layer.
 
     Returns:
         symbolic [B, h / stride, w / stride, channels], not activated.
     """
-    activated = activation()(torch_batch_norm(f"{name}.bn1")(x))
+    activated = activation()(normalize(f"{name}.bn1")(x))
     residual = symmetric_convolution(activated, channels, 3, stride, name=f"{name}.conv1")
-    residual = activation()(torch_batch_norm(f"{name}.bn2")(residual))
+    residual = activation()(normalize(f"{name}.bn2")(residual))
     residual = symmetric_convolution(residual, channels, 3, name=f"{name}.conv2")
     if stride > 1 or x.shape[-1] != channels:
         start = activated if activated_shortcut else x

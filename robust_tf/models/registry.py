@@ -4,18 +4,15 @@ import functools
 import re
 
 from robust_tf.errors import UserError
+from robust_tf.models.classifier import classifier
 from robust_tf.models.digits_cnn import digits_cnn
 from robust_tf.models.lenet import large_lenet, small_lenet
 from robust_tf.models.mlp import mlp
-from robust_tf.models.preact_resnet import (
-    own_preact_resnet_18,
-    preact_resnet_18,
-    preact_resnet_18_v2,
-)
-from robust_tf.models.resnet import NARROW_WIDTHS
-from robust_tf.models.resnet_classifier import cifar_resnet, imagenet_resnet, resnet_18
+from robust_tf.models.preact_resnet import preact_resnet_18, preact_resnet_18_v2
+from robust_tf.models.resnet import cifar_resnet, imagenet_trunk
 from robust_tf.models.robustbench_wide_resnet import robustbench_wide_resnet
 from robust_tf.models.tiny_resnet import tiny_res20, tiny_res50
+from robust_tf.models.trunks import TRUNKS
 from robust_tf.models.unbiased_batch_norm import with_unbiased_variance
 from robust_tf.models.wide_resnet import wide_resnet
 from robust_tf.models.wong_mnist import wong_mnist
@@ -25,21 +22,19 @@ _FIXED = {
     "lenet_large": large_lenet,
     "lenet_small": small_lenet,
     "mlp": mlp,
-    "preact_resnet_18": own_preact_resnet_18,
-    "preact_resnet_18_silu": functools.partial(own_preact_resnet_18, activation="silu"),
-    "resnet10_16": functools.partial(imagenet_resnet, depth=10, widths=NARROW_WIDTHS),
-    "resnet_18": resnet_18,
-    "resnet_18_silu": functools.partial(resnet_18, activation="silu"),
     "robustbench_preact_resnet_18": preact_resnet_18,
     "robustbench_preact_resnet_18_v2": preact_resnet_18_v2,
     "robustbench_resnet_18": functools.partial(cifar_resnet, depth=18),
     "robustbench_resnet_50": functools.partial(cifar_resnet, depth=50),
     "tiny_res20": tiny_res20,
     "tiny_res50": tiny_res50,
-    "torchvision_resnet_18": functools.partial(imagenet_resnet, depth=18),
-    "torchvision_resnet_50": functools.partial(imagenet_resnet, depth=50),
     "wong_mnist": wong_mnist,
     "wong_mnist_bn": functools.partial(wong_mnist, normalized=True),
+}
+_TRUNKS = {
+    **TRUNKS,
+    "torchvision_resnet_18": functools.partial(imagenet_trunk, depth=18),
+    "torchvision_resnet_50": functools.partial(imagenet_trunk, depth=50),
 }
 _OF_DEPTH_AND_WIDTH = {
     "wrn": wide_resnet,
@@ -51,7 +46,7 @@ _DEPTH_AND_WIDTH = re.compile(r"(\w+)_(\d+)_(\d+)")
 
 def names():
     """Returns what `get` takes, for help and error texts; D and W stand for depth and width."""
-    return [*_FIXED, *(f"{family}_D_W" for family in _OF_DEPTH_AND_WIDTH)]
+    return [*sorted([*_FIXED, *_TRUNKS]), *(f"{family}_D_W" for family in _OF_DEPTH_AND_WIDTH)]
 
 
 def get(name, info, bn_variance="biased"):
@@ -77,6 +72,8 @@ def get(name, info, bn_variance="biased"):
 def _build(name, info):
     if name in _FIXED:
         return _FIXED[name](info, name=name)
+    if name in _TRUNKS:
+        return classifier(*_TRUNKS[name](info), info, name=name)
     match = _DEPTH_AND_WIDTH.fullmatch(name)
     if match and match[1] in _OF_DEPTH_AND_WIDTH:
         build = _OF_DEPTH_AND_WIDTH[match[1]]

@@ -4,32 +4,17 @@ The padding is symmetric, the layers bear torchvision's names, and the stride of
 its 3x3 convolution, so that weights trained there fit.
 """
 
+import functools
+
 from keras import layers
 
+from robust_tf.models import embedding_network
 from robust_tf.models.batch_norm import torch_batch_norm
+from robust_tf.models.classifier import classifier, image_input, torch_image_input
 from robust_tf.models.convolution import symmetric_convolution
-from robust_tf.models.embedding_network import embedding_network, image_input
 
 WIDTHS = (64, 128, 256, 512)
 NARROW_WIDTHS = tuple(width // 4 for width in WIDTHS)
-
-
-def resnet18(info, *, bn, name):
-    """Two basic blocks a stage; 11 439 168 trainable parameters."""
-    return _resnet(info, *SIZES[18], bn, name)
-
-
-def resnet50(info, *, bn, name):
-    """3, 4, 6 and 3 bottlenecks; 24 557 120 trainable parameters."""
-    return _resnet(info, *SIZES[50], bn, name)
-
-
-def resnet10_16(info, *, bn, name):
-    """One basic block a stage and a quarter of the channels: 375 504 trainable parameters.
-
-    Not in the papers: for processors without a GPU, where a step of resnet18 takes seconds.
-    """
-    return _resnet(info, *SIZES[10], bn, name, NARROW_WIDTHS)
 
 
 def basic_block(x, width, stride, bn, name, activation=layers.ReLU):
@@ -55,10 +40,51 @@ SIZES = {
 }
 
 
-def _resnet(info, blocks, block, bn, name, widths=WIDTHS):
+def imagenet_trunk(info, *, depth, bn="live", widths=WIDTHS):
+    """ImageNet's normalisation, a 7x7 convolution, a pooling and the stages.
+
+    Args:
+        info: DatasetInfo; `image_shape` is read.
+        depth: 10, 18 or 50.
+        bn: "frozen" or "live" statistics of batch norm.
+        widths: Width of each stage.
+
+    Returns:
+        (image, features): the input of the graph and symbolic [B, d].
+    """
+    image, x = embedding_network.image_input(info)
+    return image, residual_stages(imagenet_stem(x, widths[0], bn), *SIZES[depth], bn, widths)
+
+
+def resnet_18_trunk(info, *, bn="live", activation="relu"):
+    """ResNet-18 of small images: a 3x3 convolution first, no pooling, d = 512.
+
+    Args:
+        info: DatasetInfo; `image_shape` and `standardize` are read.
+        bn: "frozen" or "live" statistics of batch norm.
+        activation: Name of an activation of Keras, such as "silu".
+
+    Returns:
+        (image, features): the input of the graph and symbolic [B, 512].
+    """
+    activate = functools.partial(layers.Activation, activation)
+    block = functools.partial(basic_block, activation=activate)
     image, x = image_input(info)
-    features = residual_stages(imagenet_stem(x, widths[0], bn), blocks, block, bn, widths)
-    return embedding_network(image, features, name=name)
+    stem = cifar_stem(x, WIDTHS[0], bn, activate)
+    return image, residual_stages(stem, SIZES[18][0], block, bn)
+
+
+def cifar_resnet(info, *, depth, name):
+    """The ResNet of small images with the input of RobustBench.
+
+    Args:
+        info: DatasetInfo; `image_shape` and `num_classes` are read.
+        depth: 18 or 50.
+        name: Name of the network.
+    """
+    image, x = torch_image_input(info)
+    features = residual_stages(cifar_stem(x, WIDTHS[0], "live"), *SIZES[depth], "live")
+    return classifier(image, features, info, name=name)
 
 
 def imagenet_stem(x, width, bn):

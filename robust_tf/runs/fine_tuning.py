@@ -10,6 +10,9 @@ from robust_tf.errors import RunError, UserError, reason_of
 from robust_tf.models import embedding_registry, registry  # noqa: F401
 from robust_tf.runs.run_folder import RunFolder
 
+# How classifiers and embedding networks end.
+_ENDS = {"linear", "UnitLength"}
+
 
 def start_from(network, workdir):
     """Puts the weights of a run into a network; the last layer stays fresh where it differs.
@@ -48,7 +51,8 @@ def copy_weights(source, target, name):
         name: Name of the source for an error.
 
     Returns:
-        A line that names a fresh last layer, "" without one.
+        A line that names a fresh last layer, and layers without weights that only one of the two
+        networks has; "" without any.
 
     Raises:
         UserError: A layer before the last one differs; it is named and nothing is set.
@@ -57,12 +61,15 @@ def copy_weights(source, target, name):
     _require_same_trunk(theirs[:-1], ours[:-1], f"{name}: its {source.name} is no {target.name}")
     for old, new in zip(theirs[:-1], ours[:-1]):
         new.set_weights(old.get_weights())
-    last, head = theirs[-1], ours[-1]
+    last, head, lines = theirs[-1], ours[-1], []
     if last.name == head.name and _shapes(last) == _shapes(head):
         head.set_weights(last.get_weights())
-        return ""
-    units = f"{_shapes(last)[-1][-1]} outputs there, {_shapes(head)[-1][-1]} here"
-    return f"the last layer is fresh ({units})"
+    else:
+        units = f"{_shapes(last)[-1][-1]} outputs there, {_shapes(head)[-1][-1]} here"
+        lines.append(f"the last layer is fresh ({units})")
+    if differing := sorted((_functions(source) ^ _functions(target)) - _ENDS):
+        lines.append(f"only one of the two networks has {', '.join(differing)}")
+    return "; ".join(lines)
 
 
 def _load(path):
@@ -82,6 +89,13 @@ def _require_same_trunk(theirs, ours, what):
 
 def _layers(network):
     return [layer for layer in network.layers if layer.weights]
+
+
+def _functions(network):
+    """The names of what the layers without weights compute, such as a normalisation of images."""
+    layers = [layer for layer in network.layers if not layer.weights]
+    functions = [getattr(layer, "activation", type(layer)) for layer in layers]
+    return {function.__name__ for function in functions}
 
 
 def _shapes(layer):

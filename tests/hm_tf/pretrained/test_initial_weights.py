@@ -239,7 +239,8 @@ def test_imagenet_without_the_package_or_a_network(module, text, monkeypatch, tm
 @pytest.mark.parametrize(
     "flags, text",
     [
-        (["--model=resnet18", "--bn=frozen"], "--bn=live"),
+        (["--model=resnet18", "--bn=frozen"], "give --init_weights=imagenet or a file"),
+        (["--model=preact_resnet_18", "--bn=frozen"], "give --init_from=RUN, or --bn=live"),
         (["--model=digits_embedding", "--init_weights=imagenet"], "resnet18 and resnet50"),
         (["--model=resnet18", "--init_weights=/nowhere.npz"], "is no file"),
     ],

@@ -14,10 +14,11 @@ from robust_tf.models.unit_length import UnitLength
 
 
 def dataset(side, channels):
-    return SimpleNamespace(name="toy", image_shape=(side, side, channels))
+    return SimpleNamespace(name="toy", image_shape=(side, side, channels), standardize=True)
 
 
 DIGITS, MNIST, COLOUR = dataset(8, 1), dataset(28, 1), dataset(64, 3)
+TINY = dataset(8, 3)
 
 
 @pytest.fixture
@@ -40,6 +41,10 @@ def images_for(model, count=3):
         ("resnet10_16", COLOUR, 375_504, 512),
         ("resnet18", COLOUR, 11_439_168, 512),
         ("resnet50", COLOUR, 24_557_120, 512),
+        ("resnet_18", TINY, 11_431_488, 512),
+        ("resnet_18_silu", TINY, 11_431_488, 512),
+        ("preact_resnet_18", TINY, 11_429_696, 512),
+        ("preact_resnet_18_silu", TINY, 11_429_696, 512),
     ],
 )
 def test_sizes(name, info, size, width):
@@ -49,7 +54,7 @@ def test_sizes(name, info, size, width):
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "float64"])
-@pytest.mark.parametrize("name, info", [("c2f2", MNIST), ("resnet18", dataset(32, 3))])
+@pytest.mark.parametrize("name, info", [("c2f2", MNIST), ("preact_resnet_18_silu", TINY)])
 def test_unit_length_in_full_precision(name, info, precision, policy):
     policy(precision)
     model = get_embedding(name, info, "live")
@@ -74,10 +79,11 @@ def test_start_of_the_new_layers():
 
 
 @pytest.mark.parametrize("bn", ["frozen", "live"])
-def test_batch_norm_modes(bn):
-    model = get_embedding("resnet18", dataset(32, 3), bn)
+@pytest.mark.parametrize("name, averages", [("resnet18", 40), ("preact_resnet_18", 34)])
+def test_batch_norm_modes(name, averages, bn):
+    model = get_embedding(name, dataset(32, 3), bn)
     before = [weight.numpy() for weight in model.non_trainable_weights]
-    assert len(before) == 40
+    assert len(before) == averages
     images = images_for(model)
     inference, training = model(images, training=False), model(images, training=True)
     moved = [np.any(a != b.numpy()) for a, b in zip(before, model.non_trainable_weights)]

@@ -1,5 +1,7 @@
 """Starting from the weights of another run."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -44,13 +46,31 @@ def test_other_classes_get_a_fresh_last_layer():
 
 @pytest.mark.parametrize(
     "classifier, embedding, channels",
-    [("torchvision_resnet_18", "resnet18", 3), ("resnet10_16", "resnet10_16", 1)],
+    [("torchvision_resnet_18", "resnet18", 3)]
+    + [(name, name, 1) for name in ("resnet10_16", "resnet_18", "preact_resnet_18")]
+    + [(name, name, 3) for name in ("resnet_18_silu", "preact_resnet_18_silu")],
 )
 def test_a_classifier_gives_its_trunk_to_an_embedding(classifier, embedding, channels):
-    info = DatasetInfo("x", (32, 32, channels), tuple("abc"), {}, "")
+    info = DatasetInfo("x", (8, 8, channels), tuple("abc"), {}, "", standardize=True)
     source, target = registry.get(classifier, info), get_embedding(embedding, info)
-    assert "fresh" in copy_weights(source, target, "run")
+    line = copy_weights(source, target, "run")
+    assert line == "the last layer is fresh (3 outputs there, 512 here)"
     assert differing(source, target) == ["fc"]
+    images = np.random.default_rng(0).uniform(size=(2, 8, 8, channels)).astype("float32")
+    features = keras.Model(target.input, target.get_layer("fc").input)(images)
+    np.testing.assert_array_equal(features, source(images)["embedding"])
+
+
+@pytest.mark.parametrize(
+    "name, standardize, only_one",
+    [("resnet_18_silu", False, "relu, silu"), ("resnet_18", True, "PerImageStandardization")],
+)
+def test_another_function_of_the_same_weights_is_named(name, standardize, only_one):
+    """Nothing in the weights says that the network was trained with another function."""
+    info = DatasetInfo("x", (8, 8, 3), tuple("abc"), {}, "")
+    source = registry.get(name, dataclasses.replace(info, standardize=standardize))
+    line = copy_weights(source, get_embedding("resnet_18", info), "run")
+    assert line.endswith(f"only one of the two networks has {only_one}")
 
 
 @pytest.mark.parametrize(
