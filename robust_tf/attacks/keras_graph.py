@@ -26,7 +26,7 @@ def output_of(model):
 
 
 def mistake_of_inputs(model):
-    """Returns what is wrong with the inputs of a graph, "" for one input of float images."""
+    """Returns a sentence on the inputs of a graph that is no network, "" for one float input."""
     if len(model.inputs) > 1:
         return f"{model.name} has {len(model.inputs)} inputs; a network has images"
     dtype = tf.as_dtype(model.inputs[0].dtype)

@@ -106,7 +106,9 @@ def _of_saved_model(loaded):
         raise ValueError(f"the SavedModel takes {spec.dtype.name}, not float32 images")
 
     def logits_fn(images):
-        logits = full_precision(_logits_among(signature(**{name: images})))
+        # NumPy's own division of pixels gives float64.
+        found = signature(**{name: tf.cast(images, tf.float32)})
+        logits = full_precision(_logits_among(found))
         # A signature may have forgotten the shape that attacks need.
         return tf.ensure_shape(logits, [images.shape[0], logits.shape[-1]])
 

@@ -121,7 +121,9 @@ def test_every_kind_of_classifier(kind, network, data, tmp_path):
         network.export(tmp_path / "model", verbose=False)
         model = tf.saved_model.load(tmp_path / "model")
     attack = PGD(eps=0.1, steps=2)
-    np.testing.assert_allclose(attack(model, x, y), attack(network, x, y), atol=1e-5)
+    expected = attack(network, x, y)
+    np.testing.assert_allclose(attack(model, x, y), expected, atol=1e-5)
+    np.testing.assert_allclose(attack(model, np.float64(x), y), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
