@@ -23,6 +23,11 @@ CASES = {
         ["training", "--flagfile=flags/hm/smoke.flags", "--updates=2"],
         ["HM step / its bare passes"],
     ),
+    "parts of a recipe of hm": (
+        ["training", "--flagfile=flags/hm/smoke.flags", "--rows=hm, --awp;hm, n_fgsm"],
+        # Forward passes of the batch: 1 clean, 3 a step on 1.5 times its images, 7.5 of training.
+        ["hm | 14.5 | 1.00", "hm, --awp | 22 | 1.52", "hm, n_fgsm | 11.5 | 0.79"],
+    ),
     "loop": (["loop", *TLA, "--updates=3"], ["bare step / loop"]),
     "input": (["input", *TLA], ["step / batch"]),
     "precision": (["precision", *TLA], ["float32 / mixed_bfloat16"]),
@@ -198,6 +203,7 @@ def test_mistakes_in_flags(tool, capsys):
         (["ranking_attacks", "--galleries=ten"], "'ten'"),
         (["attacks", "--dataset=cifar10"], "--data_dir"),
         (["training", "--flagfile=flags/hm/smoke.flags", "--defense=act", "--ics=0"], "act"),
+        (["training", "--flagfile=flags/hm/smoke.flags", "--rows=hm;awp"], "'awp'"),
     ):
         assert tool.main(arguments) == 2
         assert said in capsys.readouterr().err

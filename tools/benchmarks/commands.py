@@ -52,6 +52,7 @@ _HM = _with(
     hm_tf.options.TRAIN,
     _rounds(15),
     count("updates", 100, "Updates of training in which the saturation stop is counted."),
+    text("rows", None, "Parts of a recipe to time relative to HM instead, e.g. 'hm;hm, --awp'."),
 )
 _LOOP = _with(
     tla_tf.options.TRAIN,
@@ -121,7 +122,8 @@ _COMMANDS = {
     "hm_training": Command(
         "The step of HM relative to its bare passes, and the attack steps that the saturation stop "
         "saves.\nThe timed step makes all attack steps. The saving is counted in updates of real "
-        "training from the start.\n" + RANDOM.format("hm_tf"),
+        "training from the start.\nWith --rows instead: a step with a part of a recipe, relative "
+        "to HM.\n" + RANDOM.format("hm_tf"),
         _HM,
         "hm_training",
     ),

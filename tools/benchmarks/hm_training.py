@@ -1,4 +1,6 @@
-"""The step of HM against its bare passes, and what the saturation stop saves."""
+"""The step of HM against its bare passes or with a part of a recipe; the saturation stop."""
+
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -6,11 +8,24 @@ import tensorflow as tf
 from benchmarks import recipe, rounds
 from benchmarks.passes import input_gradient_pass, training_pass, waiting, weighted_sum
 from hm_tf.defenses.build import DefenseSettings
+from hm_tf.defenses.passes import passes
 from hm_tf.triplets.pairs import pair_dataset
 from robust_tf.attacks.objective import Objective
 from robust_tf.errors import UserError
 from robust_tf.models.embedding_registry import get_embedding
+from robust_tf.reports.table import markdown
 from robust_tf.training.strategy import use_xla
+
+# Row -> flags on top of the recipe.
+PARTS = {
+    "hm": {},
+    "hm, --ema": {"ema": 0.9995},
+    "hm, --awp": {"awp": 0.005},
+    "hm, fgsm_rs": {"inner_attack": "fgsm_rs"},
+    "hm, n_fgsm": {"inner_attack": "n_fgsm"},
+    "hm, apgd": {"inner_attack": "apgd"},
+    "act": {"defense": "act"},
+}
 
 
 def run(options):
@@ -24,6 +39,9 @@ def run(options):
         f"{options.precision}; {rounds.conditions(options.rounds)}"
     )
     batch = next(_batches(options, examples, info))
+    if options.rows is not None:
+        _show_parts(options, info, batch)
+        return
     model = _defense(options, info, stops=False)
     step = recipe.train_step(model, options)
     rows = {"step": lambda: step(batch)}
@@ -34,6 +52,25 @@ def run(options):
     rounds.show_ratios([("HM step / its bare passes", seconds["step"] / bare, "<= 1.10")])
     if recipe.has_data(options):
         _show_saving(options, examples, info)
+
+
+def _show_parts(options, info, batch):
+    """Prints what a step costs with each part of --rows, relative to HM."""
+    parts = {"hm": {}} | recipe.rows(options, PARTS)
+    parts = {name: options.changed(**values) for name, values in parts.items()}
+    steps = {
+        name: functools.partial(recipe.train_step(_defense(part, info, stops=False), part), batch)
+        for name, part in parts.items()
+    }
+    seconds = rounds.measure(steps, options.rounds)
+    rounds.show_times(seconds)
+    cost = {name: passes(_settings(part)).forwards for name, part in parts.items()}
+    rows = [
+        (name, f"{cost[name]:g}", f"{cost[name] / cost['hm']:.2f}", rounds.quartiles(ratio))
+        for name, ratio in ((name, seconds[name] / seconds["hm"]) for name in parts)
+    ]
+    header = ("", "forward passes of the batch", "relative to hm", "measured")
+    print(f"\n{markdown(header, rows)}")
 
 
 def _settings(options):

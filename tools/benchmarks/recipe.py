@@ -9,6 +9,7 @@ import tensorflow as tf
 from robust_tf import data
 from robust_tf.data import class_disjoint, pipeline
 from robust_tf.data.examples import Examples
+from robust_tf.errors import UserError
 from robust_tf.models import registry as models
 from robust_tf.training.learning_rate import learning_rate
 from robust_tf.training.optimizer import make_optimizer
@@ -55,6 +56,23 @@ def examples_and_info(options, disjoint=False):
         info, train, _ = class_disjoint.load(dataset)
         return train, info
     return dataset.load("train"), dataset.info
+
+
+def rows(options, known):
+    """Returns the rows that --rows names, all without it: dict of name -> flags on top.
+
+    Args:
+        options: `Options` of a train command.
+        known: dict of all rows, name -> dict of flags.
+
+    Raises:
+        UserError: An unknown row.
+    """
+    chosen = list(known) if options.rows is None else options.rows.split(";")
+    for name in chosen:
+        if name not in known:
+            raise UserError(f"--rows: unknown row {name!r}; choose from {'; '.join(known)}")
+    return {name: known[name] for name in chosen}
 
 
 def title(options):

@@ -39,9 +39,7 @@ def run(options):
         f"{recipe.title(options)}, "
         f"{options.attack_steps} attack steps; {rounds.conditions(options.rounds)}"
     )
-    rows, methods = {}, METHODS
-    if options.rows is not None:
-        methods = {name: METHODS[name] for name in options.rows.split(";")}
+    rows, methods = {}, recipe.rows(options, METHODS)
     for name, values in methods.items():
         rows.update(_rows_of(name, options.changed(**values), examples, info))
     rows["attack"], rows["bare pass"] = _attack_rows(options, examples, info)
