@@ -9,8 +9,8 @@ from absl import logging
 
 from robust_tf.data import image_header
 from robust_tf.data.exif import orientation, oriented
-from robust_tf.data.text_lines import first_of
-from robust_tf.errors import UserError
+from robust_tf.data.text_lines import first_of, printable
+from robust_tf.errors import RunError, UserError, reason_of
 
 
 class UnreadableImage(Exception):
@@ -68,12 +68,20 @@ def resize(pixels, image_shape):
 
 
 def read_file(path):
-    """Returns the bytes of a file; `UnreadableImage` if it is none, e.g. a link to nothing."""
+    """Returns the bytes of a file.
+
+    Raises:
+        UnreadableImage: it is no file, e.g. a link to nothing, or may not be read.
+        RunError: the file system fails. A run that went on without the image would be another run.
+    """
     try:
         if path.is_file():  # opening a pipe would wait for ever
             return path.read_bytes()
-    except OSError as error:
+    except PermissionError as error:
         raise UnreadableImage("cannot be opened") from error
+    except OSError as error:
+        reason = error.strerror or reason_of(error)
+        raise RunError(f"{printable(path)} cannot be read now: {reason}") from error
     raise UnreadableImage("is no regular file")
 
 

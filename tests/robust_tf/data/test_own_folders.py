@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from robust_tf import data
 from robust_tf.data.class_folders import LeftOut
-from robust_tf.errors import UserError
+from robust_tf.errors import RunError, UserError
 
 PNG = tf.io.encode_png(np.full([8, 8, 3], 70, np.uint8)).numpy()
 BMP = (
@@ -116,6 +116,17 @@ def test_a_file_that_fails_on_opening_is_a_bad_image(two, caplog, monkeypatch):
     monkeypatch.setattr(pathlib.Path, "read_bytes", fails)
     lines, count = said(caplog, two, on_bad_image="skip")
     assert count == 8 and any("cannot be opened" in line for line in lines)
+
+
+def test_a_file_system_that_fails_leaves_no_image_out(two, monkeypatch):
+    """The batches of a resumed run would be others, without a word."""
+
+    def fails(path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(pathlib.Path, "read_bytes", fails)
+    with pytest.raises(RunError, match="png cannot be read now: Input/output error"):
+        data.open("folder", two, on_bad_image="skip").load("train")
 
 
 def test_a_class_that_loses_all_images_stops_a_classifier(two):
