@@ -168,6 +168,11 @@ def test_the_launcher_of_slurm_names_the_workers(tmp_path):
         "cluster": {"worker": ["n1:23456", "n1:23457", "n2:23456", "n2:23457"]},
         "task": {"type": "worker", "index": 3},
     }
+    step = {"SLURM_JOB_NODELIST": "n[1-4]", "SLURM_STEP_NODELIST": "n[1-2]"}
+    again = subprocess.run(
+        launcher, env={**os.environ, **slurm, **step, **path}, capture_output=True
+    )
+    assert again.stdout == done.stdout
     slurm["SLURM_NTASKS"] = "3"
     done = subprocess.run(launcher, env={**os.environ, **slurm, **path}, capture_output=True)
     assert done.returncode == 2 and b"do not divide" in done.stderr

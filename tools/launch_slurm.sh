@@ -6,7 +6,8 @@
 set -eu
 : "${SLURM_JOB_NODELIST:?start this with srun}" "${SLURM_PROCID:?}" "${SLURM_NTASKS:?}"
 port=${PORT:-23456}
-mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+# A step of srun may have fewer nodes than its job.
+mapfile -t nodes < <(scontrol show hostnames "${SLURM_STEP_NODELIST:-$SLURM_JOB_NODELIST}")
 if ((SLURM_NTASKS % ${#nodes[@]})); then
   echo "$SLURM_NTASKS tasks do not divide over ${#nodes[@]} nodes evenly; set --ntasks-per-node" >&2
   exit 2
