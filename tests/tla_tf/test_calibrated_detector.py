@@ -8,6 +8,7 @@ import pytest
 from robust_tf import data
 from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError
+from tla_tf.analysis import calibrated_detector
 from tla_tf.analysis.calibrated_detector import (
     conformal_threshold,
     detector_images,
@@ -55,6 +56,17 @@ def test_images_that_the_training_held_out_are_taken():
 def test_a_network_that_saw_all_images_is_said_to(flags):
     fitted, others, unseen = parts_of(flags, ["train"] if flags else SPLITS)
     assert not unseen and (len(fitted), len(others)) == (80, 20)
+
+
+def test_of_many_images_every_class_has_its_share(monkeypatch):
+    """In the order of a folder the classes come in turn: every other image is of one class."""
+    monkeypatch.setattr(calibrated_detector, "MOST", 50)
+    run = SimpleNamespace(
+        dataset=SimpleNamespace(load=load), info=SimpleNamespace(splits=["train"]), flags={}
+    )
+    monkeypatch.setitem(SPLITS, "train", range(125))
+    fitted, others, _ = detector_images(run)
+    assert [np.bincount(part.labels).tolist() for part in (fitted, others)] == [[25, 25], [13, 12]]
 
 
 def test_the_threshold_is_an_order_statistic():

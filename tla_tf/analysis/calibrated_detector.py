@@ -13,7 +13,7 @@ from robust_tf.threat_model import ThreatModel
 from tla_tf.analysis.detection_records import latest_areas
 from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
 from tla_tf.analysis.mixture_detection import MixtureDetector, MixtureScore, covariance_kind
-from tla_tf.evaluation.held_out_images import split_held_out
+from tla_tf.evaluation.held_out_images import in_proportion, split_held_out
 
 # Images of each part; the covariances do not get better with more, and an export stays short.
 MOST = 10_000
@@ -208,7 +208,7 @@ def detector_images(run):
 
 
 def _spread(examples):
-    """At most `MOST` of the examples, at equal distances."""
+    """At most `MOST` of the examples, of every class its share."""
     if len(examples) <= MOST:
         return examples
-    return examples.rows(np.arange(MOST) * len(examples) // MOST)
+    return examples.rows(in_proportion(examples.labels, MOST))

@@ -6,10 +6,9 @@ from robust_tf.errors import UserError
 
 
 def split_held_out(examples, count):
-    """Returns (the examples to train on, `count` held-out ones), every class in proportion.
+    """Returns (the examples to train on, `count` held-out ones), every class `in_proportion`.
 
-    Held out are images at equal distances in the order of the classes: of each class its share of
-    `count`, rounded up or down. The same in every run; both parts keep the order of the data.
+    The same in every run; both parts keep the order of the data.
 
     Args:
         examples: `Examples`.
@@ -21,10 +20,8 @@ def split_held_out(examples, count):
     total = len(examples)
     if count >= total:
         raise UserError(f"--held_out={count}: there are only {total:,} training images")
-    places = (2 * np.arange(count) + 1) * total // (2 * count)
-    rows = np.argsort(examples.labels, kind="stable")[places]
     kept = np.ones(total, bool)
-    kept[rows] = False
+    kept[in_proportion(examples.labels, count)] = False
     training, held_out = examples.rows(kept), examples.rows(~kept)
     if untrained := len(np.setdiff1d(held_out.labels, training.labels)):
         raise UserError(
@@ -32,3 +29,16 @@ def split_held_out(examples, count):
             f"class{'es' * (untrained > 1)} without one to train on; hold out fewer"
         )
     return training, held_out
+
+
+def in_proportion(labels, count):
+    """Returns int [count], ascending: of each class its share of `count`, rounded up or down.
+
+    The places are at equal distances in the order of the classes.
+
+    Args:
+        labels: int [n].
+        count: int, 1 to n.
+    """
+    places = (2 * np.arange(count) + 1) * len(labels) // (2 * count)
+    return np.sort(np.argsort(labels, kind="stable")[places])
