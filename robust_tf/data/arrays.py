@@ -2,6 +2,7 @@
 
 import pathlib
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError
 
 NAMES = (("images", "labels"), ("x", "y"), ("x_test", "y_test"))
+# What NumPy raises on empty, torn and other files, and on text in the place of numbers.
+UNREADABLE = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def open_arrays(path, class_names=None):
@@ -53,16 +56,18 @@ def _read(path):
                     "and labels, or x and y"
                 )
             images, labels = (stored[name] for name in pair)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        if images.dtype != np.uint8:
+            images = images.astype(np.float32, casting="same_kind")
+    except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or "it is no .npz file of numbers"
         raise UserError(f"--images={path} cannot be read: {reason}") from error
     if images.ndim == 3:
         images = images[..., None]
-    return images if images.dtype == np.uint8 else images.astype(np.float32), labels.squeeze()
+    return images, labels.reshape(-1) if labels.size == len(images) else labels
 
 
 def _check(path, images, labels, class_names):
-    if images.ndim != 4 or not len(images) or labels.shape != images.shape[:1]:
+    if images.ndim != 4 or not images.size or labels.shape != images.shape[:1]:
         raise UserError(
             f"--images={path}: images are {list(images.shape)} and labels {list(labels.shape)}; "
             "they must be [n, h, w, c] and [n]"
