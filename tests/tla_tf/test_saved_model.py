@@ -1,6 +1,7 @@
 """--saved_model: any SavedModel, ours or not, with or without gradients."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
@@ -14,6 +15,7 @@ from robust_tf.results import jsonl
 from robust_tf.results.result import read_results
 from tla_tf import evaluate
 from tla_tf.evaluation import evaluation_checks
+from tla_tf.evaluation.saved_run import SavedRun
 
 
 @pytest.fixture
@@ -136,6 +138,14 @@ def test_logits_of_16_bits_are_attacked_in_32(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path), signatures=half)
     saved = SavedClassifier(SavedSignature(tmp_path), data.open("digits").info)
     assert saved(tf.ones([2, 8, 8, 1]))["logits"].dtype == tf.float32
+
+
+@pytest.mark.parametrize("classes, near", [(2, 0.55), (3, 0.40), (10, 0.2), (200, 0.01)])
+def test_an_accuracy_near_chance_gets_a_hint(classes, near):
+    """Also of two classes, of which no accuracy is twice as good as chance."""
+    run = SimpleNamespace(info=SimpleNamespace(num_classes=classes, class_names=range(classes)))
+    for low, said in ((near, True), (near + 0.01, False), (0.9, False)):
+        assert bool(SavedRun.hint(run, SimpleNamespace(interval=(low, 1.0)))) == said
 
 
 def test_it_needs_the_data_and_eps(saved_model, capsys):

@@ -96,7 +96,8 @@ class SavedRun:
             clean: `Result` of the clean images.
         """
         chance = 1 / self.info.num_classes
-        if clean.interval[0] > 2 * chance:
+        # Twice chance would be 100 % of two classes.
+        if clean.interval[0] > chance + min(chance, (1 - chance) / 9):
             return ""
         names = [f"{number}={name}" for number, name in enumerate(self.info.class_names)]
         more = " ..." if len(names) > 10 else ""
