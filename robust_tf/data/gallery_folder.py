@@ -58,8 +58,9 @@ def scan(folder):
     classes = {name: found for name, found in class_folders(root, left_out).items() if found}
     if flat and classes:
         raise UserError(
-            f"--gallery={folder} has images beside subfolders with images ({flat[0].name}, "
-            f"{next(iter(classes))}/); put all images into subfolders, or none"
+            f"--gallery={folder} has images beside subfolders with images "
+            f"({printable(flat[0].name)}, {printable(next(iter(classes)))}/); put all images into "
+            "subfolders, or none"
         )
     if not flat and not classes:
         raise UserError(f"--gallery={folder} has no images ({', '.join(SUFFIXES)})")

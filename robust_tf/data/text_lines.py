@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 
 from robust_tf.errors import UserError
 
@@ -33,8 +34,12 @@ def read_names(path, flag):
 
 
 def printable(name):
-    r"""Returns a file's name as text that can be printed; bytes that are not UTF-8 become \xNN."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    r"""Returns a file's name as text of one line.
+
+    Bytes that are not UTF-8, and control characters, become \xNN.
+    """
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: rf"\x{ord(found[0]):02x}", text)
 
 
 def shortened(name, longest=LONGEST):

@@ -155,6 +155,15 @@ def test_names_that_are_not_utf_8(two, capsys, caplog):
     assert r"caf\xe9/\xfe.png" in str(refused.value)
 
 
+def test_names_with_line_breaks_commas_and_escapes(two):
+    put(two, "c\nd, e/\x1b[31m\n.png", content=b"")
+    dataset = data.open("folder", two)
+    assert dataset.info.class_names == ("a", "b", r"c\x0ad, e")
+    with pytest.raises(UserError, match=r"\\x0ad, e/\\x1b\[31m\\x0a\.png") as caught:
+        dataset.load("train")
+    assert str(caught.value).isprintable()
+
+
 def test_the_split_of_old_folders(tmp_path):
     """Names and checksums of a folder that an older version divided."""
     names = [f"{k}.png" for k in range(10)]
