@@ -73,7 +73,12 @@ def subfolders(folder):
 def images(folder):
     """Returns the sorted paths that are named like images; whether they are is not looked at."""
     found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path for path in found if _is_image(path.name))
+    return sorted(path for path in found if is_image(path.name))
+
+
+def is_image(name):
+    """Returns whether a file is named like an image, and no hidden file of macOS."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("._")
 
 
 def in_turn(classes):
@@ -85,7 +90,7 @@ def in_turn(classes):
 def count_others(folder, left_out):
     """Adds the files of a folder that are not named like images to `left_out`."""
     for path in folder.iterdir():
-        if not (path.name.startswith(".") or path.name in _SYSTEM_FILES or _is_image(path.name)):
+        if not (path.name.startswith(".") or path.name in _SYSTEM_FILES or is_image(path.name)):
             if path.is_file():
                 left_out.suffixes[printable(path.suffix.lower()) or "no suffix"] += 1
 
@@ -102,13 +107,9 @@ def _of_class(folder, left_out):
 def _without_deeper(folder, read, left_out):
     """Returns the paths `read` of a folder; counts the images in its other subfolders."""
     for entry in set(subfolders(folder)) - set(read):
-        if count := sum(_is_image(name) for _, _, names in os.walk(entry) for name in names):
+        if count := sum(is_image(name) for _, _, names in os.walk(entry) for name in names):
             left_out.deeper[f"{folder.name}/{entry.name}"] = count
     return read
-
-
-def _is_image(name):
-    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("._")
 
 
 def _number(count, noun):

@@ -8,7 +8,7 @@ import numpy as np
 
 from robust_tf.data import download, tfds_copies
 from robust_tf.data.augment import Augment
-from robust_tf.data.class_folders import in_turn
+from robust_tf.data.class_folders import in_turn, is_image
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.displayed import require_size
 from robust_tf.data.examples import Examples
@@ -142,7 +142,8 @@ def _train(names):
     for name in sorted(names):
         parts = name.split("/")
         if parts[0] == "train" and parts[2:3] == ["images"] and parts[1] in of_class:
-            of_class[parts[1]].append(name)
+            if is_image(parts[-1]):  # not what operating systems add
+                of_class[parts[1]].append(name)
     rows = [[(name, label) for name in found] for label, found in enumerate(of_class.values())]
     return in_turn(rows)
 

@@ -33,6 +33,8 @@ def official_files():
             files[f"train/{synset}/images/{synset}_{i}.JPEG"] = jpeg(label + i, 1 if i == 2 else 3)
         files[f"val/images/val_{number}.JPEG"] = jpeg(100 + number)
         annotations.append(f"val_{number}.JPEG\t{synset}\t0\t32\t44\t62\n")
+        files[f"train/{synset}/images/._{synset}_0.JPEG"] = b"what macOS adds"
+        files[f"train/{synset}/images/.DS_Store"] = b"what macOS adds"
     return {**files, "val/val_annotations.txt": "".join(annotations[::-1]).encode()}
 
 
