@@ -75,6 +75,8 @@ class TripletSampler:
         """
         pairs = PairBatch.of(embeddings, labels)
         positive, has_positive = uniform_choice(self.positives(pairs), noise[:, :, 0])
+        # What took the place of a partner of another class is what negatives are compared with.
+        pairs = pairs._replace(partner=positive[:, None] == tf.range(tf.shape(labels)[0]))
         probabilities = self.negatives(pairs, embeddings.shape[1])
         negative, has_negative = weighted_choice(probabilities, noise[:, :, 1])
         anchor = 2 * tf.range(tf.shape(positive)[0])

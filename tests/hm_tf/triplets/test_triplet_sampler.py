@@ -130,6 +130,19 @@ def test_a_thousand_batches_without_a_wrong_label(name, mode):
             assert np.all(positive != anchor)
 
 
+def test_semihard_compares_with_the_positive_that_takes_the_place_of_a_wrong_partner():
+    """The positive of the first anchor lies at 10 degrees, the only negative just beyond at 12.
+
+    Beyond its partner, of another class, at 90 degrees, are those at 95 and 100.
+    """
+    angles = np.radians([0, 90, 10, 100, 12, 95])
+    embeddings = tf.constant(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    labels = tf.constant([0, 1, 0, 1, 1, 2])
+    for seed in range(20):
+        triplets = TripletSampler("semihard")(embeddings, labels, noise(3, 6, seed))
+        assert [part.numpy()[0] for part in triplets] == [0, 2, 4, True]
+
+
 def test_compat_falls_back_on_any_image():
     one_class = tf.zeros([6], tf.int32)
     for name in SYMBOLS:
