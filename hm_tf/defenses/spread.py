@@ -14,9 +14,7 @@ def spread(embeddings, groups=1):
     """
     rows = []
     for part in tf.split(embeddings, groups):
-        count = part.shape[0]
-        # The last batch of a plain `fit` may hold a single pair.
-        others = tf.maximum(tf.shape(part)[0] - 1, 1) if count is None else count - 1
-        others = tf.cast(others, part.dtype)
+        # The last batch of a plain `fit`, and a small shard, may hold a single pair.
+        others = tf.cast(tf.maximum(tf.shape(part)[0] - 1, 1), part.dtype)
         rows.append(tf.reduce_sum(euclidean_matrix(part, part), axis=1) / others)
     return tf.concat(rows, axis=0)
