@@ -96,8 +96,11 @@ class ThreatModel:
         return tf.norm(rows, ord="euclidean" if self.norm == "l2" else math.inf, axis=1)
 
     def contains(self, x_adv: tf.Tensor, x: tf.Tensor, tolerance: float = 1e-6) -> tf.Tensor:
-        """Returns bool [batch]: within ball and box up to `tolerance`; False for NaN."""
-        near = self.distance(x_adv, x) <= self.eps + tolerance
+        """Returns bool [batch]: within ball and box up to `tolerance`; False for NaN.
+
+        Of a radius above 1 the tolerance is relative, as rounding is.
+        """
+        near = self.distance(x_adv, x) <= self.eps + tolerance * max(1.0, self.eps)
         pixels = tf.reshape(x_adv, [randomness.shape_of(x)[0], -1])
         valid = (pixels >= self.lower - tolerance) & (pixels <= self.upper + tolerance)
         return near & tf.reduce_all(valid, axis=1)

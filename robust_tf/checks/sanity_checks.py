@@ -156,7 +156,7 @@ def deterministic(first, second, other=None):
 
 
 def last_iterate(trajectory):
-    """No image may have been misclassified on the way and right at the end; bool [steps + 1, n]."""
+    """No image may have been misclassified on the way and right at the end; bool [steps, n]."""
     lost = trajectory[-1].mean() - trajectory.all(axis=0).mean()
     best = _percent(trajectory.all(axis=0))
     figure = f"last {_percent(trajectory[-1])}, best of all steps {best}"
@@ -165,11 +165,11 @@ def last_iterate(trajectory):
 
 
 def legal(distances, lowest, highest, threat_model):
-    """Ball and box must hold to 1e-6; float [n] distances, the extreme pixels."""
-    farthest = distances.max()
-    inside = farthest <= threat_model.eps + 1e-6 and lowest >= threat_model.lower - 1e-6
+    """Ball and box must hold as in `contains`; float [n] distances, the extreme pixels."""
+    farthest, eps = distances.max(), threat_model.eps
+    inside = farthest <= eps + 1e-6 * max(1.0, eps) and lowest >= threat_model.lower - 1e-6
     inside = inside and highest <= threat_model.upper + 1e-6  # all false for NaN
-    figure = f"largest distance {farthest:.6g} of {threat_model.eps:.6g}, "
+    figure = f"largest distance {farthest:.6g} of {eps:.6g}, "
     figure += f"pixels from {lowest:.4g} to {highest:.4g}"
     advice = "the attack leaves its threat model; its numbers mean nothing"
     return Check("perturbations are legal", GREEN if inside else RED, figure, advice)

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.randomness import Shard
-from robust_tf.threat_model import ThreatModel, format_magnitude, parse_magnitude
+from robust_tf.threat_model import ThreatModel, format_magnitude, l2_unit, parse_magnitude
 
 KEY = randomness.key(0, 0, "test")
 
@@ -82,6 +82,16 @@ def test_projection_ends_in_ball_and_box_and_is_idempotent(norm, eps, dtype):
     assert np.all(sizes <= eps + 1e-6) and np.all(sizes >= 0.5 * eps)
     assert np.min(once) >= 0 and np.max(once) <= 1
     np.testing.assert_allclose(threat_model.project(once, x), once, atol=1e-6)
+
+
+def test_a_large_ball_contains_its_projections():
+    """Photos of 224 x 224 pixels: the lengths are rounded by more than 1e-6."""
+    x = tf.fill([4, 224 * 224 * 3], 0.5)
+    for eps in (12.0, 27.7, 60.0):
+        ball = ThreatModel(eps, "l2")
+        far = x + 2 * eps * l2_unit(tf.random.stateless_normal(x.shape, [0, 1]))
+        assert np.all(ball.contains(ball.project(far, x), x))
+        assert not np.any(ball.contains(x + 0.502 * (far - x), x))
 
 
 def test_contains_judges_each_image():

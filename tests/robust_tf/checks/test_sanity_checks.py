@@ -63,6 +63,7 @@ VERDICTS = [
     (checks.legal(np.array([0.1, 0.2]), 0.0, 1.0, ThreatModel(0.2)), "green"),
     (checks.legal(np.array([0.1, 0.21]), 0.0, 1.0, ThreatModel(0.2)), "red"),
     (checks.legal(np.array([0.1]), -0.01, 1.0, ThreatModel(0.2)), "red"),
+    (checks.legal(np.array([27.700002]), 0.0, 1.0, ThreatModel(27.7, "l2")), "green"),
     (checks.legal(np.array([np.nan]), 0.0, 1.0, ThreatModel(0.2)), "red"),
     (checks.undefended_falls(right(10)), "green"),
     (checks.undefended_falls(right(300)), "red"),
