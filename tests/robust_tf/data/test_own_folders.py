@@ -164,6 +164,18 @@ def test_names_with_line_breaks_commas_and_escapes(two):
     assert str(caught.value).isprintable()
 
 
+def test_new_images_move_at_most_as_many_others_to_another_side(tmp_path):
+    def tested():
+        files = data.open("folder", tmp_path).info.files["test"]
+        return {path.name for path, label in files if label == 0}
+
+    put(tmp_path, "a/0.png", "b/0.png", "b/1.png", content=b"")
+    for count in range(1, 60):
+        before = tested()
+        put(tmp_path, f"a/{count}.png", content=b"")
+        assert len((tested() ^ before) - {f"{count}.png"}) <= 1
+
+
 def test_the_split_of_old_folders(tmp_path):
     """Names and checksums of a folder that an older version divided."""
     names = [f"{k}.png" for k in range(10)]
