@@ -13,6 +13,7 @@ from hm_tf.evaluation.evaluation_conditions import conditions_of_evaluation, con
 from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.checks import sanity_checks as checks
 from robust_tf.checks.network_probe import NetworkProbe
+from robust_tf.checks.run_checks import unbounded
 from robust_tf.checks.sanity_checks import AMBER, GREEN, NOT_RUN, RED, Check
 from robust_tf.results.check_records import append_checks
 from robust_tf.results.result import read_results
@@ -20,7 +21,6 @@ from robust_tf.results.result import read_results
 # --checks level -> queries.
 LEVELS = {"quick": 256, "full": 1000}
 RESTARTS = 20
-UNBOUNDED = 0.5
 R1_ATTACKS = ("ES", "LTM", "GTM")
 # Of the variance spectrum of the embeddings, as a number of equally strong directions.
 FEW_DIRECTIONS = 2.0
@@ -55,15 +55,11 @@ def run_checks(part, evaluation, results):
         results: Records of the same evaluation conditions.
     """
     pgd, test_set = evaluation.pgd, evaluation.test_set
-    threat = pgd.threat_model
     claimed = _recall(part, pgd)
-    single = dataclasses.replace(pgd, steps=1, step_size=threat.eps)
+    single = dataclasses.replace(pgd, steps=1, step_size=pgd.threat_model.eps)
     yield checks.single_step(_recall(part, single, "single step"), claimed)
-    wide = dataclasses.replace(threat, eps=UNBOUNDED)
-    size = pgd.step_size * UNBOUNDED / max(threat.eps, 1e-12)
-    without_bound = _recall(
-        part, dataclasses.replace(pgd, threat_model=wide, step_size=size), "unbounded"
-    )
+    wide = dataclasses.replace(pgd, **unbounded(pgd, test_set.examples.image_shape))
+    without_bound = _recall(part, wide, "unbounded")
     # So many classes of one size would have this chance.
     yield checks.unbounded(without_bound, 1 / max(test_set.chance, 1e-12))
     doubled = _recall(part, dataclasses.replace(pgd, steps=2 * pgd.steps), "steps doubled")

@@ -69,11 +69,12 @@ class CheckRun:
         square = self._preset("square", Square(self._threat, queries=self.queries))
         square = self._accuracy(square, together)
         outputs = three_passes(self._probe)
+        wide = unbounded(self.attack, self.evaluation.examples.image_shape)
         return [
             checks.single_step(fgsm, pgd),
             checks.black_box(together, square),
             checks.budget({factor: self._accuracy(self._scaled(factor)) for factor in BUDGETS}),
-            checks.unbounded(self._accuracy(self._unbounded()), outputs[0].shape[1]),
+            checks.unbounded(self._accuracy(self._pgd(" unbounded", **wide)), outputs[0].shape[1]),
             checks.converged(pgd, doubled),
             checks.step_rule(pgd & doubled, cross_entropy),
             checks.restarts(pgd, often & pgd, reported),
@@ -127,14 +128,6 @@ class CheckRun:
         title = "" if factor == 1 else f" at {factor:g} eps"
         return self._pgd(title, threat_model=threat_model, step_size=size)
 
-    def _unbounded(self):
-        """A ball of one half in every pixel reaches the grey image from every image."""
-        size = math.prod(self.evaluation.examples.image_shape)
-        eps = 0.5 if self._threat.norm == "linf" else 0.5 * math.sqrt(size)
-        threat_model = dataclasses.replace(self._threat, eps=eps)
-        step_size = self.attack.step_size * eps / max(self._threat.eps, 1e-12)
-        return self._pgd(" unbounded", threat_model=threat_model, step_size=step_size)
-
     def _trajectory_checks(self):
         right, distances, lowest, highest = self._probe.trajectory(self.attack)
         last = checks.last_iterate(right)
@@ -154,6 +147,19 @@ class CheckRun:
         pgd = dataclasses.replace(self.attack, random_start=True)
         attack = EmbeddingAttack(pgd, self.embedding_fn, labels, clean["embedding"])
         yield checks.adaptive(white, self._accuracy(self._preset("embedding", attack), white))
+
+
+def unbounded(pgd, image_shape):
+    """Returns the ball and the step size of a `PGD` that reaches the grey image from every image.
+
+    Args:
+        pgd: `PGD`; the steps grow with its ball.
+        image_shape: (h, w, c).
+    """
+    ball = pgd.threat_model
+    eps = 0.5 if ball.norm == "linf" else 0.5 * math.sqrt(math.prod(image_shape))
+    step_size = pgd.step_size * eps / max(ball.eps, 1e-12)
+    return {"threat_model": dataclasses.replace(ball, eps=eps), "step_size": step_size}
 
 
 def classifier_probe(evaluation, count):

@@ -224,6 +224,21 @@ def test_only_a_worst_case_of_the_same_softens_the_restarts(tmp_path, monkeypatc
     assert restarts().status == "amber" and "quote the row worst" in restarts().advice
 
 
+def test_the_unbounded_attack_has_a_larger_ball_in_every_norm(tmp_path, monkeypatch):
+    balls = {}
+
+    def recall(part, pgd, strength="protocol", restarts=1):
+        balls[strength] = pgd.threat_model
+        return np.ones(len(part.test_set.queries), bool)
+
+    monkeypatch.setattr(embedding_checks, "_recall", recall)
+    here = evaluation_of(tmp_path, small_network(), small_images(24))
+    here.pgd = PGD(ThreatModel(1.0, "l2"), 8, 0.5, random_start=False)
+    next(check for check in run_checks(here, here, []) if check.name == "unbounded attack succeeds")
+    half = 0.5 * np.sqrt(np.prod(here.test_set.examples.image_shape))
+    assert (balls["protocol"].eps, balls["unbounded"].eps) == (1.0, pytest.approx(half))
+
+
 def test_every_check_is_of_the_queries_it_is_recorded_with(tmp_path, monkeypatch):
     monkeypatch.setattr(embedding_checks, "_recall", broken_by_restarts)
     monkeypatch.setattr(embedding_checks, "_probed", lambda probe, threat: ())

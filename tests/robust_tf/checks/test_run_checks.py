@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.presets import Preset
-from robust_tf.checks.run_checks import CheckRun, classifier_probe, three_passes
+from robust_tf.checks.run_checks import CheckRun, classifier_probe, three_passes, unbounded
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.attack_column import Column
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
@@ -97,6 +97,16 @@ def test_l2():
     attack = PGD(ThreatModel(0.2, "l2"), 10, random_start=True)
     found = statuses(classifier(), attack)
     assert "red" not in found.values(), found
+
+
+@pytest.mark.parametrize("norm, eps", [("linf", 0.5), ("l2", 0.5 * 48**0.5)])
+def test_an_unbounded_attack_reaches_the_grey_image(norm, eps):
+    pgd = PGD(ThreatModel(2.0, norm), 10, 0.5)
+    wide = PGD(steps=10, **unbounded(pgd, (4, 4, 3)))
+    assert (wide.threat_model.norm, wide.threat_model.eps) == (norm, pytest.approx(eps))
+    assert wide.step_size == pytest.approx(0.25 * eps)
+    black, grey = tf.zeros([1, 4, 4, 3]), tf.fill([1, 4, 4, 3], 0.5)
+    assert wide.threat_model.contains(grey, black) and wide.threat_model.contains(grey, 1 - black)
 
 
 @pytest.mark.parametrize(
