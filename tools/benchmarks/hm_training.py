@@ -62,14 +62,18 @@ def _show_parts(options, info, batch):
         name: functools.partial(recipe.train_step(_defense(part, info, stops=False), part), batch)
         for name, part in parts.items()
     }
-    seconds = rounds.measure(steps, options.rounds)
-    rounds.show_times(seconds)
+    seconds = {
+        title: rounds.measure(steps, options.rounds, clock=clock)
+        for title, clock in rounds.CLOCKS.items()
+    }
+    rounds.show_times(seconds["wall time"])
     cost = {name: passes(_settings(part)).forwards for name, part in parts.items()}
     rows = [
-        (name, f"{cost[name]:g}", f"{cost[name] / cost['hm']:.2f}", rounds.quartiles(ratio))
-        for name, ratio in ((name, seconds[name] / seconds["hm"]) for name in parts)
+        (name, f"{cost[name]:g}", f"{cost[name] / cost['hm']:.2f}")
+        + tuple(rounds.quartiles(found[name] / found["hm"]) for found in seconds.values())
+        for name in parts
     ]
-    header = ("", "forward passes of the batch", "relative to hm", "measured")
+    header = ("relative to hm", "forward passes of the batch", "by passes", *seconds)
     print(f"\n{markdown(header, rows)}")
 
 

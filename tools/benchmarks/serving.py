@@ -5,7 +5,6 @@ Wall time is what a user waits for, on an idle machine; other work changes CPU t
 
 import functools
 import tempfile
-import time
 import types
 
 import numpy as np
@@ -16,7 +15,6 @@ from robust_tf.export.endpoints import Endpoint, classifier_answer, float_endpoi
 from robust_tf.export.saved_model import write_saved_model
 from robust_tf.models import registry
 
-CLOCKS = {"CPU time": time.process_time, "wall time": time.perf_counter}
 BATCHES = {1: 20, 64: 1}  # images of a request -> calls of one timing
 # Network -> shape of its images. The weights are random: they do not change the time.
 NETWORKS = {
@@ -53,7 +51,7 @@ def _measure_network(name, shape, folder, count):
             kind: functools.partial(_answer, loaded.signatures[kind], images)
             for kind in ("bare", "unguarded", "serving_default")
         }
-        for title, clock in CLOCKS.items():
+        for title, clock in rounds.CLOCKS.items():
             print(f"\n{name}, batch {batch}, {title}")
             _show(rounds.measure(rows, count, clock=clock, calls=calls))
 
