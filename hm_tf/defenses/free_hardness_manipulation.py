@@ -10,6 +10,7 @@ from hm_tf.defenses.hardness_manipulation import HardnessManipulation
 from hm_tf.defenses.metric_defense import members
 from hm_tf.defenses.objectives import HardnessObjective
 from hm_tf.triplets.triplet_sampler import Triplets
+from robust_tf.attacks.select_images import select_images
 from robust_tf.errors import UserError
 from robust_tf.randomness import shape_of
 from robust_tf.training.replicas import current_shard, gather
@@ -134,11 +135,10 @@ class FreeHardnessManipulation(HardnessManipulation):
         change = tf.stack(tf.split(moved - clean, 3), axis=1)
         before = tf.stack(tf.split(images - clean, 3), axis=1)
         each = tf.repeat(going > 0, shape_of(values)[0] // self.shards)
-        each = tf.reshape(each, [-1] + [1] * (change.shape.rank - 1))
         means = tf.reduce_mean(tf.reshape(values, [self.shards, -1]), axis=1)
         saturated = objective.saturated(means, crafted["objective"])
         for variable, value in (
-            (self.perturbation, tf.where(each, change, before)),
+            (self.perturbation, select_images(each, change, before)),
             (self.places, crafted["places"] + _first_place(batch)),
             (self.aim, crafted["destination"]),
             (self.objective, means),

@@ -178,5 +178,5 @@ def _with_momentum(ball, x, point, slope, previous, sizes, step):
     size = tf.reshape(sizes, [-1] + [1] * (x.shape.rank - 1))
     target = ball.project(ball.step(point, slope, size), x)
     mixed = NEW_DIRECTION * (target - point) + (1 - NEW_DIRECTION) * (point - previous)
-    moved = tf.where(step == 0, target, ball.project(point + mixed, x))
+    moved = select_images(step == 0, target, ball.project(point + mixed, x))
     return tf.ensure_shape(moved, x.shape)

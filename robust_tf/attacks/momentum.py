@@ -4,6 +4,8 @@ import dataclasses
 
 import tensorflow as tf
 
+from robust_tf.attacks.select_images import select_images
+
 FORMS = ("accumulate", "l1", "ema")
 
 
@@ -37,7 +39,7 @@ class Momentum:
         """Returns the new direction, shaped like `gradient`; `velocity` is zero at step 0."""
         if self.form == "ema":
             mixed = self.decay * velocity + (1.0 - self.decay) * gradient
-            return tf.where(step == 0, gradient, mixed)
+            return select_images(step == 0, gradient, mixed)
         if self.form == "l1":
             axes = list(range(1, gradient.shape.rank))
             size = tf.reduce_sum(tf.abs(gradient), axis=axes, keepdims=True)

@@ -12,6 +12,7 @@ from robust_tf.attacks.attack import Attack, LogitsFn
 from robust_tf.attacks.momentum import Momentum
 from robust_tf.attacks.objective import Objective
 from robust_tf.attacks.objectives import CrossEntropy, Margin
+from robust_tf.attacks.select_images import select_images
 from robust_tf.magnitude import parse_magnitude, usual_step_size
 from robust_tf.randomness import Shard
 
@@ -159,7 +160,7 @@ class PGD(Attack):
             moved = self.threat_model.step(x_adv, direction, self.step_size)
             moved = tf.ensure_shape(self.threat_model.project(moved, x), x.shape)
             if ends:
-                moved = tf.where(_images_of(going, values, x), moved, x_adv)
+                moved = select_images(_images_of(going, values, x), moved, x_adv)
                 means = tf.reduce_mean(tf.reshape(tf.cast(values, x.dtype), [groups, -1]), axis=1)
                 going &= ~objective.saturated(means, previous)
                 previous = means
@@ -175,15 +176,12 @@ class PGD(Attack):
         }
 
     def _with_restarts(self, objective, x, key, shard):
-        per_image = [-1] + [1] * (x.shape.rank - 1)
-
         def restart(number, best, active):
             # The first run takes the key itself: pgd20 is the first run of 20pgd20.
             run_key = tf.where(number == 0, key, randomness.fold_in(key, number))
             x_adv = self.ascend(objective, x, start=self._start(x, run_key, shard))
             ended = ~objective.active(x_adv)
-            replaced = tf.reshape((number == 0) | (active & ended), per_image)
-            best = tf.ensure_shape(tf.where(replaced, x_adv, best), x.shape)
+            best = select_images((number == 0) | (active & ended), x_adv, best)
             return number + 1, best, tf.ensure_shape(active & ~ended, x.shape[:1])
 
         if key is None:
@@ -199,15 +197,14 @@ class PGD(Attack):
 
 
 def _images_of(groups, values, x):
-    """Which images belong to the chosen groups of items: bool [groups] to bool [n, 1, ...].
+    """Which images belong to the chosen groups of items: bool [groups] to bool [n].
 
     The images of each role, one per item, follow one another in `x`.
     """
     items = randomness.shape_of(values)[0]
     of_items = tf.repeat(groups, items // groups.shape[0])
     roles = randomness.shape_of(x)[0] // tf.maximum(items, 1)  # a batch of one image has no triplet
-    tiled = tf.tile(of_items, [roles])
-    return tf.reshape(tiled, [-1] + [1] * (x.shape.rank - 1))
+    return tf.tile(of_items, [roles])
 
 
 def _arrays(look, start, size):
