@@ -30,13 +30,7 @@ def preact_resnet_18_v2(info, *, name):
 def preact_resnet_18_trunk(info, *, bn="live", activation="relu"):
     """The layers of `preact_resnet_18_v2` with the input of this project.
 
-    Args:
-        info: DatasetInfo; `image_shape` and `standardize` are read.
-        bn: "frozen" or "live" statistics of batch norm.
-        activation: Name of an activation of Keras, such as "silu".
-
-    Returns:
-        (image, features): the input of the graph and symbolic [B, 512].
+    Arguments and result are as for `resnet.resnet_18_trunk`.
     """
     activate = functools.partial(layers.Activation, activation)
     normalize = functools.partial(torch_batch_norm, frozen=bn == "frozen")
