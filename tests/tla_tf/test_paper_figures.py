@@ -11,7 +11,7 @@ from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError
 from robust_tf.threat_model import ThreatModel
 from tla_tf.analysis.analysis_tables import table2
-from tla_tf.analysis.analyzed_run import AnalyzedRun
+from tla_tf.analysis.analyzed_run import AnalyzedRun, CannotBeShown
 from tla_tf.analysis.confused_classes import attacked_class, class_title, confused_pair
 from tla_tf.analysis.embedding_figures import figure1, figure2
 from tla_tf.analysis.retrieval_figure import figure4
@@ -141,6 +141,17 @@ def test_the_companion_of_all_attacked_images_has_every_class():
     # Eight of ten classes are where they were, with a ratio near 1.
     assert 0.9 < run.recorded[name] < only_fooled
     assert "separation ratio, true class" not in run.recorded
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_collapsed_network_is_said(length):
+    """Zeros, of dead units, would crash scikit-learn and the process."""
+    run = Run("at", {4: 1})
+    run.natural = run.adversarial = np.full((200, 12), length, np.float32)
+    with pytest.raises(
+        CannotBeShown, match="AT has collapsed: all embeddings are parallel or zero"
+    ):
+        figure1([run])
 
 
 def test_points_of_tsne_do_not_depend_on_the_number_of_threads(monkeypatch):

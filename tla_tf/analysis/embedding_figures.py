@@ -16,12 +16,13 @@ from robust_tf.reports.panels import (
     VERMILLION,
 )
 from robust_tf.reports.scatter_figure import Group, Scatter, scatter_figure
-from tla_tf.analysis.analyzed_run import describe
+from tla_tf.analysis.analyzed_run import CannotBeShown, describe
 from tla_tf.analysis.confused_classes import attacked_class, class_title, confused_pair
-from tla_tf.analysis.tsne import PERPLEXITY, tsne
+from tla_tf.analysis.tsne import PERPLEXITY, tsne, unit_vectors
 
 PREDICTED_COLOURS = (VERMILLION, BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE)
 REMAINING_COLOUR = "#666666"
+ROUNDING = 1e-6  # of the entries of unit vectors
 MOST_NATURAL = {"figure1": 500, "figure2": 200}  # the authors' code; the paper
 
 
@@ -131,7 +132,7 @@ def _scatter(run, natural, rows, attacked, note, about):
 
 
 def _embedded(embeddings, run, about):
-    """t-SNE, float [n, 2]; UserError where there are too few."""
+    """t-SNE, float [n, 2]; UserError of too few, CannotBeShown of a collapsed network."""
     count, n = len(embeddings), len(run.test)
     if count <= PERPLEXITY:
         enough = math.ceil(n * (PERPLEXITY + 1) / max(count, 1))
@@ -139,4 +140,6 @@ def _embedded(embeddings, run, about):
             f"t-SNE with perplexity {PERPLEXITY} needs more than {PERPLEXITY} points, and {n} test "
             f"images give {count}, {about}; use about {enough} test images (--limit_test)"
         )
+    if np.ptp(unit_vectors(embeddings), axis=0).max() < ROUNDING:
+        raise CannotBeShown(f"{run.name} has collapsed: all embeddings are parallel or zero")
     return tsne(embeddings, run.seed)

@@ -20,10 +20,9 @@ def tsne(embeddings, seed):
     (TLA, figures 1 and 2, authors' code).
 
     Args:
-        embeddings: float [n, d], n > PERPLEXITY.
+        embeddings: float [n, d], n > PERPLEXITY, not all parallel: scikit-learn crashes on zeros.
         seed: int.
     """
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     model = TSNE(
         perplexity=PERPLEXITY,
         learning_rate=20,
@@ -34,4 +33,9 @@ def tsne(embeddings, seed):
     )
     threads = min(1 + len(embeddings) // POINTS_PER_THREAD, os.cpu_count())
     with threadpool_limits(threads, user_api="openmp"):
-        return model.fit_transform(embeddings / np.maximum(lengths, 1e-12))
+        return model.fit_transform(unit_vectors(embeddings))
+
+
+def unit_vectors(embeddings):
+    """Returns float [n, d] `embeddings` divided by their lengths; zeros stay."""
+    return embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
