@@ -6,17 +6,10 @@ import tensorflow as tf
 def decayed_kernels(model):
     """Returns the kernels of the convolution and dense layers of `model`, each once.
 
-    Nested models are searched too. Biases and the scales and offsets of batch norm are no kernels.
+    Those of nested models, blocks and wrappers count, too, and both kernels of a separable
+    convolution. Biases and the scales and offsets of batch norm are no kernels.
     """
-    kernels = {}
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            found = decayed_kernels(layer)
-        else:
-            kernel = getattr(layer, "kernel", None)
-            found = [] if kernel is None else [kernel]
-        kernels.update((id(kernel), kernel) for kernel in found)
-    return list(kernels.values())
+    return [weight for weight in model.weights if weight.name.endswith("kernel")]
 
 
 def l2_weight_decay(kernels):

@@ -21,6 +21,31 @@ def test_kernels_of_nested_models_and_nothing_else(nested):
     assert [kernel.shape for kernel in decayed_kernels(nested)] == [(3, 3, 3, 2), (8, 5)]
 
 
+class Block(layers.Layer):
+    """A user's own layer of layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = [layers.Conv2D(3, 1), layers.BatchNormalization()]
+
+    def call(self, images):
+        return self.inner[1](self.inner[0](images))
+
+
+def test_kernels_of_blocks_wrappers_and_separable_convolutions():
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 3)),
+            Block(),
+            layers.SpectralNormalization(layers.Conv2D(2, 1)),
+            layers.SeparableConv2D(5, 3),
+            layers.DepthwiseConv2D(2),
+        ]
+    )
+    shapes = [(1, 1, 3, 3), (1, 1, 3, 2), (3, 3, 2, 1), (1, 1, 2, 5), (2, 2, 5, 1)]
+    assert [kernel.shape for kernel in decayed_kernels(model)] == shapes
+
+
 def test_a_kernel_that_is_used_twice_counts_once():
     image, dense = keras.Input((3,)), layers.Dense(3)
     model = keras.Model(image, keras.Sequential([dense])(dense(image)))
