@@ -19,10 +19,6 @@ class PreActivation(keras.layers.Layer):
         super().__init__(**kwargs)
         self.layer = layer
 
-    @property
-    def kernel(self):
-        return self.layer.kernel
-
     def build(self, input_shape):
         if not self.layer.built:
             self.layer.build(input_shape)
