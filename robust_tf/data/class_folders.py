@@ -9,7 +9,7 @@ from robust_tf.data.text_lines import printable, shortened
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif")
 # What operating systems add to folders and archives.
-_SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
+_SYSTEM_FILES = {"Thumbs.db", "desktop.ini"}
 _SYSTEM_FOLDERS = {"__MACOSX"}
 
 
@@ -77,8 +77,8 @@ def images(folder):
 
 
 def is_image(name):
-    """Returns whether a file is named like an image, and no hidden file of macOS."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("._")
+    """Returns whether a file is named like an image and not hidden."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
 
 
 def in_turn(classes):

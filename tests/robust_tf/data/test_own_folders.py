@@ -72,6 +72,7 @@ def test_deeper_images_and_images_beside_folders_are_counted_and_said(two, caplo
 
 def test_what_macos_adds_is_ignored(two, caplog):
     put(two, "__MACOSX/._a.png", "__MACOSX/a/1.png", "a/._i1.png", "b/._i2.png", content=b"\0\5")
+    put(two, "a/.trashed-1790000000-i3.png", ".thumbnails/i4.png")  # of other systems
     assert said(caplog, two) == ([], 10)
     assert data.open("folder", two).info.class_names == ("a", "b")
 
