@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.objectives import CrossEntropy, correct
+from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.attacks.square import Square
 from robust_tf.checks import sanity_checks as checks
 from robust_tf.checks.network_probe import NetworkProbe
@@ -27,7 +28,7 @@ class CheckRun:
 
     Args:
         evaluation: `ClassifierEvaluation`.
-        count: int, the checks look at the first `count` images.
+        count: int, the checks look at so many images, spread over the data set.
         claim: `Preset` of the PGD that the claim rests on; of its restarts the first is taken.
         queries: Number of queries of Square, the attack without gradients.
         embedding_fn: images to embeddings, for the adaptive attack; None leaves it out.
@@ -37,20 +38,20 @@ class CheckRun:
 
     def __init__(self, evaluation, count, claim, *, queries, embedding_fn=None, undefended_fn=None):
         self.evaluation = evaluation.silent()
-        self.count = count
+        self.rows = spread_rows(np.arange(len(evaluation.examples)), count)
         self.claim = claim
         # Of 20 restarts the first; the others are a check.
         self.attack = dataclasses.replace(claim.attack, restarts=1)
         self.queries = queries
         self.undefended_fn = undefended_fn
         self.embedding_fn = embedding_fn
-        self._probe = classifier_probe(self.evaluation, count)
+        self._probe = classifier_probe(self.evaluation, self.rows)
         self._bar = tqdm(desc="checks", unit=" attacks", disable=True)
 
     def run(self):
         """Returns the list of `Check`; on few images none of them is green."""
         with tqdm(desc="checks", unit=" attacks") as self._bar:
-            return checks.enough_images(self._checks(), self.count)
+            return checks.enough_images(self._checks(), len(self.rows))
 
     def _checks(self):
         steps = self.attack.steps
@@ -93,13 +94,13 @@ class CheckRun:
         return self.attack.threat_model
 
     def _accuracy(self, preset, active=None):
-        """Bool [count] under the attack, which images of `active` stay correct."""
+        """Bool, one per row: which images, of `active` if it is given, the attack leaves correct."""
         self._bar.set_postfix_str(preset.name)
         chosen = np.zeros(len(self.evaluation.examples), bool)
-        chosen[: self.count] = True if active is None else active
+        chosen[self.rows] = True if active is None else active
         correct = self.evaluation.correct(Column(preset.name, preset), chosen)
         self._bar.update()
-        return correct[: self.count]
+        return correct[self.rows]
 
     def _undefended(self):
         labels = self.evaluation.examples.labels
@@ -143,7 +144,7 @@ class CheckRun:
             return {"embedding": self.embedding_fn(images)}
 
         clean = self._probe.look(embed)
-        labels = self.evaluation.examples.labels[: self.count]
+        labels = self.evaluation.examples.labels[self.rows]
         pgd = dataclasses.replace(self.attack, random_start=True)
         attack = EmbeddingAttack(pgd, self.embedding_fn, labels, clean["embedding"])
         yield checks.adaptive(white, self._accuracy(self._preset("embedding", attack), white))
@@ -162,12 +163,12 @@ def unbounded(pgd, image_shape):
     return {"threat_model": dataclasses.replace(ball, eps=eps), "step_size": step_size}
 
 
-def classifier_probe(evaluation, count):
-    """Returns the `NetworkProbe` of the first `count` images of a `ClassifierEvaluation`."""
+def classifier_probe(evaluation, rows):
+    """Returns the `NetworkProbe` of the images int [n] `rows` of a `ClassifierEvaluation`."""
     logits_fn, labels = evaluation.logits_fn, tf.constant(evaluation.examples.labels, tf.int32)
     return NetworkProbe(
         evaluation.examples,
-        np.arange(count),
+        rows,
         logits_fn,
         objective=lambda images, rows: CrossEntropy(logits_fn, tf.gather(labels, rows)),
         correct=lambda images, rows: correct(logits_fn(images), tf.gather(labels, rows)),

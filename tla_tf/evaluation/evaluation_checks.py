@@ -33,7 +33,7 @@ def claimed_attack(columns, threat_model):
 def check_attacks(evaluation, claim, level, *, undefended):
     """Runs the checks, appends them to `checks.jsonl` and returns their lines.
 
-    The checks attack the first images. Stored results are used, and new results are stored.
+    The checks attack images spread over the data set. Stored results are used, and new results are stored.
 
     Args:
         evaluation: `RunEvaluation`.
@@ -44,14 +44,14 @@ def check_attacks(evaluation, claim, level, *, undefended):
     images, queries = LEVELS[level]
     run = CheckRun(
         evaluation,
-        min(images, len(evaluation.examples)),
+        images,
         claim,
         queries=queries,
         embedding_fn=_embedding_fn(evaluation.network),
         undefended_fn=undefended,
     )
     found = run.run()
-    about = {"n": run.count, "attack": str(claim.attack), **evaluation.about}
+    about = {"n": len(run.rows), "attack": str(claim.attack), **evaluation.about}
     about["threat_model"] = dataclasses.asdict(claim.attack.threat_model)
     path = evaluation.folder / "checks.jsonl"
     append_checks(path, found, about)
@@ -60,7 +60,7 @@ def check_attacks(evaluation, claim, level, *, undefended):
         check, measured = detector_check(evaluation.folder, weights_hash, threat_model)
         append_checks(path, [check], {**about, **measured})
         found.append(check)
-    return "\n".join([f"checks of {claim.attack} on {run.count} images:", *map(str, found)])
+    return "\n".join([f"checks of {claim.attack} on {len(run.rows)} images:", *map(str, found)])
 
 
 def detector_check(folder, weights_hash, threat_model):

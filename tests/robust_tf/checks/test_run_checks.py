@@ -161,7 +161,7 @@ def test_every_check_looks_at_all_images():
     data = examples()
     data.images[-1] = 0.9
     flat = classifier(before=layer(lambda x: tf.where(x > 0.8, tf.round(x), x)))
-    probe = classifier_probe(evaluation(flat, data), COUNT)
+    probe = classifier_probe(evaluation(flat, data), np.arange(COUNT))
     assert np.flatnonzero(probe.gradient_norms() == 0).tolist() == [COUNT - 1]
     first, second, other = three_passes(probe)
     np.testing.assert_allclose(first, flat(data.images)["logits"], rtol=1e-5)
@@ -169,15 +169,15 @@ def test_every_check_looks_at_all_images():
     np.testing.assert_allclose(first, other, rtol=1e-5)
 
 
-@pytest.mark.parametrize("count", [COUNT, 32])
+@pytest.mark.parametrize("rows", [np.arange(COUNT), np.arange(0, COUNT, 3)], ids=["all", "some"])
 @pytest.mark.parametrize("random_start", [True, False])
-def test_the_trajectory_is_that_of_the_evaluation(count, random_start):
+def test_the_trajectory_is_that_of_the_evaluation(rows, random_start):
     network, data = classifier(), examples()
     attack = PGD(THREAT, 4, 0.02, random_start=random_start)
     tested = evaluation(network, data, batch_size=20, seed=3)
-    expected = tested.correct(Column("claim", Preset("claim", attack)))[:count]
-    right, distances, lowest, highest = classifier_probe(tested, count).trajectory(attack)
-    assert right.shape == (4, count) and 0 < right[-1].sum() < right[0].sum()
+    expected = tested.correct(Column("claim", Preset("claim", attack)))[rows]
+    right, distances, lowest, highest = classifier_probe(tested, rows).trajectory(attack)
+    assert right.shape == (4, len(rows)) and 0 < right[-1].sum() < right[0].sum()
     np.testing.assert_array_equal(right[-1], expected)
     assert THREAT.eps - 1e-6 < distances.max() <= THREAT.eps + 1e-6
     assert data.images.min() - THREAT.eps - 1e-6 <= lowest < highest
@@ -197,9 +197,20 @@ def test_a_rounded_claim_is_checked_with_rounded_attacks():
     assert "20pgd10-rounded" in names and all(name.endswith("-rounded") for name in names)
 
 
+def test_the_checks_look_at_every_class_of_sorted_data():
+    labels = np.repeat(np.arange(CLASSES), 60)
+    data = Examples(np.zeros([len(labels), SIDE, SIDE, 1], np.float32), labels.astype(np.int32))
+    run = CheckRun(evaluation(classifier(), data), 100, Preset("claim", PGD(THREAT)), queries=1)
+    assert np.bincount(labels[run.rows]).tolist() == [25] * CLASSES
+    counted = []
+    run.evaluation.correct = lambda column, chosen: counted.append(chosen) or chosen
+    assert run._accuracy(run.claim, np.arange(100) % 2 == 0).sum() == 50
+    assert np.flatnonzero(counted[0]).tolist() == run.rows[::2].tolist()
+
+
 def test_few_images_make_no_check_green():
     run = check_run(classifier(), measured=only())
-    run.count = 99
+    run.rows = np.arange(99)
     found = run.run()
     assert all(check.status != "green" for check in found)
     assert any("too few: 99 images of at least 100" in check.figure for check in found)
