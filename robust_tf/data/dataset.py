@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 from absl import logging
 
 from robust_tf.data import (
@@ -42,6 +43,9 @@ class Reader(NamedTuple):
     locate: Callable | None = None
     reach: Callable | None = None
 
+
+# So many images of one class in a row are no accident.
+SEVERAL = 10
 
 # All arguments of `open` beside the name.
 SETTINGS = ("data_dir", *(field.name for field in dataclasses.fields(FileSettings)))
@@ -92,6 +96,8 @@ class Dataset:
     def load(self, split, limit=None, *, every_class=False):
         """Returns the Examples of a split in a fixed order; logs the notices of `info` once.
 
+        Where a limit leaves one class of sorted images, it logs that, too.
+
         Args:
             split: a key of `info.splits`.
             limit: read only the first `limit` images; None means all.
@@ -113,6 +119,15 @@ class Dataset:
         examples = self._reader.read(self.info, split, self.data_dir, limit)
         if not len(examples):
             raise UserError(f"The copy of {self.name} has no images in its split {split!r}.")
+        if limit is not None and len(examples) >= SEVERAL and np.ptp(examples.labels) == 0:
+            only = self.info.class_names[examples.labels[0]]
+            logging.warning(
+                "%s: the first %d images of %s are all of class %s",
+                self.name,
+                len(examples),
+                split,
+                only,
+            )
         if every_class:
             self._refuse_lost_classes(examples, self.info.labels_of(split, limit))
         return examples

@@ -16,6 +16,15 @@ def test_labels_of_one_image_or_in_a_column(shape, tmp_path):
     assert found.labels.tolist() == [0] * shape[0]
 
 
+def test_a_limit_that_leaves_one_class_is_said(tmp_path, caplog):
+    np.savez(tmp_path / "x.npz", x=np.zeros([40, 4, 4]), y=np.repeat([0, 1], 20))
+    dataset = open_arrays(tmp_path / "x.npz", ["cat", "dog"])
+    for limit, said in ((20, 1), (21, 0), (3, 0), (None, 0)):
+        caplog.clear()
+        dataset.load("test", limit)
+        assert caplog.text.count("x: the first 20 images of test are all of class cat") == said
+
+
 def torn(path):
     """A compressed file with zeros in its middle."""
     np.savez_compressed(path, images=np.arange(4000, dtype=np.uint8), labels=np.arange(3))
