@@ -69,6 +69,21 @@ def test_doubtful_values_have_a_mark(capsys):
     assert "20pgd20 45.55 ?" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("package", COMMANDS)
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_is_of_the_command_not_of_the_training(package, word, capsys):
+    assert COMMANDS[package].main(["run_table", word]) == 0
+    out = capsys.readouterr().out
+    assert "--device_tflops" in out and "--train_steps" not in out
+
+
+def test_a_row_may_stand_behind_its_flag(tool, capsys):
+    words = ["--seed", "3", "--row", "table9/HM[S,gLGA]/8", "--dry_run"]
+    assert tool.main(words) == 0
+    (training, _) = commands(capsys.readouterr().out)
+    assert training.endswith("--pgd_steps=8 --seed 3")
+
+
 def test_rows_by_a_pattern(capsys):
     assert hm_tf.run_table.main(["run_table", "--rows=table9/HM[S,*]/8", "--dry_run"]) == 0
     out = capsys.readouterr().out
@@ -117,6 +132,8 @@ MISTAKES = [
     ("--row=anchors/wu2020", "no flags of this package reproduce it"),
     ("--rows=table1/mnist/* --workdir=run", "--workdir is one folder"),
     ("--row=table1/mnist/at --dry_run --epz=0.1", "epz"),
+    ("--row", "there is no row ''"),
+    ("--row=table1/mnist/at --device_hours --device_tflops=0", "device_tflops"),
 ]
 
 

@@ -11,13 +11,14 @@ import sys
 
 import hm_tf.run_table
 import tla_tf.run_table
-from robust_tf.cli.run_table import matching
+from robust_tf.cli.run_table import joined, matching
 
 COMMANDS = (tla_tf.run_table, hm_tf.run_table)
 
 
 def main(arguments):
     """Runs the command of each paper that has the rows; returns the first exit code but 0."""
+    arguments = joined(arguments)
     given = dict(argument.lstrip("-").partition("=")[::2] for argument in arguments)
     name, pattern = given.get("row"), given.get("rows")
     own = [c for c in COMMANDS if "list" in given or matching(c.PAPER.rows(), name, pattern)]

@@ -24,7 +24,12 @@ RUN_TABLE = FlagTable(
             switch("list", False, "Show the rows that can be trained."),
             switch("dry_run", False, "Show the commands and the published values only."),
             switch("device_hours", False, "Show what the trainings cost, an estimate, only."),
-            number("device_tflops", 10.0, "TFLOP/s that a device keeps up, of --device_hours."),
+            number(
+                "device_tflops",
+                10.0,
+                "TFLOP/s that a device keeps up, of --device_hours.",
+                lowest=0.001,
+            ),
         )
     }
 )
@@ -57,11 +62,26 @@ def run(argv=None, *, paper, about):
         argv, about: see `command_line.run`.
         paper: `Paper`.
     """
-    command, *arguments = sys.argv if argv is None else argv
-    own = [argument for argument in arguments if _name(argument) in {*RUN_TABLE.flags, "help"}]
+    command, *arguments = joined(sys.argv if argv is None else argv)
+    names = {*RUN_TABLE.flags, "help", "h"}
+    own = [argument for argument in arguments if _name(argument) in names]
     flags = [argument for argument in arguments if argument not in own]
     body = functools.partial(_run, paper=paper, flags=flags)
     return command_line.run([command, *own], table=RUN_TABLE, body=body, about=about)
+
+
+def joined(arguments):
+    """Returns the arguments with `--row NAME` as `--row=NAME`, as every other command takes both.
+
+    Args:
+        arguments: list of str.
+    """
+    valued = {name for name, flag in RUN_TABLE.flags.items() if flag.kind != "switch"}
+    words = iter(arguments)
+    return [
+        f"{word}={next(words, '')}" if word.startswith("-") and word.lstrip("-") in valued else word
+        for word in words
+    ]
 
 
 def matching(rows, name, pattern):
