@@ -248,18 +248,35 @@ def _some(titles):
 
 def _titles(found):
     """Place -> title, which says no more than it takes to tell the rows apart."""
-    parts = {place: _parts(cells) for place, cells in found.items()}
+    results = {
+        place: next(iter(cells.values())).entries[0].result for place, cells in found.items()
+    }
     titles = {}
-    for place, own in parts.items():
-        same = [parts[other] for other in parts if other[0] == place[0]]
-        apart = [part for name, part in own.items() if len({of.get(name) for of in same}) > 1]
-        titles[place] = ", ".join([place[0], *apart])
+    for title in dict.fromkeys(place[0] for place in found):
+        same = [place for place in found if place[0] == title]
+        for parts_of in (_parts, lambda result: _parts(result) | _settings(result)):
+            parts = [parts_of(results[place]) for place in same]
+            named = [", ".join([title, *_apart(own, parts)]) for own in parts]
+            if len(set(named)) == len(named):
+                break
+        titles |= dict(zip(same, named, strict=True))
     return titles
 
 
-def _parts(cells):
+def _apart(own, parts):
+    """Those of the `own` parts in which the `parts` of all differ."""
+    return [part for name, part in own.items() if len({of.get(name) for of in parts}) > 1]
+
+
+def _settings(result):
+    """Every other setting of a measurement, in words."""
+    settings = {"precision": result.precision, "after": list(result.after)}
+    settings |= {k: v for k, v in result.attack_settings.items() if k != "steps"}
+    return {name: f"{name} {words(value)}" for name, value in settings.items()}
+
+
+def _parts(result):
     """What may tell measurements of one title apart, in words."""
-    result = next(iter(cells.values())).entries[0].result
     parts = {"n": f"n {result.n:,}"}
     if result.threat_model:
         parts["eps"] = f"eps {format_magnitude(result.threat_model['eps'])}"

@@ -113,6 +113,18 @@ def test_only_the_same_measurement_stands_in_one_row():
     assert found.measurements == []
 
 
+def test_no_two_rows_have_one_title():
+    """Seeds measured in two ways are two rows; by their title, pictures and verdicts find them."""
+    often, steps = {"steps": 10, "restarts": 5}, {"steps": 10, "restarts": 1}
+    runs = [
+        run(record("pgd", 50, seed=seed, settings=settings), train_steps=method)
+        for method in (300, 600)
+        for seed, settings in ((0, often), (1, steps))
+    ]
+    found = matrix(runs, ["A", "A", "B", "B"], read, entries)
+    assert [row.title for row in found.rows] == ["pgd, restarts 5", "pgd, restarts 1"]
+
+
 def test_runs_that_differ_in_their_seed_are_one_method():
     runs = [run(record("clean", 90 + 2 * s, seed=s), seed=s, workdir=str(s)) for s in range(2)]
     other = run(record("clean", 80), train_steps=300)
