@@ -1,7 +1,7 @@
 """python -m hm_tf.search --workdir=RUN --gallery=DIR --query=IMG: the nearest images of a folder.
 
 The gallery is a folder of images, or one with a subfolder per class. The query is one image or a
-folder of images. The nearest images are printed as a table and drawn into --output. A query that
+folder of images. The nearest images are printed as a table and drawn into --picture. A query that
 lies in the gallery does not find itself. --saved_model=DIR searches with a SavedModel instead of a
 run. --embeddings=OUT.npz writes the embeddings and names of the gallery for another index.
 """
@@ -47,6 +47,8 @@ def _check(gallery, query, embeddings, picture):
         raise UserError("--gallery is required: a folder of images")
     if not query and not embeddings:
         raise UserError("--query=IMG or --embeddings=OUT.npz is required; both are possible")
+    if query and pathlib.Path(picture).suffix.lower() not in (".png", ".svg"):
+        raise UserError(f"--picture={picture} is no file .png or .svg; name one")
     for flag, path in {"picture": picture, "embeddings": embeddings}.items():
         if path:
             require_file(flag, path)

@@ -1,6 +1,7 @@
 """The README and the documents say what is so: commands, flags, links and code."""
 
 import configparser
+import importlib
 import pathlib
 import re
 
@@ -51,6 +52,14 @@ def test_every_command_has_only_flags_that_exist(name, rest):
     given = re.findall(r"--[\w=./,-]+", rest.split("&&")[0])
     given = [flag for flag in given if flag != "--help"]
     COMMANDS[name].parse(given)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_names_only_flags_of_the_commands_that_it_names(name):
+    about = importlib.import_module(name).__doc__
+    named = {name, *re.findall(r"(?:tla|hm)_tf\.\w+", about)} & COMMANDS.keys()
+    known = {flag for one in named for flag in COMMANDS[one].flags}
+    assert {*re.findall(r"--(\w+)", about)} <= known
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())

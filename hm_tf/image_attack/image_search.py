@@ -1,5 +1,6 @@
 """The nearest images of a gallery to the user's own queries; nothing is attacked."""
 
+import os
 import pathlib
 from typing import NamedTuple
 
@@ -57,7 +58,7 @@ class EmbeddedGallery:
         self._info, self._max_pixels = run.info, max_pixels
         files = gallery_folder.scan(gallery)
         self._files, self._examples = gallery_folder.read(files, run.info, on_bad_image, max_pixels)
-        root = pathlib.Path(gallery).expanduser()
+        root = pathlib.Path(os.path.expanduser(gallery))
         self.names = [printable(path.relative_to(root)) for path in self._files.paths]
         self._of_batch = embedding_of_batch(run.network())
         size = min(batch_size, len(self._examples))
@@ -105,7 +106,10 @@ class EmbeddedGallery:
 
     def save(self, path):
         """Writes `embeddings` and `names` to an .npz file, which faiss and usearch can read."""
-        np.savez(path, embeddings=self.embeddings, names=np.array(self.names))
+        path = pathlib.Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:  # of a path NumPy would change the name
+            np.savez(file, embeddings=self.embeddings, names=np.array(self.names))
 
     def _query(self, path):
         return gallery_folder.read_single(path, self._info, self._max_pixels)[0]
@@ -116,7 +120,7 @@ class EmbeddedGallery:
 
 def query_files(path):
     """Returns the list of Path of a query: one image, or the images of a folder."""
-    path = pathlib.Path(path).expanduser()
+    path = pathlib.Path(os.path.expanduser(path))
     if path.is_file():
         return [path]
     if not path.is_dir():

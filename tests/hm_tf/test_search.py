@@ -205,7 +205,7 @@ def test_larger_files_than_allowed_are_refused(finished_smoke, gallery, tmp_path
 
 
 def test_the_embeddings_go_to_a_file(finished_smoke, gallery, tmp_path):
-    file = tmp_path / "embeddings.npz"
+    file = tmp_path / "a new folder" / "embeddings"
     assert command(gallery, f"--workdir={finished_smoke}", f"--embeddings={file}") == 0
     with np.load(file) as stored:
         assert stored["embeddings"].dtype == np.float32 and len(stored["names"]) == 40
@@ -247,6 +247,8 @@ def test_a_missing_query_is_found_before_the_gallery_is_read(finished_smoke, gal
         (["--workdir=x", "--saved_model=y", "--query=x.png"], "or else --saved_model"),
         (["--workdir=x"], "--query=IMG or --embeddings=OUT.npz"),
         (["--saved_model=x", "--query=x.png"], "holds no SavedModel"),
+        (["--workdir=x", "--query=x.png", "--picture=found"], "--picture=found is no file .png"),
+        (["--workdir=x", "--query=x.png", "--picture="], "--picture= is no file .png"),
     ],
 )
 def test_mistakes(gallery, flags, said, capsys, tmp_path):
