@@ -1,5 +1,6 @@
 """Weights that a ResNet starts from: an ImageNet classifier without its last layer."""
 
+import os
 import pathlib
 
 from hm_tf.pretrained import keras_hub_weights
@@ -36,7 +37,7 @@ def load_initial_weights(network, source):
 
 def read_arrays(path):
     """Returns the arrays of an .npz file as a dict; UserError where it is none."""
-    path = pathlib.Path(path).expanduser()
+    path = pathlib.Path(os.path.expanduser(path))
     if not path.is_file():
         raise UserError(
             f"--init_weights={path} is no file; give none, imagenet, or a file that "

@@ -1,5 +1,6 @@
 """Recipes: the flagfiles in flags/, the single store of hyper-parameters, and how they combine."""
 
+import os
 import pathlib
 import shlex
 
@@ -62,7 +63,7 @@ def _split(arguments):
 def _find(name, beside):
     """A flagfile by its path, beside the file that names it, or in the store."""
     in_store = store() / name.removeprefix("flags/")
-    for path in (beside / name, pathlib.Path(name).expanduser(), in_store):
+    for path in (beside / name, pathlib.Path(os.path.expanduser(name)), in_store):
         if path.is_file():
             return path
     variants = ", ".join(sorted(str(p.relative_to(store())) for p in store().glob("*/*.flags")))

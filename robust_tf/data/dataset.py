@@ -2,6 +2,7 @@
 in __init__.py."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
@@ -191,7 +192,7 @@ def open(name, data_dir=None, **settings):
     """
     if name not in _READERS:
         raise UserError(f"Unknown data set {name!r}; allowed: {', '.join(DATASETS)}.")
-    if data_dir is not None and not pathlib.Path(data_dir).expanduser().exists():
+    if data_dir is not None and not pathlib.Path(os.path.expanduser(data_dir)).exists():
         raise UserError(f"--data_dir={data_dir} is not a folder: it does not exist.")
     reader = _READERS[name]
     given = {field: value for field, value in settings.items() if value is not None}

@@ -20,7 +20,7 @@ def read_names(path, flag):
     Raises:
         UserError: no such file, or another encoding.
     """
-    path = pathlib.Path(path).expanduser()
+    path = pathlib.Path(os.path.expanduser(path))
     if not path.is_file():
         raise UserError(f"--{flag}={path} is not a file with one class name per line")
     try:

@@ -30,7 +30,7 @@ FEATURES = {
 def root(data_dir):
     """Returns the TFDS data folder: `data_dir`, else TFDS_DATA_DIR or ~/tensorflow_datasets."""
     folder = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return pathlib.Path(folder).expanduser()
+    return pathlib.Path(os.path.expanduser(folder))
 
 
 def locate(name, data_dir):

@@ -1,5 +1,6 @@
 """Tiny ImageNet: the 200-class set of Stanford's course CS231N, from its zip or its folder."""
 
+import os
 import pathlib
 import zipfile
 import zlib
@@ -120,7 +121,7 @@ def _instead(data_dir):
 
 def _place(data_dir):
     if data_dir is not None:
-        return pathlib.Path(data_dir).expanduser()
+        return pathlib.Path(os.path.expanduser(data_dir))
     return tfds_copies.root(None) / "tiny_imagenet"
 
 

@@ -1,5 +1,6 @@
 """Weights of any format that is read here: the name of the file says which."""
 
+import os
 import pathlib
 import zipfile
 
@@ -23,7 +24,7 @@ def read(path):
     Raises:
         UserError: There is no such file, it cannot be read, or a tensor has a low precision.
     """
-    path = pathlib.Path(path).expanduser()
+    path = pathlib.Path(os.path.expanduser(path))
     if prefix := tf1_checkpoint.find_prefix(path):
         tensors = tf1_checkpoint.read(prefix)
     elif not path.exists():

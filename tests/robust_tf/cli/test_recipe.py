@@ -49,7 +49,12 @@ def test_the_dataset_of_a_flagfile_chooses_the_recipe(store, tmp_path):
     assert seen == [["--dataset=digits", "--x=1"]]
 
 
-@pytest.mark.parametrize("arguments", [["--flagfile=nowhere.flags"], ["--flagfile"]])
+NO_USER = "~no-such-user/mine.flags"  # has no home
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--flagfile=nowhere.flags"], ["--flagfile"], [f"--flagfile={NO_USER}"]]
+)
 def test_missing_flagfile(store, arguments):
     with pytest.raises(UserError, match="flagfile"):
         combine(*arguments)

@@ -79,8 +79,9 @@ def test_the_data_set_of_a_run(tmp_path):
     flags = {"dataset": "cub200", "data_dir": "/nowhere", "image_size": 32, "seed": 3}
     found = data.of_run(flags, tmp_path)
     assert (found.name, found.data_dir, found.info.image_shape) == ("cub200", tmp_path, (32, 32, 3))
-    with pytest.raises(UserError, match="--data_dir=/nowhere is not a folder"):
-        data.of_run(flags)
+    for missing in ("/nowhere", "~no-such-user/data"):  # of no home
+        with pytest.raises(UserError, match=f"--data_dir={missing} is not a folder"):
+            data.of_run({**flags, "data_dir": missing})
 
 
 def test_describe_needs_no_data():

@@ -46,8 +46,9 @@ def test_a_flat_folder_has_no_classes(tmp_path):
 
 
 def test_folders_that_are_no_gallery(tmp_path):
-    with pytest.raises(UserError, match="is not a folder"):
-        gallery_folder.scan(tmp_path / "nowhere")
+    for missing in (tmp_path / "nowhere", "~no-such-user/photos"):  # of no home
+        with pytest.raises(UserError, match="is not a folder"):
+            gallery_folder.scan(missing)
     with pytest.raises(UserError, match="has no images"):
         gallery_folder.scan(tmp_path)
     write(tmp_path / "a/1.png", pixels(8, 8))
