@@ -1,5 +1,6 @@
 """Outcomes to records to the table, without a network."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -117,6 +118,14 @@ def test_fewer_queries_are_said_with_the_size_of_the_gallery():
     assert "2 queries in 5,924 images" in ranking_table(
         results(0.2, "protocol", {**PROTOCOL, "gallery": 5924})
     )
+
+
+def test_a_radius_has_its_norm():
+    row = [
+        dataclasses.replace(r, threat_model={**r.threat_model, "norm": "l2"})
+        for r in results(0.2, "protocol", PROTOCOL)
+    ]
+    assert "seed 0, eps 0.1 in l2, 32 steps of 3/255" in " ".join(ranking_table(row).split())
 
 
 def test_the_legend_says_what_is_robust_and_how_sure_it_is():
