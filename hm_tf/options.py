@@ -109,6 +109,14 @@ def _check_eps(options):
     return options
 
 
+def _settle_evaluation(options):
+    """The standard attack has no settings; `UserError` for one that was typed."""
+    unread = sorted({"mode", "strength", "restarts", "substitute"} & options.typed)
+    if options.attacks == [STANDARD] and unread:
+        raise UserError(f"--{unread[0]} does nothing with --attacks={STANDARD}; leave it out")
+    return _check_eps(options)
+
+
 def _with_steps_of_l2(options):
     """Gives the steps of an L2 ball the usual size, since a recipe's are changes of pixels."""
     if options.norm != "l2":
@@ -487,7 +495,7 @@ EVALUATE = FlagTable(
             *shared.EVALUATION_DEVICES,
         ),
     },
-    settle=_check_eps,
+    settle=_settle_evaluation,
 )
 ATTACK = FlagTable(
     {
@@ -574,7 +582,12 @@ EXPORT = FlagTable(
             ),
         ),
         "Search": (
-            path("gallery", None, "Folder of images, or of one subfolder per class, to search."),
+            path(
+                "gallery",
+                None,
+                "Folder of images, or of one subfolder per class, to search.",
+                only={"format": ("saved_model",)},
+            ),
             count("top", 10, "Images that a query gets."),
             *_FILES,
         ),

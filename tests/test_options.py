@@ -10,6 +10,7 @@ from hm_tf.defenses.build import DEFENSES as HM_DEFENSES
 from hm_tf.defenses.metric_losses import DISTANCES
 from hm_tf.ranking_attacks.registry import PROFILES
 from robust_tf.cli.flag_table import FlagTable
+from robust_tf.errors import UserError
 from robust_tf.models.embedding_registry import BN_MODES
 from tla_tf import options as tla
 from tla_tf.defenses.build import DEFENSES as TLA_DEFENSES
@@ -58,6 +59,19 @@ def test_every_flag_stands_once_in_the_table_of_its_command(table):
             assert set(values) <= set(table.flags[other].choices or values)
         if isinstance(flag.identity, str):
             assert flag.identity in table.flags
+
+
+@pytest.mark.parametrize(
+    "table, flags, said",
+    [
+        (hm.EVALUATE, "--attacks=standard --mode=compat", "--mode does nothing with --attacks="),
+        (hm.EVALUATE, "--attacks=standard --substitute=RUN", "--substitute does nothing with"),
+        (hm.EXPORT, "--format=onnx --gallery=DIR", "--gallery goes with --format=saved_model"),
+    ],
+)
+def test_a_flag_that_nothing_reads_is_refused(table, flags, said):
+    with pytest.raises(UserError, match=said):
+        table.parse(flags.split())
 
 
 def test_choices_are_those_of_the_library():

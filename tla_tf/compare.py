@@ -27,6 +27,8 @@ def main(options):
     """Compares runs with each other, or with the paper."""
     if options.html:
         require_file("html", options.html)
+    if options.workdir and "runs" in options.typed:
+        raise UserError("--workdir compares runs, --runs sets runs beside the paper; give one")
     if options.workdir:
         _compare_runs(options.workdir, options.html)
     elif options.html:

@@ -218,6 +218,11 @@ def test_runs_that_cannot_be_compared_are_one_line(tmp_path, capsys):
         assert said in error and error.count("\n") == 1
 
 
+def test_runs_are_compared_with_each_other_or_with_the_paper(capsys):
+    assert compare.main(["compare", "--workdir=a,b", "--runs=runs"]) == 2
+    assert "--workdir compares runs, --runs sets runs beside" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["empty", "missing", "text"])
 def test_bad_input_is_one_line(kind, tmp_path, capsys):
     (tmp_path / "text.md").write_text("text")
