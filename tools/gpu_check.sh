@@ -7,9 +7,10 @@ set -u
 python=$(command -v python || command -v python3)
 out=${1:-gpu_check}
 mkdir -p "$out"
-rm -f "$out/failed"
+# What an earlier check has left there would be found as done.
+[ -z "$(ls -A "$out")" ] || { echo "$out is not empty; name another OUTPUT_DIR"; exit 2; }
 start=$SECONDS
-quick=(--flagfile=flags/tla/cifar10_quick.flags --attack_steps=7 --attack_step_size=2/255 ${DATA_DIR:+--data_dir=$DATA_DIR})
+quick=(--flagfile=flags/tla/cifar10_quick.flags --attack_steps=7 --attack_step_size=2/255 ${DATA_DIR:+"--data_dir=$DATA_DIR"})
 wide=(--model=wrn_16_4 --batch_size=256 --precision=mixed_bfloat16)
 wider=(--model=wrn_32_10 --batch_size=50 --precision=mixed_bfloat16)
 loop=(--method=at --updates=50 --rounds=3)
@@ -44,7 +45,7 @@ resumed() { # resumed DETERMINISTIC: kills a training, then resumes it
   "$python" -m tla_tf.train "${flags[@]}" > "$out/killed_$1.log" 2>&1 &
   local process=$!
   while kill -0 $process 2> /dev/null && ! ls -d "$out/resume_$1"/checkpoints/step-*[0-9] > /dev/null 2>&1; do sleep 0.1; done
-  kill -KILL $process
+  kill -KILL $process || return 1 # it ended before
   wait $process 2> /dev/null
   "$python" -m tla_tf.train "${flags[@]}" && grep -q "\"step\": $steps" "$out/resume_$1/metrics.jsonl"
 }

@@ -4,14 +4,15 @@
 # --model=mlp and four updates.
 # Usage: [DATA_DIR=FOLDER_OF_TFDS] tools/gpu_speedrun.sh METHOD [OUTPUT_DIR] [FLAGS OF tla_tf.train...]
 # METHOD is at, tla or another one. TRAIN_S and EVALUATE_S bound the two parts (default: 600 seconds each). A training
-# that does not end is not evaluated; the same command goes on with it.
+# that does not end is not evaluated; the same command goes on with it. The exit code is that of the part that failed.
 set -eu -o pipefail
 python=$(command -v python || command -v python3)
 method=$1 out=${2:-speedrun_$1}
 shift $(($# < 2 ? $# : 2))
 mkdir -p "$out"
 run=$out/run
-data=${DATA_DIR:+--data_dir=$DATA_DIR}
+data=(${DATA_DIR:+"--data_dir=$DATA_DIR"})
+code=0
 { nvidia-smi --query-gpu=name,driver_version --format=csv,noheader || echo "no GPU"; git rev-parse HEAD; } > "$out/machine.txt" 2> /dev/null || true
 
 keep_records() {
@@ -19,14 +20,13 @@ keep_records() {
 }
 trap keep_records EXIT
 began=$SECONDS
-# shellcheck disable=SC2086
 timeout "${TRAIN_S:-600}" "$python" -m tla_tf.train --flagfile=flags/tla/cifar10_speedrun.flags --method="$method" \
-  --workdir="$run" --limit_test=1000 --eval_attacks=clean,pgd20 $data "$@" 2>&1 | tee "$out/train.log"
+  --workdir="$run" --limit_test=1000 --eval_attacks=clean,pgd20 "${data[@]}" "$@" 2>&1 | tee "$out/train.log"
 echo "training and its evaluation: $((SECONDS - began)) s" | tee "$out/seconds.txt"
 began=$SECONDS
-# shellcheck disable=SC2086
 timeout "${EVALUATE_S:-600}" "$python" -m tla_tf.evaluate --workdir="$run" --attacks=standard --limit_test="${LIMIT_TEST:-1000}" \
-  --batch_size=500 $data 2>&1 | tee "$out/evaluate.log" || echo "the attack did not end: exit $?" | tee -a "$out/seconds.txt"
+  --batch_size=500 "${data[@]}" 2>&1 | tee "$out/evaluate.log" || code=$?
+[ "$code" = 0 ] || echo "the attack did not end: exit $code" | tee -a "$out/seconds.txt"
 echo "standard: $((SECONDS - began)) s" | tee -a "$out/seconds.txt"
 "$python" - "$run" "$out" << 'PYTHON'
 import sys
@@ -42,3 +42,4 @@ for part in (0, 1):
     arrays = {str(i): weights[i].astype("float16") for i in rows}
     np.savez_compressed(f"{sys.argv[2]}/weights_{part}.npz", **arrays)
 PYTHON
+exit "$code"
