@@ -12,6 +12,7 @@ import sys
 
 from hm_tf.reporting import recorded_scores
 from robust_tf.cli.flag import written
+from robust_tf.errors import UserError
 from robust_tf.reports.matrix_view import table_of
 from robust_tf.reports.recorded_run import flags_by_weights, recorded_run
 from robust_tf.reports.table import markdown
@@ -33,15 +34,21 @@ def main(arguments):
     if len(arguments) < 2:
         sys.exit("usage: python tools/collect_results.py OUTPUT RUN [RUN ...]")
     output, *runs = map(pathlib.Path, arguments)
-    records = output.with_suffix(".jsonl")
-    records.unlink(missing_ok=True)
+    try:
+        recorded = [recorded_run(run) for run in runs]
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    if empty := [str(run.path) for run in recorded if not run.results]:
+        sys.exit(f"error: no results yet: {', '.join(empty)}")
     results = [result for run in runs for result in read_results(run / "results.jsonl")]
-    append_results(records, results)
-    recorded = [recorded_run(run) for run in runs]
-    output.with_suffix(".flags.json").write_text(json.dumps(flags_by_weights(recorded), indent=1))
     lines = [f"# {output.name}", "", _table(recorded, results), "", "## Runs", ""]
     lines += ["| run | training, s | commit | main flags |", "|---|---|---|---|"]
     lines += [_run_line(run) for run in runs]
+    # What was collected before goes only now that nothing is missing.
+    records = output.with_suffix(".jsonl")
+    records.unlink(missing_ok=True)
+    append_results(records, results)
+    output.with_suffix(".flags.json").write_text(json.dumps(flags_by_weights(recorded), indent=1))
     output.with_suffix(".md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 

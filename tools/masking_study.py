@@ -12,8 +12,8 @@ from scipy.stats import spearmanr
 
 from robust_tf.checks.masking_signs import SIGNS, signs_of_batch
 from robust_tf.evaluation.attack_loop import attack_loop
+from robust_tf.reports.recorded_run import recorded_run
 from robust_tf.reports.table import markdown
-from robust_tf.results.result import read_results
 from robust_tf.threat_model import ThreatModel
 from tla_tf.evaluation.run_evaluation import logits_of
 from tla_tf.finished_run import FinishedRun
@@ -38,14 +38,24 @@ def main(folders):
 
 
 def gap_of(folder):
-    """Returns (n, accuracy under PGD, accuracy under the ensemble) of the most images in common."""
-    found = read_results(FinishedRun(folder).folder.results)
+    """Returns (n, accuracy under PGD, accuracy under the ensemble) of the most images in common.
+
+    Both are of the run's weights, in the ball of its training, as the signs are.
+    """
+    run = FinishedRun(folder)
+    ball = _ball(run)
+    measured = [result for result in recorded_run(folder).measured if result.threat_model]
+    found = [result for result in measured if ThreatModel(**result.threat_model) == ball]
     pgd = {r.n: r.value for r in found if _is_pgd(r)}
     standard = {r.n: r.value for r in found if r.attack == "standard"}
     if not (both := pgd.keys() & standard.keys()):
         sys.exit(f"{folder}: needs --attacks=pgd40,standard on the same images")
     n = max(both)
     return n, pgd[n], standard[n]
+
+
+def _ball(run):
+    return ThreatModel(run.flags["eps"], run.flags["norm"])
 
 
 def _is_pgd(result):
@@ -56,9 +66,8 @@ def _is_pgd(result):
 def signs_of(folder):
     """Returns dict, name of a sign -> its mean over test images."""
     run = FinishedRun(folder)
-    ball = ThreatModel(run.flags["eps"], run.flags["norm"])
     examples = run.dataset.load("test", LOOKED_AT)
-    look = signs_of_batch(logits_of(run.network()), examples.labels, ball, SIGNS)
+    look = signs_of_batch(logits_of(run.network()), examples.labels, _ball(run), SIGNS)
     (seen,) = attack_loop(look, examples, title="signs", progress=False)
     return {name: float(seen[name].mean()) for name in SIGNS}
 

@@ -54,6 +54,16 @@ def test_a_run_of_a_checkout_names_its_commit(tool, tmp_path):
     assert "| 4 | 0123456789ab |" in collected(tool, tmp_path, [*clean(), *attacked()])
 
 
+def test_a_run_that_is_missing_leaves_what_was_collected(tool, tmp_path):
+    collected(tool, tmp_path, [*clean(), *attacked()])
+    before = (tmp_path / "all.jsonl").read_text()
+    run_folder(tmp_path / "empty", [], None)
+    for name, said in ("nowhere", "nowhere"), ("empty", "no results yet: .*empty"):
+        with pytest.raises(SystemExit, match=f"error: .*{said}"):
+            tool.main([str(tmp_path / "all"), str(tmp_path / "seed0"), str(tmp_path / name)])
+    assert (tmp_path / "all.jsonl").read_text() == before
+
+
 def test_clean_values_are_of_the_gallery(tool, tmp_path):
     few = [
         dataclasses.replace(r, attack_settings={**r.attack_settings, "gallery": 500})

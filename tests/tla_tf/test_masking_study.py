@@ -23,13 +23,14 @@ def tool(monkeypatch):
 
 
 def test_the_gap_and_the_correlation(finished, tmp_path, tool, monkeypatch, capsys):
-    """Records of other metrics under PGD, as analyses leave them, count nothing."""
+    """Records of other metrics under PGD, as analyses leave them, or in another ball do not count."""
     other = shutil.copytree(finished, tmp_path / "other")
     (pgd,) = [r for r in read_results(finished / "results.jsonl") if r.attack == "pgd2"]
     analysed = dataclasses.replace(pgd, metric="50-NN accuracy", value=0.9)
+    wider = dataclasses.replace(pgd, value=0.0, threat_model={**pgd.threat_model, "eps": 0.9})
     for folder, lost in (finished, 0.2), (other, 0.1):
         standard = dataclasses.replace(pgd, attack="standard", value=pgd.value - lost)
-        append_results(folder / "results.jsonl", [standard, analysed])
+        append_results(folder / "results.jsonl", [standard, analysed, wider])
     assert tool.gap_of(str(other)) == (pgd.n, pgd.value, pgd.value - 0.1)
     shares = iter((0.6, 0.3))
     signs_of = tool.signs_of
