@@ -1,5 +1,8 @@
 """Keras's progress bar, for a run that is trained in several calls of fit, within 80 columns."""
 
+import contextlib
+import io
+import re
 import sys
 import time
 
@@ -14,6 +17,7 @@ COLUMNS = 49
 MEASURED = "accuracy"  # in the names of what has a second line where it does not fit
 # Of a number as Keras writes it: 0.0000e+00.
 NUMBER = 10
+COLOUR = re.compile(r"\x1b\[\d+m")
 
 
 class ProgressLine(keras.callbacks.ProgbarLogger):
@@ -47,6 +51,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         if not is_watched(sys.stdout):
             # Keras writes twenty times a second, one over the other, into a file, too.
             self.progbar.interval, self.progbar._dynamic_display = IN_A_LOG, False
+            self.progbar.update = _without_colours(self.progbar.update)
 
     def on_train_batch_begin(self, batch, logs=None):
         self._line_is_open = True
@@ -69,6 +74,17 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         lines = [", ".join(rest), speed.in_words(logs)]
         for line in filter(None, lines):
             print(f"  {line}", flush=True)
+
+
+def _without_colours(update):
+    """Wraps a method that prints: Keras colours its bar in a file and a pipe, too."""
+
+    def plain(*arguments, **options):
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            update(*arguments, **options)
+        print(COLOUR.sub("", printed.getvalue()), end="", flush=True)
+
+    return plain
 
 
 def fitting(logs, columns=COLUMNS):

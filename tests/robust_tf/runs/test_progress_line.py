@@ -66,7 +66,7 @@ def test_a_log_has_few_lines_and_none_over_another(capsys):
     x = np.zeros([8, 1])
     model.fit(x, x, batch_size=1, epochs=2, callbacks=[Slow(), ProgressLine(2)])
     said = capsys.readouterr().out
-    assert not set(said) & set("\b\r")
+    assert not set(said) & set("\b\r\x1b")
     assert len(re.findall("[1-7]/8", said)) <= 2 and said.count("8/8") == 2
 
 
