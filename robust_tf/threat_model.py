@@ -109,6 +109,18 @@ class ThreatModel:
         return tf.clip_by_value(x, self.lower, self.upper)
 
 
+def pixel_ball(eps: float | str, norm: str = "linf") -> ThreatModel:
+    """Returns the `ThreatModel` of a radius that a user gives for images in [0, 1].
+
+    Raises:
+        ValueError: as `ThreatModel`, and an L-infinity radius above 1, which is one of 0 ... 255.
+    """
+    ball = ThreatModel(eps, norm)
+    if norm == "linf" and ball.eps > 1:
+        raise ValueError(f"eps={eps!r}: pixels are in [0, 1]; did you mean eps='{eps}/255'?")
+    return ball
+
+
 def _pixel_axes(x):
     return list(range(1, x.shape.rank))
 

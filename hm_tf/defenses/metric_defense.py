@@ -21,7 +21,7 @@ from robust_tf.attacks.noisy_fgsm import NoisyFGSM
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.models.keras_network import UNIT_RANGE, as_embedding, with_vector
-from robust_tf.threat_model import ThreatModel
+from robust_tf.threat_model import ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.replicas import current_shard, gather
 
@@ -277,7 +277,7 @@ class MetricDefense(AdversarialModel):
         if attack is not None or not (self.attacked or eps is not None):
             return attack
         values = options.recipe(recipe)
-        ball = ThreatModel(options.or_recipe(eps, recipe, "eps"), norm)
+        ball = pixel_ball(options.or_recipe(eps, recipe, "eps"), norm)
         # The step size of the recipe belongs to the radius of the recipe.
         same = ball == ThreatModel(values["eps"])
         return PGD(

@@ -18,7 +18,7 @@ from robust_tf.evaluation.attack_column import CLEAN, Column, ensemble_columns
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.evaluation.saved_signature import SavedSignature
 from robust_tf.results.result import weights_hash, wilson_interval
-from robust_tf.threat_model import ThreatModel
+from robust_tf.threat_model import ThreatModel, pixel_ball
 
 UNIT_INTERVAL = (0.0, 1.0)
 
@@ -146,9 +146,9 @@ def _columns(attack, eps, norm):
         if isinstance(one, str) and eps is None:
             raise ValueError("eps is missing, the radius of the ball, e.g. eps='8/255'")
         if isinstance(one, str) and one in auto_attack.VERSIONS:
-            one = auto_attack.AutoAttack(ThreatModel(eps, norm), version=one)
+            one = auto_attack.AutoAttack(pixel_ball(eps, norm), version=one)
         elif isinstance(one, str):
-            one = presets.get(one, ThreatModel(eps, norm))
+            one = presets.get(one, pixel_ball(eps, norm))
         elif not isinstance(one, (Preset, auto_attack.AutoAttack)):
             one = Preset(type(one).__name__, one)
         if isinstance(one, Preset):

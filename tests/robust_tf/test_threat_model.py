@@ -3,8 +3,15 @@ import pytest
 import tensorflow as tf
 
 from robust_tf import randomness
+from robust_tf.attacks.pgd import PGD
 from robust_tf.randomness import Shard
-from robust_tf.threat_model import ThreatModel, format_magnitude, l2_unit, parse_magnitude
+from robust_tf.threat_model import (
+    ThreatModel,
+    format_magnitude,
+    l2_unit,
+    parse_magnitude,
+    pixel_ball,
+)
 
 KEY = randomness.key(0, 0, "test")
 
@@ -166,3 +173,13 @@ def test_random_start_with_a_batch_size_known_only_at_run_time(norm):
         input_signature=[tf.TensorSpec([None, 4, 5, 3])],
     )
     np.testing.assert_allclose(start(x), threat_model.random_start(x, KEY), atol=1e-6)
+
+
+def test_a_radius_of_8_bit_pixels_is_refused_where_a_user_gives_it():
+    assert pixel_ball("8/255") == ThreatModel("8/255") and pixel_ball(1).eps == 1
+    assert pixel_ball(3, "l2") == ThreatModel(3, "l2")
+    for give in (pixel_ball, lambda eps: PGD(eps=eps)):
+        with pytest.raises(
+            ValueError, match=r"eps=8: pixels are in \[0, 1\]; did you mean eps='8/"
+        ):
+            give(8)

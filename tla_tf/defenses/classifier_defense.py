@@ -14,7 +14,7 @@ from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.models.keras_network import UNIT_RANGE, as_classifier
-from robust_tf.threat_model import ThreatModel
+from robust_tf.threat_model import ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.replicas import current_shard
 from tla_tf import options
@@ -135,7 +135,7 @@ class ClassifierDefense(AdversarialModel):
             )
         if attack is not None:
             return attack
-        values, ball = options.recipe(recipe), ThreatModel(eps, norm)
+        values, ball = options.recipe(recipe), pixel_ball(eps, norm)
         # The step size of the recipe belongs to the ball of the recipe.
         same = ball == ThreatModel(values["eps"], values["norm"])
         size = values["attack_step_size"] if same else None

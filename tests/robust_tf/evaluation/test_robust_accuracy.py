@@ -159,6 +159,7 @@ def test_a_cache_goes_on_and_knows_the_weights(images, labels, expected, tmp_pat
         ({"attack": "pdg5"}, "unknown attack 'pdg5'; allowed"),
         ({"eps": None}, "eps is missing"),
         ({"norm": "l1"}, "unknown norm"),
+        ({"eps": 8}, "did you mean eps='8/255'"),
         ({"labels": 3}, "labels must lie in 0 ... 2"),
         ({"images": np.nan}, "finite and in"),
         ({"count": 0}, "there are no images"),
