@@ -63,14 +63,20 @@ def _read(path):
         raise UserError(f"--images={path} cannot be read: {reason}") from error
     if images.ndim == 3:
         images = images[..., None]
+    if labels.ndim == 2 and labels.shape[1] > 1 and _is_one_hot(labels):
+        return images, labels.argmax(axis=1)
     return images, labels.reshape(-1) if labels.size == len(images) else labels
+
+
+def _is_one_hot(labels):
+    return bool(np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all())
 
 
 def _check(path, images, labels, class_names):
     if images.ndim != 4 or not images.size or labels.shape != images.shape[:1]:
         raise UserError(
             f"--images={path}: images are {list(images.shape)} and labels {list(labels.shape)}; "
-            "they must be [n, h, w, c] and [n]"
+            "they must be [n, h, w, c] and [n], or one-hot [n, classes]"
         )
     if images.dtype != np.uint8 and not (images.min() >= 0 and images.max() <= 1):  # false for NaN
         raise UserError(
@@ -78,7 +84,7 @@ def _check(path, images, labels, class_names):
             "must be in [0, 1], or uint8"
         )
     if labels.dtype.kind not in "iu" or labels.min() < 0:
-        raise UserError(f"--images={path}: labels must be whole numbers from 0 on, not one-hot")
+        raise UserError(f"--images={path}: labels must be whole numbers from 0 on")
     if class_names is not None and labels.max() >= len(class_names):
         raise UserError(
             f"--images={path}: a label is {labels.max()}, --class_names has only "
