@@ -177,7 +177,7 @@ def workdir_of(options):
 
 def notes(options):
     """Returns lines for the plan: what the flags do that one may not expect."""
-    lines = []
+    lines = [*shared.unfinished_warmups(options, "eps_warmup_steps")]
     if options.defense == "hm" and options.source == options.destination:
         lines.append(
             f"--source and --destination are both {options.source}: the attack is skipped, this is "

@@ -127,12 +127,14 @@ def workdir_of(options):
 
 def notes(options):
     """Returns lines for the plan: what the flags do that one may not expect."""
+    warmups = shared.unfinished_warmups(options, "eps_warmup_steps", "triplet_warmup_steps")
     if options.method == "um" or not _falls_short(options):
-        return ()
+        return warmups
     size, eps = format_magnitude(options.attack_step_size), options.flags["eps"]
     return (
         f"--attack_steps={options.attack_steps} of {size} do not reach --eps={eps}: the inner "
         "attack stays near its random start",
+        *warmups,
     )
 
 

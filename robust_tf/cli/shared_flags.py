@@ -262,6 +262,17 @@ def check_profile(options):
         )
 
 
+def unfinished_warmups(options, *names):
+    """Returns a line for every flag among `names` whose growth the training does not finish."""
+    counts = {name: options.values.get(name) or 0 for name in names}
+    return tuple(
+        f"--{name}={count}: the training ends before, at {options.train_steps / count:.1%} of the "
+        "full value"
+        for name, count in counts.items()
+        if count > options.train_steps
+    )
+
+
 def check_pixels(options, *names):
     """Raises the `UserError` of a change of single pixels that is above 1."""
     for name in names:

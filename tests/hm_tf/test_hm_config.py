@@ -30,6 +30,7 @@ def defense(*arguments):
         (["--dataset=cub200", "--init_weights=none", "--bn=live", "--learning_rates=0.001"], None),
         (["--dataset=mnist", "--destination=softhard"], "the attack is skipped"),
         (["--dataset=mnist", "--destination=gb:softhard"], None),
+        (["--dataset=mnist", "--eps_warmup_steps=1000000"], "the training ends before, at "),
         (["--dataset=mnist", "--defense=none", "--source=random"], None),
     ],
 )
