@@ -56,7 +56,7 @@ def refuse_probabilities(logits: tf.Tensor) -> None:
     if lowest >= 0 and tf.reduce_all(tf.abs(sums - 1.0) < 1e-3):
         raise ValueError(
             "the classifier returns probabilities (rows are >= 0 and sum to 1); attacks need "
-            "logits: leave out its last softmax"
+            "logits: leave out its last softmax, or give the function x -> log(model(x))"
         )
 
 

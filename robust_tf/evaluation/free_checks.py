@@ -136,7 +136,10 @@ def _scale(kind):
     elif kind == "sigmoid":
         text = "all outputs lie in [0, 1], as after a sigmoid; attacked through log p - log(1 - p)"
     elif kind == "bounded":
-        text = "all outputs lie in [-1, 1], as of a tanh or a cosine: attack the scores before it"
+        text = (
+            "all outputs lie in [-1, 1]: after a tanh or a cosine attack the scores before it; "
+            "a hardly trained network has small logits, too"
+        )
     else:
         return None
     return Doubt("bounded outputs" if kind == "bounded" else "probabilities", text)
