@@ -67,13 +67,18 @@ def _make_all(finished, figures, options):
 
 def _keep(output, runs, made, path):
     """Keeps the numbers of an output, and then its figure with what it plots, as JSON."""
+    from robust_tf.reports.methods import names_by_weights
     from robust_tf.reports.panels import save_figure
+    from robust_tf.reports.recorded_run import recorded_run
     from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, seeds_of
     from robust_tf.reports.table import text_table
     from robust_tf.results import atomic
+    from tla_tf.reporting.accuracies import methods
 
     kept = [result for run in runs for result in run.keep()]
-    print(f"\n{output}\n{text_table(MEASUREMENT_COLUMNS, seeds_of(kept))}", flush=True)
+    recorded = [recorded_run(run.records.parent) for run in runs]
+    names = names_by_weights(methods([run for run in recorded if run.results]))
+    print(f"\n{output}\n{text_table(MEASUREMENT_COLUMNS, seeds_of(kept, names))}", flush=True)
     if made:
         figure, plotted = made
         save_figure(figure, path)

@@ -37,7 +37,7 @@ def main(options):
     sections.add_accuracies(page, runs, found)
     sections.add_checks(page, runs)
     sections.add_table_1(page, runs, rows, comparisons)
-    sections.add_analyses(page, runs, comparisons)
+    sections.add_analyses(page, runs, found.methods, comparisons)
     sections.add_images(page, runs)
     add_training(page, runs, training_figure(found.methods, sections.QUANTITIES))
     page.write(options.output)

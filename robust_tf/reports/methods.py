@@ -56,6 +56,11 @@ def methods_of(runs, titles, compared):
     return [method._replace(name=name) for name, method in zip(names, groups, strict=True)]
 
 
+def names_by_weights(methods):
+    """Returns dict hash of the weights -> name of the method, of a list of `Method`."""
+    return {run.results[0].weights_hash: method.name for method in methods for run in method.runs}
+
+
 def training_differences(methods, compared):
     """Returns what differs in the trainings, list of str: "train_steps 300 (AT), 600 (TLA)".
 

@@ -1,5 +1,6 @@
 """Columns of the tables of stored results: accuracies, retrieval metrics, analyses."""
 
+import dataclasses
 import statistics
 
 from robust_tf.evaluation.reference_images import limited_reference
@@ -109,17 +110,20 @@ def _metric(result):
     return result.metric if step is None else f"{result.metric}, step {step}"
 
 
-def seeds_of(results):
+def seeds_of(results, names):
     """Returns the list of lists of `Result` that differ in their training seed only.
 
     Args:
         results: list of `Result`; of a repeated measurement the last counts.
+        names: dict hash of the weights -> name of the method, which replaces that of the record:
+            trainings of one method may differ in more than the seed. See `names_by_weights`.
     """
     groups = {}
     for result in results:
-        place = result.method, _metric(result), result.attack, result.n
-        threat = result.threat_model.get("eps"), result.threat_model.get("norm")
-        groups.setdefault((*place, *threat), {})[result.training_seed] = result
+        named = dataclasses.replace(result, method=names.get(result.weights_hash, result.method))
+        place = named.method, _metric(named), named.attack, named.n
+        threat = named.threat_model.get("eps"), named.threat_model.get("norm")
+        groups.setdefault((*place, *threat), {})[named.training_seed] = named
     return [list(group.values()) for group in groups.values()]
 
 
@@ -135,13 +139,21 @@ def _spread(results):
     return interval(4)(results[0])
 
 
+def _radius(threat):
+    """eps behind its norm, unless that is L-infinity; None without an attack."""
+    if not threat:
+        return None
+    norm = "" if threat["norm"] == "linf" else f"{threat['norm']} "
+    return f"{norm}{format_magnitude(threat['eps'])}"
+
+
 # Of the lists of `seeds_of`.
 MEASUREMENT_COLUMNS = (
     Column("method", lambda results: results[0].method),
     Column("seeds", len),
     Column("metric", lambda results: _metric(results[0])),
     Column("attack", lambda results: results[0].attack),
-    Column("eps", lambda results: results[0].threat_model.get("eps"), format_magnitude),
+    Column("eps", lambda results: _radius(results[0].threat_model)),
     Column("n", lambda results: results[0].n),
     Column("value", _mean),
     Column("95% interval, ± over seeds", _spread),

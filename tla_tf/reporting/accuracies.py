@@ -1,6 +1,7 @@
 """The accuracies of runs as entries of the matrix of methods and attacks."""
 
 from robust_tf.reports.matrix import Entry, matrix
+from robust_tf.reports.methods import methods_of
 from robust_tf.reports.outcomes import Outcomes
 from tla_tf.options import TRAIN
 from tla_tf.reporting.comparable_runs import method_name
@@ -12,10 +13,18 @@ def accuracy_matrix(runs):
     Args:
         runs: list of `RecordedRun` with results.
     """
-    titles = [method_name(run.results[0].method) for run in runs]
-    found = matrix(runs, titles, compared, _entries)
+    found = matrix(runs, _titles(runs), compared, _entries)
     rows = [row for row in found.rows if not any(_covers(other, row) for other in found.rows)]
     return found._replace(rows=rows)
+
+
+def methods(runs):
+    """Returns the list of `Method` of a list of `RecordedRun` with results."""
+    return methods_of(runs, _titles(runs), compared)
+
+
+def _titles(runs):
+    return [method_name(run.results[0].method) for run in runs]
 
 
 def compared(flags):

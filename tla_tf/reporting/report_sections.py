@@ -7,6 +7,7 @@ from robust_tf.evaluation.attack_column import WORST_CASE
 from robust_tf.reports import sections
 from robust_tf.reports.data_uri import description
 from robust_tf.reports.matrix_view import add_matrix
+from robust_tf.reports.methods import names_by_weights
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, accuracy_columns, seeds_of
 from robust_tf.reports.table import Column, titles
@@ -161,8 +162,8 @@ def add_checks(page, runs):
     sections.add_checks(page, runs, doubts)
 
 
-def add_analyses(page, runs, comparisons):
-    """Numbers and figures of `tla_tf.analyze`."""
+def add_analyses(page, runs, methods, comparisons):
+    """Numbers and figures of `tla_tf.analyze`; `methods` is the list of `Method` of the runs."""
     page.section("The space of embeddings")
     everything = [result for run in runs for result in run.recorded.results]
     measured = [r for r in everything if r.metric not in ("accuracy", *CURVES.values())]
@@ -174,7 +175,7 @@ def add_analyses(page, runs, comparisons):
     if found:
         add_comparisons(page, found, "tables 2, 3 and figure 5 of the paper, shares in %")
     if measured:
-        lines = cells(MEASUREMENT_COLUMNS, seeds_of(measured))
+        lines = cells(MEASUREMENT_COLUMNS, seeds_of(measured, names_by_weights(methods)))
         with page.details("All numbers of the analyses"):
             page.table(titles(MEASUREMENT_COLUMNS), lines)
     if not measured and not paths:

@@ -2,7 +2,13 @@
 
 import dataclasses
 
-from robust_tf.reports.result_tables import METRIC_COLUMNS, accuracy_columns, accuracy_table
+from robust_tf.reports.result_tables import (
+    MEASUREMENT_COLUMNS,
+    METRIC_COLUMNS,
+    accuracy_columns,
+    accuracy_table,
+    seeds_of,
+)
 from robust_tf.reports.table import rows, titles
 from robust_tf.results.result import Result
 
@@ -95,3 +101,24 @@ def test_other_magnitudes_stay_decimal():
 def test_the_spread_of_draws_stands_where_an_interval_would():
     nmi = dataclasses.replace(RESULTS[0], metric="NMI", interval=None, spread=0.0072)
     assert rows(METRIC_COLUMNS, [nmi])[0][-1] == "± 0.72 over k-means seeds"
+
+
+def test_only_runs_of_one_method_are_seeds_of_a_line():
+    """Of records alone, two trainings of one seed would be one, and of two seeds one method."""
+    names = {"a": "TLA, train_steps 300", "b": "TLA, train_steps 300", "c": "TLA, train_steps 600"}
+    measured = [
+        dataclasses.replace(RESULTS[1], weights_hash=weights, training_seed=seed, value=value)
+        for weights, seed, value in (("a", 0, 0.5), ("b", 1, 0.7), ("c", 0, 0.1))
+    ]
+    found = rows(MEASUREMENT_COLUMNS, seeds_of(measured, names))
+    assert [(line[0], line[1], line[6]) for line in found] == [
+        ("TLA, train_steps 300", "2", "0.6000"),
+        ("TLA, train_steps 600", "1", "0.1000"),
+    ]
+
+
+def test_a_radius_of_a_measurement_has_its_norm():
+    threat = {"eps": 0.5, "norm": "l2"}
+    measured = [RESULTS[0], RESULTS[1], dataclasses.replace(RESULTS[1], threat_model=threat)]
+    found = rows(MEASUREMENT_COLUMNS, seeds_of(measured, {}))
+    assert [line[4] for line in found] == ["-", "8/255", "l2 0.5"]
