@@ -53,11 +53,13 @@ class FlagTable:
 
     def read(self, arguments):
         """Returns the `Options` of `parse` before the rules between flags are applied."""
-        typed = arguments if self.family is None else recipe.typed(arguments)
+        if self.family is None:  # what a flagfile says counts as typed: nothing else says it
+            typed = everything = recipe.spliced(arguments)
+        else:
+            typed = recipe.typed(arguments)
+            everything = recipe.combine(arguments, self._dataset, self.family)
         given = {name for name, flag in self._read(typed).items() if not flag.using_default_value}
-        if self.family is not None:
-            arguments = recipe.combine(arguments, self._dataset, self.family)
-        values = self._read(arguments)
+        values = self._read(everything)
         options = Options(self, {name: values[name].value for name in self.flags}, frozenset(given))
         return options.without_unread()
 

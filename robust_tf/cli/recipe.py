@@ -34,10 +34,16 @@ def combine(arguments, read_dataset, family):
     Raises:
         UserError: a flagfile does not exist, is no text of flags, or includes itself.
     """
+    chosen = spliced(arguments)
+    recipe = store() / family / f"{read_dataset(chosen)}.flags"
+    return (_read(recipe, ()) if recipe.exists() else []) + chosen
+
+
+def spliced(arguments):
+    """Returns the flags of the user's flagfiles, and then the explicit ones; see `combine`."""
     files, explicit = _split(arguments)
     chosen = [line for file in files for line in _read(_find(file, pathlib.Path(".")), ())]
-    recipe = store() / family / f"{read_dataset(chosen + explicit)}.flags"
-    return (_read(recipe, ()) if recipe.exists() else []) + chosen + explicit
+    return chosen + explicit
 
 
 def typed(arguments):

@@ -85,6 +85,16 @@ def test_what_was_typed_is_known(tmp_path, monkeypatch):
     assert said == [(2, False), (3, False), (4, True)]
 
 
+def test_a_command_without_recipes_reads_flagfiles_as_a_training_does(tmp_path):
+    (tmp_path / "inner.flags").write_text("--size=3  # of the paper\n")
+    user = tmp_path / "user.flags"
+    user.write_text("--flagfile=inner.flags\n--folder='my run'\n", encoding="utf-8-sig")
+    table = FlagTable({"Data": (SIZE, text("folder", None, "A folder."))})
+    found = table.parse([f"--flagfile={user}"])
+    assert (found.size, found.folder, found.typed) == (3, "my run", {"size", "folder"})
+    assert table.parse(["--size=4", f"--flagfile={user}"]).size == 4
+
+
 def test_whoever_stops_reading_sees_no_traceback():
     command = [sys.executable, "-m", "tla_tf.train", "--help"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
