@@ -2,10 +2,14 @@
 
 import os
 import pathlib
+import re
 import shlex
 
 import robust_tf
 from robust_tf.errors import UserError
+
+# What is quoted, and else a # behind another character.
+_QUOTED_OR_HASH = re.compile(r"""'[^']*'|"[^"]*"|(?<=\S)#""")
 
 
 def store():
@@ -89,9 +93,14 @@ def _read(path, opened):
     return flags
 
 
+def _escaped(found):
+    """A # inside a word, as of a folder, begins no comment: shlex would cut the word there."""
+    return r"\#" if found[0] == "#" else found[0]
+
+
 def _words_of_lines(path):
     try:
         lines = path.read_text("utf-8-sig").splitlines()  # editors may write a byte order mark
-        return [shlex.split(line, comments=True) for line in lines]
+        return [shlex.split(_QUOTED_OR_HASH.sub(_escaped, line), comments=True) for line in lines]
     except ValueError as error:  # also bytes that are no text
         raise UserError(f"--flagfile={path} cannot be read: {error}") from error

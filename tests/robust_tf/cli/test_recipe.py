@@ -75,6 +75,19 @@ def test_flagfiles_of_other_editors(start, end, store, tmp_path):
     assert found[2:] == ["--lr=1", "--data_dir=my photos/é"]
 
 
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("--data_dir=set#1 --x=2 # a comment", ["--data_dir=set#1", "--x=2"]),
+        ("""--data_dir='my #1' "--x=a #2"  # of '1#""", ["--data_dir=my #1", "--x=a #2"]),
+        ("# the paper's #1", []),
+    ],
+)
+def test_a_comment_begins_behind_a_space(line, words, store, tmp_path):
+    (tmp_path / "mine.flags").write_text(f"{line}\n")
+    assert combine(f"--flagfile={tmp_path}/mine.flags")[2:] == words
+
+
 def test_a_flagfile_of_another_encoding_is_one_line(store, tmp_path):
     (tmp_path / "mine.flags").write_bytes(b"--data_dir=caf\xe9\n")
     with pytest.raises(UserError, match="mine.flags cannot be read: .*utf-8") as refused:
