@@ -200,6 +200,12 @@ def test_a_command_finishes_its_step_after_a_signal(number, tmp_path, monkeypatc
     assert run_table._call("obeying", [str(int(number))]) == 7
 
 
+def test_a_command_that_is_killed_ends_as_in_a_shell(tmp_path, monkeypatch, heard_signals):
+    (tmp_path / "killed.py").write_text("import os; os.kill(os.getpid(), 9)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert run_table._call("killed", []) == 128 + 9
+
+
 @pytest.mark.usefixtures("eager")
 def test_a_row_trains_and_is_measured_made_small(tmp_path, monkeypatch, capsys):
     def call(module, arguments):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from robust_tf.cli import command_line
 from robust_tf.cli.flag import number, switch, text
 from robust_tf.cli.flag_table import FlagTable
-from robust_tf.errors import UserError
+from robust_tf.errors import SIGNALLED, UserError
 from robust_tf.reports import published
 from robust_tf.reports.table import aligned
 
@@ -156,7 +156,10 @@ def _name(argument):
 
 
 def _call(module, arguments):
-    """Runs a command to its end. A signal to both, or to this process, is the command's to obey."""
+    """Runs a command to its end; returns its exit code, 128 and the signal that killed it.
+
+    A signal to both, or to this process, is the command's to obey.
+    """
     process = subprocess.Popen([sys.executable, "-m", module, *arguments])
     handlers = {
         signal.SIGINT: lambda *_: None,  # a terminal sends it to both
@@ -165,7 +168,8 @@ def _call(module, arguments):
     }
     before = {number: signal.signal(number, handlers[number]) for number in handlers}
     try:
-        return process.wait()
+        code = process.wait()
+        return code if code >= 0 else SIGNALLED - code
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
