@@ -190,6 +190,18 @@ def test_small_classes_have_two_images_and_more(tool):
     assert len(sizes) == 190 and sizes.sum() == 1000 and 2 <= sizes.min() and sizes.max() <= 12
 
 
+@pytest.mark.parametrize(
+    "flag, file",
+    [
+        ("--flagfile=flags/hm/mnist.flags", "hm_training"),
+        ("--flagfile=flags/tla/mnist.flags", "tla_training"),
+        ("--data_dir=/data/hm/tfds", "tla_training"),
+    ],
+)
+def test_a_flagfile_chooses_the_package_no_other_folder_does(tool, flag, file):
+    assert tool.commands.find("training", [flag]).file == file
+
+
 def test_an_unknown_name_is_a_mistake(tmp_path):
     command = [sys.executable, TOOL, "speed"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

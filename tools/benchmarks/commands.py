@@ -22,7 +22,8 @@ class Command(NamedTuple):
 
 def find(name, given):
     """Returns the Command called `name`; training is that of the flagfile's folder, tla or hm."""
-    folders = {pathlib.PurePath(argument).parent.name for argument in given}
+    files = [argument for argument in given if argument.endswith(".flags")]
+    folders = {pathlib.PurePath(file).parent.name for file in files}
     if name == "training" and "hm" in folders:
         name = "hm_training"
     return _COMMANDS[name]
