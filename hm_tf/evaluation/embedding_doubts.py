@@ -45,22 +45,24 @@ def embedding_doubts(network, test_set, batch_size):
         along = tf.linalg.matvec(embeddings, direction)
     gradients = largest_gradients(tape, along, images)
     doubts = [
-        _collapsed(embed, test_set, images, test_set.labels[rows]),
+        _collapsed(embed, test_set, images, embeddings.numpy(), test_set.labels[rows]),
         zero_gradients(gradients, "of the embedding: no gradient attack means anything there"),
         unsteady(embed, images, embeddings.numpy()),
     ]
     return [doubt for doubt in doubts if doubt is not None]
 
 
-def _collapsed(embed, test_set, images, labels):
+def _collapsed(embed, test_set, images, embeddings, labels):
     if not test_set.collapsed:
         return None
+    if _recall_above_chance(embeddings, labels):  # the range is the network's
+        return Doubt("collapsed", test_set.collapse)
     for name, scaled in RANGES.items():
         try:
-            embeddings = embed(scaled(images)).numpy()
+            found = embed(scaled(images)).numpy()
         except tf.errors.OpError:  # an exported network may refuse other ranges
             continue
-        if recall := _recall_above_chance(embeddings, labels):
+        if recall := _recall_above_chance(found, labels):
             hint = f"on {name} R@1 among {len(labels)} images is {100 * recall:.1f} %: input range"
             return Doubt("collapsed", f"{test_set.collapse}; {hint}")
     return Doubt("collapsed", test_set.collapse)

@@ -70,6 +70,11 @@ def test_a_mistake_is_one_line(mistake, name, message):
     assert message in doubt.message and "\n" not in doubt.message
 
 
+def test_a_collapsed_network_that_retrieves_has_its_own_range():
+    (doubt,) = doubts(small_network([Layer(lambda x: 0.5 + 0.01 * x)]))
+    assert doubt.name == "collapsed" and "input range" not in doubt.message
+
+
 def test_near_chance_on_images_that_say_nothing_of_their_class():
     rng = np.random.default_rng(0)
     noise = Examples(rng.integers(0, 256, [COUNT, 4, 4, 1], np.uint8), IMAGES.labels)
