@@ -35,7 +35,7 @@ def _entries(run):
     for row in rows:
         for result in row.results:
             if result.attack == WORST_CASE:
-                over = len(result.attack_settings["over"])
+                over = ", ".join(result.attack_settings["over"])
                 title = f"R@1, worst of {over}, {row.mode} {row.strength}"
                 yield Entry(title, result, outcomes.of(result))
     if shown is None:

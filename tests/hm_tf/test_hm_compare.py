@@ -46,7 +46,7 @@ def test_the_worst_case_of_recall_decides(tmp_path, capsys):
     out = capsys.readouterr().out
     assert out.startswith("The trainings differ: train_steps ")
     assert "HM[S,gLGA] is ahead of ACT[R] by +10.20 points" in " ".join(out.split())
-    assert "R@1, worst of 3, compat protocol" in out
+    assert "R@1, worst of ES, LTM, GTM, compat protocol" in out
     assert max(map(len, out.splitlines())) <= 100
     assert "source" not in out.split("attack ")[0]  # stands in the name of the method
     assert page.read_text().index("<svg") < page.read_text().index("<table")
