@@ -109,7 +109,10 @@ def _names(methods, compared):
 
 
 def _told_apart(methods, compared):
-    """Names of methods of one title: by two flags, by what is unusual in each, or by folders."""
+    """Names of methods of one title: by two flags, by what is unusual in each, or by folders.
+
+    A run of an older version has no value of a newer flag, and none in its name.
+    """
     flags = [method.flags for method in methods]
     apart = _differing(flags, lambda *both: set.union(*map(set, map(compared, both))))
     values = {name: [words(own.get(name)) for own in flags] for name in apart}
@@ -118,7 +121,7 @@ def _told_apart(methods, compared):
     unusual = [[n for n in apart if values[n][i] != usual[n]] for i in range(len(methods))]
     for chosen in (by_two, unusual):
         named = [
-            ", ".join([method.name, *(f"{name} {values[name][i]}" for name in names)])
+            ", ".join([method.name, *(f"{n} {values[n][i]}" for n in names if n in flags[i])])
             for i, (method, names) in enumerate(zip(methods, chosen, strict=True))
         ]
         if len(set(named)) == len(named):

@@ -67,6 +67,13 @@ def test_only_titles_that_are_alike_name_the_flags_that_differ():
     ]
 
 
+def test_a_flag_that_an_older_run_lacks_is_not_in_its_name():
+    first, second = (run(record("clean", 90), warm=warm) for warm in (0, 5))
+    older = run(record("clean", 80), eps="0.2")
+    names = compared(first, second, older, titles=["A"] * 3).names
+    assert names == ["A, eps 0.1, warm 0", "A, eps 0.1, warm 5", "A, eps 0.2"]
+
+
 def test_where_many_flags_differ_each_name_says_what_is_unusual():
     changes = (
         {},
