@@ -4,6 +4,7 @@ import textwrap
 
 from hm_tf.evaluation.ranking_records import WORST_CASE
 from hm_tf.evaluation.robustness_score import directions
+from robust_tf.reports.result_tables import radius
 from robust_tf.reports.table import aligned
 from robust_tf.threat_model import format_magnitude
 
@@ -83,14 +84,8 @@ def _strengths(rows):
         yield "compat: ES:D of the protocol is one step early, as the authors'; of APGD it is final"
 
 
-def _radius(result):
-    """eps, with the norm that it is measured in unless that is L-infinity."""
-    eps, norm = result.threat_model["eps"], result.threat_model["norm"]
-    return format_magnitude(eps) if norm == "linf" else f"{format_magnitude(eps)} in {norm}"
-
-
 def _protocol(result):
-    settings, eps = result.attack_settings, _radius(result)
+    settings, eps = result.attack_settings, radius(result.threat_model)
     size = format_magnitude(settings["step_size"])
     steps = f"{settings['steps']} steps of {size} from the image itself"
     gallery = f" in {settings['gallery']:,} images" if "gallery" in settings else ""
@@ -113,7 +108,7 @@ def _standard(result):
     members = " and ".join(result.attack_settings["members"])
     return (
         f"per query and column the worst for the defender under {members}; {result.n:,} queries, "
-        f"seed {result.seed}, eps {_radius(result)}"
+        f"seed {result.seed}, eps {radius(result.threat_model)}"
     )
 
 

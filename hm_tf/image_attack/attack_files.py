@@ -57,6 +57,7 @@ def write_attack(folder, attack, pgd, images, aim, top, **asked):
         "attack": attack.name,
         "mode": attack.mode,
         "eps": format_magnitude(pgd.threat_model.eps),
+        "norm": pgd.threat_model.norm,
         "steps": pgd.steps,
         "step_size": format_magnitude(pgd.step_size),
         "moved": images.search.name_of(aim.moved),

@@ -30,8 +30,10 @@ def _found(recorded):
 
 def _add_attack(page, run, folder, numbers):
     alt = "; ".join([f"{numbers['attack']} on {numbers['moved']}", *_states(numbers)])
+    norm = numbers.get("norm", "linf")  # older ones do not say it
+    eps = numbers["eps"] if norm == "linf" else f"{numbers['eps']} ({norm})"
     caption = (
-        f"{run.name}: {numbers['attack']} ({numbers['mode']}), eps {numbers['eps']}, "
+        f"{run.name}: {numbers['attack']} ({numbers['mode']}), eps {eps}, "
         f"{numbers['steps']} steps, a gallery of {numbers['gallery']:,} images. The last row is "
         "the ranking of the file as it was saved, 8 bits per channel."
     )

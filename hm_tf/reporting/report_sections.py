@@ -12,10 +12,9 @@ from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, evaluations, radii,
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports import sections
 from robust_tf.reports.matrix_view import add_matrix
-from robust_tf.reports.result_tables import doubt_lines, marked
+from robust_tf.reports.result_tables import doubt_lines, marked, radius
 from robust_tf.reports.table import rows as cells_of
 from robust_tf.reports.table import titles
-from robust_tf.threat_model import format_magnitude
 
 _EVALUATE = ("python", "-m", "hm_tf.evaluate")
 METRICS = ("R@1", "R@2", "mAP", "MAP@R", "MAP@10", "NMI", UNTRAINED)
@@ -115,13 +114,19 @@ def _lines(rows):
 def _how(runs):
     """eps and steps of all rows, for the caption."""
     said = dict.fromkeys(
-        f"eps {format_magnitude(r.threat_model['eps'])}, {r.attack_settings['steps']} steps "
-        f"({row.strength})"
+        f"eps {radius(r.threat_model)}, {_search(r.attack_settings)} ({row.strength})"
         for run in runs
         for row in run.rows
         for r in row.results[:1]
     )
     return "; ".join(said)
+
+
+def _search(settings):
+    """How an attack searches its ball, in words."""
+    return (
+        f"{settings['steps']} steps" if "steps" in settings else " and ".join(settings["members"])
+    )
 
 
 def add_checks(page, runs):

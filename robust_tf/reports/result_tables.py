@@ -34,6 +34,17 @@ def interval(digits, scale=1.0):
     return text
 
 
+def radius(threat):
+    """Returns eps of the threat model of a `Result`, with its norm unless that is L-infinity.
+
+    None without an attack.
+    """
+    if not threat:
+        return None
+    norm = "" if threat["norm"] == "linf" else f" ({threat['norm']})"
+    return f"{format_magnitude(threat['eps'])}{norm}"
+
+
 def setting(name):
     """Returns a function (`Result`) -> a setting of its attack, None without it."""
     return lambda result: result.attack_settings.get(name)
@@ -139,21 +150,13 @@ def _spread(results):
     return interval(4)(results[0])
 
 
-def _radius(threat):
-    """eps behind its norm, unless that is L-infinity; None without an attack."""
-    if not threat:
-        return None
-    norm = "" if threat["norm"] == "linf" else f"{threat['norm']} "
-    return f"{norm}{format_magnitude(threat['eps'])}"
-
-
 # Of the lists of `seeds_of`.
 MEASUREMENT_COLUMNS = (
     Column("method", lambda results: results[0].method),
     Column("seeds", len),
     Column("metric", lambda results: _metric(results[0])),
     Column("attack", lambda results: results[0].attack),
-    Column("eps", lambda results: _radius(results[0].threat_model)),
+    Column("eps", lambda results: radius(results[0].threat_model)),
     Column("n", lambda results: results[0].n),
     Column("value", _mean),
     Column("95% interval, ± over seeds", _spread),

@@ -1,5 +1,6 @@
 """python -m hm_tf.report: one page of what a run has stored, and what it has not named."""
 
+import dataclasses
 import html.parser
 import json
 import shutil
@@ -7,15 +8,18 @@ import types
 
 import numpy as np
 import pytest
-from ranking_results import PRINTED, attacked
+from ranking_results import PRINTED, attacked, clean
 
 from hm_tf import analyze, compare, report
 from hm_tf.evaluation.embedding_checks import SCORE_STANDS
 from hm_tf.image_attack.attack_files import save_image
+from hm_tf.reporting.paper_comparison import reported_runs
 from hm_tf.reporting.report_attacks import add_attacks
+from hm_tf.reporting.report_sections import add_ranking_attacks
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.evaluation.doubts import Doubt
 from robust_tf.reports.page import Page
+from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.results import jsonl
 from robust_tf.results.result import append_results, doubted, read_results
 
@@ -53,6 +57,18 @@ def add_scores(run):
     rows = attacked(**same) + attacked({**PRINTED, "LTM": 3.2}, strength="strong", **same)
     rows += attacked({**PRINTED, "GTT": 12.3}, **{**same, "n": 500})  # counts as the protocol's
     append_results(run / "results.jsonl", rows)
+
+
+def test_the_standard_attack_stands_below_the_protocol():
+    """Its records have members instead of steps."""
+    ball = {"eps": 0.5, "norm": "l2", "lower": 0.0, "upper": 1.0}
+    members = {"members": ["APGD", "Square"], "mode": "fixed", "strength": "standard"}
+    standard = [dataclasses.replace(r, attack_settings=members) for r in attacked()[:-1]]
+    records = [*clean(), *attacked(threat_model=ball), *standard]
+    page = Page("Attacks")
+    add_ranking_attacks(page, reported_runs([RecordedRun("run", records, {})]))
+    text = Text(page.html()).text
+    assert "eps 0.5 (l2), 32 steps (protocol); eps 8/255, APGD and Square (standard)" in text
 
 
 def test_what_is_missing_stands_on_the_page_and_its_command_in_the_terminal(run, tmp_path, capsys):
@@ -130,8 +146,9 @@ def test_an_attack_of_an_older_version_says_nothing_on_its_aim(tmp_path):
     assert "8 bits per channel. Aim reached: x.png is first of 8, from place 7." in shown()
     numbers = json.loads(path.read_text())
     del numbers["outcome"]
-    path.write_text(json.dumps(numbers))
+    path.write_text(json.dumps({**numbers, "norm": "l2"}))
     assert "8 bits per channel." in shown() and "Aim" not in shown()
+    assert f"eps {numbers['eps']} (l2), " in shown()
 
 
 def test_only_what_the_present_network_did_is_shown(run, tmp_path):

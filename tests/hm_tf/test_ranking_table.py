@@ -125,7 +125,7 @@ def test_a_radius_has_its_norm():
         dataclasses.replace(r, threat_model={**r.threat_model, "norm": "l2"})
         for r in results(0.2, "protocol", PROTOCOL)
     ]
-    assert "seed 0, eps 0.1 in l2, 32 steps of 3/255" in " ".join(ranking_table(row).split())
+    assert "seed 0, eps 0.1 (l2), 32 steps of 3/255" in " ".join(ranking_table(row).split())
 
 
 def test_the_legend_says_what_is_robust_and_how_sure_it_is():

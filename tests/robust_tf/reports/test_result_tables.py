@@ -121,4 +121,4 @@ def test_a_radius_of_a_measurement_has_its_norm():
     threat = {"eps": 0.5, "norm": "l2"}
     measured = [RESULTS[0], RESULTS[1], dataclasses.replace(RESULTS[1], threat_model=threat)]
     found = rows(MEASUREMENT_COLUMNS, seeds_of(measured, {}))
-    assert [line[4] for line in found] == ["-", "8/255", "l2 0.5"]
+    assert [line[4] for line in found] == ["-", "8/255", "0.5 (l2)"]
