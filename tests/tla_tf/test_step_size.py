@@ -45,7 +45,7 @@ def test_a_part_that_grows_beyond_the_end_of_the_training_is_said():
     grown = ["--train_steps=600", "--eps_warmup_steps=600"]
     assert options.notes(parsed(*grown, "--triplet_warmup_steps=600")) == ()
     (line,) = options.notes(parsed(*grown, "--triplet_warmup_steps=2400"))
-    assert line.startswith("--triplet_warmup_steps=2400: ") and "at 25.0% of" in line
+    assert line.startswith("--triplet_warmup_steps=2400: ") and "at 25.0 % of" in line
 
 
 def test_batch_norm_in_the_attack_is_of_one_replica():
