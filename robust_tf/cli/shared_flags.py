@@ -266,8 +266,8 @@ def unfinished_warmups(options, *names):
     """Returns a line for every flag among `names` whose growth the training does not finish."""
     counts = {name: options.values.get(name) or 0 for name in names}
     return tuple(
-        f"--{name}={count}: the training ends before, at {100 * options.train_steps / count:.1f} % of the "
-        "full value"
+        f"--{name}={count}: the training ends before, at "
+        f"{100 * options.train_steps / count:.1f} % of the full value"
         for name, count in counts.items()
         if count > options.train_steps
     )
