@@ -71,6 +71,8 @@ def measuring_differences(row, n, published):
     if row.on.precision != "float32":
         different.append(f"precision {row.on.precision}, not float32")
     settings, threat = row.results[0].attack_settings, row.results[0].threat_model
+    if threat["norm"] != published["norm"]:
+        different.append(f"attack norm {threat['norm']}, not {published['norm']}")
     ours = threat["eps"], settings["steps"], settings.get("step_size")
     wanted = "eps", "eval_steps", "eval_step_size"
     for name, value in zip(wanted, ours, strict=True):
