@@ -110,10 +110,12 @@ def _check_eps(options):
 
 
 def _settle_evaluation(options):
-    """The standard attack has no settings; `UserError` for one that was typed."""
-    unread = sorted({"mode", "strength", "restarts", "substitute"} & options.typed)
-    if options.attacks == [STANDARD] and unread:
-        raise UserError(f"--{unread[0]} does nothing with --attacks={STANDARD}; leave it out")
+    """The standard attack has no settings, and a run its own data; `UserError` for others."""
+    if options.attacks == [STANDARD]:
+        settings = "mode", "strength", "restarts", "substitute"
+        shared.refuse_unread(options, settings, f"--attacks={STANDARD}")
+    if options.workdir and not options.saved_model:
+        shared.refuse_unread(options, ("dataset", "endpoint", "output"), "--workdir")
     return _check_eps(options)
 
 

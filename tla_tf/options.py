@@ -97,6 +97,14 @@ def _check_ball(options, *steps):
     return options
 
 
+def _settle_evaluation(options):
+    """A run has its own data and its own network."""
+    if options.workdir and not (options.saved_model or options.model):
+        others = "dataset", "images", "class_names", "input_range", "endpoint", "output"
+        shared.refuse_unread(options, others, "--workdir")
+    return _check_ball(options)
+
+
 def _without_foreign_step(options):
     """Leaves the step size to its default where the recipe's does not fit what was typed.
 
@@ -461,7 +469,7 @@ EVALUATE = FlagTable(
         ),
         "Devices and precision": (*shared.NETWORK, *shared.EVALUATION_DEVICES),
     },
-    settle=_check_ball,
+    settle=_settle_evaluation,
 )
 ANALYZE = FlagTable(
     {

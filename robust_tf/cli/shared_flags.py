@@ -273,6 +273,18 @@ def unfinished_warmups(options, *names):
     )
 
 
+def refuse_unread(options, names, chosen):
+    """Raises the `UserError` of one of the flags `names` that was typed: nothing reads it.
+
+    Args:
+        options: `Options`.
+        names: names of flags.
+        chosen: the flag that makes them so, as a user types it.
+    """
+    if typed := sorted(options.typed.intersection(names)):
+        raise UserError(f"--{typed[0]} does nothing with {chosen}; leave it out")
+
+
 def check_pixels(options, *names):
     """Raises the `UserError` of a change of single pixels that is above 1."""
     for name in names:
