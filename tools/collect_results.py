@@ -27,7 +27,7 @@ SHOWN = (
     *("optimizer", "learning_rates", "schedule", "weight_decay", "ema", "precision"),
 )
 # Shown where they are not 0.
-PARTS = ("awp", "eps_warmup_steps", "label_smoothing", "cutmix")
+PARTS = ("awp", "eps_warmup_steps", "triplet_warmup_steps", "label_smoothing", "cutmix")
 
 
 def main(arguments):

@@ -74,6 +74,7 @@ EXPERIMENTS = (
         "mnist_strong",
     ),
     Experiment("TLA on MNIST", ["tla_mnist_quick"], "recipes.md", "mnist_quick"),
+    Experiment("Factors of the recipe of MNIST", ["tla_mnist_factors"], "recipes.md"),
     Experiment(
         "TLA on MNIST, an earlier recipe that masks gradients",
         ["tla_mnist_masked", "tla_mnist_masked_seed1"],

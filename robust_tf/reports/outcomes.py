@@ -134,7 +134,8 @@ def _merged(cache, rows, output, result):
     correct = np.ones(len(rows), bool)
     for restart in range(result.attack_settings.get("restarts", 1)):
         known = cache.known(restart, rows)
-        correct[known] &= cache.get(restart, rows[known])[output]
+        if known.any():  # no restart follows one that leaves no image correct
+            correct[known] &= cache.get(restart, rows[known])[output]
     return correct
 
 

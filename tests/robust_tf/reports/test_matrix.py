@@ -324,6 +324,12 @@ def test_outcomes_of_restarts_ensembles_and_worst_cases(stored):
         assert images == ("images", "all")
 
 
+def test_no_restart_follows_one_that_leaves_no_image(stored):
+    store(stored, "fgsm", {0: ([0, 1, 2, 3], [False] * 4)}, {"restarts": 20})
+    lost = record("fgsm", 0, 4, settings={"restarts": 20})
+    assert Outcomes(run(lost, path=stored)).of(lost)[0].tolist() == [False] * 4
+
+
 def test_an_ensemble_needs_no_record_of_its_clean_images(stored):
     results = [
         record("apgd", 2, 4, after=("clean",)),
