@@ -2,7 +2,6 @@
 
 import time
 
-import numpy as np
 import tensorflow as tf
 
 from robust_tf.runs.monitor import Monitor
@@ -25,8 +24,7 @@ class Speed(Monitor):
     def __init__(self, batch_size, attack_share):
         super().__init__()
         self._batch_size, self._attack_share = batch_size, attack_share
-        with tf.device("cpu"):
-            self._waited = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self._waited, self._asked = 0.0, 0.0  # seconds, time of the last question
         self._compiled = False
 
     def watched(self, dataset):
@@ -37,17 +35,30 @@ class Speed(Monitor):
         Args:
             dataset: tf.data.Dataset.
         """
-        # TensorFlow's own clock is refused where kernels are deterministic.
-        clock = tf.data.Dataset.counter().map(
-            lambda number: tf.ensure_shape(tf.numpy_function(_now, [], tf.float64), [])
-        )
 
-        def batch_of(before, batch, after):
-            with tf.control_dependencies([self._waited.assign_add(after - before)]):
-                return tf.nest.map_structure(tf.identity, batch)
+        def called(method):
+            # One stateful op would make TensorFlow run the whole input of a deterministic training
+            # without threads: no parallel map, no prefetch.
+            return tf.data.Dataset.counter().map(
+                lambda number: tf.numpy_function(method, [number], tf.int64, stateful=False)
+            )
 
         # A zip asks its parts one after the other.
-        return tf.data.Dataset.zip((clock, dataset, clock)).map(batch_of)
+        parts = called(self._ask), dataset, called(self._receive)
+        options = tf.data.Options()
+        # Neither the two calls nor the question for the next batch may run ahead.
+        options.experimental_optimization.map_parallelization = False
+        options.experimental_optimization.inject_prefetch = False
+        only = tf.data.Dataset.zip(parts).map(lambda asked, batch, received: batch)
+        return only.with_options(options)
+
+    def _ask(self, number):
+        self._asked = time.perf_counter()
+        return number
+
+    def _receive(self, number):
+        self._waited += time.perf_counter() - self._asked
+        return number
 
     def on_epoch_begin(self, epoch, logs=None):
         self._restart()
@@ -68,13 +79,13 @@ class Speed(Monitor):
         logs["attack_share"] = self._attack_share
         if self._updates:
             logs["images_per_second"] = self._updates * self._batch_size / self._seconds
-            logs["input_wait"] = min(float(self._waited.numpy()) / self._seconds, 1.0)
+            logs["input_wait"] = min(self._waited / self._seconds, 1.0)
         if peaks := [tf.config.experimental.get_memory_info(gpu)["peak"] for gpu in _gpus()]:
             logs["peak_memory_gib"] = max(peaks) / 2**30
 
     def _restart(self):
         self._updates, self._began = 0, time.perf_counter()
-        self._waited.assign(0.0)
+        self._waited = 0.0
 
 
 def in_words(logs):
@@ -89,10 +100,6 @@ def in_words(logs):
     if "peak_memory_gib" in logs:
         parts.append(f"peak memory {logs['peak_memory_gib']:.3g} GiB")
     return ", ".join(parts)
-
-
-def _now():
-    return np.float64(time.perf_counter())
 
 
 def _gpus():

@@ -54,6 +54,20 @@ def test_the_wait_for_input_is_measured():
     assert "waiting for input, inner attack 50 % of the FLOP" in module.in_words(slow)
 
 
+def stateful(dataset):
+    """Names of the stateful ops in the functions of a data set."""
+    graphs = [wrapper.function.graph for wrapper in dataset._functions()]
+    own = [op.name for g in graphs for op in g.get_operations() if op.op_def.is_stateful]
+    return own + [name for part in dataset._inputs() for name in stateful(part)]
+
+
+def test_watching_leaves_the_threads_of_the_input():
+    """TensorFlow takes parallel maps and prefetching from a deterministic input with such an op."""
+    numbers = tf.data.Dataset.range(3).map(lambda n: n + 1, num_parallel_calls=2)
+    assert stateful(Speed(BATCH, attack_share=0.5).watched(numbers)) == []
+    assert stateful(batches()) != []
+
+
 def test_an_interval_of_the_compiled_step_alone_has_no_speed():
     logs = measured(updates=1)
     assert list(logs) == ["attack_share"] and module.in_words(logs) == ""
