@@ -27,7 +27,8 @@ from tla_tf.reporting.comparable_runs import method_name
 
 LEAD = (
     "Small networks and short schedules on two CPU cores: no number here can be compared with the "
-    "papers. Every number comes from a record; the texts say what was predicted."
+    "papers. Every number comes from a record; the texts say what was predicted. A comparison over "
+    "seeds alone leaves out the spread over images: the pages of run folders are stricter."
 )
 MISSING = (
     "This page is made of records: the run folders were not kept. Missing are training curves, "

@@ -10,6 +10,7 @@ from scipy import optimize, stats
 Z = 1.959963984540054  # 97.5 % of the normal distribution
 SIGNIFICANT = 0.05
 SMALLEST_P = 1e-12
+OVER_SEEDS = " over seeds"  # end of the names of tests that leave out the spread over images
 
 
 class Difference(NamedTuple):
@@ -104,7 +105,7 @@ def of_seeds(first, second):
     """Returns the `Difference` of the means over training seeds.
 
     A seed gives all methods the same initial weights and batches. So methods with the same seeds
-    are compared by the paired t-test, others by Welch's.
+    are compared by the paired t-test, others by Welch's. The images are taken for the whole world.
 
     Args:
         first, second: dict training seed -> float. There is no test of one seed, and none where
@@ -112,14 +113,17 @@ def of_seeds(first, second):
     """
     if min(len(first), len(second)) > 1 and first.keys() == second.keys():
         a, b = (np.array([values[seed] for seed in first]) for values in (first, second))
-        return Difference(float(np.mean(b - a))) if _constant(b - a) else _of_values(a, b)
+        if _constant(b - a):
+            return Difference(float(np.mean(b - a)))
+        return _of_values(a, b)._replace(test=f"paired t{OVER_SEEDS}")
     a, b = [*first.values()], [*second.values()]
     value = statistics.mean(b) - statistics.mean(a)
     if min(len(a), len(b)) < 2 or (_constant(a) and _constant(b)):
         return Difference(value)
     found = stats.ttest_ind(b, a, equal_var=False)
     low, high = found.confidence_interval(0.95)
-    return Difference(value, (float(low), float(high)), float(found.pvalue), "Welch")
+    interval = float(low), float(high)
+    return Difference(value, interval, float(found.pvalue), f"Welch{OVER_SEEDS}")
 
 
 def of_seeds_and_images(first, second, same_seeds=True):

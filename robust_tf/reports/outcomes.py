@@ -127,7 +127,7 @@ def _known(cache):
 
 
 def _merged(cache, rows, output, result):
-    """bool or float [rows]: correct is what every restart leaves correct; None of no such output."""
+    """bool or float [rows]: correct is what every restart leaves correct; None without output."""
     if output != CORRECT:
         values = cache.get(0, rows).get(output)
         return values if values is None or result.correct is None else values.astype(bool)

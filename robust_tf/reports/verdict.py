@@ -1,6 +1,6 @@
 """Which method of a matrix is ahead, or that nothing is separated, in sentences."""
 
-from robust_tf.reports.difference import separated_together
+from robust_tf.reports.difference import OVER_SEEDS, separated_together
 from robust_tf.reports.result_tables import doubts
 
 DOUBTFUL = "Doubtful"
@@ -107,7 +107,8 @@ def verdict(row):
     if len(others) > 2:
         parts = [f"{leader} is ahead of {_listed(ahead, found, sign)}"] if ahead else []
         parts += [f"{leader} is not separated from {_listed(level, found, sign)}"] if level else []
-        parts[-1] += " (points; intervals in the table)"
+        alone = any(change.test.endswith(OVER_SEEDS) for change in found.values())
+        parts[-1] += f" (points; intervals in the table{f'{OVER_SEEDS} alone' if alone else ''})"
     else:
         parts = [f"{leader} is ahead of {o} by {said(found[o], sign)}" for o in ahead]
         end = ", not separated" if ahead else ""
@@ -147,8 +148,8 @@ def _price(rows, row):
         return
     change = clean.difference(second, leader)
     if change.separated and change.value < 0:
-        ours, theirs = (f"{clean.cells[name].value:.1f}" for name in (leader, second))
-        yield f"On clean images {leader} is behind {second}: {ours} beside {theirs} ({clean.title})."
+        both = " beside ".join(f"{clean.cells[name].value:.1f}" for name in (leader, second))
+        yield f"On clean images {leader} is behind {second}: {both} ({clean.title})."
 
 
 def _listed(names, found, sign):

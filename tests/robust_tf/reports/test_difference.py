@@ -63,7 +63,7 @@ def test_the_same_seeds_are_compared_pair_by_pair():
     first, second = {0: 0.5, 1: 0.6, 2: 0.4}, {2: 0.43, 1: 0.61, 0: 0.52}
     found = of_seeds(first, second)
     expected = stats.ttest_rel([0.52, 0.61, 0.43], [0.5, 0.6, 0.4])
-    assert (found.p, found.test) == (pytest.approx(expected.pvalue), "paired t")
+    assert (found.p, found.test) == (pytest.approx(expected.pvalue), "paired t over seeds")
     assert found.value == pytest.approx(0.02)
     assert found.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
 
@@ -72,7 +72,7 @@ def test_other_seeds_are_compared_by_welch():
     first, second = {0: 0.5, 1: 0.52, 2: 0.49}, {0: 0.6, 5: 0.57}
     expected = stats.ttest_ind([*second.values()], [*first.values()], equal_var=False)
     found = of_seeds(first, second)
-    assert (found.p, found.test) == (pytest.approx(expected.pvalue), "Welch")
+    assert (found.p, found.test) == (pytest.approx(expected.pvalue), "Welch over seeds")
     assert found.value == pytest.approx(0.585 - 1.51 / 3)
 
 

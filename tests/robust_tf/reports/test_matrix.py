@@ -153,7 +153,7 @@ def test_methods_of_the_same_seeds_are_compared_pair_by_pair():
         for seed, correct in enumerate(corrects)
     ]
     titles, runs = zip(*runs, strict=True)
-    for count, test in ((6, "paired t"), (5, "Welch")):
+    for count, test in ((6, "paired t over seeds"), (5, "Welch over seeds")):
         found = compared(*runs[:count], titles=titles).rows[0].difference("A", "B")
         assert (found.test, found.value > 0) == (test, True)
 
