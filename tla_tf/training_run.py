@@ -21,9 +21,6 @@ from tla_tf.evaluation.held_out_monitor import HeldOutMonitor
 from tla_tf.evaluation.run_evaluation import RunEvaluation
 from tla_tf.finished_run import FinishedRun
 
-# What a finished training proposes.
-NEXT_ATTACKS = ("pgd20", "20pgd20", "cw30", "mim40")
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassifierSettings(TrainingSettings):
@@ -159,10 +156,11 @@ class ClassifierTrainingRun(TrainingRun):
         return accuracy_table(self._accuracies())
 
     def next_commands(self, folder):
-        measured = {result.attack for result in self._accuracies()}
-        stronger = [name for name in NEXT_ATTACKS if name not in measured] or [ENSEMBLE]
+        evaluate = f"evaluate --workdir={folder} --attacks={ENSEMBLE} --checks=quick"
+        report = f"report --workdir={folder} --output={folder}/report.html"
+        measured = ENSEMBLE in {result.attack for result in self._accuracies()}
         return [
-            f"python -m tla_tf.evaluate --workdir={folder} --attacks={','.join(stronger)}",
+            f"python -m tla_tf.{report if measured else evaluate}",
             f"python -m tla_tf.export --workdir={folder} --export_dir={folder}/export",
             "python -m tla_tf.train --dataset=cifar10 --flagfile=flags/tla/cifar10_quick.flags"
             "  # downloads 162 MB unless TFDS has it",

@@ -67,7 +67,7 @@ def test_the_same_command_again_reprints_the_result(smoke, finished, monkeypatch
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
     table = capsys.readouterr().out
     assert "finished before" in table and "another --workdir" in table
-    assert "--attacks=pgd20,20pgd20,cw30,mim40" in table
+    assert "--attacks=standard --checks=quick" in table
     assert all(f"{100 * r.value:.2f}" in table for r in read_results(finished / "results.jsonl"))
 
 
@@ -106,16 +106,15 @@ def test_every_method_trains(smoke, tmp_path, flags, request):
     assert f"--method={result.method}" == (flags[0] if "method" in flags[0] else "--method=tla")
 
 
-def test_what_was_measured_is_not_proposed_again(smoke, finished, capsys):
+def test_what_a_claim_needs_is_proposed_until_it_is_measured(smoke, finished, capsys):
+    assert smoke(f"--workdir={finished}") == 0
+    assert f"--workdir={finished} --attacks=standard --checks=quick\n" in capsys.readouterr().out
     path = finished / "results.jsonl"
-    line = jsonl.read(path)[-1]
-    for measured, proposed in (("pgd20,cw30", "20pgd20,mim40"), ("20pgd20,mim40", "standard")):
-        with path.open("a") as file:
-            file.writelines(
-                json.dumps({**line, "attack": name}) + "\n" for name in measured.split(",")
-            )
-        assert smoke(f"--workdir={finished}") == 0
-        assert f"--attacks={proposed}\n" in capsys.readouterr().out
+    with path.open("a") as file:
+        file.write(json.dumps({**jsonl.read(path)[-1], "attack": "standard"}) + "\n")
+    assert smoke(f"--workdir={finished}") == 0
+    said = capsys.readouterr().out
+    assert "--attacks=" not in said and f"tla_tf.report --workdir={finished} --output=" in said
 
 
 def test_evaluation_adds_records(smoke, finished, tmp_path, capsys):
