@@ -1,5 +1,7 @@
 """The two ways a run can end badly; the entry points turn them into one line and an exit code."""
 
+import difflib
+
 SIGNALLED = 128  # plus the number of a signal: exit code of a command that it stopped
 INTERRUPTED = SIGNALLED + 2  # Ctrl-C
 
@@ -18,3 +20,18 @@ class RunError(Exception):
 def reason_of(error):
     """Returns the first line of an error's message, or its kind where it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def with_closest(name, allowed):
+    """Returns an unknown name in quotes, with the allowed name that looks most like it.
+
+    Args:
+        name: str.
+        allowed: names, compared in any case.
+
+    Returns:
+        "'pdg20' (did you mean 'pgd20'?)"; the name alone where none looks like it.
+    """
+    found = {one.lower(): one for one in allowed}
+    close = difflib.get_close_matches(name.lower(), found, n=1)
+    return repr(name) + (f" (did you mean {found[close[0]]!r}?)" if close else "")

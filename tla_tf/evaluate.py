@@ -37,10 +37,10 @@ def main(options):
         evaluation = RunEvaluation(run, test, substitutes=substitutes, **_settings(options))
         evaluation.run(columns)
         evaluation.add(evaluation.worst_case(threat_model))
-        report = options.fill(_report, evaluation=evaluation)
+        clean = evaluation.clean_result()
+        report = options.fill(_report, evaluation=evaluation, clean=clean)
         print(f"\n{report}\n\nrecords: {run.folder.results}")
-        clean = [result for result in evaluation.results if result.attack == "clean"]
-        if options.workdir is None and clean and (hint := run.hint(clean[0])):
+        if options.workdir is None and (hint := run.hint(clean)):
             print(hint)
         if options.checks != "none":
             print(_checked(evaluation, columns, threat_model, substitutes, options.checks))
@@ -102,13 +102,14 @@ def _columns(run, threat_model, substitutes, attacks, **forms):
     return kept
 
 
-def _report(evaluation, attacks, substitute):
+def _report(evaluation, clean, attacks, substitute):
     from robust_tf.reports.result_tables import accuracy_table
     from tla_tf.evaluation.run_evaluation import lower_worst_case
     from tla_tf.reporting.cleverhans_comparison import cleverhans_comparison
 
     results = evaluation.results
-    parts = [accuracy_table(results), lower_worst_case(results[-1], evaluation.folder)]
+    shown = results if any(r.attack == clean.attack for r in results) else [clean, *results]
+    parts = [accuracy_table(shown), lower_worst_case(results[-1], evaluation.folder)]
     if "table1" in attacks and not substitute:
         parts.append("left out: the black-box column of table 1; it needs --substitute=RUN")
     if "cleverhans" in attacks:

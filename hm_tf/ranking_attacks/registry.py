@@ -10,7 +10,7 @@ from hm_tf.ranking_attacks.greedy_top1_translocation import GreedyTop1Translocat
 from hm_tf.ranking_attacks.learning_to_misrank import LearningToMisrank
 from hm_tf.ranking_attacks.query_attack import QueryDown, QueryUp
 from hm_tf.ranking_attacks.targeted_mismatch import TargetedMismatch
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, with_closest
 
 _CLASSES = [
     CandidateUp,
@@ -69,7 +69,9 @@ def get(name, mode="compat"):
     """
     attack = ATTACKS.get(name.upper())
     if attack is None:
-        raise ValueError(f"unknown attack {name!r}; choose from {', '.join(NAMES)}")
+        raise ValueError(
+            f"unknown attack {with_closest(name, NAMES)}; choose from {', '.join(NAMES)}"
+        )
     return attack(mode)
 
 
@@ -87,10 +89,13 @@ def attack_names(given):
         return ()
     if list(given) == ["standard"]:
         return NAMES
-    unknown = [name for name in given if name.strip().upper() not in ("ALL", *NAMES)]
+    words = *NAMES, "all", "none", "standard"
+    unknown = [
+        with_closest(name, words) for name in given if name.strip().upper() not in ("ALL", *NAMES)
+    ]
     if unknown or not named:
         raise UserError(
-            f"--attacks: unknown attacks: {', '.join(map(repr, unknown)) or 'no name'}; allowed: "
+            f"--attacks: unknown attacks: {', '.join(unknown) or 'no name'}; allowed: "
             f"{', '.join(NAMES)}, all, none; or standard alone"
         )
     return NAMES if "ALL" in named else tuple(name for name in NAMES if name in named)

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
@@ -14,12 +15,17 @@ from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
 from robust_tf.attacks.momentum import Momentum
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.round_pixels import round_pixels
+from robust_tf.errors import with_closest
 from robust_tf.threat_model import ThreatModel, parse_magnitude
 
+_STEPS, _RESTARTS = ("fgsm", "bimN", "mimN", "pgdN", "cwN"), ("RpgdN", "RcwN")
+_LIBRARY = tuple(
+    f"cleverhans-{name}" for name in ("fgm", "bimN", "pgdN", "madryN", "mimN", "cw2", "spsa")
+)
+NAMES = (*_STEPS, *_RESTARTS, *auto_attack.MEMBERS, *_LIBRARY)
 ALLOWED = (
-    "fgsm, bimN, mimN, pgdN, cwN (N steps), RpgdN, RcwN (R restarts), such as 20pgd20; "
-    f"{', '.join(auto_attack.MEMBERS)}; cleverhans-fgm, cleverhans-bimN, cleverhans-pgdN, "
-    "cleverhans-madryN, cleverhans-mimN, cleverhans-cw2, cleverhans-spsa"
+    f"{', '.join(_STEPS)} (N steps), {', '.join(_RESTARTS)} (R restarts), such as 20pgd20; "
+    f"{', '.join(auto_attack.MEMBERS)}; {', '.join(_LIBRARY)}"
 )
 CLEVERHANS = re.compile(
     r"cleverhans-(?P<family>(?:fgm|cw2|spsa)$|(?:bim|mim|pgd|madry)(?=\d))(?P<steps>[1-9]\d*)?"
@@ -115,7 +121,7 @@ def get(name: str, threat_model: ThreatModel, mim_form: str = "accumulate") -> P
         return Preset(name, _cleverhans(match, threat_model))
     match = GRAMMAR.fullmatch(name)
     if not match:
-        raise ValueError(f"unknown attack {name!r}; allowed: {ALLOWED}")
+        raise ValueError(f"unknown attack {suggested(name)}; allowed: {ALLOWED}")
     family, steps = match["family"], int(match["steps"] or 1)
     attack = PGD(
         threat_model,
@@ -127,6 +133,18 @@ def get(name: str, threat_model: ThreatModel, mim_form: str = "accumulate") -> P
         restarts=int(match["restarts"] or 1),
     )
     return Preset(name, attack)
+
+
+def suggested(name: str, more: Iterable[str] = ()) -> str:
+    """Returns an unknown name in quotes, with the attack that looks most like it.
+
+    Args:
+        name: name with its numbers of restarts and steps.
+        more: further names that are allowed.
+    """
+    restarts, steps = re.match(r"(\d*).*?(\d*)$", name, re.DOTALL).groups()
+    known = (one.replace("R", restarts or "R").replace("N", steps or "N") for one in NAMES)
+    return with_closest(name, [*known, *more])
 
 
 def _cleverhans(match, threat_model):

@@ -125,6 +125,9 @@ def test_evaluation_adds_records(smoke, finished, tmp_path, capsys):
     assert evaluate.main(["evaluate", f"--workdir={finished}", "--attacks=fgsm", "--eps=0"]) == 0
     said = capsys.readouterr().out
     assert "2pgd1" in said and "pgd2: stored" in said
+    # Clean images are shown beside every robust accuracy, and recorded where they were asked for.
+    first, second = (line.split() for line in said.splitlines() if line.startswith("clean "))
+    assert "40" in first and "360" in second
     added = read_results(finished / "results.jsonl")[len(before) :]
     again, restarts, worst, unharmed, _ = added
     assert (worst.attack, worst.n) == ("worst case", 40)

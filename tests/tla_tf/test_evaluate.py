@@ -178,7 +178,10 @@ def test_adversarial_images_of_other_weights(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     "flags, text",
     [
-        (["--attacks=pdg20,clean,nosuch"], "unknown attacks: 'pdg20', 'nosuch'; allowed: clean"),
+        (
+            ["--attacks=pdg20,clean,nosuch"],
+            "'pdg20' (did you mean 'pgd20'?), 'nosuch'; allowed: clean",
+        ),
         (["--attacks=transfer"], "--substitute=RUN"),
         (["--substitute=nowhere"], "nowhere holds no run"),
         (["--substitute={run}/../run"], "/../run is the evaluated run itself"),

@@ -62,7 +62,7 @@ def attack_columns(
         try:
             columns += _columns_of(name, preset_of, dataset, substitutes, threat_model.norm)
         except ValueError:
-            unknown.append(repr(name))
+            unknown.append(presets.suggested(name, (CLEAN, TRANSFER, *GROUPS)))
     if unknown:
         raise UserError(
             f"unknown attacks: {', '.join(unknown)}; allowed: {CLEAN}, {presets.ALLOWED}; the "

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robust_tf.evaluation.attack_column import WORST_CASE
+from robust_tf.evaluation.attack_column import CLEAN, WORST_CASE, Column
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.results.result import append_results, measured_share, read_results, shared_fields
 
@@ -43,17 +43,26 @@ class RunEvaluation(ClassifierEvaluation):
     def add(self, outcome):
         """Records the outcome."""
         super().add(outcome)
-        attack = {"attack": outcome.name, "settings": outcome.settings, "after": outcome.after}
-        result = measured_share(
+        result = self._result(outcome)
+        append_results(self.folder / "results.jsonl", [result])
+        self.results.append(result)
+
+    def clean_result(self):
+        """Returns the `Result` of the clean images, without a record of it."""
+        column = Column(CLEAN)
+        return self._result(self._outcome(column, self.silent().correct(column)))
+
+    def _result(self, outcome):
+        return measured_share(
             self.about,
             "accuracy",
             outcome.correct,
+            attack=outcome.name,
+            settings=outcome.settings,
             threat_model=outcome.threat_model,
+            after=outcome.after,
             warnings=[doubt._asdict() for doubt in self.checked.doubts],
-            **attack,
         )
-        append_results(self.folder / "results.jsonl", [result])
-        self.results.append(result)
 
 
 def logits_of(network):

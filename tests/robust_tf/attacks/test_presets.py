@@ -130,11 +130,26 @@ def test_what_a_name_means():
     ],
 )
 def test_other_names_are_refused_with_what_is_allowed(name):
-    with pytest.raises(ValueError, match="unknown attack '.*'; allowed: fgsm, bimN") as error:
+    with pytest.raises(ValueError, match="unknown attack '.*'.*; allowed: fgsm, bimN") as error:
         presets.get(name, THREATS["linf"])
     allowed = str(error.value).partition("allowed: ")[2]
     for example in re.findall(r"[a-z0-9-]+N?", re.sub(r"\(.*?\)|such as|R(?=pgd|cw)", "", allowed)):
         presets.get(example.replace("N", "3"), THREATS["linf"])  # the message allows no other
+
+
+@pytest.mark.parametrize(
+    "typed, meant",
+    [
+        ("pdg20", "pgd20"),
+        ("20pdg40", "20pgd40"),
+        ("PGD20", "pgd20"),
+        ("apgd_ce", "apgd-ce"),
+        ("cleverhans-pdg7", "cleverhans-pgd7"),
+        ("standrad", "standard"),
+    ],
+)
+def test_the_name_that_was_meant_is_suggested(typed, meant):
+    assert presets.suggested(typed, ["standard"]) == f"{typed!r} (did you mean {meant!r}?)"
 
 
 def test_members_of_auto_attack_have_the_published_settings():
