@@ -128,12 +128,14 @@ def _lacking(info, train, outputs):
 
 def _preset(runs, attack, eps, norm):
     from robust_tf.attacks import presets
-    from robust_tf.threat_model import ThreatModel
-    from tla_tf.reporting.comparable_runs import common_eps
+    from tla_tf.finished_run import ball
 
-    threat_model = ThreatModel(common_eps(runs) if eps is None else eps, norm)
+    balls = dict.fromkeys(ball(run.flags, eps, norm) for run in runs)
+    if len(balls) > 1:
+        found = ", ".join(map(str, balls))
+        raise UserError(f"the runs have different balls ({found}); give the attack's --eps, --norm")
     try:
-        return presets.get(attack, threat_model)
+        return presets.get(attack, *balls)
     except ValueError as error:
         raise UserError(f"--attack: {error}") from error
 

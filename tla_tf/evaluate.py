@@ -20,15 +20,14 @@ from tla_tf.options import EVALUATE
 def main(options):
     """Evaluates as the flags say."""
     from robust_tf.runs import lock
-    from robust_tf.threat_model import ThreatModel
     from tla_tf.evaluation.run_evaluation import RunEvaluation
     from tla_tf.evaluation.substitute import load_substitutes, substitute_runs
+    from tla_tf.finished_run import ball
 
     run = _run(options)
     # Two evaluations share their outcomes, but not the files of the images.
     with lock.held(run.folder.path, shared=not options.save_adversarial):
-        eps = run.flags["eps"] if options.eps is None else options.eps
-        threat_model = ThreatModel(eps, options.norm)
+        threat_model = ball(run.flags, options.eps, options.norm)
         runs = substitute_runs(options.substitute, run)
         forms = {"mim_form": options.mim_form, "round_pixels": options.round_pixels}
         columns = _columns(run, threat_model, list(runs), options.attacks, **forms)

@@ -23,7 +23,7 @@ from robust_tf.cli.flag import (
     text,
 )
 from robust_tf.cli.flag_table import FlagTable
-from robust_tf.data import DATASETS
+from robust_tf.data import DATASETS, require_known
 from robust_tf.errors import UserError
 from robust_tf.magnitude import format_magnitude
 
@@ -44,15 +44,16 @@ OF_EMBEDDINGS = ("cub200", "cars196", "sop")
 OF_THE_PAPER = ("table2", "table3", "figure1", "figure2", "figure4", "figure5")
 OUTPUTS = (*OF_THE_PAPER, "accuracy_over_eps", "accuracy_over_steps")
 _NORMS = ("linf", "l2")
-_OF_THE_TRAINING = "Radius in [0, 1] pixels, also as 8/255. Default: of the training."
 _DATA_DIR = shared.data_dir(
     "TFDS folder, folder of tiny-imagenet-200.zip, or folder of the classes. Default: TFDS's own, "
     "downloading."
 )
 # Nobody attacks an undefended network in training.
 _UNDEFENDED = {"method": ("um",)}
-_NORM = choice("norm", "linf", "Norm of the ball.", _NORMS, into="attack", uncompared=_UNDEFENDED)
-_BALL = (magnitude("eps", None, _OF_THE_TRAINING), _NORM)
+_BALL = (
+    magnitude("eps", None, "Radius in [0, 1] pixels, also as 8/255. Default: of the training."),
+    choice("norm", None, "Norm of the ball. Default: of the training, else linf.", _NORMS),
+)
 _BATCH_SIZE = count("batch_size", 250, "Images per attacked batch of a device.")
 
 
@@ -60,7 +61,8 @@ def _settle(options):
     """Applies the rules between the flags of a training; `UserError` where they contradict."""
     _check_dataset(options.dataset)
     options.require()
-    _check_ball(options, "attack_step_size")
+    if options.norm == "linf":  # radius and steps are changes of single pixels
+        shared.check_pixels(options, "eps", "attack_step_size")
     shared.check_pixels(options, "own_noise")
     options = shared.settle_schedule(options)
     shared.check_profile(options)
@@ -81,8 +83,7 @@ def _settle(options):
 
 
 def _check_dataset(name):
-    if name not in DATASETS:
-        raise UserError(f"Unknown data set {name!r}; allowed: {', '.join(DATASETS)}.")
+    require_known(name)
     if name in OF_EMBEDDINGS:
         raise UserError(
             f"--dataset={name}: its test images are of other classes than those of training; "
@@ -90,19 +91,12 @@ def _check_dataset(name):
         )
 
 
-def _check_ball(options, *steps):
-    """Under L-inf, radius and steps are changes of single pixels."""
-    if options.norm == "linf":
-        shared.check_pixels(options, "eps", *steps)
-    return options
-
-
 def _settle_evaluation(options):
     """A run has its own data and its own network."""
     if options.workdir and not (options.saved_model or options.model):
         others = "dataset", "images", "class_names", "input_range", "endpoint", "output"
         shared.refuse_unread(options, others, "--workdir")
-    return _check_ball(options)
+    return options
 
 
 def _without_foreign_step(options):
@@ -209,7 +203,7 @@ _INNER_ATTACK = (
         into="attack",
         uncompared=_UNDEFENDED,
     ),
-    _NORM,
+    choice("norm", "linf", "Norm of the ball.", _NORMS, into="attack", uncompared=_UNDEFENDED),
     *group(
         shared.INNER_ATTACK,
         count(
@@ -514,8 +508,7 @@ ANALYZE = FlagTable(
             _BATCH_SIZE,
         ),
         "Devices": shared.EVALUATION_DEVICES,
-    },
-    settle=_check_ball,
+    }
 )
 COMPARE = FlagTable(
     {

@@ -127,7 +127,7 @@ class ClassifierTrainingRun(TrainingRun):
     def keep_final(self, held_out):
         """The last network, or the one of --select=best."""
         if self.settings.select == "best":
-            self.model.network.load_weights(self.folder.best_weights)
+            self.folder.load_weights(self.model.network, self.folder.best_weights)
         super().keep_final(held_out)
         if held_out is not None:
             seen = [(line["held_out_pgd10"], line["step"]) for line in self.folder.read_metrics()]

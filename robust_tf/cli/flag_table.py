@@ -72,6 +72,20 @@ class FlagTable:
         """Returns `value`, or the value of `flag` in the recipe of `dataset` where it is None."""
         return self.recipe(dataset)[flag] if value is None else value
 
+    def require_allowed(self, part, settings):
+        """Raises the `UserError` of a constructor argument that is none of its flag's choices.
+
+        Args:
+            part: as in `Flag.into`.
+            settings: dict, name of an argument -> value; others may be there, None counts as right.
+        """
+        for flag in self.flags.values():
+            for target, argument in flag.targets():
+                given = settings.get(argument)
+                if target == part and flag.choices and given not in (None, *flag.choices):
+                    allowed = ", ".join(flag.choices)
+                    raise UserError(f"{argument}={given!r} is not allowed; choose from {allowed}")
+
     def resolve(self, arguments):
         """Returns dict of all flags, of those typed, as config.json keeps them.
 

@@ -2,12 +2,21 @@
 
 import importlib
 
+from robust_tf.errors import UserError, with_closest
+
 DATASETS = (
     *("digits", "mnist", "cifar10", "cifar100", "svhn_cropped", "tiny_imagenet", "fashion_mnist"),
     *("digit_pairs", "cub200", "cars196", "sop", "folder"),
 )
 
 __all__ = ["DATASETS", "SETTINGS", "Dataset", "of_run", "open"]
+
+
+def require_known(name, allowed=DATASETS):
+    """Raises the `UserError` of a name that is no data set, with the names `allowed`."""
+    if name not in DATASETS:
+        known = ", ".join(allowed)
+        raise UserError(f"Unknown data set {with_closest(name, allowed)}; allowed: {known}")
 
 
 def __getattr__(name):

@@ -11,12 +11,12 @@ import numpy as np
 from absl import logging
 
 from robust_tf.data import (
-    DATASETS,
     cars196,
     cub200,
     digit_pairs,
     digits,
     folder,
+    require_known,
     stanford_online_products,
     tfds_images,
     tiny_imagenet,
@@ -190,8 +190,7 @@ def open(name, data_dir=None, **settings):
         UserError: unknown name, a `data_dir` that does not exist or, for "folder", holds no
             classes.
     """
-    if name not in _READERS:
-        raise UserError(f"Unknown data set {name!r}; allowed: {', '.join(DATASETS)}.")
+    require_known(name)
     if data_dir is not None and not pathlib.Path(os.path.expanduser(data_dir)).exists():
         raise UserError(f"--data_dir={data_dir} is not a folder: it does not exist.")
     reader = _READERS[name]

@@ -3,13 +3,12 @@
 import functools
 import shlex
 import warnings
-import zipfile
 
 import keras
 import tensorflow as tf
 
 from robust_tf import data
-from robust_tf.errors import RunError, UserError, reason_of
+from robust_tf.errors import UserError
 from robust_tf.runs import provenance
 from robust_tf.runs.run_folder import RunFolder
 
@@ -93,9 +92,4 @@ class FinishedRun:
 
     def load_weights(self, network):
         """Puts the trained weights, moving statistics included, into `network`."""
-        self.folder.require_whole(self.folder.final_weights)
-        try:
-            network.load_weights(self.folder.final_weights)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            path, reason = self.folder.final_weights, reason_of(error)
-            raise RunError(f"{path} cannot be read: {reason}") from error
+        self.folder.load_weights(network, self.folder.final_weights)

@@ -2,9 +2,10 @@
 
 import pathlib
 import warnings
+import zipfile
 
 from robust_tf.data.image_identity import in_words
-from robust_tf.errors import RunError, UserError
+from robust_tf.errors import RunError, UserError, reason_of
 from robust_tf.results import atomic, jsonl
 from robust_tf.results.output_place import require_folder
 from robust_tf.runs import lock, provenance
@@ -186,7 +187,20 @@ class RunFolder:
     def require_whole(self, path):
         """Raises RunError if weights of this folder are not what was written."""
         if damage := self.damage(path):
-            raise RunError(f"{path} cannot be read: it {damage}; {MENDED}")
+            remedy = MENDED if path == self.final_weights else "restore it, or train again"
+            raise RunError(f"{path} cannot be read: it {damage}; {remedy}")
+
+    def load_weights(self, network, path):
+        """Puts weights of this folder, moving statistics included, into a network.
+
+        Raises:
+            RunError: there are none, they are damaged, or of another network.
+        """
+        self.require_whole(path)
+        try:
+            network.load_weights(path)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise RunError(f"{path} cannot be read: {reason_of(error)}") from error
 
     def read_metrics(self):
         """Returns the lines of metrics.jsonl as dicts, one a step, in their order.

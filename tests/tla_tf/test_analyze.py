@@ -226,7 +226,7 @@ def test_runs_that_do_not_fit_together(run, tmp_path, capsys):
     other = shutil.copytree(run, tmp_path / "other")
     change_flags(other, eps="0.1")
     assert command(f"{run},{other}") == 2
-    assert "different radii (0.15, 0.1)" in error_line(capsys)
+    assert "different balls (linf eps=0.15, linf eps=0.1)" in error_line(capsys)
     change_flags(other, dataset="mnist")
     assert command(f"{run},{other}") == 2
     assert f"{other} of mnist" in error_line(capsys)

@@ -183,6 +183,7 @@ def test_adversarial_images_of_other_weights(run, tmp_path, capsys):
             "'pdg20' (did you mean 'pgd20'?), 'nosuch'; allowed: clean",
         ),
         (["--attacks=transfer"], "--substitute=RUN"),
+        (["--norm=l2"], "--norm=l2 needs --eps: 0.15 is a radius in linf"),
         (["--substitute=nowhere"], "nowhere holds no run"),
         (["--substitute={run}/../run"], "/../run is the evaluated run itself"),
     ],

@@ -12,6 +12,7 @@ from robust_tf.threat_model import ThreatModel
 from tla_tf.defenses import triplet_adversarial
 from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
 from tla_tf.defenses.adversarial_training import AdversarialTraining
+from tla_tf.defenses.negatives import NegativeSelection
 from tla_tf.defenses.triplet_adversarial import TripletAdversarial
 from tla_tf.defenses.undefended import Undefended
 
@@ -103,6 +104,26 @@ def test_sample_weight_and_class_weight_are_honoured_in_every_term():
     for name in "loss", "cross_entropy", "triplet", "embedding_norm":
         assert doubled[name][0] == pytest.approx(2 * plain[name][0], rel=1e-5)
     assert fit(model, class_weight={0: 0.0, 1: 0.0, 2: 0.0})["loss"] == [0.0]
+
+
+@pytest.mark.parametrize(
+    "kind, name, value, allowed",
+    [
+        (TripletAdversarial, "anchor", "clen", "adv, clean"),
+        (TripletAdversarial, "attack_objective", "cross_entropy", "ce, full, triplet, hardness"),
+        (TripletAdversarial, "mining", "globl", "global, replica"),
+        (AdversarialLogitPairing, "layer", "embedding", "logits, x4"),
+        (AdversarialTraining, "attack_bn_mode", "train", "inference, training"),
+    ],
+)
+def test_a_value_that_nobody_reads_is_refused(kind, name, value, allowed):
+    with pytest.raises(UserError, match=f"{name}='{value}' is not allowed; .* {allowed}"):
+        defense(kind, **{name: value})
+
+
+def test_a_selection_that_does_not_exist_is_refused():
+    with pytest.raises(UserError, match="selection='nearst' .* nearest, random, masked"):
+        NegativeSelection("nearst")
 
 
 def test_a_loss_is_refused():

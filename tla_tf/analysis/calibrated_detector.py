@@ -9,11 +9,11 @@ from robust_tf.errors import UserError
 from robust_tf.export.endpoints import float_endpoint
 from robust_tf.reports.recorded_run import recorded_run
 from robust_tf.results.result import weights_hash, wilson_interval
-from robust_tf.threat_model import ThreatModel
 from tla_tf.analysis.detection_records import latest_areas
 from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
 from tla_tf.analysis.mixture_detection import MixtureDetector, MixtureScore, covariance_kind
 from tla_tf.evaluation.held_out_images import in_proportion, split_held_out
+from tla_tf.finished_run import ball
 
 # Images of each part; the covariances do not get better with more, and an export stays short.
 MOST = 10_000
@@ -116,8 +116,7 @@ def _limit(run, network):
         "on `accepted` against an attacker."
     )
     results = recorded_run(run.folder.path).measured
-    threat_model = ThreatModel(run.flags["eps"], run.flags["norm"])
-    areas = latest_areas(results, weights_hash(network), threat_model)
+    areas = latest_areas(results, weights_hash(network), ball(run.flags))
     if areas is None:
         return f"{limit} Not measured for this run; tla_tf.analyze --outputs=figure5 does it."
     plain, known = (f"{area.value:.3f}" for area in areas)

@@ -42,7 +42,8 @@ class ClassifierDefense(AdversarialModel):
         embedding, input_range: see `as_classifier`.
 
     Raises:
-        UserError: neither eps nor attack, or both; a network that is no classifier.
+        UserError: neither eps nor attack, or both; a network that is no classifier; `compile`: an
+            argument with a value that nobody reads.
     """
 
     attacked = True  # whether the defense trains on adversarial images
@@ -71,6 +72,11 @@ class ClassifierDefense(AdversarialModel):
         self.attack = attack
         self.label_smoothing = label_smoothing
         self.attack_bn_mode = attack_bn_mode
+
+    def compile(self, optimizer: Any = "adam", loss: Any = None, **kwargs: Any) -> None:
+        # Every class has kept its arguments by now.
+        options.TRAIN.require_allowed("defense", vars(self))
+        super().compile(optimizer, loss, **kwargs)
 
     def require_embedding(self):
         """Raises UserError where the network has no output "embedding"."""

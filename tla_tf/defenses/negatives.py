@@ -8,6 +8,7 @@ import tensorflow as tf
 from robust_tf.distances import cosine_matrix
 from robust_tf.miners.masked_choice import best_choice, uniform_choice
 from robust_tf.training.saved_settings import savable
+from tla_tf import options
 
 
 def nearest_negative(scores, other_class, mask="neg_inf"):
@@ -52,6 +53,9 @@ class NegativeSelection:
         keep: share of candidates that "masked" keeps per anchor.
         class_check: False lets "random" take a candidate of any class, as the authors do, but not
             the candidate in the anchor's own slot: in a batch this is the anchor itself.
+
+    Raises:
+        UserError: an unknown selection, similarity or mask.
     """
 
     selection: str = "nearest"
@@ -60,6 +64,9 @@ class NegativeSelection:
     mask: str = "neg_inf"
     keep: float = 0.5
     class_check: bool = True
+
+    def __post_init__(self):
+        options.TRAIN.require_allowed("negatives", vars(self))
 
     def __call__(self, keys, labels, candidates, candidate_labels, *, noise, own_slot):
         """Returns (index int32 [rows], valid bool [rows]) into the candidates.

@@ -9,8 +9,8 @@ from robust_tf.evaluation.saved_classifier import SavedClassifier
 from robust_tf.evaluation.saved_signature import SavedSignature
 from robust_tf.export.export_portable import transferred
 from robust_tf.export.verification import compare_outcomes
-from robust_tf.threat_model import ThreatModel
 from tla_tf.evaluation.run_evaluation import logits_of
+from tla_tf.finished_run import ball
 
 
 def attack_artefact(path, run, network, test):
@@ -56,4 +56,4 @@ def _correct(network, test, preset):
 
 
 def _preset(run):
-    return presets.get("pgd20", ThreatModel(run.flags["eps"], run.flags["norm"]))
+    return presets.get("pgd20", ball(run.flags))

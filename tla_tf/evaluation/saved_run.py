@@ -67,7 +67,7 @@ class SavedRun:
         else:
             self.dataset = data.open(dataset, data_dir, **signature.reading, max_pixels=max_pixels)
         self.info = self.dataset.info
-        self.flags = {"eps": eps}
+        self.flags = {"eps": eps, "norm": "linf"}
         facts = {"method": "saved_model", "training_seed": 0, "segments": ()}
         self.facts = {"dataset": self.info.name, **facts}
         folder = path.with_name(f"{path.name}.evaluation")

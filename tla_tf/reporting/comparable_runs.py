@@ -21,17 +21,6 @@ def comparable_runs(workdirs, data_dir=None):
     return runs
 
 
-def common_eps(runs):
-    """Returns the radius that the runs were trained with; UserError where they differ."""
-    eps = [run.flags["eps"] for run in runs]
-    if len(set(eps)) > 1:
-        raise UserError(
-            f"the runs were trained with different radii ({', '.join(map(str, eps))}); "
-            "give the radius of the attack: --eps"
-        )
-    return eps[0]
-
-
 def panel_names(runs):
     """Returns the names of the runs in figures, see `distinct_names`."""
     methods = [method_name(run.flags["method"]) for run in runs]

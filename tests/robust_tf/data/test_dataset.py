@@ -64,7 +64,10 @@ def test_limit_takes_the_first_images():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("digit", "train"), "Unknown data set 'digit'; allowed: digits, mnist, cifar10"),
+        (
+            ("digit", "train"),
+            "Unknown data set 'digit' .*'digits'.*; allowed: digits, mnist, cifar10",
+        ),
         (("digits", "validation"), "no split 'validation'; allowed: train, test"),
         (("digits", "test", 0), "at least 1, not 0"),
     ],

@@ -1,8 +1,9 @@
 """The folder of a run that goes on."""
 
+import keras
 import pytest
 
-from robust_tf.errors import UserError
+from robust_tf.errors import RunError, UserError
 from robust_tf.results import jsonl
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.runs.run_identity import RunIdentity
@@ -84,3 +85,14 @@ def test_a_config_of_something_else_is_no_run(ended, config):
     (ended / "digest.json").unlink()
     with pytest.raises(UserError, match="holds no run"):
         RunFolder(ended).read_flags()
+
+
+def test_the_best_weights_are_read_or_named_as_damaged(ended):
+    network, folder = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)]), RunFolder(ended)
+    with pytest.raises(RunError, match="best.keras cannot be read: .*; restore it"):
+        folder.load_weights(network, folder.best_weights)
+    folder.save_network(network, folder.best_weights)
+    folder.load_weights(network, folder.best_weights)
+    folder.best_weights.write_bytes(folder.best_weights.read_bytes()[:-100])
+    with pytest.raises(RunError, match="best.keras cannot be read: .*; restore it"):
+        folder.load_weights(network, folder.best_weights)

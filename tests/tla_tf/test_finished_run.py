@@ -1,0 +1,19 @@
+"""The ball of an attack on a finished run."""
+
+import pytest
+
+from robust_tf.errors import UserError
+from robust_tf.threat_model import ThreatModel
+from tla_tf.finished_run import ball
+
+L2, LINF = {"eps": "0.5", "norm": "l2"}, {"eps": "8/255", "norm": "linf"}
+
+
+def test_it_is_the_ball_of_the_training_unless_flags_give_another():
+    assert ball(L2) == ThreatModel(0.5, "l2")
+    assert ball(L2, eps=2.0) == ThreatModel(2.0, "l2")
+    assert ball(L2, 4 / 255, "linf") == ThreatModel("4/255")
+    with pytest.raises(UserError, match="--norm=linf needs --eps: 0.5 is a radius in l2"):
+        ball(L2, norm="linf")
+    with pytest.raises(UserError, match="--eps=8: pixels .* did you mean 8/255"):
+        ball(LINF, eps=8.0)
