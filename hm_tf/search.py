@@ -20,25 +20,25 @@ def main(options):
     """Searches as the flags say."""
     options.fill(_check)
     from hm_tf.evaluation.saved_run import open_run
-    from hm_tf.image_attack.image_search import EmbeddedGallery, query_files, search_table
+    from hm_tf.image_attack import image_search
+    from hm_tf.image_attack.embedded_gallery import EmbeddedGallery
     from robust_tf.reports.panels import save_figure
 
     run = options.fill(open_run)
     # A missing query is found before the gallery is embedded.
-    queries = query_files(options.query) if options.query else []
+    queries = image_search.query_files(options.query) if options.query else []
     gallery = options.fill(EmbeddedGallery, run=run)
     print(f"gallery: {len(gallery.names):,} images")
     if options.embeddings:
-        gallery.save(options.embeddings)
-        width = gallery.embeddings.shape[1]
-        print(
-            f"embeddings: {options.embeddings}, float32 [{len(gallery.names)}, {width}] and names"
-        )
+        image_search.save_embeddings(gallery, options.embeddings)
+        shape = list(gallery.embeddings.shape)
+        print(f"embeddings: {options.embeddings}, float32 {shape} and names")
     if queries:
-        found, images = gallery.search(queries, options.top)
-        print(f"\n{search_table(found)}")
+        found, images = image_search.search(gallery, queries, options.top, options.max_pixels)
+        print(f"\n{image_search.search_table(found)}")
         title = f"nearest images in {options.gallery}"
-        save_figure(gallery.picture(found, images, title), pathlib.Path(options.picture))
+        picture = image_search.picture(gallery, found, images, title)
+        save_figure(picture, pathlib.Path(options.picture))
         print(f"\npicture: {options.picture}")
 
 

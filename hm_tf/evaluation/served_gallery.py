@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from hm_tf.evaluation.nearest_images import NearestImages
-from hm_tf.image_attack.image_search import EmbeddedGallery
+from hm_tf.image_attack.embedded_gallery import EmbeddedGallery
 from robust_tf.errors import UserError
 from robust_tf.export.endpoints import encoded_endpoint, float_endpoint
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from hm_tf.image_attack.gallery_search import UNKNOWN, find
 from hm_tf.ranking_attacks import registry
 from hm_tf.ranking_attacks.gallery import Gallery
-from hm_tf.ranking_attacks.gallery_check import SMALLEST, check_embeddings, check_gallery
+from hm_tf.ranking_attacks.gallery_check import SMALLEST, check_gallery, check_unit_vectors
 from robust_tf import randomness
 from robust_tf.errors import UserError
 
@@ -97,7 +97,7 @@ def _check(name, search):
             f"--gallery has {size - 1} image{'s' * (size != 2)} besides the query; the attacks "
             f"need at least {SMALLEST - 1}"
         )
-    check_embeddings(search.embeddings)
+    check_unit_vectors(search.embeddings)
     if name in NEEDS_CLASSES:
         flag, labels = f"--attack={name.lower()}", search.files.labels
         if labels is None:

@@ -9,8 +9,10 @@ from hm_tf.image_attack.attack_outcome import outcome
 from hm_tf.image_attack.attacked_ranking import STATES, attacked_ranking
 from hm_tf.image_attack.ranking_picture import ranking_picture
 from hm_tf.image_attack.single_attack import amplified, attack_image, rounded
+from robust_tf.data import gallery_folder
 from robust_tf.reports.panels import save_figure
 from robust_tf.results import atomic
+from robust_tf.results.result import weights_hash
 from robust_tf.threat_model import format_magnitude
 
 IMAGE, DIFFERENCE = "adversarial.png", "difference.png"
@@ -35,7 +37,7 @@ def write_attack(folder, attack, pgd, images, aim, top, **asked):
     clean = images.pixels_of(aim.moved)
     attacked, earlier = attack_image(images.embed_fn, attack, pgd, clean, aim)
     save_image(folder / IMAGE, rounded(attacked, clean, pgd.threat_model))
-    saved = images.read_back(folder / IMAGE)
+    saved, _ = gallery_folder.read_single(folder / IMAGE, images.info)
     save_image(folder / DIFFERENCE, amplified(saved - clean, pgd.threat_model.eps))
     moved = dict(zip(STATES, (clean, attacked, saved), strict=True))
     early = dict(zip(STATES, (None, earlier, None), strict=True))
@@ -53,7 +55,7 @@ def write_attack(folder, attack, pgd, images, aim, top, **asked):
     reached = outcome(attack.name, rankings, images.search, aim.target)
     about = {
         **asked,
-        "weights_hash": images.weights_hash,
+        "weights_hash": weights_hash(images.network),
         "attack": attack.name,
         "mode": attack.mode,
         "eps": format_magnitude(pgd.threat_model.eps),

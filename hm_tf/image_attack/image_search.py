@@ -6,9 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from hm_tf.evaluation.nearest_images import NearestImages
-from hm_tf.ranking_attacks.gallery_check import check_embeddings
 from robust_tf.data import gallery_folder
 from robust_tf.data.class_folders import SUFFIXES, images
 from robust_tf.data.text_lines import printable, shortened
@@ -37,85 +35,61 @@ class Found(NamedTuple):
     name: str
 
 
-class EmbeddedGallery:
-    """The images of a folder with their embeddings.
+def search(gallery, queries, count, max_pixels=None):
+    """Returns (list of `Found`, nearest first, query by query; pixels of the queries).
+
+    A query that lies in the gallery does not find itself.
 
     Args:
-        run: `FinishedRun` or `SavedRun`.
-        gallery: path of the folder.
-        on_bad_image, max_pixels: see `gallery_folder.read`.
-        batch_size: images embedded together.
-
-    Attributes:
-        names: list of str, the files below the folder.
-        embeddings: float32 [N, d], unit vectors.
+        gallery: `EmbeddedGallery`.
+        queries: list of Path.
+        count: int, images for each query.
+        max_pixels: see `gallery_folder.read`.
 
     Raises:
-        UserError: no images, or embeddings that are no unit vectors.
+        UserError: a gallery of one image, which may be the query.
     """
+    if len(gallery.names) < 2:
+        raise UserError("--gallery has one image; a search needs at least two")
+    images = [gallery_folder.read_single(path, gallery.info, max_pixels)[0] for path in queries]
+    nearest = NearestImages(gallery.embeddings, gallery.names, min(count + 1, len(gallery.names)))
+    found = []
+    for path, image in zip(queries, images, strict=True):
+        ranking = nearest(gallery.embed_fn(image[None]))
+        pairs = zip(ranking["ids"].numpy()[0], ranking["distances"].numpy()[0], strict=True)
+        others = [pair for pair in pairs if not gallery.files.paths[pair[0]].samefile(path)]
+        found += [
+            Found(path, place, int(row), float(distance), gallery.names[row])
+            for place, (row, distance) in enumerate(others[:count], start=1)
+        ]
+    return found, images
 
-    def __init__(self, run, gallery, *, on_bad_image="fail", max_pixels=None, batch_size=128):
-        self._info, self._max_pixels = run.info, max_pixels
-        files = gallery_folder.scan(gallery)
-        self._files, self._examples = gallery_folder.read(files, run.info, on_bad_image, max_pixels)
-        root = pathlib.Path(os.path.expanduser(gallery))
-        self.names = [printable(path.relative_to(root)) for path in self._files.paths]
-        self._of_batch = embedding_of_batch(run.network())
-        size = min(batch_size, len(self._examples))
-        self.embeddings = embed(self._of_batch, self._examples, size, "gallery")
-        check_embeddings(self.embeddings)
 
-    def search(self, queries, count):
-        """Returns (list of `Found`, nearest first, query by query; pixels of the queries).
+def picture(gallery, found, images, title):
+    """Returns the figure of the first ten queries, each with its ten nearest images.
 
-        A query that lies in the gallery does not find itself.
+    Args:
+        gallery: `EmbeddedGallery`.
+        found, images: see `search`.
+        title: str.
+    """
+    queries = list(dict.fromkeys(item.query for item in found))[:PICTURED]
+    fewest = min(sum(item.query == query for item in found) for query in queries)
+    rows, shown = [], min(fewest, PICTURED)
+    for query, image in zip(queries, images, strict=False):
+        own = [item for item in found if item.query == query][:shown]
+        pixels = [gallery.pixels_of(item.row) for item in own]
+        names = [f"{shortened(item.name, 14)}\n{item.distance:.3f}" for item in own]
+        rows.append(Row(shortened(query.name, 14), image, pixels, names, [None] * len(own)))
+    return neighbour_figure(f"{title}\nnearest first; below a name: distance", {"": rows})
 
-        Args:
-            queries: list of Path.
-            count: int, images for each query.
-        """
-        images = [self._query(path) for path in queries]
-        nearest = NearestImages(self.embeddings, self.names, min(count + 1, len(self.names)))
-        found = []
-        for path, image in zip(queries, images, strict=True):
-            ranking = nearest(self._of_batch(image[None]))
-            pairs = zip(ranking["ids"].numpy()[0], ranking["distances"].numpy()[0], strict=True)
-            others = [(row, distance) for row, distance in pairs if not self._is(path, row)]
-            found += [
-                Found(path, place, int(row), float(distance), self.names[row])
-                for place, (row, distance) in enumerate(others[:count], start=1)
-            ]
-        return found, images
 
-    def picture(self, found, images, title):
-        """Returns the figure of the first ten queries, each with its ten nearest images.
-
-        Args:
-            found, images: See `search`.
-            title: str.
-        """
-        queries = list(dict.fromkeys(item.query for item in found))[:PICTURED]
-        fewest = min(sum(item.query == query for item in found) for query in queries)
-        rows, shown = [], min(fewest, PICTURED)
-        for query, image in zip(queries, images, strict=False):
-            own = [item for item in found if item.query == query][:shown]
-            pixels = [gallery_folder.pixels_of(self._examples, item.row) for item in own]
-            names = [f"{shortened(item.name, 14)}\n{item.distance:.3f}" for item in own]
-            rows.append(Row(shortened(query.name, 14), image, pixels, names, [None] * len(own)))
-        return neighbour_figure(f"{title}\nnearest first; below a name: distance", {"": rows})
-
-    def save(self, path):
-        """Writes `embeddings` and `names` to an .npz file, which faiss and usearch can read."""
-        path = pathlib.Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:  # of a path NumPy would change the name
-            np.savez(file, embeddings=self.embeddings, names=np.array(self.names))
-
-    def _query(self, path):
-        return gallery_folder.read_single(path, self._info, self._max_pixels)[0]
-
-    def _is(self, path, row):
-        return self._files.paths[row].samefile(path)
+def save_embeddings(gallery, path):
+    """Writes embeddings and names to an .npz file, which faiss and usearch can read."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:  # of a path NumPy would change the name
+        np.savez(file, embeddings=gallery.embeddings, names=np.array(gallery.names))
 
 
 def query_files(path):

@@ -19,11 +19,15 @@ def check_gallery(embeddings, labels, rows=None):
         rows: int [b], the images to be attacked; None means all.
 
     Raises:
-        UserError: see `check_embeddings`; only one class, an attacked image without another one
-            of its class.
+        UserError: too few images; see `check_unit_vectors`; only one class, an attacked image
+            without another one of its class.
     """
     labels = np.asarray(labels)
-    check_embeddings(embeddings)
+    if len(labels) < SMALLEST:
+        raise UserError(
+            f"the gallery has {len(labels)} images; the attacks need at least {SMALLEST}"
+        )
+    check_unit_vectors(embeddings)
     classes, counts = np.unique(labels, return_counts=True)
     if len(classes) < 2:
         raise UserError("the gallery has images of one class only; the attacks need at least two")
@@ -36,16 +40,10 @@ def check_gallery(embeddings, labels, rows=None):
         )
 
 
-def check_embeddings(embeddings):
-    """Refuses embeddings, float [n, d], on which no attack has a meaning.
-
-    Raises:
-        UserError: too few, not finite or not of length 1.
-    """
+def check_unit_vectors(embeddings):
+    """Raises the `UserError` of embeddings, float [n, d], that are not finite or not of length 1."""
     embeddings = np.asarray(embeddings)
     size = len(embeddings)
-    if size < SMALLEST:
-        raise UserError(f"the gallery has {size} images; the attacks need at least {SMALLEST}")
     broken = ~np.isfinite(embeddings).all(axis=1)
     if broken.any():
         raise UserError(

@@ -18,7 +18,8 @@ from hm_tf import attack, evaluate, export, search
 from hm_tf.evaluation import saved_run, served_gallery
 from hm_tf.evaluation.nearest_images import NearestImages
 from hm_tf.finished_run import FinishedRun
-from hm_tf.image_attack.image_search import EmbeddedGallery, Found, search_table
+from hm_tf.image_attack import image_search
+from hm_tf.image_attack.image_search import Found, search_table
 from robust_tf import data
 from robust_tf.data import gallery_folder
 from robust_tf.data.augment import ResizedCrop
@@ -127,7 +128,7 @@ def test_a_folder_of_queries_does_not_find_itself(
 ):
     # The table is at stake; a picture of all would take ten seconds.
     monkeypatch.setattr("robust_tf.reports.panels.save_figure", lambda figure, path: None)
-    monkeypatch.setattr(EmbeddedGallery, "picture", lambda *found: None)
+    monkeypatch.setattr(image_search, "picture", lambda *found: None)
     queries = next(gallery.iterdir())
     flags = [f"--query={queries}", "--top=50", f"--picture={tmp_path / 'found.png'}"]
     assert command(gallery, f"--workdir={finished_smoke}", *flags) == 0
@@ -225,6 +226,17 @@ def test_a_gallery_that_is_too_large_lies_in_blocks(finished_smoke, gallery, tmp
     blocks = [np.load(path) for path in sorted((tmp_path / "gallery").glob("*.npy"))]
     assert len(blocks) > 1 and len(np.concatenate(blocks)) == 40
     assert len(json.loads((tmp_path / "gallery" / "names.json").read_text())) == 40
+
+
+@pytest.mark.parametrize("count, code", [(2, 0), (1, 2)])
+def test_a_small_gallery_is_searched(finished_smoke, gallery, count, code, tmp_path, capsys):
+    paths = sorted(gallery.rglob("[0-9]*.png"))[:count]
+    for path in paths:
+        shutil.copy(path, tmp_path)
+    flags = f"--workdir={finished_smoke}", f"--query={tmp_path / paths[0].name}"
+    assert command(tmp_path, *flags, f"--picture={tmp_path / 'found.svg'}") == code
+    said = capsys.readouterr()
+    assert (paths[1].name in said.out) if count == 2 else ("at least two" in said.err)
 
 
 def test_copies_of_one_image_have_distance_zero():

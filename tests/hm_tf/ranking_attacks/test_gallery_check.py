@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hm_tf.ranking_attacks.gallery_check import check_embeddings, check_gallery
+from hm_tf.ranking_attacks.gallery_check import check_gallery, check_unit_vectors
 from robust_tf.errors import UserError
 
 POINTS = np.eye(8)
@@ -37,11 +37,11 @@ def test_bad_galleries_are_refused(vectors, labels, message):
 
 
 def test_without_classes_only_the_embeddings_are_checked():
-    check_embeddings(POINTS)
-    for name in ("small", "nan", "infinite", "unnormalised", "zero"):
+    check_unit_vectors(POINTS)
+    for name in ("nan", "infinite", "unnormalised", "zero"):
         vectors, _, message = CASES[name]
         with pytest.raises(UserError, match=message):
-            check_embeddings(vectors)
+            check_unit_vectors(vectors)
 
 
 def test_only_the_attacked_images_need_another_of_their_class():

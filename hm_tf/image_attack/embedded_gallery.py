@@ -1,0 +1,48 @@
+"""The images of a user's folder with their embeddings."""
+
+import os
+import pathlib
+
+from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
+from hm_tf.ranking_attacks.gallery_check import check_unit_vectors
+from robust_tf.data import gallery_folder
+from robust_tf.data.text_lines import printable
+
+
+class EmbeddedGallery:
+    """Reads and embeds a folder of images as the network of a run sees them.
+
+    Args:
+        run: `FinishedRun` or `SavedRun`.
+        gallery: path of the folder.
+        on_bad_image, max_pixels: see `gallery_folder.read`.
+        batch_size: images embedded together.
+
+    Attributes:
+        info: `DatasetInfo` of the run.
+        files: `GalleryFolder`.
+        names: list of str, the files below the folder.
+        embeddings: float32 [N, d], unit vectors.
+        network: network of the run.
+        embed_fn: images [b, h, w, c] to embeddings [b, d], with gradient.
+
+    Raises:
+        UserError: no images, images that the network cannot be given, or embeddings that are no
+            unit vectors.
+    """
+
+    def __init__(self, run, gallery, *, on_bad_image="fail", max_pixels=None, batch_size=128):
+        self.info = run.info
+        files = gallery_folder.scan(gallery)
+        self.files, self._examples = gallery_folder.read(files, run.info, on_bad_image, max_pixels)
+        root = pathlib.Path(os.path.expanduser(gallery))
+        self.names = [printable(path.relative_to(root)) for path in self.files.paths]
+        self.network = run.network()
+        self.embed_fn = embedding_of_batch(self.network)
+        size = min(batch_size, len(self._examples))
+        self.embeddings = embed(self.embed_fn, self._examples, size, "gallery")
+        check_unit_vectors(self.embeddings)
+
+    def pixels_of(self, row):
+        """The clean image of a row, float32 [h, w, c] in [0, 1]."""
+        return gallery_folder.pixels_of(self._examples, row)
