@@ -17,6 +17,13 @@ class RunError(Exception):
     """Something failed on the way (loss not finite, disk full, broken download). Exit code 1."""
 
 
+def require_known(kind, name, allowed):
+    """Raises the ValueError of a name that is not among the allowed ones."""
+    if name not in allowed:
+        found = with_closest(name, allowed)
+        raise ValueError(f"unknown {kind} {found}; choose from {', '.join(allowed)}")
+
+
 def reason_of(error):
     """Returns the first line of an error's message, or its kind where it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -63,14 +63,9 @@ class DefenseSettings:
 
     def check(self):
         """Raises the `UserError` of a destination that does not exist or divides by 0."""
-        if self.manipulation:
-            destination = self.destination
-            _check_bound(
-                self.manipulation["destination"],
-                destination.gradual,
-                self.arguments["margin"],
-                self.manipulation["loss_bound"],
-            )
+        if given := self.manipulation:
+            own = {name: given[name] for name in ("rise", "loss_bound")}
+            destinations.get(given["destination"], margin=self.arguments["margin"], **own)
 
     @property
     def title(self):
@@ -92,12 +87,6 @@ class DefenseSettings:
         return INNER_ATTACKS[self.attack["kind"]](**settings)
 
     @property
-    def destination(self):
-        """The `Destination` of HM."""
-        name, rise = self.manipulation["destination"], self.manipulation["rise"]
-        return destinations.get(name, margin=self.arguments["margin"], rise=rise)
-
-    @property
     def replays(self):
         """Number of updates in a row that get the same batch."""
         return self.manipulation.get("free") or 1
@@ -114,11 +103,7 @@ class DefenseSettings:
 
     def build(self, network, replicas=1):
         """Returns the `AdversarialModel` around `network`."""
-        arguments = {
-            **self.arguments,
-            **self.manipulation,
-            "shards": self.shards(replicas),
-        }
+        arguments = {**self.arguments, **self.manipulation, "shards": self.shards(replicas)}
         if "kind" in self.attack:
             arguments["attack"] = self.inner_attack
         if arguments.pop("free", None) is None:
@@ -146,14 +131,3 @@ def pgd_from_image(eps, steps, step_size, norm="linf"):
 
 # The inner attack, from its ball and the flags that it reads.
 INNER_ATTACKS = {"pgd": pgd_from_image, "apgd": APGD, **FORMS}
-
-
-def _check_bound(name, gradual, margin, loss_bound):
-    """The level of the loss is divided by its bound, see `destinations.loss_level`."""
-    flag, bound = ("margin", margin) if loss_bound is None else ("loss_bound", loss_bound)
-    if gradual and bound <= 0:
-        raise UserError(
-            f"--{flag}={bound:g}: --destination={name} divides by it; give a number above 0"
-        )
-    if flag == "loss_bound" and not gradual:
-        raise UserError(f"--loss_bound goes with a gradual --destination, not {name}; leave it out")

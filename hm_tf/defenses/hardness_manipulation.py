@@ -14,6 +14,7 @@ from hm_tf.triplets.destinations import loss_level
 from hm_tf.triplets.hardness import hardness
 from hm_tf.triplets.intra_class_structure import ROLES, clean_roles, intra_class_structure
 from hm_tf.triplets.triplet_sampler import TripletSampler
+from robust_tf.errors import require_known
 from robust_tf.randomness import shape_of
 from robust_tf.training.replicas import current_shard, gather
 
@@ -61,6 +62,7 @@ class HardnessManipulation(MetricDefense):
         recipe: str = "cub200",
         **kw: Any,
     ) -> None:
+        require_known("ics_triplet", ics_triplet, ICS_TRIPLETS)
         margin = options.or_recipe(margin, recipe, "margin")
         ics = options.or_recipe(ics, recipe, "ics")
         super().__init__(
@@ -73,7 +75,9 @@ class HardnessManipulation(MetricDefense):
             **kw,
         )
         self.destination = options.or_recipe(destination, recipe, "destination")
-        self.goal = destinations.get(self.destination, margin=margin, rise=rise)
+        self.goal = destinations.get(
+            self.destination, margin=margin, rise=rise, loss_bound=loss_bound
+        )
         plain = (self.source, SYMBOLS[self.source])
         self.attacks = (self.goal.sampler, self.goal.symbol) != plain
         self.ics = ics

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from hm_tf import options
+from hm_tf.defenses import METRIC_LOSSES
 from hm_tf.defenses.metric_losses import DISTANCES, metric_loss
 from hm_tf.defenses.objectives import ShiftObjective
 from hm_tf.defenses.spread import spread
@@ -19,7 +20,7 @@ from robust_tf import randomness
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.noisy_fgsm import NoisyFGSM
 from robust_tf.attacks.pgd import PGD
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, require_known
 from robust_tf.models.keras_network import UNIT_RANGE, as_embedding, with_vector
 from robust_tf.threat_model import ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
@@ -97,6 +98,8 @@ class MetricDefense(AdversarialModel):
         extra_monitors: Iterable[str] = (),
         **kw: Any,
     ) -> None:
+        require_known("metric_loss", metric_loss, METRIC_LOSSES)
+        require_known("distance", distance, DISTANCES)
         network = as_embedding(network, embedding=embedding, input_range=input_range)
         self._output = "vector" if distance == "unnormalized" else "embedding"
         if self._output not in network.output:
@@ -262,7 +265,7 @@ class MetricDefense(AdversarialModel):
         return super()._get_metrics_result_or_logs(logs)
 
     def _warn_of_barren_batches(self):
-        count = int(self.barren.result())
+        count = int(self.barren.result()) // (2 if self.awp else 1)  # AWP makes two passes
         if count and not self._warned:
             self._warned = True
             warnings.warn(

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from hm_tf.ranking_attacks import ATTACK_MODES
 from robust_tf.attacks.objective import NetworkObjective
+from robust_tf.errors import require_known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +35,7 @@ class RankingAttack:
     ends_at_zero: ClassVar[bool] = False
 
     def __post_init__(self):
-        if self.mode not in ATTACK_MODES:
-            raise ValueError(f"unknown mode {self.mode!r}; choose from {', '.join(ATTACK_MODES)}")
+        require_known("mode", self.mode, ATTACK_MODES)
 
     @property
     def measures_early(self):

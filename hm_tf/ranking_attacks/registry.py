@@ -10,7 +10,7 @@ from hm_tf.ranking_attacks.greedy_top1_translocation import GreedyTop1Translocat
 from hm_tf.ranking_attacks.learning_to_misrank import LearningToMisrank
 from hm_tf.ranking_attacks.query_attack import QueryDown, QueryUp
 from hm_tf.ranking_attacks.targeted_mismatch import TargetedMismatch
-from robust_tf.errors import UserError, with_closest
+from robust_tf.errors import UserError, require_known, with_closest
 
 _CLASSES = [
     CandidateUp,
@@ -67,12 +67,8 @@ def get(name, mode="compat"):
     Raises:
         ValueError: unknown name or mode; the message lists the allowed names.
     """
-    attack = ATTACKS.get(name.upper())
-    if attack is None:
-        raise ValueError(
-            f"unknown attack {with_closest(name, NAMES)}; choose from {', '.join(NAMES)}"
-        )
-    return attack(mode)
+    require_known("attack", name.upper(), ATTACKS)
+    return ATTACKS[name.upper()](mode)
 
 
 def attack_names(given):

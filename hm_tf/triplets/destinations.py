@@ -95,18 +95,31 @@ def symbol(name):
     return name.rpartition(".")[2] if constant is None else f"{constant:g}"
 
 
-def get(name, *, margin=0.2, rise=0.1):
+def get(name, *, margin=0.2, rise=0.1, loss_bound=None):
     """Returns the Destination of a name, see the top of this file.
 
     Args:
         name: str.
         margin: margin of the triplet loss; the gradual functions start at -margin.
         rise: the most that "gb:" adds.
+        loss_bound: bound of the `loss_level` of a gradual destination; None means the margin.
 
     Raises:
         UserError: unknown name; a function that cannot be imported, fails, or returns NaN or
-            another shape than its arguments'.
+            another shape than its arguments'; a bound that is not positive or not used.
     """
+    found = _named(name, margin, rise)
+    flag, bound = ("margin", margin) if loss_bound is None else ("loss_bound", loss_bound)
+    if found.gradual and bound <= 0:
+        raise UserError(
+            f"--{flag}={bound:g}: --destination={name} divides by it; give a number above 0"
+        )
+    if flag == "loss_bound" and not found.gradual:
+        raise UserError(f"--loss_bound goes with a gradual --destination, not {name}; leave it out")
+    return found
+
+
+def _named(name, margin, rise):
     if name in SYMBOLS:
         return Destination(symbol(name), name, lambda level, source, benign: benign)
     if name in GRADUAL:

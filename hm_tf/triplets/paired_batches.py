@@ -34,18 +34,17 @@ class PairedBatches(keras.utils.PyDataset):
             raise UserError(f"batch_size={batch_size}: a batch of pairs has an even number")
         if len(x) != len(y):
             raise UserError(f"{len(x)} images and {len(y)} labels; each image needs its label")
-        self.x = x
-        self.y = y
+        self.x, self.y = np.asarray(x), np.asarray(y)
         self.batch_size = batch_size
         self.seed = seed
         self._epoch = 0
-        labels = np.asarray(y)
-        one_hot = labels.ndim == 2 and labels.shape[1] > 1
-        labels = labels.argmax(1) if one_hot else labels.reshape(-1)
+        one_hot = self.y.ndim == 2 and self.y.shape[1] > 1
+        labels = self.y.argmax(1) if one_hot else self.y.reshape(-1)
         # Class c has the images order[first[c] : first[c] + count[c]].
         self._order = np.argsort(labels, kind="stable")
         _, self._class, self._count = np.unique(labels, return_inverse=True, return_counts=True)
         self._first = np.cumsum(self._count) - self._count
+        self._place = np.argsort(self._order)
         self._anchors = np.flatnonzero(self._count[self._class] > 1)
         if not len(self._anchors):
             raise UserError("no class has two images; pairs need some")
@@ -71,6 +70,4 @@ class PairedBatches(keras.utils.PyDataset):
         first, count = self._first[of_class], self._count[of_class]
         steps = rng.integers(1, count)
         # Places within the class, counted from the anchor's own, so that it is never met.
-        own = np.empty_like(self._order)
-        own[self._order] = np.arange(len(own))
-        return self._order[first + (own[anchors] - first + steps) % count]
+        return self._order[first + (self._place[anchors] - first + steps) % count]

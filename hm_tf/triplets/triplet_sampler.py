@@ -7,11 +7,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from hm_tf.triplets import SAMPLING_MODES, SYMBOLS
-from hm_tf.triplets.distance_weighted import (
-    authors_probabilities,
-    negative_probabilities,
-)
+from hm_tf.triplets.distance_weighted import authors_probabilities, negative_probabilities
 from hm_tf.triplets.pair_batch import PairBatch
+from robust_tf.errors import require_known
 from robust_tf.miners.masked_choice import uniform_choice, weighted_choice
 
 
@@ -60,10 +58,8 @@ class TripletSampler:
     mode: str = "fixed"
 
     def __post_init__(self):
-        if self.name not in SYMBOLS:
-            raise ValueError(f"unknown sampler {self.name!r}; choose from {', '.join(SYMBOLS)}")
-        if self.mode not in SAMPLING_MODES:
-            raise ValueError(f"unknown mode {self.mode!r}; choose from {', '.join(SAMPLING_MODES)}")
+        require_known("sampler", self.name, SYMBOLS)
+        require_known("mode", self.mode, SAMPLING_MODES)
 
     def __call__(self, embeddings, labels, noise):
         """Returns Triplets.

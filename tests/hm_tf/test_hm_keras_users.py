@@ -117,9 +117,27 @@ def test_a_last_batch_of_one_image(run_eagerly):
     assert np.all(np.isfinite(list(history.values())))
 
 
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        ({"metric_loss": "multi-similarity"}, "unknown metric_loss .* contrastive, multi_sim"),
+        ({"distance": "manhattan"}, "unknown distance 'manhattan'; choose from euclidean"),
+        ({"ics_triplet": "a,p"}, "unknown ics_triplet"),
+        ({"sampling": "exact"}, "unknown mode 'exact'"),
+        ({"margin": 0.0}, "margin=0: .* divides by it"),
+        ({"loss_bound": 0.0}, "loss_bound=0: .* divides by it"),
+        ({"destination": "-0.1", "loss_bound": 1.0}, "goes with a gradual"),
+    ],
+    ids=str,
+)
+def test_settings_without_a_meaning_are_refused(settings, said):
+    with pytest.raises((UserError, ValueError), match=said):
+        defense(**settings)
+
+
 @EAGER
 def test_paired_batches_lose_no_triplet():
-    batches = PairedBatches(X, Y, 8)
+    batches = PairedBatches(list(X), tf.constant(Y), 8)
     history = defense().fit(batches, epochs=2, verbose=0).history
     assert history["skipped_triplets"] == [0.0, 0.0]
 
