@@ -14,6 +14,7 @@ from robust_tf.errors import UserError
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.export.sidecar import read_sidecar
+from robust_tf.training.strategy import keep_float32
 
 STEPS = 32  # of the HM paper's evaluation
 
@@ -88,9 +89,10 @@ class SavedRun:
         self.facts = {"dataset": dataset, "method": "saved_model", "training_seed": 0}
 
     def network(self, precision="float32"):
-        """Returns the `SavedEmbedding`."""
+        """Returns the `SavedEmbedding`, see `keep_float32`."""
         if precision != "float32":
             raise UserError("--precision: a SavedModel has its own; leave the flag out")
+        keep_float32()
         return self._network
 
     def test_images(self, limit=None):

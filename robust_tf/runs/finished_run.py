@@ -5,12 +5,12 @@ import shlex
 import warnings
 
 import keras
-import tensorflow as tf
 
 from robust_tf import data
 from robust_tf.errors import UserError
 from robust_tf.runs import provenance
 from robust_tf.runs.run_folder import RunFolder
+from robust_tf.training.strategy import keep_float32
 
 
 class FinishedRun:
@@ -79,12 +79,8 @@ class FinishedRun:
         raise NotImplementedError
 
     def network(self, precision="float32"):
-        """Builds the trained network under the Keras policy `precision`.
-
-        From here on float32 products keep all their bits: TensorFloat-32, which NVIDIA GPUs take by
-        default, has 10 of 23 and would decide close distances and ranks.
-        """
-        tf.config.experimental.enable_tensor_float_32_execution(False)
+        """Builds the trained network under the Keras policy `precision`, see `keep_float32`."""
+        keep_float32()
         keras.config.set_dtype_policy(precision)
         network = self.build_network()
         self.load_weights(network)

@@ -58,6 +58,8 @@ def _require_whole(batch_size, replicas, otherwise=""):
 def evaluation_strategy(name, logical_cpus=1):
     """Returns the `tf.distribute.Strategy` in whose scope `attack_loop` uses several devices.
 
+    From here on float32 is kept, see `keep_float32`.
+
     Args:
         name: "one_device"; "auto" or "mirrored", all GPUs (or the logical CPUs where there is
             none). A batch is filled up, so that any number of devices divides it.
@@ -66,10 +68,20 @@ def evaluation_strategy(name, logical_cpus=1):
     Raises:
         UserError: TF_CONFIG has several workers.
     """
+    keep_float32()
     devices = all_devices(logical_cpus)
     if name == "one_device" or len(devices) == 1:
         return tf.distribute.get_strategy()
     return tf.distribute.MirroredStrategy(devices)
+
+
+def keep_float32():
+    """Lets float32 products keep all their bits, from here on.
+
+    TensorFloat-32, which NVIDIA GPUs take by default, has 10 of 23 and would decide close distances
+    and ranks.
+    """
+    tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def all_devices(logical_cpus=1):

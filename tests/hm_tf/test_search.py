@@ -179,6 +179,9 @@ def test_photos_are_cropped_as_the_training_did(tmp_path):
         if sidecar:
             (tmp_path / "1" / "model.json").write_text(json.dumps({"resized_to": sidecar}))
         run = saved_run.SavedRun(tmp_path, "serving_default", "embedding")
+        tf.config.experimental.enable_tensor_float_32_execution(True)
+        run.network()
+        assert not tf.config.experimental.tensor_float_32_execution_enabled()
         np.testing.assert_array_equal(seen(run.info), seen(info))
 
 

@@ -90,3 +90,9 @@ def test_a_saved_model_stays_on_one_device(monkeypatch, flags, expected):
     monkeypatch.setattr(strategy, "evaluation_strategy", noted)
     body = command_line.on_devices(lambda options: 7)
     assert body(EVALUATE.parse(["--strategy=mirrored", *flags])) == 7 and names == [expected]
+
+
+def test_an_evaluation_keeps_float32():
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    strategy.evaluation_strategy("one_device")
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
