@@ -15,7 +15,8 @@ DIR.evaluation.
 import functools
 import sys
 
-from hm_tf.options import EVALUATE, STANDARD, check_step_size
+from hm_tf.options import EVALUATE, check_step_size
+from hm_tf.ranking_attacks import STANDARD
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 

@@ -43,8 +43,7 @@ class FinishedRun(finished_run.FinishedRun):
         """
         own = (self.flags[name] for name in ("eps", "eval_step_size", "eval_steps"))
         # Older runs are L-inf.
-        base = Profile(*own, norm=self.flags.get("norm", "linf"))
-        base = base if profile == "run" else PROFILES[profile]
+        base = PROFILES.get(profile) or Profile(*own, norm=self.flags.get("norm", "linf"))
         return base.attack(steps, step_size, eps, norm)
 
     @property

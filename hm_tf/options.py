@@ -7,7 +7,7 @@ import re
 
 from hm_tf.defenses import METRIC_LOSSES
 from hm_tf.pretrained.keras_hub_weights import PRESETS
-from hm_tf.ranking_attacks import ATTACK_MODES
+from hm_tf.ranking_attacks import ATTACK_MODES, STANDARD
 from hm_tf.triplets import ICS_TRIPLETS, SAMPLING_MODES, SYMBOLS
 from robust_tf.cli import recipe as recipes
 from robust_tf.cli import shared_flags as shared
@@ -424,8 +424,6 @@ TRAIN = FlagTable(
     family="hm",
     settle=_settle,
 )
-# The value of --attacks that names the ensemble of `retrieval_standard`.
-STANDARD = "standard"
 _SAVED_MODEL = (
     path("saved_model", None, "Folder of a SavedModel, or an export_dir (its newest)."),
     text("endpoint", "serving_default", "Its signature."),

@@ -83,8 +83,7 @@ class MetricTrainingRun(TrainingRun):
         return get_embedding(self.settings.model, self.info, self.settings.bn)
 
     def set_first_weights(self, network):
-        if self.settings.init_weights != "none":
-            load_initial_weights(network, self.settings.init_weights)
+        load_initial_weights(network, self.settings.init_weights)
         super().set_first_weights(network)
 
     def build_model(self, network):

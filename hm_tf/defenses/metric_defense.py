@@ -259,8 +259,8 @@ class MetricDefense(AdversarialModel):
         self._retrieval.reset()
 
     def _get_metrics_result_or_logs(self, logs):
-        if self._retrieval.collected:
-            return self._retrieval.result()
+        if recalls := self._retrieval.result():
+            return recalls
         self._warn_of_barren_batches()
         return super()._get_metrics_result_or_logs(logs)
 

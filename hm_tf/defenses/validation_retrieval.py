@@ -20,11 +20,6 @@ class ValidationRetrieval:
         """Forgets the embeddings."""
         self._parts = []
 
-    @property
-    def collected(self):
-        """Whether there are embeddings to measure."""
-        return bool(self._parts)
-
     def collecting(self, test_function):
         """Returns `test_function` without its embeddings, which are kept instead.
 
@@ -42,10 +37,14 @@ class ValidationRetrieval:
         return collect
 
     def result(self):
-        """Returns dict of the recalls, floats in [0, 1]; NaN where no class has two images."""
-        whole = {
-            name: np.concatenate([part[name] for part in self._parts]) for name in self._parts[0]
-        }
+        """Returns dict of the recalls, floats in [0, 1], and forgets the embeddings.
+
+        NaN where no class has two images; empty without embeddings.
+        """
+        if not self._parts:
+            return {}
+        parts, self._parts = self._parts, []
+        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         labels = whole.pop("label").astype(np.int64)
         shown = {"embedding": "recall_at_1", "shifted": "robust_recall_at_1"}
         if len(np.unique(labels)) == len(labels):

@@ -55,10 +55,9 @@ class RankingEvaluation:
         self._caches = {}
 
     def of_queries(self, rows):
-        """Returns the same evaluation of fewer queries, int [q], against the same gallery."""
+        """Returns the same evaluation of fewer queries, int [q]; `stored` is of both."""
         other = copy.copy(self)
         other.test_set = self.test_set.with_queries(rows)
-        other.stored = []
         return other
 
     def attack(self, name, mode):
@@ -141,7 +140,7 @@ class RankingEvaluation:
             cache=cache,
             shown=shown,
         )
-        if cache.added == before:
+        if found and cache.added == before:
             self.stored.append(title)
         outputs = ("objective", *attack.measures)
         return [

@@ -5,10 +5,10 @@ docs/retrieval_standard.md has the protocol.
 
 from hm_tf.evaluation.attack_strength import AttackStrength
 from hm_tf.evaluation.ranking_records import among, worst
+from hm_tf.ranking_attacks import STANDARD
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.square import Square
 
-STANDARD = "standard"
 MODE = "fixed"
 STEPS, RESTARTS, QUERIES = 100, 5, 1000
 

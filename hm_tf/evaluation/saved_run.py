@@ -3,9 +3,8 @@
 import functools
 import types
 
-from hm_tf.defenses.build import pgd_from_image
 from hm_tf.finished_run import FinishedRun
-from hm_tf.ranking_attacks.registry import PROFILES
+from hm_tf.ranking_attacks.registry import PROFILES, Profile
 from robust_tf import data
 from robust_tf.data import class_disjoint
 from robust_tf.data.augment import ResizedCrop
@@ -112,11 +111,10 @@ class SavedRun:
         Raises:
             UserError: no radius.
         """
-        if profile != "run":
-            return PROFILES[profile].attack(steps, step_size, eps, norm)
-        if eps is None:
+        if profile == "run" and eps is None:
             raise UserError("--saved_model needs --eps, which no run folder gives")
-        return pgd_from_image(eps, steps or STEPS, step_size, norm or "linf")
+        base = PROFILES.get(profile) or Profile(eps, None, STEPS, norm or "linf")
+        return base.attack(steps, step_size, eps, norm)
 
     @functools.cached_property
     def _test_images(self):

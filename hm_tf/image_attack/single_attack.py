@@ -27,9 +27,9 @@ def attack_image(embed_fn, attack, pgd, image, aim):
         objective = attack.objective(embed_fn, images, aim.gallery, aim.rows, aim.chosen)
         if attack.measures_early:
             return final_and_early(pgd, objective, images)
-        return pgd.ascend(objective, images)
+        return pgd.ascend(objective, images), None
 
-    moved, last = attacked() if attack.measures_early else (attacked(), None)
+    moved, last = attacked()
     _check(moved, images, embed_fn(moved), pgd.threat_model)
     return moved[0].numpy(), None if last is None else embed_fn(last)[0].numpy()
 

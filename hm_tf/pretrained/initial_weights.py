@@ -16,12 +16,14 @@ def load_initial_weights(network, source):
 
     Args:
         network: ResNet of `get_embedding`.
-        source: "imagenet", by way of keras-hub, or the path of a file that
-            tools/convert_resnet_weights.py has written.
+        source: "none", which does nothing; "imagenet", by way of keras-hub; or the path of a file
+            that tools/convert_resnet_weights.py has written.
 
     Raises:
         UserError: there are no such weights for this network, or they do not fit.
     """
+    if source == "none":
+        return
     if network.name not in keras_hub_weights.PRESETS:
         known = " and ".join(keras_hub_weights.PRESETS)
         raise UserError(f"--init_weights={source} is for {known}, not for {network.name}")

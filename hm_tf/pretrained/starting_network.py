@@ -38,6 +38,5 @@ class StartingNetwork:
         """Returns the network with its first weights."""
         keras.utils.set_random_seed(self.flags["seed"])
         network = get_embedding(self.flags["model"], self.info, self.flags["bn"])
-        if self.flags["init_weights"] != "none":
-            load_initial_weights(network, self.flags["init_weights"])
+        load_initial_weights(network, self.flags["init_weights"])
         return network

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from hm_tf.defenses.build import pgd_from_image
+from hm_tf.ranking_attacks import STANDARD
 from hm_tf.ranking_attacks.candidate_attack import CandidateDown, CandidateUp
 from hm_tf.ranking_attacks.embedding_shift import EmbeddingShift
 from hm_tf.ranking_attacks.greedy_top1_misranking import GreedyTop1Misranking
@@ -80,18 +81,16 @@ def attack_names(given):
     Raises:
         UserError: unknown names; all of them are listed.
     """
-    named = [name.strip().upper() for name in given]
+    known, named = ("ALL", *NAMES), [name.strip().upper() for name in given]
     if named == ["NONE"]:
         return ()
-    if list(given) == ["standard"]:
+    if list(given) == [STANDARD]:
         return NAMES
-    words = *NAMES, "all", "none", "standard"
-    unknown = [
-        with_closest(name, words) for name in given if name.strip().upper() not in ("ALL", *NAMES)
-    ]
+    words = *NAMES, "all", "none", STANDARD
+    unknown = [with_closest(name, words) for name in given if name.strip().upper() not in known]
     if unknown or not named:
         raise UserError(
             f"--attacks: unknown attacks: {', '.join(unknown) or 'no name'}; allowed: "
-            f"{', '.join(NAMES)}, all, none; or standard alone"
+            f"{', '.join(NAMES)}, all, none; or {STANDARD} alone"
         )
     return NAMES if "ALL" in named else tuple(name for name in NAMES if name in named)

@@ -1,8 +1,8 @@
 """ICS, the intra-class structure loss (HM, section 3.3), and what else a sextuplet allows (B.4)."""
 
 from hm_tf.triplets import ICS_TRIPLETS
+from hm_tf.triplets.hardness import triplet_loss
 from robust_tf.distances import shifted_euclidean
-from robust_tf.losses.triplet_margin import triplet_margin
 
 ROLES = "apn"
 
@@ -24,7 +24,7 @@ def intra_class_structure(
     """
     sextuplet = {**clean, **{f"{role}~": rows for role, rows in adversarial.items()}}
     anchor, positive, negative = (sextuplet[member] for member in triplet.split(","))
-    return triplet_margin(distance(anchor, positive), distance(anchor, negative), margin)
+    return triplet_loss(anchor, positive, negative, margin, distance)
 
 
 def clean_roles(triplet):

@@ -211,8 +211,8 @@ def test_only_a_worst_case_of_the_same_softens_the_restarts(tmp_path, monkeypatc
     monkeypatch.setattr(embedding_checks, "_recall", broken_by_restarts)
     here = evaluation_of(tmp_path, small_network(), small_images(24))
 
-    def restarts():
-        found = run_checks(here, here, _stored(here))
+    def restarts(own=()):
+        found = run_checks(here, here, [*own, *_stored(here)])
         return next(check for check in found if check.name == "restarts")
 
     append_results(here.folder.results, stored_row(here, n=20))
@@ -222,6 +222,8 @@ def test_only_a_worst_case_of_the_same_softens_the_restarts(tmp_path, monkeypatc
     assert restarts().status == "red"
     append_results(here.folder.results, stored_row(here))
     assert restarts().status == "amber" and "quote the row worst" in restarts().advice
+    ensemble = restarts(stored_row(here, strength="standard"))
+    assert ensemble.status == "amber" and "quote the row standard" in ensemble.advice
 
 
 def test_the_unbounded_attack_has_a_larger_ball_in_every_norm(tmp_path, monkeypatch):
