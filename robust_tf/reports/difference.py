@@ -41,6 +41,8 @@ class Difference(NamedTuple):
         if self.p is not None or not self.interval:
             return self.p
         low, high = self.interval
+        if low == high:  # of images that all have one value
+            return float(low == 0)
         return float(2 * stats.norm.sf(2 * Z * abs(self.value) / (high - low)))
 
 
@@ -115,15 +117,12 @@ def of_seeds(first, second):
         a, b = (np.array([values[seed] for seed in first]) for values in (first, second))
         if _constant(b - a):
             return Difference(float(np.mean(b - a)))
-        return _of_values(a, b)._replace(test=f"paired t{OVER_SEEDS}")
+        return _tested(float(np.mean(b - a)), stats.ttest_rel(b, a), f"paired t{OVER_SEEDS}")
     a, b = [*first.values()], [*second.values()]
     value = statistics.mean(b) - statistics.mean(a)
     if min(len(a), len(b)) < 2 or (_constant(a) and _constant(b)):
         return Difference(value)
-    found = stats.ttest_ind(b, a, equal_var=False)
-    low, high = found.confidence_interval(0.95)
-    interval = float(low), float(high)
-    return Difference(value, interval, float(found.pvalue), f"Welch{OVER_SEEDS}")
+    return _tested(value, stats.ttest_ind(b, a, equal_var=False), f"Welch{OVER_SEEDS}")
 
 
 def of_seeds_and_images(first, second, same_seeds=True):
@@ -185,6 +184,9 @@ def _of_values(first, second):
     value = float(change.mean())
     if len(change) < 2 or not change.any():
         return Difference(value, (value, value), 1.0, "paired t")
-    found = stats.ttest_rel(second, first)
+    return _tested(value, stats.ttest_rel(second, first), "paired t")
+
+
+def _tested(value, found, name):
     low, high = found.confidence_interval(0.95)
-    return Difference(value, (float(low), float(high)), float(found.pvalue), "paired t")
+    return Difference(value, (float(low), float(high)), float(found.pvalue), name)

@@ -1,6 +1,7 @@
 """What each image did under an attack, found in the results cache of a run folder."""
 
 import dataclasses
+import functools
 import json
 import math
 
@@ -29,6 +30,7 @@ class Outcomes:
     def __init__(self, run):
         self._run, self._found = run, {}
         self._identities = list(_identities(run.path / "evaluation"))
+        self._queries = functools.cache(self._most_known)
 
     def of(self, result):
         """Returns (bool or float [n], what was measured on); None where they are not complete.
@@ -93,9 +95,8 @@ class Outcomes:
             values = _merged(cache, measured, output, result)
             if values is None:
                 continue
-            values = (
-                np.logical_and.reduce([values, *(part[0] for part in before)]) if before else values
-            )
+            if before:
+                values = np.logical_and.reduce([values, *(part[0] for part in before)])
             rows = "all" if len(measured) == count else str(measured.tolist())
             return values, (identity["examples"], rows)
         return None
@@ -109,10 +110,13 @@ class Outcomes:
         known = _known(cache)
         if len(known) <= n:
             return known if len(known) == n else None
-        same = [place for place in self._identities if place[1]["examples"] == examples]
-        queries = max((_known(_cache(*place, cache.count)) for place in same), key=len)
-        rows = spread_rows(queries, n)
+        rows = spread_rows(self._queries(examples, cache.count), n)
         return rows if np.isin(rows, known).all() else None
+
+    def _most_known(self, examples, count):
+        """The rows of the cache that knows most, of all attacks on the same `count` images."""
+        same = [place for place in self._identities if place[1]["examples"] == examples]
+        return max((_known(_cache(*place, count)) for place in same), key=len)
 
 
 def _cache(folder, identity, count):

@@ -133,6 +133,9 @@ def test_an_interval_alone_has_the_chance_of_its_width():
     at_the_edge = Difference(1.0, (0.0, 2.0))
     assert at_the_edge.chance == pytest.approx(0.05)
     assert Difference(1.0).chance is None
+    # All images have the same value, as under an attack that leaves nothing.
+    alike, apart = (of_intervals((0.0, (0.0, 0.0)), (v, (v, v))) for v in (0.0, 0.5))
+    assert separated_together([alike, apart]) == [False, True]
     wide, narrow = Difference(1.0, (0.1, 1.9)), Difference(1.0, (0.6, 1.4))
     assert separated_together([wide]) == [True]
     assert separated_together([wide, wide, narrow]) == [False, False, True]

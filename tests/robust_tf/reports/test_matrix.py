@@ -10,11 +10,13 @@ from robust_tf.reports.matrix_view import show, terminal_lines
 from robust_tf.reports.outcomes import Outcomes
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.verdict import decisive, headline, verdict, verdicts
+from robust_tf.results import jsonl
 from robust_tf.results.cache import ResultsCache
 from robust_tf.results.result import Result, wilson_interval
 
 BALL = {"eps": 0.1, "norm": "linf", "lower": 0.0, "upper": 1.0}
 ATTACKED = {"um": "0.3", "at": "0.1", "tla": "0.2"}
+LINES = jsonl.read
 FLAGS = {"train_steps": 600, "eps": "0.1", "method": "tla", "workdir": "a"}
 
 
@@ -387,8 +389,10 @@ def test_outcomes_of_queries_are_the_measures_of_the_attack(tmp_path):
     assert outcomes.of(stronger) is None
 
 
-def test_outcomes_of_fewer_queries_than_are_known(tmp_path):
+def test_outcomes_of_fewer_queries_than_are_known(tmp_path, monkeypatch):
     """The training's own evaluation attacks all queries; the record spreads three over them."""
+    read = []
+    monkeypatch.setattr("robust_tf.results.jsonl.read", lambda path: read.append(path) or LINES(path))
     identity = {"strength": "protocol", "threat_model": BALL, "weights_hash": "w", "seed": 0}
     identity |= {"precision": "float32", "substitute": None, "examples": "images"}
     ranks = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
@@ -402,6 +406,11 @@ def test_outcomes_of_fewer_queries_than_are_known(tmp_path):
         found, where = Outcomes(run(fewer, path=tmp_path)).of(fewer)
         assert found.tolist() == [0.1, 0.3, 0.5] and where == ("images", "[1, 3, 5]")
         assert Outcomes(run(path=tmp_path)).of(dataclasses.replace(fewer, value=0.31)) is None
+    outcomes = Outcomes(run(path=tmp_path))
+    read.clear()
+    records = [dataclasses.replace(fewer, training_seed=k) for k in range(9)]
+    assert all(map(outcomes.of, records))
+    assert len(read) == 9 + 2  # the other attack's file is not read for every record
 
 
 def test_methods_on_the_same_images_are_paired(stored, tmp_path):
