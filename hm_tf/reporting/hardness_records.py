@@ -71,8 +71,9 @@ def recorded_hardness(folder, weights):
 
 
 def measured(results):
-    """Returns the list of `Measured`, one per sampler, of which the latest results count."""
-    return [_measured(row, results) for row in published_rows.sampler_rows()]
+    """Returns the list of `Measured`, one per sampler with results, of which the latest count."""
+    found = [_measured(row, results) for row in published_rows.sampler_rows()]
+    return [one for one in found if None not in one]
 
 
 def beside(row, results):
@@ -95,7 +96,7 @@ def beside(row, results):
 def _measured(row, results):
     sampler = row.name.partition("/")[2]
     latest = {r.metric: r for r in results if r.attack_settings["sampler"] == sampler}
-    return Measured(row, *(latest[metric] for metric in (MEAN, OF_MEANS, OF_TRIPLETS)))
+    return Measured(row, *map(latest.get, (MEAN, OF_MEANS, OF_TRIPLETS)))
 
 
 def _difference(row, column, result, digits):

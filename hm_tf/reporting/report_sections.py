@@ -12,9 +12,9 @@ from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, evaluations, radii,
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports import sections
 from robust_tf.reports.matrix_view import add_matrix
-from robust_tf.reports.result_tables import doubt_lines, marked, radius
+from robust_tf.reports.result_tables import doubt_lines, interval, marked, radius
+from robust_tf.reports.table import Column, titles
 from robust_tf.reports.table import rows as cells_of
-from robust_tf.reports.table import titles
 
 _EVALUATE = ("python", "-m", "hm_tf.evaluate")
 METRICS = ("R@1", "R@2", "mAP", "MAP@R", "MAP@10", "NMI", UNTRAINED)
@@ -53,16 +53,22 @@ def add_scores(page, runs, found):
 
 def _add_retrieval(page, runs):
     """The metrics of clean images, one line per run."""
-    lines = []
-    for run in runs:
-        found = {r.metric: r for r in run.recorded.results if r.attack == "clean"}
-        n, interval = found["R@1"].n, found["R@1"].interval
-        spread = f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}" if interval else "-"
-        cells = (_percent(found[m]) if m in found else "-" for m in METRICS)
-        lines.append((marked(run.name, found.values()), f"{n:,}", *cells, spread))
-    header = ("run", "n", *METRICS, "95% interval of R@1")
+    found = [
+        (run.name, {r.metric: r for r in run.recorded.results if r.attack == "clean"})
+        for run in runs
+    ]
+
+    def of(metric, get=lambda result: result):
+        return lambda item: get(item[1][metric]) if metric in item[1] else None
+
+    columns = (
+        Column("run", lambda item: marked(item[0], item[1].values())),
+        Column("n", of("R@1", lambda result: result.n), ","),
+        *(Column(metric, of(metric), _percent) for metric in METRICS),
+        Column("95% interval of R@1", of("R@1", interval(1, 100.0))),
+    )
     caption = "in %; every image searches among all others; NMI: mean and spread of k-means seeds"
-    page.table(header, lines, caption=caption)
+    page.table(titles(columns), cells_of(columns, found), caption=caption)
 
 
 def _percent(result):

@@ -15,6 +15,7 @@ from robust_tf.results.cache import digest
 
 # Of a changed .npz file: NotImplementedError and other RuntimeErrors are about flags of zip.
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, RuntimeError, TypeError, BadZipFile)
+UNFINISHED = ".unfinished.npz"
 
 
 class AdversarialImages:
@@ -50,7 +51,7 @@ class AdversarialImages:
             self._partial.unlink(missing_ok=True)
         self.begun = self._partial.exists()
         if self.complete:
-            with self._opened() as stored:
+            with opened(self.path) as stored:
                 found, self.attacked = json.loads(str(stored["identity"])), stored["attacked"]
             self._require_own(found)
 
@@ -58,7 +59,7 @@ class AdversarialImages:
     def images(self):
         """float32 [n, h, w, c], read when they are first asked for."""
         if self.complete:
-            with self._opened() as stored:
+            with opened(self.path) as stored:
                 return stored["images"]
         images = np.zeros(self._shape, np.float32)
         if self.begun:
@@ -100,7 +101,7 @@ class AdversarialImages:
     def save(self, attacked):
         """Writes the finished file; `attacked` is bool [n]."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_suffix(".unfinished.npz")
+        beside = self.path.with_suffix(UNFINISHED)
         np.savez(beside, images=self.images, attacked=attacked, identity=json.dumps(self._identity))
         atomic.rename(beside, self.path)
         self._partial.unlink(missing_ok=True)
@@ -114,11 +115,28 @@ class AdversarialImages:
                 "it with --fresh"
             )
 
-    @contextlib.contextmanager
-    def _opened(self):
-        """The arrays of the finished file by name; zip checks the sum of what is read."""
-        try:
-            with np.load(self.path) as stored:
-                yield stored
-        except _UNREADABLE as error:
-            raise UserError(f"{self.path} cannot be read as adversarial images") from error
+
+@contextlib.contextmanager
+def opened(path):
+    """The arrays of the finished file `path` by name; zip checks the sum of what is read."""
+    try:
+        with np.load(path) as stored:
+            yield stored
+    except _UNREADABLE as error:
+        raise UserError(f"{path} cannot be read as adversarial images") from error
+
+
+def kept(folder):
+    """Returns dict path -> identity of the finished files in a folder that hold all images.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    found = {}
+    for path in sorted(pathlib.Path(folder).glob("*.npz")):
+        if path.name.endswith(UNFINISHED):  # of a killed evaluation
+            continue
+        with opened(path) as stored:
+            if stored["attacked"].all():
+                found[path] = json.loads(str(stored["identity"]))
+    return found

@@ -13,9 +13,10 @@ from ranking_results import PRINTED, attacked, clean
 from hm_tf import analyze, compare, report
 from hm_tf.evaluation.embedding_checks import SCORE_STANDS
 from hm_tf.image_attack.attack_files import save_image
+from hm_tf.reporting import report_sections as sections
 from hm_tf.reporting.paper_comparison import reported_runs
 from hm_tf.reporting.report_attacks import add_attacks
-from hm_tf.reporting.report_sections import add_ranking_attacks
+from hm_tf.reporting.score_matrix import score_matrix
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.evaluation.doubts import Doubt
 from robust_tf.reports.page import Page
@@ -66,9 +67,17 @@ def test_the_standard_attack_stands_below_the_protocol():
     standard = [dataclasses.replace(r, attack_settings=members) for r in attacked()[:-1]]
     records = [*clean(), *attacked(threat_model=ball), *standard]
     page = Page("Attacks")
-    add_ranking_attacks(page, reported_runs([RecordedRun("run", records, {})]))
+    sections.add_ranking_attacks(page, reported_runs([RecordedRun("run", records, {})]))
     text = Text(page.html()).text
     assert "eps 0.5 (l2), 32 steps (protocol); eps 8/255, APGD and Square (standard)" in text
+
+
+def test_a_metric_without_a_record_is_a_dash():
+    """Reading leaves out the line that a damaged disk has changed."""
+    records = [RecordedRun("run", clean()[1:], {})]
+    page = Page("Retrieval")
+    sections.add_scores(page, reported_runs(records), score_matrix(records))
+    assert "HM[S,gLGA]&ICS--47.821.4-20.048.4--" in Text(page.html()).text
 
 
 def test_what_is_missing_stands_on_the_page_and_its_command_in_the_terminal(run, tmp_path, capsys):

@@ -8,7 +8,13 @@ import pytest
 import tensorflow as tf
 
 from hm_tf import analyze
-from hm_tf.reporting.hardness_records import MEAN, OF_MEANS, OF_TRIPLETS, recorded_hardness
+from hm_tf.reporting.hardness_records import (
+    MEAN,
+    OF_MEANS,
+    OF_TRIPLETS,
+    measured,
+    recorded_hardness,
+)
 from hm_tf.reporting.sampler_hardness import sampler_hardness
 from robust_tf.results.result import read_results
 
@@ -67,6 +73,8 @@ def test_the_command(finished_smoke, tmp_path, capsys):
     present = read_results(run / "results.jsonl")[-1].weights_hash
     found = recorded_hardness(run, present)
     assert recorded_hardness(run, "of older weights") == []
+    assert len(measured(found)) == 5
+    assert len(measured(found[1:])) == 4  # a damaged line is left out, and its sampler
     assert len(found) == 15 and {r.metric for r in found} == {MEAN, OF_MEANS, OF_TRIPLETS}
     assert {(r.n, r.split) for r in found} == {(16, "train")}  # two batches of eight pairs
     assert "only the order of the samplers can be compared" in said

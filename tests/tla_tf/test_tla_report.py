@@ -5,11 +5,13 @@ import json
 import os
 import re
 import shutil
+import types
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from robust_tf.reports.page import Page
 from robust_tf.reports.panels import save_figure
 from robust_tf.reports.recorded_run import RecordedRun, recorded_run
 from robust_tf.results import jsonl
@@ -18,6 +20,7 @@ from tla_tf import evaluate, report
 from tla_tf.reporting.accuracies import accuracy_matrix
 from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS, curve_figures
 from tla_tf.reporting.claim import caveats, claim, worst_case, worst_cases
+from tla_tf.reporting.report_sections import ReportedRun, add_images
 
 ATTACKS = "--attacks=clean,fgsm,pgd2"
 
@@ -188,6 +191,20 @@ def test_a_run_without_images_figures_or_checks_names_the_commands(finished, tmp
     ):
         assert command in said and command not in text
     assert "Not measured: accuracy over eps of TLA." in text
+
+
+def test_images_of_a_killed_evaluation_or_a_damaged_disk_are_said(tmp_path):
+    (tmp_path / "adversarial").mkdir()
+    here = types.SimpleNamespace(path=tmp_path)
+    run = ReportedRun("TLA", types.SimpleNamespace(folder=here), here)
+    for name, said in (
+        ("pgd.unfinished.npz", "No attacked images were kept of TLA"),
+        ("pgd.npz", "pgd.npz cannot be read as adversarial images"),
+    ):
+        (tmp_path / "adversarial" / name).write_bytes(b"PK")
+        page = Page("images")
+        add_images(page, [run])
+        assert said in page.html()
 
 
 def test_runs_side_by_side(evaluated, finished, tmp_path):

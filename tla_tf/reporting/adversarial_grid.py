@@ -1,10 +1,9 @@
 """Clean image, attacked image and their difference, of what an evaluation has kept."""
 
-import json
-
 import numpy as np
 
 from robust_tf.errors import UserError
+from robust_tf.evaluation.adversarial_images import kept, opened
 from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.reports.html_table import Picture
 from robust_tf.results.cache import examples_hash
@@ -16,18 +15,22 @@ FALLEN, STILL_CORRECT = 4, 2
 
 
 def adversarial_grid(run):
-    """Returns (caption, rows) for a page: the first images that fall, and the first that stand.
+    """Returns (caption, rows) for a page: images that are misclassified, and still correct ones.
 
-    Nothing is attacked: the network only sees the images of RUN/adversarial.
+    Nothing is attacked: the network only sees the images of RUN/adversarial, of all test images
+    under the attack of the most steps. None where no images were kept.
 
     Args:
-        run: `FinishedRun` with images `kept`; the attack of the most steps is shown.
+        run: `FinishedRun`.
 
     Raises:
-        UserError: the data cannot be read, or the images are of other data or another network.
+        UserError: data or images cannot be read, or the images are of other data or weights.
     """
-    path, identity = max(kept(run).items(), key=lambda item: _effort(item[1]["settings"]))
-    with np.load(path) as file:
+    found = kept(run.folder.path / "adversarial")
+    if not found:
+        return None
+    path, identity = max(found.items(), key=lambda item: _effort(item[1]["settings"]))
+    with opened(path) as file:
         stored = file["images"]
     examples = run.dataset.load("test", len(stored))
     network = run.network()
@@ -51,16 +54,6 @@ def adversarial_grid(run):
         "and white are the largest change of that image."
     )
     return caption, rows
-
-
-def kept(run):
-    """Returns dict path -> identity of the attacks on all test images that were kept."""
-    found = {}
-    for path in sorted((run.folder.path / "adversarial").glob("*.npz")):
-        with np.load(path) as stored:
-            if stored["attacked"].all():
-                found[path] = json.loads(str(stored["identity"]))
-    return found
 
 
 def _effort(settings):

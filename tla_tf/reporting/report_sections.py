@@ -14,8 +14,8 @@ from robust_tf.reports.table import Column, titles
 from robust_tf.reports.table import rows as cells
 from robust_tf.threat_model import ThreatModel
 from tla_tf.finished_run import FinishedRun
-from tla_tf.reporting import adversarial_grid
 from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS, curve_figures
+from tla_tf.reporting.adversarial_grid import HEADER, adversarial_grid
 from tla_tf.reporting.claim import caveats, claim, listed, worst_cases
 from tla_tf.reporting.comparison import add_comparisons
 from tla_tf.reporting.published_rows import ANCHORS
@@ -191,14 +191,17 @@ def _figures(folder):
 def add_images(page, runs):
     """Attacked images beside the clean ones."""
     page.section("Attacked images")
-    lacking = [run for run in runs if not adversarial_grid.kept(run.finished)]
-    for run in (run for run in runs if run not in lacking):
+    lacking = []
+    for run in runs:
         try:
-            caption, rows = adversarial_grid.adversarial_grid(run.finished)
+            found = adversarial_grid(run.finished)
         except UserError as error:
             page.paragraph(f"{run.name}: {error}")
             continue
-        page.images(adversarial_grid.HEADER, rows, caption=f"{run.name}, {caption}")
+        if found:
+            page.images(HEADER, found[1], caption=f"{run.name}, {found[0]}")
+        else:
+            lacking.append(run)
     if lacking:
         flags = f"--workdir={lacking[0].recorded.path}", "--attacks=pgd20", "--save_adversarial"
         said = f"No attacked images were kept of {sections.named(lacking, runs)}."
