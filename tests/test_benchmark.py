@@ -199,7 +199,7 @@ def test_small_classes_have_two_images_and_more(tool):
     ],
 )
 def test_a_flagfile_chooses_the_package_no_other_folder_does(tool, flag, file):
-    assert tool.commands.find("training", [flag]).file == file
+    assert tool.commands.file_of("training", [flag]) == file
 
 
 def test_an_unknown_name_is_a_mistake(tmp_path):

@@ -32,12 +32,12 @@ def main(arguments):
     if name not in commands.typed_names():
         print(__doc__.strip(), file=sys.stderr)
         return 2
-    command = commands.find(name, given)
+    file = commands.file_of(name, given)
     return command_line.run(
         ["benchmark", *given],
-        table=command.table,
-        body=lambda options: _measure(command.file, options),
-        about=command.about,
+        table=commands.TABLES[file],
+        body=lambda options: _measure(file, options),
+        about=commands.about(file),
     )
 
 

@@ -41,7 +41,7 @@ def main(arguments):
     if empty := [str(run.path) for run in recorded if not run.results]:
         sys.exit(f"error: no results yet: {', '.join(empty)}")
     results = [result for run in runs for result in read_results(run / "results.jsonl")]
-    lines = [f"# {output.name}", "", _table(recorded, results), "", "## Runs", ""]
+    lines = [f"# {output.name}", "", _table(recorded), "", "## Runs", ""]
     lines += ["| run | training, s | commit | main flags |", "|---|---|---|---|"]
     lines += [_run_line(run) for run in runs]
     # What was collected before goes only now that nothing is missing.
@@ -53,8 +53,8 @@ def main(arguments):
     print("\n".join(lines))
 
 
-def _table(recorded, results):
-    if any(result.attack == recorded_scores.SCORE for result in results):
+def _table(recorded):
+    if any("defense" in run.flags for run in recorded):
         return _score_table(recorded)
     # Of a classifier the accuracies; what its embeddings were analysed for is another table.
     return markdown(*table_of(accuracy_matrix(recorded)))

@@ -54,11 +54,6 @@ def sampler_rows():
     ]
 
 
-def get(name):
-    """Returns the row of a name; UserError lists the rows that begin alike."""
-    return published.find(rows(), name)
-
-
 def _read(path):
     lines = published.read_lines(path)
     several = len({line["dataset"] for line in lines}) > 1

@@ -44,15 +44,10 @@ def _add_attack(page, run, folder, numbers):
     page.figure(folder / RANKING, alt=alt, caption=caption)
     pictures = {IMAGE: "attacked image as saved", DIFFERENCE: "difference, ±eps as white and black"}
     cells = tuple(
-        Picture(_pixels(folder / name), f"{text}: {numbers['moved']}")
+        Picture(matplotlib.image.imread(folder / name), f"{text}: {numbers['moved']}")
         for name, text in pictures.items()
     )
-    page.images(tuple(pictures.values()), [cells])
-
-
-def _pixels(path):
-    """float [h, w] of a gray image, [h, w, 3] of others."""
-    return matplotlib.image.imread(path)
+    page.table(tuple(pictures.values()), [cells], kind="grid")
 
 
 def _states(numbers):

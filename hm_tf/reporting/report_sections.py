@@ -13,8 +13,7 @@ from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports import sections
 from robust_tf.reports.matrix_view import add_matrix
 from robust_tf.reports.result_tables import doubt_lines, interval, marked, radius
-from robust_tf.reports.table import Column, titles
-from robust_tf.reports.table import rows as cells_of
+from robust_tf.reports.table import Column, filled
 
 _EVALUATE = ("python", "-m", "hm_tf.evaluate")
 METRICS = ("R@1", "R@2", "mAP", "MAP@R", "MAP@10", "NMI", UNTRAINED)
@@ -68,7 +67,7 @@ def _add_retrieval(page, runs):
         Column("95% interval of R@1", of("R@1", interval(1, 100.0))),
     )
     caption = "in %; every image searches among all others; NMI: mean and spread of k-means seeds"
-    page.table(titles(columns), cells_of(columns, found), caption=caption)
+    page.table(*filled(columns, found), caption=caption)
 
 
 def _percent(result):
@@ -202,8 +201,8 @@ def add_hardness(page, runs):
     for run in runs:
         found = recorded_hardness(run.recorded.path, run.recorded.results[0].weights_hash)
         if found:
-            columns, measured = hardness_records.COLUMNS, hardness_records.measured(found)
-            page.table(titles(columns), cells_of(columns, measured), caption=run.name)
+            measured = hardness_records.measured(found)
+            page.table(*filled(hardness_records.COLUMNS, measured), caption=run.name)
         else:
             lacking.append(run)
     sections.keep_commands(page, "Hardness of", lacking, ("python", "-m", "hm_tf.analyze"))

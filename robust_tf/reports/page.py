@@ -97,15 +97,11 @@ class Page:
 
         Args:
             header: tuple of str.
-            rows: list of tuples of str or `Mark`.
+            rows: list of tuples of str, `Mark` or `Picture`.
             caption: str, above the table.
-            kind: str, see `html_table.table`.
+            kind: str, see `html_table.table`; "grid" for pictures.
         """
         self._parts.append(table(header, rows, caption, kind))
-
-    def images(self, header, rows, *, caption=""):
-        """Adds a grid of small images; the arguments of `table`, and cells may be `Picture`s."""
-        self._parts.append(table(header, rows, caption, "grid"))
 
     def bars(self, groups, names, *, alt, caption, limit=100.0):
         """Adds bars with intervals, one colour per method.

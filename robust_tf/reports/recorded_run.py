@@ -157,17 +157,16 @@ def flags_by_weights(runs):
     """Returns dict hash of the weights -> dict of flags, for `NAME.flags.json` beside records.
 
     Without the flags, runs of one title that differ in a setting would be told apart by seed alone.
-    Folders of this machine are left out.
 
     Args:
         runs: list of `RecordedRun` with results.
     """
-    return {
-        run.results[0].weights_hash: {
-            name: value for name, value in run.flags.items() if name not in ("workdir", "data_dir")
-        }
-        for run in runs
-    }
+    return {run.results[0].weights_hash: without_places(run.flags) for run in runs}
+
+
+def without_places(flags):
+    """Returns flags, a dict, without the folders of the machine that trained."""
+    return {name: value for name, value in flags.items() if name not in ("workdir", "data_dir")}
 
 
 def _collected(path, checks):

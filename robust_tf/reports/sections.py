@@ -6,12 +6,11 @@ A run is anything with `name`, str, and `recorded`, its `RecordedRun`.
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports.html_table import Mark
 from robust_tf.reports.line_figure import Line, Panel, line_figure
+from robust_tf.reports.recorded_run import without_places
 from robust_tf.reports.table import MISSING
 from robust_tf.runs.provenance import facts_of
 from robust_tf.threat_model import format_magnitude
 
-# Flags that name places on the disk of whoever trained; a page is for others.
-PLACES = ("workdir", "data_dir")
 FEW = 3  # runs that are named one by one
 
 
@@ -148,12 +147,9 @@ def add_training(page, runs, figure):
             rows = [(name, *(str(values.get(name, MISSING)) for values in facts)) for name in names]
             rows.append(("weights, SHA-256", *[recorded.results[-1].weights_hash] * len(facts)))
             page.table(("training from update", *(f"{s['after'] + 1:,}" for s in segments)), rows)
-            page.table(("flag", "value"), _lines(recorded.config["flags"]))
-
-
-def _lines(values):
-    shown = {name: value for name, value in values.items() if name not in PLACES}
-    return [(name, MISSING if value is None else str(value)) for name, value in shown.items()]
+            flags = without_places(recorded.flags).items()
+            lines = [(name, MISSING if value is None else str(value)) for name, value in flags]
+            page.table(("flag", "value"), lines)
 
 
 def logged_line(label, records, names):

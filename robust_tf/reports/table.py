@@ -28,19 +28,15 @@ class Column(NamedTuple):
         return self.form(value) if callable(self.form) else format(value, self.form)
 
 
-def titles(columns):
-    """Returns the header of a table, tuple of str."""
-    return tuple(column.title for column in columns)
-
-
-def rows(columns, items):
-    """Returns one tuple of str per item."""
-    return [tuple(column.cell(item) for column in columns) for item in items]
+def filled(columns, items):
+    """Returns (header, lines) of a table, tuples of str; a line per item."""
+    header = tuple(column.title for column in columns)
+    return header, [tuple(column.cell(item) for column in columns) for item in items]
 
 
 def text_table(columns, items):
     """Returns the table as aligned text, one line per item."""
-    return aligned(titles(columns), rows(columns, items))
+    return aligned(*filled(columns, items))
 
 
 def aligned(header, rows):

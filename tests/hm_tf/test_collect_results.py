@@ -6,7 +6,7 @@ import json
 import pathlib
 
 import pytest
-from ranking_results import attacked, clean
+from ranking_results import attacked, clean, result
 
 from robust_tf.reports.recorded_run import find_runs
 from robust_tf.results.result import append_results
@@ -62,6 +62,12 @@ def test_a_run_that_is_missing_leaves_what_was_collected(tool, tmp_path):
         with pytest.raises(SystemExit, match=f"error: .*{said}"):
             tool.main([str(tmp_path / "all"), str(tmp_path / "seed0"), str(tmp_path / name)])
     assert (tmp_path / "all.jsonl").read_text() == before
+
+
+def test_a_run_without_the_ten_columns_has_a_line(tool, tmp_path):
+    recall = result("ES", "R@1", 0.5, settings={"mode": "fixed", "strength": "protocol"})
+    header, _, line = collected(tool, tmp_path, [*clean(), recall]).splitlines()[2:5]
+    assert cells(header)[-1] == "ERS" and cells(line)[-1] == "-"
 
 
 def test_clean_values_are_of_the_gallery(tool, tmp_path):

@@ -13,10 +13,11 @@ from hm_tf.reporting.cost_figure import cost_figures
 from hm_tf.reporting.paper_comparison import COMPARABLE, MIXED, beside, compare, reported_runs
 from hm_tf.reporting.paper_tables import TITLES, paper_table
 from hm_tf.reporting.recorded_scores import ALL, clean_values, paper_row, score_rows
+from robust_tf.reports.published import find
 from robust_tf.reports.recorded_run import RecordedRun
 
 ROWS = published_rows.rows()
-ROW = published_rows.get("table5/HM[S,gLGA]&ICS/8")
+ROW = find(ROWS, "table5/HM[S,gLGA]&ICS/8")
 FLAGS = ROW.training
 
 
@@ -221,7 +222,7 @@ def test_every_table_has_its_rows_and_ours(number):
 
 def run_of(row_name, results=None, **changed):
     """A run with the settings of a row."""
-    row = published_rows.get(row_name)
+    row = find(ROWS, row_name)
     results = [*clean(), *attacked()] if results is None else results
     own = [dataclasses.replace(r, method=row.defense.split()[0]) for r in results]
     return run(own, **{**row.training, **changed})
@@ -243,7 +244,7 @@ def rows_above(runs, number):
     ],
 )
 def test_a_setting_that_no_title_has_finds_its_own_row_only(name):
-    row = published_rows.get(name)
+    row = find(ROWS, name)
     dataset = row.training["dataset"]
     own = run_of(name, changed_data([*clean(), *attacked()], dataset))
     found = {number: rows_above([own], number) for number in set(TITLES) - {2}}

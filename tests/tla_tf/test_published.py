@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 from robust_tf.errors import UserError
+from robust_tf.reports.published import find
 from robust_tf.threat_model import parse_magnitude
 from tla_tf.evaluation.attack_columns import TABLE1
 from tla_tf.options import ANALYZE, EVALUATE, METHODS, TRAIN
@@ -28,7 +29,7 @@ MINIMA = {
 
 
 def value(name, column):
-    return published_rows.get(name).values[column]
+    return find(ROWS, name).values[column]
 
 
 def test_all_tables_are_there():
@@ -44,7 +45,7 @@ def test_all_tables_are_there():
 @pytest.mark.parametrize("dataset", MINIMA)
 def test_minima_of_table_1(dataset):
     for method, minimum in MINIMA[dataset].items():
-        values = published_rows.get(f"table1/{dataset}/{method}").values
+        values = find(ROWS, f"table1/{dataset}/{method}").values
         first, *white_box, last = values
         assert first == "clean" and last.startswith("transfer-")
         assert min(values[attack] for attack in white_box) == minimum
@@ -65,7 +66,7 @@ def test_the_gains_that_the_paper_states():
 def test_tables_2_and_3():
     assert value("table2/cifar10/tla/25/255", "separation ratio") == 1.390
     assert value("table2/mnist/at/0.3", "separation ratio") == 1.308
-    attacked, natural = published_rows.get("table3/mnist/tla").cells()
+    attacked, natural = find(ROWS, "table3/mnist/tla").cells()
     assert (natural.attack, natural.value, natural.scale) == ("clean", 99.47, 100)
     assert (attacked.attack, attacked.value) == ("pgd100", 96.98)
     assert natural.metric == attacked.metric == "50-NN accuracy"
@@ -81,7 +82,7 @@ def test_doubtful_cells():
     methods = [m for m in METHODS if m not in ("trades", "mart")]  # not the paper's
     header = {(f"table1/tiny_imagenet/{method}", "pgd10") for method in methods}
     assert found == single | header
-    (cell,) = [c for c in published_rows.get("table1/mnist/tla").cells() if c.doubtful]
+    (cell,) = [c for c in find(ROWS, "table1/mnist/tla").cells() if c.doubtful]
     assert (cell.attack, cell.value) == ("mim200", 96.64)
 
 
@@ -127,7 +128,7 @@ def test_series():
 
 
 def test_anchors():
-    mao = published_rows.get("anchors/mao2019")
+    mao = find(ROWS, "anchors/mao2019")
     assert (mao.values, mao.method) == ({"clean": 86.21, "standard": 47.41}, "tla")
     assert "50.03" in mao.note
     best = max((r for r in ROWS if r.table == "anchors"), key=lambda r: r.values["standard"])
@@ -137,7 +138,7 @@ def test_anchors():
 @pytest.mark.parametrize("name", ["table1/cifar10/x", "table9/x", ""])
 def test_unknown_rows(name):
     with pytest.raises(UserError, match="there is no row"):
-        published_rows.get(name)
+        find(ROWS, name)
 
 
 def test_the_tables_are_installed():

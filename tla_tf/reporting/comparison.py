@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from robust_tf.evaluation.reference_images import limited_reference
 from robust_tf.reports.comparability import training_differences
-from robust_tf.reports.table import Column, rows, text_table, titles
+from robust_tf.reports.table import Column, filled, text_table
 from robust_tf.threat_model import parse_magnitude
 from tla_tf.analysis.detection_records import paper_metric
 from tla_tf.options import TRAIN
@@ -137,9 +137,9 @@ def add_comparisons(page, comparisons, caption):
     doubtful = any(comparison.cell.doubtful for comparison in comparisons)
     doubt = "; ?: the paper contradicts itself there" if doubtful else ""
     count = sum(not comparison.differences for comparison in comparisons)
-    lines = rows(columns, comparisons)
-    with page.details(f"Paper, ours, difference: {len(lines)} numbers, {count} of them comparable"):
-        page.table(titles(columns), lines, caption=f"{caption}{doubt}")
+    numbers = f"{len(comparisons)} numbers, {count} of them comparable"
+    with page.details(f"Paper, ours, difference: {numbers}"):
+        page.table(*filled(columns, comparisons), caption=f"{caption}{doubt}")
         for number, differences in enumerate(notes, start=1):
             page.paragraph(f"({number}) Not comparable: {'; '.join(differences)}.")
 

@@ -105,11 +105,6 @@ def series_rows():
     return [_named(f"{line['series']}/{line['level']}", line) for line in lines]
 
 
-def get(name):
-    """Returns the row of a name; UserError lists the rows that begin alike."""
-    return published.find(rows(), name)
-
-
 def _read(path):
     table = path.stem.partition("_")[0]
     lines = published.read_lines(path)

@@ -10,8 +10,7 @@ from robust_tf.reports.matrix_view import add_matrix
 from robust_tf.reports.methods import names_by_weights
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, accuracy_columns, seeds_of
-from robust_tf.reports.table import Column, titles
-from robust_tf.reports.table import rows as cells
+from robust_tf.reports.table import Column, filled
 from robust_tf.threat_model import ThreatModel
 from tla_tf.finished_run import FinishedRun
 from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS, curve_figures
@@ -119,7 +118,7 @@ def _add_accuracies(page, run):
     accuracies = [r for r in run.recorded.results if r.metric == "accuracy"]
     accuracies = [r for r in accuracies if not r.attack.startswith(WORST_CASE) or r in worst]
     columns = sorted(accuracy_columns(accuracies), key=_place)
-    page.table(titles(columns), cells(columns, accuracies), caption=f"{run.name}: all accuracies")
+    page.table(*filled(columns, accuracies), caption=f"{run.name}: all accuracies")
     for result in worst:
         over, threat = listed(result.attack_settings["over"]), ThreatModel(**result.threat_model)
         page.paragraph(f"{result.attack}, {threat}: of {result.n:,} images, over {over}.")
@@ -143,7 +142,7 @@ def _add_anchors(page, anchors):
     if not anchors:
         return
     with page.details("Where the field stands: AutoAttack, RobustBench of March 2025"):
-        page.table(titles(ANCHOR_COLUMNS), cells(ANCHOR_COLUMNS, anchors))
+        page.table(*filled(ANCHOR_COLUMNS, anchors))
 
 
 def add_checks(page, runs):
@@ -175,9 +174,9 @@ def add_analyses(page, runs, methods, comparisons):
     if found:
         add_comparisons(page, found, "tables 2, 3 and figure 5 of the paper, shares in %")
     if measured:
-        lines = cells(MEASUREMENT_COLUMNS, seeds_of(measured, names_by_weights(methods)))
+        lines = seeds_of(measured, names_by_weights(methods))
         with page.details("All numbers of the analyses"):
-            page.table(titles(MEASUREMENT_COLUMNS), lines)
+            page.table(*filled(MEASUREMENT_COLUMNS, lines))
     if not measured and not paths:
         page.missing("Not analysed.", *_ANALYZE, f"--workdir={_folders(runs)}")
 
@@ -199,7 +198,7 @@ def add_images(page, runs):
             page.paragraph(f"{run.name}: {error}")
             continue
         if found:
-            page.images(HEADER, found[1], caption=f"{run.name}, {found[0]}")
+            page.table(HEADER, found[1], caption=f"{run.name}, {found[0]}", kind="grid")
         else:
             lacking.append(run)
     if lacking:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from robust_tf.reports import published
 from robust_tf.reports.page import Page
-from robust_tf.reports.table import MISSING
+from robust_tf.reports.table import Column, filled
 from robust_tf.threat_model import parse_magnitude
 from tla_tf.reporting.comparable_runs import method_name
 from tla_tf.reporting.published_rows import ANCHORS, CHALLENGE, FOLDER
@@ -44,17 +44,18 @@ def add_networks(page, rows, runs, dataset, eps):
     networks = [_published(row) for row in rows if _is_of(row, dataset, eps)]
     networks += [_measured(run, eps) for run in runs if run.results[0].dataset == dataset]
     attacks = list(dict.fromkeys(attack for found in networks for attack in found.accuracies))
-    lines = [
-        (
-            network.name,
-            *(network.accuracies.get(attack, MISSING) for attack in attacks),
-            *(network.training, network.source),
-        )
-        for network in networks
+    columns = [
+        Column("network", lambda network: network.name),
+        *(
+            Column(name, lambda network, name=name: network.accuracies.get(name))
+            for name in attacks
+        ),
+        Column("training", lambda network: network.training),
+        Column("source", lambda network: network.source),
     ]
     caption = "Accuracy in %, in parentheses the number of test images."
     page.section(f"{dataset}, linf eps={eps}")
-    page.table(("network", *attacks, "training", "source"), lines, caption=caption)
+    page.table(*filled(columns, networks), caption=caption)
 
 
 def tf_era_page(rows, runs):

@@ -1,4 +1,9 @@
-"""Attacks on a classifier against bare passes, against cleverhans, and in bfloat16."""
+"""Attacks on a classifier against bare passes, against cleverhans, and in bfloat16; peak memory.
+
+PGD-20 with restarts on images that are still correct against the same work through cleverhans. On
+the networks of --workdir=RUN[,RUN2], finished runs of tla_tf.train, the second a defended one;
+without it on two that are trained here with the flags of tla_tf.train.
+"""
 
 from benchmarks import recipe, restarts, rounds
 from benchmarks.classifiers import classifiers, in_bfloat16

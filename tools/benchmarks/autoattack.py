@@ -1,4 +1,8 @@
-"""AutoAttack's standard and fast versions, side by side, on runs and on broken ends of them."""
+"""AutoAttack's versions standard and fast: accuracy, light and cost of each.
+
+On finished runs and on ends of them that hide gradients; and torchattacks' AutoAttack on the same
+network.
+"""
 
 import contextlib
 import pathlib
@@ -59,7 +63,8 @@ def run(options):
     for workdir in options.workdir:
         trained = FinishedRun(workdir, options.data_dir)
         examples = trained.dataset.load("test", options.images)
-        ball = ThreatModel(options.eps or trained.flags["eps"], options.norm)
+        own = trained.flags
+        ball = ThreatModel(options.eps or own["eps"], options.norm or own["norm"])
         network, name = trained.network(), f"{pathlib.Path(workdir).name} ({trained.info.name})"
         for end in options.ends:
             outputs_fn = ENDS[end](lambda x: network(x, training=False)["logits"])

@@ -1,4 +1,9 @@
-"""The step of HM against its bare passes or with a part of a recipe; the saturation stop."""
+"""The step of HM relative to its bare passes or with a part of a recipe; the saturation stop.
+
+The timed step makes all attack steps. The saving of the stop is counted in updates of real training
+from the start. With --rows instead: a step with a part of a recipe, relative to HM.
+Images are random where no --data_dir is given. Other flags are those of hm_tf.train.
+"""
 
 import functools
 

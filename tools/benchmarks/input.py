@@ -1,4 +1,7 @@
-"""How many times faster the pipeline feeds, batch after batch, than a step of tla_tf consumes."""
+"""How many times faster the pipeline feeds, batch after batch, than a step of tla_tf consumes.
+
+Images are random where no --data_dir is given. Other flags are those of tla_tf.train.
+"""
 
 from benchmarks import recipe, rounds
 

@@ -1,4 +1,9 @@
-"""What a training costs beside its steps: checkpoints, guards against broken numbers, metrics."""
+"""What a training of tla_tf costs beside its steps, as shares of a step.
+
+Checkpoints, which are waited for here, guards against broken numbers, and metrics. --workdir names
+the folder of the disk to write to.
+Images are random where no --data_dir is given. Other flags are those of tla_tf.train.
+"""
 
 import os
 import tempfile

@@ -1,4 +1,7 @@
-"""A train step of AT in float32 against mixed_bfloat16."""
+"""A train step of AT in float32 against mixed_bfloat16.
+
+Images are random where no --data_dir is given. Other flags are those of tla_tf.train.
+"""
 
 import functools
 

@@ -1,4 +1,7 @@
-"""A step of every ranking attack against a bare pass on the same batch."""
+"""A step of every ranking attack against a bare pass on the same batch.
+
+The bare pass is a forward pass with the gradient of the input.
+"""
 
 import functools
 

@@ -1,4 +1,7 @@
-"""The endpoint `search` of a SavedModel on a gallery of random unit embeddings, in wall time."""
+"""The endpoint `search` of a SavedModel on a gallery of random unit embeddings.
+
+The image is checked and embedded, its nearest images are found and compared with brute force.
+"""
 
 import tempfile
 import time

@@ -1,6 +1,7 @@
 """A SavedModel's endpoint against the bare network, with and without the guard.
 
-Wall time is what a user waits for, on an idle machine; other work changes CPU time little.
+The weights are random. Wall time is what a user waits for, on an idle machine; other work changes
+CPU time little.
 """
 
 import functools

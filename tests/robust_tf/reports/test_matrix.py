@@ -392,7 +392,9 @@ def test_outcomes_of_queries_are_the_measures_of_the_attack(tmp_path):
 def test_outcomes_of_fewer_queries_than_are_known(tmp_path, monkeypatch):
     """The training's own evaluation attacks all queries; the record spreads three over them."""
     read = []
-    monkeypatch.setattr("robust_tf.results.jsonl.read", lambda path: read.append(path) or LINES(path))
+    monkeypatch.setattr(
+        "robust_tf.results.jsonl.read", lambda path: read.append(path) or LINES(path)
+    )
     identity = {"strength": "protocol", "threat_model": BALL, "weights_hash": "w", "seed": 0}
     identity |= {"precision": "float32", "substitute": None, "examples": "images"}
     ranks = np.array([0.1, 0.2, 0.3, 0.4, 0.5])

@@ -60,7 +60,8 @@ def full_page(text):
     page.missing(text, "python", text)
     page.status("amber", text)
     page.table((text, "n"), [(text, "1"), ("b", text)], caption=text)
-    page.images((text, "b"), [(text, Picture(np.zeros((4, 4, 3)), text, text))], caption=text)
+    cells = (text, Picture(np.zeros((4, 4, 3)), text, text))
+    page.table((text, "b"), [cells], caption=text, kind="grid")
     page.bars({text: [Bar(50.0, 40.0, 60.0, text), None]}, [text, "b"], alt=text, caption=text)
     page.figure(figure(), alt=text, caption=text)
     with page.details(text):
@@ -104,7 +105,7 @@ def test_contents_link_to_the_sections():
         lambda page: page.figure(figure(), alt=" ", caption="c"),
         lambda page: page.figure(figure(), alt="a", caption=""),
         lambda page: page.figure("figure.pdf", alt="a", caption="c"),
-        lambda page: page.images(("a",), [(Picture(np.zeros((2, 2)), ""),)]),
+        lambda page: page.table(("a",), [(Picture(np.zeros((2, 2)), ""),)]),
         lambda page: page.status("blue", "x"),
     ],
     ids=["no alt", "no caption", "file type", "grid without alt", "level"],
@@ -137,7 +138,7 @@ def test_pixels_survive(shape):
     expected = np.round(255 * pixels).reshape(2, 2, -1)
     for given in (pixels, np.round(255 * pixels).astype(np.uint8)):
         page = Page("x")
-        page.images(("a",), [(Picture(given, "a"),)])
+        page.table(("a",), [(Picture(given, "a"),)])
         (image,) = Reader(page.html()).all("img")
         data = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
         read = matplotlib.image.imread(io.BytesIO(data), format="png")[..., :3]

@@ -9,7 +9,7 @@ from robust_tf.reports.result_tables import (
     accuracy_table,
     seeds_of,
 )
-from robust_tf.reports.table import rows, titles
+from robust_tf.reports.table import filled
 from robust_tf.results.result import Result
 
 
@@ -47,7 +47,7 @@ RESULTS = [
 
 
 def accuracy_lines(results):
-    return rows(accuracy_columns(results), results)
+    return filled(accuracy_columns(results), results)[1]
 
 
 def test_the_cells_of_a_line():
@@ -73,7 +73,7 @@ def test_plain_text_has_the_same_cells_in_aligned_columns():
     assert set(lines[1]) == {"-", " "}
     for line, cells in zip(
         lines[:1] + lines[2:],
-        [titles(accuracy_columns(RESULTS)), *accuracy_lines(RESULTS)],
+        [filled(accuracy_columns(RESULTS), [])[0], *accuracy_lines(RESULTS)],
         strict=True,
     ):
         found = [line[at : at + len(cell)] for at, cell in zip(starts(lines[1]), cells)]
@@ -100,7 +100,7 @@ def test_other_magnitudes_stay_decimal():
 
 def test_the_spread_of_draws_stands_where_an_interval_would():
     nmi = dataclasses.replace(RESULTS[0], metric="NMI", interval=None, spread=0.0072)
-    assert rows(METRIC_COLUMNS, [nmi])[0][-1] == "± 0.72 over k-means seeds"
+    assert filled(METRIC_COLUMNS, [nmi])[1][0][-1] == "± 0.72 over k-means seeds"
 
 
 def test_only_runs_of_one_method_are_seeds_of_a_line():
@@ -110,7 +110,7 @@ def test_only_runs_of_one_method_are_seeds_of_a_line():
         dataclasses.replace(RESULTS[1], weights_hash=weights, training_seed=seed, value=value)
         for weights, seed, value in (("a", 0, 0.5), ("b", 1, 0.7), ("c", 0, 0.1))
     ]
-    found = rows(MEASUREMENT_COLUMNS, seeds_of(measured, names))
+    _, found = filled(MEASUREMENT_COLUMNS, seeds_of(measured, names))
     assert [(line[0], line[1], line[6]) for line in found] == [
         ("TLA, train_steps 300", "2", "0.6000"),
         ("TLA, train_steps 600", "1", "0.1000"),
@@ -120,5 +120,5 @@ def test_only_runs_of_one_method_are_seeds_of_a_line():
 def test_a_radius_of_a_measurement_has_its_norm():
     threat = {"eps": 0.5, "norm": "l2"}
     measured = [RESULTS[0], RESULTS[1], dataclasses.replace(RESULTS[1], threat_model=threat)]
-    found = rows(MEASUREMENT_COLUMNS, seeds_of(measured, {}))
+    _, found = filled(MEASUREMENT_COLUMNS, seeds_of(measured, {}))
     assert [line[4] for line in found] == ["-", "8/255", "0.5 (l2)"]
