@@ -1,6 +1,8 @@
 """AutoAttack, an ensemble of attacks without settings to choose (Croce and Hein 2020)."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,8 @@ from robust_tf.threat_model import ThreatModel
 ALL_CLASSES = 1_000_000
 # The attacks of AutoAttack with the steps, targets and queries of its authors' code. Square differs
 # in one thing: each image has a window of its own, where theirs share one in a batch. "fab", not
-# targeted, runs once, where theirs has four more runs from random starts.
+# targeted, runs once and looks at the nine likeliest classes, where theirs has four more runs from
+# random starts and looks at all classes.
 MEMBERS = {
     "apgd-ce": lambda threat_model: APGD(threat_model, "ce", steps=100),
     "apgd-dlr": lambda threat_model: APGD(threat_model, "dlr", steps=100),
@@ -56,6 +59,27 @@ PROBES = {"fast": {"square": 100, "apgd-t": 50}}
 
 def _expected(attack):
     return EOT(attack.threat_model, attack=attack, passes=20)
+
+
+def correct_after(
+    left_by: Callable[[np.ndarray], np.ndarray], active: np.ndarray, probe: int | None
+) -> np.ndarray:
+    """Returns bool [n], the images that are correct after one more member.
+
+    Args:
+        left_by: function bool [n] -> bool [n]: attacks these images and returns which stay correct.
+        active: bool [n], the images that are correct before.
+        probe: number of images that are attacked first. If none of them falls, the others count as
+            correct. None: all are attacked at once.
+    """
+    if not active.any():
+        return active
+    tried = np.zeros_like(active)
+    tried[spread_rows(np.flatnonzero(active), probe)] = True
+    left, others = left_by(tried), active & ~tried
+    if not others.any() or np.array_equal(left, tried):
+        return left | others
+    return left | left_by(others)
 
 
 def member(name: str, threat_model: ThreatModel) -> Attack:
@@ -100,22 +124,20 @@ class AutoAttack(Attack):
         logits_fn = known_logits_of(model)
         images, labels, size = prepare(self.threat_model, logits_fn, x, y, batch_size)
         adversarial = images.copy()
-        rows = np.arange(len(images))
+        active = np.ones(len(images), bool)
         probes = PROBES.get(self.version, {})
 
-        def fallen(attack, tried):
-            attack_rows(attack, logits_fn, images, labels, tried, adversarial, seed, size)
-            return tried[~_correct(logits_fn, adversarial, labels, tried, size)]
+        def left_by(attack, chosen):
+            rows, left = np.flatnonzero(chosen), chosen.copy()
+            attack_rows(attack, logits_fn, images, labels, rows, adversarial, seed, size)
+            for part in np.array_split(rows, range(size, len(rows), size)):
+                left[part] = correct(logits_fn(tf.constant(adversarial[part])), labels[part])
+            return left
 
         for name, attack in zip(VERSIONS[self.version], self.members):
-            if not len(rows):
-                break
-            tried = spread_rows(rows, probes.get(name))
-            found, others = fallen(attack, tried), np.setdiff1d(rows, tried)
-            if len(found) and len(others):
-                found = np.concatenate([found, fallen(attack, others)])
-            rows = np.setdiff1d(rows, found)
-        adversarial[rows] = images[rows]
+            of_member = functools.partial(left_by, attack)
+            active = correct_after(of_member, active, probes.get(name))
+        adversarial[active] = images[active]
         return tf.constant(adversarial) if tf.is_tensor(x) else adversarial
 
     def perturb(
@@ -137,9 +159,3 @@ class AutoAttack(Attack):
             found = attack.perturb(logits_fn, x_adv, y, key, shard)
             x_adv = select_images(correct(logits_fn(found), y), x, found)
         return tf.stop_gradient(x_adv)
-
-
-def _correct(logits_fn, images, labels, rows, size):
-    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
-    found = [correct(logits_fn(tf.constant(images[p])), labels[p]) for p in parts]
-    return np.concatenate(found)

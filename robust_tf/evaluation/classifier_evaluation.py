@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks import presets
+from robust_tf.attacks.auto_attack import correct_after
 from robust_tf.attacks.compiled_batch import CompiledBatch
-from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.attack_column import (
     CLEAN,
@@ -124,9 +124,7 @@ class ClassifierEvaluation:
             active, after = ensembles.get(column.ensemble, (None, ()))
             if column.ensemble and active is None:
                 active, after = self.correct(Column(CLEAN)), (CLEAN,)
-            # Kept images are of all images that the column attacks.
-            probes = column.probe and not self._stored.save_adversarial
-            correct = (self._probed if probes else self.correct)(column, active)
+            correct = self.correct(column, active)
             if column.probe:
                 self._warn_of_weakness(column, np.sum(active), np.sum(active & ~correct))
             self.add(self._outcome(column, correct, after))
@@ -156,27 +154,39 @@ class ClassifierEvaluation:
 
     def correct(self, column, active=None):
         """Returns bool [n], which of the images `active` (default: all) stay correct."""
-        rows = np.arange(len(self.examples)) if active is None else np.flatnonzero(active)
+        active = np.ones(len(self.examples), bool) if active is None else active
         kept = self._stored.adversarial(column)
         if kept is not None and kept.complete:
             return self._shown_again(column, kept)
-        cache = self._stored.cache(column, kept)
-        runs = attack_loop(
-            self._compiled(column),
-            self.examples,
-            rows,
-            cache=cache,
-            title=column.name,
-            restarts=column.restarts,
-            active=ACTIVE,
-            eager=column.eager,
-            shown=self._share_of_all,
-            **self.loop,
-        )
-        correct = still_correct(runs, len(self.examples))
+        cache, attack_batch = self._stored.cache(column, kept), self._compiled(column)
+
+        def left_by(chosen):
+            others = np.sum(active & ~chosen)
+
+            def shown(run, attacked):
+                # The number of the table once all are done, unless a member is tried on a sample.
+                share = (run["correct"].mean() * attacked + others) / len(self.examples)
+                return {"correct": f"{100 * share:.2f} %"}
+
+            runs = attack_loop(
+                attack_batch,
+                self.examples,
+                np.flatnonzero(chosen),
+                cache=cache,
+                title=column.name,
+                restarts=column.restarts,
+                active=ACTIVE,
+                eager=column.eager,
+                shown=shown,
+                **self.loop,
+            )
+            return still_correct(runs, len(self.examples))
+
+        # Kept images are of all images that the column attacks.
+        correct = correct_after(left_by, active, column.probe if kept is None else None)
         if kept is not None:
-            kept.save(np.isin(np.arange(len(self.examples)), rows))
-        if not len(rows):
+            kept.save(active)
+        if not active.any():
             self.say(f"{column.name}: no image is left to attack")
         elif not cache.added:
             mean = 100 * correct.mean()
@@ -195,13 +205,6 @@ class ClassifierEvaluation:
             **self.loop,
         )
         return still_correct(runs, len(labels))
-
-    def _probed(self, column, active):
-        """Bool [n] as `correct` returns; all images are attacked if one of the first falls."""
-        tried = np.zeros(len(active), bool)
-        tried[spread_rows(np.flatnonzero(active), column.probe)] = True
-        fallen = np.any(tried & ~self.correct(column, tried))
-        return self.correct(column, active) if fallen else active
 
     def _warn_of_weakness(self, column, attacked, fallen):
         """A red light where a member that is tried on a sample fools what the others did not."""
@@ -224,11 +227,6 @@ class ClassifierEvaluation:
         other._stored = dataclasses.replace(self._stored, save_adversarial=False)
         other.outcomes = []
         return other
-
-    def _share_of_all(self, run, attacked):
-        """The number of the table, once all are done: what is not attacked was wrong before."""
-        share = run["correct"].mean() * attacked / len(self.examples)
-        return {"correct": f"{100 * share:.2f} %"}
 
     def _compiled(self, column):
         source = self._substitutes.get(column.substitute)

@@ -15,7 +15,7 @@ from robust_tf.threat_model import ThreatModel
 
 EAGER = pytest.mark.usefixtures("eager")
 
-COUNT, PROBE = 40, 8
+COUNT, PROBE = 40, 5
 THREAT = ThreatModel(0.1)
 SHORT = {
     "apgd-ce50": lambda threat: APGD(threat, "ce", steps=5),
@@ -74,8 +74,8 @@ def attacked(evaluation, name="square"):
 
 
 @EAGER
-def test_square_attacks_only_a_sample_where_it_fools_nothing():
-    evaluation, lines = evaluated(honest)
+def test_square_attacks_only_a_sample_where_it_fools_nothing(tmp_path):
+    evaluation, lines = evaluated(honest, folder=tmp_path)
     *_, before, square, targeted, whole = evaluation.outcomes
     assert 0 < before.correct.sum() < COUNT
     np.testing.assert_array_equal(targeted.correct, before.correct)
@@ -84,6 +84,10 @@ def test_square_attacks_only_a_sample_where_it_fools_nothing():
     assert attacked(evaluation) == min(PROBE, before.correct.sum())
     assert attacked(evaluation, "apgd-t") == min(PROBE, before.correct.sum())
     assert not evaluation.checked.doubts and not any("red light" in line for line in lines)
+    # The sample is not the whole of what is stored.
+    _, lines = evaluated(honest, folder=tmp_path)
+    share = 100 * square.correct.mean()
+    assert f"square: stored ({share:.2f} %); --fresh measures again" in lines
 
 
 def test_square_attacks_all_and_the_light_is_red_where_it_fools_one():
