@@ -8,7 +8,14 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks.compiled_batch import CompiledBatch
-from robust_tf.attacks.logits_of import logits_of, refuse_probabilities, require_classes
+from robust_tf.attacks.logits_of import (
+    label_numbers,
+    logits_of,
+    refuse_probabilities,
+    require_classes,
+    require_labels,
+)
+from robust_tf.errors import RunError
 
 # One function per classifier, so that a second attack finds what the first has compiled.
 known_logits_of = functools.lru_cache(maxsize=8)(logits_of)
@@ -35,7 +42,9 @@ def attack_images(attack, model: Any, x: Any, y: Any, *, seed: int = 0, batch_si
         Images like `x`, an array for an array, a tensor for a tensor, in ball and box.
 
     Raises:
-        ValueError: images outside the box, labels that do not fit, probabilities for logits.
+        ValueError: images outside the box, labels that do not fit, probabilities for logits, a
+            batch size below 1.
+        RunError: adversarial images that are not finite, as after a gradient that is not.
     """
     logits_fn = known_logits_of(model)
     if tf.is_tensor(x) and not hasattr(x, "numpy"):  # inside a tf.function
@@ -52,6 +61,8 @@ def prepare(threat_model, logits_fn, x, y, batch_size):
 
     Takes the arguments of `attack_images` and raises its errors.
     """
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be >= 1, got {batch_size}")
     images = _checked_images(x, threat_model)
     if not len(images):
         return images, np.zeros(0, np.int32), 1
@@ -65,7 +76,10 @@ def attack_rows(attack, logits_fn, images, labels, rows, adversarial, seed, size
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
         keys = randomness.image_keys(seed, PURPOSE, part)
-        adversarial[part] = run(tf.constant(images[part]), tf.constant(labels[part]), keys)
+        found = np.asarray(run(tf.constant(images[part]), tf.constant(labels[part]), keys))
+        if not np.isfinite(found).all():
+            raise RunError(f"{attack}: adversarial images are not finite; is the gradient?")
+        adversarial[part] = found
 
 
 @functools.lru_cache(maxsize=8)
@@ -95,7 +109,6 @@ def _checked_images(x, threat_model):
 
 
 def _checked_labels(y, images, logits_fn):
-    """Returns int32 [n] for labels int [n], [n, 1] or one-hot [n, classes]."""
     if size := getattr(logits_fn, "batch_size", None):
         raise ValueError(
             f"the SavedModel takes batches of {size} images only; robust_accuracy attacks it"
@@ -103,21 +116,15 @@ def _checked_labels(y, images, logits_fn):
     logits = logits_fn(tf.constant(images[:1]))
     require_classes(logits)
     refuse_probabilities(logits)
-    count, classes, labels = len(images), logits.shape[1], np.asarray(y)
-    if labels.shape == (count, classes):
-        return labels.argmax(axis=1).astype(np.int32)
-    if labels.shape not in ((count,), (count, 1)):
+    count, classes, shape = len(images), logits.shape[1], np.shape(y)
+    if shape not in ((count,), (count, 1), (count, classes)):
         raise ValueError(
             f"{count} images of {classes} classes need labels [{count}] or one-hot "
-            f"[{count}, {classes}], got {list(labels.shape)}"
+            f"[{count}, {classes}], got {list(shape)}"
         )
-    labels = labels.reshape(-1)
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"labels must lie in 0 ... {classes - 1}, these range from {labels.min()} to "
-            f"{labels.max()}"
-        )
-    return labels.astype(np.int32)
+    labels = label_numbers(y)
+    require_labels(labels, classes)
+    return labels
 
 
 def _class_tensor(y):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks import keras_graph
@@ -47,6 +48,30 @@ def require_classes(logits: tf.Tensor) -> None:
         raise ValueError(
             f"the classifier must return logits [n, classes], got {logits.shape}; of a single logit "
             "z make a function that returns tf.concat([0 * z, z], axis=1)"
+        )
+
+
+def label_numbers(y: Any) -> np.ndarray:
+    """Returns int32 [n] of labels, int [n], [n, 1] or one-hot [n, classes], array or tensor.
+
+    Raises:
+        ValueError: labels that are no whole numbers.
+    """
+    labels = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        return labels.argmax(axis=1).astype(np.int32)
+    labels = labels.reshape(-1)
+    if labels.dtype.kind not in "biuf" or not np.array_equal(labels, np.round(labels)):
+        raise ValueError(f"labels must be whole numbers, got {labels[:3]} of {labels.dtype}")
+    return labels.astype(np.int32)
+
+
+def require_labels(labels: np.ndarray, num_classes: int) -> None:
+    """Raises ValueError unless all of int [n] `labels` are among the classes of a model."""
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(
+            f"the labels must lie in 0 ... {num_classes - 1}, the model's classes; they range from "
+            f"{labels.min()} to {labels.max()}"
         )
 
 

@@ -35,6 +35,9 @@ def output_diversified_start(
     weights_key = randomness.fold_in(key, 1)
     shape = [randomness.shape_of(x)[0], classes]
     weights = 2.0 * randomness.uniform(shape, weights_key, shard) - 1.0
+
+    def weighted(logits):
+        return tf.reduce_sum(tf.cast(weights, logits.dtype) * logits, axis=1)
+
     search = PGD(threat_model, STEPS, threat_model.eps)
-    objective = NetworkObjective(logits_fn, lambda logits: tf.reduce_sum(weights * logits, axis=1))
-    return search.ascend(objective, x, key=key, shard=shard)
+    return search.ascend(NetworkObjective(logits_fn, weighted), x, key=key, shard=shard)

@@ -53,18 +53,27 @@ class Square(Attack):
         key: tf.Tensor,
         shard: Shard = Shard(),
     ) -> tf.Tensor:
-        """Attacks images [batch, height, width, channels], else as `Attack.perturb`.
+        """Attacks a batch, with the arguments of `Attack.perturb`.
 
-        `logits_fn` need not be differentiable. An image is left alone once it is misclassified.
+        Images are [batch, height, width, channels] or [batch, height, width]; of vectors, [batch,
+        d], a square is one entry. `logits_fn` need not be differentiable. An image is left alone
+        once it is misclassified.
 
         Returns:
             Images like `x`, in ball and box, without gradient: the one of the lowest margin; x
             itself where it is misclassified already.
 
         Raises:
-            ValueError: x is not a batch of images.
+            ValueError: x has another shape.
         """
-        x, y = _batch_of_images(x), tf.convert_to_tensor(y)
+        x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
+        if x.shape.rank in (2, 3):
+
+            def squeezed(images):
+                return logits_fn(images[..., 0])
+
+            return self.perturb(squeezed, x[..., None], y, key, shard)[..., 0]
+        x = _batch_of_images(x)
 
         def look(images, y):
             logits = logits_fn(images)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from robust_tf.attacks import presets
 from robust_tf.attacks.auto_attack import correct_after
 from robust_tf.attacks.compiled_batch import CompiledBatch
+from robust_tf.attacks.logits_of import require_labels
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.attack_column import (
     CLEAN,
@@ -21,7 +22,7 @@ from robust_tf.evaluation.attack_column import (
 from robust_tf.evaluation.attack_loop import attack_loop, images_of
 from robust_tf.evaluation.attacked_batch import classify_attacked, still_correct
 from robust_tf.evaluation.doubts import Doubt, looked_at
-from robust_tf.evaluation.free_checks import check_labels, free_checks
+from robust_tf.evaluation.free_checks import free_checks
 from robust_tf.evaluation.stored_attacks import StoredAttacks
 from robust_tf.results.cache import examples_hash
 from robust_tf.results.result import worst_case
@@ -92,7 +93,7 @@ class ClassifierEvaluation:
         labels = tf.constant(examples.labels[rows], tf.int32)
         images = images_of(examples, rows, dtype)
         self.checked = free_checks(outputs_fn, images, labels, fixed_size=fixed_size)
-        check_labels(examples.labels, self.checked.num_classes)
+        require_labels(examples.labels, self.checked.num_classes)
         self.logits_fn = self.checked.logits_fn
         about = {"kind": self.checked.kind, **(identity or {}), "examples": examples_hash(examples)}
         self._stored = StoredAttacks(
@@ -145,12 +146,12 @@ class ClassifierEvaluation:
         """Returns the `Outcome` over clean images and everything that was run in `threat_model`."""
         members = [name for o in self.outcomes for name in o.settings.get("members", ())]
         whole = [o for o in self.outcomes if not (o.after and o.name in members)]
-        over = {o.name: o.correct for o in whole} | {CLEAN: self.correct(Column(CLEAN))}
-        names = sorted(over)
+        correct = [self.correct(Column(CLEAN)), *(outcome.correct for outcome in whole)]
+        names = sorted({CLEAN, *(outcome.name for outcome in whole)})
         rounded = any(outcome.settings.get("rounded") for outcome in self.outcomes)
         title = WORST_CASE_ROUNDED if rounded else WORST_CASE
         attacked = threat_model if names != [CLEAN] else None
-        return Outcome(title, worst_case(over.values()), attacked, {"over": names})
+        return Outcome(title, worst_case(correct), attacked, {"over": names})
 
     def correct(self, column, active=None):
         """Returns bool [n], which of the images `active` (default: all) stay correct."""

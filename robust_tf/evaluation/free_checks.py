@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from robust_tf.attacks.logits_of import require_classes
+from robust_tf.attacks.logits_of import require_classes, require_labels
 from robust_tf.evaluation.doubts import (
     RANGES,
     Doubt,
@@ -68,7 +68,7 @@ def free_checks(outputs_fn, images, labels, *, fixed_size=False):
         tape.watch(images)
         outputs = outputs_fn(images)
         require_classes(outputs)
-        check_labels(labels.numpy(), outputs.shape[1])
+        require_labels(labels.numpy(), outputs.shape[1])
         kind = output_kind(outputs.numpy())
         loss = cross_entropy(_as_logits(outputs, kind), labels)
     gradients = largest_gradients(tape, loss, images)
@@ -100,15 +100,6 @@ def output_kind(outputs):
         sums = outputs.sum(axis=1, dtype=np.float64)
         return "softmax" if np.allclose(sums, 1, atol=1e-3) else "sigmoid"
     return "bounded" if low >= -1 and high <= 1 else "logits"
-
-
-def check_labels(labels, num_classes):
-    """Raises ValueError unless all of int [n] `labels` are among the classes of a model."""
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(
-            f"the labels must lie in 0 ... {num_classes - 1}, the model's classes; they range from "
-            f"{labels.min()} to {labels.max()}"
-        )
 
 
 def _as_logits(outputs, kind):

@@ -11,7 +11,7 @@ import numpy as np
 
 from robust_tf.attacks import auto_attack, presets
 from robust_tf.attacks.attack import Attack
-from robust_tf.attacks.logits_of import logits_of
+from robust_tf.attacks.logits_of import label_numbers, logits_of
 from robust_tf.attacks.presets import Preset
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.attack_column import CLEAN, Column, ensemble_columns
@@ -90,8 +90,8 @@ def robust_accuracy(
         x: images [n, ...], array or tensor; uint8, or float in `input_range`.
         y: labels, int [n] or one-hot [n, classes].
         attack: "standard", AutoAttack, or its versions "fast", "plus" and "rand"; another name such
-            as "pgd20"; an attack object; or a list of these. Each attacks all images; the members
-            of AutoAttack attack the images that are still correct.
+            as "pgd20"; an attack object; or a list of these, all in one threat model. Each attacks
+            all images; the members of AutoAttack attack the images that are still correct.
         eps: radius of the ball where [0, 1] is the range of a pixel, "8/255" is understood.
             Attack objects bring their own.
         norm: "linf" or "l2".
@@ -106,13 +106,21 @@ def robust_accuracy(
         `RobustAccuracy`.
 
     Raises:
-        ValueError: images outside `input_range`, labels that do not fit, an unknown attack, no eps.
+        ValueError: images outside `input_range`, labels that do not fit, an unknown attack, no eps,
+            no attack or attacks in several threat models, a batch size below 1.
         RunError: logits that are not finite, an attack that left its ball or box.
     """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be >= 1, got {batch_size}")
     columns = _columns(attack, eps, norm)
+    balls = {column.threat_model for column in columns}
+    if len(balls) != 1:
+        found = " and ".join(sorted(map(str, balls))) or "no attack"
+        raise ValueError(f"one call measures one threat model, got {found}")
+    (ball,) = balls
     with warnings.catch_warnings(record=True) as said:
         outputs_fn, fixed_size = _outputs_of(model, input_range)
-    examples = Examples(_images(x, input_range), _labels(y))
+    examples = Examples(_images(x, input_range), label_numbers(y))
     evaluation = ClassifierEvaluation(
         outputs_fn,
         examples,
@@ -130,7 +138,6 @@ def robust_accuracy(
     doubts += [doubt.message for doubt in evaluation.checked.doubts]
     for line in doubts:
         warnings.warn(line, stacklevel=2)
-    ball = columns[0].threat_model
     return RobustAccuracy(
         correct=evaluation.worst_case(ball).correct,
         clean=evaluation.correct(Column(CLEAN)),
@@ -141,8 +148,8 @@ def robust_accuracy(
 
 
 def _columns(attack, eps, norm):
-    columns = []
-    for one in attack if isinstance(attack, (list, tuple)) else [attack]:
+    columns, attacks = [], attack if isinstance(attack, (list, tuple)) else [attack]
+    for one in attacks:
         if isinstance(one, str) and eps is None:
             raise ValueError("eps is missing, the radius of the ball, e.g. eps='8/255'")
         if isinstance(one, str) and one in auto_attack.VERSIONS:
@@ -150,7 +157,8 @@ def _columns(attack, eps, norm):
         elif isinstance(one, str):
             one = presets.get(one, pixel_ball(eps, norm))
         elif not isinstance(one, (Preset, auto_attack.AutoAttack)):
-            one = Preset(type(one).__name__, one)
+            alone = sum(type(other) is type(one) for other in attacks) == 1
+            one = Preset(type(one).__name__ if alone else str(one), one)
         if isinstance(one, Preset):
             columns.append(Column(one.name, one))
             continue
@@ -184,13 +192,6 @@ def _images(x, input_range):
             f"{highest:g}; input_range= says what the model takes"
         )
     return np.float32((images - low) / (high - low))
-
-
-def _labels(y):
-    labels = np.asarray(y)
-    if labels.ndim == 2 and labels.shape[1] > 1:
-        return labels.argmax(axis=1).astype(np.int32)
-    return labels.reshape(-1).astype(np.int32)
 
 
 def _identity(model):

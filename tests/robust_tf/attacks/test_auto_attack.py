@@ -190,6 +190,13 @@ def test_square_needs_no_gradients(classifier):
     attack = Square(THREATS["linf"], queries=100)
     x_adv = attack.perturb(lambda x: tf.stop_gradient(logits_fn(x)), x, labels, KEY)
     assert not np.all(correct(logits_fn(x_adv), labels))
+    # Images without channels, and vectors.
+    plain = attack.perturb(logits_fn, x[..., 0], labels, KEY)
+    np.testing.assert_array_equal(plain, x_adv[..., 0])
+    rows = tf.reshape(x, [8, 16])
+    changed = attack.perturb(logits_fn, rows, labels, KEY)
+    assert np.all(attack.threat_model.contains(changed, rows))
+    assert not np.all(correct(logits_fn(changed), labels))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +208,10 @@ def test_square_needs_no_gradients(classifier):
         (lambda t: FAB(t, beta=1.5), "beta"),
         (lambda t: Square(t, queries=0), "queries"),
         (lambda t: Square(t, p=0.0), "p in"),
-        (lambda t: Square(t).perturb(None, tf.zeros([2, 3]), [0, 0], KEY), "height, width"),
+        (
+            lambda t: Square(t).perturb(None, tf.zeros([2, 3, 3, 3, 3]), [0, 0], KEY),
+            "height, width",
+        ),
     ],
 )
 def test_mistakes_are_refused(make, match):

@@ -18,6 +18,7 @@ from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.logits_of import logits_of
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.square import Square
+from robust_tf.errors import RunError
 from robust_tf.models.keras_network import as_classifier
 from robust_tf.threat_model import ThreatModel
 
@@ -255,7 +256,10 @@ def test_a_saved_model_of_other_images_is_refused(data, tmp_path, dtype, said):
         ({"x": lambda x: x * 255}, r"in \[0, 1\]; these range from .* to 25\d"),
         ({"x": lambda x: x * np.nan}, "must be finite"),
         ({"x": lambda x: (x * 255).astype("uint8")}, "got uint8; e.g. x.astype"),
-        ({"y": lambda y: y + 3}, r"labels must lie in 0 \.\.\. 2, these range from"),
+        ({"y": lambda y: y + 3}, r"labels must lie in 0 \.\.\. 2, .* they range from"),
+        ({"y": lambda y: y + 0.5}, "labels must be whole numbers, got .* of float64"),
+        ({"y": lambda y: y.astype(str)}, "labels must be whole numbers"),
+        ({"batch_size": lambda _: -1}, "batch_size must be >= 1, got -1"),
         ({"y": lambda y: y[:3]}, r"need labels \[11\] or one-hot \[11, 3\], got \[3\]"),
         (
             {"model": lambda model: lambda x: tf.nn.softmax(model(x))},
@@ -272,11 +276,20 @@ def test_a_saved_model_of_other_images_is_refused(data, tmp_path, dtype, said):
     ],
 )
 def test_mistakes_are_one_line(change, match, network, data):
-    given = {"model": network, "x": data[0], "y": data[1]}
+    given = {"model": network, "x": data[0], "y": data[1], "batch_size": None}
     given = {name: change.get(name, lambda value: value)(value) for name, value in given.items()}
     with pytest.raises(ValueError, match=match) as error:
         PGD(eps=0.1)(**given)
     assert "\n" not in str(error.value)
+
+
+def test_images_that_are_not_finite_are_never_returned(network, data):
+    def with_root(x):
+        root = tf.sqrt(tf.reduce_sum(x - x, axis=[1, 2, 3]))  # 0; its slope is infinite
+        return network(x) + root[:, None]
+
+    with pytest.raises(RunError, match="images are not finite; is the gradient"):
+        PGD(eps=0.1, steps=1)(with_root, *data)
 
 
 def test_no_images_are_no_mistake(network, data):

@@ -45,7 +45,7 @@ def test_nearest_classes_by_the_distance_to_their_boundaries(norm, order):
 
 
 def test_diversified_starts_stay_in_ball_and_box_and_differ_in_the_outputs(classifier):
-    logits_fn, x, labels = classifier(classes=10)
+    logits_fn, x, labels = classifier("float64", classes=10)
     keys = [randomness.image_keys(seed, "test", tf.range(8)) for seed in range(2)]
     starts = [output_diversified_start(logits_fn, x, labels, 10, BALL, key) for key in keys]
     plain = [BALL.random_start(x, key) for key in keys]

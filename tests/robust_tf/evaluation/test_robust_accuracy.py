@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from robust_tf.attacks import auto_attack, presets
+from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.evaluation.robust_accuracy import robust_accuracy
 from robust_tf.threat_model import ThreatModel
@@ -130,6 +131,12 @@ def test_attack_objects_and_the_ensemble(model, images, labels, expected, monkey
     preset = presets.get("pgd5", ThreatModel(EPS))
     found = robust_accuracy(model, images, labels, attack=preset, progress=False)
     np.testing.assert_array_equal(found.attacks["pgd5"], expected.attacks["pgd5"])
+    several = [PGD(eps=EPS, steps=5), PGD(eps=EPS, steps=1, step_size=1e-6)]
+    found = robust_accuracy(model, images, labels, attack=several, progress=False)
+    assert list(found.attacks) == [str(attack) for attack in several]
+    strong, weak = found.attacks.values()
+    assert strong.sum() < weak.sum()
+    np.testing.assert_array_equal(found.correct, strong & weak & found.clean)
     monkeypatch.setitem(auto_attack.VERSIONS, "standard", ("apgd-ce", "apgd-t"))
     found = robust_accuracy(model, images, labels, **QUIET)
     assert list(found.attacks) == ["apgd-ce", "apgd-t", "standard"]
@@ -163,6 +170,9 @@ def test_a_cache_goes_on_and_knows_the_weights(images, labels, expected, tmp_pat
         ({"labels": 3}, "labels must lie in 0 ... 2"),
         ({"images": np.nan}, "finite and in"),
         ({"count": 0}, "there are no images"),
+        ({"batch_size": -1}, "batch_size must be >= 1"),
+        ({"attack": []}, "measures one threat model, got no attack"),
+        ({"attack": [PGD(eps=0.1), "fgsm"]}, "got linf eps=0.06 and linf eps=0.1"),
     ],
 )
 def test_mistakes(model, images, labels, changes, message):
