@@ -48,7 +48,10 @@ def _make_all(finished, figures, options):
     from tla_tf.analysis.analyzed_run import CannotBeShown
 
     outputs, preset = list(dict.fromkeys(options.outputs)), options.fill(_preset, runs=finished)
-    test, train = options.fill(_images, run=finished[0])
+    dataset = finished[0].dataset
+    test, train = dataset.load("test", options.limit_test), None
+    if NEEDED.keys() & set(outputs):
+        train = dataset.load("train", options.limit_train)
     left_out = _lacking(finished[0].info, train, outputs)
     possible = [output for output in outputs if output not in left_out]
     settings = {"batch_size": options.batch_size, "seed": options.seed}
@@ -104,12 +107,6 @@ def _check_names(workdir, outputs):
             f"--outputs: {'unknown ' + ', '.join(unknown) if unknown else 'nothing was named'}; "
             f"allowed: {', '.join(OUTPUTS)}"
         )
-
-
-def _images(run, outputs, limit_test, limit_train):
-    """The test images, and the training images if an output needs them."""
-    test = run.dataset.load("test", limit_test)
-    return test, run.dataset.load("train", limit_train) if NEEDED.keys() & set(outputs) else None
 
 
 def _lacking(info, train, outputs):

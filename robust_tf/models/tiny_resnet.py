@@ -1,7 +1,5 @@
 """The residual networks of TLA for Tiny ImageNet; their names do not count their layers."""
 
-from typing import NamedTuple
-
 from keras import layers
 
 from robust_tf.models.batch_norm import batch_norm
@@ -11,20 +9,12 @@ from robust_tf.models.convolution import convolution
 STEM = 64
 
 
-class Stage(NamedTuple):
-    """`units` residual units; the inner `width` is also the outer one of basic units."""
-
-    units: int
-    width: int
-
-
 def tiny_res20(info, *, name):
     """One basic unit a stage, d = 512 ("Res20" of the authors' code).
 
     5 010 824 trainable parameters for 64x64x3 images of 200 classes.
     """
-    stages = [Stage(1, 64), Stage(1, 128), Stage(1, 256), Stage(1, 512)]
-    return _tiny_resnet(info, stages, basic_unit, name)
+    return _tiny_resnet(info, basic, ((1, 64), (1, 128), (1, 256), (1, 512)), name)
 
 
 def tiny_res50(info, *, name):
@@ -32,52 +22,51 @@ def tiny_res50(info, *, name):
 
     17 980 040 trainable parameters for 64x64x3 images of 200 classes.
     """
-    stages = [Stage(2, 64), Stage(3, 128), Stage(5, 256), Stage(2, 512)]
-    return _tiny_resnet(info, stages, bottleneck_unit, name)
+    return _tiny_resnet(info, bottleneck, ((2, 64), (3, 128), (5, 256), (2, 512)), name)
 
 
-def basic_unit(x, *, width, stride, project, name):
-    """Batch norm, ReLU and 3x3 convolution, twice: [B, h, w, c] to [B, h/stride, w/stride, width].
+def basic(width):
+    """The convolutions (channels, size of the kernel) of a basic unit."""
+    return (width, 3), (width, 3)
+
+
+def bottleneck(width):
+    """The convolutions (channels, size of the kernel) of a bottleneck unit."""
+    return (width, 1), (width, 3), (4 * width, 1)
+
+
+def residual_unit(x, convolutions, *, stride, project, name):
+    """Batch norm, ReLU and convolution, several times: [B, h, w, c] to [B, h/stride, w/stride, d].
 
     Args:
         x: symbolic, not activated; the shortcut starts here.
+        convolutions: (channels, size of the kernel) of each; the first has the stride.
         project: whether the shortcut is a 1x1 convolution; otherwise it is the identity.
         name: Prefix of the layers' names.
     """
-    residual = _activated_convolution(x, width, 3, stride, name=name, number=1)
-    residual = _activated_convolution(residual, width, 3, name=name, number=2)
-    return layers.Add()([residual, _shortcut(x, width, stride, project, name)])
+    residual = x
+    for number, (channels, size) in enumerate(convolutions, start=1):
+        activated = _activation(residual, f"{name}.bn{number}")
+        step = stride if number == 1 else 1
+        residual = convolution(activated, channels, size, step, name=f"{name}.conv{number}")
+    if project:
+        x = convolution(x, residual.shape[-1], 1, stride, name=f"{name}.projection")
+    return layers.Add()([residual, x])
 
 
-def bottleneck_unit(x, *, width, stride, project, name):
-    """As `basic_unit` with 1x1, 3x3 and 1x1 convolutions, the last to 4 * width channels."""
-    residual = _activated_convolution(x, width, 1, stride, name=name, number=1)
-    residual = _activated_convolution(residual, width, 3, name=name, number=2)
-    residual = _activated_convolution(residual, 4 * width, 1, name=name, number=3)
-    return layers.Add()([residual, _shortcut(x, 4 * width, stride, project, name)])
-
-
-def _tiny_resnet(info, stages, residual_unit, name):
+def _tiny_resnet(info, kind, stages, name):
+    """Of each stage the number of units, and their width."""
     image, x = image_input(info)
     # Neither stride nor pooling: the images are small.
     x = _activation(convolution(x, STEM, 7, name="stem"), "stem_bn")
-    for number, stage in enumerate(stages):
-        for unit in range(stage.units):
+    for number, (units, width) in enumerate(stages, start=1):
+        for unit in range(units):
             first = unit == 0
-            stride = 2 if first and number else 1
-            settings = {"width": stage.width, "stride": stride, "project": first}
-            x = residual_unit(x, **settings, name=f"stage{number + 1}.unit{unit}")
+            stride = 2 if first and number > 1 else 1
+            unit_name = f"stage{number}.unit{unit}"
+            x = residual_unit(x, kind(width), stride=stride, project=first, name=unit_name)
     embedding = layers.GlobalAveragePooling2D()(_activation(x, "last_bn"))
     return classifier(image, embedding, info, name=name)
-
-
-def _activated_convolution(x, channels, size, stride=1, *, name, number):
-    activated = _activation(x, f"{name}.bn{number}")
-    return convolution(activated, channels, size, stride, name=f"{name}.conv{number}")
-
-
-def _shortcut(x, channels, stride, project, name):
-    return convolution(x, channels, 1, stride, name=f"{name}.projection") if project else x
 
 
 def _activation(x, name):

@@ -62,9 +62,6 @@ class Run(types.SimpleNamespace):
     def record(self, metric, value, n, **_):
         self.recorded[metric] = value
 
-    def record_count(self, metric, count, n):
-        self.recorded[metric] = count
-
     def record_share(self, metric, counted, **_):
         self.recorded[metric] = np.mean(counted)
 

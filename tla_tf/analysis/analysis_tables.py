@@ -33,8 +33,8 @@ def _record_ratio(run, metric, groups, counted):
     )
     left_out = np.isnan(ratios)
     if not left_out.all():
-        run.record(metric, np.mean(ratios[~left_out]), len(labels))
-    run.record_count(f"{metric}: classes left out", np.sum(left_out), len(labels))
+        run.record(metric, float(np.mean(ratios[~left_out])), len(labels))
+    run.record(f"{metric}: classes left out", int(np.sum(left_out)), len(labels))
 
 
 def table3(runs):

@@ -84,25 +84,13 @@ class AnalyzedRun:
         return found["image"][0]
 
     def record(self, metric, value, n, *, preset=None, of_train=False):
-        """Records one number, measured on `n` images.
+        """Records one number, measured on `n` images; tables print an int as a whole number.
 
         `preset` is the attack where it is not the run's own; `of_train`: whether the number
         depends on the training images.
         """
-        self.results.append(
-            measured_value(
-                self._about,
-                metric,
-                float(value),
-                n,
-                **self._attack(preset or self.preset, of_train),
-            )
-        )
-
-    def record_count(self, metric, count, n):
-        """Records a whole number, which tables print as such."""
-        attack = self._attack(self.preset)
-        self.results.append(measured_value(self._about, metric, int(count), n, **attack))
+        attack = self._attack(preset or self.preset, of_train)
+        self.results.append(measured_value(self._about, metric, value, n, **attack))
 
     def record_share(
         self, metric, counted, *, attacked=True, of_train=False, preset=None, settings=None

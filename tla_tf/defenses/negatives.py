@@ -11,28 +11,21 @@ from robust_tf.training.saved_settings import savable
 from tla_tf import options
 
 
-def nearest_negative(scores, other_class, mask="neg_inf"):
-    """Returns the column of another class that is most similar to each row.
+def nearest_negative(scores, allowed, mask="neg_inf"):
+    """Returns the allowed column that is most similar to each row.
 
     Args:
         scores: similarities [rows, columns].
-        other_class: bool [rows, columns].
-        mask: "neg_inf" never takes a column of the own class. "zero" multiplies its score by 0 as
-            the authors do: it wins where all others are negative, a wrong label.
+        allowed: bool [rows, columns], columns of another class.
+        mask: "neg_inf" takes no other column. "zero" multiplies the score of others by 0 as the
+            authors do: such a column wins where all scores are negative, a wrong label.
 
     Returns:
         index int32 [rows], valid bool [rows].
     """
     if mask == "neg_inf":
-        return best_choice(other_class, scores)
-    return best_choice(tf.ones_like(other_class), scores * tf.cast(other_class, scores.dtype))
-
-
-def masked_negative(scores, other_class, kept, mask="neg_inf"):
-    """`nearest_negative` among a random subset of the columns, an easier candidate per row."""
-    if mask == "neg_inf":
-        return best_choice(other_class & kept, scores)
-    return nearest_negative(scores * tf.cast(kept, scores.dtype), other_class, "zero")
+        return best_choice(allowed, scores)
+    return best_choice(tf.ones_like(allowed), scores * tf.cast(allowed, scores.dtype))
 
 
 def keep_mask(noise, keep, own_slot):
@@ -86,10 +79,9 @@ class NegativeSelection:
         scores = cosine_matrix(keys, candidates)
         if self.similarity == "abs":
             scores = tf.abs(scores)
-        if self.selection == "nearest":
-            return nearest_negative(scores, other_class, self.mask)
-        kept = keep_mask(noise, self.keep, own_slot)
-        return masked_negative(scores, other_class, kept, self.mask)
+        if self.selection == "masked":
+            other_class &= keep_mask(noise, self.keep, own_slot)
+        return nearest_negative(scores, other_class, self.mask)
 
 
 def _own(noise, own_slot):

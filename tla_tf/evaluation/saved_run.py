@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import pathlib
-import types
 
 from robust_tf import data
 from robust_tf.attacks.square import Square
@@ -13,6 +12,7 @@ from robust_tf.errors import UserError
 from robust_tf.evaluation.keras_file import KerasFile
 from robust_tf.evaluation.saved_classifier import SavedClassifier
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
+from robust_tf.runs.run_folder import RunFolder
 
 # Loading needs the class of a saved defense.
 from tla_tf.defenses import build  # noqa: F401
@@ -70,8 +70,7 @@ class SavedRun:
         self.flags = {"eps": eps, "norm": "linf"}
         facts = {"method": "saved_model", "training_seed": 0, "segments": ()}
         self.facts = {"dataset": self.info.name, **facts}
-        folder = path.with_name(f"{path.name}.evaluation")
-        self.folder = types.SimpleNamespace(path=folder, results=folder / "results.jsonl")
+        self.folder = RunFolder(path.with_name(f"{path.name}.evaluation"))
         self._network = SavedClassifier(
             signature, self.info, output=output, class_names=class_names
         )

@@ -3,6 +3,7 @@
 Sources: the TLA authors' code and the challenge code of Madry et al. (2018).
 """
 
+import functools
 import re
 
 _KINDS = {"kernel": "DW", "bias": "biases"}
@@ -44,38 +45,15 @@ _MLP = {
 _CREATION_ORDER = ("conv1", "conv2", "dense", "logits")
 
 
-def wide_resnet(layer, variable):
-    """Returns the name in the checkpoint of a variable of `wide_resnet`.
+def madry_lenet(layer, variable):
+    """Returns the name in a checkpoint of a variable of the small LeNet of Madry et al.
+
+    Its variables have numbers only.
 
     Args:
-        layer: Name of our layer, e.g. "stage1.unit0.conv1".
+        layer: Name of our layer, e.g. "conv1".
         variable: Name of the variable in the layer, e.g. "kernel".
     """
-    return f"{_scope(_WIDE, layer)}/{_KINDS.get(variable, variable)}"
-
-
-def tiny_resnet(layer, variable):
-    """The same for `tiny_res20` and `tiny_res50`."""
-    return f"{_scope(_RESIDUAL, layer)}/{_KINDS.get(variable, variable)}"
-
-
-def large_lenet(layer, variable):
-    """The same for the large LeNet."""
-    return _of_table(_LARGE_LENET, layer, variable)
-
-
-def small_lenet(layer, variable):
-    """The same for the small LeNet of the TLA authors' code."""
-    return _of_table(_SMALL_LENET, layer, variable)
-
-
-def mlp(layer, variable):
-    """The same for the MLP."""
-    return _of_table(_MLP, layer, variable)
-
-
-def madry_lenet(layer, variable):
-    """The same for the small LeNet of Madry et al., whose variables have numbers only."""
     number = 2 * _CREATION_ORDER.index(layer) + (variable == "bias")
     return f"Variable_{number}" if number else "Variable"
 
@@ -86,6 +64,15 @@ def _of_table(table, layer, variable):
     return f"{scope}/{_KINDS.get(variable, variable)}"
 
 
-def _scope(rules, layer):
+def _of_rules(rules, layer, variable):
     matches = ((re.fullmatch(pattern, layer), scope) for pattern, scope in rules)
-    return next(match.expand(scope) for match, scope in matches if match)
+    scope = next(match.expand(scope) for match, scope in matches if match)
+    return f"{scope}/{_KINDS.get(variable, variable)}"
+
+
+# The same of the other networks.
+wide_resnet = functools.partial(_of_rules, _WIDE)
+tiny_resnet = functools.partial(_of_rules, _RESIDUAL)
+large_lenet = functools.partial(_of_table, _LARGE_LENET)
+small_lenet = functools.partial(_of_table, _SMALL_LENET)
+mlp = functools.partial(_of_table, _MLP)

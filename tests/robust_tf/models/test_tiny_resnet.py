@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from robust_tf.models import registry
-from robust_tf.models.tiny_resnet import basic_unit, bottleneck_unit
+from robust_tf.models.tiny_resnet import basic, bottleneck, residual_unit
 
 INFO = SimpleNamespace(name="toy", image_shape=(16, 16, 3), num_classes=5, standardize=True)
 
@@ -40,14 +40,12 @@ def reference(x, norms, kernels, shortcut, stride):
 
 
 @pytest.mark.parametrize("stride, project", [(1, False), (1, True), (2, True)])
-@pytest.mark.parametrize(
-    "unit, sizes, width", [(basic_unit, [3, 3], 8), (bottleneck_unit, [1, 3, 1], 2)]
-)
-def test_unit_equals_the_reference(unit, sizes, width, stride, project):
+@pytest.mark.parametrize("convolutions, sizes", [(basic(8), [3, 3]), (bottleneck(2), [1, 3, 1])])
+def test_unit_equals_the_reference(convolutions, sizes, stride, project):
     depth = 6 if project else 8
     image = keras.Input((4, 4, depth))
-    settings = {"width": width, "stride": stride, "project": project}
-    model = keras.Model(image, unit(image, **settings, name="unit"))
+    unit = residual_unit(image, convolutions, stride=stride, project=project, name="unit")
+    model = keras.Model(image, unit)
     rng = np.random.default_rng(0)
     model.set_weights([rng.uniform(-0.5, 1, weight.shape) ** 2 for weight in model.weights])
     kernels = [k for layer in model.layers for k in layer.get_weights() if k.ndim == 4]

@@ -5,12 +5,7 @@ import pytest
 import tensorflow as tf
 
 from robust_tf.distances import cosine_matrix
-from tla_tf.defenses.negatives import (
-    NegativeSelection,
-    keep_mask,
-    masked_negative,
-    nearest_negative,
-)
+from tla_tf.defenses.negatives import NegativeSelection, keep_mask, nearest_negative
 
 ANCHORS = tf.constant([[1, 0.2, 0, 0.1], [0, 1, 1, 0], [0.3, 0.1, 1, 0.2]], tf.float32)
 LABELS = tf.constant([0, 1, 2])
@@ -68,7 +63,7 @@ def test_masked():
     expected = [[1, 0, 1, 0], [0, 1, 1, 0], [0, 1, 1, 1], [1, 0, 0, 1]]
     np.testing.assert_array_equal(kept, np.array(expected, bool))
     for mask in ("zero", "neg_inf"):
-        index, _ = masked_negative(scores, scores > 0, kept, mask)
+        index, _ = nearest_negative(scores, (scores > 0) & kept, mask)
         np.testing.assert_array_equal(index, [2, 2, 1, 0])
     index, _ = nearest_negative(scores, scores > 0)
     np.testing.assert_array_equal(index, [3, 2, 1, 2])
