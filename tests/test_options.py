@@ -4,6 +4,7 @@ import ast
 import pathlib
 
 import pytest
+from absl import flags as absl_flags
 
 from hm_tf import options as hm
 from hm_tf.defenses.build import DEFENSES as HM_DEFENSES
@@ -74,6 +75,18 @@ def test_every_flag_stands_once_in_the_table_of_its_command(table):
 def test_a_flag_that_nothing_reads_is_refused(table, flags, said):
     with pytest.raises(UserError, match=said):
         table.parse(flags.split())
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_an_unset_variable_of_a_shell_is_no_folder_and_no_name(table):
+    """--workdir=$RUN would train in the default folder."""
+    for name, flag in table.flags.items():
+        for value in ("", " ") if flag.kind in ("text", "path", "paths", "repeated_path") else ():
+            with pytest.raises(absl_flags.IllegalFlagValueError, match=f"--{name}=.* no value"):
+                table.read([f"--{name}={value}"])
+    if "runs" in table.flags:
+        with pytest.raises(absl_flags.IllegalFlagValueError, match="no value"):
+            table.read(["--runs=one,,two"])
 
 
 def test_choices_are_those_of_the_library():

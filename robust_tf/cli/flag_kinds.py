@@ -30,18 +30,30 @@ class _FiniteParser(flags.FloatParser):
         return not math.isfinite(val) or super().is_outside_bounds(val)
 
 
-class _PathParser(flags.ArgumentParser):
+class _TextParser(flags.ArgumentParser):
+    """Refuses an empty text: --workdir=$RUN without RUN must not be the default folder."""
+
+    def parse(self, argument):
+        if not argument.strip():
+            raise ValueError(
+                "it has no value, as from an unset variable of a shell; give one, or leave it out"
+            )
+        return argument
+
+
+class _PathParser(_TextParser):
     """Expands ~, which a shell leaves as it is in --name=~/folder."""
 
     def parse(self, argument):
-        return os.path.expanduser(argument)
+        return os.path.expanduser(super().parse(argument))
 
 
 class _PathsParser(flags.ListParser):
-    """Expands ~ in each of several paths."""
+    """Reads each of several paths as `_PathParser`."""
 
     def parse(self, argument):
-        return list(map(os.path.expanduser, super().parse(argument)))
+        given = [""] if argument == "" else super().parse(argument)
+        return list(map(_PathParser().parse, given))
 
 
 class _MagnitudeParser(flags.ArgumentParser):
@@ -75,7 +87,7 @@ class _NumbersParser(flags.ListParser):
 
 
 _PARSERS = {
-    "text": lambda flag: flags.ArgumentParser(),
+    "text": lambda flag: _TextParser(),
     "path": lambda flag: _PathParser(),
     "paths": lambda flag: _PathsParser(),
     "repeated_path": lambda flag: _PathParser(),

@@ -157,7 +157,7 @@ def harmed(tmp_path):
 
 MISTAKES = {
     "attack": ("--attack=nosuch", "unknown attack 'nosuch'"),
-    "no attack": ("--attack=", "--attack is required"),
+    "no attack": ("--attack=", "flag --attack=: it has no value"),
     "workdir": ("--workdir=/nowhere", "holds no run"),
     "no query": ("--query=TMP/nowhere.png", "is no regular file"),
     "bad query": ("--query=TMP/bad.png", "cannot be decoded"),

@@ -263,7 +263,7 @@ def test_a_missing_query_is_found_before_the_gallery_is_read(finished_smoke, gal
         (["--workdir=x"], "--query=IMG or --embeddings=OUT.npz"),
         (["--saved_model=x", "--query=x.png"], "holds no SavedModel"),
         (["--workdir=x", "--query=x.png", "--picture=found"], "--picture=found is no file .png"),
-        (["--workdir=x", "--query=x.png", "--picture="], "--picture= is no file .png"),
+        (["--workdir=x", "--query=x.png", "--picture="], "flag --picture=: it has no value"),
     ],
 )
 def test_mistakes(gallery, flags, said, capsys, tmp_path):
