@@ -21,8 +21,8 @@ class Checkpoints:
     """The last `keep` states of a model in `directory`, one folder `step-<n>` each.
 
     A state is everything TensorFlow tracks below the model: network, optimiser slots, counters of
-    the defense. `interval.json` stores what TensorFlow does not track: metric accumulators and
-    elapsed seconds. A digest file knows the step and every file.
+    the defense. `interval.json` stores what TensorFlow does not track: metric accumulators,
+    elapsed seconds, and at the end of an interval what is still due. A digest file knows the step and every file.
 
     The tensors are written while nothing changes them. A slow disk is waited for during the next
     updates.
@@ -55,7 +55,7 @@ class Checkpoints:
         self.wait()
         return self._steps()
 
-    def save(self, step, seconds=0.0):
+    def save(self, step, seconds=0.0, due=None):
         """Saves the state after `step` updates and removes the oldest ones.
 
         The state has its name once `wait` has returned.
@@ -63,6 +63,7 @@ class Checkpoints:
         Args:
             step: int.
             seconds: time that the interval has taken so far.
+            due: dict for JSON, see `due`.
         """
         self.wait()
         # Each of several workers must ask, for what all of them hold.
@@ -76,7 +77,8 @@ class Checkpoints:
             shutil.rmtree(left)
         partial = self.directory / f"{folder_name(step)}.partial"
         self._checkpoint.write(str(partial / "state"))
-        (partial / INTERVAL).write_text(json.dumps({"sums": sums, "seconds": seconds}))
+        interval = {"sums": sums, "seconds": seconds, "due": due}
+        (partial / INTERVAL).write_text(json.dumps(interval))
         self._published = self._thread.submit(self._publish, step, partial)
 
     def wait(self):
@@ -147,6 +149,11 @@ class Checkpoints:
 
         tf.function(strategy.run, autograph=False)(assign)
         return seconds
+
+    def due(self, step):
+        """Returns the dict that `save` was given: what was still to do after the step, or None."""
+        path = self._folder(step) / INTERVAL
+        return json.loads(path.read_bytes()).get("due") if path.exists() else None
 
     def _publish(self, step, partial):
         files = {path.name: digest.of_file(path) for path in sorted(partial.iterdir())}

@@ -40,7 +40,8 @@ def train(
 
     What Keras calls an epoch is here one checkpoint interval. Since batches and random draws are
     functions of seed and step, a run that was killed and started again ends in the same weights,
-    and as its monitors look at the same steps, in the same metrics.
+    and as its monitors look at the same steps, in the same metrics. What they do at the end of an
+    interval may take minutes: the checkpoint is written before, and a signal ends it.
 
     An optimiser that averages the weights leaves the averages in the finished model. Monitors see
     the averages; checkpoints hold both.
@@ -78,8 +79,11 @@ def train(
     epochs = -(-train_steps // checkpoint_every)
     line = ProgressLine(epochs)
     callbacks = [*monitors, keeper, board, line] if worker.is_chief else [keeper]
+    for callback in callbacks:
+        callback.set_model(model)
     interruption = StopOnInterrupt(keeper.stop, lambda: keeper.step > done)
     with interruption, checkpoints, contextlib.closing(line):
+        keeper.finish_interval()
         while keeper.step < train_steps and not keeper.interrupted:
             start = keeper.step
             stop, count = _next_segment(start, train_steps, checkpoint_every)
@@ -101,7 +105,7 @@ def train(
                 # checkpoint yet.
                 with model.distribute_strategy.scope():
                     give_back(model.optimizer, keeper.own_weights)
-    keeper.hear_the_last()
+    keeper.hear()
     if keeper.step >= train_steps:
         take_averages(model.optimizer)
     seconds = sum(line["seconds"] for line in folder.read_metrics())
@@ -132,6 +136,10 @@ class Board(keras.callbacks.TensorBoard):
         pass
 
 
+class _CheckStopped(BaseException):
+    """A signal ends what monitors do at the end of an interval; no `except Exception` takes it."""
+
+
 class Keeper(Monitor):
     """Counts updates, watches the loss, asks the monitors, writes metrics and checkpoints."""
 
@@ -150,14 +158,25 @@ class Keeper(Monitor):
         self.save_every = float("inf")  # seconds
         self.own_weights = None  # beside the averages, where the optimiser has some
         self._came = 0  # number of the signal that came to this worker
+        self._checking = False  # whether the monitors look at the network
         self._saved = time.monotonic()
 
     def stop(self, number):
-        """Ends training after the current step, because of a signal."""
+        """Ends training after the current step, and a check at once, because of a signal."""
         self._came = number
+        if self._checking:
+            raise _CheckStopped
 
-    def hear_the_last(self):
-        """Takes a signal that came after the last step."""
+    def finish_interval(self):
+        """Asks the monitors what a signal or a kill has kept them from, and writes the line."""
+        due = self.checkpoints.due(self.step)
+        if due and all(line["step"] != self.step for line in self.folder.read_metrics()):
+            print(f"finishing the interval up to step {self.step}")
+            self.log(**due)
+        self.hear()
+
+    def hear(self):
+        """Takes a signal that came to any worker since the last step."""
         self._take(self.agreement.total(self._signals()))
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -191,11 +210,15 @@ class Keeper(Monitor):
     def on_epoch_end(self, epoch, logs=None):
         self.require_finite_weights()
         seconds = round(time.monotonic() - self._began, 3)
-        # In this order: lines after the last checkpoint are written again, missing ones are not.
         if self.step % self.checkpoint_every == 0 or self.step == self.train_steps:
+            means = {name: float(value) for name, value in logs.items()}
+            # A longer run, going on from here, must not count the seconds again.
+            self._save(0.0, {"logs": means, "seconds": seconds})
             self.log(logs, seconds)
-            seconds = 0.0  # a longer run, going on from here, must not count them again
-        self._save(seconds)
+            self.hear()
+            self.model.stop_training = bool(self.interrupted)
+        else:
+            self._save(seconds)
         if averages(self.model.optimizer):
             self.own_weights = own_weights(self.model.optimizer)
 
@@ -214,8 +237,8 @@ class Keeper(Monitor):
             if count:
                 self.interrupted = number
 
-    def _save(self, seconds):
-        self.checkpoints.save(self.step, seconds)
+    def _save(self, seconds, due=None):
+        self.checkpoints.save(self.step, seconds, due)
         self._saved = time.monotonic()
 
     def require_finite_weights(self):
@@ -223,17 +246,29 @@ class Keeper(Monitor):
             self._refuse("the weights are", self.step)
 
     def log(self, logs, seconds):
-        if not self.checkpoints.writes:
+        """Asks the monitors and writes the line of an interval, unless a signal has come."""
+        if not self.checkpoints.writes or self._came or self.interrupted:
             return
-        scope = self.model.distribute_strategy.scope()
-        with scope, averaged_weights(self.model.optimizer):
-            for monitor in self.monitors:
-                monitor.on_interval_end(logs)
+        self.checkpoints.wait()  # whatever happens to the monitors, the state is kept
+        try:
+            self._ask_monitors(logs)
+        except _CheckStopped:
+            return
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         values = {name: float(value) for name, value in logs.items()}
         self.folder.log_metrics(
             {"step": self.step, **values, "learning_rate": rate, "seconds": seconds}
         )
+
+    def _ask_monitors(self, logs):
+        scope = self.model.distribute_strategy.scope()
+        with scope, averaged_weights(self.model.optimizer):
+            self._checking = True
+            try:
+                for monitor in self.monitors:
+                    monitor.on_interval_end(logs)
+            finally:
+                self._checking = False
 
     def _refuse(self, what, step):
         steps = self.checkpoints.steps()

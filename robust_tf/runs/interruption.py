@@ -26,7 +26,8 @@ class StopOnInterrupt:
     a closed terminal or a full disk are lost, and the training goes on.
 
     Args:
-        stop: function (number of the signal), called when it comes.
+        stop: function (number of the signal), called when it comes; what it raises is raised where
+            the signal comes.
         has_stepped: function () -> whether this process has made a step.
     """
 
@@ -61,8 +62,8 @@ class StopOnInterrupt:
         del frame
         if self._came_at is None:
             self._came_at = time.monotonic()
-            self._stop(number)
             _say("stopping after this step; Ctrl-C again ends at once")
+            self._stop(number)
         elif number == signal.SIGINT and time.monotonic() - self._came_at > TOGETHER:
             raise KeyboardInterrupt
 

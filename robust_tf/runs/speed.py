@@ -26,6 +26,7 @@ class Speed(Monitor):
         self._batch_size, self._attack_share = batch_size, attack_share
         self._waited, self._asked = 0.0, 0.0  # seconds, time of the last question
         self._compiled = False
+        self._updates = 0
 
     def watched(self, dataset):
         """Returns the same batches; how long each is waited for is added up.

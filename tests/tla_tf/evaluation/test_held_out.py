@@ -115,8 +115,14 @@ def state(folder):
     return metrics, [weights for network in networks for weights in network.get_weights()]
 
 
+def killed():
+    raise KeyboardInterrupt
+
+
 @EAGER
-def test_interruptions_change_nothing_of_a_selection(tmp_path, monkeypatch, heard_signals, recwarn):
+def test_interruptions_change_nothing_of_a_selection(
+    tmp_path, monkeypatch, heard_signals, recwarn, capsys
+):
     command = ["train", *FLAGS, "--select=best"]
     whole, stopped = (f"--workdir={tmp_path / name}" for name in ("whole", "stopped"))
 
@@ -144,7 +150,19 @@ def test_interruptions_change_nothing_of_a_selection(tmp_path, monkeypatch, hear
         left = json.loads(interval.read_text())
         interval.write_text(json.dumps({**left, "seconds": 1000 + left["seconds"]}))
         interval.with_name("digest.json").unlink()
-        assert train.main([*command, stopped]) == 0
+    # The checkpoints of steps 8 and 12 are written before the images are attacked.
+    look = held_out.HeldOutMonitor._look_for_masking
+    cut_off = {8: lambda: signal.raise_signal(signal.SIGTERM), 12: killed}
+
+    def stopped_once(monitor, logs):
+        cut_off.pop(int(monitor.model.optimizer.iterations), lambda: None)()
+        look(monitor, logs)
+
+    monkeypatch.setattr(held_out.HeldOutMonitor, "_look_for_masking", stopped_once)
+    for step, code in ((8, 143), (12, 130), (12, 0)):
+        assert train.main([*command, stopped]) == code
+        assert (tmp_path / f"stopped/checkpoints/step-{step:08d}").exists()
+    assert not cut_off and "finishing the interval up to step 8" in capsys.readouterr().out
     times = [line["seconds"] for line in RunFolder(tmp_path / "stopped").read_metrics()]
     assert [seconds > 1000 for seconds in times] == [False, True, False]
     (metrics, weights), (expected, expected_weights) = (
