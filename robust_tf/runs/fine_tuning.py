@@ -1,10 +1,8 @@
 """Fine-tuning: a network that starts from the weights of a finished run."""
 
-import zipfile
-
 import keras
 
-from robust_tf.errors import RunError, UserError, reason_of
+from robust_tf.errors import UserError
 
 # Loading needs the layers of every network.
 from robust_tf.models import embedding_registry, registry  # noqa: F401
@@ -35,8 +33,9 @@ def start_from(network, workdir):
     flags = folder.read_flags()
     if not folder.final_weights.exists():
         raise UserError(f"--init_from={workdir}: the run has no final weights yet")
-    folder.require_whole(folder.final_weights)
-    fresh = copy_weights(_load(folder.final_weights), network, f"--init_from={workdir}")
+    with folder.reading(folder.final_weights):
+        source = keras.saving.load_model(folder.final_weights, compile=False)
+    fresh = copy_weights(source, network, f"--init_from={workdir}")
     steps = f"step {flags['train_steps']:,}"
     origin = f"imported from {flags['checkpoint']}" if "checkpoint" in flags else steps
     return f"weights from {folder.path}, {origin}" + (f"; {fresh}" if fresh else "")
@@ -70,13 +69,6 @@ def copy_weights(source, target, name):
     if differing := sorted((_functions(source) ^ _functions(target)) - _ENDS):
         lines.append(f"only one of the two networks has {', '.join(differing)}")
     return "; ".join(lines)
-
-
-def _load(path):
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise RunError(f"{path} cannot be read: {reason_of(error)}") from error
 
 
 def _require_same_trunk(theirs, ours, what):

@@ -1,8 +1,10 @@
 """The folder of a run: its flags, its identity, its metrics."""
 
+import contextlib
 import pathlib
 import warnings
 import zipfile
+import zlib
 
 from robust_tf.data.image_identity import in_words
 from robust_tf.errors import RunError, UserError, reason_of
@@ -11,7 +13,9 @@ from robust_tf.results.output_place import require_folder
 from robust_tf.runs import lock, provenance
 from robust_tf.runs.run_digest import CONFIG, RunDigest
 
-MENDED = "the command of its training makes it again from the last checkpoint"
+# What Keras raises on a damaged file, and the zip file around it: of no password, of no method.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError)
+UNREADABLE += (zipfile.BadZipFile, zlib.error)
 # These belong to the final weights of one number of steps.
 OF_THE_END = ("final.keras", "results.jsonl", "figures", "adversarial")
 
@@ -184,11 +188,18 @@ class RunFolder:
         """Returns the damage of weights of this folder in words, "" without any."""
         return self._digest.damage(path)
 
-    def require_whole(self, path):
-        """Raises RunError if weights of this folder are not what was written."""
+    @contextlib.contextmanager
+    def reading(self, path):
+        """Lets weights of this folder be read in a `with` block; RunError if they are damaged."""
+        remedy = "restore it, or train again with another --workdir"
+        if path == self.final_weights:
+            remedy = "without it the command of its training makes it again"
         if damage := self.damage(path):
-            remedy = MENDED if path == self.final_weights else "restore it, or train again"
             raise RunError(f"{path} cannot be read: it {damage}; {remedy}")
+        try:
+            yield
+        except UNREADABLE as error:
+            raise RunError(f"{path} cannot be read: {reason_of(error)}; {remedy}") from error
 
     def load_weights(self, network, path):
         """Puts weights of this folder, moving statistics included, into a network.
@@ -196,11 +207,8 @@ class RunFolder:
         Raises:
             RunError: there are none, they are damaged, or of another network.
         """
-        self.require_whole(path)
-        try:
+        with self.reading(path):
             network.load_weights(path)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise RunError(f"{path} cannot be read: {reason_of(error)}") from error
 
     def read_metrics(self):
         """Returns the lines of metrics.jsonl as dicts, one a step, in their order.
