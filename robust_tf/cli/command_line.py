@@ -63,9 +63,11 @@ def _run(argv, table, body, about):
     except KeyboardInterrupt:
         return _say("interrupted; the same command goes on where it stopped", INTERRUPTED)
     except Exception as error:
-        if _out_of_space(error):
+        if _says(error, "No space left on device", "File too large", "Disk quota exceeded"):
             reason = reason_of(error)
             reason = f"nothing more can be written ({reason}); what was written before is kept"
+        elif _says(error, "Input/output error", "Stale file handle"):
+            reason = f"a disk or its server fails ({reason_of(error)}); try again when it is back"
         elif type(error).__name__ == "ResourceExhaustedError":  # of TensorFlow
             reason = (
                 f"the device has too little memory ({reason_of(error)[:120]}); a smaller batch "
@@ -149,9 +151,8 @@ def _help(table, about):
     return f"{about.strip()}\n{values.get_help()}"
 
 
-def _out_of_space(error):
-    """Whether a write failed: no space left, over a quota, over a file-size limit."""
-    signs = ("No space left on device", "File too large", "Disk quota exceeded")
+def _says(error, *signs):
+    """Whether an error, also one of TensorFlow or HDF5, has one of these texts of the system."""
     return any(sign in str(error) for sign in signs)
 
 

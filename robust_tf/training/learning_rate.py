@@ -25,7 +25,7 @@ class OneCycle(schedules.LearningRateSchedule):
         # Of the end of an update: a rate of 0 would waste the first one.
         done = ops.cast(step, "float32") + 1.0
         rise = done / self.rising
-        fall = (self.train_steps - done) / (self.train_steps - self.rising)
+        fall = (self.train_steps - done) / max(self.train_steps - self.rising, 1)
         return self.peak * ops.clip(ops.minimum(rise, fall), 0.0, 1.0)
 
     def get_config(self):

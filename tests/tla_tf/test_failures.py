@@ -155,6 +155,10 @@ def test_damaged_final_weights_without_a_checkpoint(run, tmp_path, finished, cap
     (folder / "final.keras").write_bytes(b"")
     assert run() == 2
     assert "no checkpoint of step 8 to make it again; restore the file" in the_only_line(capsys)
+    (folder / "final.keras").unlink()
+    assert run() == 2
+    assert "has no checkpoint of the 8 updates in metrics.jsonl; restore" in the_only_line(capsys)
+    assert len(RunFolder(folder).read_metrics()) == 4
 
 
 @contextlib.contextmanager

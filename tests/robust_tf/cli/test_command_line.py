@@ -40,6 +40,8 @@ def failing(error):
         (KeyboardInterrupt(), 130, "interrupted"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "error: nothing more can be written"),
         (ValueError("save failed: No space left on device"), 1, "nothing more can be written"),
+        (OSError(errno.EIO, "Input/output error"), 1, "error: a disk or its server fails ([Errno"),
+        (OSError(errno.ESTALE, "Stale file handle", "a/b"), 1, "error: a disk or its server fails"),
         (
             tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nwith shape"),
             *(1, "error: the device has too little memory (OOM when allocating tensor); a smaller"),

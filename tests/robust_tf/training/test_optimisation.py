@@ -48,6 +48,8 @@ def test_one_cycle():
     np.testing.assert_allclose(rates(found, steps), expected, atol=1e-7)
     short = learning_rate([0.2], schedule="onecycle", train_steps=100, warmup_steps=1)
     np.testing.assert_allclose(rates(short, [0, 49, 99]), [0.2, 0.2 * 50 / 99, 0], atol=1e-7)
+    single = learning_rate([0.2], schedule="onecycle", train_steps=1)
+    assert rates(single, [0]) == [0]  # and not 0 / 0
     copy = OneCycle.from_config(found.get_config())
     assert rates(copy, steps) == rates(found, steps)
 
