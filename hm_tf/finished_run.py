@@ -30,9 +30,9 @@ class FinishedRun(finished_run.FinishedRun):
         """Returns the first `limit` images of the test classes, None for all."""
         return self._side("test").take(limit)
 
-    def training_images(self, limit=None):
-        """Returns the first `limit` images of the training classes, None for all."""
-        return self._side("train").take(limit)
+    def training_images(self):
+        """Returns the images of the training classes, `Examples`."""
+        return self._side("train")
 
     def attack(self, steps=None, step_size=None, eps=None, profile="run", norm=None):
         """Returns the `PGD` of the evaluation, from the image itself.

@@ -81,10 +81,10 @@ def _check_sextuplet(options):
 
 def _check_batch_norm(options):
     frozen = freezes(options.model, options.bn)
-    # With the first statistics frozen, random weights map all images to about one embedding.
     if options.init_from is not None and options.init_weights != "none":
         raise UserError("--init_from and --init_weights both give the first weights; leave one out")
     random = options.init_weights == "none" and options.init_from is None
+    # With the first statistics frozen, random weights map all images to about one embedding.
     if frozen and random:
         published = "--init_weights=imagenet or a file, " if options.model in PRESETS else ""
         raise UserError(
@@ -110,7 +110,8 @@ def _check_eps(options):
 def _settle_evaluation(options):
     """The standard attack has no settings, and a run its own data; `UserError` for others."""
     if options.attacks == [STANDARD]:
-        settings = "mode", "strength", "restarts", "substitute"
+        settings = ["mode", "strength", "restarts", "substitute"]
+        settings += ["eval_steps", "eval_step_size"] if options.checks == "none" else []
         shared.refuse_unread(options, settings, f"--attacks={STANDARD}")
     if options.workdir and not options.saved_model:
         shared.refuse_unread(options, ("dataset", "endpoint", "output"), "--workdir")

@@ -67,6 +67,7 @@ def test_every_flag_stands_once_in_the_table_of_its_command(table):
     [
         (hm.EVALUATE, "--attacks=standard --mode=compat", "--mode does nothing with --attacks="),
         (hm.EVALUATE, "--attacks=standard --substitute=RUN", "--substitute does nothing with"),
+        (hm.EVALUATE, "--attacks=standard --eval_steps=4", "--eval_steps does nothing with"),
         (hm.EVALUATE, "--workdir=RUN --dataset=sop", "--dataset does nothing with --workdir"),
         (tla.EVALUATE, "--workdir=RUN --images=X.npz", "--images does nothing with --workdir"),
         (hm.EXPORT, "--format=onnx --gallery=DIR", "--gallery goes with --format=saved_model"),

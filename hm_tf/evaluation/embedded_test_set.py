@@ -43,7 +43,7 @@ class EmbeddedTestSet:
         self.searched = self.queries = searchable(self.labels)
         of_batch = embedding_of_batch(network, xla=xla)
         self.embeddings = embed(of_batch, examples, batch_size, "embeddings")
-        check_gallery(self.embeddings, self.labels, self.queries)
+        check_gallery(self.embeddings)
         self.retrieval = retrieve(self.embeddings, self.labels)
         self.chance = chance_recall(self.labels)
         self.mean_cosine = mean_cosine(self.embeddings)

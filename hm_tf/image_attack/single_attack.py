@@ -30,17 +30,13 @@ def attack_image(embed_fn, attack, pgd, image, aim):
         return pgd.ascend(objective, images), None
 
     moved, last = attacked()
-    _check(moved, images, embed_fn(moved), pgd.threat_model)
-    return moved[0].numpy(), None if last is None else embed_fn(last)[0].numpy()
-
-
-def _check(moved, images, embeddings, threat_model):
-    if not threat_model.contains(moved, images).numpy().all():
+    if not pgd.threat_model.contains(moved, images).numpy().all():
         raise RunError(
-            f"the attacked image is not within {threat_model} and the box of valid pixels"
+            f"the attacked image is not within {pgd.threat_model} and the box of valid pixels"
         )
-    if not tf.reduce_all(tf.math.is_finite(embeddings)):
+    if not tf.reduce_all(tf.math.is_finite(embed_fn(moved))):
         raise RunError("the embedding of the attacked image is not finite: it has no ranking")
+    return moved[0].numpy(), None if last is None else embed_fn(last)[0].numpy()
 
 
 def rounded(attacked, image, threat_model):

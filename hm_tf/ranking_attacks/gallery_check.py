@@ -10,34 +10,13 @@ UNIT_TOLERANCE = 1e-3
 SMALLEST = TOP + 2
 
 
-def check_gallery(embeddings, labels, rows=None):
-    """Refuses a gallery on which attacks that need classes have no meaning.
-
-    Args:
-        embeddings: float [n, d].
-        labels: int [n].
-        rows: int [b], the images to be attacked; None means all.
-
-    Raises:
-        UserError: too few images; see `check_unit_vectors`; only one class, an attacked image
-            without another one of its class.
-    """
-    labels = np.asarray(labels)
-    if len(labels) < SMALLEST:
+def check_gallery(embeddings):
+    """Raises the `UserError` of embeddings, float [n, d], that are too few or no unit vectors."""
+    if len(embeddings) < SMALLEST:
         raise UserError(
-            f"the gallery has {len(labels)} images; the attacks need at least {SMALLEST}"
+            f"the gallery has {len(embeddings)} images; the attacks need at least {SMALLEST}"
         )
     check_unit_vectors(embeddings)
-    classes, counts = np.unique(labels, return_counts=True)
-    if len(classes) < 2:
-        raise UserError("the gallery has images of one class only; the attacks need at least two")
-    attacked = labels if rows is None else labels[np.asarray(rows)]
-    alone = np.isin(attacked, classes[counts == 1])
-    if alone.any():
-        raise UserError(
-            f"{alone.sum()} of {len(attacked)} queries have no other image of their class in the "
-            f"gallery, the first of class {attacked[alone][0]}; add images or leave these out"
-        )
 
 
 def check_unit_vectors(embeddings):

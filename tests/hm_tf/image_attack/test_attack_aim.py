@@ -114,8 +114,13 @@ def test_candidates_that_cannot_be(search, tmp_path):
 def test_galleries_without_the_classes_that_it_needs(search, name):
     refused(name, relabelled(search, None), None, "needs classes: a gallery with one subfolder")
     refused(name, relabelled(search, [0, 1, 0, -1, 0, 1, 0, 1]), None, "--query_class=SUBFOLDER")
-    refused(name, relabelled(search, [0] * SIZE), None, "one class only")
-    refused(name, relabelled(search, [0, 0, 0, 1, 0, 0, 0, 0]), None, "no other image of their")
+    refused(name, relabelled(search, [0] * SIZE), None, "no image of another class")
+    refused(
+        name,
+        relabelled(search, [0, 0, 0, 1, 0, 0, 0, 0]),
+        None,
+        "no image of the query's class besides it",
+    )
 
 
 def test_a_gallery_that_is_too_small(search):
