@@ -261,13 +261,7 @@ _DEFENSE_AND_MODEL = (
             "Hardness to reach: a sampler, lga, g2, ghalf, gb:SAMPLER, a number, or "
             "module.function.",
         ),
-        number(
-            "ics",
-            RECIPE,
-            "Weight of the intra-class structure loss; 0: without.",
-            off=0.0,
-            into="manipulation",
-        ),
+        number("ics", RECIPE, "Weight of the intra-class structure loss; 0: without.", off=0.0),
         number("ics_margin", 0.0, "Margin of the intra-class structure loss.", off=0.0),
         choice(
             "ics_triplet",
@@ -280,46 +274,36 @@ _DEFENSE_AND_MODEL = (
             "gb_rise", 0.1, "Most that --destination=gb:SAMPLER adds, xi.", into="manipulation.rise"
         ),
         number("loss_bound", None, "u of the gradual destinations. Default: the margin.", off=None),
+        count(
+            "free",
+            None,
+            "Free adversarial training: updates with each batch, each a step of the attack.",
+            lowest=2,
+            off=None,
+        ),
         only=MANIPULATION,
         into="manipulation",
     ),
-    number(
-        "shift_weight",
-        1.0,
-        "Weight of the embedding shift.",
-        only={"defense": ("ses",)},
-        into="defense",
-    ),
-    count(
-        "free",
-        None,
-        "Free adversarial training: updates with each batch, each a step of the attack.",
-        lowest=2,
-        only=MANIPULATION,
-        off=None,
-        into="manipulation",
-    ),
-    number("margin", RECIPE, "Margin of the triplet loss, gamma.", into="defense"),
-    choice(
-        "loss",
-        "triplet",
-        "Loss of the embeddings; contrastive has the margin 1, multi_similarity none.",
-        METRIC_LOSSES,
-        into="defense.metric_loss",
-    ),
-    choice(
-        "distance",
-        "euclidean",
-        "Distance in the training: between unit vectors, cosine, or between embeddings as "
-        "they are, for which the authors' margin is 1. Evaluation has unit vectors.",
-        ("euclidean", "cosine", "unnormalized"),
-        into="defense",
-    ),
-    choice(
-        "sampling",
-        "fixed",
-        "compat: with the fallbacks of the authors' code.",
-        SAMPLING_MODES,
+    *group(
+        number("shift_weight", 1.0, "Weight of the embedding shift.", only={"defense": ("ses",)}),
+        number("margin", RECIPE, "Margin of the triplet loss, gamma."),
+        choice(
+            "loss",
+            "triplet",
+            "Loss of the embeddings; contrastive has the margin 1, multi_similarity none.",
+            METRIC_LOSSES,
+            into="defense.metric_loss",
+        ),
+        choice(
+            "distance",
+            "euclidean",
+            "Distance in the training: between unit vectors, cosine, or between embeddings as "
+            "they are, for which the authors' margin is 1. Evaluation has unit vectors.",
+            ("euclidean", "cosine", "unnormalized"),
+        ),
+        choice(
+            "sampling", "fixed", "compat: with the fallbacks of the authors' code.", SAMPLING_MODES
+        ),
         into="defense",
     ),
     text(

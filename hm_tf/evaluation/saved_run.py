@@ -100,16 +100,10 @@ class SavedRun:
         return self._test_images.take(limit)
 
     def attack(self, steps=None, step_size=None, eps=None, profile="run", norm=None):
-        """Returns the `PGD` of the evaluation, from the image itself.
+        """Returns the `PGD` of the evaluation, as `FinishedRun.attack` does.
 
-        Args:
-            steps, step_size: None means `STEPS`, and 2.5 * eps / steps.
-            eps: radius; required without a profile.
-            profile: "run", or a name of `ranking_attacks.registry.PROFILES`.
-            norm: "linf" or "l2"; None means the profile's, L-inf without one.
-
-        Raises:
-            UserError: no radius.
+        Without a profile steps are `STEPS`, of 2.5 * eps / steps, the norm is L-inf, and a missing
+        radius is a `UserError`.
         """
         if profile == "run" and eps is None:
             raise UserError("--saved_model needs --eps, which no run folder gives")

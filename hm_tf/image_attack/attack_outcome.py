@@ -19,11 +19,22 @@ def outcome(name, rankings, search, target):
     before, after = rankings[BEFORE], rankings[SAVED]
     if name in UP + DOWN:
         return _moved(name in UP, search.name_of(target), len(after.rows), before, after, target)
+    start, end = before.rows[0], after.rows[0]
     if name == "GTT":
-        return _left_the_top(search.name_of(before.rows[0]), after.place_of(before.rows[0]))
+        place, image = after.place_of(start), f"{search.name_of(start)}, first before the attack,"
+        if place > TOP:
+            return f"reached: {image} left the first {TOP}, to place {place}"
+        return f"not reached: {image} is in place {place}, of the first {TOP}"
     if name == "ES":
-        return _another_nearest(*(search.name_of(ranking.rows[0]) for ranking in (before, after)))
-    return _another_class(*(search.same_class(ranking.rows[0]) for ranking in (before, after)))
+        start, end = search.name_of(start), search.name_of(end)
+        if start != end:
+            return f"reached: the nearest image is another one, {end}, not {start}"
+        return f"not reached: the nearest image is still {start}"
+    if search.same_class(end):
+        return "not reached: the nearest image is of the query's class"
+    if search.same_class(start):
+        return "reached: the nearest image is of another class"
+    return "reached before the attack: the nearest image was of another class already"
 
 
 def _moved(up, image, count, before, after, target):
@@ -33,23 +44,3 @@ def _moved(up, image, count, before, after, target):
     if (end < start) if up else (end > start):
         return f"partly reached: {image} went from place {start} to {end} of {count}"
     return f"not reached: {image} is in place {end} of {count}, before the attack {start}"
-
-
-def _left_the_top(image, place):
-    if place > TOP:
-        return f"reached: {image}, first before the attack, left the first {TOP}, to place {place}"
-    return f"not reached: {image}, first before the attack, is in place {place}, of the first {TOP}"
-
-
-def _another_nearest(start, end):
-    if start != end:
-        return f"reached: the nearest image is another one, {end}, not {start}"
-    return f"not reached: the nearest image is still {start}"
-
-
-def _another_class(right_before, right_after):
-    if right_after:
-        return "not reached: the nearest image is of the query's class"
-    if right_before:
-        return "reached: the nearest image is of another class"
-    return "reached before the attack: the nearest image was of another class already"

@@ -39,8 +39,7 @@ class EmbeddedGallery:
         self.names = [printable(path.relative_to(root)) for path in self.files.paths]
         self.network = run.network()
         self.embed_fn = embedding_of_batch(self.network)
-        size = min(batch_size, len(self._examples))
-        self.embeddings = embed(self.embed_fn, self._examples, size, "gallery")
+        self.embeddings = embed(self.embed_fn, self._examples, batch_size, "gallery")
         check_unit_vectors(self.embeddings)
 
     def pixels_of(self, row):

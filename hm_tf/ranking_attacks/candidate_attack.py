@@ -19,6 +19,11 @@ class CandidateAttack(RankingAttack):
     measures = ("rank",)
     sign: ClassVar[float | None] = None
 
+    def select(self, gallery, rows, key):
+        if self.sign > 0:
+            return (any_item(gallery, rows, key),)
+        return (near_item(gallery, rows, key, self.mode),)
+
     def cost(self, gallery, rows, chosen):
         (query,) = chosen
         others = _distances(gallery, rows, query)
@@ -46,18 +51,12 @@ class CandidateUp(CandidateAttack):
     name = "CA+"
     sign = 1.0
 
-    def select(self, gallery, rows, key):
-        return (any_item(gallery, rows, key),)
-
 
 class CandidateDown(CandidateAttack):
     """CA-: away from a query drawn from the nearest 1 % of the gallery."""
 
     name = "CA-"
     sign = -1.0
-
-    def select(self, gallery, rows, key):
-        return (near_item(gallery, rows, key, self.mode),)
 
 
 def _distances(gallery, rows, query):

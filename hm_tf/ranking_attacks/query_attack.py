@@ -20,6 +20,11 @@ class QueryAttack(RankingAttack):
     measures = ("rank",)
     sign: ClassVar[float | None] = None
 
+    def select(self, gallery, rows, key):
+        if self.sign > 0:
+            return (any_item(gallery, rows, key),)
+        return (near_item(gallery, rows, key, self.mode),)
+
     def cost(self, gallery, rows, chosen):
         return ranking_cost(gallery, rows, chosen[0], self.sign)
 
@@ -38,18 +43,12 @@ class QueryUp(QueryAttack):
     name = "QA+"
     sign = 1.0
 
-    def select(self, gallery, rows, key):
-        return (any_item(gallery, rows, key),)
-
 
 class QueryDown(QueryAttack):
     """QA-: a candidate drawn from the nearest 1 % of the gallery goes to the back."""
 
     name = "QA-"
     sign = -1.0
-
-    def select(self, gallery, rows, key):
-        return (near_item(gallery, rows, key, self.mode),)
 
 
 def ranking_cost(gallery, rows, candidate, sign):

@@ -32,7 +32,9 @@ def negative_probabilities(distance, other, dimension):
         dimension: width of the embeddings.
     """
     logits = log_weights(tf.clip_by_value(distance, MARGIN, 2.0 - MARGIN), dimension)
-    return _normalized(_exponential(logits, other), other)
+    lowest = tf.constant(-float("inf"), logits.dtype)
+    # The softmax of a row without a candidate is NaN.
+    return tf.where(other, tf.nn.softmax(tf.where(other, logits, lowest), axis=1), 0.0)
 
 
 def authors_probabilities(distance, other, dimension):
@@ -45,17 +47,6 @@ def authors_probabilities(distance, other, dimension):
     # The maximum of the authors includes the zeros of the own class.
     weights = tf.exp(logits - tf.reduce_max(logits, axis=1, keepdims=True))
     weights = tf.where(other & ~tf.math.is_nan(weights), weights, 0.0)
-    return _normalized(weights, tf.ones_like(other))
-
-
-def _exponential(logits, mask):
-    lowest = tf.constant(-float("inf"), logits.dtype)
-    highest = tf.reduce_max(tf.where(mask, logits, lowest), axis=1, keepdims=True)
-    # In a row without a candidate the maximum is -inf; there the weights are zero anyway.
-    return tf.where(mask, tf.exp(tf.minimum(logits - highest, 0.0)), 0.0)
-
-
-def _normalized(weights, fallback):
     total = tf.reduce_sum(weights, axis=1, keepdims=True)
-    weights = tf.where(total > 0.0, weights, tf.cast(fallback, weights.dtype))
-    return tf.math.divide_no_nan(weights, tf.reduce_sum(weights, axis=1, keepdims=True))
+    weights = tf.where(total > 0.0, weights, 1.0)
+    return weights / tf.reduce_sum(weights, axis=1, keepdims=True)

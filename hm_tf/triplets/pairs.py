@@ -25,18 +25,13 @@ def pair_dataset(
     Args:
         examples: Examples of the training split.
         info: DatasetInfo, for the augmentation.
-        batch_size: images, two per pair, of the global batch.
+        batch_size: images of the global batch, two per pair, so even.
         seed: int, the seed of the run.
         start_step: first step.
         stop_step: one past the last step.
         augment: whether to augment.
         replays: how many steps in a row get the same images.
-
-    Raises:
-        ValueError: an odd batch size.
     """
-    if batch_size % 2:
-        raise ValueError(f"a batch of pairs has an even number of images, not {batch_size}")
     fetch = pixel_lookup(examples)
     labels = tf.constant(examples.labels)
     same_class = SameClass(examples.labels)

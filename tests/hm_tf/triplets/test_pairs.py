@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import pytest
 
 from hm_tf.triplets.pairs import pair_dataset
 from robust_tf import data
@@ -85,8 +84,3 @@ def test_an_image_beside_itself_has_its_own_crop():
     augmented = batches(alone, batch_size=48, stop_step=1, augment=True)[0]["image"]
     differing = np.any(augmented[::2] != augmented[1::2], axis=(1, 2, 3))
     assert differing.mean() > 0.8
-
-
-def test_odd_batches_are_refused():
-    with pytest.raises(ValueError, match="even"):
-        batches(batch_size=7)
