@@ -14,7 +14,7 @@ from hm_tf.ranking_attacks import STANDARD
 from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.checks import sanity_checks as checks
 from robust_tf.checks.network_probe import NetworkProbe
-from robust_tf.checks.run_checks import unbounded
+from robust_tf.checks.run_checks import three_passes, unbounded
 from robust_tf.checks.sanity_checks import AMBER, GREEN, NOT_RUN, RED, Check
 from robust_tf.results.check_records import append_checks
 from robust_tf.results.result import read_results
@@ -152,7 +152,7 @@ def _probed(probe, pgd):
     nothing = "look for rounding or saturation in the network: these attacks see no slope there"
     # At the image itself only rounding decides where the embedding goes.
     yield _advised(checks.gradients(probe.gradient_norms(pgd.threat_model)), nothing)
-    yield checks.deterministic(probe.outputs(), probe.shuffled_outputs())
+    yield checks.deterministic(*three_passes(probe))
     right, distances, lowest, highest = probe.trajectory(pgd)
     best = "measure smaller steps, --eval_step_size, or --strength=strong, which keeps the best"
     yield _advised(checks.last_iterate(right), best)

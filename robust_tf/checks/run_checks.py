@@ -179,5 +179,5 @@ def classifier_probe(evaluation, rows):
 def three_passes(probe):
     """Returns the outputs of two passes over the same batches, and of one over smaller ones."""
     smaller = max(min(probe.loop["batch_size"], len(probe.rows)) // 2, 1)
-    other = {} if probe.loop["fixed_size"] else {"batch_size": smaller}
+    other = {} if probe.loop.get("fixed_size") else {"batch_size": smaller}
     return probe.outputs(), probe.outputs(), probe.shuffled_outputs(**other)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import re
 import types
 
@@ -224,6 +225,19 @@ def test_only_a_worst_case_of_the_same_softens_the_restarts(tmp_path, monkeypatc
     assert restarts().status == "amber" and "quote the row worst" in restarts().advice
     ensemble = restarts(stored_row(here, strength="standard"))
     assert ensemble.status == "amber" and "quote the row standard" in ensemble.advice
+
+
+def test_rounding_between_batches_is_no_randomness():
+    steady = np.random.default_rng(0).normal(size=[4, 3])
+    probe = types.SimpleNamespace(
+        rows=np.arange(4),
+        loop={"batch_size": 4},
+        gradient_norms=lambda ball: np.ones(4),
+        outputs=lambda **loop: steady,
+        shuffled_outputs=lambda **loop: steady + 1e-7,
+    )
+    _, found, *_ = itertools.islice(embedding_checks._probed(probe, LONG), 2)
+    assert (found.name, found.status) == ("forward pass is deterministic", "green")
 
 
 def test_the_unbounded_attack_has_a_larger_ball_in_every_norm(tmp_path, monkeypatch):
