@@ -6,7 +6,7 @@ import pathlib
 
 from robust_tf.data.folder import FolderInfo
 from robust_tf.data.gallery_folder import resizes, target_size
-from robust_tf.reports.sections import PLACES
+from robust_tf.reports.recorded_run import without_places
 from robust_tf.results.result import versions, weights_hash
 
 NAME = "model.json"
@@ -37,7 +37,11 @@ def sidecar(recorded, network, info, signatures, endpoints, **more):
         "resized_to": list(target_size(info)) if resizes(info) else None,
         "classes": list(info.class_names),
         "dataset": {"name": info.name, "source": _source(info), "images": info.identity},
-        "training": {"flags": _flags(recorded), "commit": commit, "segments": segments},
+        "training": {
+            "flags": without_places(recorded.flags),
+            "commit": commit,
+            "segments": segments,
+        },
         "endpoints": {e.name: _endpoint(e, signatures[e.name]) for e in endpoints},
         # Records of other weights say nothing about these.
         "results": [_result(r) for r in recorded.results if r.weights_hash == own],
@@ -66,10 +70,6 @@ def read_sidecar(path):
 def _source(info):
     """A folder's name: its path says more of the exporter's machine than of the data."""
     return pathlib.Path(info.source).resolve().name if isinstance(info, FolderInfo) else info.source
-
-
-def _flags(recorded):
-    return {name: value for name, value in recorded.flags.items() if name not in PLACES}
 
 
 def _endpoint(endpoint, signature):
