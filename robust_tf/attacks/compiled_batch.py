@@ -6,6 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from robust_tf.attacks.packed_loop import shrinking
+
 # What XLA raises: for operations that it cannot compile, on this device or deterministically; for a
 # compiler that is not whole; for a program that cannot be kept or read again, with any kind of error
 # (tensorflow/compiler/jit/device_compiler.h). What has another reason comes again without XLA.
@@ -77,7 +79,8 @@ class CompiledBatch:
         return self._compiled[devices]
 
     def _compile(self):
-        compiled = tf.function(self._function, autograph=False, jit_compile=self._xla)
+        function = self._function if self._xla else shrinking(self._function)
+        compiled = tf.function(function, autograph=False, jit_compile=self._xla)
         if self._prepare is None:
             return compiled
         return tf.function(lambda *batch: compiled(*batch, *self._prepare(*batch)), autograph=False)

@@ -14,6 +14,8 @@ from robust_tf.randomness import Shard
 class EOT(Attack):
     """Expectation over transformations: another attack, on the mean logits of many passes.
 
+    A gradient needs the memory of all passes.
+
     Args:
         threat_model, eps, norm: see `Attack`.
         attack: `Attack` within the same threat model.

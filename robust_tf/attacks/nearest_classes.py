@@ -32,11 +32,9 @@ def nearest_classes(
     Returns:
         int [batch, count], the nearest first.
     """
-    size = classes.shape[1]
     order = 1 if threat_model.norm == "linf" else 2
 
-    def look(number, distances):
-        target = tf.gather(classes, number, axis=1)
+    def distance(target):
         towards = NetworkObjective(
             logits_fn, lambda logits: logit_difference(logits, labels, target)
         )
@@ -44,16 +42,11 @@ def nearest_classes(
         rows = tf.reshape(gradient, [tf.shape(x)[0], -1])
         steepness = tf.norm(rows, ord=order, axis=1)
         far = tf.constant(float("inf"), x.dtype)
-        found = tf.where(steepness > 0, tf.math.divide_no_nan(gap, steepness), far)
-        return number + 1, distances.write(number, found)
+        return tf.where(steepness > 0, tf.math.divide_no_nan(gap, steepness), far)
 
-    distances = tf.TensorArray(x.dtype, size, element_shape=x.shape[:1])
-    _, distances = tf.while_loop(
-        lambda number, distances: number < size,
-        look,
-        (tf.constant(0), distances),
-        parallel_iterations=1,
-        maximum_iterations=size,
+    of_batch = tf.TensorSpec(x.shape[:1], x.dtype)
+    distances = tf.map_fn(
+        distance, tf.transpose(classes), fn_output_signature=of_batch, parallel_iterations=1
     )
-    nearest = tf.math.top_k(-tf.transpose(distances.stack()), count).indices
+    nearest = tf.math.top_k(-tf.transpose(distances), count).indices
     return tf.ensure_shape(tf.gather(classes, nearest, batch_dims=1), [x.shape[0], count])

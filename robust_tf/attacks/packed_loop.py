@@ -1,13 +1,30 @@
 """The loop of an attack that an image leaves as soon as it needs no further step."""
 
+import contextvars
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 # The batch is packed as soon as no more than this share of its images is active.
 PACKED_AT = 0.75
+_shrinks = contextvars.ContextVar("shrinks", default=False)
+
+
+def shrinking(function: Callable) -> Callable:
+    """Returns the function whose batches may shrink in a `packed_loop`; not for XLA.
+
+    The shapes of XLA are fixed: of a smaller batch XLA returned wrong images.
+    """
+
+    def run(*batch):
+        token = _shrinks.set(True)
+        try:
+            return function(*batch)
+        finally:
+            _shrinks.reset(token)
+
+    return run
 
 
 def packed_loop(
@@ -21,10 +38,9 @@ def packed_loop(
 ) -> tuple[Any, tf.Tensor]:
     """Repeats a step while an image is active, at most `limit` times.
 
-    Where the size of the batch is unknown in the graph, the active images are packed into a smaller
-    batch, over and over. The numbers of an image do not change, as its step sees only this image.
-    Where the size is known (eager calls, a network of one batch size) the batch stays whole. So it
-    does under XLA, whose shapes are fixed: of a smaller batch XLA returned wrong images.
+    In a function that is `shrinking`, the active images are packed into a smaller batch, over and
+    over. The numbers of an image do not change, as its step sees only this image. Where the size of
+    the batch is known (eager calls, a network of one batch size) the batch stays whole.
 
     Args:
         step: function (number of the step int32, fixed, state, active) -> (state, active).
@@ -39,9 +55,7 @@ def packed_loop(
     """
     count = tf.size(active)
     sizes = [tensor.shape[0] for tensor in tf.nest.flatten((fixed, state, active))]
-    # As TensorFlow's own loops ask; it has no public name for this.
-    xla = GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
-    packs = not xla and all(size is None for size in sizes)
+    packs = _shrinks.get() and all(size is None for size in sizes)
 
     def pack(rows, kept, batch):
         going = tf.where(batch[-1])[:, 0]
