@@ -50,8 +50,9 @@ _DATA_DIR = shared.data_dir(
 )
 # Nobody attacks an undefended network in training.
 _UNDEFENDED = {"method": ("um",)}
+_RADIUS = "Radius in [0, 1] pixels, also as 8/255"
 _BALL = (
-    magnitude("eps", None, "Radius in [0, 1] pixels, also as 8/255. Default: of the training."),
+    magnitude("eps", None, f"{_RADIUS}. Default: of the training."),
     choice("norm", None, "Norm of the ball. Default: of the training, else linf.", _NORMS),
 )
 _BATCH_SIZE = count("batch_size", 250, "Images per attacked batch of a device.")
@@ -196,13 +197,7 @@ _METHOD_AND_MODEL = (
     ),
 )
 _INNER_ATTACK = (
-    magnitude(
-        "eps",
-        RECIPE,
-        "Radius in [0, 1] pixels, also as 8/255.",
-        into="attack",
-        uncompared=_UNDEFENDED,
-    ),
+    magnitude("eps", RECIPE, f"{_RADIUS}.", into="attack", uncompared=_UNDEFENDED),
     choice("norm", "linf", "Norm of the ball.", _NORMS, into="attack", uncompared=_UNDEFENDED),
     *group(
         shared.INNER_ATTACK,
@@ -257,12 +252,7 @@ _TRIPLET_LOSS = group(
         "Weight of the triplet loss, lambda_1.",
         into="defense.triplet_weight",
     ),
-    count(
-        "triplet_warmup_steps",
-        0,
-        "Updates in which the weight of the triplet loss grows.",
-        lowest=0,
-    ),
+    count("triplet_warmup_steps", 0, "Updates in which the triplet weight grows.", lowest=0),
     number("margin", RECIPE, "Margin of the triplet loss."),
     text(
         "embedding",
@@ -277,9 +267,7 @@ _TRIPLET_LOSS = group(
         into="defense.norm_weight",
     ),
     choice("norm_form", "l2", "Sum of norms, or the authors' mean square.", ("l2", "mean_sq")),
-    choice(
-        "pool", RECIPE, "Candidates: the clean batch, or separate images.", ("batch", "separate")
-    ),
+    choice("pool", RECIPE, "Candidates: clean batch, or separate images.", ("batch", "separate")),
     count(
         "pool_mul",
         RECIPE,
@@ -374,9 +362,7 @@ _OPTIMISATION = (
     *group(
         number("weight_decay", RECIPE, "Of sum 1/2 |W|^2 over kernels."),
         number("label_smoothing", 0.0, "Of the cross entropy, in loss and attack.", highest=1.0),
-        choice(
-            "reduction", "mean", "Over the batch; sum: equation (1) literally.", ("mean", "sum")
-        ),
+        choice("reduction", "mean", "Over the batch; sum: as in equation (1).", ("mean", "sum")),
         into="defense",
     ),
 )
@@ -515,9 +501,7 @@ COMPARE = FlagTable(
         "Runs": (
             paths("workdir", [], "Folders of evaluated runs to compare with each other."),
             path("html", None, "File of a page of this comparison. Default: none."),
-            paths(
-                "runs", ["runs"], "Folders of runs, or .jsonl of records, to set beside the paper."
-            ),
+            paths("runs", ["runs"], "Folders of runs, or .jsonl of records, beside the paper."),
         )
     }
 )
@@ -542,9 +526,7 @@ EXPORT = FlagTable(
             ),
         ),
         "Detector": (
-            number(
-                "detector_fpr", 0.05, "Share of clean images that `detect` rejects.", highest=0.5
-            ),
+            number("detector_fpr", 0.05, "Share of clean images that it rejects.", highest=0.5),
         ),
     }
 )

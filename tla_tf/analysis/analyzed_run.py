@@ -7,12 +7,7 @@ import numpy as np
 from robust_tf.errors import RunError
 from robust_tf.evaluation.reference_images import reference_settings
 from robust_tf.results.attack_settings import attack_settings
-from robust_tf.results.result import (
-    append_results,
-    measured_share,
-    measured_value,
-    shared_fields,
-)
+from robust_tf.results.result import append_results, measured_share, measured_value, shared_fields
 from tla_tf.analysis.embeddings_under_attack import correct_after_steps, embeddings_under_attack
 
 

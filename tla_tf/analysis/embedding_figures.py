@@ -5,16 +5,7 @@ import math
 import numpy as np
 
 from robust_tf.errors import UserError
-from robust_tf.reports.panels import (
-    BLACK,
-    BLUE,
-    GRAY,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SKY_BLUE,
-    VERMILLION,
-)
+from robust_tf.reports.panels import BLACK, BLUE, GRAY, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILLION
 from robust_tf.reports.scatter_figure import Group, Scatter, scatter_figure
 from tla_tf.analysis.analyzed_run import CannotBeShown, describe
 from tla_tf.analysis.confused_classes import attacked_class, class_title, confused_pair
