@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+import string
 from collections.abc import Iterable
 from typing import Any
 
@@ -142,7 +143,8 @@ def suggested(name: str, more: Iterable[str] = ()) -> str:
         name: name with its numbers of restarts and steps.
         more: further names that are allowed.
     """
-    restarts, steps = re.match(r"(\d*).*?(\d*)$", name, re.DOTALL).groups()
+    restarts = name.removesuffix(name.lstrip(string.digits))
+    steps = name.removeprefix(name.rstrip(string.digits))
     known = (one.replace("R", restarts or "R").replace("N", steps or "N") for one in NAMES)
     return with_closest(name, [*known, *more])
 

@@ -14,8 +14,8 @@ from robust_tf.runs import lock, provenance
 from robust_tf.runs.run_digest import CONFIG, RunDigest
 
 # What Keras raises on a damaged file, and the zip file around it: of no password, of no method.
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError)
-UNREADABLE += (zipfile.BadZipFile, zlib.error)
+_BY_KERAS = OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError
+UNREADABLE = *_BY_KERAS, zipfile.BadZipFile, zlib.error
 # These belong to the final weights of one number of steps.
 OF_THE_END = ("final.keras", "results.jsonl", "figures", "adversarial")
 
