@@ -111,7 +111,8 @@ class TrainingRun:
         if self.worker.is_chief:
             self.folder.check(settings.run_identity)  # as it is now that nobody else writes in it
             self.folder.claim(settings.run_identity, *known)
-        if not self.folder.final_weights.exists() or self._damaged():
+        agreement = workers.Agreement(self.strategy)
+        if agreement.of_chief(lambda: not self.folder.final_weights.exists() or self._damaged()):
             speed = Speed(settings.batch_size, self.passes().attack_share)
             done, stopped_by = fitting.train(
                 self.model,
@@ -131,7 +132,7 @@ class TrainingRun:
         if self.worker.is_chief:
             with self._evaluation_scope():
                 self.measure(test)
-        workers.Agreement(self.strategy).total([0])  # the others wait for the chief
+        agreement.total([0])  # the others wait for the chief
         return 0
 
     def describe_data(self):
@@ -270,7 +271,7 @@ def execute(run):
     """Does the whole run, or the rest of it; returns the exit code."""
     with workers.one_of_several(workers.this_worker()):
         run.check()
-        if run.finished():
+        if workers.Agreement(run.strategy).of_chief(run.finished):
             print("finished before: this is its result; for a new run name another --workdir")
         elif stopped_by := _trained(run):
             return SIGNALLED + stopped_by

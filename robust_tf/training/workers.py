@@ -164,6 +164,14 @@ class Agreement:
         total = self._total(tf.constant(numbers, tf.int64)).numpy() // self._share
         return [int(number) for number in total]
 
+    def of_chief(self, question):
+        """Returns the chief's answer to a question without arguments, a bool.
+
+        The others must not look themselves: a network file system may show them an older folder.
+        """
+        asked = not self._several or this_worker().is_chief
+        return self.total([int(asked and question())]) == [1]
+
     def now_and_then(self, step, numbers):
         """As `total`, but between two askings zeros; all workers ask at the same steps.
 

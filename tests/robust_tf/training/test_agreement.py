@@ -12,6 +12,18 @@ def test_a_worker_alone_answers_at_every_step():
     assert [alone.now_and_then(step, [step, 0]) for step in (1, 2, 3)] == [[1, 0], [2, 0], [3, 0]]
 
 
+@pytest.mark.parametrize("index, says", [(0, True), (0, False), (1, True), (1, False)])
+def test_the_chief_alone_answers_a_question(monkeypatch, index, says):
+    """On NFS another worker may see a folder as it was before."""
+    monkeypatch.setattr(workers, "this_worker", lambda: Worker(index, 2))
+    monkeypatch.setattr(workers, "on_several", lambda strategy: True)
+    monkeypatch.setattr(workers, "local_replicas", lambda strategy: 1)
+    agreement, asked = Agreement(tf.distribute.get_strategy()), []
+    monkeypatch.setattr(agreement, "total", lambda own: own if index == 0 else [own[0] + says])
+    assert agreement.of_chief(lambda: asked.append(1) or says) == says
+    assert len(asked) == (index == 0)
+
+
 @pytest.mark.parametrize("mine, others", [(0.1, 0.1), (0.05, 0.15), (3.0, 3.0)])
 def test_several_ask_every_second(monkeypatch, mine, others):
     """The first step compiles for 30 s. Each worker has its own clock, and all know the mean."""
