@@ -1,7 +1,13 @@
 """The two ways a run can end badly; the entry points turn them into one line and an exit code."""
 
 import difflib
+import zipfile
+import zlib
 
+# What NumPy and Keras raise on damaged files, and the zip files around them: on an empty, cut off
+# or other file, on text in the place of numbers, on a changed flag of zip (a password, a method).
+_BY_READERS = OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError
+UNREADABLE = *_BY_READERS, zipfile.BadZipFile, zlib.error
 SIGNALLED = 128  # plus the number of a signal: exit code of a command that it stopped
 INTERRUPTED = SIGNALLED + 2  # Ctrl-C
 

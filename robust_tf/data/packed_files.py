@@ -4,10 +4,9 @@ import os
 import pathlib
 import tarfile
 import zipfile
-import zlib
 
 from robust_tf.data import tfds_copies
-from robust_tf.errors import UserError
+from robust_tf.errors import UNREADABLE, UserError
 
 # An archive of a few kilobytes can announce members of any size.
 MAX_MEMBER_BYTES = 2**28
@@ -50,7 +49,7 @@ def read_files(place, names):
             paths = ((name, place.parent / name) for name in names)
             return {name: path.read_bytes() for name, path in paths if path.is_file()}
         return (_from_zip if place.suffix == ".zip" else _from_tar)(place, set(names))
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+    except (*UNREADABLE, tarfile.TarError) as error:
         raise UserError(f"{place} is broken ({error}); get it anew") from error
 
 

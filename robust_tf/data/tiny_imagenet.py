@@ -3,7 +3,6 @@
 import os
 import pathlib
 import zipfile
-import zlib
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from robust_tf.data.displayed import require_size
 from robust_tf.data.examples import Examples
 from robust_tf.data.image_files import UnreadableImage, counted, decoded, in_threads
 from robust_tf.data.packed_files import unpacked
-from robust_tf.errors import UserError
+from robust_tf.errors import UNREADABLE, UserError
 
 ROOT = "tiny-imagenet-200"
 ANNOTATIONS = "val/val_annotations.txt"
@@ -102,7 +101,7 @@ def read(info, split, data_dir, limit):
         info.warn_if_reduced(split, len(rows))
         rows = rows[:limit]
         files = [read_file(name) for name, _ in rows]
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{place} is broken ({error}); delete it and get it anew") from error
     _require_decodable(info, rows, files, place)
     labels = np.array([label for _, label in rows], np.int32)

@@ -5,16 +5,13 @@ import functools
 import json
 import os
 import pathlib
-from zipfile import BadZipFile
 
 import numpy as np
 
-from robust_tf.errors import UserError
+from robust_tf.errors import UNREADABLE, UserError
 from robust_tf.results import atomic
 from robust_tf.results.cache import digest
 
-# Of a changed .npz file: NotImplementedError and other RuntimeErrors are about flags of zip.
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, RuntimeError, TypeError, BadZipFile)
 UNFINISHED = ".unfinished.npz"
 
 
@@ -122,7 +119,7 @@ def opened(path):
     try:
         with np.load(path) as stored:
             yield stored
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UserError(f"{path} cannot be read as adversarial images") from error
 
 

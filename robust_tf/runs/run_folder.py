@@ -3,19 +3,14 @@
 import contextlib
 import pathlib
 import warnings
-import zipfile
-import zlib
 
 from robust_tf.data.image_identity import in_words
-from robust_tf.errors import RunError, UserError, reason_of
+from robust_tf.errors import UNREADABLE, RunError, UserError, reason_of
 from robust_tf.results import atomic, jsonl
 from robust_tf.results.output_place import require_folder
 from robust_tf.runs import lock, provenance
 from robust_tf.runs.run_digest import CONFIG, RunDigest
 
-# What Keras raises on a damaged file, and the zip file around it: of no password, of no method.
-_BY_KERAS = OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError
-UNREADABLE = *_BY_KERAS, zipfile.BadZipFile, zlib.error
 # These belong to the final weights of one number of steps.
 OF_THE_END = ("final.keras", "results.jsonl", "figures", "adversarial")
 

@@ -2,12 +2,11 @@
 
 import os
 import pathlib
-import zipfile
 
 import numpy as np
 import safetensors
 
-from robust_tf.errors import UserError
+from robust_tf.errors import UNREADABLE, UserError
 from robust_tf.models.checkpoint_readers import tf1_checkpoint, torch_pickle
 
 # Types of .safetensors files that NumPy does not have.
@@ -47,7 +46,7 @@ def read_npz(path):
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path} cannot be read as an .npz file: {error}") from error
 
 

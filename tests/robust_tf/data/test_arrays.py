@@ -38,6 +38,14 @@ def torn(path):
     path.write_bytes(content[:150] + bytes(40) + content[190:])
 
 
+def with_a_password(path):
+    """One changed bit of a file says so."""
+    np.savez(path, x=np.zeros([1, 2, 2]), y=[0])
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + 8] |= 1
+    path.write_bytes(content)
+
+
 def array_alone(path):
     with path.open("wb") as file:
         np.save(file, np.zeros([2, 4, 4], np.uint8))
@@ -50,6 +58,7 @@ def array_alone(path):
         (lambda path: path.touch(), "cannot be read: it is no .npz file"),
         (array_alone, "cannot be read: it is no .npz file"),
         (torn, "cannot be read: it is no .npz file"),
+        (with_a_password, "cannot be read: it is no .npz file"),
         (lambda path: np.savez(path, x=np.array([[["a"]]]), y=[0]), "it is no .npz file of numb"),
         (lambda path: np.savez(path, x=np.zeros([1, 2, 2], complex), y=[0]), "it is no .npz file"),
         (lambda path: np.savez(path, x=np.zeros([2, 4, 4]), y=0), r"labels \[\]; they must be"),
@@ -58,7 +67,8 @@ def array_alone(path):
         (lambda path: np.savez(path, z=np.zeros(2)), "has the arrays z; it needs images and lab"),
         (lambda path: np.savez(path, x=np.full([1, 2, 2], 9), y=[0]), "range from 9 to 9"),
         (lambda path: np.savez(path, x=np.full([1, 2, 2], np.nan), y=[0]), "range from nan"),
-        (lambda path: np.savez(path, x=np.zeros([1, 2, 2]), y=[-1]), "whole numbers from 0 on"),
+        (lambda path: np.savez(path, x=np.zeros([1, 2, 2]), y=[-1]), "whole numbers from 0 to"),
+        (lambda path: np.savez(path, x=np.zeros([1, 2, 2]), y=[10**12]), "from 0 to 999,999"),
     ],
 )
 def test_other_files_are_refused_in_a_line(write, said, tmp_path):
