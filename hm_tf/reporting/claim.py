@@ -5,7 +5,6 @@ from hm_tf.evaluation.robustness_score import COLUMNS
 from hm_tf.reporting.recorded_scores import (
     SCORE,
     clean_results,
-    evaluations,
     paper_row,
     score_falls,
     text,
@@ -132,7 +131,7 @@ def _scored(run, shown):
     if SCORE not in shown.values:
         return "no score, since not all ten attack columns were measured"
     rows = [row for row in _same_attacker(run, shown) if row.scored]
-    falls = score_falls(rows, evaluations(run.recorded.measured))
+    falls = score_falls(rows, run.recorded.measured)
     said = f"ERS {_score(shown)} of 100 ({shown.mode}, {shown.strength}, {_queries(shown)})"
     told = shown
     if falls := [fall for fall in falls if fall.change < 0]:

@@ -40,13 +40,13 @@ def cost_figures(rows, runs):
         own = [
             r for r in rows if r.name.startswith(beginnings) and r.values and "=" not in r.defense
         ]
-        shown = [run for run in scored if any(_in_sweep(run, row.training) for row in own)]
+        shown = [
+            run
+            for run in scored
+            if any(differing_settings(run.recorded.flags, r.training) <= {"pgd_steps"} for r in own)
+        ]
         figures[f"figure{number}"] = _figure(number, own, shown)
     return figures
-
-
-def _in_sweep(run, published):
-    return differing_settings(run.recorded.flags, published) <= {"pgd_steps"}
 
 
 def _figure(number, own, shown):

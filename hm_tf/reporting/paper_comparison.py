@@ -128,7 +128,9 @@ def compare(rows, runs):
     """
     found = []
     for run in runs:
-        known = [row for row in rows if _title(row) == run.method and len(row.values) > 2]
+        # Without a setting in the name.
+        own = [row for row in rows if row.defense.split()[0] == run.method]
+        known = [row for row in own if len(row.values) > 2]
         if known:
             row = min(known, key=lambda row: _distance(row, run))
             found.append(beside(row, run))
@@ -143,11 +145,6 @@ def beside(row, run):
     return Comparison(row, run, trained + measuring_differences(shown, n, row.training))
 
 
-def _title(row):
-    """The defense without settings."""
-    return row.defense.split()[0]
-
-
 def _distance(row, run):
     others = len(differing_settings(run.recorded.flags, row.training) - {"pgd_steps"})
     return (
@@ -158,21 +155,18 @@ def _distance(row, run):
     )
 
 
-def _steps(flags):
-    """The steps of the inner attack."""
-    return 1 if "pgd_steps" in TRAIN.unread(flags) else flags["pgd_steps"]
-
-
 def _reported(name, recorded):
     rows = score_rows(recorded.measured)
     shown = paper_row(rows)
     clean = clean_values(recorded.measured, shown and shown.on.gallery)
-    first, flags = recorded.results[0], recorded.flags
+    first, flags, eta = recorded.results[0], recorded.flags, None
+    if flags and attacks(flags):  # with one step where no flag says how many
+        eta = 1 if "pgd_steps" in TRAIN.unread(flags) else flags["pgd_steps"]
     return ReportedRun(
         name=name,
         method=first.method,
         dataset=first.dataset,
-        eta=_steps(flags) if flags and attacks(flags) else None,
+        eta=eta,
         values={**clean, **(shown.values if shown else {})},
         collapsed=shown.collapsed if shown else None,
         rows=rows,

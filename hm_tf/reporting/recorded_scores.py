@@ -1,4 +1,7 @@
-"""The columns of the paper's tables, in its units, as the records of a run have them."""
+"""The columns of the paper's tables, in its units, as the records of a run have them.
+
+`measured` is the list of `Result` of one network, in the order of measurement.
+"""
 
 import json
 from typing import NamedTuple
@@ -53,12 +56,7 @@ class ScoreRow(NamedTuple):
 
 
 class ScoreFall(NamedTuple):
-    """Two rows of one mode under the same evaluation conditions, see `EvaluationConditions`.
-
-    Attributes:
-        before: `ScoreRow` of the protocol.
-        after: `ScoreRow` of stronger attacks.
-    """
+    """Two rows of one mode and the same `EvaluationConditions`: protocol and stronger attacks."""
 
     before: ScoreRow
     after: ScoreRow
@@ -70,17 +68,12 @@ class ScoreFall(NamedTuple):
 
 
 def clean_values(measured, n=None):
-    """Returns dict metric -> percent of the clean images, the latest.
-
-    Args:
-        measured: list of `Result` of one network, in order.
-        n: on how many images, where there is a choice.
-    """
+    """Returns dict metric -> percent of the clean images; takes the arguments of `clean_results`."""
     return {name: 100 * r.value for name, r in clean_results(measured, n).items()}
 
 
 def clean_results(measured, n=None):
-    """Returns dict metric -> `Result`; takes the arguments of `clean_values`."""
+    """Returns dict metric -> latest `Result` of the clean images, where possible of n images."""
     clean = [r for r in measured if r.attack == "clean" and r.metric in {*CLEAN, *PAPER_MAP}]
     same = [r for r in clean if r.n == n]
     return {r.metric: r for r in same or clean}
@@ -90,9 +83,6 @@ def evaluations(measured):
     """Returns the list of `ScoreRow`, one per evaluation; the latest stands last.
 
     The records of an evaluation have all settings and images alike; repeated ones replace others.
-
-    Args:
-        measured: list of `Result` of one network, in order.
     """
     found = {}
     for result in measured:
@@ -110,9 +100,6 @@ def score_rows(measured):
     Each mode, strength, substitute and threat model has one row: the evaluation with the most
     attacks, then the most queries, then the latest. (A training ends with R@1 under ES of all
     images: it stands above both columns of ES of fewer images.)
-
-    Args:
-        measured: list of `Result` of one network, in order.
     """
     best = {}
     for row in evaluations(measured):
@@ -153,19 +140,17 @@ def text(name, value, sign=""):
     return f"{value:{sign}.3f}" if name in _RAW else f"{value:{sign}.1f}"
 
 
-def score_falls(rows, evaluations):
+def score_falls(rows, measured):
     """Returns the list of `ScoreFall`, one per row of stronger attacks that has its protocol.
 
     Args:
         rows: list of `ScoreRow` that are shown.
-        evaluations: list of all `ScoreRow`s, in order.
+        measured: see above.
     """
-    falls = []
-    for row in rows:
-        if row.strength in STRONGER and row.scored:
-            same = [before for before in evaluations if _stands_beside(before, row)]
-            falls += [ScoreFall(same[-1], row)] if same else []
-    return falls
+    latest = {(row.mode, row.strength, row.on): row for row in evaluations(measured) if row.scored}
+    stronger = [row for row in rows if row.strength in STRONGER and row.scored]
+    pairs = [(latest.get((row.mode, "protocol", row.on)), row) for row in stronger]
+    return [ScoreFall(before, after) for before, after in pairs if before]
 
 
 def _extent(row):
@@ -195,8 +180,3 @@ def _row(by_place):
         collapsed = score.attack_settings["collapsed"]
     settings, on = results[0].attack_settings, conditions_of_record(results[0])
     return ScoreRow(settings["mode"], settings["strength"], on, values, collapsed, results)
-
-
-def _stands_beside(before, row):
-    same = (before.mode, before.strength, before.on) == (row.mode, "protocol", row.on)
-    return same and before.scored

@@ -1,4 +1,7 @@
-"""The sections of the report page, each made of what runs have stored."""
+"""The sections of the report page, each made of what runs have stored.
+
+`page` is a `Page`, `runs` a list of `ReportedRun`.
+"""
 
 from hm_tf.evaluation.closing_evaluation import UNTRAINED
 from hm_tf.evaluation.embedding_checks import SCORE_STANDS
@@ -8,7 +11,7 @@ from hm_tf.reporting.claim import claim
 from hm_tf.reporting.hardness_records import OF_THE_PAPER, recorded_hardness
 from hm_tf.reporting.paper_comparison import MIXED, compare
 from hm_tf.reporting.paper_tables import TITLES, paper_table
-from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, evaluations, radii, score_falls
+from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, radii, score_falls
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports import sections
 from robust_tf.reports.matrix_view import add_matrix
@@ -32,13 +35,7 @@ MODES = (
 
 
 def add_scores(page, runs, found):
-    """The matrix of methods and attacks, then every run, mode and strength, folded away.
-
-    Args:
-        page: `Page`.
-        runs: list of `ReportedRun`.
-        found: `Matrix` of the runs.
-    """
+    """The `Matrix` `found` of the runs, then every run, mode and strength, folded away."""
     add_matrix(page, found)
     if len(found.methods) > 1:
         page.paragraph(claim(runs))
@@ -90,9 +87,7 @@ def add_ranking_attacks(page, runs):
 def _add_falls(page, runs):
     """How far stronger attacks lower the score of the protocol, of the same queries."""
     falls = [
-        (run.name, fall)
-        for run in runs
-        for fall in score_falls(run.rows, evaluations(run.recorded.measured))
+        (run.name, fall) for run in runs for fall in score_falls(run.rows, run.recorded.measured)
     ]
     if not falls:
         return
@@ -152,10 +147,7 @@ def add_checks(page, runs):
 def add_comparison(page, rows, runs):
     """Paper, ours, difference, and whether they may be compared; then the paper's tables.
 
-    Args:
-        page: `Page`.
-        rows: list of `PublishedRow`, of all tables.
-        runs: list of `ReportedRun`.
+    `rows` is the list of `PublishedRow` of all tables.
     """
     page.section("The paper and ours")
     comparisons = compare(rows, runs)
@@ -182,12 +174,7 @@ def add_comparison(page, rows, runs):
 
 
 def add_figures(page, figures):
-    """The figures of the paper.
-
-    Args:
-        page: `Page`.
-        figures: dict name -> (matplotlib Figure, alternative text, caption).
-    """
+    """The figures of the paper, dict name -> (matplotlib Figure, alternative text, caption)."""
     page.section("Figures of the paper")
     for figure, alt, caption in figures.values():
         page.figure(figure, alt=alt, caption=caption)

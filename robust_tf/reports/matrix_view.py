@@ -13,12 +13,7 @@ MOST = 3  # methods whose differences fit the table of their values
 
 
 def show(found, html=None):
-    """Prints a comparison, and writes its page if a file is named.
-
-    Args:
-        found: `Matrix`.
-        html: path of the page, None for none.
-    """
+    """Prints a `Matrix`, and writes its page if the path of a file is given."""
     print("\n\n".join(terminal_lines(found)))
     if html:
         page = Page(page_title(found), *headline(found))
@@ -57,8 +52,7 @@ def table_of(found):
 def value(cell):
     """Returns a `Cell` as text: the value, its interval or spread, a mark where it is doubted.
 
-    Args:
-        cell: `Cell`; None for a method without the measurement.
+    None, of a method without the measurement, is a dash.
     """
     if cell is None:
         return MISSING
@@ -88,9 +82,7 @@ def doubts(rows):
 def add_matrix(page, found):
     """Adds bars of what all methods have, with intervals, and the table of values and differences.
 
-    Args:
-        page: `Page`.
-        found: `Matrix`.
+    `page` is a `Page`, `found` a `Matrix`, here and below.
     """
     add_bars(page, found, [row for row in found.rows if row.over or not row.missing] or found.rows)
     add_table(page, found)

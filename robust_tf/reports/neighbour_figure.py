@@ -55,11 +55,9 @@ def neighbour_figure(title, rows_by_name, frames=None):
             found = zip(line[1:], row.neighbours, row.names, row.right, strict=True)
             for axis, image, label, right in found:
                 _show(axis, image, label, right)
-    handles = [
-        Patch(facecolor="none", edgecolor=STYLES[right][0], linestyle=STYLES[right][1], linewidth=2)
-        for right in frames or {}
-    ]
-    if handles:
+    if frames:
+        styles = [STYLES[right] for right in frames]
+        handles = [Patch(fc="none", ec=colour, ls=line, lw=2) for colour, line in styles]
         place = {"loc": "outside lower center", "ncols": len(handles), "frameon": False}
         figure.legend(handles, frames.values(), fontsize="small", **place)
     figure.set_label("; ".join(_described(*rows) for rows in rows_by_name.items()))

@@ -150,11 +150,12 @@ class Page:
             f'<li><a href="#section-{number}">{escape(heading)}</a></li>'
             for number, heading in enumerate(self._sections, start=1)
         ]
+        level = f"lead {self._level}".strip()
         nav = f'<nav aria-label="Contents"><ul>{"".join(links)}</ul></nav>'
         return _DOCUMENT.substitute(
             title=escape(self._title),
             style=pathlib.Path(__file__).with_suffix(".css").read_text(),
-            lead=self._message() if self._lead else "",
+            lead=f'<p class="{level}">{escape(self._lead)}</p>' if self._lead else "",
             contents=nav if links else "",
             body="\n".join(self._parts),
         )
@@ -173,6 +174,3 @@ class Page:
             raise UserError(f"{path} cannot be written ({error.strerror}); name another") from error
         for command, text in self.missed.items():
             print(f"not on the page: {text}\n  {command}")
-
-    def _message(self):
-        return f'<p class="{f"lead {self._level}".strip()}">{escape(self._lead)}</p>'

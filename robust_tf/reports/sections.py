@@ -1,6 +1,6 @@
 """Sections of a report page that both papers have: checks, training, settings.
 
-A run is anything with `name`, str, and `recorded`, its `RecordedRun`.
+`page` is a `Page`. `runs` is a list of anything with `name`, str, and `recorded`, a `RecordedRun`.
 """
 
 from robust_tf.checks.sanity_checks import NOT_RUN
@@ -25,9 +25,8 @@ def keep_commands(page, what, runs, command, *flags):
     """Keeps the command that makes what runs lack; of many runs once, for any of them.
 
     Args:
-        page: `Page`.
+        page, runs: see above; the runs without it.
         what: str, the beginning of a sentence: "Checks of".
-        runs: list, see above, of the runs without it.
         command: words of the command.
         *flags: its flags but `--workdir`.
     """
@@ -40,8 +39,7 @@ def add_checks(page, runs, doubts=(), *, unit="images", skip=()):
     """Adds a grid of runs and checks, every amber and red check in full, and all of them folded.
 
     Args:
-        page: `Page`.
-        runs: list, see above.
+        page, runs: see above.
         doubts: (level, text) of what else doubts the numbers.
         unit: what a check counts: "images" or "queries".
         skip: (run, name, figure) of the checks to leave out.
@@ -128,13 +126,7 @@ def training_figure(methods, quantities):
 
 
 def add_training(page, runs, figure):
-    """Adds the curves of the training, and every flag and version.
-
-    Args:
-        page: `Page`.
-        runs: list, see above.
-        figure: what `training_figure` returns.
-    """
+    """Adds the curves of the training, as `training_figure` returns them, every flag and version."""
     page.section("Training and settings")
     if figure:
         page.figure(figure[0], caption=figure[1])

@@ -10,7 +10,7 @@ from hm_tf.reporting import report_sections
 from hm_tf.reporting.claim import claim
 from hm_tf.reporting.comparability import measuring_differences
 from hm_tf.reporting.paper_comparison import reported_runs
-from hm_tf.reporting.recorded_scores import evaluations, paper_row, radii, score_falls, score_rows
+from hm_tf.reporting.recorded_scores import paper_row, radii, score_falls, score_rows
 from robust_tf.reports.recorded_run import RecordedRun
 
 WIDE = {"threat_model": {"eps": 77 / 255, "norm": "linf", "lower": 0.0, "upper": 1.0}}
@@ -120,11 +120,11 @@ def test_a_fall_is_between_rows_of_the_same(other):
     strong = low(2, n=60, strength="strong")
     same, unlike = low(1, n=60), low(0, **{"n": 60, **other})
     for measured in ([*same, *unlike, *strong], [*unlike, *same, *strong]):
-        (fall,) = score_falls(score_rows(measured), evaluations(measured))
+        (fall,) = score_falls(score_rows(measured), measured)
         assert fall.before.values["ERS"] == pytest.approx(32.455)
         assert fall.change == pytest.approx(-1)
     measured = [*unlike, *strong]
-    assert score_falls(score_rows(measured), evaluations(measured)) == []
+    assert score_falls(score_rows(measured), measured) == []
     assert len(tables_of(measured)) == 1 and len(tables_of([*same, *strong])) == 2
 
 
@@ -135,14 +135,14 @@ SETTINGS = {"gallery": {"gallery": 500}, "protocol": {"beside": "32 steps of 1/2
 def test_a_fall_is_within_one_gallery_and_from_the_protocol_beside_it(settings):
     strong = list(changed(low(2, n=60, strength="strong"), settings))
     measured = [*low(0, n=60), *strong]
-    assert score_falls(score_rows(measured), evaluations(measured)) == []
+    assert score_falls(score_rows(measured), measured) == []
 
 
 def test_a_fall_needs_two_scores_that_mean_something():
     strong = low(2, n=60, strength="strong")
     for before in (attacked({"ES:R": 3.0}, n=60), low(0, n=60, collapsed=True)):
         measured = [*before, *strong]
-        assert score_falls(score_rows(measured), evaluations(measured)) == []
+        assert score_falls(score_rows(measured), measured) == []
 
 
 def test_the_headline_sets_stronger_attacks_beside_the_protocol_of_their_queries():

@@ -63,7 +63,8 @@ def claim(name, run):
         return f"{name} makes no claim: no worst case over attacks was measured{_lowest(run)}."
     low, high = result.interval
     attacks = [attack for attack in result.attack_settings["over"] if attack != "clean"]
-    access = "black box" if all(map(_is_black_box, attacks)) else "white box"
+    blind = all(attack.startswith(_BLACK_BOX) for attack in attacks)
+    access = "black box" if blind else "white box"
     threat = result.threat_model
     ball = f"{_NORMS[threat['norm']]} radius {format_magnitude(threat['eps'])}"
     return (
@@ -128,10 +129,6 @@ def _lowest(run):
     result = min(attacked, key=lambda result: result.value)
     share = f"{100 * result.value:.2f} % of {result.n:,} {result.dataset} test images"
     return f"; the lowest accuracy under one attack, {result.column}, is {share}"
-
-
-def _is_black_box(attack):
-    return attack.startswith(_BLACK_BOX)
 
 
 def _in_ball(result, flags):

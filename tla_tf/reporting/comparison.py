@@ -106,10 +106,14 @@ def compare(published, runs):
     """
     found = []
     for row in published:
-        own = [run for run in runs if row.method and _trained_as(run, row)]
-        trained = [tuple(_trained_otherwise(run, row.training)) for run in own]
-        for cell in row.cells() if own else ():
-            found += _comparisons(row, cell, list(zip(own, trained, strict=True)))
+        own = [
+            (run, _trained_otherwise(run, row.training))
+            for run in runs
+            if run.results
+            and (run.results[0].dataset, run.results[0].method) == (row.dataset, row.method)
+        ]
+        for cell in row.cells():
+            found += _comparisons(row, cell, own)
     return found
 
 
@@ -148,11 +152,6 @@ def _method(comparison):
     row = comparison.row
     radius = f", eps {row.eps}" if row.name.endswith(row.eps) else ""
     return f"{method_name(row.method)}{radius}"
-
-
-def _trained_as(run, row):
-    first = run.results and run.results[0]
-    return first and (first.dataset, first.method) == (row.dataset, row.method)
 
 
 def _trained_otherwise(run, published):

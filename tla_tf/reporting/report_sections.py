@@ -1,4 +1,7 @@
-"""The sections of the report page, each made of what runs have stored."""
+"""The sections of the report page, each made of what runs have stored.
+
+`page` is a `Page`, `runs` a list of `ReportedRun`.
+"""
 
 from typing import NamedTuple
 
@@ -61,13 +64,7 @@ class ReportedRun(NamedTuple):
 
 
 def add_accuracies(page, runs, found):
-    """The matrix of methods and attacks, curves; below every accuracy and every claim, folded away.
-
-    Args:
-        page: `Page`.
-        runs: list of `ReportedRun`.
-        found: `Matrix` of the accuracies.
-    """
+    """The `Matrix` `found` of the accuracies, curves; folded away every accuracy and every claim."""
     page.section("Accuracy under attack")
     add_matrix(page, found)
     named = [(method.name, run.results) for method in found.methods for run in method.runs]

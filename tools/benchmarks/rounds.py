@@ -52,10 +52,7 @@ def conditions(rounds):
 def show_times(seconds):
     """Prints the result of `measure`."""
     rows = [
-        (
-            name,
-            *(f"{1000 * value:.1f}" for value in (np.median(row), row.min(), row.max())),
-        )
+        (name, *(f"{1000 * value:.1f}" for value in np.percentile(row, [50, 0, 100])))
         for name, row in seconds.items()
     ]
     print(f"\n{markdown(('', 'ms, median', 'least', 'most'), rows)}")
