@@ -17,6 +17,7 @@ from robust_tf.data.examples import Examples
 from robust_tf.evaluation.attack_column import CLEAN, Column, ensemble_columns
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.evaluation.saved_signature import SavedSignature
+from robust_tf.results.cache import digest
 from robust_tf.results.result import weights_hash, wilson_interval
 from robust_tf.threat_model import ThreatModel, pixel_ball
 
@@ -100,6 +101,7 @@ def robust_accuracy(
         input_range: (low, high), the values that the model takes for black and white.
         jit_compile: whether XLA compiles the attacks.
         cache: folder where finished images are kept, so that the same call goes on after a kill.
+            A model is known by its weights and its layers' settings, not by code of your own.
         progress: whether to show progress bars.
 
     Returns:
@@ -194,9 +196,17 @@ def _images(x, input_range):
     return np.float32((images - low) / (high - low))
 
 
+def _layers_of(model):
+    """What tells networks of the same weights apart: one may have a layer more, without weights."""
+    try:
+        return digest({"model": model.to_json()})
+    except (NotImplementedError, TypeError, ValueError):  # settings that Keras cannot write
+        return [type(layer).__qualname__ for layer in (model, *model.layers)]
+
+
 def _identity(model):
     if isinstance(model, keras.Model):
-        return {"weights_hash": weights_hash(model)}
+        return {"weights_hash": weights_hash(model), "layers": _layers_of(model)}
     if isinstance(model, (str, os.PathLike)):
         return {"weights_hash": SavedSignature(model).weights_hash}
     raise ValueError("cache= needs a keras.Model or the path of a SavedModel, to know its weights")
