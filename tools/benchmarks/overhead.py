@@ -15,7 +15,7 @@ import tensorflow as tf
 from benchmarks import recipe, rounds
 from robust_tf.reports.table import markdown
 from robust_tf.runs.checkpoints import Checkpoints
-from robust_tf.runs.fitting import Keeper
+from robust_tf.runs.keeper import Keeper
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.training.workers import Agreement
 

@@ -10,7 +10,8 @@ import pytest
 
 from robust_tf.evaluation.robust_accuracy import robust_accuracy
 from robust_tf.runs.checkpoints import Checkpoints
-from robust_tf.runs.fitting import Board, Keeper
+from robust_tf.runs.fitting import Board
+from robust_tf.runs.keeper import Keeper
 from robust_tf.runs.progress_line import ProgressLine
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.runs.seldom_logs import SeldomLogs

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from robust_tf.errors import RunError
 from robust_tf.runs import seldom_logs
-from robust_tf.runs.fitting import Keeper
+from robust_tf.runs.keeper import Keeper
 from robust_tf.runs.monitor import Monitor
 from robust_tf.runs.seldom_logs import EVERY, SeldomLogs
 from robust_tf.training.workers import Agreement
