@@ -64,7 +64,7 @@ class MetricTrainingRun(TrainingRun):
             self.train_classes = read_names(settings.train_classes, "train_classes")
         if self.info.name in class_disjoint.DIVIDED:
             # These are at hand, and their sizes are known only after the division.
-            self.info, *self._divided = self._read()
+            self.info = self._sides[0]
 
     def describe_data(self):
         """The sides of the data as they are used, not the images' own split."""
@@ -107,10 +107,7 @@ class MetricTrainingRun(TrainingRun):
     def images(self):
         """The class-disjoint sides of the data, pairs of the training side held out."""
         settings = self.settings
-        if self.info.name in class_disjoint.DIVIDED:
-            train, test = self._divided
-        else:
-            self.info, train, test = self._read()
+        self.info, train, test = self._sides
         train, held_out = split_pairs(train, settings.held_out)
         train, test = train.take(settings.limit_train), test.take(settings.limit_test)
         class_disjoint.require_two_classes(train)
@@ -169,5 +166,6 @@ class MetricTrainingRun(TrainingRun):
             *self.settings.next_commands,
         ]
 
-    def _read(self):
+    @functools.cached_property
+    def _sides(self):
         return class_disjoint.load(self.dataset, self.train_classes)

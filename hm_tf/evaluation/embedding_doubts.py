@@ -7,6 +7,7 @@ not of unit length.
 import numpy as np
 import tensorflow as tf
 
+from hm_tf.evaluation.metric_evaluation import embedding_fn
 from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.evaluation.doubts import (
     RANGES,
@@ -31,11 +32,7 @@ def embedding_doubts(network, test_set, batch_size):
         test_set: `EmbeddedTestSet` of this network.
         batch_size: Images of an attacked batch.
     """
-
-    def embed(images):
-        return network(images, training=False)["embedding"]
-
-    rows = looked_at(len(test_set), batch_size)
+    embed, rows = embedding_fn(network), looked_at(len(test_set), batch_size)
     images = images_of(test_set.examples, rows)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)

@@ -11,6 +11,11 @@ from robust_tf.results.result import measured_mean, measured_share, measured_val
 NMI_SEEDS = 5
 
 
+def embedding_fn(network):
+    """Returns the function from images to embeddings of a network, in inference mode."""
+    return lambda images: network(images, training=False)["embedding"]
+
+
 def embedding_of_batch(network, *, xla=False):
     """Returns the compiled function from images [B, h, w, c] to embeddings [B, d].
 
@@ -18,11 +23,7 @@ def embedding_of_batch(network, *, xla=False):
         network: Network with the output "embedding".
         xla: Whether XLA compiles the function.
     """
-
-    def of_batch(images):
-        return network(images, training=False)["embedding"]
-
-    return CompiledBatch(of_batch, jit_compile=xla, title="the network")
+    return CompiledBatch(embedding_fn(network), jit_compile=xla, title="the network")
 
 
 def embed(of_batch, examples, batch_size, title=None):

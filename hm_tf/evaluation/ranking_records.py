@@ -1,7 +1,5 @@
 """From what each query did under the ranking attacks to columns, score and their records."""
 
-import dataclasses
-
 import numpy as np
 
 from hm_tf.evaluation.metric_evaluation import measured
@@ -38,7 +36,8 @@ def strongest(runs):
         One such dict.
     """
     best = np.argmax([run["objective"] for run in runs], axis=0)
-    return {name: _picked(runs, name, best) for name in runs[0]}
+    places = best, np.arange(len(best))
+    return {name: np.stack([run[name] for run in runs])[places] for name in runs[0]}
 
 
 def worst(name, runs):
@@ -69,28 +68,20 @@ def row_results(outcomes, test_set, about, *, settings, threat_model):
         settings: dict of steps, restarts, mode, strength, ...
         threat_model: `ThreatModel`.
     """
-    attacked = {"settings": settings, "threat_model": threat_model}
 
-    def result(attack, metric, values):
-        return measured(attack, metric, values, about, **attacked)
+    def result(attack, metric, values, **more):
+        own = {"settings": {**settings, **more}, "threat_model": threat_model}
+        return measured(attack, metric, values, about, **own)
 
     columns = [column for column in COLUMNS if column.attack in outcomes]
     results = [result(c.attack, c.measure, outcomes[c.attack][c.measure]) for c in columns]
     recalls = {name: of_each["R@1"] for name, of_each in outcomes.items() if "R@1" in of_each}
     if len(recalls) > 1:
-        found = result(WORST_CASE, "R@1", np.min(list(recalls.values()), axis=0))
-        results.append(_with_settings(found, over=list(recalls)))
+        lowest = np.min(list(recalls.values()), axis=0)
+        results.append(result(WORST_CASE, "R@1", lowest, over=list(recalls)))
     if len(columns) == len(COLUMNS):
         # A mean over queries like its columns, which are scaled linearly.
         values = {c.name: printed(c, outcomes[c.attack][c.measure]) for c in columns}
-        found = result("ERS", "ERS", score(values) / 100)
-        results.append(_with_settings(found, collapsed=bool(test_set.collapsed)))
+        found = result("ERS", "ERS", score(values) / 100, collapsed=bool(test_set.collapsed))
+        results.append(found)
     return results
-
-
-def _picked(runs, name, which):
-    return np.stack([run[name] for run in runs])[which, np.arange(len(which))]
-
-
-def _with_settings(result, **more):
-    return dataclasses.replace(result, attack_settings={**result.attack_settings, **more})

@@ -40,10 +40,9 @@ def write_attack(folder, attack, pgd, images, aim, top, **asked):
     saved, _ = gallery_folder.read_single(folder / IMAGE, images.info)
     save_image(folder / DIFFERENCE, amplified(saved - clean, pgd.threat_model.eps))
     moved = dict(zip(STATES, (clean, attacked, saved), strict=True))
-    early = dict(zip(STATES, (None, earlier, None), strict=True))
     rankings = {
-        state: attacked_ranking(attack, images.search, aim, images.embed(image), early[state])
-        for state, image in moved.items()
+        state: attacked_ranking(attack, images.search, aim, images.embed(image), early)
+        for (state, image), early in zip(moved.items(), (None, earlier, None), strict=True)
     }
 
     def pixels_of(state, row):
