@@ -22,7 +22,6 @@ def test_digits(held_out, limit, expected):
     run.settings = types.SimpleNamespace(**limits)
     run.dataset = data.open("digits")
     run.info = run.dataset.info
-    run.info, *run._divided = run._read()
     said = run.describe_data()
     assert said.startswith("digits: train ") and expected in said and "scikit-learn" in said
     assert ("held out 100 images" in said) == bool(held_out)
@@ -40,7 +39,6 @@ def test_classes_that_are_left_with_one_image_are_told_once(tmp_path, caplog):
     run.settings = types.SimpleNamespace(**limits)
     run.dataset = data.open("folder", tmp_path, on_bad_image="skip")
     run.info = run.dataset.info
-    run.info, *run._divided = run._read()
     run.describe_data()
     run.images
     said = [record.getMessage() for record in caplog.records]
