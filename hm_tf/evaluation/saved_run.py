@@ -57,14 +57,13 @@ class SavedRun:
 
     Attributes:
         info: `DatasetInfo`.
+        train_classes: names of the training classes that `model.json` gives, or None.
         folder: has `path` and `results`, as a `RunFolder`.
 
     Raises:
         UserError: no such SavedModel, endpoint or output, one of any image size, or one that takes
-            batches of one size.
+            batches of one size; unknown training classes.
     """
-
-    train_classes = None
 
     def __init__(
         self, saved_model, endpoint, output, *, dataset=None, data_dir=None, max_pixels=None
@@ -82,6 +81,7 @@ class SavedRun:
             dataset, data_dir, **signature.reading, max_pixels=max_pixels
         )
         self.info = self.dataset.info if dataset else _own_images(path, tuple(shape))
+        self.train_classes = _train_classes(path, self.info) if dataset else None
         self.folder = types.SimpleNamespace(path=path.with_name(f"{path.name}.evaluation"))
         self.folder.results = self.folder.path / "results.jsonl"
         self._network = SavedEmbedding(signature, self.info.image_shape, output=output)
@@ -112,7 +112,21 @@ class SavedRun:
 
     @functools.cached_property
     def _test_images(self):
-        return class_disjoint.load_side(self.dataset, "test", None)
+        return class_disjoint.load_side(self.dataset, "test", self.train_classes)
+
+
+def _train_classes(path, info):
+    """The classes that --train_classes gave the training on the same data; they are no test."""
+    entries = read_sidecar(path)
+    if entries.get("classes") != list(info.class_names):
+        return None
+    training = entries.get("training", {})
+    if "classes" not in training and training.get("flags", {}).get("train_classes"):
+        raise UserError(
+            f"{path}: its model.json is older and does not name its training classes, which would "
+            "be searched; export the run again"
+        )
+    return training.get("classes")
 
 
 def _own_images(path, shape):

@@ -39,6 +39,7 @@ def sidecar(recorded, network, info, signatures, endpoints, **more):
         "dataset": {"name": info.name, "source": _source(info), "images": info.identity},
         "training": {
             "flags": without_places(recorded.flags),
+            "classes": recorded.config.get("train_classes"),
             "commit": commit,
             "segments": segments,
         },

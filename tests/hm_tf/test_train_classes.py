@@ -3,11 +3,15 @@
 import json
 import shutil
 
+import keras
 import pytest
 
 from hm_tf import train
+from hm_tf.evaluation.saved_run import SavedRun
 from hm_tf.finished_run import FinishedRun
 from robust_tf.errors import UserError
+from robust_tf.export.sidecar import sidecar, write_sidecar
+from robust_tf.reports.recorded_run import recorded_run
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +74,22 @@ def test_older_runs_name_the_file_alone(folder, trained):
     (trained / "classes.txt").unlink()
     with pytest.raises(UserError, match="--train_classes=.* is not a file"):
         FinishedRun(folder / "run").test_images()
+
+
+def test_an_export_is_not_evaluated_on_what_it_was_trained_on(folder):
+    run, image = FinishedRun(folder / "run"), keras.Input((8, 8, 1))
+    unit = keras.layers.UnitNormalization()(keras.layers.Flatten()(image))
+    network = keras.Model(image, {"embedding": unit})
+    network.export(str(folder / "1"), verbose=False)
+    entries = sidecar(recorded_run(folder / "run"), network, run.info, {}, [])
+    write_sidecar(folder / "1", entries)
+
+    def searched():
+        saved = SavedRun(folder / "1", "serving_default", "embedding", dataset="digits")
+        return set(saved.test_images().labels)
+
+    assert searched() == {1, 3, 5, 6, 7, 8, 9}
+    del entries["training"]["classes"]
+    write_sidecar(folder / "1", entries)
+    with pytest.raises(UserError, match="export the run again"):
+        searched()
