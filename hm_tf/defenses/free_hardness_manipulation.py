@@ -21,9 +21,9 @@ class FreeHardnessManipulation(HardnessManipulation):
     """HM whose attack makes one step per update, on the forward pass that the update makes anyway.
 
     A batch comes `free` times in a row. Its first update mines the triplets and their destination
-    on clean embeddings and starts from clean images. Every update trains on the images as they are,
-    and moves them along the gradient of HM's objective, J = sum_k max(0, H_D,k - H~_k)^2, which has
-    its own backward pass. The gradient of the loss would not do: it is 0 where H~ <= -margin, far
+    on clean embeddings and starts from clean images. Every update trains on the images as they are.
+    It moves them along the gradient of HM's objective, J = sum_k max(0, H_D,k - H~_k)^2, in a
+    backward pass of its own. The gradient of the loss would not do: it is 0 where H~ <= -margin, far
     from the destination. A triplet at its destination stays, and so does a saturated shard.
 
     Args:
@@ -148,6 +148,6 @@ class FreeHardnessManipulation(HardnessManipulation):
 
 
 def _first_place(batch):
-    """What the places of a replica are less than those of the global batch, int32 [4]."""
+    """What places in a replica lack to places in the global batch, int32 [4]."""
     first = current_shard().index * shape_of(batch["image"])[0]
     return first * tf.constant([1, 1, 1, 0])

@@ -229,7 +229,7 @@ class MetricDefense(AdversarialModel):
     def _start_keys(self, batch, roles, rows):
         """A random key per image, int32 [rows, 2].
 
-        The stacked roles of a replica are no slice of those of the global batch.
+        The stacked roles of a replica are no slice of the global batch's roles.
         """
         items = rows // roles
         places = current_shard().index * items + tf.range(items)

@@ -37,9 +37,9 @@ class TripletObjective(NetworkObjective):
 class HardnessObjective(TripletObjective):
     """-max(0, H_D - H~)^2: drives each triplet up to its destination hardness (HM, section 3).
 
-    A triplet at least as hard as its destination has no gradient and stays where it is. A shard
-    stays where it is once the mean of its triplets no longer changes by 1e-7 (the authors' code, in
-    which every device attacks its own batch); the loop ends with the last shard.
+    A triplet at least as hard as its destination has no gradient and stays where it is. So does a
+    shard once the mean of its triplets no longer changes by 1e-7; the loop ends with the last
+    shard. In the authors' code every device attacks its own batch.
 
     Args:
         destination: H_D, float [m].
@@ -96,7 +96,7 @@ class ShiftObjective(NetworkObjective):
         self.distance = distance
 
     def outputs(self, x):
-        """The embeddings, and 1 beside that of an image that has not moved, else 0."""
+        """The embeddings; the last column is 1 where the image has not moved, else 0."""
         axes = list(range(1, x.shape.rank))
         unmoved = tf.cast(tf.reduce_all(x == self.clean, axis=axes), self.target.dtype)
         return tf.concat([self.outputs_fn(x), unmoved[:, None]], axis=1)

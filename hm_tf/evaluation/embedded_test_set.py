@@ -26,7 +26,7 @@ class EmbeddedTestSet:
     Attributes:
         embeddings: float32 [n, d], unit vectors.
         searched: int32 [s], the rows that have another image of their class.
-        queries: int32 [q], those of them that are attacked; all unless told otherwise.
+        queries: int32 [q], the rows that are attacked; all of `searched` unless told otherwise.
         retrieval: `Retrieval` of `searched`.
         chance: R@1 of a random ranking.
         mean_cosine: Mean cosine of all pairs of embeddings.

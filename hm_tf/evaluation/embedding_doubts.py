@@ -1,7 +1,6 @@
 """Free checks of an embedding network before every evaluation of its retrieval.
 
-The embeddings themselves are checked by `gallery_check`, which refuses those that are not finite or
-not of unit length.
+`gallery_check` refuses embeddings that are not finite or not of unit length.
 """
 
 import numpy as np

@@ -87,9 +87,10 @@ def _strengths(rows):
 def _protocol(result):
     settings, eps = result.attack_settings, radius(result.threat_model)
     size = format_magnitude(settings["step_size"])
-    steps = f"{settings['steps']} steps of {size} from the image itself"
+    steps = f"{settings['steps']} step{'s' * (settings['steps'] != 1)} of {size}"
     gallery = f" in {settings['gallery']:,} images" if "gallery" in settings else ""
-    return f"{result.n:,} queries{gallery}, seed {result.seed}, eps {eps}, {steps}"
+    start = "from the image itself"
+    return f"{result.n:,} queries{gallery}, seed {result.seed}, eps {eps}, {steps} {start}"
 
 
 def _strong(result):

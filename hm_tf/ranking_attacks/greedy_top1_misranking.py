@@ -11,9 +11,9 @@ from robust_tf.distances import shifted_euclidean
 class GreedyTop1Misranking(RankingAttack):
     """J = d(q~, u), where u is the nearest item of another class.
 
-    In the authors' code "another class" means another class than the top-1 item's, and the place
-    of u in the list of the items of other classes is taken for its index in the gallery. Their
-    distance is the shifted one.
+    In the authors' code "another class" means another class than the top-1 item's. The place of u
+    in the list of the items of other classes is taken for its index in the gallery. Their distance
+    is the shifted one.
 
     Chosen: u and the item that the query may not find, int32 [b] each. Measured: R@1.
     """
