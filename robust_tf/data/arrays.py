@@ -13,13 +13,14 @@ LARGEST_LABEL = 999_999
 NAMES = (("images", "labels"), ("x", "y"), ("x_test", "y_test"))
 
 
-def open_arrays(path, class_names=None):
+def open_arrays(path, class_names=None, num_classes=0):
     """Returns the `Dataset` of an .npz file; all its images are of the split "test".
 
     Args:
         path: File with `images`, [n, h, w, c] or [n, h, w], uint8 or float in [0, 1], and
             `labels`, int [n]; `x` and `y`, or `x_test` and `y_test`, are the same.
         class_names: names of the classes in the order of the labels; None means the numbers.
+        num_classes: the number of classes without names; more where a label is larger.
 
     Raises:
         UserError: no such file, other arrays, values outside the range, labels without a name.
@@ -27,7 +28,7 @@ def open_arrays(path, class_names=None):
     images, labels = _read(path)
     _check(path, images, labels, class_names)
     if class_names is None:
-        class_names = [str(number) for number in range(int(labels.max()) + 1)]
+        class_names = map(str, range(max(num_classes, int(labels.max()) + 1)))
     info = DatasetInfo(
         name=pathlib.Path(path).stem,
         image_shape=tuple(images.shape[1:]),

@@ -39,8 +39,9 @@ class KerasFile(SavedSignature):
             self._model = functools.partial(graph, training=False) if named else logits_of(graph)
         except (UserError, ValueError) as error:
             raise UserError(f"--model={path}: {error}") from error
-        self.outputs = sorted(graph.output) if named else ["logits"]
-        self._describe(path, "the model", tf.TensorShape(graph.inputs[0].shape), input_range)
+        outputs = graph.output if named else {"logits": graph.output}
+        shape = tf.TensorShape(graph.inputs[0].shape)
+        self._describe(path, "the model", shape, input_range, outputs)
 
     @property
     def weights_hash(self):

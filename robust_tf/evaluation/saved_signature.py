@@ -29,7 +29,7 @@ class SavedSignature:
         batch_size: how many images it takes together, None for any number.
         side: height and width of its images in pixels, None where they differ or are open.
         reading: dict of arguments of `data.open` for image files that suit the signature.
-        outputs: names of the outputs.
+        widths: dict, name of an output -> its last size, 0 where this is open.
         name: Name of the SavedModel's folder.
 
     Raises:
@@ -45,16 +45,18 @@ class SavedSignature:
         ((self._input, spec),) = inputs.items()
         if spec.dtype != tf.float32:
             raise UserError(f"{path}: {endpoint} takes {spec.dtype.name}, not float32 in [0, 1]")
-        self.outputs = sorted(self._signature.structured_outputs)
-        self._describe(path, endpoint, spec.shape, input_range)
+        outputs = self._signature.structured_outputs
+        self._describe(path, endpoint, spec.shape, input_range, outputs)
 
     def __call__(self, images):
         """Returns dict output -> tensor, of images in [0, 1]."""
         low, high = self._input_range
         return self._run(images if (low, high) == (0, 1) else low + (high - low) * images)
 
-    def _describe(self, path, endpoint, shape, input_range):
+    def _describe(self, path, endpoint, shape, input_range, outputs):
         self.path, self.endpoint, self.shape = path, endpoint, shape
+        shapes = {name: tf.TensorShape(output.shape) for name, output in outputs.items()}
+        self.widths = {name: (of.rank and of[-1]) or 0 for name, of in sorted(shapes.items())}
         self.name = pathlib.Path(path).resolve().name
         self.batch_size = shape[0] if shape.rank else None
         self.side = self._side()
@@ -97,8 +99,8 @@ class SavedSignature:
             raise UserError(
                 f"{self.path}: {self.endpoint} takes {self.shape}, the images are {shape}"
             )
-        if output not in self.outputs:
-            outputs = ", ".join(self.outputs)
+        if output not in self.widths:
+            outputs = ", ".join(self.widths)
             raise UserError(f"{self.path} has no output {output!r}; it has {outputs} (--output)")
 
     def try_gradient(self, image_shape, output):

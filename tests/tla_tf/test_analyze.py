@@ -205,6 +205,7 @@ MISTAKES = [
     ("--outputs=figure5 --limit_train=15", "training images of every class"),
     ("--outputs=figure1 --limit_test=20", "perplexity"),
     ("--outputs=accuracy_over_steps --attack=2pgd2", "the steps of one run of pgdN"),
+    ("--outputs=accuracy_over_steps --attack=pgd1", "a curve has 3 points"),
 ]
 
 

@@ -108,6 +108,21 @@ def test_the_same_network_in_another_form_has_the_same_numbers(place, expected, 
     assert measured(place / f"{name}.evaluation") == expected
 
 
+@pytest.mark.parametrize(
+    "name, flags",
+    [("plain.keras", []), ("raw", ["--output=output_0", "--input_range=0,255"])],
+)
+def test_a_few_images_need_not_be_of_every_class(place, tmp_path, name, flags):
+    test = data.open("digits").load("test", N)
+    few = test.labels < 5
+    np.savez(tmp_path / "few.npz", x=test.images[few], y=test.labels[few])
+    flag = "model" if name.endswith(".keras") else "saved_model"
+    images = [f"--images={tmp_path / 'few.npz'}", "--attacks=clean"]
+    assert command(f"--{flag}={place / name}", *images, *flags) == 0
+    clean, _ = read_results(place / f"{name}.evaluation" / "results.jsonl")[-2:]
+    assert clean.n == few.sum() and clean.value > 0.8
+
+
 def test_a_wrong_range_gets_a_line(place, capsys):
     assert command(f"--model={place / 'turned.keras'}", "--dataset=digits") == 0
     said = capsys.readouterr().out

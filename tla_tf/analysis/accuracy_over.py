@@ -4,7 +4,7 @@ import dataclasses
 
 from robust_tf.attacks import presets
 from robust_tf.errors import UserError
-from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS, curve_figures
+from tla_tf.reporting.accuracy_curves import FEWEST, OVER_EPS, OVER_STEPS, curve_figures
 
 RADII = tuple(k / 2 for k in range(9))  # 0 to 4 eps
 
@@ -41,7 +41,7 @@ def accuracy_over_steps(runs):
     Returns (figure, points by run and panel).
 
     Raises:
-        UserError: the attack is not one run of PGD.
+        UserError: the attack is not one run of PGD, or has too few steps for a curve.
     """
     name, attack = runs[0].preset.name, runs[0].preset.attack
     if not hasattr(attack, "trajectory") or attack.restarts > 1:
@@ -65,7 +65,12 @@ def _shown(steps):
 
 
 def _drawn(runs):
-    ((figure, _),) = curve_figures([(run.name, run.results) for run in runs])
+    found = list(curve_figures([(run.name, run.results) for run in runs]))
+    if not found:
+        raise UserError(
+            f"a curve has {FEWEST} points; use more steps of the attack, or a larger --eps"
+        )
+    ((figure, _),) = found
     points = {
         axis.get_title(loc="left"): {
             line.get_label(): line.get_xydata().tolist() for line in axis.lines

@@ -63,7 +63,8 @@ class SavedRun:
             raise UserError("--precision: a SavedModel has its own; leave the flag out")
         class_names = class_names and read_names(class_names, "class_names")
         if images is not None:
-            self.dataset = open_arrays(images, class_names)
+            # The labels of a few images need not name every class.
+            self.dataset = open_arrays(images, class_names, signature.widths.get(output, 0))
         else:
             self.dataset = data.open(dataset, data_dir, **signature.reading, max_pixels=max_pixels)
         self.info = self.dataset.info
