@@ -76,12 +76,7 @@ class APGD(Attack):
         return dlr_form(num_classes, targeted=self.loss == "targeted-dlr")
 
     def perturb(
-        self,
-        logits_fn: LogitsFn,
-        x: tf.Tensor,
-        y: tf.Tensor,
-        key: tf.Tensor,
-        shard: Shard = Shard(),
+        self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key: tf.Tensor, shard=Shard()
     ) -> tf.Tensor:
         """Attacks a batch, with the arguments of `Attack.perturb`; each run is for active images.
 

@@ -141,12 +141,7 @@ class AutoAttack(Attack):
         return tf.constant(adversarial) if tf.is_tensor(x) else adversarial
 
     def perturb(
-        self,
-        logits_fn: LogitsFn,
-        x: tf.Tensor,
-        y: tf.Tensor,
-        key: tf.Tensor,
-        shard: Shard = Shard(),
+        self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key: tf.Tensor, shard=Shard()
     ) -> tf.Tensor:
         """Attacks one batch; see `Attack.perturb` for arguments and result.
 

@@ -41,12 +41,7 @@ class EOT(Attack):
         return attack
 
     def perturb(
-        self,
-        logits_fn: LogitsFn,
-        x: tf.Tensor,
-        y: tf.Tensor,
-        key: tf.Tensor,
-        shard: Shard = Shard(),
+        self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key: tf.Tensor, shard=Shard()
     ) -> tf.Tensor:
         """Attacks a batch; see `Attack.perturb` for arguments and result."""
         return self.attack.perturb(mean_logits(logits_fn, self.passes), x, y, key, shard)

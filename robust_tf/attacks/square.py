@@ -46,12 +46,7 @@ class Square(Attack):
             )
 
     def perturb(
-        self,
-        logits_fn: LogitsFn,
-        x: tf.Tensor,
-        y: tf.Tensor,
-        key: tf.Tensor,
-        shard: Shard = Shard(),
+        self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key: tf.Tensor, shard=Shard()
     ) -> tf.Tensor:
         """Attacks a batch, with the arguments of `Attack.perturb`.
 

@@ -4,7 +4,6 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks.objectives import correct as is_correct
-from robust_tf.attacks.round_pixels import round_pixels
 
 
 def classify_attacked(outputs_fn, labels, preset=None, *, source_fn=None, keep=()):
@@ -22,7 +21,7 @@ def classify_attacked(outputs_fn, labels, preset=None, *, source_fn=None, keep=(
         (images, rows, keys) -> dict of "correct", "finite" and "inside", bool [b], and of `keep`.
     """
     labels = tf.constant(labels, tf.int32)
-    attack = preset and preset.single_run().attack
+    preset = preset and preset.single_run()
 
     def outputs_of(images):
         outputs = outputs_fn(images)
@@ -33,11 +32,9 @@ def classify_attacked(outputs_fn, labels, preset=None, *, source_fn=None, keep=(
     def attack_batch(images, rows, keys):
         y, attacked = tf.gather(labels, rows), images
         inside = tf.ones_like(rows, tf.bool)
-        if attack is not None:
-            attacked = attack.perturb(source_fn, images, y, keys)
-            if preset.rounded:
-                attacked = round_pixels(attacked, images, attack.threat_model)
-            inside = attack.threat_model.contains(attacked, images)
+        if preset is not None:
+            attacked = preset.perturb(source_fn, images, y, keys)
+            inside = preset.threat_model.contains(attacked, images)
         outputs = {"image": attacked, **outputs_of(attacked)}
         finite = tf.reduce_all(tf.math.is_finite(outputs["logits"]), axis=1)
         found = {"correct": is_correct(outputs["logits"], y), "finite": finite, "inside": inside}

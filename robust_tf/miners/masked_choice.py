@@ -23,15 +23,7 @@ def best_choice(mask, scores):
 
 
 def uniform_choice(mask, noise):
-    """Returns one admissible column per row, each with the same probability.
-
-    Args:
-        mask: bool [rows, columns].
-        noise: independent uniform draws [rows, columns].
-
-    Returns:
-        index int32 [rows], valid bool [rows].
-    """
+    """`best_choice` by independent uniform draws: all admissible columns are equally likely."""
     return best_choice(mask, noise)
 
 
