@@ -14,12 +14,16 @@ from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from tla_tf.options import EVALUATE
 
+# The flags that are arguments of `RunEvaluation`.
+SETTINGS = ("seed", "precision", "batch_size", "fresh", "save_adversarial")
+
 
 @command_line.command(EVALUATE, __doc__)
 @command_line.on_devices
 def main(options):
     """Evaluates as the flags say."""
     from robust_tf.runs import lock
+    from robust_tf.training.strategy import use_xla
     from tla_tf.evaluation.run_evaluation import RunEvaluation
     from tla_tf.evaluation.substitute import load_substitutes, substitute_runs
     from tla_tf.finished_run import ball
@@ -33,7 +37,10 @@ def main(options):
         columns = _columns(run, threat_model, list(runs), options.attacks, **forms)
         test = _test_images(run, options.limit_test)
         substitutes = load_substitutes(runs, options.precision)
-        evaluation = RunEvaluation(run, test, substitutes=substitutes, **_settings(options))
+        settings = {name: options.values[name] for name in SETTINGS}
+        # A served graph names its classes, and XLA knows no strings.
+        settings["jit_compile"] = use_xla(options.jit_compile) and options.workdir is not None
+        evaluation = RunEvaluation(run, test, substitutes=substitutes, **settings)
         evaluation.run(columns)
         evaluation.add(evaluation.worst_case(threat_model))
         clean = evaluation.clean_result()
@@ -60,21 +67,6 @@ def _run(options):
         return FinishedRun(options.workdir, options.data_dir)
     signature = options.fill(open_signature)
     return options.fill(SavedRun, signature=signature, eps=options.flags["eps"])
-
-
-def _settings(options):
-    """The arguments of `RunEvaluation` that are flags."""
-    from robust_tf.training.strategy import use_xla
-
-    return {
-        "seed": options.seed,
-        "precision": options.precision,
-        "batch_size": options.batch_size,
-        # A served graph names its classes, and XLA knows no strings.
-        "jit_compile": use_xla(options.jit_compile) and options.workdir is not None,
-        "fresh": options.fresh,
-        "save_adversarial": options.save_adversarial,
-    }
 
 
 def _test_images(run, limit):

@@ -20,6 +20,8 @@ REQUIRED = ("checkpoint", "architecture", "workdir")
 @command_line.command(IMPORT_WEIGHTS, __doc__)
 def main(options):
     """Imports, then asks for the clean accuracy."""
+    import numpy as np
+
     from robust_tf import data
     from robust_tf.models.checkpoint_readers import formats
     from robust_tf.runs.run_folder import RunFolder
@@ -34,7 +36,10 @@ def main(options):
             raise UserError(f"--{name} is required; --list shows the architectures")
     architecture = architectures.get(options.architecture).sized(options.depth, options.width)
     dataset = data.open(options.dataset or architecture.dataset, options.data_dir)
-    tensors = {**formats.read(options.checkpoint), **options.fill(_normalization)}
+    # What was typed stands under RobustBench's names of the buffers.
+    typed = {"mu": options.pixel_mean, "sigma": options.pixel_std}
+    tensors = formats.read(options.checkpoint)
+    tensors |= {name: np.float32(given) for name, given in typed.items() if given is not None}
     folder = RunFolder(options.workdir)
     network = imported_run(architecture, tensors, dataset, folder, options.checkpoint)
     print(
@@ -54,16 +59,6 @@ def main(options):
         print(
             f"clean accuracy: not asked, {dataset.name} is not at hand\nnext: {evaluate} --attacks=clean"
         )
-
-
-def _normalization(pixel_mean, pixel_std):
-    """Mean and deviation that were typed, under RobustBench's names of the buffers."""
-    import numpy as np
-
-    given = {"mu": pixel_mean, "sigma": pixel_std}
-    return {
-        name: np.array(values, np.float32) for name, values in given.items() if values is not None
-    }
 
 
 if __name__ == "__main__":

@@ -54,6 +54,10 @@ STEP_SIZES = {
 MIM_DECAY = {"accumulate": 1.0, "l1": 1.0, "ema": 0.9}
 
 
+class UnknownAttack(ValueError):
+    """A name that no attack has."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Preset:
     """An attack with a name, that can be called like an `Attack`.
@@ -114,7 +118,8 @@ def get(name: str, threat_model: ThreatModel, mim_form: str = "accumulate") -> P
     this name in that library, with the step size of ours.
 
     Raises:
-        ValueError: unknown name; the message lists the known ones.
+        UnknownAttack: the message lists the known names.
+        ValueError: an attack that the ball does not allow.
     """
     if name in auto_attack.MEMBERS:
         return Preset(name, auto_attack.member(name, threat_model))
@@ -122,7 +127,7 @@ def get(name: str, threat_model: ThreatModel, mim_form: str = "accumulate") -> P
         return Preset(name, _cleverhans(match, threat_model))
     match = GRAMMAR.fullmatch(name)
     if not match:
-        raise ValueError(f"unknown attack {suggested(name)}; allowed: {ALLOWED}")
+        raise UnknownAttack(f"unknown attack {suggested(name)}; allowed: {ALLOWED}")
     family, steps = match["family"], int(match["steps"] or 1)
     attack = PGD(
         threat_model,

@@ -157,7 +157,7 @@ def _columns(attack, eps, norm):
         if isinstance(one, str) and one in auto_attack.VERSIONS:
             one = auto_attack.AutoAttack(pixel_ball(eps, norm), version=one)
         elif isinstance(one, str):
-            one = presets.get(one, pixel_ball(eps, norm))
+            one = _preset(one, pixel_ball(eps, norm))
         elif not isinstance(one, (Preset, auto_attack.AutoAttack)):
             alone = sum(type(other) is type(one) for other in attacks) == 1
             one = Preset(type(one).__name__ if alone else str(one), one)
@@ -167,6 +167,16 @@ def _columns(attack, eps, norm):
         ball = one.threat_model
         columns += ensemble_columns(one.version, lambda name: presets.get(name, ball))
     return columns
+
+
+def _preset(name, ball):
+    try:
+        return presets.get(name, ball)
+    except presets.UnknownAttack as error:
+        versions = auto_attack.VERSIONS
+        allowed = f"{', '.join(versions)}; {presets.ALLOWED}"
+        unknown = presets.suggested(name, versions)
+        raise ValueError(f"unknown attack {unknown}; allowed: {allowed}") from error
 
 
 def _outputs_of(model, input_range):

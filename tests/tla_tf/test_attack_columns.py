@@ -49,6 +49,8 @@ def test_all_unknown_names_are_listed():
         UserError, match="'pdg20' .*'pgd20.*, 'cww3' .*; allowed: clean, fgsm.*standard"
     ):
         names(["clean", "pdg20", "cww3"])
+    with pytest.raises(UserError, match="--attacks=cleverhans-spsa: spsa .* linf only"):
+        attack_columns(["cleverhans-spsa"], ThreatModel(0.5, "l2"), "cifar10")
     with pytest.raises(UserError, match="no attack was named"):
         names([])
 

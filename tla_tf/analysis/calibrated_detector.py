@@ -27,13 +27,11 @@ class CalibratedDetector:
     Attributes:
         score: `MixtureScore`, the confidence c of embeddings.
         threshold: float, a log density.
-        false_positive_rate: float, the rate asked for.
         facts: dict for the sidecar.
     """
 
     score: MixtureScore
     threshold: float
-    false_positive_rate: float
     facts: dict
 
     def accepts(self, embeddings):
@@ -151,7 +149,7 @@ def calibrate(network, fitted, others, false_positive_rate):
         "false_positive_rate_asked_for": false_positive_rate,
         "threshold": threshold,
     }
-    return CalibratedDetector(score, threshold, false_positive_rate, facts)
+    return CalibratedDetector(score, threshold, facts)
 
 
 def conformal_threshold(confidence, false_positive_rate):

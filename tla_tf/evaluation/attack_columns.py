@@ -44,7 +44,8 @@ def attack_columns(
         round_pixels: whether attacked images are rounded to 8 bits.
 
     Raises:
-        UserError: no name, unknown names, a transfer without substitutes.
+        UserError: no name, unknown names, a transfer without substitutes, an attack that the ball
+            does not allow.
     """
     if not names:
         raise UserError("no attack was named; e.g. --attacks=clean,fgsm,pgd20")
@@ -61,8 +62,10 @@ def attack_columns(
     for name in names:
         try:
             columns += _columns_of(name, preset_of, dataset, substitutes, threat_model.norm)
-        except ValueError:
+        except presets.UnknownAttack:
             unknown.append(presets.suggested(name, (CLEAN, TRANSFER, *GROUPS)))
+        except ValueError as error:
+            raise UserError(f"--attacks={name}: {error}") from error
     if unknown:
         raise UserError(
             f"unknown attacks: {', '.join(unknown)}; allowed: {CLEAN}, {presets.ALLOWED}; the "

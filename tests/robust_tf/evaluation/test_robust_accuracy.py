@@ -165,7 +165,7 @@ def test_a_cache_goes_on_and_knows_the_weights(images, labels, expected, tmp_pat
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"attack": "pdg5"}, "unknown attack 'pdg5'.*; allowed"),
+        ({"attack": "pdg5"}, "unknown attack 'pdg5'.*; allowed: standard, fast"),
         ({"eps": None}, "eps is missing"),
         ({"norm": "l1"}, "unknown norm"),
         ({"eps": 8}, "did you mean eps='8/255'"),
