@@ -44,6 +44,7 @@ def main(arguments):
     lines = [f"# {output.name}", "", _table(recorded), "", "## Runs", ""]
     lines += ["| run | training, s | commit | main flags |", "|---|---|---|---|"]
     lines += [_run_line(run) for run in runs]
+    output.parent.mkdir(parents=True, exist_ok=True)
     # What was collected before goes only now that nothing is missing.
     records = output.with_suffix(".jsonl")
     records.unlink(missing_ok=True)

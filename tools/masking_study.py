@@ -11,6 +11,7 @@ import sys
 from scipy.stats import spearmanr
 
 from robust_tf.checks.masking_signs import SIGNS, signs_of_batch
+from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.reports.recorded_run import recorded_run
 from robust_tf.reports.table import markdown
@@ -24,7 +25,10 @@ LOOKED_AT = 256
 def main(folders):
     if not folders:
         sys.exit("usage: python tools/masking_study.py RUN [RUN ...]")
-    rows = [(folder, *gap_of(folder), signs_of(folder)) for folder in folders]
+    try:
+        rows = [(folder, *gap_of(folder), signs_of(folder)) for folder in folders]
+    except UserError as error:
+        sys.exit(f"error: {error}")
     cells = [
         (name, f"{n:,}", f"{100 * pgd:.1f}", f"{100 * left:.1f}", f"{100 * (pgd - left):.1f}")
         + tuple(f"{signs[sign]:.3f}" for sign in SIGNS)

@@ -26,14 +26,14 @@ PAPER_DATA = "CUB"
 def cost_figures(rows, runs):
     """Returns dict name -> (figure, alternative text, caption) of figures 1 and 6 to 8.
 
-    Runs without the score, or collapsed, or with settings that no row of a figure's sweeps has, are
+    Runs without score or R@1, or collapsed, or with settings that no row of a figure's sweeps has, are
     left out there; eta may be any.
 
     Args:
         rows: list of `PublishedRow`, of all tables.
         runs: list of `ReportedRun`.
     """
-    scored = [run for run in runs if SCORE in run.values and not run.collapsed]
+    scored = [run for run in runs if LABELS.keys() <= run.values.keys() and not run.collapsed]
     figures = {}
     for number, beginnings in ROWS.items():
         # Rows named after a setting are not of the sweeps.

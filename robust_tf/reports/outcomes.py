@@ -147,7 +147,7 @@ def _identities(folder):
     """Yields (folder, identity) of the caches that are keyed by the image."""
     for path in sorted(folder.glob("*.jsonl")):
         with path.open("rb") as file:
-            identity = (jsonl.parsed(file.readline().strip()) or {}).get("identity", {})
+            identity = (jsonl.parsed(file.readline().strip()) or {}).get("identity") or {}
         if identity.pop(KEYED, None) == "image":
             yield folder, identity
 

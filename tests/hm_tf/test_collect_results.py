@@ -37,8 +37,8 @@ def run_folder(folder, results, commit):
 
 def collected(tool, tmp_path, *results, commit="0123456789abcdef"):
     runs = [run_folder(tmp_path / f"seed{i}", found, commit) for i, found in enumerate(results)]
-    tool.main([str(tmp_path / "all"), *runs])
-    return (tmp_path / "all.md").read_text()
+    tool.main([str(tmp_path / "new" / "all"), *runs])
+    return (tmp_path / "new" / "all.md").read_text()
 
 
 def cells(line):
@@ -56,12 +56,14 @@ def test_a_run_of_a_checkout_names_its_commit(tool, tmp_path):
 
 def test_a_run_that_is_missing_leaves_what_was_collected(tool, tmp_path):
     collected(tool, tmp_path, [*clean(), *attacked()])
-    before = (tmp_path / "all.jsonl").read_text()
+    before = (tmp_path / "new" / "all.jsonl").read_text()
     run_folder(tmp_path / "empty", [], None)
     for name, said in ("nowhere", "nowhere"), ("empty", "no results yet: .*empty"):
         with pytest.raises(SystemExit, match=f"error: .*{said}"):
-            tool.main([str(tmp_path / "all"), str(tmp_path / "seed0"), str(tmp_path / name)])
-    assert (tmp_path / "all.jsonl").read_text() == before
+            tool.main(
+                [str(tmp_path / "new" / "all"), str(tmp_path / "seed0"), str(tmp_path / name)]
+            )
+    assert (tmp_path / "new" / "all.jsonl").read_text() == before
 
 
 def test_a_run_without_the_ten_columns_has_a_line(tool, tmp_path):
@@ -99,8 +101,8 @@ def test_runs_of_one_method_and_seed_are_told_apart(tool, tmp_path):
 def test_the_flags_stay_beside_the_records(tool, tmp_path):
     """Of collected records too, runs of one title that differ in a flag are two methods."""
     collected(tool, tmp_path, [*clean(), *attacked()])
-    [run] = find_runs([tmp_path / "all.jsonl"])
+    [run] = find_runs([tmp_path / "new" / "all.jsonl"])
     assert run.flags == {"dataset": "cub200", "defense": "hm"}
-    (tmp_path / "all.flags.json").unlink()
-    [run] = find_runs([tmp_path / "all.jsonl"])
+    (tmp_path / "new" / "all.flags.json").unlink()
+    [run] = find_runs([tmp_path / "new" / "all.jsonl"])
     assert run.flags == {}

@@ -304,6 +304,8 @@ def test_cost_figures_have_the_sweeps_and_our_mark():
     seven = {line.get_label() for line in figures["figure7"][0].axes[0].lines}
     assert seven == {"HM[S,-0.1]", "HM[S,gLGA]", "HM[S,M]"}
     assert found["HM[S,gLGA]"][0][0] == 3 and len(found["HM[S,gLGA]"]) == 5
+    (axis, _) = cost_figures(ROWS, [run(attacked())])["figure8"][0].axes
+    assert "ours: HM[S,gLGA]&ICS" not in drawn(axis)  # no record of R@1: a damaged line
 
 
 def test_figure_1_sets_score_against_recall_with_the_cost_beside():

@@ -45,3 +45,5 @@ def test_the_gap_and_the_correlation(finished, tmp_path, tool, monkeypatch, caps
 def test_a_run_without_the_ensemble_is_named(finished, tool):
     with pytest.raises(SystemExit, match="needs --attacks=pgd40,standard"):
         tool.main([str(finished)])
+    with pytest.raises(SystemExit, match="error: .* holds no run"):
+        tool.main([str(finished / "nowhere")])
