@@ -73,6 +73,7 @@ def test_prints_its_rows(arguments, rows, tool, capsys, monkeypatch):
         assert re.search(rf"^\| {re.escape(row)} \|.* {QUARTILES} \|", printed, re.MULTILINE), row
 
 
+@pytest.mark.usefixtures("eager")
 def test_autoattack_prints_both_versions_and_the_light(tool, capsys, monkeypatch, tmp_path):
     from robust_tf.attacks import auto_attack
     from robust_tf.attacks.apgd import APGD
