@@ -1,4 +1,4 @@
-"""What runs claim, in one sentence with its threat model."""
+"""What runs, a list of `ReportedRun`, claim, in one sentence with its threat model."""
 
 from hm_tf.evaluation.ranking_records import WORST_CASE
 from hm_tf.evaluation.robustness_score import COLUMNS
@@ -17,11 +17,7 @@ FEW_QUERIES = 100
 
 
 def headline(runs):
-    """Returns (message, level) for the top of the page of one method: its claim.
-
-    Args:
-        runs: list of `ReportedRun`.
-    """
+    """Returns (message, level) for the top of the page of one method: its claim."""
     recorded, shown = runs[0].recorded, paper_row(runs[0].rows)
     doubt = doubtful(recorded, (shown or recorded).results[-1])
     return doubt + claim(runs), "red" if doubt or runs[0].collapsed else ""
@@ -32,9 +28,6 @@ def claim(runs):
 
     The whole sentence is of the threat model of `paper_row`. Runs under other evaluation conditions
     cannot be ranked: then the sentence is on the first run with a score.
-
-    Args:
-        runs: list of `ReportedRun`.
     """
     run, others = _chosen(runs)
     first = run.recorded.results[0]

@@ -26,8 +26,8 @@ PAPER_DATA = "CUB"
 def cost_figures(rows, runs):
     """Returns dict name -> (figure, alternative text, caption) of figures 1 and 6 to 8.
 
-    Runs without score or R@1, or collapsed, or with settings that no row of a figure's sweeps has, are
-    left out there; eta may be any.
+    Left out are runs without score or R@1, collapsed ones, and in each figure those with settings
+    that no row of its sweeps has; eta may be any.
 
     Args:
         rows: list of `PublishedRow`, of all tables.

@@ -62,12 +62,9 @@ def hardness_results(found, network, *, batches, seed, **facts):
 def recorded_hardness(folder, weights):
     """Returns the results of a network in a run folder, [] where nothing was measured.
 
-    Args:
-        folder: Path.
-        weights: hash of the network's weights; a run that was trained on has others.
+    `weights` is the hash of the network's weights; a run that was trained on has others.
     """
-    path = folder / RECORDS
-    return [result for result in read_results(path) if result.weights_hash == weights]
+    return [r for r in read_results(folder / RECORDS) if r.weights_hash == weights]
 
 
 def measured(results):
@@ -77,12 +74,7 @@ def measured(results):
 
 
 def beside(row, results):
-    """Returns a published row beside the latest results, as text.
-
-    Args:
-        row: row of `published_rows.sampler_rows`.
-        results: list of `Result`.
-    """
+    """Returns a row of `published_rows.sampler_rows` beside the latest `Result`s, as text."""
     found = _measured(row, results)
     lines = [
         _difference(row, "E[H]", found.mean, 3),

@@ -68,7 +68,7 @@ class ScoreFall(NamedTuple):
 
 
 def clean_values(measured, n=None):
-    """Returns dict metric -> percent of the clean images; takes the arguments of `clean_results`."""
+    """Returns dict metric -> percent of the clean images; arguments of `clean_results`."""
     return {name: 100 * r.value for name, r in clean_results(measured, n).items()}
 
 

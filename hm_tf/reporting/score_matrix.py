@@ -13,11 +13,7 @@ _IN_TITLE = {"defense", "source", "destination", "ics", "ics_margin", "loss_boun
 
 
 def score_matrix(runs):
-    """Returns the `Matrix`: clean metrics, worst cases, columns, ERS.
-
-    Args:
-        runs: list of `RecordedRun` with results.
-    """
+    """Returns the `Matrix` of a list of `RecordedRun`: clean metrics, worst cases, columns, ERS."""
     return matrix(runs, [run.results[0].method for run in runs], compared, _entries)
 
 

@@ -24,8 +24,7 @@ def training_differences(flags, published, **settings):
     """Returns what was trained otherwise than a published row, list of str.
 
     Args:
-        flags: dict of the resolved flags of the run.
-        published: dict of the flags that reproduce the row.
+        flags, published: dicts of resolved flags: of the run, and to reproduce the row.
         settings: `compared` and `first` of `differing`.
     """
     found = differing(flags, published, **settings)

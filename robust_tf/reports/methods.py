@@ -1,4 +1,7 @@
-"""Runs that differ in nothing but their seed are one method; what differs between methods."""
+"""Runs that differ in nothing but their seed are one method; what differs between methods.
+
+`compared` is a function (flags) -> names of the flags that a training reads.
+"""
 
 import itertools
 import statistics
@@ -41,7 +44,7 @@ def methods_of(runs, titles, compared):
     Args:
         runs: list of `RecordedRun` with results.
         titles: list of str, the name of the method of each run.
-        compared: function (flags) -> names of the flags that this training reads.
+        compared: see above.
     """
     groups = []
     for run, title in zip(runs, titles, strict=True):
@@ -62,13 +65,9 @@ def names_by_weights(methods):
 
 
 def training_differences(methods, compared):
-    """Returns what differs in the trainings, list of str: "train_steps 300 (AT), 600 (TLA)".
+    """Returns what differs in a list of `Method`, list of str: "train_steps 300 (AT), 600 (TLA)".
 
     A method whose training does not read the flag is left out.
-
-    Args:
-        methods: list of `Method`.
-        compared: function (flags) -> names of the flags that this training reads.
     """
 
     def both(flags, others):

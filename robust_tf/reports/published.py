@@ -55,12 +55,7 @@ def fields(line, description):
 
 
 def find(rows, name):
-    """Returns the row called `name`; UserError lists the rows that begin alike.
-
-    Args:
-        rows: list of `PublishedRow`.
-        name: str.
-    """
+    """Returns the `PublishedRow` called `name`; UserError lists those of `rows` that are alike."""
     known = {row.name: row for row in rows}
     if name in known:
         return known[name]

@@ -126,7 +126,7 @@ def training_figure(methods, quantities):
 
 
 def add_training(page, runs, figure):
-    """Adds the curves of the training, as `training_figure` returns them, every flag and version."""
+    """Adds the curves that `training_figure` has returned, and every flag and version."""
     page.section("Training and settings")
     if figure:
         page.figure(figure[0], caption=figure[1])

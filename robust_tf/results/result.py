@@ -144,12 +144,7 @@ def measured_mean(about, metric, values, **attack):
 
 
 def doubted(results, doubts):
-    """Returns the `results` with the doubts of the free checks, a list of `Result`.
-
-    Args:
-        results: List of `Result` of one evaluation.
-        doubts: List of `Doubt`.
-    """
+    """Returns the `Result`s of an evaluation with the `Doubt`s of its free checks, a list."""
     warnings = tuple(doubt._asdict() for doubt in doubts)
     return [dataclasses.replace(result, warnings=warnings) for result in results]
 

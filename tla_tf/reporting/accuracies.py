@@ -1,4 +1,7 @@
-"""The accuracies of runs as entries of the matrix of methods and attacks."""
+"""The accuracies of runs as entries of the matrix of methods and attacks.
+
+`runs` is a list of `RecordedRun` with results.
+"""
 
 from robust_tf.reports.matrix import Entry, matrix
 from robust_tf.reports.methods import methods_of
@@ -8,18 +11,14 @@ from tla_tf.reporting.comparable_runs import method_name
 
 
 def accuracy_matrix(runs):
-    """Returns the `Matrix` of the accuracies; of the worst cases those over the most attacks.
-
-    Args:
-        runs: list of `RecordedRun` with results.
-    """
+    """Returns the `Matrix` of the accuracies; of the worst cases those over the most attacks."""
     found = matrix(runs, _titles(runs), compared, _entries)
     rows = [row for row in found.rows if not any(_covers(other, row) for other in found.rows)]
     return found._replace(rows=rows)
 
 
 def methods(runs):
-    """Returns the list of `Method` of a list of `RecordedRun` with results."""
+    """Returns the list of `Method` of the runs."""
     return methods_of(runs, _titles(runs), compared)
 
 

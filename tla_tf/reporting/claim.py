@@ -1,4 +1,4 @@
-"""What a run claims, in one sentence with its threat model."""
+"""What a run, a `RecordedRun`, claims, in one sentence with its threat model."""
 
 from robust_tf.evaluation.attack_column import WORST_CASE, WORST_CASE_ROUNDED
 from robust_tf.reports.verdict import DOUBTFUL, doubtful
@@ -17,9 +17,6 @@ def worst_case(run):
 
     The worst case in the ball of the training; of several the one over the most images, then the
     lowest.
-
-    Args:
-        run: `RecordedRun`.
     """
     found = [result for result in run.results if result.attack == WORST_CASE]
     own = [result for result in found if _in_ball(result, run.flags)]
@@ -27,11 +24,7 @@ def worst_case(run):
 
 
 def worst_cases(run):
-    """Returns one worst-case result per threat model, as `worst_case` chooses.
-
-    Args:
-        run: `RecordedRun`.
-    """
+    """Returns one worst-case result per threat model, as `worst_case` chooses."""
     best = {}
     for result in sorted(run.results, key=_preference):
         if result.attack in (WORST_CASE, WORST_CASE_ROUNDED) and result.threat_model:
@@ -52,12 +45,7 @@ def headline(runs):
 
 
 def claim(name, run):
-    """Returns the sentence.
-
-    Args:
-        name: Name of the run.
-        run: `RecordedRun`.
-    """
+    """Returns the sentence on a run called `name`."""
     result = worst_case(run)
     if result is None or not result.threat_model:
         return f"{name} makes no claim: no worst case over attacks was measured{_lowest(run)}."

@@ -64,7 +64,7 @@ class ReportedRun(NamedTuple):
 
 
 def add_accuracies(page, runs, found):
-    """The `Matrix` `found` of the accuracies, curves; folded away every accuracy and every claim."""
+    """The `Matrix` `found` of the accuracies, curves; folded away all accuracies and claims."""
     page.section("Accuracy under attack")
     add_matrix(page, found)
     named = [(method.name, run.results) for method in found.methods for run in method.runs]
