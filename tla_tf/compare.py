@@ -1,8 +1,8 @@
 """python -m tla_tf.compare: is one run better than another, and how far is the paper?
 
 --workdir=A,B[,C]: what differs in training, who is ahead, accuracies under every attack that all
-runs were measured with, differences with 95 % intervals and McNemar's test on the same images.
-Runs that differ in their seed only are one method. --html=FILE writes the same as a page.
+runs share. Differences have 95 % intervals and McNemar's test on the same images. Runs that differ
+in their seed only are one method. --html=FILE writes the same as a page.
 --runs=FOLDER: the paper's numbers beside the numbers of all runs there. A number is comparable
 only if its training and its measurement have every setting of the row. "?": doubtful in the paper.
 --html=FILE without --workdir: the networks of the TensorFlow 1 era, imported ones and ours.

@@ -1,7 +1,7 @@
 """ResNet-18 and ResNet-50 (He et al. 2016) as PyTorch's torchvision lays them out.
 
-The padding is symmetric, the layers bear torchvision's names, and the stride of a bottleneck is at
-its 3x3 convolution, so that weights trained there fit.
+Weights trained there fit: the padding is symmetric, the layers bear torchvision's names, and the
+stride of a bottleneck is at its 3x3 convolution.
 """
 
 import functools

@@ -51,8 +51,8 @@ def residual_unit(x, *, channels, stride, activated_shortcut, name):
 
     Args:
         x: symbolic [B, h, w, c].
-        activated_shortcut: the shortcut starts after the first activation and not at the raw input,
-            which the authors' code does in the very first unit of the network only.
+        activated_shortcut: whether the shortcut starts after the first activation, not at the raw
+            input. In the authors' code the very first unit of the network does.
         name: Prefix of the layers' names.
 
     Returns:

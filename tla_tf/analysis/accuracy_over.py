@@ -10,10 +10,7 @@ RADII = tuple(k / 2 for k in range(9))  # 0 to 4 eps
 
 
 def accuracy_over_eps(runs):
-    """Records the accuracy in nine balls, from the clean images to four times the radius.
-
-    Args:
-        runs: list of `AnalyzedRun`.
+    """Records the accuracy of `AnalyzedRun`s in nine balls, from clean images to four times eps.
 
     Returns (figure, points by run and panel).
     """
@@ -33,10 +30,7 @@ def accuracy_over_eps(runs):
 
 
 def accuracy_over_steps(runs):
-    """Records the accuracy at the start of the attack and after its steps.
-
-    Args:
-        runs: list of `AnalyzedRun`.
+    """Records the accuracy of `AnalyzedRun`s at the start of the attack and after its steps.
 
     Returns (figure, points by run and panel).
 

@@ -11,9 +11,7 @@ NEIGHBOURS = 50  # TLA, table 3
 def table2(runs, all_adv=False):
     """Records the separation ratio of every run, its companion, and the classes left out.
 
-    Args:
-        runs: list of `AnalyzedRun`.
-        all_adv: whether the companion counts the attacked images classified correctly too.
+    With `all_adv` the companion counts the attacked images classified correctly too.
     """
     for run in runs:
         labels, fooled = run.test.labels, run.fooled

@@ -155,8 +155,8 @@ def calibrate(network, fitted, others, false_positive_rate):
 def conformal_threshold(confidence, false_positive_rate):
     """Returns the threshold that a new image falls below with at most a given probability.
 
-    Split conformal prediction: of n + 1 exchangeable images the new one is as likely at every rank,
-    so it lies below the k-th smallest of the n others with probability k / (n + 1).
+    Split conformal prediction: among n + 1 exchangeable images the new one has every rank with the
+    same probability. It lies below the k-th smallest of the n others with k / (n + 1).
 
     Args:
         confidence: float [n], of images that neither network nor Gaussians were fitted to.

@@ -14,8 +14,8 @@ NEIGHBOURS = 3  # the authors' poster
 def figure4(runs):
     """Shows the nearest natural training images of one test image, for every run.
 
-    The image is the first that adversarial training (the first run, if no run has that method)
-    classifies correctly until it is attacked, of the pair of classes shown.
+    The image is of the pair of classes shown, the first that adversarial training classifies
+    correctly until it is attacked. Without a run of that method the first run decides.
     Returns (figure, indices, labels and distances by run and query); records the share of
     neighbours of the image's class.
     """

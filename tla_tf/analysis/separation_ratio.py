@@ -10,7 +10,7 @@ BLOCK_BYTES = 2**27
 def separation_ratios(natural, natural_labels, adversarial, groups, num_classes):
     """Returns r_k = sigma_adv / sigma_ntrl of every class (TLA, section 5.2 and table 2).
 
-    sigma_ntrl is the mean angular distance of two different natural images of class k, sigma_adv
+    sigma_ntrl is the mean angular distance of two different natural images of class k. sigma_adv is
     the mean distance between the adversarial images of group k and the natural images of class k.
 
     Args:

@@ -60,8 +60,8 @@ def triplet_terms(triplets, norm_form="l2"):
 def hardness_objective(triplets, destination):
     """-sum max(0, H_D - H)^2 with H = D(a, p) - D(a, n) over the active triplets, [batch].
 
-    Ascended by an attack, it makes each triplet as hard as H_D and no harder (hardness
-    manipulation, Zhou and Patel 2022, section 3.1, there with Euclidean distances).
+    Ascended by an attack, it makes each triplet as hard as H_D and no harder. This is hardness
+    manipulation (Zhou and Patel 2022, section 3.1), there with Euclidean distances.
 
     Args:
         triplets: list of `Triplet`; their margins do not enter.

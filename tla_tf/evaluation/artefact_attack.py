@@ -36,11 +36,7 @@ def attack_artefact(path, run, network, test):
 def transfer_attack(function, run, network, test):
     """Returns what images made on the network do to an ONNX or LiteRT file, see `transferred`.
 
-    Args:
-        function: Function of the file, see `portable_function`.
-        run: `FinishedRun`.
-        network: Network of the run.
-        test: `Examples`, the images to attack.
+    `function` is of the file, see `portable_function`; the others as for `attack_artefact`.
     """
     clean = images_of(test, np.arange(len(test))).numpy()
     adversarial = np.asarray(_preset(run)(network, clean, test.labels))
