@@ -26,7 +26,7 @@ from robust_tf.cli.flag import (
     text,
 )
 from robust_tf.cli.flag_table import FlagTable
-from robust_tf.data import DATASETS, require_known
+from robust_tf.data import DATASETS, require_data_set
 from robust_tf.errors import UserError
 from robust_tf.magnitude import usual_step_size
 
@@ -50,7 +50,7 @@ _TRAINED_ON = "Folder with the data. Default: that of the training."
 
 def _settle(options):
     """Applies the rules between the flags of a training; `UserError` where they contradict."""
-    require_known(options.dataset, [name for name in DATASETS if recipes.exists("hm", name)])
+    require_data_set(options.dataset, [name for name in DATASETS if recipes.exists("hm", name)])
     options.require()
     _check_eps(options)
     options = _with_step_of_free(options)

@@ -15,7 +15,7 @@ import pathlib
 import sys
 
 from robust_tf.cli import command_line
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, with_closest
 from robust_tf.results.output_place import require_folder
 from tla_tf.options import ANALYZE, OUTPUTS
 
@@ -101,7 +101,7 @@ def _report(left_out, asked, runs):
 def _check_names(workdir, outputs):
     if not workdir:
         raise UserError("--workdir=RUN[,RUN2,...] is required: folders of finished runs")
-    unknown = [repr(name) for name in outputs if name not in OUTPUTS]
+    unknown = [with_closest(name, OUTPUTS) for name in outputs if name not in OUTPUTS]
     if unknown or not outputs:
         raise UserError(
             f"--outputs: {'unknown ' + ', '.join(unknown) if unknown else 'nothing was named'}; "

@@ -23,7 +23,7 @@ from robust_tf.cli.flag import (
     text,
 )
 from robust_tf.cli.flag_table import FlagTable
-from robust_tf.data import DATASETS, require_known
+from robust_tf.data import DATASETS, require_data_set
 from robust_tf.errors import UserError
 from robust_tf.magnitude import format_magnitude
 
@@ -84,7 +84,7 @@ def _settle(options):
 
 
 def _check_dataset(name):
-    require_known(name)
+    require_data_set(name)
     if name in OF_EMBEDDINGS:
         raise UserError(
             f"--dataset={name}: its test images are of other classes than those of training; "

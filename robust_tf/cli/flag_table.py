@@ -10,7 +10,7 @@ from absl import flags as absl_flags
 
 from robust_tf.cli import recipe
 from robust_tf.cli.flag import AS_GIVEN, Flag, written
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, require_known
 from robust_tf.runs.run_identity import RunIdentity
 
 
@@ -73,7 +73,7 @@ class FlagTable:
         return self.recipe(dataset)[flag] if value is None else value
 
     def require_allowed(self, part, settings):
-        """Raises the `UserError` of a constructor argument that is none of its flag's choices.
+        """Raises the ValueError of a constructor argument that is none of its flag's choices.
 
         Args:
             part: as in `Flag.into`.
@@ -82,9 +82,8 @@ class FlagTable:
         for flag in self.flags.values():
             for target, argument in flag.targets():
                 given = settings.get(argument)
-                if target == part and flag.choices and given not in (None, *flag.choices):
-                    allowed = ", ".join(flag.choices)
-                    raise UserError(f"{argument}={given!r} is not allowed; choose from {allowed}")
+                if target == part and flag.choices and given is not None:
+                    require_known(argument, given, flag.choices)
 
     def resolve(self, arguments):
         """Returns dict of all flags, of those typed, as config.json keeps them.

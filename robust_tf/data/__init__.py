@@ -12,7 +12,7 @@ DATASETS = (
 __all__ = ["DATASETS", "SETTINGS", "Dataset", "of_run", "open"]
 
 
-def require_known(name, allowed=DATASETS):
+def require_data_set(name, allowed=DATASETS):
     """Raises the `UserError` of a name that is no data set, with the names `allowed`."""
     if name not in DATASETS:
         known = ", ".join(allowed)

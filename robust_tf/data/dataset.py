@@ -16,7 +16,7 @@ from robust_tf.data import (
     digit_pairs,
     digits,
     folder,
-    require_known,
+    require_data_set,
     stanford_online_products,
     tfds_images,
     tiny_imagenet,
@@ -190,7 +190,7 @@ def open(name, data_dir=None, **settings):
         UserError: unknown name, a `data_dir` that does not exist or, for "folder", holds no
             classes.
     """
-    require_known(name)
+    require_data_set(name)
     if data_dir is not None and not pathlib.Path(os.path.expanduser(data_dir)).exists():
         raise UserError(f"--data_dir={data_dir} is not a folder: it does not exist.")
     reader = _READERS[name]

@@ -2,7 +2,7 @@
 
 import functools
 
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, with_closest
 from robust_tf.models.c2f2 import c2f2
 from robust_tf.models.digits_embedding import digits_embedding
 from robust_tf.models.embedding_network import embedding_network
@@ -40,9 +40,9 @@ def get_embedding(name, info, bn="frozen"):
     Raises:
         UserError: unknown name or bn, images that are too small.
     """
-    if name not in embedding_names():
-        allowed = ", ".join(embedding_names())
-        raise UserError(f"unknown embedding network {name!r}; choose one of {allowed}")
+    if name not in (known := embedding_names()):
+        unknown = with_closest(name, known)
+        raise UserError(f"unknown embedding network {unknown}; choose one of {', '.join(known)}")
     if bn not in BN_MODES:
         raise UserError(f"unknown bn {bn!r}; choose one of {', '.join(BN_MODES)}")
     require_side(info, 4 if name == "c2f2" else 2, name)

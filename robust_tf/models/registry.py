@@ -3,7 +3,7 @@
 import functools
 import re
 
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, with_closest
 from robust_tf.models.classifier import classifier
 from robust_tf.models.digits_cnn import digits_cnn
 from robust_tf.models.lenet import large_lenet, small_lenet
@@ -78,5 +78,5 @@ def _build(name, info):
     if match and match[1] in _OF_DEPTH_AND_WIDTH:
         build = _OF_DEPTH_AND_WIDTH[match[1]]
         return build(info, depth=int(match[2]), width=int(match[3]), name=name)
-    allowed = ", ".join(names())
-    raise UserError(f"unknown model {name!r}; choose one of {allowed} (for example wrn_32_10)")
+    unknown, allowed = with_closest(name, names()), ", ".join(names())
+    raise UserError(f"unknown model {unknown}; choose one of {allowed} (for example wrn_32_10)")

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks.compiled_batch import REFUSAL, is_assertion, warn_of_refusal
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, require_known
 from robust_tf.losses.weight_decay import decayed_kernels, l2_weight_decay
 from robust_tf.training import replicas, saved_settings
 from robust_tf.training.batch import checked, unpack
@@ -47,6 +47,9 @@ class AdversarialModel(keras.Model):
         awp: radius of the adversarial weight perturbation in norms of a kernel; 0 for none.
         eps_warmup_steps: updates in which the radius of the inner attack grows linearly.
         seed: Seed of every random draw made in a step.
+
+    Raises:
+        ValueError: an unknown reduction.
     """
 
     resolved: frozenset[str] = frozenset()
@@ -66,6 +69,7 @@ class AdversarialModel(keras.Model):
         **kw,
     ):
         super().__init__(**kw)
+        require_known("reduction", reduction, ("mean", "sum"))
         self.network = network
         self.term_weights = dict(term_weights)
         self.weight_decay = weight_decay

@@ -194,7 +194,7 @@ def test_what_is_not_finite_is_no_measurement(output):
 
 
 MISTAKES = [
-    ("--outputs=table2,table9", "'table9'; allowed: table2, table3, figure1"),
+    ("--outputs=table2,table9", "'table9' (did you mean 'table3'?); allowed: table2"),
     ("--outputs=", "nothing was named"),
     ("--attack=nosuch", "'nosuch'"),
     ("--eps=8", "did you mean 8/255"),

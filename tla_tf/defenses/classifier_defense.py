@@ -42,8 +42,8 @@ class ClassifierDefense(AdversarialModel):
         embedding, input_range: see `as_classifier`.
 
     Raises:
-        UserError: neither eps nor attack, or both; a network that is no classifier; `compile`: an
-            argument with a value that nobody reads.
+        UserError: neither eps nor attack, or both; a network that is no classifier.
+        ValueError: `compile`: an argument with a value that nobody reads.
     """
 
     attacked = True  # whether the defense trains on adversarial images

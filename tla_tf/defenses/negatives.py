@@ -48,7 +48,7 @@ class NegativeSelection:
             the candidate in the anchor's own slot: in a batch this is the anchor itself.
 
     Raises:
-        UserError: an unknown selection, similarity or mask.
+        ValueError: an unknown selection, similarity or mask.
     """
 
     selection: str = "nearest"

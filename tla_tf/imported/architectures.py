@@ -1,6 +1,6 @@
 """The architectures by name: a line of published/architectures.csv each, with its source."""
 
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, with_closest
 from robust_tf.models.torch_layout import channels_last, keras_layout
 from robust_tf.reports import published
 from robust_tf.reports.table import Column, text_table
@@ -15,7 +15,8 @@ def get(name):
     """Returns the `Architecture` of a name; UserError lists the names."""
     known = {architecture.name: architecture for architecture in _architectures()}
     if name not in known:
-        raise UserError(f"unknown --architecture={name}; choose one of {', '.join(known)}")
+        unknown = with_closest(name, known)
+        raise UserError(f"--architecture: unknown {unknown}; choose one of {', '.join(known)}")
     return known[name]
 
 
