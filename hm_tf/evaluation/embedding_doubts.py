@@ -33,13 +33,13 @@ def embedding_doubts(network, test_set, batch_size):
     """
     embed, rows = embedding_fn(network), looked_at(len(test_set), batch_size)
     images = images_of(test_set.examples, rows)
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(images)
-        embeddings = embed(images)
+
+    def along(embeddings):
         # A distance to an own or equal embedding has no slope; a random direction has one.
         direction = tf.random.stateless_normal(embeddings.shape[1:], [0, 0], dtype=embeddings.dtype)
-        along = tf.linalg.matvec(embeddings, direction)
-    gradients = largest_gradients(tape, along, images)
+        return tf.linalg.matvec(embeddings, direction)
+
+    embeddings, gradients = largest_gradients(embed, along, images)
     doubts = [
         _collapsed(embed, test_set, images, embeddings.numpy(), test_set.labels[rows]),
         zero_gradients(gradients, "of the embedding: no gradient attack means anything there"),

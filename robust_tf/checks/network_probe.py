@@ -48,7 +48,7 @@ class NetworkProbe:
         return self.outputs(rows=self.rows[order], **changes)[np.argsort(order)]
 
     def gradient_norms(self, ball=None):
-        """Returns float [n]: L2 norms of the input gradients; one that is not finite becomes 0.
+        """Returns float [n]: L-inf norms of the input gradients; one that is not finite becomes 0.
 
         Args:
             ball: `ThreatModel`, the gradients are at a random point of it; None: at the images.
@@ -57,7 +57,8 @@ class NetworkProbe:
         def norms(images, rows, keys):
             point = images if ball is None else ball.random_start(images, keys)
             *_, gradient = self._objective(images, rows).differentiate(point)
-            norms = tf.norm(tf.reshape(gradient, [gradient.shape[0], -1]), axis=1)
+            # The squares of tiny gradients would underflow to zero.
+            norms = tf.norm(tf.reshape(gradient, [gradient.shape[0], -1]), ord=np.inf, axis=1)
             return {"norm": tf.where(tf.math.is_finite(norms), norms, 0)}
 
         return self.look(norms)["norm"]

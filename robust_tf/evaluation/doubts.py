@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.stats import binomtest
 
+from robust_tf.attacks.objective import NetworkObjective
 from robust_tf.attacks.spread_rows import spread_rows
 
 # Images that are looked at; fewer than a batch of most attacks.
@@ -33,24 +34,32 @@ def looked_at(count, batch_size, fixed_size=False):
     return np.resize(spread_rows(np.arange(count), wanted), wanted)
 
 
-def largest_gradients(tape, target, images):
-    """Returns float [b], the largest entry of each input gradient.
+def largest_gradients(outputs_fn, values_fn, images):
+    """Returns the outputs, and float [b], the largest entry of each input gradient.
 
-    A target that does not depend on the images has zero gradients: attacks see these too. None
-    means that the target cannot be differentiated, so no attack with gradients can run.
+    The gradients are those of an attack, see `Objective.differentiate`: zero where a value does not
+    depend on the images. None means that the outputs cannot be differentiated, so no attack with
+    gradients can run.
 
     Args:
-        tape: tf.GradientTape that watched `images`.
-        target: Tensor [b, ...]; its sum is differentiated.
+        outputs_fn: images [b, h, w, c] to outputs [b, d].
+        values_fn: those outputs to float [b]; their sum is differentiated.
         images: float [b, h, w, c].
     """
+    seen = []
+
+    def valued(outputs):
+        values = values_fn(outputs)
+        seen.append(outputs)
+        return values
+
     try:
-        gradient = tape.gradient(target, images)
+        *_, gradient = NetworkObjective(outputs_fn, valued).differentiate(images)
     except (LookupError, tf.errors.OpError, TypeError, ValueError):
-        return None
-    if gradient is None:
-        return np.zeros(len(images))
-    return np.abs(gradient.numpy()).reshape(len(images), -1).max(1)
+        if not seen:  # the outputs themselves are wrong
+            raise
+        return seen[0], None
+    return seen[0], np.abs(gradient.numpy()).reshape(len(images), -1).max(1)
 
 
 def zero_gradients(gradients, advice):

@@ -64,15 +64,14 @@ def free_checks(outputs_fn, images, labels, *, fixed_size=False):
     Raises:
         ValueError: labels of classes that the outputs do not have.
     """
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(images)
-        outputs = outputs_fn(images)
+
+    def loss(outputs):
         require_classes(outputs)
         require_labels(labels.numpy(), outputs.shape[1])
-        kind = output_kind(outputs.numpy())
-        loss = cross_entropy(_as_logits(outputs, kind), labels)
-    gradients = largest_gradients(tape, loss, images)
-    values = outputs.numpy()
+        return cross_entropy(_as_logits(outputs, output_kind(outputs.numpy())), labels)
+
+    outputs, gradients = largest_gradients(outputs_fn, loss, images)
+    values, kind = outputs.numpy(), output_kind(outputs.numpy())
     saturated = _saturated(values, kind)
     doubts = [
         _scale(kind),

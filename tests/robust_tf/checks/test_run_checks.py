@@ -163,6 +163,8 @@ def test_every_check_looks_at_all_images():
     flat = classifier(before=layer(lambda x: tf.where(x > 0.8, tf.round(x), x)))
     probe = classifier_probe(evaluation(flat, data), np.arange(COUNT))
     assert np.flatnonzero(probe.gradient_norms() == 0).tolist() == [COUNT - 1]
+    faint = classifier_probe(evaluation(classifier(after=layer(lambda z: 1e-30 * z - 2))), [0, 1])
+    assert faint.gradient_norms().min() > 0
     first, second, other = three_passes(probe)
     np.testing.assert_allclose(first, flat(data.images)["logits"], rtol=1e-5)
     np.testing.assert_array_equal(first, second)

@@ -76,6 +76,15 @@ def test_nothing_is_said_about_an_honest_network(data):
     assert found.logits_fn is logits_of and not found.saturated
 
 
+def test_a_confident_network_in_float16_is_honest(data):
+    """The attacks scale its gradients; a plain gradient is rounded to zero for some images."""
+
+    def confident(x):
+        return 3 * tf.cast(tf.cast(logits_of(x), tf.float16), tf.float32)
+
+    assert look(confident, data).doubts == []
+
+
 @pytest.mark.parametrize(("network", "name", "message"), MISTAKES, ids=[m[1] for m in MISTAKES])
 def test_a_mistake_is_one_line(data, network, name, message):
     (doubt,) = [d for d in look(network, data).doubts if d.name == name]
