@@ -7,6 +7,7 @@ see robust_tf.checks.sanity_checks; spread and score are of metric learning alon
 import dataclasses
 
 import numpy as np
+from scipy.stats import entropy
 
 from hm_tf.evaluation.attack_strength import AttackStrength
 from hm_tf.evaluation.evaluation_conditions import conditions_of_evaluation, conditions_of_record
@@ -64,7 +65,8 @@ def run_checks(part, evaluation, results):
     # So many classes of one size would have this chance.
     yield checks.unbounded(without_bound, 1 / max(test_set.chance, 1e-12))
     doubled = _recall(part, dataclasses.replace(pgd, steps=2 * pgd.steps), "steps doubled")
-    yield _advised(checks.converged(claimed, doubled), f"measure --eval_steps={2 * pgd.steps}")
+    advice = f"measure --eval_steps={2 * pgd.steps}"
+    yield checks.converged(claimed, doubled)._replace(advice=advice)
     start = dataclasses.replace(pgd, random_start=True)
     often = claimed & _recall(part, start, "restarts", RESTARTS)
     measured = {r.attack_settings["strength"] for r in results if r.attack == "ES"}
@@ -73,13 +75,14 @@ def run_checks(part, evaluation, results):
     if reported:
         advice = f"quote the row {reported[0]}, which is measured"
     found = checks.restarts(claimed, often, bool(reported))
-    yield _advised(found, f"{advice}, not one start alone")
+    yield found._replace(advice=f"{advice}, not one start alone")
     yield from _probed(embedding_probe(part), pgd)
     yield embeddings_spread(test_set)
     yield score_stands(results, test_set)
     recalls = [part.runs(name, "fixed")[0]["R@1"] > 0.5 for name in R1_ATTACKS]
     together = checks.per_example(np.logical_and.reduce(recalls), recalls)
-    yield _advised(together, f"quote what is correct under all of {', '.join(R1_ATTACKS)}")
+    advice = f"quote what is correct under all of {', '.join(R1_ATTACKS)}"
+    yield together._replace(advice=advice)
 
 
 def embeddings_spread(test_set):
@@ -97,12 +100,8 @@ def embeddings_spread(test_set):
 
 def effective_directions(embeddings):
     """exp of the entropy of the variance spectrum: d if all are equal, 1 if one holds it all."""
-    variances = np.linalg.eigvalsh(np.cov(np.asarray(embeddings, np.float64).T))
-    total = np.sum(np.maximum(variances, 0))
-    if total < 1e-12:
-        return 1.0
-    shares = np.maximum(variances, 0) / total
-    return float(np.exp(-np.sum(shares * np.log(np.maximum(shares, 1e-300)))))
+    variances = np.maximum(np.linalg.eigvalsh(np.cov(np.asarray(embeddings, np.float64).T)), 0)
+    return float(np.exp(entropy(variances))) if np.sum(variances) >= 1e-12 else 1.0
 
 
 def score_stands(results, test_set):
@@ -149,19 +148,14 @@ def embedding_probe(evaluation):
 
 
 def _probed(probe, pgd):
-    nothing = "look for rounding or saturation in the network: these attacks see no slope there"
+    advice = "look for rounding or saturation in the network: these attacks see no slope there"
     # At the image itself only rounding decides where the embedding goes.
-    yield _advised(checks.gradients(probe.gradient_norms(pgd.threat_model)), nothing)
+    yield checks.gradients(probe.gradient_norms(pgd.threat_model))._replace(advice=advice)
     yield checks.deterministic(*three_passes(probe))
     right, distances, lowest, highest = probe.trajectory(pgd)
-    best = "measure smaller steps, --eval_step_size, or --strength=strong, which keeps the best"
-    yield _advised(checks.last_iterate(right), best)
+    advice = "measure smaller steps, --eval_step_size, or --strength=strong, which keeps the best"
+    yield checks.last_iterate(right)._replace(advice=advice)
     yield checks.legal(distances, lowest, highest, pgd.threat_model)
-
-
-def _advised(check, advice):
-    """The check with advice that names what `hm_tf.evaluate` has."""
-    return check._replace(advice=advice)
 
 
 def _stored(evaluation):

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from hm_tf.defenses.objectives import ShiftObjective
-from hm_tf.ranking_attacks.own_item import own_item, recall_at_one
+from hm_tf.ranking_attacks.own_item import recall_at_one
 from hm_tf.ranking_attacks.ranking_attack import RankingAttack
 from robust_tf.distances import shifted_euclidean
 
@@ -25,9 +25,6 @@ class EmbeddingShift(RankingAttack):
     @property
     def measures_early(self):
         return self.mode == "compat"
-
-    def select(self, gallery, rows, key):
-        return (own_item(gallery, rows, self.mode),)
 
     def cost(self, gallery, rows, chosen):
         return lambda adversarial: -shifted_euclidean(adversarial, gallery.vectors(rows))

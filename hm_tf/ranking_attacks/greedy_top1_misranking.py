@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from hm_tf.ranking_attacks.neighbours import nearest
-from hm_tf.ranking_attacks.own_item import own_item, recall_at_one
+from hm_tf.ranking_attacks.own_item import own_item
 from hm_tf.ranking_attacks.ranking_attack import RankingAttack
 from robust_tf.distances import shifted_euclidean
 
@@ -19,7 +19,6 @@ class GreedyTop1Misranking(RankingAttack):
     """
 
     name = "GTM"
-    measures = ("R@1",)
     ends_at_zero = True
 
     def select(self, gallery, rows, key):
@@ -38,9 +37,6 @@ class GreedyTop1Misranking(RankingAttack):
         if self.mode == "fixed":
             return lambda adversarial: gallery.distance(adversarial, chosen[0])
         return lambda adversarial: shifted_euclidean(adversarial, gallery.vectors(chosen[0]))
-
-    def measure(self, adversarial, gallery, rows, chosen, earlier=None):
-        return (recall_at_one(adversarial, gallery, rows, chosen[1]),)
 
 
 def _place_among_others(gallery, target, labels):

@@ -3,7 +3,6 @@
 import tensorflow as tf
 
 from hm_tf.ranking_attacks.neighbours import Search, find
-from hm_tf.ranking_attacks.own_item import own_item, recall_at_one
 from hm_tf.ranking_attacks.ranking_attack import RankingAttack
 
 
@@ -17,11 +16,7 @@ class LearningToMisrank(RankingAttack):
     """
 
     name = "LTM"
-    measures = ("R@1",)
     ends_at_zero = True
-
-    def select(self, gallery, rows, key):
-        return (own_item(gallery, rows, self.mode),)
 
     def cost(self, gallery, rows, chosen):
         labels = gallery.labels_of(rows)[:, None]
@@ -37,6 +32,3 @@ class LearningToMisrank(RankingAttack):
             return tf.nn.relu(gallery.distance(adversarial, wrong) - pushed)
 
         return cost_of
-
-    def measure(self, adversarial, gallery, rows, chosen, earlier=None):
-        return (recall_at_one(adversarial, gallery, rows, chosen[0]),)

@@ -4,6 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from hm_tf.ranking_attacks import ATTACK_MODES
+from hm_tf.ranking_attacks.own_item import own_item, recall_at_one
 from robust_tf.attacks.objective import NetworkObjective
 from robust_tf.errors import require_known
 
@@ -31,7 +32,7 @@ class RankingAttack:
     mode: str = "compat"
 
     name: ClassVar[str | None] = None
-    measures: ClassVar[tuple[str, ...]] = ()
+    measures: ClassVar[tuple[str, ...]] = ("R@1",)
     ends_at_zero: ClassVar[bool] = False
 
     def __post_init__(self):
@@ -43,7 +44,7 @@ class RankingAttack:
         return False
 
     def select(self, gallery, rows, key):
-        """Chooses what the attack aims at, on clean embeddings.
+        """Chooses what the attack aims at, on clean embeddings; by default the `own_item` alone.
 
         The draws for an image depend on the key and on its row, not on the rest of the batch;
         XLA draws other numbers than plain TensorFlow, so call this outside of what it compiles.
@@ -54,9 +55,9 @@ class RankingAttack:
             key: int32 [2], see randomness.key.
 
         Returns:
-            Tuple of tensors, first axis b; empty if nothing is chosen.
+            Tuple of tensors, first axis b.
         """
-        raise NotImplementedError
+        return (own_item(gallery, rows, self.mode),)
 
     def cost(self, gallery, rows, chosen):
         """Returns the function from adversarial embeddings [b, d] to J [b], to minimise.
@@ -78,7 +79,7 @@ class RankingAttack:
         return NetworkObjective(embed_fn, lambda embeddings: -cost(embeddings))
 
     def measure(self, adversarial, gallery, rows, chosen, earlier=None):
-        """What the attack achieved.
+        """What the attack achieved; by default R@1 without the item that was chosen last.
 
         Args:
             adversarial: float [b, d], unit embeddings of the attacked images.
@@ -89,4 +90,4 @@ class RankingAttack:
         Returns:
             Tuple of float [b], one for each of `measures`; ranks and R@1 in [0, 1].
         """
-        raise NotImplementedError
+        return (recall_at_one(adversarial, gallery, rows, chosen[-1]),)
