@@ -1,7 +1,8 @@
 """The loop of an attack that an image leaves as soon as it needs no further step."""
 
+import contextlib
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -11,20 +12,17 @@ PACKED_AT = 0.75
 _shrinks = contextvars.ContextVar("shrinks", default=False)
 
 
-def shrinking(function: Callable) -> Callable:
-    """Returns the function whose batches may shrink in a `packed_loop`; not for XLA.
+@contextlib.contextmanager
+def shrinking() -> Iterator[None]:
+    """Lets the batches of what is traced here shrink in a `packed_loop`; not for XLA.
 
     The shapes of XLA are fixed: of a smaller batch XLA returned wrong images.
     """
-
-    def run(*batch):
-        token = _shrinks.set(True)
-        try:
-            return function(*batch)
-        finally:
-            _shrinks.reset(token)
-
-    return run
+    token = _shrinks.set(True)
+    try:
+        yield
+    finally:
+        _shrinks.reset(token)
 
 
 def packed_loop(
@@ -38,7 +36,7 @@ def packed_loop(
 ) -> tuple[Any, tf.Tensor]:
     """Repeats a step while an image is active, at most `limit` times.
 
-    In a function that is `shrinking`, the active images are packed into a smaller batch, over and
+    Where it is traced as `shrinking`, the active images are packed into a smaller batch, over and
     over. The numbers of an image do not change, as its step sees only this image. Where the size of
     the batch is known (eager calls, a network of one batch size) the batch stays whole.
 
