@@ -57,8 +57,6 @@ def _settle(options):
     options = shared.settle_schedule(_with_steps_of_l2(options))
     shared.check_profile(options)
     _check_sextuplet(options)
-    if options.distance == "unnormalized" and "distance" in (options.source, options.destination):
-        raise UserError("--distance=unnormalized: the sampler distance is of unit vectors only")
     if "gb_rise" in options.typed and not options.destination.startswith("gb:"):
         raise UserError("--gb_rise goes with --destination=gb:SAMPLER; leave it out")
     if 0 < options.held_out < FEWEST_HELD_OUT:

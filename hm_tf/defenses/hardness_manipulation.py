@@ -13,7 +13,6 @@ from hm_tf.triplets import ICS_TRIPLETS, SYMBOLS, destinations
 from hm_tf.triplets.destinations import loss_level
 from hm_tf.triplets.hardness import hardness
 from hm_tf.triplets.intra_class_structure import ROLES, clean_roles, intra_class_structure
-from hm_tf.triplets.triplet_sampler import TripletSampler
 from robust_tf.errors import require_known
 from robust_tf.randomness import shape_of
 from robust_tf.training.replicas import current_shard, gather
@@ -78,6 +77,7 @@ class HardnessManipulation(MetricDefense):
         self.goal = destinations.get(
             self.destination, margin=margin, rise=rise, loss_bound=loss_bound
         )
+        self.goal_sampler = self.goal.sampler and self.sampler_of(self.goal.sampler)
         plain = (self.source, SYMBOLS[self.source])
         self.attacks = (self.goal.sampler, self.goal.symbol) != plain
         self.ics = ics
@@ -143,9 +143,8 @@ class HardnessManipulation(MetricDefense):
     def _destination_hardness(self, batch, embeddings, source):
         """H_D of every source triplet, [m]."""
         benign = None
-        if self.goal.sampler:
-            sampler = TripletSampler(self.goal.sampler, margin=self.margin, mode=self.sampling)
-            triplets = self.mine(batch, embeddings, "destination", sampler)
+        if self.goal_sampler:
+            triplets = self.mine(batch, embeddings, "destination", self.goal_sampler)
             benign = hardness(*members(embeddings, triplets), self.distance_fn)
         current = hardness(*members(embeddings, source), self.distance_fn)
         return self.goal(self._level(current), current, benign)

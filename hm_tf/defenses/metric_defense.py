@@ -117,7 +117,7 @@ class MetricDefense(AdversarialModel):
         self.distance = distance
         self.distance_fn = DISTANCES[distance]
         self.sampling = sampling
-        self.sampler = TripletSampler(self.source, margin=self.margin, mode=sampling)
+        self.sampler = self.sampler_of(self.source)
         self.attack = self._inner_attack(eps, norm, attack, recipe)
         self.shards = shards
         # Not among the shown metrics: at the end of an epoch they become one warning.
@@ -163,6 +163,16 @@ class MetricDefense(AdversarialModel):
     def embed(self, images, training=False):
         """phi(images), float [n, d]; in inference mode for attacks and mining."""
         return self.network(images, training=training)[self._output]
+
+    def sampler_of(self, name):
+        """Returns the `TripletSampler` of a name, with margin and mode of the defense.
+
+        Raises:
+            UserError: the sampler "distance" for vectors that are no unit vectors.
+        """
+        if name == "distance" and self.distance == "unnormalized":
+            raise UserError("--distance=unnormalized: the sampler distance is of unit vectors only")
+        return TripletSampler(name, margin=self.margin, mode=self.sampling)
 
     def mine(self, batch, embeddings, purpose="triplets", sampler=None):
         """Returns the Triplets of all shards, as places in the batch of this replica.

@@ -124,6 +124,7 @@ def test_a_last_batch_of_one_image(run_eagerly):
         ({"distance": "manhattan"}, "unknown distance 'manhattan'; choose from euclidean"),
         ({"ics_triplet": "a,p"}, "unknown ics_triplet"),
         ({"sampling": "exact"}, "unknown mode 'exact'"),
+        ({"distance": "unnormalized", "destination": "gb:distance"}, "of unit vectors only"),
         ({"margin": 0.0}, "margin=0: .* divides by it"),
         ({"loss_bound": 0.0}, "loss_bound=0: .* divides by it"),
         ({"destination": "-0.1", "loss_bound": 1.0}, "goes with a gradual"),
