@@ -19,15 +19,15 @@ def passes(settings):
     clean = len(clean_roles(settings.manipulation["ics_triplet"])) / 2 if ics else 0
     attacked = settings.manipulation.get("destination") != settings.arguments["source"]
     found = {
-        "none": lambda: Passes(),
-        "est": lambda: Passes(forward=2, input_gradient=steps),
-        "ses": lambda: Passes(forward=1, input_gradient=steps, training=2),
-        "act": lambda: Passes(forward=1, input_gradient=steps, training=1.5),
-        "minmax": lambda: Passes(forward=1, input_gradient=1.5 * steps, training=1.5),
-        "hm": lambda: Passes(
+        "none": Passes(),
+        "est": Passes(forward=2, input_gradient=steps),
+        "ses": Passes(forward=1, input_gradient=steps, training=2),
+        "act": Passes(forward=1, input_gradient=steps, training=1.5),
+        "minmax": Passes(forward=1, input_gradient=1.5 * steps, training=1.5),
+        "hm": Passes(
             forward=1 / settings.replays,
             input_gradient=0.75 if settings.replays > 1 else 1.5 * steps * attacked,
             training=1.5 + clean,
         ),
-    }[settings.name]()
+    }[settings.name]
     return found._replace(training=(2 if settings.arguments["awp"] else 1) * found.training)
