@@ -46,5 +46,5 @@ def with_closest(name, allowed):
         "'pdg20' (did you mean 'pgd20'?)"; the name alone where none looks like it.
     """
     found = {one.lower(): one for one in allowed}
-    close = difflib.get_close_matches(name.lower(), found, n=1)
+    close = difflib.get_close_matches(str(name).lower(), found, n=1)
     return repr(name) + (f" (did you mean {found[close[0]]!r}?)" if close else "")

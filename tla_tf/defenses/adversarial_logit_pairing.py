@@ -48,6 +48,7 @@ class AdversarialLogitPairing(ClassifierDefense):
         recipe: str = "cifar10",
         **kw: Any,
     ) -> None:
+        options.TRAIN.require_allowed("defense", locals())
         pairing_weight = options.or_recipe(pairing_weight, recipe, "alp_weight")
         clean_weight = options.or_recipe(clean_weight, recipe, "alp_clean_weight")
         weights = {

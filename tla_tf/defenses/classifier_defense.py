@@ -43,7 +43,7 @@ class ClassifierDefense(AdversarialModel):
 
     Raises:
         UserError: neither eps nor attack, or both; a network that is no classifier.
-        ValueError: `compile`: an argument with a value that nobody reads.
+        ValueError: an argument with a value that nobody reads.
     """
 
     attacked = True  # whether the defense trains on adversarial images
@@ -64,6 +64,7 @@ class ClassifierDefense(AdversarialModel):
         input_range: tuple[float, float] = UNIT_RANGE,
         **kw: Any,
     ) -> None:
+        options.TRAIN.require_allowed("defense", locals())
         network = as_classifier(network, embedding=embedding, input_range=input_range)
         attack = self._inner_attack(eps, norm, attack, recipe)
         tested = ("accuracy", "robust_accuracy") if attack else ("accuracy",)
@@ -72,11 +73,6 @@ class ClassifierDefense(AdversarialModel):
         self.attack = attack
         self.label_smoothing = label_smoothing
         self.attack_bn_mode = attack_bn_mode
-
-    def compile(self, optimizer: Any = "adam", loss: Any = None, **kwargs: Any) -> None:
-        # Every class has kept its arguments by now.
-        options.TRAIN.require_allowed("defense", vars(self))
-        super().compile(optimizer, loss, **kwargs)
 
     def require_embedding(self):
         """Raises UserError where the network has no output "embedding"."""

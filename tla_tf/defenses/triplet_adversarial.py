@@ -77,6 +77,7 @@ class TripletAdversarial(ClassifierDefense):
         recipe: str = "cifar10",
         **kw: Any,
     ) -> None:
+        options.TRAIN.require_allowed("defense", locals())
         triplet_weight = options.or_recipe(triplet_weight, recipe, "lambda_triplet")
         norm_weight = options.or_recipe(norm_weight, recipe, "lambda_norm")
         norm = norm_weight * (triplet_weight if norm_form == "mean_sq" else 1.0)
