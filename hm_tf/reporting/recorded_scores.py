@@ -18,7 +18,11 @@ ATTACKED = tuple(column.name for column in COLUMNS)
 ALL = (*CLEAN, *ATTACKED, SCORE)
 # Strengths beyond the protocol.
 STRONGER = ("strong", "worst")
-_RAW = {column.name for column in COLUMNS if not column.percent}
+RAW = {column.name for column in COLUMNS if not column.percent}
+# Column -> (attack, metric) of its record.
+PLACES = {column.name: (column.attack, column.measure) for column in COLUMNS} | {
+    SCORE: (SCORE,) * 2
+}
 # Settings of the worst case and of the score alone.
 _OF_ONE_RECORD = ("over", "collapsed")
 # What the printed tables were measured with stands first.
@@ -34,7 +38,7 @@ class ScoreRow(NamedTuple):
         on: `EvaluationConditions`, what else it was made on.
         values: dict column -> value as printed; ERS is among them only with all ten columns.
         collapsed: whether the network has collapsed, so that ERS means nothing; None if unknown.
-        results: the list of `Result` it is made of.
+        records: dict (attack, metric) -> `Result` it is made of.
     """
 
     mode: str
@@ -42,17 +46,27 @@ class ScoreRow(NamedTuple):
     on: EvaluationConditions
     values: dict
     collapsed: bool | None
-    results: list
+    records: dict
+
+    @property
+    def results(self):
+        """The list of `Result` it is made of."""
+        return list(self.records.values())
 
     @property
     def scored(self):
         """Whether its score means something."""
         return SCORE in self.values and not self.collapsed
 
+    def cell(self, name):
+        """Returns a column or ERS as text, "-" where it was not measured."""
+        return (
+            "collapsed" if name == SCORE and self.collapsed else text(name, self.values.get(name))
+        )
+
     def cells(self):
-        """The ten columns and ERS as text, "-" for what was not measured."""
-        cells = [text(name, self.values.get(name)) for name in ATTACKED]
-        return (*cells, "collapsed" if self.collapsed else text(SCORE, self.values.get(SCORE)))
+        """Returns the ten columns and ERS as text, tuple of str."""
+        return tuple(map(self.cell, (*ATTACKED, SCORE)))
 
 
 class ScoreFall(NamedTuple):
@@ -137,7 +151,7 @@ def text(name, value, sign=""):
     """Returns a value of a column with as many digits as the paper prints; "-" for None."""
     if value is None:
         return "-"
-    return f"{value:{sign}.3f}" if name in _RAW else f"{value:{sign}.1f}"
+    return f"{value:{sign}.3f}" if name in RAW else f"{value:{sign}.1f}"
 
 
 def score_falls(rows, measured):
@@ -174,9 +188,9 @@ def _row(by_place):
         for column in COLUMNS
         if (column.attack, column.measure) in by_place
     }
-    results, collapsed = list(by_place.values()), None
-    if score := by_place.get((SCORE, SCORE)):
+    first, collapsed = next(iter(by_place.values())), None
+    if score := by_place.get(PLACES[SCORE]):
         values[SCORE] = 100 * score.value
         collapsed = score.attack_settings["collapsed"]
-    settings, on = results[0].attack_settings, conditions_of_record(results[0])
-    return ScoreRow(settings["mode"], settings["strength"], on, values, collapsed, results)
+    settings, on = first.attack_settings, conditions_of_record(first)
+    return ScoreRow(settings["mode"], settings["strength"], on, values, collapsed, by_place)

@@ -4,7 +4,15 @@ from hm_tf.defenses.method_name import USUAL
 from hm_tf.evaluation.ranking_records import WORST_CASE
 from hm_tf.evaluation.robustness_score import COLUMNS, printed, score
 from hm_tf.options import TRAIN
-from hm_tf.reporting.recorded_scores import CLEAN, SCORE, clean_results, paper_row, score_rows
+from hm_tf.reporting.recorded_scores import (
+    ATTACKED,
+    CLEAN,
+    PLACES,
+    SCORE,
+    clean_results,
+    paper_row,
+    score_rows,
+)
 from robust_tf.reports.matrix import Entry, matrix
 from robust_tf.reports.outcomes import Outcomes
 
@@ -36,15 +44,14 @@ def _entries(run):
                 yield Entry(title, result, outcomes.of(result))
     if shown is None:
         return
-    places = {(result.attack, result.metric): result for result in shown.results}
     for column in COLUMNS:
-        if result := places.get((column.attack, column.measure)):
+        if result := shown.records.get(PLACES[column.name]):
             scale = 100.0 if column.percent else 1.0
             outcome = outcomes.of(result)
             yield Entry(column.name, result, outcome, scale, column.high_is_robust)
     if shown.scored:
-        of_each = {c.name: outcomes.of(places[c.attack, c.measure]) for c in COLUMNS}
-        yield Entry(SCORE, places[SCORE, SCORE], _score_of_each(of_each))
+        of_each = {name: outcomes.of(shown.records[PLACES[name]]) for name in ATTACKED}
+        yield Entry(SCORE, shown.records[PLACES[SCORE]], _score_of_each(of_each))
 
 
 def _score_of_each(outcomes):

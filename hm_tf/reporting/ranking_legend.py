@@ -4,7 +4,8 @@ import textwrap
 
 from hm_tf.evaluation.ranking_records import WORST_CASE
 from hm_tf.evaluation.robustness_score import directions
-from robust_tf.reports.result_tables import radius
+from hm_tf.reporting.recorded_scores import PLACES, RAW
+from robust_tf.reports.result_tables import interval, radius
 from robust_tf.reports.table import aligned
 from robust_tf.threat_model import format_magnitude
 
@@ -15,60 +16,46 @@ ENDS = ("low", "high")
 _ALL = {2: "both", 3: "all three"}
 
 
-def intervals(rows, columns):
+def intervals(rows, names):
     """Returns a table of the 95 % intervals of the columns that have them in all rows, "" if none.
 
     Args:
-        rows: dict (mode, strength) -> dict (attack, metric) -> `Result`.
-        columns: list of the `Column`s shown.
+        rows: list of `ScoreRow`.
+        names: names of the columns shown.
     """
-    places = {c.name: (c.attack, c.measure) for c in columns} | {"ERS": ("ERS", "ERS")}
-    shown = [
-        name
-        for name, place in places.items()
-        if all(place in row and row[place].interval for row in rows.values())
-    ]
+    shown = [name for name in names if all(_interval(row, name) for row in rows)]
     if not shown:
         return ""
-    in_percent = {c.name: c.percent for c in columns} | {"ERS": True}
     lines = []
-    for place, row in rows.items():
-        cells = [interval(row[places[name]], in_percent[name]) for name in shown]
+    for row in rows:
+        place, cells = f"{row.mode} {row.strength}", [_interval(row, name) for name in shown]
         if len(shown) <= MOST_IN_A_LINE:
-            lines.append((" ".join(place), *cells))
+            lines.append((place, *cells))
             continue
         ends = zip(*(cell.split(" to ") for cell in cells))
-        lines += [(f"{' '.join(place)}, {end}", *of_end) for end, of_end in zip(ENDS, ends)]
+        lines += [(f"{place}, {end}", *of_end) for end, of_end in zip(ENDS, ends)]
     how = "intervals over queries: Wilson's of a share, else by bootstrap"
     return f"{aligned(('95 % interval', *shown), lines)}\n{how}"
 
 
-def interval(result, percent=True):
-    """The 95 % interval of a value, in percent or plain; "-" where the record has none."""
-    low, high = result.interval or (None, None)
-    if low is None:
-        return "-"
-    return f"{100 * low:.1f} to {100 * high:.1f}" if percent else f"{low:.2f} to {high:.2f}"
+def _interval(row, name):
+    """The 95 % interval of a column as text, None where the record has none."""
+    form = interval(2) if name in RAW else interval(1, 100.0)
+    return form(row.records[PLACES[name]]) if name in row.values else None
 
 
 def notes(rows, names):
-    """Returns the lines below the table.
-
-    Args:
-        rows: See `intervals`.
-        names: Names of the columns shown.
-    """
+    """Returns the lines below the table; takes the arguments of `intervals`."""
     lines = [*_worst_cases(rows), *_strengths(rows), *directions(names)]
     return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines)
 
 
 def _worst_cases(rows):
     values, over = {}, ()
-    for (mode, strength), row in rows.items():
-        if (WORST_CASE, "R@1") in row:
-            found = row[WORST_CASE, "R@1"]
+    for row in rows:
+        if found := row.records.get((WORST_CASE, "R@1")):
             over = found.attack_settings["over"]
-            values.setdefault(mode, []).append(f"{strength} {100 * found.value:.1f} %")
+            values.setdefault(row.mode, []).append(f"{row.strength} {100 * found.value:.1f} %")
     for mode, shares in values.items():
         attacks = f"{_ALL[len(over)]}, {', '.join(over)}"
         yield f"correct under {attacks} ({mode}): {', '.join(shares)}"
@@ -76,11 +63,13 @@ def _worst_cases(rows):
 
 def _strengths(rows):
     said = {}
-    for (_, strength), row in rows.items():
-        said.setdefault(strength, next(iter(row.values())))
+    for row in rows:
+        said.setdefault(row.strength, row.results[0])
     for strength, result in said.items():
         yield f"{strength}: {_HOW[strength](result)}"
-    if ("ES", "distance") in rows.get(("compat", "strong"), ()):
+    if any(
+        (row.mode, row.strength) == ("compat", "strong") and "ES:D" in row.values for row in rows
+    ):
         yield "compat: ES:D of the protocol is one step early, as the authors'; of APGD it is final"
 
 
