@@ -52,7 +52,7 @@ def _settle(options):
     """Applies the rules between the flags of a training; `UserError` where they contradict."""
     require_data_set(options.dataset, [name for name in DATASETS if recipes.exists("hm", name)])
     options.require()
-    _check_eps(options)
+    _check_pixels(options)
     options = _with_step_of_free(options)
     options = shared.settle_schedule(_with_steps_of_l2(options))
     shared.check_profile(options)
@@ -98,10 +98,11 @@ def freezes(model, bn):
     return "resnet" in model and bn == "frozen"
 
 
-def _check_eps(options):
-    """Under L-inf the radius is a change of single pixels."""
+def _check_pixels(options):
+    """Under L-inf radius and steps are changes of single pixels."""
     if options.norm != "l2":
-        shared.check_pixels(options, "eps")
+        sizes = [name for name, flag in options.table.flags.items() if flag.kind == "magnitude"]
+        shared.check_pixels(options, *sizes)
     return options
 
 
@@ -113,7 +114,7 @@ def _settle_evaluation(options):
         shared.refuse_unread(options, settings, f"--attacks={STANDARD}")
     if options.workdir and not options.saved_model:
         shared.refuse_unread(options, ("dataset", "endpoint", "output"), "--workdir")
-    return _check_eps(options)
+    return _check_pixels(options)
 
 
 def _with_steps_of_l2(options):
@@ -510,7 +511,7 @@ ATTACK = FlagTable(
         ),
         "Devices": shared.EVALUATION_DEVICES,
     },
-    settle=_check_eps,
+    settle=_check_pixels,
 )
 ANALYZE = FlagTable(
     {

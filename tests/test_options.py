@@ -71,9 +71,12 @@ def test_every_flag_stands_once_in_the_table_of_its_command(table):
         (hm.EVALUATE, "--workdir=RUN --dataset=sop", "--dataset does nothing with --workdir"),
         (tla.EVALUATE, "--workdir=RUN --images=X.npz", "--images does nothing with --workdir"),
         (hm.EXPORT, "--format=onnx --gallery=DIR", "--gallery goes with --format=saved_model"),
+        (hm.TRAIN, "--dataset=digits --pgd_step_size=8", "--pgd_step_size=8: .* mean 8/255"),
+        (hm.EVALUATE, "--eval_step_size=8", "--eval_step_size=8: pixels .* did you mean 8/255"),
+        (hm.ATTACK, "--step_size=8", "--step_size=8: pixels are in .0, 1.; did you mean 8/255"),
     ],
 )
-def test_a_flag_that_nothing_reads_is_refused(table, flags, said):
+def test_a_flag_that_nothing_reads_and_a_step_of_whole_pixels_are_refused(table, flags, said):
     with pytest.raises(UserError, match=said):
         table.parse(flags.split())
 
