@@ -71,7 +71,7 @@ def _open(place, folder, data_dir):
     if place == _find(folder, WHOLE):
         rows = _annotated(folder / WHOLE_LABELS, "relative_im_path")
         return rows, functools.partial(packed_files.read_files, place)
-    photos = _tfds_photos(data_dir)
+    photos = TfdsPhotos(TFDS_NAME, data_dir, None, "label", _as_in_archives, ("id",))
     return photos.rows(), photos.files
 
 
@@ -97,11 +97,8 @@ def _required(folder, unpacked, archive):
     return place
 
 
-def _tfds_photos(data_dir):
-    def naming(split, position, features):
-        return f"cars_{split}/{features['id'].decode()}.jpg"  # as in the archives
-
-    return TfdsPhotos(TFDS_NAME, data_dir, None, "label", naming, ("id",))
+def _as_in_archives(split, position, features):
+    return f"cars_{split}/{features['id'].decode()}.jpg"
 
 
 def _two_parts(folder):

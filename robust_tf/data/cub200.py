@@ -10,6 +10,7 @@ from robust_tf.errors import UserError
 TFDS_NAME = "caltech_birds2011"
 ROOT = "CUB_200_2011"
 ARCHIVE = f"{ROOT}.tgz"
+_NAME = "image/filename"  # feature of TFDS
 LISTS = (f"{ROOT}/images.txt", f"{ROOT}/image_class_labels.txt")
 
 
@@ -58,7 +59,9 @@ def read(info, split, data_dir, limit):
     if place is not None and place.name in (ROOT, ARCHIVE):
         everything, files = _listed(place), functools.partial(packed_files.read_files, place)
     else:
-        photos = _tfds_photos(info, data_dir, place)
+        if place is None:
+            reach(info, data_dir)
+        photos = TfdsPhotos(TFDS_NAME, data_dir, None, "label", _named, (_NAME,))
         everything, files = sorted(photos.rows()), photos.files
     return photo_set.divided(info, split, everything, files, limit, place=place or info.source)
 
@@ -68,17 +71,8 @@ def reach(info, data_dir):
     tfds_copies.require_network(TFDS_NAME, info.source, data_dir)
 
 
-def _tfds_photos(info, data_dir, place):
-    if place is None:
-        reach(info, data_dir)
-    return TfdsPhotos(
-        TFDS_NAME,
-        data_dir,
-        None,
-        "label",
-        lambda split, position, features: features["image/filename"].decode(),
-        ("image/filename",),
-    )
+def _named(split, position, features):
+    return features[_NAME].decode()
 
 
 def _listed(place):

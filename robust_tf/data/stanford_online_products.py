@@ -49,16 +49,13 @@ def read(info, split, data_dir, limit):
         rows = _listed(place, f"{ROOT}/Ebay_{split}.txt")
         files = functools.partial(packed_files.read_files, place)
     else:
-        photos = _tfds_photos(data_dir, split)
+        photos = TfdsPhotos(TFDS_NAME, data_dir, [f"Ebay_{split}"], "class_id", _numbered)
         rows, files = photos.rows(), photos.files
     return photo_set.examples(info, split, rows, files, limit, place=place)
 
 
-def _tfds_photos(data_dir, split):
-    def naming(split, position, features):
-        return f"{split}/{position}"
-
-    return TfdsPhotos(TFDS_NAME, data_dir, [f"Ebay_{split}"], "class_id", naming)
+def _numbered(split, position, features):
+    return f"{split}/{position}"
 
 
 def _listed(place, name):
