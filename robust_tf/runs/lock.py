@@ -57,7 +57,7 @@ def held(folder, *, shared=False):
     finally:
         ended.set()
         renewal.join()
-        _release(file, path, made)
+        _release(file, path, made, shared)
 
 
 def _acquired(path, shared):
@@ -140,10 +140,11 @@ def _renew(descriptor, ended):
             os.utime(descriptor)
 
 
-def _release(file, path, made):
+def _release(file, path, made, shared):
     """Removes the file unless others share it, and the empty folders among its own and `made`."""
     with file, contextlib.suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if shared:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink()
         for folder in (path.parent, *made):
             folder.rmdir()

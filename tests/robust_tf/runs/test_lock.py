@@ -180,3 +180,5 @@ def test_without_the_kernels_locks_the_process_is_looked_for(alive, tmp_path, mo
     refused = pytest.raises(UserError, match=f"process {pid}") if alive else nullcontext()
     with refused, lock.held(tmp_path):
         assert not alive
+    # A command on another machine would wait whether this process is alive.
+    assert (tmp_path / "lock").exists() == alive
