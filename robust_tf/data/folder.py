@@ -1,6 +1,7 @@
 """The user's own images: a folder with one subfolder per class."""
 
 import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
@@ -44,7 +45,7 @@ class FolderInfo(DatasetInfo):
 
     files: dict = dataclasses.field(default_factory=dict)
 
-    @property
+    @functools.cached_property  # on a network each file is a question to the server
     def identity(self):
         """See `image_identity`."""
         return image_identity(self.files, self.source)
