@@ -57,7 +57,8 @@ def main(options):
         print(f"next: {evaluate} --attacks=table1")
     else:
         print(
-            f"clean accuracy: not asked, {dataset.name} is not at hand\nnext: {evaluate} --attacks=clean"
+            f"clean accuracy: not asked, {dataset.name} is not at hand\n"
+            f"next: {evaluate} --attacks=clean"
         )
 
 

@@ -427,7 +427,7 @@ EVALUATE = FlagTable(
                 "substitute",
                 [],
                 "Run folder to transfer black-box images from, repeatable: adds the attack "
-                "transfer (PGD of table 1's last column), or transfer-NAME where --attacks names it.",
+                "transfer (PGD of table 1's last column), or transfer-NAME if --attacks names it.",
             ),
             choice(
                 "mim_form",

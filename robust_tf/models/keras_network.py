@@ -178,7 +178,7 @@ def _logits(tensor, network):
 
 
 def _refuse_probabilities(tensor, network):
-    """Looks at two random images where the end is code of the user, whose softmax no graph shows."""
+    """Looks at two random images where the end is code of the user: no graph shows its softmax."""
     end = operation_of(tensor)
     own = type(end).__module__.split(".")[0] not in ("keras", "robust_tf")
     if not own and not isinstance(end, (keras.layers.Lambda, keras.layers.TFSMLayer)):

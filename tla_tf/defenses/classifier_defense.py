@@ -83,7 +83,7 @@ class ClassifierDefense(AdversarialModel):
             )
 
     def targets(self, batch):
-        """What the cross entropy compares with: labels, or with CutMix the shares of the classes."""
+        """What the cross entropy compares with: labels; with CutMix the shares of the classes."""
         return batch.get("shares", batch["label"])
 
     def perturb(self, batch, loss=None):

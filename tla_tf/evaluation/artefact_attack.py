@@ -3,13 +3,12 @@
 import numpy as np
 
 from robust_tf.attacks import presets
-from robust_tf.evaluation.attack_loop import attack_loop, images_of
-from robust_tf.evaluation.attacked_batch import classify_attacked
+from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.evaluation.saved_classifier import SavedClassifier
 from robust_tf.evaluation.saved_signature import SavedSignature
 from robust_tf.export.export_portable import transferred
 from robust_tf.export.verification import compare_outcomes
-from tla_tf.evaluation.run_evaluation import logits_of
+from tla_tf.evaluation.run_evaluation import correct_images
 from tla_tf.finished_run import ball
 
 
@@ -27,7 +26,7 @@ def attack_artefact(path, run, network, test):
     """
     preset = _preset(run)
     saved = SavedClassifier(SavedSignature(path), run.info)
-    own, found = (_correct(attacked, test, preset) for attacked in (network, saved))
+    own, found = (correct_images(attacked, test, preset) for attacked in (network, saved))
     return compare_outcomes(
         path, f"accuracy under {preset.name}, {preset.threat_model}:", own, found
     )
@@ -41,14 +40,6 @@ def transfer_attack(function, run, network, test):
     clean = images_of(test, np.arange(len(test))).numpy()
     adversarial = np.asarray(_preset(run)(network, clean, test.labels))
     return transferred(function, clean, adversarial, test.labels, network)
-
-
-def _correct(network, test, preset):
-    attack_batch = classify_attacked(logits_of(network), test.labels, preset)
-    fixed = getattr(network, "batch_size", None)
-    sizes = {"batch_size": fixed or 250, "fixed_size": fixed is not None}
-    (run,) = attack_loop(attack_batch, test, title=preset.name, progress=False, **sizes)
-    return run["correct"]
 
 
 def _preset(run):

@@ -33,7 +33,7 @@ def claimed_attack(columns, threat_model):
 def check_attacks(evaluation, claim, level, *, undefended):
     """Runs the checks, appends them to `checks.jsonl` and returns their lines.
 
-    The checks attack images spread over the data set. Stored results are used, and new results are stored.
+    The checks attack images spread over the data set. Stored results are used, new ones are stored.
 
     Args:
         evaluation: `RunEvaluation`.

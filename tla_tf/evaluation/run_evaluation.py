@@ -3,6 +3,8 @@
 import numpy as np
 
 from robust_tf.evaluation.attack_column import CLEAN, WORST_CASE, Column
+from robust_tf.evaluation.attack_loop import attack_loop
+from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.results.result import append_results, measured_share, read_results, shared_fields
 
@@ -72,6 +74,16 @@ def logits_of(network):
         return network(images, training=False)["logits"]
 
     return logits_fn
+
+
+def correct_images(network, examples, preset=None):
+    """Returns bool [n]: which images a classifier gets right, attacked by the `Preset` if any."""
+    attack_batch = classify_attacked(logits_of(network), examples.labels, preset)
+    fixed = getattr(network, "batch_size", None)
+    sizes = {"batch_size": fixed or 250, "fixed_size": fixed is not None}
+    title = preset.name if preset else CLEAN
+    (run,) = attack_loop(attack_batch, examples, title=title, progress=False, **sizes)
+    return run["correct"]
 
 
 def lower_worst_case(result, folder):

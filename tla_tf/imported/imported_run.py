@@ -2,13 +2,10 @@
 
 import warnings
 
-from robust_tf.evaluation.attack_column import CLEAN
-from robust_tf.evaluation.attack_loop import attack_loop
-from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.models import registry as models
 from robust_tf.runs import lock
 from robust_tf.runs.run_identity import RunIdentity
-from tla_tf.evaluation.run_evaluation import logits_of
+from tla_tf.evaluation.run_evaluation import correct_images
 
 METHOD = "imported"
 CHECKED = 250
@@ -54,9 +51,7 @@ def clean_accuracy(network, dataset):
     normalisation of the images have the right shapes. Only the accuracy shows them.
     """
     images = dataset.load("test", CHECKED)
-    attack_batch = classify_attacked(logits_of(network), images.labels)
-    (run,) = attack_loop(attack_batch, images, title=CLEAN, progress=False)
-    accuracy = run["correct"].mean()
+    accuracy = correct_images(network, images).mean()
     least = _LEAST_ACCURACY.get(dataset.name, 2 / dataset.info.num_classes)
     if accuracy < least:
         warnings.warn(
