@@ -2,7 +2,7 @@
 
 python tools/results_pages.py docs/results
 
-The pages of experiments whose run folders are at hand are those of tla_tf.report and hm_tf.report.
+tla_tf.report and hm_tf.report make the pages of experiments whose run folders are at hand.
 """
 
 import pathlib

@@ -43,7 +43,7 @@ def rows():
 def sampler_rows():
     """Returns the rows of table 1, `published.PublishedRow`, one per sampler: "table1/random".
 
-    Their flags are those of `hm_tf.analyze`. The network is a ResNet-18 with ImageNet weights.
+    Their flags belong to `hm_tf.analyze`. The network is a ResNet-18 with ImageNet weights.
     """
     lines = published.read_lines(FOLDER / "table1.csv")
     return [

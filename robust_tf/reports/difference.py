@@ -37,7 +37,7 @@ class Difference(NamedTuple):
 
     @property
     def chance(self):
-        """The p-value; of an interval alone that of a normal distribution of its width, or None."""
+        """The p-value; of an interval alone by a normal distribution of its width; or None."""
         if self.p is not None or not self.interval:
             return self.p
         low, high = self.interval

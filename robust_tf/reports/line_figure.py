@@ -17,7 +17,7 @@ class Line(NamedTuple):
         label: str, in the legend.
         x, y: lists of numbers.
         joined: whether a line goes through them; otherwise they are large marks.
-        method: str, whose colour they have; None: that of the label.
+        method: str, whose colour they have; None: the label's.
         notes: tuple of str, one beside each point; () for none.
     """
 

@@ -89,7 +89,7 @@ def add_matrix(page, found):
 
 
 def add_bars(page, found, rows):
-    """Adds bars with intervals for those of `rows` that are shares; see `add_matrix`."""
+    """Adds bars with intervals for the `rows` whose values are shares; see `add_matrix`."""
     shares = [row for row in rows if row.first.scale == 100 and row.first.higher_is_better]
     if not shares:
         return

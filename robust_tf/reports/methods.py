@@ -98,7 +98,7 @@ def _differing(flags, counts):
 
 
 def _names(methods, compared):
-    """The titles; those that are alike with the flags that differ, or else with the folder."""
+    """The titles; titles that are alike have the flags that differ, or else the folder."""
     names = [method.name for method in methods]
     for title in {name for name in names if names.count(name) > 1}:
         alike = [number for number, name in enumerate(names) if name == title]
@@ -108,7 +108,7 @@ def _names(methods, compared):
 
 
 def _told_apart(methods, compared):
-    """Names of methods of one title: by two flags, by what is unusual in each, or by folders.
+    """Names of methods of one title: by two flags, by their unusual flags, or by folders.
 
     A run of an older version has no value of a newer flag, and none in its name.
     """

@@ -104,8 +104,8 @@ class Outcomes:
     def _measured(self, cache, examples, n):
         """The rows of a record of n images, None where no rule tells them.
 
-        They are all that are known, or as an evaluation spreads them over all queries, which are
-        those of the clean images and of the training's own evaluation.
+        They are all that are known, or as an evaluation spreads them over all queries. The clean
+        images and the training's own evaluation have all queries.
         """
         known = _known(cache)
         if len(known) <= n:

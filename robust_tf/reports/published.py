@@ -55,7 +55,7 @@ def fields(line, description):
 
 
 def find(rows, name):
-    """Returns the `PublishedRow` called `name`; UserError lists those of `rows` that are alike."""
+    """Returns the `PublishedRow` called `name`; UserError lists `rows` that begin alike."""
     known = {row.name: row for row in rows}
     if name in known:
         return known[name]

@@ -126,7 +126,7 @@ def seeds_of(results, names):
 
     Args:
         results: list of `Result`; of a repeated measurement the last counts.
-        names: dict hash of the weights -> name of the method, which replaces that of the record:
+        names: dict hash of the weights -> name of the method, which replaces the record's:
             trainings of one method may differ in more than the seed. See `names_by_weights`.
     """
     groups = {}

@@ -6,9 +6,9 @@ import numpy as np
 
 from robust_tf.errors import UserError
 from robust_tf.reports.panels import BLACK, BLUE, GRAY, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILLION
-from robust_tf.reports.scatter_figure import Group, Scatter, scatter_figure
 from tla_tf.analysis.analyzed_run import CannotBeShown, describe
 from tla_tf.analysis.confused_classes import attacked_class, class_title, confused_pair
+from tla_tf.analysis.scatter_figure import Group, Scatter, scatter_figure
 from tla_tf.analysis.tsne import PERPLEXITY, tsne, unit_vectors
 
 PREDICTED_COLOURS = (VERMILLION, BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE)

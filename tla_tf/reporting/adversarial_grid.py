@@ -11,7 +11,7 @@ from robust_tf.results.result import weights_hash
 
 HEADER = ("clean", "attacked", "difference")
 SEARCHED = 100  # images that are looked through
-FALLEN, STILL_CORRECT = 4, 2
+MISCLASSIFIED, STILL_CORRECT = 4, 2  # images shown
 
 
 def adversarial_grid(run):
@@ -41,15 +41,15 @@ def adversarial_grid(run):
     count = min(SEARCHED, len(stored))
     clean, labels = images_of(examples, np.arange(count)).numpy(), examples.labels[:count]
     before, after = (_predictions(network, images) for images in (clean, stored[:count]))
-    fallen = np.flatnonzero((before == labels) & (after != labels))[:FALLEN]
+    wrong = np.flatnonzero((before == labels) & (after != labels))[:MISCLASSIFIED]
     still_correct = np.flatnonzero((before == labels) & (after == labels))[:STILL_CORRECT]
     names = run.info.class_names
     rows = [
         _row(clean[i], stored[i], *(names[k] for k in (labels[i], before[i], after[i])))
-        for i in (*fallen, *still_correct)
+        for i in (*wrong, *still_correct)
     ]
     caption = (
-        f"{identity['attack']}: of the first {count} test images the first {len(fallen)} that fall "
+        f"{identity['attack']}: of the first {count} test images the first {len(wrong)} that fall "
         f"and the first {len(still_correct)} still correct. Difference: grey is unchanged, black "
         "and white are the largest change of that image."
     )

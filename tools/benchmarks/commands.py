@@ -11,7 +11,7 @@ from robust_tf.cli.flag_table import FlagTable
 
 
 def file_of(name, given):
-    """Returns the file of a benchmark; training is that of the flagfile's folder, tla or hm.
+    """Returns the file of a benchmark; of training the folder of the flagfile decides, tla or hm.
 
     Args:
         name: str, what the user typed, one of `typed_names`.
@@ -86,7 +86,7 @@ _RANKING_ATTACKS = FlagTable(
             _rounds(5),
             choice("model", "resnet18", "64 pixels, or the 28 of MNIST.", ("resnet18", "c2f2")),
             count("batch_size", 32, "Images attacked together."),
-            count("steps", 8, "Of each timed attack; what is computed once counts among them."),
+            count("steps", 8, "Steps of each timed attack; they share the work that is done once."),
             names("galleries", ["10000", "60502"], "Numbers of images in the database."),
             names("attacks", [], "Default: all."),
         )
@@ -96,10 +96,10 @@ _AUTOATTACK = FlagTable(
     {
         "Benchmark": (
             paths("workdir", [], "Finished runs of tla_tf, separated by commas. Required."),
-            path("data_dir", None, "Folder of the data sets. Default: that of the run."),
+            path("data_dir", None, "Folder of the data sets. Default: as the run."),
             count("images", 1000, "Test images of each run."),
-            magnitude("eps", None, "Radius. Default: that of the run."),
-            choice("norm", None, "Of the ball. Default: that of the run.", ("linf", "l2")),
+            magnitude("eps", None, "Radius. Default: as the run."),
+            choice("norm", None, "Norm of the ball. Default: as the run.", ("linf", "l2")),
             names("ends", ["logits"], "Ends of the network: see tools/benchmarks/autoattack.py."),
             count("batch_size", 250, "Images attacked together."),
             switch("jit_compile", False, "XLA compiles the attacks."),

@@ -46,7 +46,7 @@ def line(flop, seconds, precision, xla):
         flop: FLOP of the step.
         seconds: that it takes.
         precision: Keras policy.
-        xla: as of `convolution_rate`.
+        xla: see `convolution_rate`.
     """
     dtype = precision.removeprefix("mixed_")
     reached, ceiling = flop / seconds, convolution_rate(dtype, xla)

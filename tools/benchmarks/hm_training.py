@@ -2,7 +2,7 @@
 
 The timed step makes all attack steps. The saving of the stop is counted in updates of real training
 from the start. With --rows instead: a step with a part of a recipe, relative to HM.
-Images are random where no --data_dir is given. Other flags are those of hm_tf.train.
+Images are random where no --data_dir is given. Other flags: hm_tf.train --help.
 """
 
 import functools

@@ -1,6 +1,6 @@
 """How many times faster the pipeline feeds, batch after batch, than a step of tla_tf consumes.
 
-Images are random where no --data_dir is given. Other flags are those of tla_tf.train.
+Images are random where no --data_dir is given. Other flags: tla_tf.train --help.
 """
 
 from benchmarks import recipe, rounds

@@ -1,7 +1,7 @@
 """A step of tla_tf.train, with its input, logs and metrics, against the bare compiled step.
 
 Host round trips too, and TFLOP/s with their share of what the device reaches in a convolution.
-Images are random where no --data_dir is given. Other flags are those of tla_tf.train.
+Images are random where no --data_dir is given. Other flags: tla_tf.train --help.
 """
 
 import contextlib

@@ -2,7 +2,7 @@
 
 Checkpoints, which are waited for here, guards against broken numbers, and metrics. --workdir names
 the folder of the disk to write to.
-Images are random where no --data_dir is given. Other flags are those of tla_tf.train.
+Images are random where no --data_dir is given. Other flags: tla_tf.train --help.
 """
 
 import os

@@ -29,7 +29,7 @@ def attack_pass(attack, objective, xla=False):
     Args:
         attack: `PGD`.
         objective: see `PGD.ascend`.
-        xla: as of `input_gradient_pass`.
+        xla: see `input_gradient_pass`.
     """
 
     @tf.function(jit_compile=xla, autograph=False)
@@ -45,7 +45,7 @@ def training_pass(network, output, xla):
     Args:
         network: keras.Model with dict outputs.
         output: name of the output that is differentiated.
-        xla: as of `input_gradient_pass`.
+        xla: see `input_gradient_pass`.
     """
 
     @tf.function(jit_compile=xla, autograph=False)

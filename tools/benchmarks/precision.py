@@ -1,6 +1,6 @@
 """A train step of AT in float32 against mixed_bfloat16.
 
-Images are random where no --data_dir is given. Other flags are those of tla_tf.train.
+Images are random where no --data_dir is given. Other flags: tla_tf.train --help.
 """
 
 import functools

@@ -23,7 +23,7 @@ def measure(classifiers, options):
 
     Args:
         classifiers: [undefended, defended] `Classifier`. The first is attacked in the ball of its
-            training, the second in one in which about half of the images withstand PGD-20.
+            training, the second in one in which about half of the images are robust to PGD-20.
         options: flags of the benchmark.
     """
     undefended, defended = (
@@ -46,7 +46,7 @@ def measure(classifiers, options):
 
 
 def _rows(classifier, examples, threat_model, restarts):
-    """Our evaluation and cleverhans', each run once to compile and to see what withstands."""
+    """Our evaluation and cleverhans', each run once to compile and to count robust images."""
     size = min(classifier.options.batch_size, len(examples))
     title = f"{restarts}PGD({STEPS}), {classifier.name}, {threat_model}"
     preset = presets.get(f"{restarts}pgd{STEPS}", threat_model)
@@ -55,8 +55,8 @@ def _rows(classifier, examples, threat_model, restarts):
         _cleverhans, classifier.network, examples, preset.attack, restarts, size
     )
     print(
-        f"\n{title}: {len(examples)} images in batches of {size}, {ours().mean():.2f} withstand "
-        f"ours, {theirs().mean():.2f} cleverhans'"
+        f"\n{title}: {len(examples)} images in batches of {size}, {ours().mean():.2f} robust "
+        f"to ours, {theirs().mean():.2f} to cleverhans'"
     )
     return {f"{title}: ours": ours, f"{title}: cleverhans": theirs}
 
@@ -67,7 +67,7 @@ def _compiled(classifier, examples, preset):
 
 
 def _ours(compiled, examples, preset, size):
-    """Returns bool [n], which images withstand all restarts."""
+    """Returns bool [n], which images are still correct after all restarts."""
     options = {"restarts": preset.restarts, "batch_size": size, "progress": False}
     runs = attack_loop(compiled, examples, title=preset.name, active="correct", **options)
     return still_correct(runs, len(examples))
@@ -98,7 +98,7 @@ def _logits_fn(network):
 
 
 def _half_robust(classifier, examples):
-    """The ball in which about half of the images withstand PGD-20, by bisection."""
+    """The ball in which about half of the images are robust to PGD-20, by bisection."""
     low, high = 0.0, 2 * recipe.defense(classifier.options).threat_model.eps
     for _ in range(BISECTIONS):
         eps = (low + high) / 2
@@ -107,7 +107,7 @@ def _half_robust(classifier, examples):
         if HALF[0] <= share <= HALF[1]:
             break
         low, high = (eps, high) if share > HALF[1] else (low, eps)
-    print(f"\neps {format_magnitude(eps)}: {share:.2f} withstand PGD-{STEPS}")
+    print(f"\neps {format_magnitude(eps)}: {share:.2f} robust to PGD-{STEPS}")
     return threat_model
 
 

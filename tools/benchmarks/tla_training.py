@@ -4,7 +4,7 @@ Shares of attack, mining and input in the step. Mining is the forward pass of th
 selection of triplets; the gradient through candidates from the batch counts as training. The input
 is made ahead of the step, on other threads. Then a PGD step relative to a bare compiled
 forward-plus-input-gradient pass. With a flagfile of flags/hm/: the step of HM, see there.
-Images are random where no --data_dir is given. Other flags are those of tla_tf.train.
+Images are random where no --data_dir is given. Other flags: tla_tf.train --help.
 """
 
 import numpy as np

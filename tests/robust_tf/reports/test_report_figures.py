@@ -12,8 +12,8 @@ from robust_tf.reports.data_uri import description
 from robust_tf.reports.line_figure import Line, Panel, line_figure
 from robust_tf.reports.neighbour_figure import OF_CLASS, Row, neighbour_figure
 from robust_tf.reports.panels import BLUE, VERMILLION, legend_below, panels, save_figure
-from robust_tf.reports.scatter_figure import Group, Scatter, scatter_figure
 from tla_tf.analysis.detection_figure import roc_figure
+from tla_tf.analysis.scatter_figure import Group, Scatter, scatter_figure
 
 NETWORKS = ("UM", "AT", "ALP", "TLA")
 

@@ -46,7 +46,7 @@ def scatter_figure(title, scatters):
     Args:
         title: str.
         scatters: dict, name of a panel -> `Scatter`. The coordinates of t-SNE have no unit, and
-            those of two networks no common scale.
+            two networks have no common scale.
     """
     figure, axes = panels(title, list(scatters))
     for axis, (groups, links, note) in zip(axes, scatters.values(), strict=True):
