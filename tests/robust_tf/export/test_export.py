@@ -134,6 +134,13 @@ def test_another_network_or_other_names_are_noticed(network, reloaded, monkeypat
         verify(network, NAMES, missing, monkeypatch)
 
 
+def test_one_image_of_few_may_round_to_another_outcome():
+    own, found = np.arange(20) < 9, np.arange(20) < 8
+    assert verification.compare_outcomes("1", "pgd20", own, found)["differing_outcomes"] == 1
+    with pytest.raises(RunError, match="under pgd20, 2 of 20 images have another outcome"):
+        verification.compare_outcomes("1", "pgd20", own, np.arange(20) < 7)
+
+
 def test_what_cannot_be_reloaded_is_one_line(network, monkeypatch):
     """What the other process says last, of a traceback for example, is the reason."""
     monkeypatch.setattr(verification, "_RELOAD", "raise OSError('first line\\nno such model')")
