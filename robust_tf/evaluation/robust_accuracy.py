@@ -109,7 +109,7 @@ def robust_accuracy(
 
     Raises:
         ValueError: images outside `input_range`, labels that do not fit, an unknown attack, no eps,
-            no attack or attacks in several threat models, a batch size below 1.
+            no attack, attacks in several threat models or in another box, a batch size below 1.
         RunError: logits that are not finite, an attack that left its ball or box.
     """
     if batch_size < 1:
@@ -120,6 +120,11 @@ def robust_accuracy(
         found = " and ".join(sorted(map(str, balls))) or "no attack"
         raise ValueError(f"one call measures one threat model, got {found}")
     (ball,) = balls
+    if (ball.lower, ball.upper) != UNIT_INTERVAL:
+        raise ValueError(
+            f"the attack's pixels lie in [{ball.lower:g}, {ball.upper:g}]; here they lie in [0, 1], "
+            "as eps does, and input_range= says what the model takes"
+        )
     with warnings.catch_warnings(record=True) as said:
         outputs_fn, fixed_size = _outputs_of(model, input_range)
     examples = Examples(_images(x, input_range), label_numbers(y))

@@ -175,6 +175,7 @@ def test_a_cache_goes_on_and_knows_the_weights(images, labels, expected, tmp_pat
         ({"batch_size": -1}, "batch_size must be >= 1"),
         ({"attack": []}, "measures one threat model, got no attack"),
         ({"attack": [PGD(eps=0.1), "fgsm"]}, "got linf eps=0.06 and linf eps=0.1"),
+        ({"attack": PGD(ThreatModel(0.1, lower=-1))}, r"pixels lie in \[-1, 1\]; here .* \[0, 1\]"),
     ],
 )
 def test_mistakes(model, images, labels, changes, message):
