@@ -12,7 +12,6 @@ four.
 In --output_dir: adversarial.png, difference.png (amplified), ranking.png, attack.json.
 """
 
-import os
 import pathlib
 import sys
 
@@ -99,7 +98,7 @@ def _notices(images, goal):
 
 def _folder(run, query, attack, output_dir):
     """The folder of the output, which can be made."""
-    query = pathlib.Path(os.path.expanduser(query)).resolve()
+    query = pathlib.Path(query).resolve()
     # Images of other classes often have the same names.
     name = f"{query.parent.name}_{query.stem}_{attack.lower()}"
     folder = pathlib.Path(output_dir or run.folder.path / "attacks" / name)

@@ -484,13 +484,13 @@ ATTACK = FlagTable(
         "Images": (
             shared.workdir("Folder of the finished run to attack."),
             *_SAVED_MODEL,
-            text("query", None, "Image to search with, JPEG or PNG. Required."),
-            text(
+            path("query", None, "Image to search with, JPEG or PNG. Required."),
+            path(
                 "gallery",
                 None,
                 "Folder of images, or of one subfolder per class (ltm, gtm). Required.",
             ),
-            text("candidate", None, "Image of the gallery that ca, qa and tma are about."),
+            path("candidate", None, "Image of the gallery that ca, qa and tma are about."),
             text("query_class", None, "Subfolder the query belongs to, if it is not in one."),
             *_FILES,
             _OF_A_FOLDER,

@@ -1,8 +1,5 @@
 """The images of a user's folder with their embeddings."""
 
-import os
-import pathlib
-
 from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from hm_tf.ranking_attacks.gallery_check import check_unit_vectors
 from robust_tf.data import gallery_folder
@@ -35,8 +32,7 @@ class EmbeddedGallery:
         self.info = run.info
         files = gallery_folder.scan(gallery)
         self.files, self._examples = gallery_folder.read(files, run.info, on_bad_image, max_pixels)
-        root = pathlib.Path(os.path.expanduser(gallery))
-        self.names = [printable(path.relative_to(root)) for path in self.files.paths]
+        self.names = [printable(path.relative_to(gallery)) for path in self.files.paths]
         self.network = run.network()
         self.embed_fn = embedding_of_batch(self.network)
         self.embeddings = embed(self.embed_fn, self._examples, batch_size, "gallery")

@@ -1,7 +1,6 @@
 """A user's gallery as a network searches it with one query, clean or with one image moved."""
 
 import filecmp
-import os
 import pathlib
 from typing import NamedTuple
 
@@ -88,7 +87,7 @@ def search_with(files, embeddings, path, embedding, query_class=None):
 
 def find(files, path):
     """Returns the row of a file with the same content, None without one."""
-    path = pathlib.Path(os.path.expanduser(path))
+    path = pathlib.Path(path)
     size = path.stat().st_size
     for row, other in enumerate(files.paths):
         if other.stat().st_size == size and filecmp.cmp(path, other, shallow=False):

@@ -1,6 +1,5 @@
 """The nearest images of a gallery to the user's own queries; nothing is attacked."""
 
-import os
 import pathlib
 from typing import NamedTuple
 
@@ -94,7 +93,7 @@ def save_embeddings(gallery, path):
 
 def query_files(path):
     """Returns the list of Path of a query: one image, or the images of a folder."""
-    path = pathlib.Path(os.path.expanduser(path))
+    path = pathlib.Path(path)
     if path.is_file():
         return [path]
     if not path.is_dir():

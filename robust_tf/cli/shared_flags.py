@@ -1,6 +1,6 @@
 """The flags that the commands of both papers have."""
 
-from robust_tf.cli.flag import RECIPE, choice, count, counts, number, numbers, path, switch, text
+from robust_tf.cli.flag import RECIPE, choice, count, counts, number, numbers, path, switch
 from robust_tf.errors import UserError
 
 SCHEDULES = ("onecycle", "cosine")
@@ -22,7 +22,7 @@ def seed(about, **more):
 
 def data_dir(about):
     """The folder of the data."""
-    return text("data_dir", None, about, identity=False, place=True)
+    return path("data_dir", None, about, identity=False, place=True)
 
 
 def optimizer(default):

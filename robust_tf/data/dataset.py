@@ -3,7 +3,6 @@ in __init__.py."""
 
 import dataclasses
 import os
-import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -191,7 +190,8 @@ def open(name, data_dir=None, **settings):
             classes.
     """
     require_data_set(name)
-    if data_dir is not None and not pathlib.Path(os.path.expanduser(data_dir)).exists():
+    data_dir = data_dir and os.path.expanduser(data_dir)
+    if data_dir is not None and not os.path.exists(data_dir):
         raise UserError(f"--data_dir={data_dir} is not a folder: it does not exist.")
     reader = _READERS[name]
     given = {field: value for field, value in settings.items() if value is not None}

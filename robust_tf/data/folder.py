@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import hashlib
-import os
 import pathlib
 import re
 
@@ -74,7 +73,7 @@ def scan(data_dir, settings):
     side = settings.image_size or SIDE
     if data_dir is None:
         raise UserError("--dataset=folder needs --data_dir=DIR with one subfolder per class")
-    root = pathlib.Path(os.path.expanduser(data_dir))
+    root = pathlib.Path(data_dir)
     if not root.is_dir():
         raise UserError(f"--data_dir={data_dir} is not a folder; it needs one subfolder per class")
     if (root / TINY_IMAGENET).is_file():

@@ -1,6 +1,5 @@
 """A folder of the user's images to search in, and single images, as a trained network sees them."""
 
-import os
 import pathlib
 from typing import NamedTuple
 
@@ -50,7 +49,7 @@ def scan(folder):
     Raises:
         UserError: no folder, no images in it, or images beside subfolders with images.
     """
-    root = pathlib.Path(os.path.expanduser(folder))
+    root = pathlib.Path(folder)
     if not root.is_dir():
         raise UserError(
             f"--gallery={folder} is not a folder; it needs images, or one subfolder per class"
@@ -120,7 +119,7 @@ def read_single(path, info, max_pixels=None):
     Raises:
         UserError: no such file, one that cannot be decoded, or the wrong size, see `read`.
     """
-    path = pathlib.Path(os.path.expanduser(path))
+    path = pathlib.Path(path)
     try:
         data, sides = _opened(path, info, max_pixels)
     except UnreadableImage as error:

@@ -1,6 +1,5 @@
 """Files by name, whether they are unpacked in a folder or still in their archive."""
 
-import os
 import pathlib
 import tarfile
 import zipfile
@@ -23,7 +22,7 @@ def base(info, data_dir, *parts):
     """
     if data_dir is None:
         return tfds_copies.root(None) / info.name
-    path = pathlib.Path(os.path.expanduser(data_dir)).absolute()
+    path = pathlib.Path(data_dir).absolute()
     return path.parent if path.is_file() or path.name in parts else path
 
 

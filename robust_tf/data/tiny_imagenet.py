@@ -1,6 +1,5 @@
 """Tiny ImageNet: the 200-class set of Stanford's course CS231N, from its zip or its folder."""
 
-import os
 import pathlib
 import zipfile
 
@@ -119,9 +118,7 @@ def _instead(data_dir):
 
 
 def _place(data_dir):
-    if data_dir is not None:
-        return pathlib.Path(os.path.expanduser(data_dir))
-    return tfds_copies.root(None) / "tiny_imagenet"
+    return tfds_copies.root(None) / "tiny_imagenet" if data_dir is None else pathlib.Path(data_dir)
 
 
 def _open(place):

@@ -10,13 +10,13 @@ from tla_tf import options as tla
 EXPORT = FlagTable(shared_flags.EXPORT)
 PATHS = {
     "export": (EXPORT, ["workdir", "export_dir"]),
-    "tla train": (tla.TRAIN, ["workdir", "init_from"]),
+    "tla train": (tla.TRAIN, ["workdir", "init_from", "data_dir"]),
     "tla evaluate": (tla.EVALUATE, ["workdir", "saved_model"]),
     "tla analyze": (tla.ANALYZE, ["output_dir"]),
     "tla report": (tla.REPORT, ["output"]),
     "hm train": (hm.TRAIN, ["workdir", "train_classes"]),
     "hm evaluate": (hm.EVALUATE, ["workdir", "substitute"]),
-    "hm attack": (hm.ATTACK, ["workdir", "output_dir"]),
+    "hm attack": (hm.ATTACK, ["workdir", "output_dir", "query", "gallery", "candidate"]),
     "hm analyze": (hm.ANALYZE, ["workdir"]),
     "hm report": (hm.REPORT, ["output", "figures_dir"]),
 }

@@ -81,7 +81,8 @@ def test_mistakes_are_named(arguments, message):
 def test_the_data_set_of_a_run(tmp_path):
     flags = {"dataset": "cub200", "data_dir": "/nowhere", "image_size": 32, "seed": 3}
     found = data.of_run(flags, tmp_path)
-    assert (found.name, found.data_dir, found.info.image_shape) == ("cub200", tmp_path, (32, 32, 3))
+    shape, place = found.info.image_shape, str(tmp_path)
+    assert (found.name, found.data_dir, shape) == ("cub200", place, (32, 32, 3))
     for missing in ("/nowhere", "~no-such-user/data"):  # of no home
         with pytest.raises(UserError, match=f"--data_dir={missing} is not a folder"):
             data.of_run({**flags, "data_dir": missing})
