@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from robust_tf.reports.comparability import words
 from robust_tf.reports.difference import (
     Difference,
     of_images,
@@ -14,11 +13,9 @@ from robust_tf.reports.difference import (
     of_seeds,
     of_seeds_and_images,
 )
+from robust_tf.reports.measurements import measuring_differences, row_titles
 from robust_tf.reports.methods import methods_of, training_differences
 from robust_tf.reports.result_tables import doubts
-from robust_tf.threat_model import format_magnitude
-
-NAMED = 3  # attacks that one sentence names
 
 
 class Entry(NamedTuple):
@@ -192,13 +189,17 @@ def matrix(runs, titles, compared, entries):
                 cells.setdefault(method.name, Cell([], len(method.runs))).entries.append(entry)
     names, enough = [method.name for method in methods], min(2, len(methods))
     shared = {place: cells for place, cells in found.items() if len(cells) >= enough}
-    named = _titles(shared)
+    results = {
+        place: {name: cell.entries[0].result for name, cell in cells.items()}
+        for place, cells in found.items()
+    }
+    named = row_titles({place: next(iter(results[place].values())) for place in shared})
     rows = [
         Row(named[place], place[1], cells, tuple(name for name in names if name not in cells))
         for place, cells in shared.items()
     ]
     trainings = training_differences(methods, compared)
-    return Matrix(methods, rows, trainings, _measuring_differences(found, names))
+    return Matrix(methods, rows, trainings, measuring_differences(results, names))
 
 
 def _measurement(entry):
@@ -206,81 +207,3 @@ def _measurement(entry):
     settings = {k: v for k, v in result.attack_settings.items() if k != "collapsed"}
     how = json.dumps([settings, result.threat_model, result.after], sort_keys=True)
     return entry.title, result.n, result.precision, how
-
-
-def _measuring_differences(found, names):
-    """What keeps numbers of one attack out of one row, and who has an attack alone: list of str.
-
-    A worst case is left out: it follows from the attacks.
-    """
-    unlike, alone = {}, {}
-    for title in dict.fromkeys(place[0] for place in found):
-        rows = [cells for place, cells in found.items() if place[0] == title]
-        results = {n: c.entries[0].result for cells in reversed(rows) for n, c in cells.items()}
-        if any("over" in result.attack_settings for result in results.values()):
-            continue
-        having = tuple(name for name in names if name in results)
-        if len(having) < len(names):
-            alone.setdefault(having, []).append(title)
-        if not any(cells.keys() >= {*having} for cells in rows):
-            unlike.setdefault(_facts({name: results[name] for name in having}), []).append(title)
-    said = [f"{_some(titles)}: {facts}" for facts, titles in unlike.items()]
-    return said + [f"{_some(titles)} of {', '.join(of)} only" for of, titles in alone.items()]
-
-
-def _facts(results):
-    """The settings in which measurements of methods differ, "n 360 (AT), 100 (TLA)"."""
-    facts = {
-        name: {"n": f"{r.n:,}", "precision": r.precision, **r.threat_model, **r.attack_settings}
-        for name, r in results.items()
-    }
-    return "; ".join(
-        f"{fact} " + ", ".join(f"{words(own.get(fact))} ({name})" for name, own in facts.items())
-        for fact in dict.fromkeys(fact for own in facts.values() for fact in own)
-        if len({json.dumps(own.get(fact)) for own in facts.values()}) > 1
-    )
-
-
-def _some(titles):
-    more = f" and {len(titles) - NAMED} more" if len(titles) > NAMED else ""
-    return f"{', '.join(titles[:NAMED])}{more}"
-
-
-def _titles(found):
-    """Place -> title, which says no more than it takes to tell the rows apart."""
-    results = {
-        place: next(iter(cells.values())).entries[0].result for place, cells in found.items()
-    }
-    titles = {}
-    for title in dict.fromkeys(place[0] for place in found):
-        same = [place for place in found if place[0] == title]
-        for parts_of in (_parts, lambda result: _parts(result) | _settings(result)):
-            parts = [parts_of(results[place]) for place in same]
-            named = [", ".join([title, *_apart(own, parts)]) for own in parts]
-            if len(set(named)) == len(named):
-                break
-        titles |= dict(zip(same, named, strict=True))
-    return titles
-
-
-def _apart(own, parts):
-    """Those of the `own` parts in which the `parts` of all differ."""
-    return [part for name, part in own.items() if len({of.get(name) for of in parts}) > 1]
-
-
-def _settings(result):
-    """Every other setting of a measurement, in words."""
-    settings = {"precision": result.precision, "after": list(result.after)}
-    settings |= {k: v for k, v in result.attack_settings.items() if k != "steps"}
-    return {name: f"{name} {words(value)}" for name, value in settings.items()}
-
-
-def _parts(result):
-    """What may tell measurements of one title apart, in words."""
-    parts = {"n": f"n {result.n:,}"}
-    if result.threat_model:
-        parts["eps"] = f"eps {format_magnitude(result.threat_model['eps'])}"
-        parts["norm"] = result.threat_model["norm"]
-    if "steps" in result.attack_settings:
-        parts["steps"] = f"{result.attack_settings['steps']} steps"
-    return parts

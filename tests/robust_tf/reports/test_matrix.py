@@ -241,6 +241,11 @@ def test_what_differs_in_the_measurements_is_a_sentence():
         record("pgd", 20, n=50, settings={"steps": 20}),
         record("worst", 1, **deep),
     )
+    small, large = (
+        run(dataclasses.replace(record("fgsm", 60), threat_model={**BALL, "eps": eps / 255}))
+        for eps in (8, 16)
+    )
+    assert compared(small, large).measurements == ["fgsm: eps 8/255 (A), 16/255 (B)"]
     found = compared(first, second)
     assert found.measurements == [
         "pgd: n 100 (A), 50 (B); steps 10 (A), 20 (B)",
