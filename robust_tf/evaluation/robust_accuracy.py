@@ -115,16 +115,7 @@ def robust_accuracy(
     if batch_size < 1:
         raise ValueError(f"batch_size must be >= 1, got {batch_size}")
     columns = _columns(attack, eps, norm)
-    balls = {column.threat_model for column in columns}
-    if len(balls) != 1:
-        found = " and ".join(sorted(map(str, balls))) or "no attack"
-        raise ValueError(f"one call measures one threat model, got {found}")
-    (ball,) = balls
-    if (ball.lower, ball.upper) != UNIT_INTERVAL:
-        raise ValueError(
-            f"the attack's pixels lie in [{ball.lower:g}, {ball.upper:g}]; here they lie in [0, 1], "
-            "as eps does, and input_range= says what the model takes"
-        )
+    ball = _only_threat_model(columns)
     with warnings.catch_warnings(record=True) as said:
         outputs_fn, fixed_size = _outputs_of(model, input_range)
     examples = Examples(_images(x, input_range), label_numbers(y))
@@ -182,6 +173,20 @@ def _preset(name, ball):
         allowed = f"{', '.join(versions)}; {presets.ALLOWED}"
         unknown = presets.suggested(name, versions)
         raise ValueError(f"unknown attack {unknown}; allowed: {allowed}") from error
+
+
+def _only_threat_model(columns):
+    balls = {column.threat_model for column in columns}
+    if len(balls) != 1:
+        found = " and ".join(sorted(map(str, balls))) or "no attack"
+        raise ValueError(f"one call measures one threat model, got {found}")
+    (ball,) = balls
+    if (ball.lower, ball.upper) != UNIT_INTERVAL:
+        raise ValueError(
+            f"the attack's pixels lie in [{ball.lower:g}, {ball.upper:g}]; here they lie in [0, 1], "
+            "as eps does, and input_range= says what the model takes"
+        )
+    return ball
 
 
 def _outputs_of(model, input_range):
