@@ -37,6 +37,10 @@ def check_intervals(steps: int) -> np.ndarray:
 class StepSize(NamedTuple):
     """State of the step sizes (AutoAttack, section 3); every field is [batch].
 
+    The authors' code differs in three details. It halves at equality in condition (1) too. It
+    leaves condition (2) out at the first checkpoint. It compares the first value after a return
+    with the value that was left.
+
     Attributes:
         size: the step size, in pixel units.
         value: the objective at the point the next step starts from.

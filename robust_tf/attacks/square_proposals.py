@@ -15,7 +15,10 @@ def pyramid(height: int, width: int) -> np.ndarray:
 
 
 def double_pyramid(side: int) -> np.ndarray:
-    """Returns float [side, side] of L2 norm 1: a pyramid in the upper half, minus one below."""
+    """Returns float [side, side] of L2 norm 1: a pyramid in the upper half, minus one below.
+
+    The authors' code divides each half by its own norm first.
+    """
     halves = (pyramid(side // 2, side), -pyramid(side - side // 2, side))
     pattern = np.concatenate(halves if side > 1 else halves[1:])
     return pattern / np.linalg.norm(pattern)

@@ -13,7 +13,8 @@ def multi_similarity(
     Args:
         similarity: cosines S, float [rows, columns].
         positive, negative: bool [rows, columns], pairs of one class and of two.
-        alpha, beta, base: as in the equation; the values are those of the authors' code.
+        alpha, beta, base: as in the equation, where base is lambda; the values of the paper but for
+            base, which is 1 there and 0.5 in the authors' code.
         selection: epsilon of the selection. A positive counts if it is less similar than the most
             similar negative plus epsilon, a negative likewise.
 
