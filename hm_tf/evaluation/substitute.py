@@ -37,13 +37,11 @@ def substitute_run(workdir, run):
             evaluation searches.
     """
     other = FinishedRun(workdir, run.dataset.data_dir)
-    for what, of in (
-        ("the data set", lambda r: r.info.name),
-        ("images of", lambda r: "x".join(map(str, r.info.image_shape))),
-    ):
-        if of(other) != of(run):
+    sides = [(r.info.name, "x".join(map(str, r.info.image_shape))) for r in (other, run)]
+    for what, of_other, of_run in zip(("the data set", "images of"), *sides):
+        if of_other != of_run:
             raise UserError(
-                f"--substitute={workdir} has {what} {of(other)}, the evaluated run {of(run)}"
+                f"--substitute={workdir} has {what} {of_other}, the evaluated run {of_run}"
             )
     # Other data sets have one split, of classes or, like MNIST, of images.
     if run.info.name in class_disjoint.DIVIDED:

@@ -9,6 +9,7 @@ A destination by its name on the command line:
     package.module.function                         function(level, source_hardness)
 """
 
+import functools
 import importlib
 import math
 import textwrap
@@ -159,39 +160,12 @@ def _imported(name):
         raise UserError(f"--destination={name} cannot be imported: {_reason(error)}") from error
     if not callable(function):
         raise UserError(f"--destination={name} is no function but {function!r}")
-    _try_out(name, function)
-    return Destination(symbol(name), None, _checked(name, function), True)
+    checked = functools.partial(_checked, name, function)
+    _try_out(name, checked)
+    return Destination(symbol(name), None, checked, True)
 
 
-def _checked(name, function):
-    """A user's function that stops training at NaN, with its name; XLA leaves the check out."""
-
-    def checked(level, source, _):
-        value = _called(name, function, level, source)
-        finite = tf.reduce_all(tf.math.is_finite(value))
-        tf.debugging.Assert(finite, [f"--destination={name} returned a value that is not finite"])
-        return value
-
-    return checked
-
-
-def _try_out(name, function):
-    """Calls a user's function on the range of its arguments, before any training."""
-    # As in training: there a Python `if` on a tensor fails, called plainly it does not.
-    called = tf.function(lambda *given: _called(name, function, *given), autograph=False)
-    source = tf.linspace(-2.0, 2.0, 5)
-    for level in (0.0, 0.5, 1.0):
-        try:
-            value = called(tf.fill([5], level), source)
-        except tf.errors.OpError as error:
-            raise UserError(
-                f"--destination={name} failed at level {level}: {_reason(error)}"
-            ) from error
-        if not tf.reduce_all(tf.math.is_finite(value)):
-            raise UserError(f"--destination={name} returned {value.numpy()} at level {level}")
-
-
-def _called(name, function, level, source):
+def _checked(name, function, level, source, _=None):
     """What a user's function returns, a number or one per triplet, like `source`."""
     try:
         value = tf.cast(function(level, source), source.dtype)
@@ -203,7 +177,22 @@ def _called(name, function, level, source):
             f"--destination={name} must return a number or one per triplet, shape () or {of_each} "
             f"here, not {tuple(value.shape)}"
         )
+    finite = tf.reduce_all(tf.math.is_finite(value))  # XLA leaves the check out
+    tf.debugging.Assert(finite, [f"--destination={name} returned a value that is not finite"])
     return value
+
+
+def _try_out(name, checked):
+    """Calls a user's function on the range of its arguments, before any training."""
+    # As in training: there a Python `if` on a tensor fails, called plainly it does not.
+    called = tf.function(checked, autograph=False)
+    for level in (0.0, 0.5, 1.0):
+        try:
+            called(tf.fill([5], level), tf.linspace(-2.0, 2.0, 5))
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"--destination={name} failed at level {level}: {_reason(error)}"
+            ) from error
 
 
 def _reason(error):
