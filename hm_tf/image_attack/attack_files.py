@@ -36,6 +36,8 @@ def write_attack(folder, attack, pgd, images, aim, top, **asked):
     """
     clean = images.pixels_of(aim.moved)
     attacked, earlier = attack_image(images.embed_fn, attack, pgd, clean, aim)
+    # Of an attack that was made here before; an interrupted one is without numbers.
+    (folder / NUMBERS).unlink(missing_ok=True)
     save_image(folder / IMAGE, rounded(attacked, clean, pgd.threat_model))
     saved, _ = gallery_folder.read_single(folder / IMAGE, images.info)
     save_image(folder / DIFFERENCE, amplified(saved - clean, pgd.threat_model.eps))

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from hm_tf import attack
 from hm_tf.finished_run import FinishedRun
+from hm_tf.image_attack import attack_files
+from robust_tf.errors import RunError
 from robust_tf.results.result import read_results
 
 EAGER = pytest.mark.usefixtures("eager")
@@ -133,6 +135,18 @@ def test_images_of_the_same_name_do_not_replace_each_other(images, finished_smok
         assert attack.main(["attack", *where, "--attack=ES", "--steps=1", "--top=1"]) == 0
     made = sorted(path.name for path in (run / "attacks").iterdir())
     assert made == ["four_000_es", "three_000_es"]
+
+
+@EAGER
+def test_an_interrupted_attack_has_no_numbers_of_the_one_before(command, tmp_path, monkeypatch):
+    def interrupted(*figure):
+        raise RunError("interrupted")
+
+    numbers = tmp_path / "out/attack.json"
+    assert command("flat", "--attack=es", "--steps=1", "--top=1") == 0 and numbers.exists()
+    monkeypatch.setattr(attack_files, "save_figure", interrupted)
+    assert command("flat", "--attack=es", "--steps=1", "--top=1", "--eps=0.3") == 1
+    assert not numbers.exists()
 
 
 def test_a_network_that_embeds_nothing_is_refused(command, finished_smoke, tmp_path, capsys):
