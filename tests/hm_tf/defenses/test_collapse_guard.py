@@ -135,6 +135,7 @@ def test_spread_is_the_mean_distance_to_the_others(groups):
         distances = np.linalg.norm(part[:, None] - part[None], axis=-1)
         expected.extend(distances.sum(axis=1) / (len(part) - 1))
     np.testing.assert_allclose(spread(rows, groups), expected, atol=1e-9)
+    np.testing.assert_allclose(spread(0.01 * rows, groups), expected, atol=1e-9)  # unnormalized
     assert np.max(spread(tf.tile(rows[:1], [8, 1]), groups)) < 1e-6
     np.testing.assert_allclose(spread(rows[:groups], groups), 0, atol=1e-6)  # alone in its group
 
