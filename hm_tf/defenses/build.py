@@ -73,7 +73,7 @@ class DefenseSettings:
         settings = {**self.arguments, **self.manipulation, **self.attack}
         settings["loss"] = settings["metric_loss"]
         settings["inner_attack"] = self.attack.get("kind", "pgd")
-        return title_of({"destination": None, "ics": 0.0, **settings, "defense": self.name})
+        return title_of({**settings, "defense": self.name})
 
     @property
     def threat_model(self):

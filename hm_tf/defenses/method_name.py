@@ -11,27 +11,19 @@ USUAL = {
 }
 
 
-def title(defense, source, destination=None, ics=0.0):
+def title_of(flags):
     """Returns the name of a method as the paper prints it, e.g. HM[S,gLGA]&ICS.
 
-    Args:
-        defense: "hm" or a key of `TITLES`.
-        source: name of a sampler.
-        destination: name of a destination, of HM.
-        ics: weight of the intra-class structure loss.
-    """
-    symbol = SYMBOLS[source]
-    if defense != "hm":
-        return f"{TITLES[defense]}[{symbol}]"
-    return f"HM[{symbol},{destinations.symbol(destination)}]{'&ICS' if ics else ''}"
-
-
-def title_of(flags):
-    """Returns the `title` of a run, and the settings that the paper does not have.
+    The settings that the paper does not have follow.
 
     Args:
-        flags: dict of its flags, as config.json keeps them.
+        flags: dict of the flags of a run, as config.json keeps them.
     """
-    name = title(*(flags[name] for name in ("defense", "source", "destination", "ics")))
-    own = [f"{name}={flags[name]}" for name in USUAL if flags.get(name, USUAL[name]) != USUAL[name]]
+    symbol = SYMBOLS[flags["source"]]
+    if flags["defense"] == "hm":
+        ics = "&ICS" if flags["ics"] else ""
+        name = f"HM[{symbol},{destinations.symbol(flags['destination'])}]{ics}"
+    else:
+        name = f"{TITLES[flags['defense']]}[{symbol}]"
+    own = [f"{key}={flags[key]}" for key in USUAL if flags.get(key, USUAL[key]) != USUAL[key]]
     return " ".join([name, *own])
