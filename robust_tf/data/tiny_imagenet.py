@@ -67,13 +67,8 @@ def locate(info, data_dir):
         info: DatasetInfo.
         data_dir: the zip, the unpacked folder, or the folder that holds one of them; None means
             tiny_imagenet in TFDS_DATA_DIR or ~/tensorflow_datasets.
-
-    Raises:
-        UserError: `data_dir` was given and does not exist.
     """
     place = _place(data_dir)
-    if data_dir is not None and not place.exists():
-        raise UserError(f"--data_dir={data_dir} does not exist; it should hold {ROOT}.zip")
     if place.is_file() or (place / "train").is_dir():
         return place
     candidates = [place / ROOT, place / f"{ROOT}.zip", *sorted(place.glob(f"{ROOT}*.zip"))]

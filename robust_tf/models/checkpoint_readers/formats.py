@@ -1,6 +1,5 @@
 """Weights of any format that is read here: the name of the file says which."""
 
-import os
 import pathlib
 
 import numpy as np
@@ -23,7 +22,7 @@ def read(path):
     Raises:
         UserError: There is no such file, it cannot be read, or a tensor has a low precision.
     """
-    path = pathlib.Path(os.path.expanduser(path))
+    path = pathlib.Path(path)
     if prefix := tf1_checkpoint.find_prefix(path):
         tensors = tf1_checkpoint.read(prefix)
     elif not path.exists():
