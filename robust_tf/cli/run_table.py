@@ -56,7 +56,9 @@ class Paper:
 
 
 def run(argv=None, *, paper, about):
-    """Runs the command; returns its exit code. A flag that `RUN_TABLE` lacks is one of the training.
+    """Runs the command; returns its exit code.
+
+    A flag that `RUN_TABLE` lacks is one of the training.
 
     Args:
         argv, about: see `command_line.run`.

@@ -59,8 +59,10 @@ def scan(data_dir, settings):
     The folder has either the subfolders train and test (or val), each with one subfolder per class,
     or the classes themselves. Then one fifth of every class is for testing, chosen by a checksum of
     the file names: the same in every run. When images are added, at most as many others change
-    sides; when a class is added, none. The images of a class may lie in its subfolder images, as in Tiny ImageNet, of which only train is
-    read. Labels follow the order of the class names as text, or of the file of class names.
+    sides; when a class is added, none.
+
+    The images of a class may lie in its subfolder images, as in Tiny ImageNet, of which only train
+    is read. Labels follow the order of the class names as text, or of the file of class names.
 
     Args:
         data_dir: the folder.

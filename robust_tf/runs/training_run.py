@@ -105,32 +105,22 @@ class TrainingRun:
         Returns:
             0, or the number of the signal that stopped the training.
         """
-        settings = self.settings
         examples, test, held_out = self.images
         known = self.info.class_names, self.info.identity, self.train_classes
         if self.worker.is_chief:
-            self.folder.check(settings.run_identity)  # as it is now that nobody else writes in it
-            self.folder.claim(settings.run_identity, *known)
+            self.folder.check(self.settings.run_identity)  # now that nobody else writes in it
+            self.folder.claim(self.settings.run_identity, *known)
         agreement = workers.Agreement(self.strategy)
         if agreement.of_chief(lambda: not self.folder.final_weights.exists() or self._damaged()):
-            speed = Speed(settings.batch_size, self.passes().attack_share)
-            done, stopped_by = fitting.train(
-                self.model,
-                lambda start, stop: speed.watched(self.batches(examples, start, stop)),
-                self.folder,
-                train_steps=settings.train_steps,
-                checkpoint_every=settings.checkpoint_every,
-                save_every_minutes=settings.save_every_minutes,
-                keep_checkpoints=settings.keep_checkpoints,
-                monitors=[speed, *self._profile(), *self.monitors(held_out)],
-            )
+            done, stopped_by = self._fit(examples, held_out)
             if stopped_by:
                 print(f"stopped after step {done}; the same command goes on from there")
                 return stopped_by
             if self.worker.is_chief:
                 self.keep_final(held_out)
-        if self.worker.is_chief:
-            with self._evaluation_scope():
+        if self.worker.is_chief:  # of several workers alone, on its first device
+            several = self.worker.count > 1
+            with contextlib.nullcontext() if several else self.strategy.scope():
                 self.measure(test)
         agreement.total([0])  # the others wait for the chief
         return 0
@@ -140,6 +130,22 @@ class TrainingRun:
         parts = zip(("train", "test", "held-out"), self.images, strict=True)
         counts = ", ".join(f"{name} {len(part):,}" for name, part in parts if part is not None)
         return self.dataset.describe(f"{counts} images")
+
+    def _fit(self, examples, held_out):
+        settings = self.settings
+        speed = Speed(settings.batch_size, self.passes().attack_share)
+        place, steps = self.folder.path / "profile", settings.profile_steps
+        profile = [Profile(place, *steps)] if steps else []
+        return fitting.train(
+            self.model,
+            lambda start, stop: speed.watched(self.batches(examples, start, stop)),
+            self.folder,
+            train_steps=settings.train_steps,
+            checkpoint_every=settings.checkpoint_every,
+            save_every_minutes=settings.save_every_minutes,
+            keep_checkpoints=settings.keep_checkpoints,
+            monitors=[speed, *profile, *self.monitors(held_out)],
+        )
 
     def _damaged(self):
         """Whether the final weights have to be made again; UserError where they cannot be."""
@@ -152,16 +158,6 @@ class TrainingRun:
                 )
             warnings.warn(f"{final} {damage}; it is made again", stacklevel=2)
         return bool(damage)
-
-    def _profile(self):
-        if not self.settings.profile_steps:
-            return []
-        return [Profile(self.folder.path / "profile", *self.settings.profile_steps)]
-
-    def _evaluation_scope(self):
-        """Of several workers the chief measures alone, on its first device."""
-        several = self.worker.count > 1
-        return contextlib.nullcontext() if several else self.strategy.scope()
 
     def _idle(self):
         """A line on devices that are left out."""
