@@ -7,13 +7,14 @@ import pathlib
 import signal
 
 import pytest
+from made_results import BALL, made
 
 import hm_tf.options
 import hm_tf.run_table
 import tla_tf.options
 import tla_tf.run_table
 from robust_tf.cli import run_table
-from robust_tf.results.result import Result, append_results, read_results
+from robust_tf.results.result import append_results, read_results
 
 ROOT = pathlib.Path(__file__).parents[1]
 COMMANDS = {"tla_tf": tla_tf.run_table, "hm_tf": hm_tf.run_table}
@@ -132,7 +133,7 @@ MISTAKES = [
     ("--row=anchors/wu2020", "no flags of this package reproduce it"),
     ("--rows=table1/mnist/* --workdir=run", "--workdir is one folder"),
     ("--row=table1/mnist/at --dry_run --epz=0.1", "epz"),
-    ("--row", "there is no row ''"),
+    ("--row", "--row=: it has no value"),
     ("--row=table1/mnist/at --device_hours --device_tflops=0", "device_tflops"),
 ]
 
@@ -155,17 +156,9 @@ def test_paper_and_ours(tmp_path, monkeypatch, capsys):
     """Of a run whose commands have all been done before."""
     flags = tla_tf.options.TRAIN.resolve(["--dataset=cifar10", "--method=at"])
     (tmp_path / "config.json").write_text(json.dumps({"flags": flags}))
-    ball = {"eps": 8 / 255, "norm": "linf", "lower": 0, "upper": 1}
-    found = [
-        Result(
-            **{"dataset": "cifar10", "split": "test", "n": 10_000, "method": "at"},
-            **{"model": "wrn_32_10", "training_seed": 0, "attack": attack, "attack_settings": {}},
-            **{"threat_model": {} if attack == "clean" else ball, "metric": "accuracy"},
-            **{"value": value, "correct": None, "interval": None, "precision": "float32"},
-            **{"seed": 0, "weights_hash": "w", "versions": {}},
-        )
-        for attack, value in (("clean", 0.87), ("transfer-pgd7 from um-wrn_32_10-seed1", 0.61))
-    ]
+    about = {"dataset": "cifar10", "n": 10_000, "method": "at", "model": "wrn_32_10"}
+    ball, transfer = {**BALL, "eps": 8 / 255}, "transfer-pgd7 from um-wrn_32_10-seed1"
+    found = made("clean", 0.87, **about), made(transfer, 0.61, threat_model=ball, **about)
     append_results(tmp_path / "results.jsonl", found)
     monkeypatch.setattr(run_table, "_call", lambda *command: 0)
     row = "--row=table1/cifar10/at"

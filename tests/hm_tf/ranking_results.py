@@ -1,7 +1,8 @@
 """Records of the ranking attacks, made up, for the tests of what reads them."""
 
+from made_results import BALL, made
+
 from hm_tf.evaluation.robustness_score import COLUMNS, score
-from robust_tf.results.result import Result
 
 # Of table 5, HM[S,gLGA]&ICS with eta = 8, as printed.
 PRINTED = dict(
@@ -15,24 +16,10 @@ PRINTED = dict(
 
 def result(attack, metric, value, *, n=5924, settings=None, **changed):
     """One `Result` of HM[S,gLGA]&ICS on CUB."""
-    fields = {
-        "dataset": "cub200",
-        "split": "test",
-        "method": "HM[S,gLGA]&ICS",
-        "model": "resnet18",
-        "training_seed": 0,
-        "threat_model": {"eps": 8 / 255, "norm": "linf", "lower": 0.0, "upper": 1.0}
-        if settings
-        else {},
-        "correct": None,
-        "interval": None,
-        "precision": "float32",
-        "seed": 0,
-        "weights_hash": "abc",
-        "versions": {"python": "3"},
-    }
-    where = {"attack": attack, "metric": metric, "value": value, "n": n}
-    return Result(**{**fields, **where, "attack_settings": settings or {}, **changed})
+    about = {"dataset": "cub200", "method": "HM[S,gLGA]&ICS", "model": "resnet18"}
+    about["threat_model"] = {**BALL, "eps": 8 / 255} if settings else {}
+    facts = {"metric": metric, "n": n, "attack_settings": settings or {}}
+    return made(attack, value, **{**about, **facts, **changed})
 
 
 def clean(n=5924, recall=0.372, **changed):

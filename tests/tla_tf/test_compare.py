@@ -4,12 +4,13 @@ import dataclasses
 import json
 
 import pytest
+from made_results import BALL, made
 
 from robust_tf.reports.published import find
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS
 from robust_tf.reports.table import filled
-from robust_tf.results.result import Result, append_results
+from robust_tf.results.result import append_results
 from tla_tf import compare
 from tla_tf.options import TRAIN
 from tla_tf.reporting import comparison, published_rows
@@ -19,27 +20,10 @@ ROWS = [find(published_rows.rows(), f"table1/cifar10/{method}") for method in ("
 
 
 def record(attack, value, **changes):
-    threat = {} if attack == "clean" else {"eps": 8 / 255, "norm": "linf", "lower": 0, "upper": 1}
-    settings = {
-        "dataset": "cifar10",
-        "split": "test",
-        "n": 10_000,
-        "method": "tla",
-        "model": "wrn_32_10",
-        "training_seed": 0,
-        "attack": attack,
-        "attack_settings": {},
-        "threat_model": threat,
-        "metric": "accuracy",
-        "value": value,
-        "correct": None,
-        "interval": (value - 0.01, value + 0.01),
-        "precision": "float32",
-        "seed": 0,
-        "weights_hash": "w",
-        "versions": {},
-    }
-    return Result(**{**settings, **changes})
+    facts = {"dataset": "cifar10", "n": 10_000, "model": "wrn_32_10"}
+    facts["threat_model"] = {} if attack == "clean" else {**BALL, "eps": 8 / 255}
+    facts["interval"] = value - 0.01, value + 0.01
+    return made(attack, value, **{**facts, **changes})
 
 
 def run(*results, **changed):

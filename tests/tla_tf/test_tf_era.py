@@ -2,18 +2,15 @@
 
 import csv
 
+from made_results import made
+
 from robust_tf.reports.recorded_run import RecordedRun
-from robust_tf.results.result import Result
 from tla_tf import compare
 from tla_tf.reporting import published_rows, tf_era
 
 
 def record(attack, value, n, method, **threat):
-    facts = {"dataset": "mnist", "split": "test", "n": n, "method": method, "model": "lenet_small"}
-    facts |= {"training_seed": 0, "attack": attack, "attack_settings": {}, "threat_model": threat}
-    facts |= {"metric": "accuracy", "value": value, "correct": None, "interval": None}
-    facts |= {"precision": "float32", "seed": 0, "weights_hash": "w", "versions": {}}
-    return Result(**facts)
+    return made(attack, value, dataset="mnist", n=n, method=method, threat_model=threat)
 
 
 def runs():

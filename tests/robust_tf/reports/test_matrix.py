@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from made_results import BALL, made
 
 from robust_tf.reports.matrix import Entry, matrix
 from robust_tf.reports.matrix_view import show, terminal_lines
@@ -12,35 +13,17 @@ from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.verdict import decisive, headline, verdict, verdicts
 from robust_tf.results import jsonl
 from robust_tf.results.cache import ResultsCache
-from robust_tf.results.result import Result, wilson_interval
+from robust_tf.results.result import wilson_interval
 
-BALL = {"eps": 0.1, "norm": "linf", "lower": 0.0, "upper": 1.0}
 ATTACKED = {"um": "0.3", "at": "0.1", "tla": "0.2"}
 LINES = jsonl.read
 FLAGS = {"train_steps": 600, "eps": "0.1", "method": "tla", "workdir": "a"}
 
 
 def record(attack, correct, n=100, seed=0, settings=None, weights="w", **changes):
-    fields = {
-        "dataset": "digits",
-        "split": "test",
-        "n": n,
-        "method": "tla",
-        "model": "net",
-        "training_seed": seed,
-        "attack": attack,
-        "attack_settings": settings or {},
-        "threat_model": {} if attack == "clean" else BALL,
-        "metric": "accuracy",
-        "value": correct / n,
-        "correct": correct,
-        "interval": wilson_interval(correct, n),
-        "precision": "float32",
-        "seed": 0,
-        "weights_hash": weights,
-        "versions": {},
-    }
-    return Result(**{**fields, **changes})
+    counted = {"n": n, "correct": correct, "interval": wilson_interval(correct, n)}
+    about = {"training_seed": seed, "attack_settings": settings or {}, "weights_hash": weights}
+    return made(attack, correct / n, **counted, **about, **changes)
 
 
 def run(*results, path="run", **flags):

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from made_results import made
+
 from robust_tf.reports.result_tables import (
     MEASUREMENT_COLUMNS,
     METRIC_COLUMNS,
@@ -10,29 +12,12 @@ from robust_tf.reports.result_tables import (
     seeds_of,
 )
 from robust_tf.reports.table import filled
-from robust_tf.results.result import Result
 
 
 def result(attack, settings, eps, value, interval):
-    return Result(
-        dataset="cifar10",
-        split="test",
-        n=1000,
-        method="AT",
-        training_seed=3,
-        model="wrn_10_1",
-        attack=attack,
-        attack_settings=settings,
-        threat_model={} if eps is None else {"eps": eps, "norm": "linf"},
-        metric="accuracy",
-        value=value,
-        correct=round(1000 * value),
-        interval=interval,
-        precision="float32",
-        seed=0,
-        weights_hash="",
-        versions={},
-    )
+    threat = {} if eps is None else {"eps": eps, "norm": "linf"}
+    facts = {"n": 1000, "attack_settings": settings, "threat_model": threat, "interval": interval}
+    return made(attack, value, **facts)
 
 
 def settings(steps, step_size, restarts=1):
