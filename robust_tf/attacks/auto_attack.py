@@ -1,8 +1,6 @@
 """AutoAttack, an ensemble of attacks without settings to choose (Croce and Hein 2020)."""
 
 import dataclasses
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -62,25 +60,21 @@ def _expected(attack):
     return EOT(attack.threat_model, attack=attack, passes=20)
 
 
-def correct_after(
-    left_by: Callable[[np.ndarray], np.ndarray], active: np.ndarray, probe: int | None
-) -> np.ndarray:
-    """Returns bool [n], the images that are correct after one more member.
+def sample_first(active: np.ndarray, probe: int | None) -> list[np.ndarray]:
+    """Returns which images a member attacks, in order: a sample, and the others.
+
+    The others follow only where an image of the sample falls. Otherwise they count as correct.
 
     Args:
-        left_by: function bool [n] -> bool [n]: attacks these images and returns which stay correct.
         active: bool [n], the images that are correct before.
-        probe: number of images that are attacked first. If none of them falls, the others count as
-            correct. None: all are attacked at once.
+        probe: number of images of the sample; None: all are attacked at once.
+
+    Returns:
+        list of bool [n], without empty parts.
     """
-    if not active.any():
-        return active
     tried = np.zeros_like(active)
     tried[spread_rows(np.flatnonzero(active), probe)] = True
-    left, others = left_by(tried), active & ~tried
-    if not others.any() or np.array_equal(left, tried):
-        return left | others
-    return left | left_by(others)
+    return [part for part in (tried, active & ~tried) if part.any()]
 
 
 def member(name: str, threat_model: ThreatModel) -> Attack:
@@ -128,16 +122,14 @@ class AutoAttack(Attack):
         active = np.ones(len(images), bool)
         probes = PROBES.get(self.version, {})
 
-        def left_by(attack, chosen):
-            rows, left = np.flatnonzero(chosen), chosen.copy()
-            attack_rows(attack, logits_fn, images, labels, rows, adversarial, seed, size)
-            for part in np.array_split(rows, range(size, len(rows), size)):
-                left[part] = correct(logits_fn(tf.constant(adversarial[part])), labels[part])
-            return left
-
         for name, attack in zip(VERSIONS[self.version], self.members):
-            of_member = functools.partial(left_by, attack)
-            active = correct_after(of_member, active, probes.get(name))
+            for chosen in sample_first(active, probes.get(name)):
+                rows, before = np.flatnonzero(chosen), active.sum()
+                attack_rows(attack, logits_fn, images, labels, rows, adversarial, seed, size)
+                for part in np.array_split(rows, range(size, len(rows), size)):
+                    active[part] = correct(logits_fn(tf.constant(adversarial[part])), labels[part])
+                if active.sum() == before:
+                    break
         adversarial[active] = images[active]
         return tf.constant(adversarial) if tf.is_tensor(x) else adversarial
 

@@ -79,18 +79,11 @@ class CompiledBatch:
         return self._compiled[devices]
 
     def _compile(self):
-        prepare = self._prepare or (lambda *batch: ())
-        if self._xla:
-            compiled = tf.function(self._function, autograph=False, jit_compile=True)
-            if self._prepare is None:
-                return compiled
-            return tf.function(lambda *batch: compiled(*batch, *prepare(*batch)), autograph=False)
-
-        def shrinks(*batch):
-            with shrinking():
-                return self._function(*batch, *prepare(*batch))
-
-        return tf.function(shrinks, autograph=False)
+        function = self._function if self._xla else shrinking()(self._function)
+        compiled = tf.function(function, autograph=False, jit_compile=self._xla)
+        if self._prepare is None:
+            return compiled
+        return tf.function(lambda *batch: compiled(*batch, *self._prepare(*batch)), autograph=False)
 
 
 def device_count() -> int:

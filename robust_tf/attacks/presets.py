@@ -96,7 +96,10 @@ class Preset:
 
     def perturb(self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         """Attacks one batch; see `Attack.perturb` for arguments and result."""
-        x_adv = self.attack.perturb(logits_fn, x, y, key)
+        return self.finished(self.attack.perturb(logits_fn, x, y, key), x)
+
+    def finished(self, x_adv: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        """Returns attacked images of `x` as a classifier is shown them: rounded, or as they are."""
         return round_pixels(x_adv, x, self.threat_model) if self.rounded else x_adv
 
     def single_run(self) -> "Preset":

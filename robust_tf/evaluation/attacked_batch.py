@@ -33,7 +33,7 @@ def classify_attacked(outputs_fn, labels, preset=None, *, source_fn=None, keep=(
         y, attacked = tf.gather(labels, rows), images
         inside = tf.ones_like(rows, tf.bool)
         if preset is not None:
-            attacked = preset.perturb(source_fn, images, y, keys)
+            attacked = preset.finished(preset.attack.perturb(source_fn, images, y, keys), images)
             inside = preset.threat_model.contains(attacked, images)
         outputs = {"image": attacked, **outputs_of(attacked)}
         finite = tf.reduce_all(tf.math.is_finite(outputs["logits"]), axis=1)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks import presets
-from robust_tf.attacks.auto_attack import correct_after
+from robust_tf.attacks.auto_attack import sample_first
 from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.attacks.logits_of import require_labels
 from robust_tf.data.examples import Examples
@@ -160,15 +160,9 @@ class ClassifierEvaluation:
         if kept is not None and kept.complete:
             return self._shown_again(column, kept)
         cache, attack_batch = self._stored.cache(column, kept), self._compiled(column)
-
-        def left_by(chosen):
-            others = np.sum(active & ~chosen)
-
-            def shown(run, attacked):
-                # The number of the table once all are done, unless a member is tried on a sample.
-                share = (run["correct"].mean() * attacked + others) / len(self.examples)
-                return {"correct": f"{100 * share:.2f} %"}
-
+        correct = active.copy()
+        # Kept images are of all images that the column attacks.
+        for chosen in sample_first(active, column.probe if kept is None else None):
             runs = attack_loop(
                 attack_batch,
                 self.examples,
@@ -178,13 +172,12 @@ class ClassifierEvaluation:
                 restarts=column.restarts,
                 active=ACTIVE,
                 eager=column.eager,
-                shown=shown,
+                shown=self._share_of_all(np.sum(active & ~chosen)),
                 **self.loop,
             )
-            return still_correct(runs, len(self.examples))
-
-        # Kept images are of all images that the column attacks.
-        correct = correct_after(left_by, active, column.probe if kept is None else None)
+            correct[chosen] = still_correct(runs, len(self.examples))[chosen]
+            if correct[chosen].all():
+                break
         if kept is not None:
             kept.save(active)
         if not active.any():
@@ -193,6 +186,15 @@ class ClassifierEvaluation:
             mean = 100 * correct.mean()
             self.say(f"{column.name}: stored ({mean:.2f} %); --fresh measures again")
         return correct
+
+    def _share_of_all(self, others):
+        """The number of the table once all are done, unless a member is tried on a sample."""
+
+        def shown(run, attacked):
+            share = (run["correct"].mean() * attacked + others) / len(self.examples)
+            return {"correct": f"{100 * share:.2f} %"}
+
+        return shown
 
     def _shown_again(self, column, kept):
         """Bool [n] as `correct` returns, for finished `AdversarialImages`."""
