@@ -21,11 +21,11 @@ from robust_tf.threat_model import ThreatModel
 
 # More targets than any network has classes.
 ALL_CLASSES = 1_000_000
-# The attacks of AutoAttack with the steps, targets and queries of its authors' code. APGD follows the
-# paper where the two differ, see `StepSize`. Square gives each image a window of its own, where
+# The attacks of AutoAttack with the steps, targets and queries of its authors' code. APGD follows
+# the paper where the two differ, see `StepSize`. Square gives each image a window of its own, where
 # theirs share one in a batch, and in L2 each channel its budget, as the code of Square's authors
-# does. "fab", not targeted, runs once and looks at the nine likeliest classes, where theirs has four
-# more runs from random starts and looks at all classes.
+# does. "fab", not targeted, runs once and looks at the nine likeliest classes, where theirs has
+# four more runs from random starts and looks at all classes.
 MEMBERS = {
     "apgd-ce": lambda threat_model: APGD(threat_model, "ce", steps=100),
     "apgd-dlr": lambda threat_model: APGD(threat_model, "dlr", steps=100),

@@ -9,8 +9,9 @@ import tensorflow as tf
 from robust_tf.attacks.packed_loop import shrinking
 
 # What XLA raises: for operations that it cannot compile, on this device or deterministically; for a
-# compiler that is not whole; for a program that cannot be kept or read again, with any kind of error
-# (tensorflow/compiler/jit/device_compiler.h). What has another reason comes again without XLA.
+# compiler that is not whole; for a program that cannot be kept or read again, with any kind of
+# error (tensorflow/compiler/jit/device_compiler.h). What has another reason comes again without
+# XLA.
 REFUSAL = tf.errors.OpError
 
 

@@ -46,8 +46,8 @@ def require_classes(logits: tf.Tensor) -> None:
     """Raises ValueError unless `logits` is [n, classes] with at least two classes."""
     if logits.shape.rank != 2 or logits.shape[1] < 2:
         raise ValueError(
-            f"the classifier must return logits [n, classes], got {logits.shape}; of a single logit "
-            "z make a function that returns tf.concat([0 * z, z], axis=1)"
+            f"the classifier must return logits [n, classes], got {logits.shape}; of a single "
+            "logit z make a function that returns tf.concat([0 * z, z], axis=1)"
         )
 
 

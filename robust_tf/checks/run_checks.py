@@ -94,7 +94,7 @@ class CheckRun:
         return self.attack.threat_model
 
     def _accuracy(self, preset, active=None):
-        """Bool, one per row: which images, of `active` if it is given, the attack leaves correct."""
+        """Bool, one per row: which images, of `active` if given, the attack leaves correct."""
         self._bar.set_postfix_str(preset.name)
         chosen = np.zeros(len(self.evaluation.examples), bool)
         chosen[self.rows] = True if active is None else active

@@ -97,8 +97,8 @@ def unsteady(outputs_fn, images, values, fixed_size=False):
     if random.any():
         return Doubt(
             "random outputs",
-            f"two passes over the same batch differ in {of(random)}: the network is random; numbers "
-            "of attacks that do not average many passes (EOT, as rand does) are too high",
+            f"two passes over the same batch differ in {of(random)}: the network is random; "
+            "numbers of attacks that do not average many passes (EOT, as rand does) are too high",
         )
     scale = max(values.std(), 1e-12)
     other = (np.abs(first - values[rows]) > SAME_OUTPUTS * scale).any(axis=1)

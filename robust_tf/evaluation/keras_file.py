@@ -28,7 +28,8 @@ class KerasFile(SavedSignature):
         input_range: See `SavedSignature`.
 
     Raises:
-        UserError: no such file, one that cannot be loaded, several inputs, or outputs without names.
+        UserError: no such file, one that cannot be loaded, several inputs, or outputs without
+            names.
     """
 
     def __init__(self, path, input_range=(0.0, 1.0)):

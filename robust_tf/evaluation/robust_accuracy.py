@@ -183,8 +183,8 @@ def _only_threat_model(columns):
     (ball,) = balls
     if (ball.lower, ball.upper) != UNIT_INTERVAL:
         raise ValueError(
-            f"the attack's pixels lie in [{ball.lower:g}, {ball.upper:g}]; here they lie in [0, 1], "
-            "as eps does, and input_range= says what the model takes"
+            f"the attack's pixels lie in [{ball.lower:g}, {ball.upper:g}]; here they lie in "
+            "[0, 1], as eps does, and input_range= says what the model takes"
         )
     return ball
 
