@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.objectives import CrossEntropy, correct
@@ -16,6 +15,7 @@ from robust_tf.checks.network_probe import NetworkProbe
 from robust_tf.evaluation.attack_column import Column
 from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.evaluation.embedding_attack import EmbeddingAttack
+from robust_tf.evaluation.progress_bar import ProgressBar
 from robust_tf.results.result import worst_case
 
 # The eps of the budget check, as factors of the claimed eps.
@@ -46,11 +46,11 @@ class CheckRun:
         self.undefended_fn = undefended_fn
         self.embedding_fn = embedding_fn
         self._probe = classifier_probe(self.evaluation, self.rows)
-        self._bar = tqdm(desc="checks", unit=" attacks", disable=True)
+        self._bar = ProgressBar(None, "checks", silent=True)
 
     def run(self):
         """Returns the list of `Check`; on few images none of them is green."""
-        with tqdm(desc="checks", unit=" attacks") as self._bar:
+        with ProgressBar(None, "checks", unit=" attacks") as self._bar:
             return checks.enough_images(self._checks(), len(self.rows))
 
     def _checks(self):
@@ -95,7 +95,7 @@ class CheckRun:
 
     def _accuracy(self, preset, active=None):
         """Bool, one per row: which images, of `active` if given, the attack leaves correct."""
-        self._bar.set_postfix_str(preset.name)
+        self._bar.name(preset.name)
         chosen = np.zeros(len(self.evaluation.examples), bool)
         chosen[self.rows] = True if active is None else active
         correct = self.evaluation.correct(Column(preset.name, preset), chosen)

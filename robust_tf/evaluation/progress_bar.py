@@ -11,19 +11,25 @@ class ProgressBar(tqdm):
     """Says what is compiled; the first batch, which waits for it, does not count in the estimate.
 
     Args:
-        count: Number of images.
+        count: Number of images; None: unknown.
         title: Name of the attack.
         compiling: Whether the first batch waits for the compiler.
         silent: Whether nothing is shown.
+        unit: Name of what is counted.
     """
 
-    def __init__(self, count, title, *, compiling, silent):
+    def __init__(self, count, title, *, compiling=False, silent=False, unit="image"):
         self._first = None  # images and seconds of the first batch
+        self._watched = is_watched(sys.stderr)
         seldom = {"mininterval": IN_A_LOG, "maxinterval": IN_A_LOG}
-        pace = {} if is_watched(sys.stderr) else seldom
-        super().__init__(total=count, desc=title, unit="image", disable=silent, **pace)
+        pace = {} if self._watched else seldom
+        super().__init__(total=count, desc=title, unit=unit, disable=silent, **pace)
         if compiling and not silent:
             self.set_postfix_str("compiling")
+
+    def name(self, text):
+        """Shows what is worked on now; a log gets it with its next line."""
+        self.set_postfix_str(text, refresh=self._watched)
 
     def update(self, n=1):
         shown = super().update(n)

@@ -35,6 +35,7 @@ def test_a_log_has_few_lines_and_a_notebook_all(notebook, lines, capsys, monkeyp
         for _ in range(8):
             bar.start_t -= 1
             bar.last_print_t -= 1  # a second has gone by
+            bar.name("fgsm")
             bar.update(1)
     said = capsys.readouterr().err
     assert said.count("pgd") >= lines and "8/8" in said
