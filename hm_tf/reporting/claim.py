@@ -125,7 +125,7 @@ def _scored(run, shown):
         return "no score, since not all ten attack columns were measured"
     rows = [row for row in _same_attacker(run, shown) if row.scored]
     falls = score_falls(rows, run.recorded.measured)
-    said = f"ERS {_score(shown)} of 100 ({shown.mode}, {shown.strength}, {_queries(shown)})"
+    said = f"ERS {shown.cell(SCORE)} of 100 ({shown.mode}, {shown.strength}, {_queries(shown)})"
     told = shown
     if falls := [fall for fall in falls if fall.change < 0]:
         before, told = min(falls, key=lambda fall: fall.after.values[SCORE])
@@ -133,22 +133,18 @@ def _scored(run, shown):
     lowest = min(rows, key=lambda row: row.values[SCORE])
     if lowest.values[SCORE] < min(shown.values[SCORE], told.values[SCORE]):
         how = f"{lowest.mode}, {lowest.strength}, {_queries(lowest)}"
-        said += f"; {_score(lowest)} at the lowest ({how})"
+        said += f"; {lowest.cell(SCORE)} at the lowest ({how})"
     return f"{said}; its columns below"
 
 
 def _stronger(before, after, shown):
     """What stronger attacks leave, beside the protocol of the same queries."""
-    left = f"{_score(after)} under stronger attacks"
+    left = f"{after.cell(SCORE)} under stronger attacks"
     if (before.mode, before.on) == (shown.mode, shown.on):
         return f", of the same queries {left} ({after.mode}, {after.strength})"
-    first = f"{_score(before)} by the protocol"
+    first = f"{before.cell(SCORE)} by the protocol"
     return f"; of the same {_queries(after)} {first}, {left} ({after.mode}, {after.strength})"
 
 
 def _queries(row):
     return f"{row.on.n:,} queries"
-
-
-def _score(row):
-    return text(SCORE, row.values[SCORE])

@@ -98,16 +98,18 @@ class Comparison(NamedTuple):
         """
         for column in ALL:
             for name in PAPER_MAP if column == "mAP" else (column,):
-                yield name, published_text(self.row, column), *self._ours(name, column)
+                paper = published_text(self.row, column)
+                yield name, paper, *ours_beside(self.row, self.run, name, column)
 
-    def _ours(self, name, column):
-        """(our value, difference from the paper's column) as text."""
-        paper, ours = self.row.values, self.run.values
-        if name == SCORE and self.run.collapsed:
-            return "collapsed", "-"
-        both = column in paper and name in ours and same_data(self.row, self.run)
-        change = text(name, ours[name] - paper[column], "+") if both else "-"
-        return text(name, ours.get(name)), change
+
+def ours_beside(row, run, name, column):
+    """Returns (our value, difference from the paper's column, of the same data only) as text."""
+    paper, ours = row.values, run.values
+    if name == SCORE and run.collapsed:
+        return "collapsed", "-"
+    both = column in paper and name in ours and same_data(row, run)
+    change = text(name, ours[name] - paper[column], "+") if both else "-"
+    return text(name, ours.get(name)), change
 
 
 def published_text(row, column):

@@ -1,7 +1,7 @@
 """Tables 2 to 11 of the HM paper with our runs among their rows, made of stored results only."""
 
 from hm_tf.reporting.comparability import differing_settings
-from hm_tf.reporting.paper_comparison import DATASETS, published_text, same_data
+from hm_tf.reporting.paper_comparison import DATASETS, ours_beside, published_text
 from hm_tf.reporting.recorded_scores import ALL, SCORE, text
 from hm_tf.triplets import SYMBOLS
 
@@ -59,13 +59,9 @@ def _of_row(row, runs):
 
 
 def _ours(row, run):
-    ours = [text(name, run.values.get(name)) for name in ALL]
-    both = row.values.keys() & run.values.keys() if same_data(row, run) else ()
-    change = {name: text(name, run.values[name] - row.values[name], "+") for name in both}
-    if run.collapsed:
-        ours[ALL.index(SCORE)], change[SCORE] = "collapsed", "-"
-    yield (f"ours: {run.name}, {run.dataset}", *ours)
-    yield ("difference", *(change.get(name, "-") for name in ALL))
+    values, changes = zip(*(ours_beside(row, run, name, name) for name in ALL), strict=True)
+    yield (f"ours: {run.name}, {run.dataset}", *values)
+    yield ("difference", *changes)
 
 
 def _matrix(rows, runs):

@@ -1,5 +1,7 @@
 """What keeps two trainings from being compared: the settings that differ."""
 
+import math
+
 from robust_tf.threat_model import parse_magnitude
 
 
@@ -29,6 +31,13 @@ def training_differences(flags, published, **settings):
     """
     found = differing(flags, published, **settings)
     return [f"{name} {words(ours)}, not {words(theirs)}" for name, (ours, theirs) in found.items()]
+
+
+def in_ball(result, eps, norm):
+    """Whether a `Result` has the radius `eps`, as number or text, and the norm."""
+    ball = result.threat_model
+    same_norm = ball.get("norm") == norm
+    return same_norm and math.isclose(ball["eps"], parse_magnitude(eps), rel_tol=1e-6)
 
 
 def plain(value):

@@ -1,8 +1,9 @@
 """What a run, a `RecordedRun`, claims, in one sentence with its threat model."""
 
 from robust_tf.evaluation.attack_column import WORST_CASE, WORST_CASE_ROUNDED
+from robust_tf.reports.comparability import in_ball
 from robust_tf.reports.verdict import DOUBTFUL, doubtful
-from robust_tf.threat_model import format_magnitude, parse_magnitude
+from robust_tf.threat_model import format_magnitude
 from tla_tf.evaluation.attack_columns import ENSEMBLE
 
 _NORMS = {"linf": "L-infinity", "l2": "L2"}
@@ -19,7 +20,8 @@ def worst_case(run):
     lowest.
     """
     found = [result for result in run.results if result.attack == WORST_CASE]
-    own = [result for result in found if _in_ball(result, run.flags)]
+    eps, norm = run.flags.get("eps"), run.flags.get("norm")
+    own = [result for result in found if eps is None or in_ball(result, eps, norm)]
     return min(own or found, key=_preference, default=None)
 
 
@@ -117,9 +119,3 @@ def _lowest(run):
     result = min(attacked, key=lambda result: result.value)
     share = f"{100 * result.value:.2f} % of {result.n:,} {result.dataset} test images"
     return f"; the lowest accuracy under one attack, {result.column}, is {share}"
-
-
-def _in_ball(result, flags):
-    eps = flags.get("eps")
-    ball = result.threat_model.get("eps"), result.threat_model.get("norm")
-    return eps is None or ball == (parse_magnitude(eps), flags.get("norm"))

@@ -1,14 +1,13 @@
 """Published numbers beside ours: paper, ours, difference, and whether they may be compared."""
 
-import math
 import statistics
 import textwrap
 from typing import NamedTuple
 
 from robust_tf.evaluation.reference_images import limited_reference
-from robust_tf.reports.comparability import training_differences
+from robust_tf.reports.comparability import in_ball, training_differences
+from robust_tf.reports.result_tables import interval
 from robust_tf.reports.table import Column, filled, text_table
-from robust_tf.threat_model import parse_magnitude
 from tla_tf.analysis.detection_records import paper_metric
 from tla_tf.options import TRAIN
 from tla_tf.reporting.comparable_runs import method_name
@@ -46,10 +45,7 @@ class Comparison(NamedTuple):
         values = [self.cell.scale * result.value for result in self.results]
         if len(values) > 1:
             return f"± {statistics.stdev(values):.2f} over seeds"
-        if not self.results[0].interval:
-            return None
-        low, high = self.results[0].interval
-        return f"{self.cell.scale * low:.2f} to {self.cell.scale * high:.2f}"
+        return interval(2, self.cell.scale)(self.results[0])
 
     @property
     def comparability(self):
@@ -194,8 +190,4 @@ def _measures(result, row, cell):
     attack = result.attack.split(" from ")[0]
     if result.after or (attack, paper_metric(result.metric)) != (cell.attack, cell.metric):
         return False
-    if cell.attack == "clean":
-        return True
-    eps = parse_magnitude(row.eps)
-    radius = result.threat_model.get("eps", math.nan)
-    return result.threat_model.get("norm") == row.norm and math.isclose(radius, eps, rel_tol=1e-6)
+    return cell.attack == "clean" or in_ball(result, row.eps, row.norm)

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 from robust_tf.reports import published
+from robust_tf.reports.comparability import in_ball
 from robust_tf.reports.page import Page
 from robust_tf.reports.table import Column, filled
-from robust_tf.threat_model import parse_magnitude
 from tla_tf.reporting.comparable_runs import method_name
 from tla_tf.reporting.published_rows import ANCHORS, CHALLENGE, FOLDER
 
@@ -94,7 +94,8 @@ def _measured(run, eps):
     accuracies = {
         result.attack: f"{100 * result.value:.2f} ({result.n:,})"
         for result in run.results
-        if result.metric == "accuracy" and not result.after and _at_radius(result, eps)
+        if result.metric == "accuracy" and not result.after
+        if not result.threat_model or in_ball(result, eps, "linf")
     }
     if "checkpoint" in flags:
         name, training = f"imported: {flags['architecture']}", f"unknown, {flags['checkpoint']}"
@@ -103,14 +104,6 @@ def _measured(run, eps):
         settings = {setting: flags.get(setting) for setting in _TRAINING}
         training = ", ".join(f"{key} {value}" for key, value in settings.items() if value)
     return Network(name, accuracies, training, f"here: {run.path}")
-
-
-def _at_radius(result, eps):
-    ball = result.threat_model
-    if not ball:
-        return True
-    close = abs(ball.get("eps", -1) - parse_magnitude(eps)) < 1e-6
-    return ball.get("norm") == "linf" and close
 
 
 def _add_entries(page):
