@@ -74,9 +74,9 @@ class Checkpoints:
         self.directory.mkdir(parents=True, exist_ok=True)
         if self._folder(step).exists():
             return
-        for left in self.directory.glob("*.partial"):  # by a process that was killed
-            shutil.rmtree(left)
         partial = self.directory / f"{folder_name(step)}.partial"
+        for left in self.directory.glob("*.partial"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=left != partial)  # see `_publish`
         self._checkpoint.write(str(partial / "state"))
         interval = {"sums": sums, "seconds": seconds, "due": due}
         (partial / INTERVAL).write_text(json.dumps(interval))
