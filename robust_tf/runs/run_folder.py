@@ -81,7 +81,8 @@ class RunFolder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         for left in self.path.glob("*.partial"):  # by a process that was killed
-            left.unlink()
+            if left.is_file():  # an export has a folder
+                left.unlink()
         flags = run.flags
         known = self._digest.has_config()
         steps = self.read_flags()["train_steps"] if known else flags["train_steps"]
