@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from robust_tf.attacks.keras_graph import PROBABILITIES
 from robust_tf.attacks.logits_of import require_classes, require_labels
 from robust_tf.evaluation.doubts import (
     RANGES,
@@ -26,7 +27,6 @@ from robust_tf.losses.cross_entropy import cross_entropy
 TINY, CLOSE_TO_ONE = 1e-37, 1e-7
 # Below this many images an accuracy says little about chance.
 FEWEST_FOR_CHANCE = 20
-PROBABILITIES = ("softmax", "sigmoid")
 
 
 class FreeChecks(NamedTuple):

@@ -16,7 +16,7 @@ from robust_tf.attacks.presets import Preset
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation.attack_column import CLEAN, Column, ensemble_columns
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
-from robust_tf.evaluation.saved_signature import SavedSignature
+from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.results.cache import digest
 from robust_tf.results.result import weights_hash, wilson_interval
 from robust_tf.threat_model import ThreatModel, pixel_ball
@@ -86,8 +86,9 @@ def robust_accuracy(
     """Attacks a classifier and returns which images it still classifies correctly.
 
     Args:
-        model: `keras.Model`, path of a SavedModel, what `tf.saved_model.load` returns, or a
-            function images -> logits. A dict output needs the entry "logits".
+        model: `keras.Model`, path of a SavedModel or of the folder of its versions, what
+            `tf.saved_model.load` returns, or a function images -> logits. A dict output needs the
+            entry "logits".
         x: images [n, ...], array or tensor; uint8, or float in `input_range`.
         y: labels, int [n] or one-hot [n, classes].
         attack: "standard", AutoAttack, or its versions "fast", "plus" and "rand"; another name such
@@ -116,6 +117,8 @@ def robust_accuracy(
         raise ValueError(f"batch_size must be >= 1, got {batch_size}")
     columns = _columns(attack, eps, norm)
     ball = _only_threat_model(columns)
+    if isinstance(model, (str, os.PathLike)):
+        model = SavedSignature(newest_version(model))
     with warnings.catch_warnings(record=True) as said:
         outputs_fn, fixed_size = _outputs_of(model, input_range)
     examples = Examples(_images(x, input_range), label_numbers(y))
@@ -191,8 +194,7 @@ def _only_threat_model(columns):
 
 def _outputs_of(model, input_range):
     """Returns (images in [0, 1] to outputs, the only batch size that the model takes or None)."""
-    if isinstance(model, (str, os.PathLike)):
-        model = SavedSignature(model).loaded
+    model = model.loaded if isinstance(model, SavedSignature) else model
     logits_fn, (low, high) = logits_of(model), input_range
     fixed_size = getattr(logits_fn, "batch_size", None)
     if tuple(input_range) == UNIT_INTERVAL:
@@ -227,6 +229,6 @@ def _layers_of(model):
 def _identity(model):
     if isinstance(model, keras.Model):
         return {"weights_hash": weights_hash(model), "layers": _layers_of(model)}
-    if isinstance(model, (str, os.PathLike)):
-        return {"weights_hash": SavedSignature(model).weights_hash}
+    if isinstance(model, SavedSignature):
+        return {"weights_hash": model.weights_hash}
     raise ValueError("cache= needs a keras.Model or the path of a SavedModel, to know its weights")

@@ -76,11 +76,13 @@ def test_any_network_and_any_images(model, images, labels, expected, tmp_path):
     one_hot = np.eye(CLASSES)[labels]
     unit = tf.constant(images / np.float32(255))
     model.export(tmp_path / "saved", verbose=False)
+    model.export(tmp_path / "versions" / "2", verbose=False)
     twice = keras.Model(model.input, {"logits": model.output, "embedding": model.layers[-2].output})
     for network_of_any_kind, x, y in [
         (lambda x: model(x, training=False), unit, tf.constant(labels)),
         (twice, unit, one_hot),
         (tmp_path / "saved", images, labels[:, None]),
+        (tmp_path / "versions", images, labels),
         (tf.saved_model.load(str(tmp_path / "saved")), images, labels),
         (of_seven(model, str(tmp_path / "seven")), images, labels),
     ]:
