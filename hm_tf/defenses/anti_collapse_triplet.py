@@ -17,7 +17,3 @@ class AntiCollapseTriplet(MetricDefense):
         objective = CollapseObjective(self.embed, triplets.valid, self.distance_fn)
         collapsed = self.ascend(batch, objective, tf.concat(pair, axis=0))
         return {"triplets": triplets, "images": tf.concat([anchor, collapsed], axis=0)}
-
-    def loss_terms(self, batch, crafted):
-        embeddings = self.embed(crafted["images"], training=True)
-        return self.triplet_terms(batch, crafted["triplets"], *tf.split(embeddings, 3))

@@ -199,6 +199,11 @@ class MetricDefense(AdversarialModel):
             parts.append([*(place + number * size for place in places), valid])
         return Triplets(*(tf.concat(part, axis=0) for part in zip(*parts)))
 
+    def loss_terms(self, batch, crafted):
+        """The loss of the crafted images, by default stacked by their role in the triplets."""
+        embeddings = self.embed(crafted["images"], training=True)
+        return self.triplet_terms(batch, crafted["triplets"], *tf.split(embeddings, 3))
+
     def triplet_terms(self, batch, triplets, anchor, positive, negative):
         """Returns (terms, monitors) of the loss of embeddings [m, d]."""
         weight = tf.cast(triplets.valid, anchor.dtype)

@@ -16,7 +16,3 @@ class MinMax(MetricDefense):
         stacked = tf.concat(members(batch["image"], triplets), axis=0)
         objective = MinMaxObjective(self.embed, triplets.valid, self.distance_fn)
         return {"triplets": triplets, "images": self.ascend(batch, objective, stacked)}
-
-    def loss_terms(self, batch, crafted):
-        embeddings = self.embed(crafted["images"], training=True)
-        return self.triplet_terms(batch, crafted["triplets"], *tf.split(embeddings, 3))

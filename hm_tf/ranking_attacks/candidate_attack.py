@@ -1,28 +1,17 @@
 """CA+ and CA-: an image moves up or down in the ranking of one query (Zhou et al. 2020)."""
 
-from typing import ClassVar
-
 import tensorflow as tf
 
 from hm_tf.ranking_attacks.neighbours import count_nearer
-from hm_tf.ranking_attacks.random_items import any_item, near_item
-from hm_tf.ranking_attacks.ranking_attack import RankingAttack
+from hm_tf.ranking_attacks.random_items import SignedAttack
 
 
-class CandidateAttack(RankingAttack):
+class CandidateAttack(SignedAttack):
     """J = mean_j [+-(d(c~, q) - d(x_j, q))]_+ for a candidate c and one query q (w = 1).
 
     Chosen: the query, int32 [b]. Measured: the share of the gallery nearer to it than c~.
     Memory of `cost`: up to 8 floats for each image of the batch and item of the gallery.
     """
-
-    measures = ("rank",)
-    sign: ClassVar[float | None] = None
-
-    def select(self, gallery, rows, key):
-        if self.sign > 0:
-            return (any_item(gallery, rows, key),)
-        return (near_item(gallery, rows, key, self.mode),)
 
     def cost(self, gallery, rows, chosen):
         (query,) = chosen

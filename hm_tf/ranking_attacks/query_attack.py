@@ -1,29 +1,18 @@
 """QA+ and QA-: a query moves until one candidate ranks high or low (Zhou et al. 2020)."""
 
-from typing import ClassVar
-
 import tensorflow as tf
 
 from hm_tf.ranking_attacks.mean_hinge import mean_hinge
 from hm_tf.ranking_attacks.neighbours import count_nearer
-from hm_tf.ranking_attacks.random_items import any_item, near_item
-from hm_tf.ranking_attacks.ranking_attack import RankingAttack
+from hm_tf.ranking_attacks.random_items import SignedAttack
 
 
-class QueryAttack(RankingAttack):
+class QueryAttack(SignedAttack):
     """J = mean_j [+-(d(q~, c) - d(q~, x_j))]_+ for a query q and one candidate c (m = 1).
 
     Chosen: the candidate, int32 [b]. Measured: its zero-based rank in the list of q~, of which the
     clean copy of q is part, divided by the size of the gallery.
     """
-
-    measures = ("rank",)
-    sign: ClassVar[float | None] = None
-
-    def select(self, gallery, rows, key):
-        if self.sign > 0:
-            return (any_item(gallery, rows, key),)
-        return (near_item(gallery, rows, key, self.mode),)
 
     def cost(self, gallery, rows, chosen):
         return ranking_cost(gallery, rows, chosen[0], self.sign)

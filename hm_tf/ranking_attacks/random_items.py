@@ -1,15 +1,30 @@
 """Random choices of items."""
 
+from typing import ClassVar
+
 import tensorflow as tf
 
 from hm_tf.ranking_attacks.neighbours import nearest_items
 from hm_tf.ranking_attacks.own_item import own_item
+from hm_tf.ranking_attacks.ranking_attack import RankingAttack
 from robust_tf import randomness
 
 # Of the gallery, among the nearest of which CA- and QA- draw (HM, authors' code).
 NEAR_SHARE = 0.01
 # With fewer items in the gallery this share is none; one is taken.
 FEWEST_FOR_SHARE = round(1 / NEAR_SHARE)
+
+
+class SignedAttack(RankingAttack):
+    """Raises (sign 1) or lowers (sign -1) a rank: of any item, or of one of the nearest 1 %."""
+
+    measures = ("rank",)
+    sign: ClassVar[float | None] = None
+
+    def select(self, gallery, rows, key):
+        if self.sign > 0:
+            return (any_item(gallery, rows, key),)
+        return (near_item(gallery, rows, key, self.mode),)
 
 
 def any_item(gallery, rows, key):
