@@ -82,6 +82,8 @@ def test_a_radius_or_an_attack_is_needed(kind):
     for settings in {}, {"eps": 0.1, "attack": FAST}:
         with pytest.raises(UserError, match="eps='8/255' or attack=PGD"):
             kind(network(), **settings)
+    with pytest.raises(UserError, match="the attack has its own norm, linf"):
+        kind(network(), attack=FAST, norm="l2")
 
 
 @EAGER

@@ -136,6 +136,8 @@ class ClassifierDefense(AdversarialModel):
                 "attack=PGD(...)"
             )
         if attack is not None:
+            if norm not in ("linf", own := attack.threat_model.norm):
+                raise UserError(f"norm={norm!r} goes with eps; the attack has its own norm, {own}")
             return attack
         values, ball = options.recipe(recipe), pixel_ball(eps, norm)
         # The step size of the recipe belongs to the ball of the recipe.
