@@ -141,9 +141,9 @@ def _analyzed(runs, *images, **settings):
     from tla_tf.analysis.analyzed_run import AnalyzedRun
     from tla_tf.reporting.comparable_runs import panel_names
 
+    names = panel_names([run.flags for run in runs], [run.folder.path for run in runs])
     return [
-        AnalyzedRun(run, name, *images, **settings)
-        for run, name in zip(runs, panel_names(runs), strict=True)
+        AnalyzedRun(run, name, *images, **settings) for run, name in zip(runs, names, strict=True)
     ]
 
 

@@ -8,7 +8,6 @@ analyze have stored; what they have not made yet it names, with the command.
 import sys
 
 from robust_tf.cli import command_line
-from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file
 from tla_tf.options import REPORT
 
@@ -16,20 +15,21 @@ from tla_tf.options import REPORT
 @command_line.command(REPORT, __doc__)
 def main(options):
     """Writes the page."""
-    if not options.workdir:
-        raise UserError("--workdir=RUN[,RUN2,...] is required: folders of evaluated runs")
     require_file("output", options.output)
     from robust_tf.reports import verdict
     from robust_tf.reports.matrix_view import page_title
     from robust_tf.reports.page import Page
+    from robust_tf.reports.recorded_run import evaluated_runs
     from robust_tf.reports.sections import add_training, training_figure
     from tla_tf.reporting import comparison, published_rows
     from tla_tf.reporting import report_sections as sections
     from tla_tf.reporting.accuracies import accuracy_matrix
     from tla_tf.reporting.claim import headline
+    from tla_tf.reporting.comparable_runs import panel_names
 
-    runs = _runs(options.workdir, options.data_dir)
-    recorded = [run.recorded for run in runs]
+    recorded = evaluated_runs(options.workdir, "tla_tf", "method")
+    names = panel_names([run.flags for run in recorded], [run.path for run in recorded])
+    runs = list(map(sections.ReportedRun, names, recorded))
     rows = published_rows.rows()
     comparisons = comparison.compare(rows, recorded)
     found = accuracy_matrix(recorded)
@@ -38,20 +38,10 @@ def main(options):
     sections.add_checks(page, runs)
     sections.add_table_1(page, runs, rows, comparisons)
     sections.add_analyses(page, runs, found.methods, comparisons)
-    sections.add_images(page, runs)
+    sections.add_images(page, runs, options.data_dir)
     add_training(page, runs, training_figure(found.methods, sections.QUANTITIES))
     page.write(options.output)
     print(f"report: {options.output}")
-
-
-def _runs(folders, data_dir):
-    from robust_tf.reports.recorded_run import evaluated_runs
-    from tla_tf.reporting.comparable_runs import comparable_runs, panel_names
-    from tla_tf.reporting.report_sections import ReportedRun
-
-    finished = comparable_runs(folders, data_dir)
-    recorded = evaluated_runs(folders, "tla_tf", "method")
-    return list(map(ReportedRun, panel_names(finished), finished, recorded))
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ def _classifiers(title, runs, found):
     titles = [method_name(run.results[0].method) for run in runs]
     seeds = [(run.results[0].training_seed, run.path.stem) for run in runs]
     reported = [
-        tla_sections.ReportedRun(name, None, run)
+        tla_sections.ReportedRun(name, run)
         for name, run in zip(distinct_names(titles, seeds), runs, strict=True)
     ]
     rows = tla_tf.reporting.published_rows.rows()

@@ -205,9 +205,10 @@ def distinct_names(titles, runs):
     """Returns a name per run: its title, with the seed or the folder where titles are alike.
 
     Args:
-        titles: list of str, one per run.
+        titles: iterable of str, one per run.
         runs: list of (training seed, path of the folder).
     """
+    titles = list(titles)
     seeds = [f"{title} seed {seed}" for title, (seed, _) in zip(titles, runs, strict=True)]
     folders = [f"{title}, {path}" for title, (_, path) in zip(titles, runs, strict=True)]
     return next(n for n in (titles, seeds, folders) if len(set(n)) == len(n) or n is folders)

@@ -12,7 +12,7 @@ from eagerly import eagerly
 from robust_tf import data
 from robust_tf.errors import UserError
 from robust_tf.results.result import read_results
-from tla_tf import evaluate, export, train
+from tla_tf import evaluate, export, report, train
 from tla_tf.finished_run import FinishedRun
 from tla_tf.reporting.comparable_runs import comparable_runs
 
@@ -153,6 +153,16 @@ def test_a_run_goes_on_with_its_own_images_only(finished, images, others, tmp_pa
     assert "finished before" in capsys.readouterr().out
     older = edited(finished, tmp_path / "older", images=None)
     assert run(others, older, "--on_bad_image=skip") == 0
+
+
+def test_a_report_needs_no_images(finished, tmp_path):
+    """It is made of records, on any machine; only attacked images that were kept need them."""
+    folder = shutil.copytree(finished, tmp_path / "run")
+    config = json.loads((folder / "config.json").read_text())
+    config["flags"]["data_dir"] = "/nowhere"
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "digest.json").unlink(missing_ok=True)
+    assert report.main(["report", f"--workdir={folder}", f"--output={tmp_path}/r.html"]) == 0
 
 
 def test_an_evaluation_on_other_images_is_warned_of(finished, images, others, recwarn):

@@ -195,8 +195,7 @@ def test_a_run_without_images_figures_or_checks_names_the_commands(finished, tmp
 
 def test_images_of_a_killed_evaluation_or_a_damaged_disk_are_said(tmp_path):
     (tmp_path / "adversarial").mkdir()
-    here = types.SimpleNamespace(path=tmp_path)
-    run = ReportedRun("TLA", types.SimpleNamespace(folder=here), here)
+    run = ReportedRun("TLA", types.SimpleNamespace(path=tmp_path))
     for name, said in (
         ("pgd.unfinished.npz", "No attacked images were kept of TLA"),
         ("pgd.npz", "pgd.npz cannot be read as adversarial images"),
@@ -278,11 +277,11 @@ def test_bad_input_is_one_line(kind, finished, unevaluated, tmp_path, capsys):
             [f"--workdir={unevaluated}"],
             "has no results yet; python -m tla_tf.evaluate",
         ),
-        "other data": ([f"--workdir={finished},{unevaluated}"], "different data"),
+        "other data": ([f"--workdir={finished},{tmp_path}/other"], "different data"),
         "output": ([f"--workdir={finished}", f"--output={tmp_path}/file/x"], "cannot be written"),
     }[kind]
     if kind == "other data":
-        rewrite(unevaluated, dataset="mnist")
+        rewrite(shutil.copytree(finished, tmp_path / "other"), dataset="mnist")
     assert report.main(["report", *given]) == 2
     error = capsys.readouterr().err
     assert expected in error and error.count("\n") == 1

@@ -8,36 +8,39 @@ from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.reports.html_table import Picture
 from robust_tf.results.cache import examples_hash
 from robust_tf.results.result import weights_hash
+from tla_tf.finished_run import FinishedRun
 
 HEADER = ("clean", "attacked", "difference")
 SEARCHED = 100  # images that are looked through
 MISCLASSIFIED, STILL_CORRECT = 4, 2  # images shown
 
 
-def adversarial_grid(run):
+def adversarial_grid(folder, data_dir=None):
     """Returns (caption, rows) for a page: images that are misclassified, and still correct ones.
 
     Nothing is attacked: the network only sees the images of RUN/adversarial, of all test images
     under the attack of the most steps. None where no images were kept.
 
     Args:
-        run: `FinishedRun`.
+        folder: pathlib.Path of the run.
+        data_dir: where its data are now; None means where they were.
 
     Raises:
         UserError: data or images cannot be read, or the images are of other data or weights.
     """
-    found = kept(run.folder.path / "adversarial")
+    found = kept(folder / "adversarial")
     if not found:
         return None
+    run = FinishedRun(folder, data_dir)
     path, identity = max(found.items(), key=lambda item: _effort(item[1]["settings"]))
     with opened(path) as file:
         stored = file["images"]
     examples = run.dataset.load("test", len(stored))
     network = run.network()
     if identity["examples"] != examples_hash(examples):
-        raise UserError(f"the images kept in {run.folder.path} are of other test data")
+        raise UserError(f"the images kept in {folder} are of other test data")
     if identity["weights_hash"] != weights_hash(network):
-        raise UserError(f"the images kept in {run.folder.path} were made for other weights")
+        raise UserError(f"the images kept in {folder} were made for other weights")
     count = min(SEARCHED, len(stored))
     clean, labels = images_of(examples, np.arange(count)).numpy(), examples.labels[:count]
     before, after = (_predictions(network, images) for images in (clean, stored[:count]))

@@ -21,10 +21,10 @@ def comparable_runs(workdirs, data_dir=None):
     return runs
 
 
-def panel_names(runs):
-    """Returns the names of the runs in figures, see `distinct_names`."""
-    methods = [method_name(run.flags["method"]) for run in runs]
-    return distinct_names(methods, [(run.flags["seed"], run.folder.path) for run in runs])
+def panel_names(flags, folders):
+    """Returns the names of runs in figures, of their flags and folders; see `distinct_names`."""
+    methods, seeds = ([own[name] for own in flags] for name in ("method", "seed"))
+    return distinct_names(map(method_name, methods), list(zip(seeds, folders, strict=True)))
 
 
 def method_name(method):

@@ -15,7 +15,6 @@ from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, accuracy_columns, seeds_of
 from robust_tf.reports.table import Column, filled
 from robust_tf.threat_model import ThreatModel
-from tla_tf.finished_run import FinishedRun
 from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS, curve_figures
 from tla_tf.reporting.adversarial_grid import HEADER, adversarial_grid
 from tla_tf.reporting.claim import caveats, claim, listed, worst_cases
@@ -54,12 +53,10 @@ class ReportedRun(NamedTuple):
 
     Attributes:
         name: str, unlike every other run's.
-        finished: `FinishedRun`, its network and data; None where only records are known.
         recorded: `RecordedRun`, its results.
     """
 
     name: str
-    finished: FinishedRun | None
     recorded: RecordedRun
 
 
@@ -71,7 +68,8 @@ def add_accuracies(page, runs, found):
     for figure, caption in curve_figures(named):
         page.figure(figure, caption=caption)
     for output, metric in CURVES.items():
-        lacking = [run for run in runs if run.finished and metric not in _metrics(run)]
+        of_folders = [run for run in runs if run.recorded.path.is_dir()]
+        lacking = [run for run in of_folders if metric not in _metrics(run)]
         if lacking:
             said = f"Not measured: {metric} of {sections.named(lacking, runs)}."
             flags = f"--workdir={_folders(lacking)}", f"--outputs={output}"
@@ -184,13 +182,13 @@ def _figures(folder):
     return {path.stem: path for path in found if path.stem not in CURVES}.values()
 
 
-def add_images(page, runs):
-    """Attacked images beside the clean ones."""
+def add_images(page, runs, data_dir=None):
+    """Attacked images beside the clean ones; see `adversarial_grid`."""
     page.section("Attacked images")
     lacking = []
     for run in runs:
         try:
-            found = adversarial_grid(run.finished)
+            found = adversarial_grid(run.recorded.path, data_dir)
         except UserError as error:
             page.paragraph(f"{run.name}: {error}")
             continue
