@@ -107,14 +107,34 @@ def _check_pixels(options):
 
 
 def _settle_evaluation(options):
-    """The standard attack has no settings, and a run its own data; `UserError` for others."""
+    """The standard attack has no settings; `UserError` for others."""
     if options.attacks == [STANDARD]:
         settings = ["mode", "strength", "restarts", "substitute"]
         settings += ["eval_steps", "eval_step_size"] if options.checks == "none" else []
         shared.refuse_unread(options, settings, f"--attacks={STANDARD}")
+    return _settle_network(options)
+
+
+def _settle_network(options):
+    """A run has its own data and no signature; `UserError` for others."""
     if options.workdir and not options.saved_model:
         shared.refuse_unread(options, ("dataset", "endpoint", "output"), "--workdir")
-    return _check_pixels(options)
+    return _check_pixels(options) if "eps" in options.values else options
+
+
+def _settle_search(options):
+    """Without a query there is no picture; `UserError` where one is asked for."""
+    if options.embeddings and not options.query:
+        shared.refuse_unread(options, ("top", "picture"), "--embeddings alone")
+    return _settle_network(options)
+
+
+def _settle_export(options):
+    """Only the images of a gallery are searched and read; `UserError` for their flags alone."""
+    if not options.gallery:
+        settings = "top", "on_bad_image", "max_pixels"
+        shared.refuse_unread(options, settings, "an export without --gallery")
+    return options
 
 
 def _with_steps_of_l2(options):
@@ -511,7 +531,7 @@ ATTACK = FlagTable(
         ),
         "Devices": shared.EVALUATION_DEVICES,
     },
-    settle=_check_pixels,
+    settle=_settle_network,
 )
 ANALYZE = FlagTable(
     {
@@ -573,7 +593,8 @@ EXPORT = FlagTable(
             count("top", 10, "Images that a query gets."),
             *_FILES,
         ),
-    }
+    },
+    settle=_settle_export,
 )
 SEARCH = FlagTable(
     {
@@ -593,7 +614,8 @@ SEARCH = FlagTable(
             path("picture", "search.png", "File of the picture of the nearest images."),
             path("embeddings", None, "File OUT.npz for embeddings and names of the gallery."),
         ),
-    }
+    },
+    settle=_settle_search,
 )
 
 recipe, or_recipe = TRAIN.recipe, TRAIN.or_recipe
