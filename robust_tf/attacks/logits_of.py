@@ -30,7 +30,7 @@ def logits_of(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
     if hasattr(model, "signatures"):
         return _of_saved_model(model)
     if callable(model):
-        return lambda images: full_precision(tf.convert_to_tensor(_logits_among(model(images))))
+        return _of_function(model)
     raise ValueError(
         "expected a keras.Model, a loaded SavedModel or a function images -> logits, got "
         f"{type(model).__name__}"
@@ -114,6 +114,19 @@ def _of_keras(model):
         logits = before
     graph = keras.Model(model.inputs[0], logits)
     return lambda images: tf.cast(graph(images, training=False), tf.float32)
+
+
+def _of_function(function):
+    def logits_fn(images):
+        logits = full_precision(tf.convert_to_tensor(_logits_among(function(images))))
+        if logits.shape.rank is None or logits.shape[-1] is None:
+            raise ValueError(
+                "the number of classes is unknown in a graph, as after tf.numpy_function; end the "
+                "function with tf.ensure_shape(logits, [None, classes])"
+            )
+        return logits
+
+    return logits_fn
 
 
 def _of_saved_model(loaded):

@@ -270,6 +270,10 @@ def test_a_saved_model_of_other_images_is_refused(data, tmp_path, dtype, said):
         ({"model": lambda model: lambda x: [x, x]}, "has 2 outputs; name them in a dict"),
         ({"model": lambda model: lambda x: {"embedding": x}}, "the outputs are embedding"),
         ({"model": lambda model: einsum(model)}, "returns probabilities"),
+        (
+            {"model": lambda model: lambda x: tf.numpy_function(model, [x], tf.float32)},
+            r"number of classes is unknown in a graph, .* tf.ensure_shape",
+        ),
         ({"model": lambda model: raw_pixels()}, "takes uint8 images, which have no gradient"),
         ({"model": lambda model: two_inputs()}, "has 2 inputs"),
         ({"model": lambda model: "model.keras"}, "expected a keras.Model, .*got str"),
