@@ -13,8 +13,8 @@
     python tools/benchmark.py search
     python tools/benchmark.py ranking_attacks --model=resnet18
 
-Every round times each row once, in turn, and a ratio is the median of the rounds' ratios with its
-quartiles, so that a drift of the machine cancels. --rounds says how many there are.
+Every round times each row once, in turn. A ratio is the median of the rounds' ratios with its
+quartiles, so a drift of the machine cancels. --rounds says how many there are.
 `python tools/benchmark.py NAME --help` says what NAME measures and lists its flags.
 """
 

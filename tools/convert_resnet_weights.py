@@ -4,8 +4,8 @@
 
 The input is a .pth, .safetensors or .npz file with float32 arrays under torchvision's names; torch
 is not needed. The classifier `fc` is left out: the embedding has a new last layer. The network
-normalises its images with ImageNet's mean and deviation, so the weights must have been trained that
-way (torchvision's are, as are timm's resnet18 and resnet50).
+normalises its images with ImageNet's mean and deviation. So must the training of the weights have
+done, as for torchvision's and for timm's resnet18 and resnet50.
 """
 
 import pathlib

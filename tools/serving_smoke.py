@@ -2,8 +2,8 @@
 
 Needs TensorFlow alone, not this project. The table has one line per endpoint: how many malformed
 requests were refused, how many were answered (a fault), the growth of the process's memory, and the
-latency of good requests. Ends with 1 if a malformed request was answered, if a good one was
-refused, or if the answers after the malformed requests are not the same bits as before.
+latency of good requests. Ends with 1 if a malformed request was answered or a good one refused,
+or if good answers have other bits after the malformed requests.
 """
 
 import argparse

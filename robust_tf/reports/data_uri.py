@@ -44,7 +44,7 @@ def description(path):
     if path.suffix == ".png":
         return Image.open(path).info.get("Description", "")
     found = ElementTree.parse(path).find(".//{http://purl.org/dc/elements/1.1/}description")
-    return "" if found is None else found.text
+    return (found is not None and found.text) or ""
 
 
 def pixels_uri(pixels):

@@ -90,8 +90,8 @@ def of_images(first, second):
 def of_intervals(first, second):
     """Returns the `Difference` of two means whose images cannot be paired, from their intervals.
 
-    Newcombe 1998, "Interval estimation for the difference between independent proportions", method
-    10, and for other means Zou and Donner 2008, "Construction of confidence limits about effect
+    Shares: Newcombe 1998, "Interval estimation for the difference between independent proportions",
+    method 10. Other means: Zou and Donner 2008, "Construction of confidence limits about effect
     measures".
 
     Args:

@@ -14,8 +14,11 @@ def write(path, content):
     beside = path.with_name(f"{path.name}.{os.getpid()}.partial")  # others may write it, too
     # Names of files that are not UTF-8 are written as they are.
     content = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
-    beside.write_bytes(content)
-    rename(beside, path)
+    try:
+        beside.write_bytes(content)
+        rename(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)  # on a full disk
 
 
 def rename(beside, path):

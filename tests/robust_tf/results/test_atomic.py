@@ -64,7 +64,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         atomic.write(path, "new")
-    assert path.read_text() == "old"
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["config.json"]
 
 
 def test_a_file_system_that_cannot_sync_folders(tmp_path, monkeypatch):
