@@ -129,6 +129,13 @@ def _settle_search(options):
     return _settle_network(options)
 
 
+def _settle_analysis(options):
+    """A run has its own network; `UserError` for another."""
+    if options.workdir:
+        shared.refuse_unread(options, ("model", "init_weights"), "--workdir")
+    return options
+
+
 def _settle_export(options):
     """Only the images of a gallery are searched and read; `UserError` for their flags alone."""
     if not options.gallery:
@@ -553,7 +560,8 @@ ANALYZE = FlagTable(
             text("init_weights", None, "As of hm_tf.train. Default: of the recipe."),
         ),
         "Devices": shared.EVALUATION_DEVICES,
-    }
+    },
+    settle=_settle_analysis,
 )
 COMPARE = FlagTable(
     {

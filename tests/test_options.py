@@ -70,6 +70,7 @@ def test_every_flag_stands_once_in_the_table_of_its_command(table):
         (hm.EVALUATE, "--attacks=standard --eval_steps=4", "--eval_steps does nothing with"),
         (hm.EVALUATE, "--workdir=RUN --dataset=sop", "--dataset does nothing with --workdir"),
         (tla.EVALUATE, "--workdir=RUN --images=X.npz", "--images does nothing with --workdir"),
+        (hm.ANALYZE, "--workdir=RUN --model=c2f2", "--model does nothing with --workdir"),
         (hm.ATTACK, "--workdir=RUN --endpoint=uint8", "--endpoint does nothing with --workdir"),
         (hm.SEARCH, "--workdir=RUN --output=x", "--output does nothing with --workdir"),
         (hm.SEARCH, "--workdir=RUN --embeddings=X.npz --top=3", "--top does nothing with --emb"),
