@@ -9,7 +9,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 
-from robust_tf.cli.flag_kinds import VALUES, OrUnset, define
+from robust_tf.cli.flag_kinds import VALUES, OrUnset
 
 # The default of a flag whose value stands in the recipes, and must.
 RECIPE = "value of the recipe"
@@ -66,20 +66,6 @@ class Flag:
     def start(self):
         """The value before any recipe."""
         return None if self.required else self.default
-
-    def define(self, heading, flag_values):
-        """Defines the absl flag.
-
-        Args:
-            heading: str, the heading of --help.
-            flag_values: absl `FlagValues`.
-        """
-        about = self.help + (" From the recipe." if self.required else "")
-        where = {"flag_values": flag_values, "module_name": heading}
-        define(self, about, **where)
-        if self.may_be_unset:
-            defined = flag_values[self.name]
-            defined.parser = OrUnset(defined.parser)
 
     @property
     def may_be_unset(self):

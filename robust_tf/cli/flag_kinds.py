@@ -107,15 +107,16 @@ VALUES = {
 }
 
 
-def define(flag, about, **where):
+def define(flag, heading, flag_values):
     """Defines a `Flag` with absl.
 
     Args:
         flag: `Flag`.
-        about: text for --help.
-        **where: flag_values and module_name, as absl takes them.
+        heading: str, the heading of --help.
+        flag_values: absl `FlagValues`.
     """
-    given = (flag.name, flag.start)
+    given, about = (flag.name, flag.start), flag.help + " From the recipe." * flag.required
+    where = {"flag_values": flag_values, "module_name": heading}
     if flag.kind == "choice":
         flags.DEFINE_enum(*given, list(flag.choices), about, **where)
     elif flag.kind == "switch":
@@ -126,3 +127,6 @@ def define(flag, about, **where):
         commas = flags.CsvListSerializer(",")
         serializer = commas if flag.kind in _LISTS else flags.ArgumentSerializer()
         flags.DEFINE(_PARSERS[flag.kind](flag), *given, about, serializer=serializer, **where)
+    if flag.may_be_unset:
+        defined = flag_values[flag.name]
+        defined.parser = OrUnset(defined.parser)

@@ -10,6 +10,7 @@ from absl import flags as absl_flags
 
 from robust_tf.cli import recipe
 from robust_tf.cli.flag import AS_GIVEN, Flag, written
+from robust_tf.cli.flag_kinds import define
 from robust_tf.errors import UserError, require_known
 from robust_tf.runs.run_identity import RunIdentity
 
@@ -38,7 +39,7 @@ class FlagTable:
         """Defines the absl flags in an absl `FlagValues`."""
         for heading, group in self.groups.items():
             for flag in group:
-                flag.define(heading, flag_values)
+                define(flag, heading, flag_values)
 
     def parse(self, arguments):
         """Returns the `Options` of what was typed, and of the recipe beneath it.

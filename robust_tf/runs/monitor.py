@@ -34,6 +34,9 @@ class Monitor(keras.callbacks.Callback):
     def on_interval_end(self, logs):
         """Called at every multiple of the checkpoint interval and after the last update.
 
+        The checkpoint of this update is written before. A signal ends the call anywhere, and the
+        next process calls again, before its first update.
+
         Args:
             logs: Means of the interval, dict name -> float; added entries go to metrics.jsonl.
         """
