@@ -139,26 +139,21 @@ def test_switched_anchor_of_the_own_image(network, batch):
     np.testing.assert_allclose(terms["triplet"], expected, atol=1e-5)
 
 
-def test_switched_anchor_in_the_batch(network, batch):
-    """TLA's own positive is the anchor, x' the positive, the negative nearest to the anchor."""
-    switched = TripletAdversarial(network, anchor="clean", **TLA)
-    crafted = switched.craft(batch)
+@pytest.mark.parametrize("anchor", ["adv", "clean"])
+def test_switched_anchor_in_the_batch(network, batch, anchor):
+    """TLA-SA exchanges anchor and positive of TLA; the negative stays nearest to x'."""
+    defense = TripletAdversarial(network, anchor=anchor, **TLA)
+    crafted = defense.craft(batch)
     clean, attacked = embedded(network, batch["image"]), embedded(network, crafted["adversarial"])
     labels, slots = batch["label"], tf.range(24)
-    noise = switched._noise(batch, "positive", labels, labels)
+    noise = defense._noise(batch, "positive", labels, labels)
     chosen = in_batch_positive(labels, labels, slots, noise)
     assert np.any(chosen != slots) and np.all(tf.gather(labels, chosen) == labels)
-    anchor = tf.gather(clean, chosen)
-    index = nearest(anchor, labels, clean, labels)
-    assert np.any(index != nearest(attacked, labels, clean, labels))
-    expected = angular_triplet(anchor, attacked, tf.gather(clean, index), 0.3)
-    terms, _ = switched.loss_terms(batch, crafted)
-    np.testing.assert_allclose(terms["triplet"], expected, atol=1e-5)
-    # The same natural image as in TLA.
-    tla = TripletAdversarial(network, **TLA)
-    negative = tf.gather(clean, nearest(attacked, labels, clean, labels))
-    expected = angular_triplet(attacked, anchor, negative, 0.3)
-    terms, _ = tla.loss_terms(batch, crafted)
+    natural, index = tf.gather(clean, chosen), nearest(attacked, labels, clean, labels)
+    assert np.any(index != nearest(natural, labels, clean, labels))
+    pair = (natural, attacked) if anchor == "clean" else (attacked, natural)
+    expected = angular_triplet(*pair, tf.gather(clean, index), 0.3)
+    terms, _ = defense.loss_terms(batch, crafted)
     np.testing.assert_allclose(terms["triplet"], expected, atol=1e-5)
 
 
@@ -166,7 +161,7 @@ def test_switched_anchor_with_separate_images(network, batch):
     defense = TripletAdversarial(network, anchor="clean", pool="separate", **TLA)
     crafted = defense.craft(batch)
     pool, labels = tf.reshape(batch["pool"], [-1, 8, 8, 1]), tf.reshape(batch["pool_label"], [-1])
-    keys = embedded(network, batch["positive"], training=False)
+    keys = embedded(network, crafted["adversarial"], training=False)
     candidates = embedded(network, pool, training=False)
     index = nearest(keys, batch["label"], candidates, labels)
     np.testing.assert_array_equal(crafted["negative"], tf.gather(pool, index))

@@ -36,8 +36,8 @@ class TripletAdversarial(ClassifierDefense):
         pool: "batch" takes positives and negatives from the clean batch, embedded once; "separate"
             takes them from the streams "positive" and "pool" of this project's input pipeline.
         anchor: "adv", or "clean" for TLA-SA (switched anchor): the natural image of `positive` is
-            the anchor, x' is its positive. The negative is nearest to that anchor; with
-            positive="own" it is nearest to x', as in the authors' code.
+            the anchor, x' is its positive. The negative stays the image nearest to x', as in the
+            authors' code.
         own_noise: half-width of the uniform noise on the own image, in [0, 1] pixels.
         match_l2: weight of ||h(x') - h(own)||^2.
         norm_form: "l2", sum of norms, or "mean_sq", mean square (the authors' code).
@@ -216,14 +216,13 @@ class TripletAdversarial(ClassifierDefense):
         negative = tf.gather(gallery, chosen["negative"])
         return outputs["adversarial"], natural, negative, chosen["valid"]
 
-    def _choose(self, batch, clean, anchors):
+    def _choose(self, batch, clean, attacked):
         """Places of positives and negatives among the embeddings `clean` of the batch."""
         labels = batch["label"]
         gallery, gallery_labels = self._gathered(clean), self._gathered(labels)
         noise = self._noise(batch, "positive", labels, gallery_labels)
         positive = in_batch_positive(labels, gallery_labels, self._own_slots(labels), noise)
-        keys = tf.gather(gallery, positive) if self._other_is_anchor() else anchors
-        negative, valid = self._select(batch, keys, gallery, gallery_labels)
+        negative, valid = self._select(batch, attacked, gallery, gallery_labels)
         return {"positive": positive, "negative": negative, "valid": valid}
 
     def _from_streams(self, batch, crafted):
@@ -254,15 +253,11 @@ class TripletAdversarial(ClassifierDefense):
     def _needs_own(self):
         return "own" in self.positives or bool(self.match_l2)
 
-    def _other_is_anchor(self):
-        return self.anchor == "clean" and "other" in self.positives
-
-    def _mine_pool(self, batch, anchors):
-        """The pool image nearest to each anchor image, both embedded in inference mode."""
+    def _mine_pool(self, batch, attacked):
+        """The pool image nearest to each attacked image, both embedded in inference mode."""
         images, labels = batch["pool"], tf.reshape(batch["pool_label"], [-1])
         images = tf.cast(tf.reshape(images, [-1, *images.shape[2:]]), batch["image"].dtype)
-        anchors = batch["positive"] if self._other_is_anchor() else anchors
-        keys = self.network(anchors, training=False)["embedding"]
+        keys = self.network(attacked, training=False)["embedding"]
         candidates = self.network(images, training=False)["embedding"]
         images, candidates, labels = map(self._gathered, (images, candidates, labels))
         index, valid = self._select(batch, keys, candidates, labels)
