@@ -39,17 +39,14 @@ def bars(groups, names, *, limit=100.0):
     legend = "".join(
         f'<span class="s{colours[name]}"><i></i>{escape(name)}</span>' for name in names
     )
-    rows = "".join(
-        _group(
-            label, [(colours[n], bar) for n, bar in zip(names, shown, strict=True) if bar], limit
-        )
-        for label, shown in groups.items()
-    )
+    order = [colours[name] for name in names]
+    rows = "".join(_group(label, order, shown, limit) for label, shown in groups.items())
     return f'<div class="bars"><p class="legend">{legend}</p>{rows}</div>'
 
 
-def _group(label, shown, limit):
-    """Bars of (colour, `Bar`) below each other."""
+def _group(label, colours, found, limit):
+    """Bars below each other."""
+    shown = [(colour, bar) for colour, bar in zip(colours, found, strict=True) if bar]
     drawn = "".join(_bar(bar, colour, LINE * i, limit) for i, (colour, bar) in enumerate(shown))
     height = LINE * len(shown)
     svg = f'<svg width="100%" height="{height}" aria-hidden="true">{drawn}</svg>'

@@ -99,9 +99,10 @@ def add_bars(page, found, rows):
         for row in shares
     )
     spread = "one standard deviation over seeds"
-    if any(cell.spread is None for row in shares for cell in row.cells.values()):
-        several = any(cell.spread is not None for row in shares for cell in row.cells.values())
-        spread = f"95 % interval{', of several seeds one standard deviation' if several else ''}"
+    single = {cell.spread is None for row in shares for cell in row.cells.values()}
+    if True in single:
+        several = ", of several seeds one standard deviation" * (False in single)
+        spread = f"95 % interval{several}"
     n = "/".join(sorted({f"{row.n:,}" for row in shares}))
     caption = f"In %, n {n}; whiskers: {spread}."
     page.bars(groups, [method.title for method in found.methods], alt=alt, caption=caption)

@@ -17,14 +17,8 @@ def headline(found, alone=("", "")):
     """
     if len(found.methods) < 2:
         return alone
-    lines = [
-        f"The {what} differ: {'; '.join(differences)}."
-        for what, differences in (
-            ("trainings", found.trainings),
-            ("measurements", found.measurements),
-        )
-        if differences
-    ]
+    unlike = {"trainings": found.trainings, "measurements": found.measurements}
+    lines = [f"The {what} differ: {'; '.join(said)}." for what, said in unlike.items() if said]
     if not found.rows:
         return "\n".join([*lines, "No measurement is common to two methods."]), ""
     threat_model = decisive(found.rows).first.result.threat_model

@@ -7,12 +7,9 @@ REQUIRED = {"name", "status", "figure", "advice", "weights_hash"}
 
 
 def append_checks(path, checks, about):
-    """Appends `checks` to the JSON lines of `path`.
+    """Appends a list of `Check` to the JSON lines of `path`.
 
-    Args:
-        path: pathlib.Path.
-        checks: list of `Check`.
-        about: dict for JSON of the network, the data and the attack that were checked.
+    `about` is a dict for JSON of the network, the data and the attack that were checked.
     """
     jsonl.append(path, [{**c._asdict(), **about, "versions": versions()} for c in checks])
 
