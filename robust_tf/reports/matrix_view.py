@@ -32,6 +32,8 @@ def terminal_lines(found):
     """Yields the paragraphs of a `Matrix`, str: what differs, verdict, values, differences."""
     if len(found.methods) > 1:
         yield _wrapped(headline(found)[0])
+        if not found.rows:
+            return
     yield aligned(*table_of(found))
     first, *others = found.names
     for name in others:
@@ -84,8 +86,10 @@ def add_matrix(page, found):
 
     `page` is a `Page`, `found` a `Matrix`, here and below.
     """
-    add_bars(page, found, [row for row in found.rows if row.over or not row.missing] or found.rows)
-    add_table(page, found)
+    if found.rows:
+        shared = [row for row in found.rows if row.over or not row.missing]
+        add_bars(page, found, shared or found.rows)
+        add_table(page, found)
 
 
 def add_bars(page, found, rows):

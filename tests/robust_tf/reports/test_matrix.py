@@ -98,6 +98,9 @@ def test_only_the_same_measurement_stands_in_one_row():
     first = run(record("clean", 90), record("pgd", 50, settings={"steps": 10}), record("fgsm", 60))
     second = run(record("clean", 80), record("pgd", 40, settings={"steps": 20}))
     assert [row.title for row in compared(first, second).rows] == ["clean"]
+    unlike = compared(*(run(record("pgd", 50, settings={"steps": k})) for k in (10, 20)))
+    (said,) = terminal_lines(unlike)  # and no empty tables
+    assert said.endswith("No measurement is common to two methods.")
     wider = dataclasses.replace(record("pgd", 30), threat_model={**BALL, "eps": 0.2})
     both = record("pgd", 50), wider
     found = compared(run(*both), run(*both))
