@@ -18,6 +18,7 @@ import sys
 from hm_tf.options import ATTACK, check_step_size
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
+from robust_tf.magnitude import format_magnitude
 from robust_tf.results.output_place import require_folder
 
 REQUIRED = {
@@ -64,7 +65,10 @@ def main(options):
         rankings, reached = write_attack(
             folder, ranking_attack, pgd, images, goal, options.top, **asked
         )
-    print(f"\n{ranking_attack.name}, {ranking_attack.mode}: {pgd}")
+    print(
+        f"\n{ranking_attack.name}, {ranking_attack.mode}: {pgd.threat_model}, {pgd.steps} steps of "
+        f"{format_magnitude(pgd.step_size)} from the image itself"
+    )
     print(ranking_table(rankings, search, goal.target))
     print("saved file: rounded to 8 bits per channel, still within eps, and read again")
     print(f"aim {reached}")

@@ -437,8 +437,8 @@ TRAIN = FlagTable(
 )
 _SAVED_MODEL = (
     path("saved_model", None, "Folder of a SavedModel, or an export_dir (its newest)."),
-    text("endpoint", "serving_default", "Its signature."),
-    text("output", "embedding", "Name of the signature's output, unit vectors."),
+    text("endpoint", "serving_default", "Signature of the SavedModel."),
+    text("output", "embedding", "Name of that signature's output, unit vectors."),
 )
 EVALUATE = FlagTable(
     {

@@ -409,8 +409,8 @@ EVALUATE = FlagTable(
             path("class_names", None, "File with the names of its logits in order, one a line."),
             shared.max_pixels("100 megapixels", only=shared.IMAGE_FILES),
             text("input_range", "0,1", "What it takes for black and white, e.g. 0,255."),
-            text("endpoint", "serving_default", "Its signature."),
-            text("output", "logits", "Name of the signature's output."),
+            text("endpoint", "serving_default", "Signature of the SavedModel."),
+            text("output", "logits", "Name of that signature's output."),
         ),
         "Data": (_DATA_DIR, shared.LIMIT_TEST),
         "Attacks": (

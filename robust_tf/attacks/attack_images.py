@@ -1,6 +1,7 @@
 """The public call of an attack: any classifier, arrays or tensors, in batches."""
 
 import functools
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,16 @@ from robust_tf.attacks.logits_of import (
 from robust_tf.errors import RunError
 
 # One function per classifier, so that a second attack finds what the first has compiled.
-known_logits_of = functools.lru_cache(maxsize=8)(logits_of)
+_cached_logits_of = functools.lru_cache(maxsize=8)(logits_of)
 # Images attacked together unless the caller says otherwise.
 BATCH = 256
 # The commands draw for the same purpose: the same seed gives the same images.
 PURPOSE = "evaluation"
+
+
+def known_logits_of(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
+    """As `logits_of`, which refuses what is no model, such as an array."""
+    return (_cached_logits_of if isinstance(model, Hashable) else logits_of)(model)
 
 
 def attack_images(attack, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size=None) -> Any:
@@ -92,8 +98,19 @@ def _compiled(attack, logits_fn):
     return run if getattr(attack, "eager", False) else CompiledBatch(run, any_size=True)
 
 
-def _checked_images(x, threat_model):
+def image_array(x):
+    """Returns images, an array or a tensor, as an array; or raises ValueError."""
     images = np.asarray(x)
+    if images.dtype.kind in "OSU":
+        raise ValueError(
+            f"x is an array or a tensor of images, got {type(x).__name__}; of a tf.data.Dataset "
+            "of batches: np.concatenate([x for x, y in dataset])"
+        )
+    return images
+
+
+def _checked_images(x, threat_model):
+    images = image_array(x)
     lower, upper = threat_model.lower, threat_model.upper
     if images.dtype.kind != "f":
         raise ValueError(

@@ -55,9 +55,11 @@ def label_numbers(y: Any) -> np.ndarray:
     """Returns int32 [n] of labels, int [n], [n, 1] or one-hot [n, classes], array or tensor.
 
     Raises:
-        ValueError: labels that are no whole numbers.
+        ValueError: no array, or labels that are no whole numbers.
     """
     labels = np.asarray(y)
+    if labels.ndim == 0:
+        raise ValueError("labels are an array [n]; of one image give x[None] and [y]")
     if labels.ndim == 2 and labels.shape[1] > 1:
         return labels.argmax(axis=1).astype(np.int32)
     labels = labels.reshape(-1)
@@ -109,7 +111,7 @@ def _of_keras(model):
         warnings.warn(
             f"{model.name} ends in probabilities; the attack takes their logits, the input of the "
             "last activation",
-            stacklevel=4,
+            stacklevel=5,
         )
         logits = before
     graph = keras.Model(model.inputs[0], logits)
@@ -118,7 +120,13 @@ def _of_keras(model):
 
 def _of_function(function):
     def logits_fn(images):
-        logits = full_precision(tf.convert_to_tensor(_logits_among(function(images))))
+        logits = _logits_among(function(images))
+        if not tf.is_tensor(logits):
+            raise ValueError(
+                "the function must compute with TensorFlow, for a gradient; it returned "
+                f"{type(logits).__name__} (give a Keras model itself, not its predict)"
+            )
+        logits = full_precision(logits)
         if logits.shape.rank is None or logits.shape[-1] is None:
             raise ValueError(
                 "the number of classes is unknown in a graph, as after tf.numpy_function; end the "

@@ -11,6 +11,7 @@ import numpy as np
 
 from robust_tf.attacks import auto_attack, presets
 from robust_tf.attacks.attack import Attack
+from robust_tf.attacks.attack_images import image_array
 from robust_tf.attacks.logits_of import label_numbers, logits_of
 from robust_tf.attacks.presets import Preset
 from robust_tf.data.examples import Examples
@@ -95,7 +96,7 @@ def robust_accuracy(
             as "pgd20"; an attack object; or a list of these, all in one threat model. Each attacks
             all images; the members of AutoAttack attack the images that are still correct.
         eps: radius of the ball where [0, 1] is the range of a pixel, "8/255" is understood.
-            Attack objects bring their own.
+            Attack objects bring their own, and another eps beside them is refused.
         norm: "linf" or "l2".
         batch_size: images attacked together; the result does not depend on it.
         seed: Seed of the random draws; the draws of an image follow from seed and index.
@@ -117,6 +118,8 @@ def robust_accuracy(
         raise ValueError(f"batch_size must be >= 1, got {batch_size}")
     columns = _columns(attack, eps, norm)
     ball = _only_threat_model(columns)
+    if eps is not None and pixel_ball(eps, norm).eps != ball.eps:
+        raise ValueError(f"eps={eps}, but the attack has {ball}; leave eps out")
     if isinstance(model, (str, os.PathLike)):
         model = SavedSignature(newest_version(model))
     with warnings.catch_warnings(record=True) as said:
@@ -204,7 +207,7 @@ def _outputs_of(model, input_range):
 
 def _images(x, input_range):
     """uint8 as it is, else float32 [n, ...] in [0, 1]."""
-    images, (low, high) = np.asarray(x), input_range
+    images, (low, high) = image_array(x), input_range
     if not images.size:
         raise ValueError(f"there are no images: x has the shape {images.shape}")
     if images.dtype == np.uint8:
@@ -214,6 +217,11 @@ def _images(x, input_range):
         raise ValueError(
             f"images must be finite and in [{low:g}, {high:g}]; these range from {lowest:g} to "
             f"{highest:g}; input_range= says what the model takes"
+        )
+    if lowest >= 0 and highest <= 1 and high > 2:
+        raise ValueError(
+            f"these images range from {lowest:g} to {highest:g}; float images fill "
+            f"input_range=({low:g}, {high:g}) too: scale them, or give uint8"
         )
     return np.float32((images - low) / (high - low))
 

@@ -35,7 +35,8 @@ class SavedEmbedding:
         if np.abs(norms - 1).max() > UNIT:
             raise UserError(
                 f"{signature.path}: output {output} is {tuple(found.shape)} of length "
-                f"{norms.max():.3g}, not unit vectors; name another with --output"
+                f"{norms.max():.3g}, not unit vectors; end the network with "
+                "keras.layers.UnitNormalization, or name another --output"
             )
         if not differentiable:
             raise UserError(

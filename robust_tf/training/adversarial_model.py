@@ -84,6 +84,10 @@ class AdversarialModel(keras.Model):
     def call(self, images: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         return self.network(images, training=training)
 
+    def export(self, *args: Any, **kwargs: Any) -> None:
+        """Exports the network, by `keras.Model.export`; the training is no part of a SavedModel."""
+        self.network.export(*args, **kwargs)
+
     def compile(self, optimizer: Any = "adam", loss: Any = None, **kwargs: Any) -> None:
         """As in Keras, without a loss.
 

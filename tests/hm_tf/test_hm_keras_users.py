@@ -198,6 +198,9 @@ def test_a_loaded_model_goes_on_as_the_saved_one(kind, tmp_path):
     loaded = keras.models.load_model(file)
     assert loaded.margin == 0.3 and loaded.source == "random"
     assert loaded.get_config()["attack"] == model.get_config()["attack"]
+    loaded.export(tmp_path / "served", verbose=False)
+    served = tf.saved_model.load(tmp_path / "served")
+    np.testing.assert_allclose(np.linalg.norm(served.serve(X)["embedding"], axis=1), 1, atol=1e-5)
     for one in model, loaded:
         fit(one)
     for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):

@@ -276,7 +276,13 @@ def test_a_saved_model_of_other_images_is_refused(data, tmp_path, dtype, said):
         ),
         ({"model": lambda model: raw_pixels()}, "takes uint8 images, which have no gradient"),
         ({"model": lambda model: two_inputs()}, "has 2 inputs"),
+        (
+            {"model": lambda model: lambda x: model(x).numpy()},
+            "with TensorFlow, .*returned ndarray",
+        ),
         ({"model": lambda model: "model.keras"}, "expected a keras.Model, .*got str"),
+        ({"model": lambda model: np.zeros(3)}, "expected a keras.Model, .*got ndarray"),
+        ({"x": lambda x: tf.data.Dataset.from_tensors(x)}, "got _TensorDataset; of a tf.data"),
     ],
 )
 def test_mistakes_are_one_line(change, match, network, data):

@@ -177,7 +177,12 @@ def test_a_cache_goes_on_and_knows_the_weights(images, labels, expected, tmp_pat
         ({"batch_size": -1}, "batch_size must be >= 1"),
         ({"attack": []}, "measures one threat model, got no attack"),
         ({"attack": [PGD(eps=0.1), "fgsm"]}, "got linf eps=0.06 and linf eps=0.1"),
-        ({"attack": PGD(ThreatModel(0.1, lower=-1))}, r"pixels lie in \[-1, 1\]; here .* \[0, 1\]"),
+        ({"attack": PGD(eps=0.1)}, "eps=0.06, but the attack has linf eps=0.1"),
+        ({"input_range": (0, 255)}, r"range from .* to 1; float images fill .*\(0, 255\) too"),
+        (
+            {"attack": PGD(ThreatModel(0.1, lower=-1)), "eps": None},
+            r"pixels lie in \[-1, 1\]; here .* \[0, 1\]",
+        ),
     ],
 )
 def test_mistakes(model, images, labels, changes, message):
@@ -191,5 +196,5 @@ def test_mistakes(model, images, labels, changes, message):
 
 def test_a_file_is_no_saved_model(images, labels, tmp_path):
     network().save(tmp_path / "model.keras")
-    with pytest.raises(UserError, match="in Python as keras.models.load_model"):
+    with pytest.raises(UserError, match=r"load_model\(FILE\).export"):
         robust_accuracy(tmp_path / "model.keras", images, labels, **QUIET)
