@@ -119,7 +119,9 @@ def _attack(result):
 
 def _value(result):
     if result["correct"] is None:
-        return f"{result['value']:.4g}"
+        doubt = " ({:.4g} to {:.4g})".format(*result["interval"]) if result["interval"] else ""
+        spread = "" if result["spread"] is None else f" ± {result['spread']:.2g}"
+        return f"{result['value']:.4g}{doubt}{spread}"
     low, high = result["interval"]
     doubts = ", doubted: see model.json" if result["warnings"] else ""
     return f"{100 * result['value']:.2f} % ({100 * low:.2f} to {100 * high:.2f}){doubts}"

@@ -91,7 +91,8 @@ def _result(result):
     kept = ("metric", "attack", "attack_settings", "threat_model", "value", "n", "correct")
     fields = dataclasses.asdict(result)
     return {
-        name: fields[name] for name in (*kept, "interval", "after", "split", "seed", "warnings")
+        name: fields[name]
+        for name in (*kept, "interval", "spread", "after", "split", "seed", "warnings")
     }
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 
 import keras
@@ -61,6 +62,9 @@ def test_an_export_embeds_as_the_network(finished_smoke, exported):
     assert found.keys() == {"embedding"}
     np.testing.assert_allclose(found["embedding"], expected, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(expected, axis=1), 1, atol=1e-5)
+    card = (exported / "README.md").read_text()
+    assert re.search(r"\| mAP \| 0\.\d+ \(0\.\d+ to [01]\.\d+\) \|", card)
+    assert re.search(r"\| NMI \| 0\.\d+ ± 0\.\d+ \|", card)
 
 
 def images_of(paths):
