@@ -159,11 +159,14 @@ class ClassifierTrainingRun(TrainingRun):
         evaluate = f"evaluate --workdir={folder} --attacks={ENSEMBLE} --checks=quick"
         report = f"report --workdir={folder} --output={folder}/report.html"
         measured = ENSEMBLE in {result.attack for result in self._accuracies()}
+        larger = [
+            "python -m tla_tf.train --dataset=cifar10 --flagfile=flags/tla/cifar10_quick.flags"
+            "  # downloads 162 MB unless TFDS has it",
+        ]
         return [
             f"python -m tla_tf.{report if measured else evaluate}",
             f"python -m tla_tf.export --workdir={folder} --export_dir={folder}/export",
-            "python -m tla_tf.train --dataset=cifar10 --flagfile=flags/tla/cifar10_quick.flags"
-            "  # downloads 162 MB unless TFDS has it",
+            *(larger if self.info.name == "digits" else ()),
         ]
 
     def _majority(self):

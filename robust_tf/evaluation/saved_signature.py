@@ -50,7 +50,7 @@ class SavedSignature:
 
     def __call__(self, images):
         """Returns dict output -> tensor, of images in [0, 1]."""
-        low, high = self._input_range
+        low, high = self.input_range
         return self._run(images if (low, high) == (0, 1) else low + (high - low) * images)
 
     def _describe(self, path, endpoint, shape, input_range, outputs):
@@ -65,7 +65,7 @@ class SavedSignature:
             "grayscale": shape.rank == 4 and shape[3] == 1,
             "on_bad_image": "skip",
         }
-        self._input_range = input_range
+        self.input_range = input_range
 
     def _run(self, images):
         return self._signature(**{self._input: images})
@@ -87,7 +87,7 @@ class SavedSignature:
         It is the hash of the weights alone where endpoint, range of the images and order of the
         columns are the usual ones: results of older versions stay valid.
         """
-        used = [self.endpoint, output, list(self._input_range), columns]
+        used = [self.endpoint, output, list(self.input_range), columns]
         if used[1:] == ["logits", [0, 1], None] and self.endpoint in USUAL:
             return self.weights_hash
         return hashlib.sha256(json.dumps([self.weights_hash, *used]).encode()).hexdigest()

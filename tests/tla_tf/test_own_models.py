@@ -128,6 +128,9 @@ def test_a_wrong_range_gets_a_line(place, capsys):
     said = capsys.readouterr().out
     assert "clean accuracy is near chance (10.0 %): images go in as [0, 1]" in said
     assert "labels are 0=0 1=1" in said
+    flags = ["--dataset=digits", "--input_range=0,255"]
+    assert command(f"--model={place / 'turned.keras'}", *flags) == 0
+    assert "images go in as [0, 255] (--input_range); labels" in capsys.readouterr().out
 
 
 def test_photos_of_a_folder_are_read_as_the_network_takes_them(place, tmp_path, caplog):
@@ -165,7 +168,7 @@ def test_the_folder_one_stands_in_is_a_saved_model_too(place, expected, monkeypa
         (["--model={}/test.npz", "--dataset=digits"], "cannot be loaded"),
         (["--model={}/shapeless.keras", "--dataset=digits"], "does not know its image shape"),
         (["--model={}/nameless.keras", "--dataset=digits"], "has 2 outputs; name them"),
-        (["--saved_model={}/plain.keras", "--dataset=digits"], "is given as --model=FILE"),
+        (["--saved_model={}/plain.keras", "--dataset=digits"], "takes the file as --model=FILE"),
         (["--model={}/plain.keras"], "--dataset or --images"),
         (["--model={}/plain.keras", "--images=nowhere.npz"], "cannot be read"),
         (["--model={}/plain.keras", "--images={}/names.txt"], "cannot be read"),

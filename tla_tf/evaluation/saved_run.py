@@ -54,7 +54,7 @@ class SavedRun:
         batch_size=250,
         precision="float32",
     ):
-        path = pathlib.Path(signature.path)
+        path, self._input_range = pathlib.Path(signature.path), signature.input_range
         if eps is None or (dataset is None) == (images is None):
             raise UserError(
                 f"{path} needs --dataset or --images=X.npz, and --eps, which no run folder gives"
@@ -101,9 +101,11 @@ class SavedRun:
             return ""
         names = [f"{number}={name}" for number, name in enumerate(self.info.class_names)]
         more = " ..." if len(names) > 10 else ""
+        low, high = self._input_range
         return (
-            f"clean accuracy is near chance ({100 * chance:.1f} %): images go in as [0, 1] "
-            "(--input_range=0,255 for raw pixels); labels are "
+            f"clean accuracy is near chance ({100 * chance:.1f} %): images go in as "
+            f"[{low:g}, {high:g}] (--input_range{'=0,255 for raw pixels' if high == 1 else ''}); "
+            "labels are "
             f"{' '.join(names[:10])}{more} (--class_names=FILE for another order)"
         )
 
