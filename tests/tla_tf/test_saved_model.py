@@ -143,7 +143,8 @@ def test_logits_of_16_bits_are_attacked_in_32(tmp_path):
 @pytest.mark.parametrize("classes, near", [(2, 0.55), (3, 0.40), (10, 0.2), (200, 0.01)])
 def test_an_accuracy_near_chance_gets_a_hint(classes, near):
     """Also of two classes, of which no accuracy is twice as good as chance."""
-    run = SimpleNamespace(info=SimpleNamespace(num_classes=classes, class_names=range(classes)))
+    info = SimpleNamespace(num_classes=classes, class_names=range(classes))
+    run = SimpleNamespace(info=info, _input_range=(0, 1))
     for low, said in ((near, True), (near + 0.01, False), (0.9, False)):
         assert bool(SavedRun.hint(run, SimpleNamespace(interval=(low, 1.0)))) == said
 
