@@ -86,6 +86,11 @@ def test_a_flag_that_nothing_reads_and_a_step_of_whole_pixels_are_refused(table,
         table.parse(flags.split())
 
 
+def test_a_count_is_a_whole_number():
+    with pytest.raises(absl_flags.Error, match="--train_steps=1e4: '1e4' is not a whole number"):
+        tla.TRAIN.parse(["--train_steps=1e4"])
+
+
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_an_unset_variable_of_a_shell_is_no_folder_and_no_name(table):
     """--workdir=$RUN would train in the default folder."""

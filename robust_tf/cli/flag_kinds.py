@@ -64,6 +64,14 @@ class _MagnitudeParser(flags.ArgumentParser):
         return argument
 
 
+class _CountParser(flags.IntegerParser):
+    def convert(self, argument):
+        try:
+            return super().convert(argument)
+        except ValueError as error:
+            raise ValueError(f"'{argument}' is not a whole number") from error
+
+
 class _NumbersParser(flags.ListParser):
     """Checks numbers separated by commas and keeps their text."""
 
@@ -91,7 +99,7 @@ _PARSERS = {
     "path": lambda flag: _PathParser(),
     "paths": lambda flag: _PathsParser(),
     "repeated_path": lambda flag: _PathParser(),
-    "count": lambda flag: flags.IntegerParser(flag.lowest, flag.highest),
+    "count": lambda flag: _CountParser(flag.lowest, flag.highest),
     "number": lambda flag: _FiniteParser(flag.lowest, flag.highest),
     "magnitude": lambda flag: _MagnitudeParser(),
     "names": lambda flag: flags.ListParser(),
