@@ -120,9 +120,16 @@ def on_every_device(function: Any) -> Any:
     return tf.function(divided, autograph=False)
 
 
-def is_assertion(error: Exception) -> bool:
-    """Whether the error is a failed `tf.debugging.Assert`, and no refusal."""
-    return "assertion failed: " in str(error)
+def assertion(error: Exception) -> str | None:
+    """Returns what a failed `tf.debugging.Assert` says, in one line; None for any other error."""
+    text = str(error)
+    if "assertion failed: " in text:  # in a graph, [each part] in brackets
+        line = text.split("assertion failed: ", 1)[1].splitlines()[0]
+        return " ".join(line.strip("[]").split("] ["))
+    if "Summarized data: " in text:  # eagerly, each part on a line, text as bytes
+        lines = text.split("Summarized data: ", 1)[1].splitlines()
+        return " ".join(line.removeprefix("b").strip("'\"") for line in lines)
+    return None
 
 
 def warn_of_refusal(title: str, error: Exception) -> None:

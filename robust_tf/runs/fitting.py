@@ -4,9 +4,7 @@ import contextlib
 import datetime
 
 import keras
-import tensorflow as tf
 
-from robust_tf.attacks.compiled_batch import is_assertion
 from robust_tf.errors import RunError, UserError
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.interruption import StopOnInterrupt
@@ -14,6 +12,7 @@ from robust_tf.runs.keeper import Keeper
 from robust_tf.runs.progress_line import ProgressLine
 from robust_tf.runs.seldom_logs import SeldomLogs
 from robust_tf.training import workers
+from robust_tf.training.batch import FailedCheck
 from robust_tf.training.weight_averaging import averages, give_back, take_averages
 
 
@@ -92,8 +91,8 @@ def train(
                     shuffle=False,  # the pipeline has shuffled
                     callbacks=SeldomLogs(callbacks, model=model, verbose="auto", **shape),
                 )
-            except tf.errors.InvalidArgumentError as error:
-                raise _as_run_error(error, keeper.step) from error
+            except FailedCheck as error:
+                raise RunError(f"step {keeper.step + 1}: {error}") from error
             if averages(model.optimizer) and keeper.step < train_steps:
                 # Keras ends every `fit` on the averages. Another worker may not see the last
                 # checkpoint yet.
@@ -137,17 +136,3 @@ class Board(keras.callbacks.TensorBoard):
 
     def on_train_batch_end(self, batch, logs=None):
         pass
-
-
-def _as_run_error(error, step):
-    """Makes one line of a failed assertion inside the compiled step."""
-    if not is_assertion(error):
-        raise error
-    message = (
-        str(error)
-        .split("assertion failed: ", 1)[1]
-        .splitlines()[0]
-        .replace("[", "")
-        .replace("]", "")
-    )
-    return RunError(f"step {step + 1}: {message}")

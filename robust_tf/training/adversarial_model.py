@@ -7,11 +7,11 @@ import keras
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.compiled_batch import REFUSAL, is_assertion, warn_of_refusal
+from robust_tf.attacks.compiled_batch import REFUSAL, assertion, warn_of_refusal
 from robust_tf.errors import UserError, require_known
 from robust_tf.losses.weight_decay import decayed_kernels, l2_weight_decay
 from robust_tf.training import replicas, saved_settings
-from robust_tf.training.batch import checked, unpack
+from robust_tf.training.batch import checked, told_in_a_line, unpack
 from robust_tf.training.weight_averaging import average_statistics, take_averages
 from robust_tf.training.weight_perturbation import worst_weights
 from robust_tf.training.workers import on_several
@@ -113,20 +113,34 @@ class AdversarialModel(keras.Model):
         """As in Keras. With `use_ema=True` the batch-norm statistics end as averages, too.
 
         A train step that XLA refuses is trained without XLA.
+
+        Raises:
+            UserError: images outside [0, 1], labels of no class.
         """
-        history = self._fit_with_xla(x, *args, **kwargs) if self.jit_compile else None
-        if history is None:
-            history = super().fit(x, *args, **kwargs)
+        with told_in_a_line():
+            history = self._fit_with_xla(x, *args, **kwargs) if self.jit_compile else None
+            if history is None:
+                history = super().fit(x, *args, **kwargs)
         take_averages(self.optimizer)
         return history
 
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """As in Keras.
+
+        Raises:
+            UserError: images outside [0, 1], labels of no class.
+        """
+        with told_in_a_line():
+            return super().evaluate(*args, **kwargs)
+
     def _fit_with_xla(self, x, *args, **kwargs):
         """The history; None, and nothing trained, where XLA refuses the train step."""
-        before, x = self._updates(), checked(x)
+        labels = args[0] if args else kwargs.get("y")
+        before, x = self._updates(), checked(x, labels, self._classes())
         try:
             return super().fit(x, *args, **kwargs)
         except REFUSAL as error:
-            if self._updates() > before or is_assertion(error):
+            if self._updates() > before or assertion(error):
                 raise
             warn_of_refusal("the train step", error)
         self.jit_compile = False
@@ -207,7 +221,12 @@ class AdversarialModel(keras.Model):
 
     def unpack(self, data, step):
         """Returns the batch of a step, see `robust_tf.training.batch`."""
-        return unpack(data, step, self.variable_dtype)
+        return unpack(data, step, self.variable_dtype, self._classes())
+
+    def _classes(self):
+        """The number of classes; None where the network only embeds."""
+        logits = self.network.output.get("logits")
+        return None if logits is None else logits.shape[-1]
 
     def get_config(self):
         settings = {

@@ -1,12 +1,30 @@
 """What a train or test step reads, from the input pipeline or from what a Keras user passes."""
 
+import contextlib
+
 import numpy as np
 import tensorflow as tf
 
+from robust_tf.attacks.compiled_batch import assertion
 from robust_tf.errors import UserError
 
 
-def unpack(data, step, dtype):
+class FailedCheck(UserError):
+    """An assertion about a batch that failed inside a step. The message is its line."""
+
+
+@contextlib.contextmanager
+def told_in_a_line():
+    """Raises an assertion of a compiled step as `FailedCheck`, without the places of the graph."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if line := assertion(error):
+            raise FailedCheck(line) from None
+        raise
+
+
+def unpack(data, step, dtype, classes=None):
     """Returns a batch as dict.
 
     Args:
@@ -14,6 +32,7 @@ def unpack(data, step, dtype):
             plain `fit`. Labels are integers [B] or [B, 1], or one-hot [B, classes].
         step: number of the update, an integer tensor; a pipeline's batch has its own.
         dtype: dtype of the images.
+        classes: number of classes. None: labels are any integers.
 
     Returns:
         dict with image, float [B, h, w, c] in [0, 1]; label, int32 [B]; step, int64 [1] or [B];
@@ -22,41 +41,41 @@ def unpack(data, step, dtype):
 
     Raises:
         UserError: no labels.
-        tf.errors.InvalidArgumentError: images outside [0, 1], labels neither integer nor one-hot.
+        tf.errors.InvalidArgumentError: images outside [0, 1]; labels neither integer nor one-hot,
+            or of no class.
     """
     if not isinstance(data, dict):
         data = _plain(data, step)
-    images = tf.cast(data["image"], dtype)
-    _check_range(images)
-    return {
-        **data,
-        "image": images,
-        "label": _integers(data["label"]),
-        "target": data["label"],
-    }
+    images, labels = tf.cast(data["image"], dtype), _integers(data["label"])
+    with tf.control_dependencies(_check(images, labels, classes)):
+        # Else a kernel may meet such a label before the check does.
+        images, labels = tf.identity(images), tf.identity(labels)
+    return {**data, "image": images, "label": labels, "target": data["label"]}
 
 
-def checked(x):
-    """Returns what `fit` takes as x, with the check of the range in the input pipeline.
+def checked(x, y=None, classes=None):
+    """Returns what `fit` takes as x, with the checks of `unpack` in the input pipeline.
 
     XLA leaves assertions out of a compiled step.
 
     Args:
         x: images, or a `tf.data.Dataset` of what `unpack` takes. All else is not checked.
+        y: labels beside images.
+        classes: see `unpack`.
 
     Raises:
-        tf.errors.InvalidArgumentError: images outside [0, 1].
+        tf.errors.InvalidArgumentError: as `unpack`.
     """
     if isinstance(x, (np.ndarray, tf.Tensor)):
         with tf.device("cpu"):  # all images at once may be more than a GPU holds
-            _check_range(x)
+            _check(x, y, classes)
     if not isinstance(x, tf.data.Dataset):
         return x
 
     def checked_batch(*batch):
         batch = batch[0] if len(batch) == 1 else batch
-        images = batch["image"] if isinstance(batch, dict) else tf.nest.flatten(batch)[0]
-        with tf.control_dependencies([_check_range(images)]):
+        parts = (batch["image"], batch["label"]) if isinstance(batch, dict) else batch
+        with tf.control_dependencies(_check(*tf.nest.flatten(parts)[:2], classes=classes)):
             return tf.nest.map_structure(tf.identity, batch)
 
     return x.map(checked_batch)
@@ -84,10 +103,18 @@ def _integers(labels):
     return tf.argmax(labels, axis=1, output_type=tf.int32)
 
 
-def _check_range(images):
-    """Stops on images that no attack of the threat model could have started from."""
+def _check(images, labels=None, classes=None):
+    """Stops on images that no attack could have started from, and on labels of no class.
+
+    A cross entropy on a GPU makes NaN of such a label, without a word.
+    """
     low, high = tf.reduce_min(images), tf.reduce_max(images)
-    return tf.debugging.Assert(
-        tf.logical_and(low >= 0, high <= 1),  # false for NaN
-        ["images must be finite and in [0, 1]; this batch ranges from", low, "to", high],
-    )
+    said = ["images must be finite and in [0, 1]; this batch ranges from", low, "to", high]
+    inside = tf.logical_and(low >= 0, high <= 1)  # false for NaN
+    checks = [tf.debugging.Assert(inside, said)]
+    if labels is not None and classes:
+        labels = _integers(labels)
+        low, high = tf.reduce_min(labels), tf.reduce_max(labels)
+        said = [f"labels must be 0 to {classes - 1}; this batch ranges from", low, "to", high]
+        checks.append(tf.debugging.Assert(tf.logical_and(low >= 0, high < classes), said))
+    return [check for check in checks if check is not None]  # eager assertions are nothing

@@ -123,7 +123,7 @@ def test_images_out_of_range(traced_run, spoil, tmp_path, capsys, pixel, found):
     spoil(5, np.float32(pixel))
     assert traced_run() == 1
     line = the_only_line(capsys)
-    assert "step 6: images must be finite and in 0, 1" in line and found in line
+    assert "step 6: images must be finite and in [0, 1]" in line and found in line
     assert sorted(path.name[-1] for path in tmp_path.glob("run/checkpoints/*")) == ["2", "4"]
 
 

@@ -92,8 +92,21 @@ def test_integer_and_one_hot_labels_train_alike():
     for labels in Y[:, None], ONE_HOT.astype(np.int64):
         for one, other in zip(expected, weights_after(labels), strict=True):
             np.testing.assert_array_equal(one, other)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="integers or one-hot"):
+    with pytest.raises(UserError, match="integers or one-hot"):
         fit(defense(AdversarialTraining), y=0.5 * ONE_HOT)
+
+
+def test_wrong_images_and_labels_are_one_line_in_a_compiled_step():
+    model = defense(Undefended)
+    mistakes = {
+        r"images .* in \[0, 1\]; this batch ranges from ": (255 * X, Y),
+        "labels must be 0 to 2; this batch ranges from 1 to 3": (X, Y + 1),
+        "labels must be 0 to 2; this batch ranges from -1 to 1": (X, Y - 1),
+    }
+    for said, (images, labels) in mistakes.items():
+        for call in model.fit, model.evaluate:
+            with pytest.raises(UserError, match=f"^{said}.*$"):
+                call(images, labels, verbose=0)
 
 
 @EAGER

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust_tf.errors import UserError
 from robust_tf.training.adversarial_model import AdversarialModel, weighted_total
 
 
@@ -105,7 +106,7 @@ def test_the_radius_of_the_attack_grows_linearly_and_stays():
 def test_images_out_of_range_are_refused(value):
     images = IMAGES.copy()
     images[1, 1] = value
-    with pytest.raises(tf.errors.InvalidArgumentError, match="in \\[0, 1\\]"):
+    with pytest.raises(UserError, match="in \\[0, 1\\]"):
         fit(Plain(network()), images)
 
 
