@@ -292,6 +292,8 @@ class MetricDefense(AdversarialModel):
     def _inner_attack(self, eps, norm, attack, recipe):
         if attack is not None and eps is not None:
             raise UserError("give eps='8/255' or attack=PGD(...), not both")
+        if attack is not None and norm not in ("linf", own := attack.threat_model.norm):
+            raise UserError(f"norm={norm!r} goes with eps; the attack has its own norm, {own}")
         if attack is not None or not (self.attacked or eps is not None):
             return attack
         values = options.recipe(recipe)

@@ -12,6 +12,8 @@ from hm_tf.ranking_attacks.learning_to_misrank import LearningToMisrank
 from hm_tf.ranking_attacks.query_attack import QueryDown, QueryUp
 from hm_tf.ranking_attacks.targeted_mismatch import TargetedMismatch
 from robust_tf.errors import UserError, require_known, with_closest
+from robust_tf.runs.finished_run import attacked_ball
+from robust_tf.threat_model import ThreatModel
 
 _CLASSES = [
     CandidateUp,
@@ -42,17 +44,12 @@ class Profile(NamedTuple):
         A step size belongs to its norm: in another ball it is 2.5 * eps / steps.
 
         Raises:
-            UserError: another norm without a radius.
+            UserError: see `attacked_ball`.
         """
-        if norm not in (None, self.norm) and eps is None:
-            raise UserError(f"--norm={norm} needs --eps: {self.eps} is a radius in {self.norm}")
-        size = self.step_size if norm in (None, self.norm) else None
-        return pgd_from_image(
-            self.eps if eps is None else eps,
-            steps or self.steps,
-            size if step_size is None else step_size,
-            norm or self.norm,
-        )
+        ball = attacked_ball(ThreatModel(self.eps, self.norm), eps, norm)
+        size = self.step_size if ball.norm == self.norm else None
+        size = size if step_size is None else step_size
+        return pgd_from_image(ball.eps, steps or self.steps, size, ball.norm)
 
 
 # The authors' code writes 3/255 as 0.011764.

@@ -132,7 +132,7 @@ def read_single(path, info, max_pixels=None):
         return image, ""
     (height, width), side = sides, target_size(info)[0]
     cut = f" and cut to its middle {wanted[1]}x{wanted[0]}" if side != wanted[0] else ""
-    notice = f"{path.name} is {width}x{height}: resized to {side}x{side}{cut}, as in training"
+    notice = f"{path.name} is {width}x{height}: resized to {side}x{side}{cut}"
     return image, notice
 
 

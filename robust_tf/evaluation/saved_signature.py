@@ -95,9 +95,11 @@ class SavedSignature:
     def require(self, image_shape, output):
         """Raises UserError unless it takes images (h, w, c) and has an output of this name."""
         if not self.shape.is_compatible_with([None, *image_shape]):
-            shape = "x".join(map(str, image_shape))
+            shape, own = "x".join(map(str, image_shape)), self.shape
+            first = own.rank == 4 and own[1] in (1, 3) and own[3] not in (1, 3)
+            hint = "; channels come last here" if first else ""
             raise UserError(
-                f"{self.path}: {self.endpoint} takes {self.shape}, the images are {shape}"
+                f"{self.path}: {self.endpoint} takes {self.shape}, the images are {shape}{hint}"
             )
         if output not in self.widths:
             outputs = ", ".join(self.widths)

@@ -10,7 +10,27 @@ from robust_tf import data
 from robust_tf.errors import UserError
 from robust_tf.runs import provenance
 from robust_tf.runs.run_folder import RunFolder
+from robust_tf.threat_model import ThreatModel
 from robust_tf.training.strategy import keep_float32
+
+
+def attacked_ball(own, eps=None, norm=None):
+    """Returns the `ThreatModel` of an evaluation.
+
+    Args:
+        own: `ThreatModel` of the training or of a profile.
+        eps, norm: flags of the evaluation; None: as its own.
+
+    Raises:
+        UserError: another norm without a radius, an L-infinity radius above 1.
+    """
+    if eps is None and norm not in (None, own.norm):
+        raise UserError(f"--norm={norm} needs --eps: {own.eps:g} is a radius in {own.norm}")
+    found = ThreatModel(own.eps if eps is None else eps, norm or own.norm)
+    if found.norm == "linf" and found.eps > 1:
+        size = f"{found.eps:g}"
+        raise UserError(f"--eps={size}: pixels are in [0, 1]; did you mean {size}/255?")
+    return found
 
 
 class FinishedRun:

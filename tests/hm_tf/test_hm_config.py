@@ -98,8 +98,13 @@ def test_the_norm_of_an_evaluation():
     assert own.attack() == PGD(ThreatModel(1.5, "l2"), 10, 0.2, random_start=False)
     other = own.attack(eps="8/255", norm="linf")
     assert other == PGD(ThreatModel("8/255"), 10, random_start=False)
-    with pytest.raises(UserError, match="--norm=linf needs --eps"):
-        own.attack(norm="linf")
+    assert own.attack(eps="2").threat_model == ThreatModel(2.0, "l2")
+    for given, said in (
+        ({}, "--norm=linf needs --eps"),
+        ({"eps": "2"}, "--eps=2: pixels are in .0, 1.; did you mean 2/255"),
+    ):
+        with pytest.raises(UserError, match=said):
+            own.attack(norm="linf", **given)
 
 
 def test_what_a_recipe_sets_for_hm_alone_is_dropped_silently(tmp_path):

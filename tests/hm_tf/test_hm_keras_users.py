@@ -76,6 +76,8 @@ def test_hyper_parameters_are_those_of_the_recipe():
     assert NoDefense(network()).attack is None
     with pytest.raises(UserError, match="not both"):
         MinMax(network(), eps=0.1, attack=FAST)
+    with pytest.raises(UserError, match="the attack has its own norm, linf"):
+        MinMax(network(), norm="l2", attack=FAST)
 
 
 @EAGER

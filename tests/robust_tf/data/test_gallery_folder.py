@@ -88,7 +88,7 @@ def test_photos_are_resized_as_in_training(tmp_path):
     path = write(tmp_path / "1.png", image)
     found, notice = gallery_folder.read_single(path, FOLDER)
     np.testing.assert_array_equal(found, resize(image, (8, 8, 3)).numpy() / np.float32(255))
-    assert notice == "1.png is 30x20: resized to 8x8, as in training"
+    assert notice == "1.png is 30x20: resized to 8x8"
     _, examples = gallery_folder.read(gallery_folder.scan(tmp_path), FOLDER)
     np.testing.assert_array_equal(gallery_folder.pixels_of(examples, 0), found)
 
