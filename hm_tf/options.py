@@ -99,13 +99,10 @@ def freezes(model, bn):
 
 
 def _check_pixels(options):
-    """Under L-inf radius and steps are changes of single pixels.
-
-    Where the norm is the run's, the radius is checked with it.
-    """
-    if options.norm != "l2":
+    """Under L-inf radius and steps are changes of single pixels; None is the norm of the run."""
+    if options.norm == "linf":
         sizes = [name for name, flag in options.table.flags.items() if flag.kind == "magnitude"]
-        shared.check_pixels(options, *(set(sizes) - {"eps"} if options.norm is None else sizes))
+        shared.check_pixels(options, *sizes)
     return options
 
 

@@ -77,8 +77,16 @@ def test_every_flag_stands_once_in_the_table_of_its_command(table):
         (hm.EXPORT, "--workdir=RUN --top=3", "--top does nothing with an export without --gallery"),
         (hm.EXPORT, "--format=onnx --gallery=DIR", "--gallery goes with --format=saved_model"),
         (hm.TRAIN, "--dataset=digits --pgd_step_size=8", "--pgd_step_size=8: .* mean 8/255"),
-        (hm.EVALUATE, "--eval_step_size=8", "--eval_step_size=8: pixels .* did you mean 8/255"),
-        (hm.ATTACK, "--step_size=8", "--step_size=8: pixels are in .0, 1.; did you mean 8/255"),
+        (
+            hm.EVALUATE,
+            "--norm=linf --eval_step_size=8",
+            "--eval_step_size=8: pixels .* did you mean 8/255",
+        ),
+        (
+            hm.ATTACK,
+            "--norm=linf --step_size=8",
+            "--step_size=8: pixels are in .0, 1.; did you mean 8/255",
+        ),
     ],
 )
 def test_a_flag_that_nothing_reads_and_a_step_of_whole_pixels_are_refused(table, flags, said):

@@ -13,7 +13,7 @@ from hm_tf.ranking_attacks.query_attack import QueryDown, QueryUp
 from hm_tf.ranking_attacks.targeted_mismatch import TargetedMismatch
 from robust_tf.errors import UserError, require_known, with_closest
 from robust_tf.runs.finished_run import attacked_ball
-from robust_tf.threat_model import ThreatModel
+from robust_tf.threat_model import ThreatModel, parse_magnitude
 
 _CLASSES = [
     CandidateUp,
@@ -44,11 +44,16 @@ class Profile(NamedTuple):
         A step size belongs to its norm: in another ball it is 2.5 * eps / steps.
 
         Raises:
-            UserError: see `attacked_ball`.
+            UserError: see `attacked_ball`; an L-infinity step above 1.
         """
         ball = attacked_ball(ThreatModel(self.eps, self.norm), eps, norm)
         size = self.step_size if ball.norm == self.norm else None
-        size = size if step_size is None else step_size
+        if step_size is not None:
+            size = parse_magnitude(step_size)
+            if ball.norm == "linf" and size > 1:
+                raise UserError(
+                    f"a step of {size:g}: pixels are in [0, 1]; did you mean {size:g}/255?"
+                )
         return pgd_from_image(ball.eps, steps or self.steps, size, ball.norm)
 
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from hm_tf.triplets import SYMBOLS
+from robust_tf.attacks.compiled_batch import assertion
 from robust_tf.errors import UserError
 
 # Characters of what TensorFlow or a user's module says went wrong.
@@ -190,9 +191,8 @@ def _try_out(name, checked):
         try:
             called(tf.fill([5], level), tf.linspace(-2.0, 2.0, 5))
         except tf.errors.OpError as error:
-            raise UserError(
-                f"--destination={name} failed at level {level}: {_reason(error)}"
-            ) from error
+            said = assertion(error) or f"--destination={name} failed: {_reason(error)}"
+            raise UserError(f"{said} (level {level})") from error
 
 
 def _reason(error):

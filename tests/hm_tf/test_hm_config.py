@@ -4,7 +4,7 @@ import pytest
 
 from hm_tf import options
 from hm_tf.defenses.build import DefenseSettings, pgd_from_image
-from hm_tf.options import TRAIN
+from hm_tf.options import EVALUATE, TRAIN
 from hm_tf.ranking_attacks.registry import Profile
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
@@ -99,9 +99,12 @@ def test_the_norm_of_an_evaluation():
     other = own.attack(eps="8/255", norm="linf")
     assert other == PGD(ThreatModel("8/255"), 10, random_start=False)
     assert own.attack(eps="2").threat_model == ThreatModel(2.0, "l2")
+    assert own.attack(step_size="1.2").step_size == 1.2
+    assert EVALUATE.parse(["--workdir=RUN", "--eval_step_size=1.2"]).eval_step_size == 1.2
     for given, said in (
         ({}, "--norm=linf needs --eps"),
         ({"eps": "2"}, "--eps=2: pixels are in .0, 1.; did you mean 2/255"),
+        ({"eps": "8/255", "step_size": "2"}, "a step of 2: pixels .* did you mean 2/255"),
     ):
         with pytest.raises(UserError, match=said):
             own.attack(norm="linf", **given)
