@@ -127,7 +127,7 @@ def _of_function(function):
                 f"{type(logits).__name__} (give a Keras model itself, not its predict)"
             )
         logits = full_precision(logits)
-        if logits.shape.rank is None or logits.shape[-1] is None:
+        if logits.shape.rank is None or logits.shape[1:].as_list()[-1:] == [None]:
             raise ValueError(
                 "the number of classes is unknown in a graph, as after tf.numpy_function; end the "
                 "function with tf.ensure_shape(logits, [None, classes])"

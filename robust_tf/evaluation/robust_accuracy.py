@@ -1,6 +1,8 @@
 """Robust accuracy of any classifier, in one call."""
 
 import dataclasses
+import json
+import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.results.cache import digest
 from robust_tf.results.result import weights_hash, wilson_interval
-from robust_tf.threat_model import ThreatModel, pixel_ball
+from robust_tf.threat_model import ThreatModel, parse_magnitude, pixel_ball
 
 UNIT_INTERVAL = (0.0, 1.0)
 
@@ -118,7 +120,7 @@ def robust_accuracy(
         raise ValueError(f"batch_size must be >= 1, got {batch_size}")
     columns = _columns(attack, eps, norm)
     ball = _only_threat_model(columns)
-    if eps is not None and pixel_ball(eps, norm).eps != ball.eps:
+    if eps is not None and not math.isclose(parse_magnitude(eps), ball.eps, rel_tol=1e-6):
         raise ValueError(f"eps={eps}, but the attack has {ball}; leave eps out")
     if isinstance(model, (str, os.PathLike)):
         model = SavedSignature(newest_version(model))
@@ -227,11 +229,18 @@ def _images(x, input_range):
 
 
 def _layers_of(model):
-    """What tells networks of the same weights apart: one may have a layer more, without weights."""
+    """What tells networks of the same weights apart: one may have a layer more, without weights.
+
+    The names of the layers do not: Keras numbers them by what the process has built before.
+    """
+    kinds = [type(layer).__qualname__ for layer in (model, *model.layers)]
     try:
-        return digest({"model": model.to_json()})
+        settings = json.dumps(keras.saving.serialize_keras_object(model.get_config()))
     except (NotImplementedError, TypeError, ValueError):  # settings that Keras cannot write
-        return [type(layer).__qualname__ for layer in (model, *model.layers)]
+        return kinds
+    for number, layer in enumerate((model, *model.layers)):
+        settings = settings.replace(f'"{layer.name}"', f'"layer {number}"')
+    return digest({"kinds": kinds, "settings": settings})
 
 
 def _identity(model):

@@ -274,6 +274,7 @@ def test_a_saved_model_of_other_images_is_refused(data, tmp_path, dtype, said):
             {"model": lambda model: lambda x: tf.numpy_function(model, [x], tf.float32)},
             r"number of classes is unknown in a graph, .* tf.ensure_shape",
         ),
+        ({"model": lambda model: tf.reduce_mean}, r"must return logits \[n, classes\], got \(\)"),
         ({"model": lambda model: raw_pixels()}, "takes uint8 images, which have no gradient"),
         ({"model": lambda model: two_inputs()}, "has 2 inputs"),
         (

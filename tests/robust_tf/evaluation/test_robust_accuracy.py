@@ -134,7 +134,8 @@ def test_attack_objects_and_the_ensemble(model, images, labels, expected, monkey
     found = robust_accuracy(model, images, labels, attack=preset, progress=False)
     np.testing.assert_array_equal(found.attacks["pgd5"], expected.attacks["pgd5"])
     several = [PGD(eps=EPS, steps=5), PGD(eps=EPS, steps=1, step_size=1e-6)]
-    found = robust_accuracy(model, images, labels, attack=several, progress=False)
+    given = {"eps": np.float32(EPS), "progress": False}
+    found = robust_accuracy(model, images, labels, attack=several, **given)
     assert list(found.attacks) == [str(attack) for attack in several]
     strong, weak = found.attacks.values()
     assert strong.sum() < weak.sum()
@@ -152,7 +153,10 @@ def test_a_cache_goes_on_and_knows_the_weights(images, labels, expected, tmp_pat
     first = robust_accuracy(model, images, labels, **options)
     files = {path: path.read_text() for path in tmp_path.glob("evaluation/*.jsonl")}
     assert len(files) == 2
-    assert_same(robust_accuracy(model, images, labels, **options), first)
+    again = network()  # whose layers Keras numbers on
+    again.compile("sgd")
+    for same in (model, again):
+        assert_same(robust_accuracy(same, images, labels, **options), first)
     assert {path: path.read_text() for path in tmp_path.glob("evaluation/*.jsonl")} == files
     other = network()
     other.layers[-1].bias.assign([0.1, 0, 0])
@@ -178,6 +182,7 @@ def test_a_cache_goes_on_and_knows_the_weights(images, labels, expected, tmp_pat
         ({"attack": []}, "measures one threat model, got no attack"),
         ({"attack": [PGD(eps=0.1), "fgsm"]}, "got linf eps=0.06 and linf eps=0.1"),
         ({"attack": PGD(eps=0.1)}, "eps=0.06, but the attack has linf eps=0.1"),
+        ({"attack": PGD(ThreatModel(2, "l2")), "eps": 3}, "eps=3, but the attack has l2 eps=2"),
         ({"input_range": (0, 255)}, r"range from .* to 1; float images fill .*\(0, 255\) too"),
         (
             {"attack": PGD(ThreatModel(0.1, lower=-1)), "eps": None},
