@@ -49,7 +49,7 @@ def export_portable(run, network, export_dir, format, test, attack=None):
         if attack is not None:
             verification["transfer"] = attack(portable_function(file))
         recorded = recorded_run(run.folder.path)
-        entries = sidecar(recorded, network, run.info, {}, [], verification=verification)
+        entries = sidecar(recorded, network, run, {}, [], verification=verification)
         entries = {"format": format, **entries}
         write_sidecar(folder, entries)
     return path / file.name, entries

@@ -52,7 +52,7 @@ def export_run(
         entries = sidecar(
             recorded_run(run.folder.path),
             network,
-            run.info,
+            run,
             loaded.signatures,
             endpoints,
             verification=verification,

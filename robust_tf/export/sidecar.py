@@ -15,18 +15,18 @@ LICENCE = (
 )
 
 
-def sidecar(recorded, network, info, signatures, endpoints, **more):
+def sidecar(recorded, network, run, signatures, endpoints, **more):
     """Returns the sidecar, a dict for JSON.
 
     Args:
         recorded: `RecordedRun` of the run folder.
         network: the exported keras.Model.
-        info: `DatasetInfo` of the training.
+        run: `FinishedRun` of the folder.
         signatures: mapping name -> signature of the reloaded SavedModel.
         endpoints: list of `Endpoint`.
         **more: further entries: verification, detector, gallery.
     """
-    own, segments = weights_hash(network), recorded.segments()
+    own, segments, info = weights_hash(network), recorded.segments(), run.info
     commit = segments[-1].get("commit") if segments else None
     return {
         "name": network.name,
@@ -39,7 +39,7 @@ def sidecar(recorded, network, info, signatures, endpoints, **more):
         "dataset": {"name": info.name, "source": _source(info), "images": info.identity},
         "training": {
             "flags": without_places(recorded.flags),
-            "classes": recorded.config.get("train_classes"),
+            "classes": run.train_classes,
             "commit": commit,
             "segments": segments,
         },

@@ -53,6 +53,7 @@ class FinishedRun:
 
     command: str  # that trains such runs, as in python -m COMMAND
     own_flag: str  # a flag that no other command has
+    train_classes = None  # names of the training classes, where --train_classes gave them
 
     def __init__(self, workdir, data_dir=None):
         self.folder = RunFolder(workdir)
