@@ -5,7 +5,7 @@ import datetime
 
 import keras
 
-from robust_tf.errors import RunError, UserError
+from robust_tf.errors import RunError
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.interruption import StopOnInterrupt
 from robust_tf.runs.keeper import Keeper
@@ -51,7 +51,6 @@ def train(
         (number of updates done, number of the signal that stopped training or 0).
 
     Raises:
-        UserError: the checkpoints of a run that has metrics are gone.
         RunError: a loss term is not finite, or a batch is out of range.
     """
     worker = workers.worker_of(model.distribute_strategy)
@@ -60,7 +59,6 @@ def train(
     agreement = workers.Agreement(model.distribute_strategy)
     agreement.require_equal(done, "checkpoints")
     if worker.is_chief:
-        _require_what_metrics_tell_of(folder, done)
         folder.forget_metrics_after(done)
         if done < train_steps:
             folder.begin_segment(done)
@@ -105,15 +103,6 @@ def train(
     if not keeper.interrupted:
         print(f"{keeper.step:,} updates in {datetime.timedelta(seconds=round(seconds))} h:min:s")
     return keeper.step, keeper.interrupted
-
-
-def _require_what_metrics_tell_of(folder, done):
-    """A run of days, started again by a cluster, must not begin anew without a word."""
-    if not done and (lines := folder.read_metrics()):
-        raise UserError(
-            f"{folder.checkpoints} has no checkpoint of the {lines[-1]['step']:,} updates in "
-            "metrics.jsonl; restore it, or remove that file to begin the training anew"
-        )
 
 
 def _next_segment(start, total, interval):

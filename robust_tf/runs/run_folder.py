@@ -78,6 +78,9 @@ class RunFolder:
             class_names: names of the classes in the order of the logits.
             images: `DatasetInfo.identity` of the images.
             train_classes: names of the training classes that --train_classes gave, or None.
+
+        Raises:
+            UserError: updates are to follow, and the checkpoints of those in the metrics are gone.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         for left in self.path.glob("*.partial"):  # by a process that was killed
@@ -86,6 +89,8 @@ class RunFolder:
         flags = run.flags
         known = self._digest.has_config()
         steps = self.read_flags()["train_steps"] if known else flags["train_steps"]
+        if steps < flags["train_steps"] or not self.final_weights.exists():
+            self._require_checkpoint()  # before anything is renamed
         for end in map(self.path.joinpath, OF_THE_END):
             if steps < flags["train_steps"] and end.exists():
                 self._digest.move(end, end.with_stem(f"{end.stem}-step-{steps:08d}"))
@@ -230,6 +235,14 @@ class RunFolder:
 
     def _stored(self, name):
         return self.read_config().get(name) if self._digest.has_config() else None
+
+    def _require_checkpoint(self):
+        """A run of days, started again by a cluster, must not begin anew without a word."""
+        if not any(self.checkpoints.glob("step-*[0-9]")) and (lines := self.read_metrics()):
+            raise UserError(
+                f"{self.checkpoints} has no checkpoint of the {lines[-1]['step']:,} updates in "
+                "metrics.jsonl; restore it, or remove that file to begin the training anew"
+            )
 
     def _refuse_other_run(self, run):
         before, flags = self.read_flags(), run.flags

@@ -41,6 +41,18 @@ def test_what_was_made_of_the_weights_of_a_shorter_run_keeps_its_steps(ended):
     }
 
 
+def test_a_longer_run_without_checkpoints_is_refused_before_anything_is_renamed(ended):
+    RunFolder(ended).log_metrics({"step": 4, "loss": 0.4})
+    before = files(ended)
+    with pytest.raises(UserError, match="has no checkpoint of the 4 updates in metrics.jsonl"):
+        claim(ended, 8)
+    assert files(ended) == before and RunFolder(ended).read_flags()["train_steps"] == 4
+    claim(ended, 4)  # its end is still there
+    (ended / "checkpoints" / "step-00000004").mkdir(parents=True)
+    claim(ended, 8)
+    assert not (ended / "final.keras").exists()
+
+
 def test_the_same_run_again_leaves_everything(ended):
     before = files(ended)
     (ended / "config.json.7.partial").touch()
