@@ -112,8 +112,8 @@ def robust_accuracy(
         `RobustAccuracy`.
 
     Raises:
-        ValueError: images outside `input_range`, labels that do not fit, an unknown attack, no eps,
-            no attack, attacks in several threat models or in another box, a batch size below 1.
+        ValueError: images outside `input_range`; labels that do not fit; an unknown attack or none;
+            no eps; attacks in several threat models or in another box; a batch size below 1.
         RunError: logits that are not finite, an attack that left its ball or box.
     """
     if batch_size < 1:

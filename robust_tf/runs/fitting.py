@@ -29,10 +29,10 @@ def train(
 ):
     """Trains `model` from its last checkpoint in `folder` up to `train_steps` updates.
 
-    What Keras calls an epoch is here one checkpoint interval. Since batches and random draws are
-    functions of seed and step, a run that was killed and started again ends in the same weights,
-    and as its monitors look at the same steps, in the same metrics. What they do at the end of an
-    interval may take minutes: the checkpoint is written before, and a signal ends it.
+    What Keras calls an epoch is here one checkpoint interval. Batches and random draws are
+    functions of seed and step, so a run that was killed and started again ends in the same weights.
+    Its monitors look at the same steps, so it ends in the same metrics, too. What monitors do at
+    the end of an interval may take minutes: the checkpoint is written before, and a signal ends it.
 
     An optimiser that averages the weights leaves the averages in the finished model. Monitors see
     the averages; checkpoints hold both.
