@@ -92,6 +92,7 @@ def test_autoattack_prints_both_versions_and_the_light(tool, capsys, monkeypatch
     assert re.search(rf"^\| run \(digits\), softmax {row} red: ", printed, re.MULTILINE)
     assert len(re.findall(r"\| [\d.]+ s: 1/[\d.]+ \| - \|$", printed, re.MULTILINE)) == 4
     assert tool.main(["autoattack", "--ends=none"]) == 2
+    assert tool.main(["autoattack", f"--workdir={run}", "--norm=l2"]) == 2  # which radius?
 
 
 def test_serving_prints_both_clocks(tool, capsys, monkeypatch):

@@ -21,8 +21,7 @@ from robust_tf.evaluation.attack_column import ensemble_columns
 from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.reports.table import markdown
-from robust_tf.threat_model import ThreatModel
-from tla_tf.finished_run import FinishedRun
+from tla_tf.finished_run import FinishedRun, ball
 
 VERSIONS = ("standard", "fast")
 # What hides the gradient of the same network; its accuracy stays about the same.
@@ -63,17 +62,20 @@ def run(options):
     for workdir in options.workdir:
         trained = FinishedRun(workdir, options.data_dir)
         examples = trained.dataset.load("test", options.images)
-        own = trained.flags
-        ball = ThreatModel(options.eps or own["eps"], options.norm or own["norm"])
+        threat_model = ball(trained.flags, options.eps, options.norm)
         network, name = trained.network(), f"{pathlib.Path(workdir).name} ({trained.info.name})"
         for end in options.ends:
             outputs_fn = ENDS[end](lambda x: network(x, training=False)["logits"])
-            found = {v: _measure(outputs_fn, examples, ball, v, options) for v in VERSIONS}
+            found = {v: _measure(outputs_fn, examples, threat_model, v, options) for v in VERSIONS}
             if options.whole_batches:
                 with whole_batches():
-                    found["whole"] = _measure(outputs_fn, examples, ball, "standard", options)
-            clock = _torch_clock(options, trained, examples, ball) if end == "logits" else None
-            rows.append(_row(f"{name}, {end}", ball, examples, found, clock))
+                    found["whole"] = _measure(
+                        outputs_fn, examples, threat_model, "standard", options
+                    )
+            clock = (
+                _torch_clock(options, trained, examples, threat_model) if end == "logits" else None
+            )
+            rows.append(_row(f"{name}, {end}", threat_model, examples, found, clock))
             print(markdown(HEADER, rows[-1:]), flush=True)
     print(f"\n{markdown(HEADER, rows)}")
 
