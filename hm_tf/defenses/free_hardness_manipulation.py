@@ -23,8 +23,8 @@ class FreeHardnessManipulation(HardnessManipulation):
     A batch comes `free` times in a row. Its first update mines the triplets and their destination
     on clean embeddings and starts from clean images. Every update trains on the images as they are.
     It moves them along the gradient of HM's objective, J = sum_k max(0, H_D,k - H~_k)^2, in a
-    backward pass of its own. The gradient of the loss would not do: it is 0 where H~ <= -margin, far
-    from the destination. A triplet at its destination stays, and so does a saturated shard.
+    backward pass of its own. The gradient of the loss would not do: it is 0 where H~ <= -margin,
+    far from the destination. A triplet at its destination stays, and so does a saturated shard.
 
     Args:
         free: number of updates with each batch, at least 2: the first sees clean images.

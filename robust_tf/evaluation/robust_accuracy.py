@@ -98,7 +98,7 @@ def robust_accuracy(
             as "pgd20"; an attack object; or a list of these, all in one threat model. Each attacks
             all images; the members of AutoAttack attack the images that are still correct.
         eps: radius of the ball where [0, 1] is the range of a pixel, "8/255" is understood.
-            Attack objects bring their own, and another eps beside them is refused.
+            Attack objects bring their own, and another eps or norm beside them is refused.
         norm: "linf" or "l2".
         batch_size: images attacked together; the result does not depend on it.
         seed: Seed of the random draws; the draws of an image follow from seed and index.
@@ -122,6 +122,8 @@ def robust_accuracy(
     ball = _only_threat_model(columns)
     if eps is not None and not math.isclose(parse_magnitude(eps), ball.eps, rel_tol=1e-6):
         raise ValueError(f"eps={eps}, but the attack has {ball}; leave eps out")
+    if norm not in ("linf", ball.norm):
+        raise ValueError(f"norm={norm!r}, but the attack has {ball}; leave norm out")
     if isinstance(model, (str, os.PathLike)):
         model = SavedSignature(newest_version(model))
     with warnings.catch_warnings(record=True) as said:

@@ -183,6 +183,7 @@ def test_a_cache_goes_on_and_knows_the_weights(images, labels, expected, tmp_pat
         ({"attack": [PGD(eps=0.1), "fgsm"]}, "got linf eps=0.06 and linf eps=0.1"),
         ({"attack": PGD(eps=0.1)}, "eps=0.06, but the attack has linf eps=0.1"),
         ({"attack": PGD(ThreatModel(2, "l2")), "eps": 3}, "eps=3, but the attack has l2 eps=2"),
+        ({"attack": PGD(eps=EPS), "norm": "l2"}, "norm='l2', but the attack has linf eps=0.06"),
         ({"input_range": (0, 255)}, r"range from .* to 1; float images fill .*\(0, 255\) too"),
         (
             {"attack": PGD(ThreatModel(0.1, lower=-1)), "eps": None},
