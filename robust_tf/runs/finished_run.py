@@ -10,7 +10,7 @@ from robust_tf import data
 from robust_tf.errors import UserError
 from robust_tf.runs import provenance
 from robust_tf.runs.run_folder import RunFolder
-from robust_tf.threat_model import ThreatModel
+from robust_tf.threat_model import ThreatModel, format_magnitude
 from robust_tf.training.strategy import keep_float32
 
 
@@ -25,7 +25,9 @@ def attacked_ball(own, eps=None, norm=None):
         UserError: another norm without a radius, an L-infinity radius above 1.
     """
     if eps is None and norm not in (None, own.norm):
-        raise UserError(f"--norm={norm} needs --eps: {own.eps:g} is a radius in {own.norm}")
+        raise UserError(
+            f"--norm={norm} needs --eps: {format_magnitude(own.eps)} is a radius in {own.norm}"
+        )
     found = ThreatModel(own.eps if eps is None else eps, norm or own.norm)
     if found.norm == "linf" and found.eps > 1:
         size = f"{found.eps:g}"

@@ -15,5 +15,7 @@ def test_it_is_the_ball_of_the_training_unless_flags_give_another():
     assert ball(L2, 4 / 255, "linf") == ThreatModel("4/255")
     with pytest.raises(UserError, match="--norm=linf needs --eps: 0.5 is a radius in l2"):
         ball(L2, norm="linf")
+    with pytest.raises(UserError, match="--norm=l2 needs --eps: 8/255 is a radius in linf"):
+        ball(LINF, norm="l2")
     with pytest.raises(UserError, match="--eps=8: pixels .* did you mean 8/255"):
         ball(LINF, eps=8.0)
