@@ -212,10 +212,4 @@ def of_run(flags, data_dir=None):
         UserError: see `open`.
     """
     settings = {name: flags.get(name) for name in SETTINGS}
-    place = settings["data_dir"]
-    if place and not data_dir and not os.path.exists(os.path.expanduser(place)):
-        raise UserError(
-            f"the training read its images from {place}, which is not there (seen from this "
-            "folder); name their place: --data_dir=DIR"
-        )
-    return open(flags["dataset"], **{**settings, "data_dir": data_dir or place})
+    return open(flags["dataset"], **{**settings, "data_dir": data_dir or settings["data_dir"]})

@@ -1,6 +1,7 @@
 """A run folder whose training has ended: its flags, its data, its weights."""
 
 import functools
+import os
 import shlex
 import warnings
 
@@ -62,6 +63,12 @@ class FinishedRun:
         self.flags = self.folder.read_flags()
         if self.own_flag not in self.flags:
             raise UserError(f"{workdir} holds a run of another command than {self.command}")
+        place = self.flags.get("data_dir")
+        if place and not data_dir and not os.path.exists(os.path.expanduser(place)):
+            raise UserError(
+                f"the training read its images from {place}, which is not there (seen from this "
+                "folder); name their place: --data_dir=DIR"
+            )
         self.dataset = data.of_run(self.flags, data_dir)
         self.info = self.dataset.info
         self.folder.require_classes(self.info.class_names)
