@@ -30,6 +30,18 @@ def require_known(kind, name, allowed):
         raise ValueError(f"unknown {kind} {found}; choose from {', '.join(allowed)}")
 
 
+def require_pixel_change(what, given, size):
+    """Raises the UserError of a change of single pixels above 1, which is one of 0 ... 255.
+
+    Args:
+        what: str, what has the size, for the message.
+        given: the size as the user wrote it.
+        size: float.
+    """
+    if size > 1:
+        raise UserError(f"{what}: pixels are in [0, 1]; did you mean {given}/255?")
+
+
 def reason_of(error):
     """Returns the first line of an error's message, or its kind where it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -11,7 +11,7 @@ from hm_tf.ranking_attacks.greedy_top1_translocation import GreedyTop1Translocat
 from hm_tf.ranking_attacks.learning_to_misrank import LearningToMisrank
 from hm_tf.ranking_attacks.query_attack import QueryDown, QueryUp
 from hm_tf.ranking_attacks.targeted_mismatch import TargetedMismatch
-from robust_tf.errors import UserError, require_known, with_closest
+from robust_tf.errors import UserError, require_known, require_pixel_change, with_closest
 from robust_tf.runs.finished_run import attacked_ball
 from robust_tf.threat_model import ThreatModel, parse_magnitude
 
@@ -50,10 +50,8 @@ class Profile(NamedTuple):
         size = self.step_size if ball.norm == self.norm else None
         if step_size is not None:
             size = parse_magnitude(step_size)
-            if ball.norm == "linf" and size > 1:
-                raise UserError(
-                    f"a step of {size:g}: pixels are in [0, 1]; did you mean {size:g}/255?"
-                )
+            if ball.norm == "linf":
+                require_pixel_change(f"a step of {size:g}", f"{size:g}", size)
         return pgd_from_image(ball.eps, steps or self.steps, size, ball.norm)
 
 

@@ -1,7 +1,7 @@
 """The flags that the commands of both papers have."""
 
 from robust_tf.cli.flag import RECIPE, choice, count, counts, number, numbers, path, switch
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, require_pixel_change
 
 SCHEDULES = ("onecycle", "cosine")
 LARGEST_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
@@ -288,6 +288,5 @@ def refuse_unread(options, names, chosen):
 def check_pixels(options, *names):
     """Raises the `UserError` of a change of single pixels that is above 1."""
     for name in names:
-        if (options.values[name] or 0) > 1:
-            given = options.flags[name]
-            raise UserError(f"--{name}={given}: pixels are in [0, 1]; did you mean {given}/255?")
+        given = options.flags[name]
+        require_pixel_change(f"--{name}={given}", given, options.values[name] or 0)

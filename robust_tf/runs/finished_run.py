@@ -8,7 +8,7 @@ import warnings
 import keras
 
 from robust_tf import data
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, require_pixel_change
 from robust_tf.runs import provenance
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.threat_model import ThreatModel, format_magnitude
@@ -30,9 +30,8 @@ def attacked_ball(own, eps=None, norm=None):
             f"--norm={norm} needs --eps: {format_magnitude(own.eps)} is a radius in {own.norm}"
         )
     found = ThreatModel(own.eps if eps is None else eps, norm or own.norm)
-    if found.norm == "linf" and found.eps > 1:
-        size = f"{found.eps:g}"
-        raise UserError(f"--eps={size}: pixels are in [0, 1]; did you mean {size}/255?")
+    if found.norm == "linf":
+        require_pixel_change(f"--eps={found.eps:g}", f"{found.eps:g}", found.eps)
     return found
 
 
