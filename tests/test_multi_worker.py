@@ -132,7 +132,8 @@ def test_a_signal_to_one_worker_stops_all_of_them(tmp_path):
     os.kill(workers[1].pid, signal.SIGTERM)
     for worker in workers:
         worker.join(60)
-    assert [worker.exitcode for worker in workers] == [143, 143]
+    codes = [worker.exitcode for worker in workers]
+    assert codes == [143, 143], said(tmp_path, "errors0")[-3000:] + said(tmp_path, "errors1")[-3000:]
 
 
 SLEEPING = """

@@ -122,7 +122,6 @@ class TrainingRun:
             several = self.worker.count > 1
             with contextlib.nullcontext() if several else self.strategy.scope():
                 self.measure(test)
-        agreement.total([0])  # the others wait for the chief
         return 0
 
     def describe_data(self):
@@ -267,9 +266,13 @@ def execute(run):
     """Does the whole run, or the rest of it; returns the exit code."""
     with workers.one_of_several(workers.this_worker()):
         run.check()
-        if workers.Agreement(run.strategy).of_chief(run.finished):
+        agreement, stopped_by = workers.Agreement(run.strategy), 0
+        if agreement.of_chief(run.finished):
             print("finished before: this is its result; for a new run name another --workdir")
-        elif stopped_by := _trained(run):
+        else:
+            stopped_by = _trained(run)
+        agreement.part()
+        if stopped_by:
             return SIGNALLED + stopped_by
         print(run.report())
         return 0

@@ -193,6 +193,16 @@ class Agreement:
         self._next = step + max(1, int(self.EVERY / seconds))
         return sums
 
+    def part(self):
+        """Waits for all workers, and lets none leave while another still reads what it sent.
+
+        Whoever has the second sum knows that all have the first; the second may fail in those who
+        are later.
+        """
+        self.total([0])
+        with contextlib.suppress(*LOST):
+            self.total([0])
+
     def require_equal(self, number, what):
         """Raises RunError unless all workers have the same number, int >= 0."""
         if not self._several:
