@@ -1,4 +1,4 @@
-"""Trains a robust embedding on a folder of images and finds the nearest images of one of them.
+"""Trains a robust embedding on a folder of images, finds the nearest ones, and attacks the search.
 
 python examples/robust_retrieval.py PHOTOS, where PHOTOS has one subfolder per class.
 """
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from hm_tf import HardnessManipulation, PairedBatches
+from hm_tf import HardnessManipulation, PairedBatches, robust_retrieval
 
 
 def main(argv=None):
@@ -34,6 +34,7 @@ def main(argv=None):
     embeddings = model.predict(x, verbose=0)["embedding"]  # unit vectors
     nearest = np.argsort(-embeddings @ embeddings[0])[1:4]
     print(f"nearest to {files.file_paths[0]}: {[files.file_paths[row] for row in nearest]}")
+    print(robust_retrieval(model, x, y, attacks="ES", eps="8/255", queries=100))
 
 
 if __name__ == "__main__":

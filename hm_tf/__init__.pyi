@@ -6,4 +6,6 @@ from .defenses.no_defense import NoDefense as NoDefense
 from .defenses.suppressing_embedding_shift import (
     SuppressingEmbeddingShift as SuppressingEmbeddingShift,
 )
+from .evaluation.robust_retrieval import RobustRetrieval as RobustRetrieval
+from .evaluation.robust_retrieval import robust_retrieval as robust_retrieval
 from .triplets.paired_batches import PairedBatches as PairedBatches

@@ -61,11 +61,11 @@ def _run(options):
 
 def _rows(evaluation, names, other, attacks, mode, strength, restarts):
     """One function for each row of the table, in order, which measures the records of the row."""
-    from hm_tf.evaluation.retrieval_standard import standard_row
+    from hm_tf.evaluation.retrieval_standard import standard_outcomes, standard_results
 
     rows = [evaluation.clean_row]
     if attacks == [STANDARD]:
-        return [*rows, functools.partial(standard_row, evaluation, names)]
+        return [*rows, lambda: standard_results(evaluation, standard_outcomes(evaluation, names))]
     modes = ("compat", "fixed") if mode == "both" else (mode,)
     for mode in modes if names else ():
         rows.append(functools.partial(evaluation.protocol_row, names, mode))

@@ -62,3 +62,4 @@ def test_robust_retrieval(run, tmp_path):
             keras.utils.save_img(tmp_path / "photos" / name / f"{number}.png", pixels, scale=False)
     printed = run("robust_retrieval", tmp_path / "photos", "--epochs=1", "--size=16")
     assert re.search(r"nearest to \S+dark.0.png: .*dark.*dark.*dark", printed)
+    assert "R@1" in printed and "ES:R" in printed

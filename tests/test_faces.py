@@ -23,7 +23,8 @@ FACES = {
     },
     "hm_tf": {
         *("AntiCollapseTriplet", "EmbeddingShiftedTriplet", "HardnessManipulation", "MinMax"),
-        *("NoDefense", "PairedBatches", "SuppressingEmbeddingShift"),
+        *("NoDefense", "PairedBatches", "RobustRetrieval", "SuppressingEmbeddingShift"),
+        "robust_retrieval",
     },
 }
 IMPORT = (
@@ -46,6 +47,7 @@ def user(network: object, x: object, y: object) -> float:
     model.compile("adam")
     hm_tf.HardnessManipulation(network, source="softhard", destination="lga", ics=0.5)
     images, labels = hm_tf.PairedBatches(x, y, 8)[0]
+    recall: float = hm_tf.robust_retrieval(network, x, y, attacks="ES", eps=eps).recall
     found = robust_accuracy(model, x, y, attack=[AutoAttack(eps=eps), "pgd20"], eps=eps)
     low, high = found.interval
     return low + found.accuracy + found.attacks["pgd20"].mean()

@@ -22,6 +22,7 @@ class EmbeddedTestSet:
         network: output "embedding".
         examples: `Examples`.
         batch_size, xla: See `metric_evaluation`.
+        progress: Whether to show a progress bar.
 
     Attributes:
         embeddings: float32 [n, d], unit vectors.
@@ -36,13 +37,14 @@ class EmbeddedTestSet:
             that are not finite or not of unit length.
     """
 
-    def __init__(self, network, examples, *, batch_size=128, xla=False):
+    def __init__(self, network, examples, *, batch_size=128, xla=False, progress=True):
         _check_size(network, examples)
         self.examples = examples
         self.labels = np.asarray(examples.labels)
         self.searched = self.queries = searchable(self.labels)
         of_batch = embedding_of_batch(network, xla=xla)
-        self.embeddings = embed(of_batch, examples, batch_size, "embeddings")
+        title = "embeddings" if progress else None
+        self.embeddings = embed(of_batch, examples, batch_size, title)
         check_gallery(self.embeddings)
         self.retrieval = retrieve(self.embeddings, self.labels)
         self.chance = chance_recall(self.labels)
@@ -107,13 +109,13 @@ def searchable(labels):
     if len(values) < 2 or not len(queries):
         raise UserError(
             f"of the {len(labels)} test images {len(queries)} have another one of their class, in "
-            f"{len(values)} classes; retrieval needs some, and two classes: raise --limit_test"
+            f"{len(values)} classes; retrieval needs some, and two classes: take more images (limit_test)"
         )
     return queries
 
 
 def _check_size(network, examples):
     wanted, given = network.inputs[0].shape[1:], examples.image_shape
-    if tuple(wanted) != tuple(given):
+    if len(wanted) != len(given) or any(w not in (None, g) for w, g in zip(wanted, given)):
         wanted, given = ("x".join(map(str, shape)) for shape in (wanted, given))
         raise UserError(f"the images are {given}, the network takes {wanted}")

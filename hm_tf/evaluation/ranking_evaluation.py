@@ -30,17 +30,28 @@ class RankingEvaluation:
         test_set: `EmbeddedTestSet` of this network.
         pgd: `PGD` of the protocol.
         about: dict of the fields of `Result` that all records share.
-        folder: `RunFolder`.
+        folder: `RunFolder`; None means that nothing is written.
         batch_size: Images attacked together.
         xla: Whether XLA compiles the attacks.
         fresh: Whether to ignore stored results and attack again.
+        progress: Whether to show progress bars.
 
     Attributes:
         stored: titles of the attacks that were found on the disk for every query.
     """
 
     def __init__(
-        self, network, test_set, pgd, about, folder, *, batch_size=128, xla=False, fresh=False
+        self,
+        network,
+        test_set,
+        pgd,
+        about,
+        folder=None,
+        *,
+        batch_size=128,
+        xla=False,
+        fresh=False,
+        progress=True,
     ):
         self.ranker = Ranker.of(network, test_set)
         self.test_set = test_set
@@ -51,6 +62,7 @@ class RankingEvaluation:
         self.stored = []
         self._xla = xla
         self._fresh = fresh
+        self._progress = progress
         self._twice = len(np.unique(test_set.embeddings, axis=0)) < len(test_set)
         self._caches = {}
 
@@ -79,9 +91,18 @@ class RankingEvaluation:
             mode: "compat" or "fixed".
             source: `Substitute` on which the images are made; None means the network itself.
         """
-        outcomes, name, more = {}, "protocol", {}
+        return self.protocol_results(self.protocol_outcomes(names, mode, source), mode, source)
+
+    def protocol_outcomes(self, names, mode, source=None):
+        """Returns what `protocol_row` found, dict attack -> dict measure -> float [queries]."""
+        outcomes = {}
         for attack in names:
             [outcomes[attack]] = self.runs(attack, mode, source=source)
+        return outcomes
+
+    def protocol_results(self, outcomes, mode, source=None):
+        """Returns the records of `protocol_outcomes`."""
+        name, more = "protocol", {}
         if source is not None:
             more = {"substitute": source.name, "substitute_hash": source.weights_hash}
             name = "transfer"
@@ -139,6 +160,7 @@ class RankingEvaluation:
             batch_size=self.batch_size,
             cache=cache,
             shown=shown,
+            progress=self._progress,
         )
         if found and cache.added == before:
             self.stored.append(title)
@@ -171,7 +193,7 @@ class RankingEvaluation:
         """One cache for an attack, whatever queries it is run on."""
         place = digest(identity)
         if place not in self._caches:
-            folder = self.folder.path / "evaluation"
+            folder = self.folder and self.folder.path / "evaluation"
             self._caches[place] = ResultsCache(
                 len(self.test_set), folder, identity, fresh=self._fresh
             )

@@ -21,18 +21,22 @@ def standard_members(threat_model):
     )
 
 
-def standard_row(evaluation, names):
-    """Returns the records of the worst case of each query.
+def standard_outcomes(evaluation, names):
+    """Returns the defender's worst values, dict attack -> dict measure -> float [queries].
 
     Args:
         evaluation: `RankingEvaluation`.
         names: Names of the attacks, whose objectives are ascended.
     """
     members = standard_members(evaluation.pgd.threat_model)
-    lowest = {name: _lowest(evaluation, name, members) for name in names}
+    return {name: _lowest(evaluation, name, members) for name in names}
+
+
+def standard_results(evaluation, outcomes):
+    """Returns the records of `standard_outcomes`."""
     said = [f"APGD of {STEPS} steps from {RESTARTS} starts", f"Square of {QUERIES:,} queries"]
     settings = {"members": said, "mode": MODE, "strength": STANDARD}
-    return evaluation.results(lowest, settings, evaluation.pgd.threat_model)
+    return evaluation.results(outcomes, settings, evaluation.pgd.threat_model)
 
 
 def _lowest(evaluation, name, members):

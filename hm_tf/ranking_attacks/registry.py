@@ -90,7 +90,7 @@ def attack_names(given):
     unknown = [with_closest(name, words) for name in given if name.strip().upper() not in known]
     if unknown or not named:
         raise UserError(
-            f"--attacks: unknown attacks: {', '.join(unknown) or 'no name'}; allowed: "
+            f"unknown attacks: {', '.join(unknown) or 'no name'}; allowed: "
             f"{', '.join(NAMES)}, all, none; or {STANDARD} alone"
         )
     return NAMES if "ALL" in named else tuple(name for name in NAMES if name in named)

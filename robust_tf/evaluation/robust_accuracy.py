@@ -128,7 +128,7 @@ def robust_accuracy(
         model = SavedSignature(newest_version(model))
     with warnings.catch_warnings(record=True) as said:
         outputs_fn, fixed_size = _outputs_of(model, input_range)
-    examples = Examples(_images(x, input_range), label_numbers(y))
+    examples = Examples(images_in_unit_range(x, input_range), label_numbers(y))
     evaluation = ClassifierEvaluation(
         outputs_fn,
         examples,
@@ -209,8 +209,16 @@ def _outputs_of(model, input_range):
     return lambda images: logits_fn(low + (high - low) * images), fixed_size
 
 
-def _images(x, input_range):
-    """uint8 as it is, else float32 [n, ...] in [0, 1]."""
+def images_in_unit_range(x, input_range):
+    """Returns uint8 images as they are, others as float32 [n, ...] in [0, 1].
+
+    Args:
+        x: array or tensor [n, ...]; uint8, or float in `input_range`.
+        input_range: (low, high), the values of black and white.
+
+    Raises:
+        ValueError: no images, or float images outside the range, or of another one.
+    """
     images, (low, high) = image_array(x), input_range
     if not images.size:
         raise ValueError(f"there are no images: x has the shape {images.shape}")

@@ -22,12 +22,17 @@ class SavedEmbedding:
         weights_hash: SHA-256, in hex, of the graph and the variables.
 
     Raises:
-        UserError: other images, no such output, another output than unit vectors, no gradient.
+        UserError: other images, batches of one size, no such output, another output than unit vectors, no gradient.
     """
 
     def __init__(self, signature, image_shape, *, output="embedding"):
         self._signature, self._output = signature, output
         signature.require(image_shape, output)
+        if signature.batch_size is not None:
+            raise UserError(
+                f"{signature.path} takes batches of {signature.batch_size} images; the ranking "
+                "attacks need any number"
+            )
         self.name, self.weights_hash = signature.name, signature.weights_hash
         self.inputs = [keras.KerasTensor([None, *image_shape], "float32", name="image")]
         differentiable, found = signature.try_gradient(image_shape, output)

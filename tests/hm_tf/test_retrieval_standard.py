@@ -7,7 +7,11 @@ from test_ranking_evaluation import evaluation
 
 from hm_tf.evaluation import ranking_evaluation, retrieval_standard
 from hm_tf.evaluation.ranking_records import WORST_CASE
-from hm_tf.evaluation.retrieval_standard import standard_members, standard_row
+from hm_tf.evaluation.retrieval_standard import (
+    standard_members,
+    standard_outcomes,
+    standard_results,
+)
 from hm_tf.evaluation.robustness_score import COLUMNS, printed, score
 from hm_tf.ranking_attacks.registry import NAMES
 from hm_tf.reporting.ranking_table import ranking_table
@@ -24,7 +28,7 @@ def small(monkeypatch):
 @pytest.mark.parametrize("name, measure, worst", [("QA+", "rank", min), ("LTM", "R@1", min)])
 def test_each_value_is_the_worst_of_all_runs_of_a_query(tmp_path, name, measure, worst):
     tested = evaluation(tmp_path)
-    [found, *_] = standard_row(tested, [name])
+    [found, *_] = standard_results(tested, standard_outcomes(tested, [name]))
     members = standard_members(tested.pgd.threat_model)
     runs = [run for member in members for run in tested.runs(name, "fixed", member)]
     assert len(runs) == 3
@@ -54,7 +58,8 @@ def test_every_record_has_an_interval_around_its_value_and_all_is_in_the_table(
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(ranking_evaluation, "compile_ranking_attack", numbers)
-    results = standard_row(evaluation(tmp_path), NAMES)
+    tested = evaluation(tmp_path)
+    results = standard_results(tested, standard_outcomes(tested, NAMES))
     assert len(results) == len(COLUMNS) + 2 and results[-1].metric == "ERS"
     for result in results:
         low, high = result.interval

@@ -1,0 +1,167 @@
+"""Retrieval of any embedding network under attack, in one call."""
+
+import dataclasses
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from hm_tf.defenses.build import pgd_from_image
+from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
+from hm_tf.evaluation.embedding_doubts import embedding_doubts
+from hm_tf.evaluation.metric_evaluation import clean_values
+from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
+from hm_tf.evaluation.ranking_records import WORST_CASE
+from hm_tf.evaluation.retrieval_standard import standard_outcomes, standard_results
+from hm_tf.evaluation.robustness_score import COLUMNS
+from hm_tf.ranking_attacks import STANDARD
+from hm_tf.ranking_attacks.registry import attack_names
+from hm_tf.reporting.ranking_table import ranking_table
+from robust_tf.attacks.logits_of import label_numbers
+from robust_tf.attacks.spread_rows import spread_rows
+from robust_tf.data.examples import Examples
+from robust_tf.evaluation.robust_accuracy import images_in_unit_range
+from robust_tf.evaluation.saved_embedding import SavedEmbedding
+from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
+from robust_tf.models.keras_network import UNIT_RANGE, as_embedding
+from robust_tf.results.result import doubted, shared_fields
+from robust_tf.threat_model import ThreatModel, pixel_ball
+from robust_tf.training.adversarial_model import AdversarialModel
+
+MODE = "fixed"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RobustRetrieval:
+    """What `robust_retrieval` found; print it for the table of the HM paper.
+
+    Attributes:
+        clean: dict "R@1", "R@2", "mAP", "MAP@R", "MAP@10" -> float [s], of each image that has
+            another one of its class.
+        attacked: dict column of the table -> float [q], of each attacked query: shares and ranks in
+            [0, 1], cosines, distances.
+        queries: int [q], rows of the attacked images.
+        recall: R@1 of the clean images, in [0, 1].
+        robust_recall: R@1 of the attacked queries, each in the worst of ES, LTM and GTM; None
+            without two of them.
+        score: ERS, 0 to 100; None without all ten columns, or where the network has collapsed.
+        threat_model: `ThreatModel` of the attacks.
+        warnings: list of str, the doubts of the free checks.
+        table: All means as text, with n and 95 % intervals.
+    """
+
+    clean: dict[str, np.ndarray]
+    attacked: dict[str, np.ndarray]
+    queries: np.ndarray
+    recall: float
+    robust_recall: float | None
+    score: float | None
+    threat_model: ThreatModel
+    warnings: list[str]
+    table: str
+
+    def __str__(self) -> str:
+        return f"{self.threat_model}\n\n{self.table}"
+
+
+def robust_retrieval(
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    attacks: str | Sequence[str] = STANDARD,
+    eps: float | str,
+    norm: str = "linf",
+    steps: int = 32,
+    embedding: str | None = None,
+    queries: int | None = None,
+    batch_size: int = 128,
+    seed: int = 0,
+    input_range: tuple[float, float] = UNIT_RANGE,
+    jit_compile: bool = False,
+    progress: bool = True,
+) -> RobustRetrieval:
+    """Attacks the queries of an embedding network, in a gallery of all other images.
+
+    The gallery is clean. `python -m hm_tf.evaluate` does the same and resumes after a kill.
+
+    Args:
+        model: `keras.Model` from images to embeddings, a defense of `hm_tf`, or the path of a
+            SavedModel. Embeddings are divided by their length; a SavedModel must do so itself.
+        x: images [n, h, w, c], array or tensor; uint8, or float in `input_range`.
+        y: labels, int [n] or one-hot [n, classes].
+        attacks: "standard", the ensemble of docs/retrieval_standard.md; or the attacks of the HM
+            paper by name, one or several: "ES", ["LTM", "GTM"], "all".
+        eps: radius of the ball where [0, 1] is the range of a pixel, "8/255" is understood.
+        norm: "linf" or "l2".
+        steps: steps of a named attack, of 2.5 * eps / steps; "standard" has its own.
+        embedding: name of the layer, or of the SavedModel's output, that is the embedding. None:
+            the only output, or the output "embedding".
+        queries: How many images are attacked, spread over the set; None means all.
+        batch_size: images attacked together; the result does not depend on it.
+        seed: Seed of the random draws.
+        input_range: (low, high), the values that the model takes for black and white.
+        jit_compile: whether XLA compiles the attacks.
+        progress: whether to show progress bars.
+
+    Returns:
+        `RobustRetrieval`.
+
+    Raises:
+        ValueError: no radius or a wrong one, images outside `input_range`, labels that do not fit,
+            no model.
+        UserError: an unknown attack, images of another size than the model's, no two images of a
+            class or one class only, no embedding in the model.
+        RunError: embeddings that are not finite, an attack that left its ball or box.
+    """
+    given = [attacks] if isinstance(attacks, str) else list(attacks)
+    names, ball = attack_names(given), pixel_ball(eps, norm)
+    examples = Examples(images_in_unit_range(x, input_range), label_numbers(y))
+    network = _network(model, examples.image_shape, embedding, input_range)
+    settings = {"batch_size": batch_size, "xla": jit_compile, "progress": progress}
+    test_set = EmbeddedTestSet(network, examples, **settings)
+    if queries is not None:
+        test_set = test_set.with_queries(spread_rows(test_set.queries, queries))
+    doubts = embedding_doubts(network, test_set, batch_size)
+    facts = {"dataset": "images", "method": network.name, "training_seed": 0}
+    about = shared_fields(network, **facts, seed=seed)
+    pgd = pgd_from_image(ball.eps, steps, None, ball.norm)
+    evaluation = RankingEvaluation(network, test_set, pgd, about, **settings)
+    if given == [STANDARD]:
+        outcomes = standard_outcomes(evaluation, names)
+        attacked = standard_results(evaluation, outcomes)
+    else:
+        outcomes = evaluation.protocol_outcomes(names, MODE)
+        attacked = evaluation.protocol_results(outcomes, MODE)
+    results = doubted([*evaluation.clean_row(), *attacked], doubts)
+    for doubt in doubts:
+        warnings.warn(doubt.message, stacklevel=2)
+    means = {result.attack: result.value for result in results}
+    score = None if test_set.collapsed else means.get("ERS")
+    return RobustRetrieval(
+        clean=clean_values(test_set),
+        attacked={c.name: outcomes[c.attack][c.measure] for c in COLUMNS if c.attack in outcomes},
+        queries=test_set.queries,
+        recall=float(test_set.retrieval.recall_at(1).mean()),
+        robust_recall=means.get(WORST_CASE),
+        score=score and 100 * score,
+        threat_model=ball,
+        warnings=[doubt.message for doubt in doubts],
+        table=ranking_table(results),
+    )
+
+
+def _network(model, image_shape, embedding, input_range):
+    """The model with unit vectors as the output "embedding", of images in [0, 1]."""
+    if isinstance(model, (str, os.PathLike)):
+        signature = SavedSignature(newest_version(model), input_range=tuple(input_range))
+        return SavedEmbedding(signature, image_shape, output=embedding or "embedding")
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            f"the model is a keras.Model or the path of a SavedModel, not {type(model).__name__}"
+        )
+    network = model.network if isinstance(model, AdversarialModel) else model
+    return as_embedding(network, embedding=embedding, input_range=input_range)
