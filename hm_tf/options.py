@@ -37,8 +37,6 @@ FINE_TUNING = 1e-4
 # Which defenses read a flag.
 MANIPULATION = {"defense": ("hm",)}
 ATTACKED = {"defense": ("hm", "est", "act", "minmax", "ses")}
-_NORMS = ("linf", "l2")
-_RADIUS = "Radius in [0, 1] pixels, also as 8/255"
 _OF_A_FOLDER = shared.data_dir("Folder of a --dataset=folder run. Default: of the training.")
 _FILES = (
     choice("on_bad_image", "fail", "Undecodable files of the gallery.", ("fail", "skip")),
@@ -355,7 +353,7 @@ _INNER_ATTACK = (
     magnitude(
         "eps",
         RECIPE,
-        f"{_RADIUS}.",
+        f"{shared.RADIUS}.",
         into="attack",
         # Nobody attacks an undefended network in training.
         uncompared={"defense": ("none",)},
@@ -365,7 +363,7 @@ _INNER_ATTACK = (
         "linf",
         "Norm of the radius, in training and evaluation. l2: steps of 2.5 * eps / steps "
         "where those of the recipe do not reach eps.",
-        _NORMS,
+        shared.NORMS,
         into="attack",
     ),
     *group(
@@ -374,16 +372,9 @@ _INNER_ATTACK = (
             "pgd_steps",
             RECIPE,
             "Steps of PGD or APGD, eta.",
-            only={"inner_attack": ("pgd", "apgd")},
-            into="attack.steps",
+            **shared.STEPS,
         ),
-        magnitude(
-            "pgd_step_size",
-            RECIPE,
-            "In the unit of --eps.",
-            only={"inner_attack": ("pgd",)},
-            into="attack.step_size",
-        ),
+        magnitude("pgd_step_size", RECIPE, "In the unit of --eps.", **shared.STEP_SIZE),
         shared.EPS_WARMUP,
         only=ATTACKED,
     ),
@@ -491,8 +482,8 @@ EVALUATE = FlagTable(
                 "eps, steps and step size: of the run, or of the authors for 224 or 28 pixels.",
                 ("run", "rob224", "rob28"),
             ),
-            magnitude("eps", None, f"{_RADIUS}. Default: --profile."),
-            choice("norm", None, "Norm of the radius. Default: --profile.", _NORMS),
+            magnitude("eps", None, f"{shared.RADIUS}. Default: --profile."),
+            choice("norm", None, "Norm of the radius. Default: --profile.", shared.NORMS),
             count("eval_steps", None, "PGD steps. Default: those of --profile."),
             magnitude("eval_step_size", None, "In the unit of --eps. Default: that of --profile."),
         ),
@@ -525,8 +516,8 @@ ATTACK = FlagTable(
         "Attack": (
             text("attack", None, "ca+, ca-, qa+, qa-, tma, es, ltm, gtm or gtt. Required."),
             choice("mode", "fixed", "compat: as the authors' code; fixed: as meant.", ATTACK_MODES),
-            magnitude("eps", None, f"{_RADIUS}. Default: the run's."),
-            choice("norm", None, "Norm of the radius. Default: the run's.", _NORMS),
+            magnitude("eps", None, f"{shared.RADIUS}. Default: the run's."),
+            choice("norm", None, "Norm of the radius. Default: the run's.", shared.NORMS),
             count("steps", None, "PGD steps. Default: those of the run's evaluation."),
             magnitude("step_size", None, "In the unit of --eps. Default: that of the evaluation."),
             shared.seed("Seed of the candidate that is drawn without --candidate."),
@@ -583,14 +574,7 @@ REPORT = FlagTable(
 EXPORT = FlagTable(
     {
         **shared.EXPORT,
-        "Format": (
-            choice(
-                "format",
-                "saved_model",
-                "onnx, litert: extras of the same names.",
-                ("saved_model", "onnx", "litert"),
-            ),
-        ),
+        "Format": (shared.export_format(),),
         "Search": (
             path(
                 "gallery",

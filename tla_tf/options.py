@@ -43,17 +43,15 @@ _ANCHOR = {"tla": "adv", "tla_rn": "adv", "tla_sa": "clean"}
 OF_EMBEDDINGS = ("cub200", "cars196", "sop")
 OF_THE_PAPER = ("table2", "table3", "figure1", "figure2", "figure4", "figure5")
 OUTPUTS = (*OF_THE_PAPER, "accuracy_over_eps", "accuracy_over_steps")
-_NORMS = ("linf", "l2")
 _DATA_DIR = shared.data_dir(
     "TFDS folder, folder of tiny-imagenet-200.zip, or folder of the classes. Default: TFDS's own, "
     "downloading."
 )
 # Nobody attacks an undefended network in training.
-_UNDEFENDED = {"method": ("um",)}
-_RADIUS = "Radius in [0, 1] pixels, also as 8/255"
+_OF_TRAINING = {"into": "attack", "uncompared": {"method": ("um",)}}
 _BALL = (
-    magnitude("eps", None, f"{_RADIUS}. Default: of the training."),
-    choice("norm", None, "Norm of the ball. Default: of the training, else linf.", _NORMS),
+    magnitude("eps", None, f"{shared.RADIUS}. Default: of the training."),
+    choice("norm", None, "Norm of the ball. Default: of the training, else linf.", shared.NORMS),
 )
 _BATCH_SIZE = count("batch_size", 250, "Images per attacked batch of a device.")
 
@@ -197,24 +195,17 @@ _METHOD_AND_MODEL = (
     ),
 )
 _INNER_ATTACK = (
-    magnitude("eps", RECIPE, f"{_RADIUS}.", into="attack", uncompared=_UNDEFENDED),
-    choice("norm", "linf", "Norm of the ball.", _NORMS, into="attack", uncompared=_UNDEFENDED),
+    magnitude("eps", RECIPE, f"{shared.RADIUS}.", **_OF_TRAINING),
+    choice("norm", "linf", "Norm of the ball.", shared.NORMS, **_OF_TRAINING),
     *group(
         shared.INNER_ATTACK,
-        count(
-            "attack_steps",
-            RECIPE,
-            "Gradient steps.",
-            only={"inner_attack": ("pgd", "apgd")},
-            into="attack.steps",
-        ),
+        count("attack_steps", RECIPE, "Gradient steps.", **shared.STEPS),
         magnitude(
             "attack_step_size",
             None,
             "In the unit of --eps. Default: of the recipe, 2.5 * eps / steps where that "
             "does not fit.",
-            only={"inner_attack": ("pgd",)},
-            into="attack.step_size",
+            **shared.STEP_SIZE,
         ),
         shared.EPS_WARMUP,
         choice(
@@ -517,14 +508,7 @@ REPORT = FlagTable(
 EXPORT = FlagTable(
     {
         **shared.EXPORT,
-        "Format": (
-            choice(
-                "format",
-                "saved_model",
-                "onnx, litert: extras of the same names.",
-                ("saved_model", "onnx", "litert", "litert_int8"),
-            ),
-        ),
+        "Format": (shared.export_format("litert_int8"),),
         "Detector": (
             number("detector_fpr", 0.05, "Share of clean images that it rejects.", highest=0.5),
         ),

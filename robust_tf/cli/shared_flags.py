@@ -8,6 +8,11 @@ LARGEST_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
 # Sets of image files of any size, which are resized, and of which some may not be decodable.
 IMAGE_FILES = {"dataset": ("cub200", "cars196", "sop", "folder")}
 _OF_FILES = "(folder, cub200, cars196, sop). From the recipe."
+NORMS = ("linf", "l2")
+RADIUS = "Radius in [0, 1] pixels, also as 8/255"
+# Who reads the steps of the inner attack, and where they go.
+STEPS = {"only": {"inner_attack": ("pgd", "apgd")}, "into": "attack.steps"}
+STEP_SIZE = {"only": {"inner_attack": ("pgd",)}, "into": "attack.step_size"}
 
 
 def workdir(about, **more):
@@ -35,6 +40,12 @@ def checks(unit):
     """The checks of a robustness claim, made on so many `unit`."""
     about = f"Whether the numbers can be believed: red, amber, green lines, of 256 or 1000 {unit}."
     return choice("checks", "none", about, ("none", "quick", "full"))
+
+
+def export_format(*more):
+    """The form of an export."""
+    about = "onnx, litert: extras of the same names."
+    return choice("format", "saved_model", about, ("saved_model", "onnx", "litert", *more))
 
 
 def max_pixels(default, **more):
