@@ -39,7 +39,7 @@ def main(options):
     from hm_tf.image_attack.attack_aim import aim
     from hm_tf.image_attack.attack_files import write_attack
     from hm_tf.image_attack.attacked_ranking import ranking_table
-    from hm_tf.image_attack.own_images import OwnImages
+    from hm_tf.image_attack.embedded_gallery import OwnImages
     from robust_tf.runs import lock
 
     ranking_attack = _ranking_attack(options.attack, options.mode)

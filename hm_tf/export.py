@@ -60,13 +60,9 @@ def main(options):
 
 
 def _export_portable(run, network, test, export_dir, format):
-    import numpy as np
-
-    from robust_tf.evaluation.attack_loop import images_of
     from robust_tf.export.export_portable import export_portable
 
-    images = images_of(test, np.arange(len(test))).numpy()
-    path, entries = export_portable(run, network, export_dir, format, images)
+    path, entries = export_portable(run, network, export_dir, format, test)
     difference = entries["verification"]["largest_difference"]
     print(
         f"{format} in {path}: largest difference {difference:.1e}; it takes float images "

@@ -62,9 +62,6 @@ def main(options):
 
 
 def _export_portable(run, network, test, export_dir, format):
-    import numpy as np
-
-    from robust_tf.evaluation.attack_loop import images_of
     from robust_tf.export.export_portable import export_portable
     from tla_tf.evaluation.artefact_attack import transfer_attack
 
@@ -73,7 +70,7 @@ def _export_portable(run, network, test, export_dir, format):
         network,
         export_dir,
         format,
-        images_of(test, np.arange(len(test))).numpy(),
+        test,
         lambda function: transfer_attack(function, run, network, test),
     )
     verification, found = entries["verification"], entries["verification"]["transfer"]

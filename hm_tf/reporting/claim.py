@@ -59,7 +59,8 @@ def _chosen(runs):
 def _fall(run, shown):
     """How far R@1 falls: before and after of the same queries, or of how many each is."""
     found, how = _lowest_recall(run, shown)
-    clean = clean_results(run.recorded.measured, _gallery(found)).get("R@1")
+    gallery = found and found.attack_settings.get("gallery", found.n)
+    clean = clean_results(run.recorded.measured, gallery).get("R@1")
     if found is None:
         recall = text("R@1", run.values.get("R@1"))
         return f"R@1 {recall} % of clean images, no attack on it was measured"
@@ -104,10 +105,6 @@ def _same_attacker(run, shown):
         for row in run.rows
         if row.on.threat_model == shown.on.threat_model and row.strength != "transfer"
     ]
-
-
-def _gallery(result):
-    return result and result.attack_settings.get("gallery", result.n)
 
 
 def _attacker(result):

@@ -125,7 +125,7 @@ def first_success(runs, active):
 
 
 def images_of(examples, rows, dtype="float32"):
-    """Returns the images of int [b] `rows` as a tensor [b, h, w, c] in [0, 1]."""
+    """Returns the images of `rows`, int [b] or a slice, as a tensor [b, h, w, c] in [0, 1]."""
     images, dtype = examples.images[rows], np.dtype(dtype).type
     # As in the input pipeline: photos would go to a GPU and back, one by one.
     with tf.device("cpu"):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from robust_tf.errors import RunError
+from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.export.portable import (
     TOLERANCE,
     compare_outputs,
@@ -24,7 +25,7 @@ def export_portable(run, network, export_dir, format, test, attack=None):
         network: Trained keras.Model of the run.
         export_dir: folder of the versions.
         format: a key of `robust_tf.export.portable.FILES`.
-        test: float32 [n, h, w, c], test images.
+        test: `Examples`, test images.
         attack: function (function of the file) -> dict for the sidecar, or None.
 
     Returns:
@@ -35,7 +36,7 @@ def export_portable(run, network, export_dir, format, test, attack=None):
         RunError: the outputs differ from the network by more than `TOLERANCE`, see
             `compare_outputs`; the difference of litert_int8 is told.
     """
-    images = test[:COMPARED]
+    images = images_of(test, slice(COMPARED)).numpy()
     with next_version(export_dir) as (folder, path):
         file = write_portable(folder, network, format, images)
         difference = compare_outputs(file, network, images)

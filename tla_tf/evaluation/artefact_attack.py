@@ -37,7 +37,7 @@ def transfer_attack(function, run, network, test):
 
     `function` is of the file, see `portable_function`; the others as for `attack_artefact`.
     """
-    clean = images_of(test, np.arange(len(test))).numpy()
+    clean = images_of(test, slice(None)).numpy()
     adversarial = np.asarray(_preset(run)(network, clean, test.labels))
     return transferred(function, clean, adversarial, test.labels, network)
 

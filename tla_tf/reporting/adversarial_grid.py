@@ -42,7 +42,7 @@ def adversarial_grid(folder, data_dir=None):
     if identity["weights_hash"] != weights_hash(network):
         raise UserError(f"the images kept in {folder} were made for other weights")
     count = min(SEARCHED, len(stored))
-    clean, labels = images_of(examples, np.arange(count)).numpy(), examples.labels[:count]
+    clean, labels = images_of(examples, slice(count)).numpy(), examples.labels[:count]
     before, after = (_predictions(network, images) for images in (clean, stored[:count]))
     wrong = np.flatnonzero((before == labels) & (after != labels))[:MISCLASSIFIED]
     still_correct = np.flatnonzero((before == labels) & (after == labels))[:STILL_CORRECT]
