@@ -1,10 +1,9 @@
 """The run folder of a training: the one that was named, or else one named after the settings."""
 
-import hashlib
-import json
 import pathlib
 
 from robust_tf.errors import UserError
+from robust_tf.results import digest
 
 
 def default_folder(options, parent, name, named):
@@ -29,8 +28,7 @@ def default_folder(options, parent, name, named):
     own = _own_settings(options, named)
     if _holds(plain, options.run_identity()) or not (own or plain.exists()):
         return str(plain)
-    digest = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:8]
-    return str(plain.parent.with_name(f"{name}-{digest}") / plain.name)
+    return str(plain.parent.with_name(f"{name}-{digest.of_json(own)[:8]}") / plain.name)
 
 
 def _own_settings(options, named):

@@ -1,7 +1,6 @@
 """A .keras file, ours or not, in the place of a SavedModel's signature."""
 
 import functools
-import hashlib
 import pathlib
 
 import keras
@@ -14,6 +13,7 @@ from robust_tf.evaluation.saved_signature import SavedSignature
 # Loading needs the layers of every network.
 from robust_tf.models import embedding_registry, registry  # noqa: F401
 from robust_tf.models.keras_network import functional
+from robust_tf.results import digest
 from robust_tf.training.adversarial_model import AdversarialModel
 
 
@@ -47,7 +47,7 @@ class KerasFile(SavedSignature):
     @property
     def weights_hash(self):
         """SHA-256, in hex, of the file."""
-        return hashlib.sha256(pathlib.Path(self.path).read_bytes()).hexdigest()
+        return digest.of_file(self.path)
 
     def _run(self, images):
         found = self._model(images)

@@ -2,13 +2,13 @@
 
 import functools
 import hashlib
-import json
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 
 from robust_tf.errors import UserError, reason_of
+from robust_tf.results import digest
 
 # Endpoint of a SavedModel, and what stands for it in a .keras file.
 USUAL = ("serving_default", "the model")
@@ -90,7 +90,7 @@ class SavedSignature:
         used = [self.endpoint, output, list(self.input_range), columns]
         if used[1:] == ["logits", [0, 1], None] and self.endpoint in USUAL:
             return self.weights_hash
-        return hashlib.sha256(json.dumps([self.weights_hash, *used]).encode()).hexdigest()
+        return digest.of_json([self.weights_hash, *used])
 
     def require(self, image_shape, output):
         """Raises UserError unless it takes images (h, w, c) and has an output of this name."""

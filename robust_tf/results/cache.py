@@ -1,13 +1,13 @@
 """What an attack does, image by image, kept on the disk while it runs."""
 
 import hashlib
-import json
 import os
 import pathlib
 
 import numpy as np
 
 from robust_tf.results import jsonl
+from robust_tf.results.digest import of_json
 
 
 class ResultsCache:
@@ -102,7 +102,7 @@ class ResultsCache:
 
 def digest(identity):
     """Returns 20 hex digits of the SHA-256 of a dict for JSON."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
+    return of_json(identity)[:20]
 
 
 def examples_hash(examples):

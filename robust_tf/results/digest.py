@@ -17,9 +17,14 @@ def of_file(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def of_json(value):
+    """Returns the SHA-256 of a value for JSON, in hex; the order of names does not count."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 def write(path, entries):
     """Writes a dict for JSON to the digest file `path`, with its own digest."""
-    atomic.write(path, json.dumps({**entries, OWN: _own(entries)}, indent=2) + "\n")
+    atomic.write(path, json.dumps({**entries, OWN: of_json(entries)}, indent=2) + "\n")
 
 
 def read(path):
@@ -29,7 +34,7 @@ def read(path):
     """
     try:
         entries = json.loads(pathlib.Path(path).read_bytes())
-        if entries.pop(OWN) == _own(entries):
+        if entries.pop(OWN) == of_json(entries):
             return entries
     except FileNotFoundError:
         return {}
@@ -37,7 +42,3 @@ def read(path):
         pass
     warnings.warn(f"{path} is damaged: the files beside it are read unchecked", stacklevel=2)
     return {}
-
-
-def _own(entries):
-    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
