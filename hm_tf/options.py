@@ -39,7 +39,7 @@ MANIPULATION = {"defense": ("hm",)}
 ATTACKED = {"defense": ("hm", "est", "act", "minmax", "ses")}
 _OF_A_FOLDER = shared.data_dir("Folder of a --dataset=folder run. Default: of the training.")
 _FILES = (
-    choice("on_bad_image", "fail", "Undecodable files of the gallery.", ("fail", "skip")),
+    choice("on_bad_image", "fail", "Undecodable files of a folder.", ("fail", "skip")),
     shared.max_pixels("of the training"),
 )
 _EMBEDDED = count("batch_size", 128, "Images embedded together.")

@@ -25,16 +25,17 @@ def main(options):
     from robust_tf.reports.panels import save_figure
 
     run = options.fill(open_run)
-    # A missing query is found before the gallery is embedded.
-    queries = image_search.query_files(options.query) if options.query else []
+    # A query that cannot be read is found before the gallery is embedded.
+    read = options.query and options.fill(image_search.read_queries, info=run.info)
     gallery = options.fill(EmbeddedGallery, run=run)
     print(f"gallery: {len(gallery.names):,} images")
     if options.embeddings:
         image_search.save_embeddings(gallery, options.embeddings)
         shape = list(gallery.embeddings.shape)
         print(f"embeddings: {options.embeddings}, float32 {shape} and names")
-    if queries:
-        found, images = image_search.search(gallery, queries, options.top, options.max_pixels)
+    if read:
+        queries, images = read
+        found = image_search.search(gallery, queries, images, options.top)
         print(f"\n{image_search.search_table(found)}")
         title = f"nearest images in {options.gallery}"
         picture = image_search.picture(gallery, found, images, title)
@@ -49,7 +50,7 @@ def _check(gallery, query, embeddings, picture):
         raise UserError("--query=IMG or --embeddings=OUT.npz is required; both are possible")
     if query and pathlib.Path(picture).suffix.lower() not in (".png", ".svg"):
         raise UserError(f"--picture={picture} is no file .png or .svg; name one")
-    for flag, path in {"picture": picture, "embeddings": embeddings}.items():
+    for flag, path in {"picture": query and picture, "embeddings": embeddings}.items():
         if path:
             require_file(flag, path)
 

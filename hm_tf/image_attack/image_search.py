@@ -34,23 +34,21 @@ class Found(NamedTuple):
     name: str
 
 
-def search(gallery, queries, count, max_pixels=None):
-    """Returns (list of `Found`, nearest first, query by query; pixels of the queries).
+def search(gallery, queries, images, count):
+    """Returns the list of `Found`, nearest first, query by query.
 
     A query that lies in the gallery does not find itself.
 
     Args:
         gallery: `EmbeddedGallery`.
-        queries: list of Path.
+        queries, images: see `read_queries`.
         count: int, images for each query.
-        max_pixels: see `gallery_folder.read`.
 
     Raises:
         UserError: a gallery of one image, which may be the query.
     """
     if len(gallery.names) < 2:
         raise UserError("--gallery has one image; a search needs at least two")
-    images = [gallery_folder.read_single(path, gallery.info, max_pixels)[0] for path in queries]
     nearest = NearestImages(gallery.embeddings, gallery.names, min(count + 1, len(gallery.names)))
     found = []
     for path, image in zip(queries, images, strict=True):
@@ -61,7 +59,7 @@ def search(gallery, queries, count, max_pixels=None):
             Found(path, place, int(row), float(distance), gallery.names[row])
             for place, (row, distance) in enumerate(others[:count], start=1)
         ]
-    return found, images
+    return found
 
 
 def picture(gallery, found, images, title):
@@ -69,7 +67,8 @@ def picture(gallery, found, images, title):
 
     Args:
         gallery: `EmbeddedGallery`.
-        found, images: see `search`.
+        found: see `search`.
+        images: see `read_queries`.
         title: str.
     """
     queries = list(dict.fromkeys(item.query for item in found))[:PICTURED]
@@ -91,11 +90,19 @@ def save_embeddings(gallery, path):
         np.savez(file, embeddings=gallery.embeddings, names=np.array(gallery.names))
 
 
-def query_files(path):
-    """Returns the list of Path of a query: one image, or the images of a folder."""
-    path = pathlib.Path(path)
+def read_queries(query, info, on_bad_image="fail", max_pixels=None):
+    """Returns (list of Path, list of float32 [h, w, c] in [0, 1]) of one image or of a folder.
+
+    Args:
+        query: path of the image or of the folder.
+        info, on_bad_image, max_pixels: see `gallery_folder.read`; a single image must be readable.
+
+    Raises:
+        UserError: neither, no images, or see `gallery_folder.read` and `read_single`.
+    """
+    path = pathlib.Path(query)
     if path.is_file():
-        return [path]
+        return [path], [gallery_folder.read_single(path, info, max_pixels)[0]]
     if not path.is_dir():
         raise UserError(
             f"--query={path} is no file; give a JPEG or PNG image, or a folder of images"
@@ -103,7 +110,10 @@ def query_files(path):
     files = images(path)
     if not files:
         raise UserError(f"--query={path} has no images ({', '.join(SUFFIXES)})")
-    return files
+    files = gallery_folder.GalleryFolder(files, None, ())
+    reading = {"on_bad_image": on_bad_image, "max_pixels": max_pixels, "name": f"--query={path}"}
+    files, examples = gallery_folder.read(files, info, **reading)
+    return files.paths, [gallery_folder.pixels_of(examples, row) for row in range(len(examples))]
 
 
 def search_table(found):

@@ -75,7 +75,7 @@ def scan(folder):
     return GalleryFolder(paths, np.array(labels, np.int32), names)
 
 
-def read(gallery, info, on_bad_image="fail", max_pixels=None):
+def read(gallery, info, on_bad_image="fail", max_pixels=None, name="the gallery"):
     """Returns (`GalleryFolder` of the images that can be read, their `Examples`).
 
     The files stay encoded in memory; photos are resized as the training did it. A photo of the
@@ -86,6 +86,7 @@ def read(gallery, info, on_bad_image="fail", max_pixels=None):
         info: `DatasetInfo` of what the network was trained on.
         on_bad_image: see `FileSettings`.
         max_pixels: see `FileSettings`; None means the limit of the training.
+        name: what the files are, for the message where none can be read.
 
     Raises:
         UserError: files that cannot be read, with "fail"; none that can; another size than the
@@ -95,7 +96,7 @@ def read(gallery, info, on_bad_image="fail", max_pixels=None):
     good = readable(gallery.paths, results, on_bad_image)
     kept = [row for row, fine in enumerate(good) if fine]
     if not kept:
-        raise UserError("none of the gallery's images can be read")
+        raise UserError(f"none of {name}'s images can be read")
     paths = [gallery.paths[row] for row in kept]
     files, sides = zip(*(results[row] for row in kept))
     if not resizes(info):

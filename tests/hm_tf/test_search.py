@@ -253,6 +253,25 @@ def test_copies_of_one_image_have_distance_zero():
     np.testing.assert_allclose(found["distances"], [[0, 0, np.sqrt(2)]], rtol=1e-6)
 
 
+def test_a_folder_of_queries_is_read_as_a_gallery_is(tmp_path):
+    info = DatasetInfo("digits", (8, 8, 1), ("0", "1"), {}, "")
+    (tmp_path / "1.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match="none of --query=.*'s images can be read"):
+        image_search.read_queries(tmp_path, info, "skip")
+    (tmp_path / "0.png").write_bytes(tf.io.encode_png(np.zeros([8, 8, 1], np.uint8)).numpy())
+    with pytest.raises(UserError, match="cannot be decoded: .*1.png; .* --on_bad_image=skip"):
+        image_search.read_queries(tmp_path, info)
+    paths, images = image_search.read_queries(tmp_path, info, "skip")
+    assert paths == [tmp_path / "0.png"] and [image.shape for image in images] == [(8, 8, 1)]
+    with pytest.raises(UserError, match="--query=.*1.png cannot be decoded; give a JPEG"):
+        image_search.read_queries(tmp_path / "1.png", info, "skip")
+
+
+def test_embeddings_alone_need_no_place_for_a_picture(tmp_path):
+    (tmp_path / "file").touch()
+    search._check("photos", None, tmp_path / "photos.npz", tmp_path / "file" / "search.png")
+
+
 def test_a_missing_query_is_found_before_the_gallery_is_read(finished_smoke, gallery, capsys):
     assert command(gallery, f"--workdir={finished_smoke}", "--query=nothing.png") == 2
     said = capsys.readouterr()
