@@ -66,7 +66,7 @@ def as_classifier(network, *, embedding=None, input_range=UNIT_RANGE):
 def as_embedding(network, *, embedding=None, input_range=UNIT_RANGE):
     """Returns an embedding network as `keras.Model`: images [B, h, w, c] in [0, 1] to a dict.
 
-    The dict has "embedding" [B, d], divided by its length unless the network does so.
+    The dict has "embedding" [B, d], divided by its length unless the network does so in 32 bits.
 
     Args:
         network: `keras.Model` with the embedding as its only output, or with an output "embedding".
@@ -88,8 +88,9 @@ def as_embedding(network, *, embedding=None, input_range=UNIT_RANGE):
     else:
         outputs, vector = {}, _layer_output(network, embedding)
     _require_rows(vector, network, "embedding")
-    if not isinstance(operation_of(vector), UNIT_LENGTH):
-        vector = UnitLength(dtype=full_precision_of(vector))(vector)
+    unit, dtype = isinstance(operation_of(vector), UNIT_LENGTH), full_precision_of(vector)
+    if not unit or vector.dtype != dtype:  # a length of 16 bits is 1 up to 1 / 256
+        vector = UnitLength(dtype=dtype)(source_of(vector) if unit else vector)
     return _graph(network, outputs, {"embedding": vector}, input_range)
 
 

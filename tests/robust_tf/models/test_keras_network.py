@@ -195,10 +195,14 @@ def test_outputs_of_16_bits_are_cast_up():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         network = sequential(layers.Dense(3))
+        unit = [layers.Flatten(), layers.Dense(2), layers.UnitNormalization()]
+        unit = keras.Sequential([keras.Input([4, 4, 1]), *unit])
     finally:
         keras.config.set_dtype_policy("float32")
     for tensor in as_classifier(network).output.values():
         assert tensor.dtype == "float32"
+    lengths = np.linalg.norm(outputs(as_embedding(unit))["embedding"], axis=1)
+    np.testing.assert_allclose(lengths, 1, atol=1e-6)
 
 
 class Own(layers.Dense):
