@@ -109,7 +109,8 @@ def searchable(labels):
     if len(values) < 2 or not len(queries):
         raise UserError(
             f"of the {len(labels)} test images {len(queries)} have another one of their class, in "
-            f"{len(values)} classes; retrieval needs some, and two classes: take more images (limit_test)"
+            f"{len(values)} classes; retrieval needs some, and two classes: take more images "
+            "(limit_test)"
         )
     return queries
 
@@ -117,5 +118,5 @@ def searchable(labels):
 def _check_size(network, examples):
     wanted, given = network.inputs[0].shape[1:], examples.image_shape
     if len(wanted) != len(given) or any(w not in (None, g) for w, g in zip(wanted, given)):
-        wanted, given = ("x".join(map(str, shape)) for shape in (wanted, given))
+        wanted, given = ("x".join(str(n or "?") for n in shape) for shape in (wanted, given))
         raise UserError(f"the images are {given}, the network takes {wanted}")

@@ -1,6 +1,7 @@
 """Retrieval of any embedding network under attack, in one call."""
 
 import dataclasses
+import numbers
 import os
 import warnings
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from hm_tf.evaluation.embedding_doubts import embedding_doubts
 from hm_tf.evaluation.metric_evaluation import clean_values
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from hm_tf.evaluation.ranking_records import WORST_CASE
-from hm_tf.evaluation.retrieval_standard import standard_outcomes, standard_results
+from hm_tf.evaluation.retrieval_standard import MODE, standard_outcomes, standard_results
 from hm_tf.evaluation.robustness_score import COLUMNS
 from hm_tf.ranking_attacks import STANDARD
 from hm_tf.ranking_attacks.registry import attack_names
@@ -23,6 +24,7 @@ from hm_tf.reporting.ranking_table import ranking_table
 from robust_tf.attacks.logits_of import label_numbers
 from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.data.examples import Examples
+from robust_tf.errors import UserError
 from robust_tf.evaluation.robust_accuracy import images_in_unit_range
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
@@ -30,8 +32,6 @@ from robust_tf.models.keras_network import UNIT_RANGE, as_embedding
 from robust_tf.results.result import doubted, shared_fields
 from robust_tf.threat_model import ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
-
-MODE = "fixed"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class RobustRetrieval:
     table: str
 
     def __str__(self) -> str:
-        return f"{self.threat_model}\n\n{self.table}"
+        return f"{self.threat_model}\n\n{self.table}" if self.attacked else self.table
 
 
 def robust_retrieval(
@@ -94,16 +94,17 @@ def robust_retrieval(
         x: images [n, h, w, c], array or tensor; uint8, or float in `input_range`.
         y: labels, int [n] or one-hot [n, classes].
         attacks: "standard", the ensemble of docs/retrieval_standard.md; or the attacks of the HM
-            paper by name, one or several: "ES", ["LTM", "GTM"], "all".
+            paper by name, one or several: "ES", ["LTM", "GTM"], "all"; or "none", clean images only.
         eps: radius of the ball where [0, 1] is the range of a pixel, "8/255" is understood.
         norm: "linf" or "l2".
         steps: steps of a named attack, of 2.5 * eps / steps; "standard" has its own.
-        embedding: name of the layer, or of the SavedModel's output, that is the embedding. None:
-            the only output, or the output "embedding".
+        embedding: name of the layer, or of the SavedModel's output, that is the embedding. None
+            takes the only output, or the output "embedding".
         queries: How many images are attacked, spread over the set; None means all.
         batch_size: images attacked together; the result does not depend on it.
         seed: Seed of the random draws.
-        input_range: (low, high), the values that the model takes for black and white.
+        input_range: (low, high), the values that the model takes for black and white. A defense
+            takes (0, 1).
         jit_compile: whether XLA compiles the attacks.
         progress: whether to show progress bars.
 
@@ -111,13 +112,16 @@ def robust_retrieval(
         `RobustRetrieval`.
 
     Raises:
-        ValueError: no radius or a wrong one, images outside `input_range`, labels that do not fit,
-            no model.
+        ValueError: a wrong radius, images outside `input_range`, labels that do not fit, no model,
+            a number of steps, queries or images of a batch below 1.
         UserError: an unknown attack, images of another size than the model's, no two images of a
             class or one class only, no embedding in the model.
         RunError: embeddings that are not finite, an attack that left its ball or box.
     """
-    given = [attacks] if isinstance(attacks, str) else list(attacks)
+    for name, count in {"steps": steps, "queries": queries, "batch_size": batch_size}.items():
+        if count is not None and not (isinstance(count, numbers.Integral) and count >= 1):
+            raise ValueError(f"{name} must be a whole number >= 1, got {count!r}")
+    given = list(attacks) if isinstance(attacks, (list, tuple)) else [attacks]
     names, ball = attack_names(given), pixel_ball(eps, norm)
     examples = Examples(images_in_unit_range(x, input_range), label_numbers(y))
     network = _network(model, examples.image_shape, embedding, input_range)
@@ -158,10 +162,19 @@ def _network(model, image_shape, embedding, input_range):
     """The model with unit vectors as the output "embedding", of images in [0, 1]."""
     if isinstance(model, (str, os.PathLike)):
         signature = SavedSignature(newest_version(model), input_range=tuple(input_range))
-        return SavedEmbedding(signature, image_shape, output=embedding or "embedding")
+        outputs = list(signature.widths)
+        output = embedding or (outputs[0] if len(outputs) == 1 else "embedding")
+        if output not in outputs:
+            raise UserError(
+                f"{model} has no output {output!r}; name one with embedding=: {', '.join(outputs)}"
+            )
+        return SavedEmbedding(signature, image_shape, output=output)
     if not isinstance(model, keras.Model):
         raise ValueError(
             f"the model is a keras.Model or the path of a SavedModel, not {type(model).__name__}"
         )
-    network = model.network if isinstance(model, AdversarialModel) else model
-    return as_embedding(network, embedding=embedding, input_range=input_range)
+    if isinstance(model, AdversarialModel):
+        if tuple(input_range) != UNIT_RANGE:
+            raise ValueError("a defense takes images in [0, 1]; leave input_range out")
+        model = model.network
+    return as_embedding(model, embedding=embedding, input_range=input_range)

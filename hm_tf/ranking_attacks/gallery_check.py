@@ -34,5 +34,6 @@ def check_unit_vectors(embeddings):
     if wrong.any():
         raise UserError(
             f"{wrong.sum()} of {size} embeddings are not of length 1, the first that of image "
-            f"{np.argmax(wrong)} ({lengths[wrong][0]:.3g}); normalise them"
+            f"{np.argmax(wrong)} ({lengths[wrong][0]:.3g}); "
+            + ("normalise them" if lengths[wrong].any() else "check the weights and the images")
         )

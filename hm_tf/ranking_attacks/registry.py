@@ -81,13 +81,16 @@ def attack_names(given):
     Raises:
         UserError: unknown names; all of them are listed.
     """
-    known, named = ("ALL", *NAMES), [name.strip().upper() for name in given]
+    known = "ALL", *NAMES
+    named = [name.strip().upper() if isinstance(name, str) else "" for name in given]
     if named == ["NONE"]:
         return ()
     if list(given) == [STANDARD]:
         return NAMES
+    if alone := {"NONE", STANDARD.upper()}.intersection(named) if len(named) > 1 else ():
+        raise UserError(f"attacks: {min(alone).lower()} stands alone; leave it or the others out")
     words = *NAMES, "all", "none", STANDARD
-    unknown = [with_closest(name, words) for name in given if name.strip().upper() not in known]
+    unknown = [with_closest(one, words) for one, name in zip(given, named) if name not in known]
     if unknown or not named:
         raise UserError(
             f"unknown attacks: {', '.join(unknown) or 'no name'}; allowed: "

@@ -55,17 +55,24 @@ def label_numbers(y: Any) -> np.ndarray:
     """Returns int32 [n] of labels, int [n], [n, 1] or one-hot [n, classes], array or tensor.
 
     Raises:
-        ValueError: no array, or labels that are no whole numbers.
+        ValueError: no array, rows that do not sum to 1, or no whole numbers of int32.
     """
     labels = np.asarray(y)
     if labels.ndim == 0:
         raise ValueError("labels are an array [n]; of one image give x[None] and [y]")
-    if labels.ndim == 2 and labels.shape[1] > 1:
+    number = labels.dtype.kind in "biuf"
+    if number and labels.ndim == 2 and labels.shape[1] > 1:
+        if not np.allclose(labels.sum(axis=1), 1, atol=1e-2):
+            raise ValueError(f"labels {list(labels.shape)} must be one-hot, a class for each image")
         return labels.argmax(axis=1).astype(np.int32)
     labels = labels.reshape(-1)
-    if labels.dtype.kind not in "biuf" or not np.array_equal(labels, np.round(labels)):
-        raise ValueError(f"labels must be whole numbers, got {labels[:3]} of {labels.dtype}")
-    return labels.astype(np.int32)
+    with np.errstate(invalid="ignore"):  # NaN, and what 32 bits do not hold
+        numbers = labels.astype(np.int32) if number else None
+    if not number or not np.array_equal(labels, numbers):
+        raise ValueError(
+            f"labels must be whole numbers, got {labels[:3]} of {labels.dtype}; int32 holds them"
+        )
+    return numbers
 
 
 def require_labels(labels: np.ndarray, num_classes: int) -> None:

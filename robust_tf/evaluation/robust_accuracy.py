@@ -126,9 +126,9 @@ def robust_accuracy(
         raise ValueError(f"norm={norm!r}, but the attack has {ball}; leave norm out")
     if isinstance(model, (str, os.PathLike)):
         model = SavedSignature(newest_version(model))
+    examples = Examples(images_in_unit_range(x, input_range), label_numbers(y))
     with warnings.catch_warnings(record=True) as said:
         outputs_fn, fixed_size = _outputs_of(model, input_range)
-    examples = Examples(images_in_unit_range(x, input_range), label_numbers(y))
     evaluation = ClassifierEvaluation(
         outputs_fn,
         examples,
@@ -217,9 +217,12 @@ def images_in_unit_range(x, input_range):
         input_range: (low, high), the values of black and white.
 
     Raises:
-        ValueError: no images, or float images outside the range, or of another one.
+        ValueError: no range, no images, or float images outside the range, or of another one.
     """
-    images, (low, high) = image_array(x), input_range
+    images = image_array(x)
+    if np.shape(input_range) != (2,) or not input_range[0] < input_range[1]:
+        raise ValueError(f"input_range is (low, high), low first; got {input_range!r}")
+    low, high = input_range
     if not images.size:
         raise ValueError(f"there are no images: x has the shape {images.shape}")
     if images.dtype == np.uint8:
@@ -228,7 +231,7 @@ def images_in_unit_range(x, input_range):
     if not (lowest >= low and highest <= high):  # false for NaN too
         raise ValueError(
             f"images must be finite and in [{low:g}, {high:g}]; these range from {lowest:g} to "
-            f"{highest:g}; input_range= says what the model takes"
+            f"{highest:g}; scale them, or give uint8; input_range= says what the model takes"
         )
     if lowest >= 0 and highest <= 1 and high > 2:
         raise ValueError(

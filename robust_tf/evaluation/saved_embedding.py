@@ -22,7 +22,8 @@ class SavedEmbedding:
         weights_hash: SHA-256, in hex, of the graph and the variables.
 
     Raises:
-        UserError: other images, batches of one size, no such output, another output than unit vectors, no gradient.
+        UserError: other images, batches of one size, no such output, another output than unit
+            vectors, no gradient.
     """
 
     def __init__(self, signature, image_shape, *, output="embedding"):
@@ -41,7 +42,7 @@ class SavedEmbedding:
             raise UserError(
                 f"{signature.path}: output {output} is {tuple(found.shape)} of length "
                 f"{norms.max():.3g}, not unit vectors; end the network with "
-                "keras.layers.UnitNormalization, or name another --output"
+                "keras.layers.UnitNormalization, or name another output"
             )
         if not differentiable:
             raise UserError(

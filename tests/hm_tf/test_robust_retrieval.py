@@ -75,6 +75,28 @@ def test_a_defense_and_its_export(tmp_path):
     np.testing.assert_array_equal(saved, expected)
 
 
+def test_a_saved_model_of_one_output_of_any_name(tmp_path):
+    image = keras.Input([4, 4, 1])
+    vector = keras.layers.Dense(5)(keras.layers.Flatten()(image))
+    unit = keras.layers.UnitNormalization()(vector)
+    keras.Model(image, unit).export(tmp_path / "one", verbose=False)
+    assert measured(tmp_path / "one", attacks="none").recall > 0
+    keras.Model(image, {"unit": unit, "fc": vector}).export(tmp_path / "two", verbose=False)
+    with pytest.raises(UserError, match="no output 'embedding'; name one with embedding=: fc, un"):
+        measured(tmp_path / "two")
+
+
+def test_no_attack_has_the_clean_values_alone():
+    found = measured(small_network(), attacks="none")
+    assert found.attacked == {} and found.score is None and found.robust_recall is None
+    assert "R@1" in str(found) and "eps" not in str(found)
+
+
+def test_a_defense_has_its_own_range():
+    with pytest.raises(ValueError, match="leave input_range out"):
+        measured(HardnessManipulation(small_network(), eps=EPS), input_range=(0, 255))
+
+
 def test_a_collapsed_network_has_a_doubt_and_no_score():
     network = small_network()
     network.set_weights([np.zeros_like(w) if w.ndim == 2 else w for w in network.get_weights()])
@@ -89,13 +111,23 @@ def test_a_collapsed_network_has_a_doubt_and_no_score():
     [
         ({"attacks": "ESS"}, "unknown attacks: 'ESS' .did you mean 'ES'"),
         ({"attacks": []}, "no name"),
+        ({"attacks": None}, "unknown attacks: None"),
+        ({"attacks": ["standard", "ES"]}, "standard stands alone"),
+        ({"queries": 0}, "queries must be a whole number >= 1, got 0"),
+        ({"queries": -1}, "queries must be a whole number >= 1, got -1"),
+        ({"batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
+        ({"steps": 2.5}, "steps must be a whole number >= 1, got 2.5"),
         ({"eps": 8}, "8"),
         ({"model": lambda images: images}, "keras.Model or the path of a SavedModel"),
         ({"x": np.zeros([24, 5, 5, 1])}, "the images are 5x5x1, the network takes 4x4x1"),
         ({"x": IMAGES.images / 100}, "must be finite and in"),
+        ({"input_range": 255}, "input_range is .low, high., .* got 255"),
+        ({"input_range": (0, 0)}, "input_range is .low, high., .* got .0, 0."),
         ({"y": np.arange(24)}, "0 have another one of their class"),
         ({"y": np.zeros(24)}, "two classes"),
         ({"y": IMAGES.labels[1:]}, "24 images but 23 labels"),
+        ({"y": IMAGES.labels + np.int64(2**31)}, "whole numbers, got .*; int32 holds them"),
+        ({"y": np.ones([24, 2])}, "must be one-hot"),
         ({"embedding": "nothing"}, "no layer 'nothing'"),
     ],
 )

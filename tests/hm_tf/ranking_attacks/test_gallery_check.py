@@ -18,7 +18,7 @@ CASES = {
     "nan": (with_row(np.nan), "not finite, the first that of image 3"),
     "infinite": (with_row(np.inf), "1 of 8 embeddings are not finite"),
     "unnormalised": (with_row(2.0 * POINTS[3]), "not of length 1, the first that of image 3"),
-    "zero": (with_row(0.0), "not of length 1"),
+    "zero": (with_row(0.0), "not of length 1, .* check the weights"),
 }
 
 
