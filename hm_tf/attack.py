@@ -1,7 +1,7 @@
 """python -m hm_tf.attack --workdir=RUN --query=IMG --gallery=DIR --attack=qa+: your own images.
 
-Moves a query (with ca+ and ca- a gallery image: --candidate) within --eps so that the ranking of a
-gallery changes, and shows the ranking before and after. The gallery is a folder of images, or one
+Moves a query within --eps so that the ranking of a gallery changes; ca+ and ca- move a gallery
+image, --candidate. Shows the ranking before and after. The gallery is a folder of images, or one
 with a subfolder per class; only ltm and gtm need the classes.
 
 ca+ ca-: --candidate goes up or down in the ranking of the query, by changing the candidate. qa+

@@ -1,15 +1,15 @@
 """python -m hm_tf.evaluate --workdir=RUN: retrieval of a trained network, clean and attacked.
 
-R@1, R@2, mAP, MAP@R, MAP@10 and NMI of the clean test images, the ten attack columns of the HM
-paper and their score ERS, in one table. The gallery is the whole test set, clean; each image is
-attacked as a query (CA+, CA-: as a candidate). --mode=both, the default, shows what the authors'
-code does (compat: only that compares with printed tables) beside what it means (fixed: GTM of
-compat aims at a wrong item for many queries, and flatters). --strength=strong adds random restarts
-with adaptive steps and shows how far the score falls. --attacks=standard is the parameter-free
-ensemble of docs/retrieval_standard.md, with the worst case per query. The records are appended to
-RUN/results.jsonl. What each query did is kept in RUN/evaluation: the same command goes on where a
-crash stopped it. --saved_model=DIR evaluates a SavedModel instead; its records go to
-DIR.evaluation.
+One table has R@1, R@2, mAP, MAP@R, MAP@10 and NMI of the clean test images, the ten attack columns
+of the HM paper and their score ERS. The gallery is the whole test set, clean; each image is
+attacked as a query (CA+, CA-: as a candidate). --mode=compat does what the authors' code does; only
+this compares with printed tables. --mode=fixed does what the code means: GTM of compat aims at a
+wrong item for many queries, and flatters. The default, both, shows them side by side.
+--strength=strong adds random restarts with adaptive steps and shows how far the score falls.
+--attacks=standard is the parameter-free ensemble of docs/retrieval_standard.md, with the worst case
+per query. The records are appended to RUN/results.jsonl. RUN/evaluation keeps what each query did:
+the same command goes on where a crash stopped it. --saved_model=DIR evaluates a SavedModel instead;
+its records go to DIR.evaluation.
 """
 
 import functools

@@ -1,9 +1,9 @@
 """python -m hm_tf.report --workdir=RUN[,RUN2,...] --output=report.html: one page on trained runs.
 
-The claim with its threat model, retrieval, the ten attack columns with ERS, checks, the paper's
-tables beside ours, figures 1, 4, 6 to 8, rankings of attacked images, curves, settings. The page
-opens from the disk and loads nothing. It shows what train, evaluate, analyze and attack have
-stored; what they have not made yet it names, with the command.
+The claim with its threat model, retrieval, the ten attack columns with ERS, and checks. The
+paper's tables beside ours, figures 1, 4, 6 to 8, rankings of attacked images, curves, settings. The
+page opens from the disk and loads nothing. It shows what train, evaluate, analyze and attack have
+stored, and names the commands for the rest.
 """
 
 import sys

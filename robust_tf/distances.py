@@ -46,7 +46,7 @@ def shifted_euclidean(u, v):
     """||u - v + 1e-6||_2 over the last axis: float [..., d] to [...].
 
     The constant (HM, authors' code) gives equal vectors a gradient of length 1, along the vector of
-    ones; elsewhere it changes the distance by less than 3e-6 for d <= 512 and unit vectors.
+    ones. Other distances of unit vectors change by less than 3e-6 for d <= 512.
     """
     return tf.norm(u - v + SHIFT, axis=-1)
 

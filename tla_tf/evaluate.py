@@ -1,10 +1,10 @@
 """python -m tla_tf.evaluate --workdir=RUN: accuracy of a trained classifier under attack.
 
-Every number comes with n, its attack's steps, step size and restarts, and a 95% interval; the last
+Every number comes with n, its attack's steps, step size and restarts, and a 95% interval. The last
 line, the worst case, counts the images that are correct under all attacks. The records are appended
-to RUN/results.jsonl. What each image did is kept in RUN/evaluation: the same command goes on where
-a crash stopped it. --saved_model=DIR evaluates a SavedModel instead, --model=FILE a .keras file;
-the records go to DIR.evaluation; images of --dataset=folder are resized to the side that it takes.
+to RUN/results.jsonl. RUN/evaluation keeps what each image did: the same command goes on where a
+crash stopped it. --saved_model=DIR evaluates a SavedModel instead, --model=FILE a .keras file;
+the records go to DIR.evaluation. Images of --dataset=folder are resized to the side that it takes.
 --images=X.npz evaluates it on the user's own arrays.
 """
 

@@ -1,7 +1,7 @@
 """python -m tla_tf.export --workdir=RUN --export_dir=DIR: a SavedModel, in DIR/1 or the next.
 
-Endpoints: `serving_default` (float images in [0, 1]), `uint8` (raw pixels) and `encoded` (JPEG, PNG
-or WebP files) give logits, probabilities, class, class_name and embedding; `detect` accepts or
+The endpoints `serving_default` (float images in [0, 1]), `uint8` (raw pixels) and `encoded` (JPEG,
+PNG or WebP files) give logits, probabilities, class, class_name and embedding. `detect` accepts or
 rejects an image by its density. Every endpoint refuses any other input.
 The folder gets its number after the SavedModel was reloaded in a process without this project,
 compared with the network and attacked. model.json and README.md there describe it.

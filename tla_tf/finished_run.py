@@ -22,5 +22,5 @@ class FinishedRun(finished_run.FinishedRun):
 
 
 def ball(flags, eps=None, norm=None):
-    """Returns the `ThreatModel` of a training, or of the flags of an attack, see `attacked_ball`."""
+    """Returns the `ThreatModel` of a training, or of an attack's flags, see `attacked_ball`."""
     return finished_run.attacked_ball(ThreatModel(flags["eps"], flags["norm"]), eps, norm)

@@ -1,10 +1,10 @@
 """python -m tla_tf.import_weights --checkpoint=FILE --architecture=NAME --workdir=RUN
 
-Makes a run folder of weights that others have trained: checkpoints of TensorFlow 1 (the prefix of
-their files), .pt and .pth of PyTorch, .safetensors, .npz. Every tensor of the file has its place in
-our network, and every variable its tensor; the first mismatch is named. evaluate, analyze, export,
-report and --init_from of tla_tf.train and hm_tf.train take the folder as one of our own runs.
---list shows the architectures.
+Makes a run folder of weights that others have trained. FILE is the prefix of a checkpoint of
+TensorFlow 1, a .pt or .pth of PyTorch, .safetensors or .npz. Every tensor of the file has its place
+in our network, and every variable its tensor; the first mismatch is named. evaluate, analyze,
+export, report and --init_from of tla_tf.train and hm_tf.train take the folder as one of our own
+runs. --list shows the architectures.
 """
 
 import shlex

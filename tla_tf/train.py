@@ -1,7 +1,7 @@
 """python -m tla_tf.train: trains a defense of the TLA paper, then evaluates it.
 
 Without flags: TLA on the digits of scikit-learn. --dataset=cifar10 or mnist takes the recipe of
-the paper; the same command again resumes a run that was stopped, or reprints the result of a
+the paper. The same command again resumes a run that was stopped, or reprints the result of a
 finished one.
 """
 

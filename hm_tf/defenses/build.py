@@ -38,8 +38,8 @@ class DefenseSettings:
             weight_decay, seed.
         manipulation: dict of the further arguments of HM, such as destination and ics; empty for
             other defenses.
-        attack: dict of eps and norm, of the kind of the inner attack, a name in `INNER_ATTACKS`,
-            and of its settings; of eps and norm alone without one.
+        attack: dict of eps and norm, and where there is an inner attack of its kind, a name in
+            `INNER_ATTACKS`, and its settings.
         batch_size, shard_size: images of an update, and those among which triplets are mined.
     """
 

@@ -8,8 +8,8 @@ from robust_tf.errors import UserError
 def split_pairs(examples, count):
     """Returns (the examples to train on, `count` held-out ones or None for 0).
 
-    Held out are the first two images of every class, then the next two, until there are enough: of
-    data in the order of their classes the last images would all be of one class.
+    Held out are the first two images of every class, then the next two, until there are enough.
+    In data that are sorted by class the last images would all be of one class.
 
     Raises:
         UserError: fewer than two classes or images are left on either side.

@@ -42,10 +42,9 @@ class MetricDefense(AdversarialModel):
     with queries whose embedding the inner attack has shifted.
 
     The pipeline's batch holds pairs a0, p0, a1, p1, ... The paper trains on several devices and
-    mines triplets inside the batch of each; here a device may hold several such shards, and the
-    number of shards, not of devices, decides the result. A term has one value per triplet,
-    [m]. A triplet without a positive or a negative has weight 0 and is counted among m all the
-    same.
+    mines triplets inside the batch of each. Here a device may hold several such shards. The number
+    of shards decides the result, the number of devices does not. A term has one value per triplet,
+    [m]. A triplet without a positive or a negative has weight 0 and is counted in m.
 
     Args:
         network: any `keras.Model` from images to an embedding, see `as_embedding`.

@@ -23,8 +23,8 @@ from robust_tf.evaluation.retrieval import chance_recall, retrieve
 def embedding_doubts(network, test_set, batch_size):
     """Returns the `Doubt`s about a network, a list; costs less than one batch of a one-step attack.
 
-    One forward and backward pass over at most 100 images, two forward passes over half of them, and
-    for a collapsed network one for each other input range. Nothing is traced.
+    One forward and backward pass over at most 100 images, and two forward passes over half of them.
+    A collapsed network gets one more for each other input range. Nothing is traced.
 
     Args:
         network: Network with the output "embedding".

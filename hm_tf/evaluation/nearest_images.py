@@ -22,8 +22,8 @@ class NearestImages(tf.Module):
     def __call__(self, queries):
         """Returns the nearest images of each query, nearest first.
 
-        The product of unit vectors orders the gallery; the distances of the few that are returned
-        are computed from their differences, which keep the digits of small distances.
+        The product of unit vectors orders the gallery. The returned distances are computed from
+        differences of vectors, which keep the digits of small distances.
 
         Args:
             queries: float32 [n, d], unit vectors.

@@ -46,9 +46,9 @@ def compile_ranking_attack(attack, pgd, choice_key, ranker, source=None, *, xla=
         xla: Whether XLA compiles the attack.
 
     Returns:
-        (images [b, h, w, c], rows int32 [b], keys int32 [b, 2]) -> dict: "objective", the value
-        that was ascended; each of `attack.measures`; "inside", whether an image is in ball and
-        box; "active", whether a measure can still fall; all [b].
+        (images [b, h, w, c], rows int32 [b], keys int32 [b, 2]) -> dict of `attack.measures` and
+        three more, all [b]. "objective" is the ascended value. "inside": whether an image is in
+        ball and box. "active": whether a measure can still fall.
     """
     source = source or ranker
 

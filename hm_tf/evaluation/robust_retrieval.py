@@ -114,8 +114,8 @@ def robust_retrieval(
     Raises:
         ValueError: a wrong radius, images outside `input_range`, labels that do not fit, no model,
             a number of steps, queries or images of a batch below 1.
-        UserError: an unknown attack, images of another size than the model's, no two images of a
-            class or one class only, no embedding in the model.
+        UserError: an unknown attack, images of another size than the model's, one class only, no
+            two images of a class, no embedding in the model.
         RunError: embeddings that are not finite, an attack that left its ball or box.
     """
     for name, count in {"steps": steps, "queries": queries, "batch_size": batch_size}.items():

@@ -20,7 +20,7 @@ def check_gallery(embeddings):
 
 
 def check_unit_vectors(embeddings):
-    """Raises the `UserError` of embeddings, float [n, d], that are not finite or not of length 1."""
+    """Raises UserError unless all embeddings, float [n, d], are finite and of length 1."""
     embeddings = np.asarray(embeddings)
     size = len(embeddings)
     broken = ~np.isfinite(embeddings).all(axis=1)

@@ -6,8 +6,8 @@ import tensorflow as tf
 def mean_hinge(gallery, queries, limit, left_out, sign):
     """(1/n) sum_j [sign * (limit - d(query, x_j))]_+ over the items j that count; n is all items.
 
-    With gradient to `queries` and `limit`: it is gathered in the same walk through the gallery as
-    the value, so that no [b, n] outlives its block.
+    `queries` and `limit` get a gradient. It is gathered in the same walk through the gallery as the
+    value, so that no [b, n] outlives its block.
 
     Args:
         gallery: `Gallery`.

@@ -46,8 +46,8 @@ class RankingAttack:
     def select(self, gallery, rows, key):
         """Chooses what the attack aims at, on clean embeddings; by default the `own_item` alone.
 
-        The draws for an image depend on the key and on its row, not on the rest of the batch;
-        XLA draws other numbers than plain TensorFlow, so call this outside of what it compiles.
+        The draws for an image depend on the key and on its row, not on the rest of the batch. XLA
+        draws other numbers than plain TensorFlow, so call this outside of functions for XLA.
 
         Args:
             gallery: `Gallery`.

@@ -26,8 +26,8 @@ PAPER_DATA = "CUB"
 def cost_figures(rows, runs):
     """Returns dict name -> (figure, alternative text, caption) of figures 1 and 6 to 8.
 
-    Left out are runs without score or R@1, collapsed ones, and in each figure those with settings
-    that no row of its sweeps has; eta may be any.
+    Left out are runs without score or R@1 and collapsed runs. Each figure leaves out runs with
+    settings that no row of its sweeps has; eta may be any.
 
     Args:
         rows: list of `PublishedRow`, of all tables.

@@ -121,8 +121,8 @@ def published_text(row, column):
 def compare(rows, runs):
     """Returns the list of `Comparison`, one per run whose defense the paper has.
 
-    The row of the same data set, or else of CUB; of these one with the same settings, or else as
-    many as there are, and the nearest eta.
+    The row is of the same data set, or else of CUB. Of several rows it is the one with the fewest
+    other settings, and then with the nearest eta.
 
     Args:
         rows: list of `PublishedRow`.

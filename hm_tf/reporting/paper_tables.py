@@ -22,7 +22,7 @@ TITLES = {
 def paper_table(number, rows, runs):
     """Returns (header, lines, names of the runs shown) of a table.
 
-    Below a row stand our runs with its settings, and the difference; those on data that the paper
+    Below a row stand our runs with its settings, and the difference. Runs on data that the paper
     does not have stand below the rows of CUB, without a difference.
 
     Args:

@@ -62,8 +62,8 @@ class Destination(NamedTuple):
     Attributes:
         symbol: as in the tables of the paper, e.g. "M", "gLGA", "0".
         sampler: name of the sampler whose triplets it needs, or None.
-        function: (level, source, benign) -> H_D, all float [m]: the level of the loss, the hardness
-            of the source triplets and of the sampler's triplets (None without a sampler).
+        function: (level, source, benign) -> H_D, all float [m]. They are the level of the loss and
+            the hardness of the source triplets and of the sampler's (None without a sampler).
         gradual: whether it may change with the level of the loss.
     """
 
@@ -107,8 +107,8 @@ def get(name, *, margin=0.2, rise=0.1, loss_bound=None):
         loss_bound: bound of the `loss_level` of a gradual destination; None means the margin.
 
     Raises:
-        UserError: unknown name; a function that cannot be imported, fails, or returns NaN or
-            another shape than its arguments'; a bound that is not positive or not used.
+        UserError: unknown name; a function that cannot be imported or fails, or whose result has
+            NaN or another shape than its arguments; a bound that is not positive or not used.
     """
     found = _named(name, margin, rise)
     flag, bound = ("margin", margin) if loss_bound is None else ("loss_bound", loss_bound)

@@ -40,8 +40,9 @@ def negative_probabilities(distance, other, dimension):
 def authors_probabilities(distance, other, dimension):
     """`negative_probabilities` with the fallback of the authors' code.
 
-    A row whose weights are not finite (a duplicate of the anchor) or that has no admissible
-    candidate gives every entry the same probability, candidates of the anchor's class too.
+    Two kinds of rows give every entry the same probability, candidates of the anchor's class too:
+    rows without an admissible candidate, and rows with weights that are not finite (a duplicate of
+    the anchor).
     """
     logits = tf.where(other, log_weights(distance, dimension), 0.0)
     # The maximum of the authors includes the zeros of the own class.

@@ -13,8 +13,8 @@ def pair_dataset(
 ):
     """Returns the training batches of the steps start_step..stop_step-1 as a tf.data.Dataset.
 
-    Each element is a dict of B = batch_size rows in the order a0, p0, a1, p1, ..., so that every
-    even slice of it holds whole pairs:
+    Each element is a dict of B = batch_size rows in the order a0, p0, a1, p1, ... Every even slice
+    of it holds whole pairs:
         image: float32 [B, h, w, c] in [0, 1], and label: int32 [B].
         step: int64 [B], all equal, the step this batch belongs to.
 

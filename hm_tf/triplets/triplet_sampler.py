@@ -45,8 +45,8 @@ class TripletSampler:
         mode: "fixed" decides by the labels alone. An anchor is never its own positive. Where p_k is
             of another class, any other image of the anchor's class takes its place. A triplet
             without a positive or a negative is invalid. "compat" reproduces the fallbacks of the
-            authors' code: p_k whatever its class, without a negative any image of the batch, and
-            softhard may fall back on the anchor as its own positive.
+            authors' code. It takes p_k whatever its class and, without a negative, any image of the
+            batch; softhard may fall back on the anchor as its own positive.
 
     Raises:
         ValueError: unknown name or mode.

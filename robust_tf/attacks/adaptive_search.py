@@ -69,9 +69,9 @@ class StepSize(NamedTuple):
     ) -> tuple["StepSize", tf.Tensor]:
         """Takes the values [batch] of the new points.
 
-        At a checkpoint a step size is halved if (1) fewer than rho * interval steps raised the
-        value, or (2) it was not halved at the checkpoint before and no better value came since.
-        The search then goes on from the best point.
+        A checkpoint halves a step size in two cases. (1) Fewer than rho * interval steps raised the
+        value. (2) The checkpoint before did not halve it, and no better value came since. The
+        search then goes on from the best point.
 
         Args:
             values: float [batch], the objective at the new points.

@@ -81,8 +81,8 @@ class APGD(Attack):
         """Attacks a batch, with the arguments of `Attack.perturb`; each run is for active images.
 
         Returns:
-            Images like `x`, in ball and box, without gradient: the first misclassified point, else
-            the best of the first run; x itself where it is misclassified already.
+            Images like `x`, in ball and box, without gradient. Each is the first misclassified
+            point, which may be x itself, else the best point of the first run.
         """
         x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
         logits = logits_fn(x)

@@ -27,7 +27,7 @@ PURPOSE = "evaluation"
 
 
 def known_logits_of(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
-    """As `logits_of`, which refuses what is no model, such as an array."""
+    """As `logits_of`, which refuses objects that are no model, such as an array."""
     return (_cached_logits_of if isinstance(model, Hashable) else logits_of)(model)
 
 

@@ -28,7 +28,7 @@ class CompiledBatch:
     long.
 
     Args:
-        function: function of tensors [batch, ...], and of those that `prepare` returns.
+        function: function of tensors [batch, ...], and of the tensors that `prepare` returns.
         jit_compile: whether XLA compiles the function: one trace for each shape.
         any_size: whether a plain graph is traced once for all batch sizes. Only so a batch may
             shrink inside, see `packed_loop`. A network that needs the size of its batch gets a

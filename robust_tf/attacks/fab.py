@@ -26,8 +26,8 @@ SHORTEST = 1e-8
 class FAB(Attack):
     """FAB: towards the decision boundary with each of the likeliest other classes.
 
-    A step linearises the boundary at the point, goes there from the point and from the clean image,
-    a little too far, and mixes the two; a misclassified point is then pulled towards the image.
+    A step linearises the boundary at the point. It goes a little beyond it, from the point and from
+    the clean image, and mixes the two. A misclassified point is then pulled towards the image.
 
     Args:
         threat_model, eps, norm: see `Attack`; the radius only decides which images count.
@@ -36,8 +36,8 @@ class FAB(Attack):
         alpha_max: largest weight of the way from the clean image.
         eta: overshoot beyond the boundary, >= 1.
         beta: place between clean image (0) and misclassified point (1) where the search goes on.
-        targeted: whether one run goes towards each target; else a single run, each of whose steps
-            goes to the nearest of their boundaries, for a gradient of each.
+        targeted: whether one run goes towards each target. Otherwise each step of a single run goes
+            to the nearest of their boundaries and costs a gradient of each.
 
     Raises:
         ValueError: a setting out of its range.
@@ -141,9 +141,9 @@ def step_to_hyperplane(
 ) -> tf.Tensor:
     """Returns the smallest d in the norm with normal . d = -excess and x + d in the box.
 
-    With r the room of a pixel in the direction that lowers |excess|, the solution moves each pixel
-    by min(t, r) (L-inf) or min(t * |normal|, r) (L2) in that direction, for one level t an image.
-    Where the box does not reach the hyperplane, d goes to the corner nearest to it.
+    Let r be the room of a pixel in the direction that lowers |excess|. The solution moves each
+    pixel there by min(t, r) (L-inf) or min(t * |normal|, r) (L2), for one level t an image. Where
+    the box does not reach the hyperplane, d goes to the corner nearest to it.
 
     Args:
         x: float [batch, ...] in the box.
@@ -174,7 +174,7 @@ def step_to_hyperplane(
 def _level(weights, bounds, total):
     """Solves sum_i weights_i * min(t, bounds_i) = total for t >= 0, row by row.
 
-    The left side is concave in t, so Newton's method from 0 rises to the solution, and ends: each
+    The left side is concave in t, so Newton's method from 0 rises to the solution. It ends, as each
     step but the last passes a bound. Where total is out of reach, t is at least the largest bound.
 
     Args:

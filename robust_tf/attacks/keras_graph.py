@@ -11,8 +11,8 @@ PROBABILITIES = ("softmax", "sigmoid")
 def output_of(model):
     """Returns the symbolic output of a model, a tensor or a structure of several.
 
-    None for a model without a graph: a `Sequential` without shapes, a subclass of `keras.Model`
-    with a call of its own, which may do more than its graph.
+    None for a model without a graph: a `Sequential` without shapes, or a subclass of `keras.Model`
+    with its own call. Such a call may do more than its graph.
     """
     if not getattr(model, "outputs", None):
         return None

@@ -18,9 +18,9 @@ def logits_of(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
     warning: attacks on probabilities lose their gradient.
 
     Args:
-        model: a `keras.Model` or a function, with one tensor of logits or a dict with the entry
-            "logits" as output; or a SavedModel loaded by `tf.saved_model.load`, whose signature
-            "serving_default" has one input.
+        model: a `keras.Model` or a function whose output is one tensor of logits or a dict with the
+            entry "logits". Or what `tf.saved_model.load` returns; its signature "serving_default"
+            has one input.
 
     Raises:
         ValueError: none of these, or no output that can be taken for logits.

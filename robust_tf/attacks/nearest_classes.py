@@ -16,10 +16,10 @@ def nearest_classes(
     count: int,
     threat_model: ThreatModel,
 ) -> tf.Tensor:
-    """Returns those of the given classes whose linearised boundary is nearest.
+    """Returns the classes, among the given ones, whose linearised boundary is nearest.
 
-    The distance to the boundary of a class t is (z_y - z_t) / ||grad (z_y - z_t)|| in the norm dual
-    to the ball (MALT, Melamed et al. 2024, section 3, where the norm is L2).
+    The distance to the boundary of a class t is (z_y - z_t) / ||grad (z_y - z_t)||. The norm is
+    dual to the norm of the ball (MALT, Melamed et al. 2024, section 3, where it is L2).
 
     Args:
         logits_fn: see `Attack.perturb`.

@@ -38,10 +38,10 @@ class Objective:
     def differentiate(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """One forward and one backward pass.
 
-        The cross entropy of a confident network, a triplet close to its destination, and one image
-        against a large gallery have gradients that float16 rounds to zero inside the network. So
-        each image's gradient passes the network in a scale of its own. The scale is a power of two:
-        in float32 it changes no bit of the result.
+        Inside the network float16 rounds some gradients to zero: of the cross entropy of a
+        confident network, of a triplet close to its destination, of one image against a large
+        gallery. So each image's gradient passes the network in a scale of its own. The scale is a
+        power of two: in float32 it changes no bit of the result.
 
         Args:
             x: float [batch, ...].
@@ -100,7 +100,7 @@ class NetworkObjective(Objective):
 
 
 def _largest(slope, shared):
-    """Float [batch], the largest entry of each image, or that of all for each image."""
+    """Float [batch], the largest entry of each image; if `shared`, the largest of all images."""
     largest = tf.reduce_max(tf.abs(slope), axis=list(range(1, slope.shape.rank)))
     return tf.fill(tf.shape(largest), tf.reduce_max(largest)) if shared else largest
 

@@ -14,7 +14,7 @@ _shrinks = contextvars.ContextVar("shrinks", default=False)
 
 @contextlib.contextmanager
 def shrinking() -> Iterator[None]:
-    """Lets the batches of what is traced here shrink in a `packed_loop`; not for XLA.
+    """Lets the batches of a `packed_loop` that is traced in this block shrink; not for XLA.
 
     The shapes of XLA are fixed: of a smaller batch XLA returned wrong images.
     """

@@ -86,10 +86,9 @@ class PGD(Attack):
     ) -> tf.Tensor:
         """Ascends an objective from the random start or the image, with restarts.
 
-        Of its restarts an image keeps the first after which it is not active any more, the first of
-        all if there is none. They end as soon as no image is active, so the last, as the TLA
-        authors' code keeps it, would depend on the other images of the batch; robust accuracy is
-        the same.
+        An image keeps the first restart after which it is not active any more, or else the first of
+        all. Restarts end as soon as no image is active. The TLA authors' code keeps the last
+        restart, which would depend on the other images of the batch; robust accuracy is the same.
 
         Args:
             objective: `Objective`; the sum of its values is ascended.

@@ -1,7 +1,7 @@
 """What every entry point does around its work: flags, help, and one clear line for a mistake.
 
 Exit codes: 0 done; 1 failed on the way; 2 a mistake in flags, data or folder, found before any
-work; 130 stopped by Ctrl-C, a training also by SIGHUP (129) or SIGTERM (143); 141 where nobody
+work. 130 stopped by Ctrl-C; a training also by SIGHUP (129) or SIGTERM (143). 141 where nobody
 reads the output any more.
 """
 

@@ -94,7 +94,7 @@ def _read(path, opened):
 
 
 def _escaped(found):
-    """A # inside a word, as of a folder, begins no comment: shlex would cut the word there."""
+    """A # inside a word, such as a path, begins no comment: shlex would cut the word there."""
     return r"\#" if found[0] == "#" else found[0]
 
 

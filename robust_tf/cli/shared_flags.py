@@ -224,8 +224,8 @@ def settle_schedule(options):
     """Returns the options with one learning rate and no boundaries where a schedule takes those.
 
     Raises:
-        UserError: boundaries that do not ascend or do not fit the learning rates; with a schedule
-            any that were typed; a warm-up without end, an average without decay.
+        UserError: boundaries that do not ascend or do not fit the learning rates, or that were
+            typed beside a schedule; a warm-up without end; an average without decay.
     """
     if options.schedule is not None:
         options = _without_stretches(options)

@@ -18,7 +18,7 @@ def open_arrays(path, class_names=None, num_classes=0):
 
     Args:
         path: File with `images`, [n, h, w, c] or [n, h, w], uint8 or float in [0, 1], and
-            `labels`, int [n]; `x` and `y`, or `x_test` and `y_test`, are the same.
+            `labels`, int [n]. They may be called `x` and `y`, or `x_test` and `y_test`.
         class_names: names of the classes in the order of the labels; None means the numbers.
         num_classes: the number of classes without names; more where a label is larger.
 

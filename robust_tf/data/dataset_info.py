@@ -19,8 +19,8 @@ class FileSettings:
             224 for "cub200", "cars196" and "sop".
         on_bad_image: "fail" or "skip", for files that cannot be read.
         max_pixels: int; files that announce more pixels cannot be read.
-        class_names: path of a file with one class name per line, in the order of the labels, for
-            "folder"; None means the order of the names as text.
+        class_names: for "folder", path of a file with one class name per line, in the order of the
+            labels. None means the order of the names as text.
         grayscale: whether images have one channel, for "folder".
     """
 

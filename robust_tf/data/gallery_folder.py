@@ -109,8 +109,8 @@ def read(gallery, info, on_bad_image="fail", max_pixels=None, name="the gallery"
 def read_single(path, info, max_pixels=None):
     """Returns (image float32 [h, w, c] in [0, 1], a notice or "") of one file.
 
-    A file of the size of the network's input is taken as it is; a photo of another size is resized
-    as the training did it, and the notice says so.
+    A file of the network's input size is taken as it is. A photo of another size is resized as the
+    training did it, and the notice says so.
 
     Args:
         path: Path of the file, as --query gives it.

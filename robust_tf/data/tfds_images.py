@@ -95,10 +95,10 @@ def reach(info, data_dir):
 def read(info, split, data_dir, limit):
     """Returns the Examples of a split in the order of the files, downloading them if need be.
 
-    A validation set is the first part of TFDS's train split in reading order: of MNIST's 60,000
-    images the first 5,000, the remaining 55,000 are train. The TLA authors use the same sizes
-    but other 5,000 images, because TFDS does not keep the order of the original files. A reduced
-    copy is cut in the same proportion.
+    A validation set is the first part of TFDS's train split in reading order. Of MNIST's 60,000
+    images the first 5,000 are the validation set, the other 55,000 are train. The TLA authors use
+    the same sizes but other 5,000 images, because TFDS does not keep the order of the original
+    files. A reduced copy is cut in the same proportion.
 
     Raises:
         UserError: no such folder, no network, or no such split in the copy.

@@ -115,7 +115,7 @@ class AdversarialImages:
 
 @contextlib.contextmanager
 def opened(path):
-    """The arrays of the finished file `path` by name; zip checks the sum of what is read."""
+    """The arrays of the finished file `path` by name; zip checks the sum of every array."""
     try:
         with np.load(path) as stored:
             yield stored

@@ -40,7 +40,7 @@ def attack_loop(
     """Attacks images of a data set, restart by restart, and returns the outputs of each image.
 
     The random keys of an image depend on seed, restart and row alone. So the outputs do not depend
-    on the batch size, on the order, on the other images, or on the number of devices: in the scope
+    on the batch size, on the order, on the other images, or on the number of devices. In the scope
     of a strategy each device attacks `batch_size` images at a time. A batch is filled up to its
     size or, if it is small, to a quarter: a new shape costs a new trace. Where one trace takes all
     sizes, see `CompiledBatch`, it is filled up only as far as the devices divide it.

@@ -37,7 +37,7 @@ def looked_at(count, batch_size, fixed_size=False):
 def largest_gradients(outputs_fn, values_fn, images):
     """Returns the outputs, and float [b], the largest entry of each input gradient.
 
-    The gradients are those of an attack, see `Objective.differentiate`: zero where a value does not
+    An attack has the same gradients, see `Objective.differentiate`: zero where a value does not
     depend on the images. None means that the outputs cannot be differentiated, so no attack with
     gradients can run.
 

@@ -8,14 +8,14 @@ IN_A_LOG = 60.0  # seconds between two lines of progress that nobody watches
 
 
 class ProgressBar(tqdm):
-    """Says what is compiled; the first batch, which waits for it, does not count in the estimate.
+    """Says that an attack is compiled; the estimate leaves out the first batch, which waits for it.
 
     Args:
         count: Number of images; None: unknown.
         title: Name of the attack.
         compiling: Whether the first batch waits for the compiler.
         silent: Whether nothing is shown.
-        unit: Name of what is counted.
+        unit: Name of the counted things.
     """
 
     def __init__(self, count, title, *, compiling=False, silent=False, unit="image"):
@@ -28,7 +28,7 @@ class ProgressBar(tqdm):
             self.set_postfix_str("compiling")
 
     def name(self, text):
-        """Shows what is worked on now; a log gets it with its next line."""
+        """Shows the name of the present attack; a log gets it with its next line."""
         self.set_postfix_str(text, refresh=self._watched)
 
     def update(self, n=1):

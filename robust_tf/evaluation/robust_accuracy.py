@@ -94,9 +94,9 @@ def robust_accuracy(
             entry "logits".
         x: images [n, ...], array or tensor; uint8, or float in `input_range`.
         y: labels, int [n] or one-hot [n, classes].
-        attack: "standard", AutoAttack, or its versions "fast", "plus" and "rand"; another name such
-            as "pgd20"; an attack object; or a list of these, all in one threat model. Each attacks
-            all images; the members of AutoAttack attack the images that are still correct.
+        attack: "standard", AutoAttack, or its versions "fast", "plus" and "rand". Or another name
+            such as "pgd20", an attack object, or a list of these, all in one threat model. Each
+            attacks all images; the members of AutoAttack attack the images that are still correct.
         eps: radius of the ball where [0, 1] is the range of a pixel, "8/255" is understood.
             Attack objects bring their own, and another eps or norm beside them is refused.
         norm: "linf" or "l2".
@@ -112,8 +112,8 @@ def robust_accuracy(
         `RobustAccuracy`.
 
     Raises:
-        ValueError: images outside `input_range`; labels that do not fit; an unknown attack or none;
-            no eps; attacks in several threat models or in another box; a batch size below 1.
+        ValueError: images outside `input_range`, labels that do not fit, a batch size below 1. An
+            unknown attack or none, no eps, attacks in several threat models or in another box.
         RunError: logits that are not finite, an attack that left its ball or box.
     """
     if batch_size < 1:

@@ -143,8 +143,8 @@ def newest_version(path):
 def _load(path):
     if pathlib.Path(path).is_file():
         raise UserError(
-            f"{path} is a file, no SavedModel; keras.models.load_model(FILE).export(DIR) writes one "
-            "of a Keras file, and tla_tf.evaluate takes the file as --model=FILE"
+            f"{path} is a file, no SavedModel; keras.models.load_model(FILE).export(DIR) writes "
+            "one of a Keras file, and tla_tf.evaluate takes the file as --model=FILE"
         )
     if not tf.saved_model.contains_saved_model(str(path)):
         raise UserError(f"{path} holds no SavedModel (no saved_model.pb in it)")

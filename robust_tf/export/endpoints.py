@@ -91,9 +91,8 @@ def classifier_answer(network, class_names):
         class_names: one name per logit.
 
     Returns:
-        Function, float32 [n, h, w, c] in [0, 1] -> dict of logits and probabilities
-        (float32 [n, classes]), class (int64 [n]), class_name (string [n]) and embedding
-        (float32 [n, d]).
+        Function, float32 [n, h, w, c] in [0, 1] -> dict. Its entries are logits and probabilities,
+        float32 [n, classes]; class, int64 [n]; class_name, string [n]; embedding, float32 [n, d].
     """
 
     def answer(images):

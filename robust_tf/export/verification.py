@@ -58,8 +58,8 @@ def verify_saved_model(path, answer, images, output):
         The largest absolute difference over all float outputs.
 
     Raises:
-        RunError: no reload, other outputs, no gradient, or a difference of more than `TOLERANCE`
-            times the largest absolute value (or times 1, if that is larger).
+        RunError: no reload, other outputs, no gradient, or too large a difference: more than
+            `TOLERANCE` times the largest absolute value, or times 1 if this value is below 1.
     """
     images = np.asarray(images, np.float32)
     reloaded = _elsewhere(path, images, output)

@@ -13,8 +13,8 @@ def multi_similarity(
     Args:
         similarity: cosines S, float [rows, columns].
         positive, negative: bool [rows, columns], pairs of one class and of two.
-        alpha, beta, base: as in the equation, where base is lambda; the values of the paper but for
-            base, which is 1 there and 0.5 in the authors' code.
+        alpha, beta, base: as in the equation, where base is lambda. The defaults are the paper's,
+            but for base: it is 1 in the paper and 0.5 in the authors' code, as here.
         selection: epsilon of the selection. A positive counts if it is less similar than the most
             similar negative plus epsilon, a negative likewise.
 

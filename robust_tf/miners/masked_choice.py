@@ -1,6 +1,6 @@
 """One choice per row of a boolean mask: at random, by weights, or the best by a score.
 
-Validity is decided by the mask, never by a huge constant in the scores: a row without an admissible
+Validity is decided by the mask, never by a huge constant in the scores. A row without an admissible
 column returns index 0 and `valid` False, and its caller gives the tuple weight 0.
 """
 

@@ -9,8 +9,8 @@ BYTE_SCALE = 255.0
 def per_image_standardization(image):
     """Returns (x - mean(x)) / max(std(x), 1 / sqrt(n)) of the pixels x on the scale [0, 255].
 
-    The scale matters through the floor 1 / sqrt(n) alone, which the original (TLA, authors' code)
-    applies to pixels in [0, 255]; mean and population std run over the n = h * w * c values.
+    Mean and population std run over the n = h * w * c values. The scale matters through the floor
+    1 / sqrt(n) alone, which the original (TLA, authors' code) applies to pixels in [0, 255].
 
     Args:
         image: float [B, h, w, c] in [0, 1].

@@ -20,8 +20,8 @@ def wide_resnet(info, *, depth, width, name, stem_stride=1):
     Args:
         info: DatasetInfo; the sides of its images are multiples of 4 * stem_stride (two stages of
             stride 2).
-        depth: 6 * units + 2, where `units` is the number of residual units of a stage: the stem,
-            two convolutions a unit and the last dense layer (32 gives 5 units). 6 * units + 4, the
+        depth: 6 * units + 2, where `units` is the number of residual units of a stage (32: 5). It
+            counts the stem, two convolutions a unit and the last dense layer. 6 * units + 4, the
             count of Zagoruyko and Komodakis (2016) for the same units, is accepted too (10: 1).
         width: int >= 1.
         stem_stride: Stride of the first convolution. Not in the papers: 2 makes a pass about four

@@ -46,8 +46,8 @@ def table(header, rows, caption, kind):
         header: tuple of str.
         rows: list of tuples of str, `Mark` or `Picture`.
         caption: str, above the table; may be empty.
-        kind: class of the table for the style sheet: "grid" of images, "upright" headings over many
-            narrow columns, "matrix" whose cells are broken to fit, or "".
+        kind: class of the table for the style sheet, or "". "grid" is of images, "upright" turns
+            the headings of many narrow columns, "matrix" breaks the text of cells to fit.
     """
     kinds = [_kind(column) for column in zip(header, *rows)]
     body = "".join(_row(map(_cell, ["th", *["td"] * len(row)], row, kinds)) for row in rows)

@@ -52,8 +52,9 @@ def doubtful(run, result):
 def decisive(rows):
     """Returns the `Row` that decides who is ahead.
 
-    Of the attacked rows with the metric of the first row and all methods and seeds: the worst case
-    over the most attacks, without one the attack that leaves least. Else the first row.
+    The candidates are the attacked rows with the metric of the first row; if there are some, rows
+    with all methods and seeds. Of these it is the worst case over the most attacks, or else the
+    attack that leaves least. Without a candidate it is the first row.
 
     Args:
         rows: list of `Row`, not empty.

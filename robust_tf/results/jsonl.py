@@ -45,7 +45,7 @@ def write(file, records):
 def read(path):
     """Returns the dicts in the file `path`, [] without a file.
 
-    Lines that are no JSON object, or whose checksum is another, are left out with one warning: a
+    Lines that are no JSON object, or whose checksum is another, are left out with one warning. A
     killed process cuts a line off, a damaged disk changes it.
     """
     path = pathlib.Path(path)

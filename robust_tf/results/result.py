@@ -35,8 +35,8 @@ class Result:
         seed: seed of the attack's random draws.
         weights_hash: hash of the network's weights.
         versions: package name -> version.
-        after: earlier attacks of an ensemble; only images that were still correct were attacked,
-            and `value` counts the images that are correct after all of them.
+        after: earlier attacks of an ensemble. Only images that were still correct were attacked;
+            `value` counts the images that are correct after all of them.
         warnings: dicts of "name" and "message", the doubts of the free checks.
         segments: parts of the training under other versions, commits, devices or precisions, in
             words; () where all of it had the same.

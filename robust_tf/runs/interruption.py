@@ -19,7 +19,7 @@ class StopOnInterrupt:
 
     A signal that is ignored, as SIGHUP under nohup, stays ignored.
 
-    A signal before the first step ends the process soon, as nothing is lost then: TensorFlow may
+    A signal before the first step ends the process soon, as nothing is lost then. TensorFlow may
     compile for minutes, during which Python runs no handler.
 
     A pipe whose reader has gone, as after `| head` or Ctrl-C in `| tee`, is as SIGPIPE. Lines for

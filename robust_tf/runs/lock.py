@@ -1,8 +1,8 @@
 """The lock of a run folder: one process trains in it, or several read and measure.
 
 The kernel holds the lock (flock) and frees it when the process ends, however it ends. The file
-names the process that holds it. On another machine, where a network file system may not pass the
-lock on, a living holder is known by the time of the file, which it renews.
+names the process that holds it. A network file system may not pass the lock on to another machine.
+There a living holder is known by the time of the file, which it renews.
 """
 
 import contextlib

@@ -268,8 +268,8 @@ class AdversarialModel(keras.Model):
         """This replica's summand of the global loss.
 
         The optimiser sums gradients over replicas. A mean over the global batch is therefore the
-        local mean over the number of replicas, a sum is the local sum, and weight decay, which
-        every replica computes in full, is divided as well.
+        local mean over the number of replicas; a sum is the local sum. Every replica computes the
+        whole weight decay, so this is divided, too.
         """
         count = replicas.current_shard().count
         total = weighted_total(terms, self.term_weights, self.reduction)

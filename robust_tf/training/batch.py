@@ -35,9 +35,9 @@ def unpack(data, step, dtype, classes=None):
         classes: number of classes. None: labels are any integers.
 
     Returns:
-        dict with image, float [B, h, w, c] in [0, 1]; label, int32 [B]; step, int64 [1] or [B];
-        target, the labels as they came. A plain `fit` adds sample_weight, float [B], where it is
-        given, and plain=True.
+        dict: image, float [B, h, w, c] in [0, 1]; label, int32 [B]; step, int64 [1] or [B]. target
+        has the labels as they came. A plain `fit` adds sample_weight, float [B], where it is given,
+        and plain=True.
 
     Raises:
         UserError: no labels.

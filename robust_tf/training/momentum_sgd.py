@@ -9,8 +9,8 @@ class MomentumSGD(keras.optimizers.Optimizer):
 
     Nesterov: w <- w - learning_rate * (g + momentum * v), with the new v.
 
-    Keras folds the learning rate into v, so after a drop of the rate it goes on for some steps with
-    the velocity of the old one. The published recipes were tuned with this form.
+    Keras folds the learning rate into v: after a drop of the rate it keeps the old velocity for
+    some steps. The published recipes were tuned with the form of this class.
 
     Args:
         learning_rate: float or a learning-rate schedule of Keras.

@@ -10,9 +10,9 @@ def make_strategy(name, batch_size, logical_cpus=1, shard_size=1):
     """Returns the `tf.distribute.Strategy` of a run.
 
     Args:
-        name: "one_device"; "mirrored", all GPUs (or the logical CPUs where there is none); "auto",
-            the largest number of GPUs that divides the batch into whole shards; "multi_worker", all
-            GPUs of all workers of TF_CONFIG, of which this process is one.
+        name: "one_device"; or "mirrored", all GPUs, or the logical CPUs where there is none. "auto"
+            is the largest number of GPUs that divides the batch into whole shards. "multi_worker":
+            all GPUs of all workers of TF_CONFIG, of which this process is one.
         batch_size: images of one update over all replicas.
         logical_cpus: how many devices the processor is divided into; for tests of replicas.
         shard_size: images that must stay on one replica together.

@@ -178,10 +178,10 @@ def conformal_threshold(confidence, false_positive_rate):
 def detector_images(run):
     """Returns (`Examples` to fit the detector to, `Examples` to calibrate it on, facts of these).
 
-    The threshold holds for images like those of the calibration, and a network is more confident on
-    images of its training. So the calibration takes images that the training has not seen: of the
-    validation split, of --held_out, or beyond --limit_train. Where there are none, it takes a fifth
-    of the training images, and the facts say so.
+    The threshold holds for images like the images of the calibration, and a network is more
+    confident on images of its training. So the calibration takes images that the training has not
+    seen: of the validation split, of --held_out, or beyond --limit_train. Where there are none, it
+    takes a fifth of the training images, and the facts say so.
 
     Args:
         run: `FinishedRun`.

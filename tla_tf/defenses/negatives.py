@@ -44,8 +44,8 @@ class NegativeSelection:
         similarity: "abs" is the paper's angular distance; "signed" the cosine of the authors' code.
         mask: see `nearest_negative`.
         keep: share of candidates that "masked" keeps per anchor.
-        class_check: False lets "random" take a candidate of any class, as the authors do, but not
-            the candidate in the anchor's own slot: in a batch this is the anchor itself.
+        class_check: False lets "random" take a candidate of any class, as the authors do. The
+            candidate in the anchor's own slot stays out: in a batch this is the anchor itself.
 
     Raises:
         ValueError: an unknown selection, similarity or mask.

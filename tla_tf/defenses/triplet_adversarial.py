@@ -33,7 +33,7 @@ class TripletAdversarial(ClassifierDefense):
         own_margin_mul: factor on the margin of the triplet with the anchor's own image.
         negatives: `NegativeSelection`. None: the nearest image of another class.
         positive: "other" image of the class, the anchor's "own" clean image, or "both".
-        pool: "batch" takes positives and negatives from the clean batch, embedded once; "separate"
+        pool: "batch" takes positives and negatives from the clean batch, embedded once. "separate"
             takes them from the streams "positive" and "pool" of this project's input pipeline.
         anchor: "adv", or "clean" for TLA-SA (switched anchor): the natural image of `positive` is
             the anchor, x' is its positive. The negative stays the image nearest to x', as in the
@@ -46,8 +46,8 @@ class TripletAdversarial(ClassifierDefense):
         attack_objective: what the inner attack ascends: "ce"; "triplet", the triplet loss; "full",
             the whole loss; "hardness", the hardness of the triplet up to `attack_hardness`. All but
             the first choose positives and negatives on clean images before the attack, and the loss
-            has the same. The paper ascends the cross entropy: with
-            the triplet term "training does not converge" (section 4).
+            has the same. The paper ascends the cross entropy: with the triplet term "training does
+            not converge" (section 4).
         attack_hardness: destination of "hardness", in [-1, 1].
         triplet_warmup_steps: updates in which the weight of the triplet loss grows linearly.
 
@@ -239,8 +239,8 @@ class TripletAdversarial(ClassifierDefense):
     def _forward(self, groups):
         """Training-mode outputs of each group of images.
 
-        One forward per group, each with its own batch statistics, the adversarial images last so
-        that the moving averages end on them; or one forward of all with shared statistics.
+        One forward per group, each with its own batch statistics. The adversarial images come last,
+        so that the moving averages end on them. Or one forward of all with shared statistics.
         """
         if not self.concat_forward:
             return {name: self.network(images, training=True) for name, images in groups.items()}

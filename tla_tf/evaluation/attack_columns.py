@@ -30,9 +30,9 @@ def attack_columns(
 
     Groups are replaced by their members (see `expand`). The members of a version of AutoAttack stay
     an ensemble; the members of "cleverhans" follow our attacks of the same kind.
-    "transfer" attacks every substitute with the PGD of the black-box column of TLA's table 1 and
-    evaluates its images here; "transfer-NAME" does so with the attack NAME. It is appended where
-    there are substitutes and no name asks for them.
+    "transfer" attacks every substitute with the PGD of the black-box column of TLA's table 1, and
+    evaluates the images here. "transfer-NAME" does so with the attack NAME. "transfer" is appended
+    where there are substitutes and no name asks for them.
     Another form of momentum than TLA's and rounding show in the names: mim40-ema, pgd20-rounded.
 
     Args:
