@@ -96,11 +96,13 @@ def train(
                 # checkpoint yet.
                 with model.distribute_strategy.scope():
                     give_back(model.optimizer, keeper.own_weights)
+        checkpoints.wait()
+        keeper.hear()  # the others wait here for the disk of the chief, and still hear signals
     keeper.hear()
     if keeper.step >= train_steps:
         take_averages(model.optimizer)
-    seconds = sum(line["seconds"] for line in folder.read_metrics())
-    if not keeper.interrupted:
+    if worker.is_chief and not keeper.interrupted:
+        seconds = sum(line["seconds"] for line in folder.read_metrics())
         print(f"{keeper.step:,} updates in {datetime.timedelta(seconds=round(seconds))} h:min:s")
     return keeper.step, keeper.interrupted
 

@@ -44,7 +44,8 @@ class Keeper(Monitor):
 
     def finish_interval(self):
         """Asks the monitors what a signal or a kill has kept them from, and writes the line."""
-        due = self.checkpoints.due(self.step)
+        # The others look at no file that the chief may replace.
+        due = self.checkpoints.writes and self.checkpoints.due(self.step)
         if due and all(line["step"] != self.step for line in self.folder.read_metrics()):
             print(f"finishing the interval up to step {self.step}")
             self.log(**due)
@@ -122,7 +123,7 @@ class Keeper(Monitor):
 
     def log(self, logs, seconds):
         """Asks the monitors and writes the line of an interval, unless a signal has come."""
-        if not self.checkpoints.writes or self._came or self.interrupted:
+        if not self.checkpoints.writes or self.interrupted:
             return
         self.checkpoints.wait()  # whatever happens to the monitors, the state is kept
         try:
@@ -140,6 +141,8 @@ class Keeper(Monitor):
         with scope, averaged_weights(self.model.optimizer):
             self._checking = True
             try:
+                if self._came:  # before, as while the disk was waited for
+                    raise _CheckStopped
                 for monitor in self.monitors:
                     monitor.on_interval_end(logs)
             finally:
