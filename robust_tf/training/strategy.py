@@ -1,8 +1,11 @@
 """Which devices a run uses."""
 
+import signal
+import threading
+
 import tensorflow as tf
 
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, reason_of
 from robust_tf.training.workers import this_worker
 
 
@@ -19,7 +22,7 @@ def make_strategy(name, batch_size, logical_cpus=1, shard_size=1):
 
     Raises:
         UserError: the replicas do not divide the batch; TF_CONFIG has several workers, or one where
-            there must be several.
+            there must be several, or a port that is in use.
     """
     if name == "multi_worker":
         return _multi_worker(batch_size)
@@ -42,7 +45,16 @@ def _multi_worker(batch_size):
             "tools/launch_local.py or tools/launch_slurm.sh"
         )
     _require_whole(batch_size, worker.count)
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.UnknownError as error:
+        raise UserError(
+            f"--strategy=multi_worker: {reason_of(error)}; another process has the port of worker "
+            f"{worker.index} in TF_CONFIG: choose others (PORT of tools/launch_slurm.sh)"
+        ) from error
+    if threading.current_thread() is threading.main_thread():
+        # TensorFlow takes SIGTERM for a notice, and no longer ends: Python puts back what it set.
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
     _require_whole(batch_size, strategy.num_replicas_in_sync)
     return strategy
 

@@ -1,4 +1,8 @@
+import ctypes
+import pathlib
+import signal
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
@@ -8,6 +12,8 @@ from robust_tf.errors import UserError
 from robust_tf.training import strategy
 from tla_tf.options import EVALUATE, TRAIN
 from tla_tf.train import training_run
+
+PAIR = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}'
 
 
 @pytest.fixture
@@ -51,10 +57,7 @@ def test_a_deterministic_run_leaves_xla_out_and_says_so(tmp_path):
 @pytest.mark.parametrize(
     "config, message",
     [
-        (
-            '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}',
-            "2 work",
-        ),
+        (PAIR, "2 work"),
         (
             '{"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}, '
             '"task": {"type": "worker", "index": 1}}',
@@ -69,6 +72,35 @@ def test_a_cluster_is_refused(monkeypatch, config, message):
     monkeypatch.setenv("TF_CONFIG", config)
     with pytest.raises(UserError, match=message):
         strategy.make_strategy("auto", 8)
+
+
+def test_sigterm_still_ends_a_worker(monkeypatch):
+    """TensorFlow's server takes it, as for a preemption that somebody asks about: nobody does."""
+
+    def taking():
+        ctypes.CDLL(None).signal(int(signal.SIGTERM), 1)  # SIG_IGN, unknown to Python
+        assert ignored()
+        return SimpleNamespace(num_replicas_in_sync=2)
+
+    def ignored():
+        status = pathlib.Path("/proc/self/status").read_text()
+        (mask,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigIgn")]
+        return int(mask, 16) >> (signal.SIGTERM - 1) & 1
+
+    monkeypatch.setenv("TF_CONFIG", PAIR)
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", taking)
+    strategy.make_strategy("multi_worker", 8)
+    assert not ignored()
+
+
+def test_a_port_in_use_is_told(monkeypatch):
+    def refusing():
+        raise tf.errors.UnknownError(None, None, "Could not start gRPC server")
+
+    monkeypatch.setenv("TF_CONFIG", PAIR)
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", refusing)
+    with pytest.raises(UserError, match="Could not start gRPC server; .* the port of worker 0"):
+        strategy.make_strategy("multi_worker", 8)
 
 
 @pytest.mark.parametrize("config", ["", '{"cluster": {"worker": ["a:1"]}}'])
