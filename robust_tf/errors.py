@@ -8,6 +8,12 @@ import zlib
 # or other file, on text in the place of numbers, on a changed flag of zip (a password, a method).
 _BY_READERS = OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError
 UNREADABLE = *_BY_READERS, zipfile.BadZipFile, zlib.error
+OF_THE_CODE = (
+    "Graph execution error:",
+    "Detected at node ",
+    'File "',
+    "<stack traces unavailable>",
+)
 SIGNALLED = 128  # plus the number of a signal: exit code of a command that it stopped
 INTERRUPTED = SIGNALLED + 2  # Ctrl-C
 
@@ -43,8 +49,13 @@ def require_pixel_change(what, given, size):
 
 
 def reason_of(error):
-    """Returns the first line of an error's message, or its kind where it has no message."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """Returns the first line of an error's message, or its kind where it has no message.
+
+    In a graph TensorFlow's message begins with the lines of the code that made the operation.
+    """
+    lines = (line.strip() for line in str(error).splitlines())
+    said = (line for line in lines if line and not line.startswith(OF_THE_CODE))
+    return next(said, type(error).__name__)
 
 
 def with_closest(name, allowed):

@@ -1,9 +1,26 @@
+import pytest
+import tensorflow as tf
+
 from robust_tf.errors import reason_of, with_closest
 
 
 def test_the_reason_is_one_line_and_never_empty():
     assert reason_of(ValueError("\nfirst\nsecond")) == "first"
     assert reason_of(AssertionError()) == "AssertionError"
+
+
+def test_the_reason_of_a_graph_comes_after_its_code():
+    @tf.function
+    def of_a_graph(x):
+        return tf.linalg.inv(x)
+
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        of_a_graph(tf.zeros([1, 1]))
+    assert reason_of(caught.value) == "Input is not invertible."
+    lost = "Graph execution error:\n\nDetected at node C defined at (most recent call last):\n"
+    assert (
+        reason_of(ValueError(f"{lost}<stack traces unavailable>\nSocket closed")) == "Socket closed"
+    )
 
 
 def test_an_unknown_name_stands_beside_the_closest_one():
