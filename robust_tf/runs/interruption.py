@@ -78,6 +78,8 @@ class StopOnInterrupt:
         """Runs in a thread: the number of a signal is in the pipe before any handler runs."""
         with os.fdopen(reader, "rb", buffering=0) as pipe:
             while number := pipe.read(1):
+                if number[0] not in self.SIGNALS:  # of a handler that somebody else has set
+                    continue
                 if not self._has_stepped():
                     time.sleep(PATIENCE)
                 if not self._has_stepped():

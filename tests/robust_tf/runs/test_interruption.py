@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 
 import pytest
@@ -184,3 +185,19 @@ def test_a_signal_that_is_ignored_stays_ignored():
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_that_somebody_else_handles_ends_nothing(monkeypatch):
+    """As SIGUSR1, by which a cluster tells its own wrapper that time is running out."""
+    ends, before = [], {*threading.enumerate()}
+    monkeypatch.setattr(interruption, "PATIENCE", 0)
+    monkeypatch.setattr(interruption.os, "_exit", ends.append)
+    usual = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        with StopOnInterrupt(print, lambda: False):
+            (thread,) = {*threading.enumerate()} - before
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, usual)
+    thread.join(60)
+    assert not ends
