@@ -18,6 +18,7 @@ import tla_tf.train
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCHER = ROOT / "tools" / "launch_local.py"
+LAUNCHED = [sys.executable, LAUNCHER, "--workers=2", "-m"]
 # What the workers tell one another about their end does not depend on the method.
 SMOKE = [f"--flagfile={ROOT / 'flags' / 'tla' / 'smoke.flags'}"]
 SMOKE += ["--method=um", "--checkpoint_every=4", "--eval_attacks=clean"]
@@ -118,7 +119,7 @@ def test_a_lost_worker_ends_the_others_and_the_same_command_resumes(tmp_path):
     assert "Traceback" not in errors and "on 2 replicas" in printed
     assert said(tmp_path, "output1") == ""  # the chief prints
     last = states(tmp_path)[-1]
-    again = [sys.executable, LAUNCHER, "--workers=2", "-m", "tla_tf.train", *flags]
+    again = [*LAUNCHED, "tla_tf.train", *flags]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(again, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -133,7 +134,9 @@ def test_a_signal_to_one_worker_stops_all_of_them(tmp_path):
     for worker in workers:
         worker.join(60)
     codes = [worker.exitcode for worker in workers]
-    assert codes == [143, 143], said(tmp_path, "errors0")[-3000:] + said(tmp_path, "errors1")[-3000:]
+    assert codes == [143, 143], (
+        said(tmp_path, "errors0")[-3000:] + said(tmp_path, "errors1")[-3000:]
+    )
 
 
 SLEEPING = """
@@ -150,11 +153,56 @@ time.sleep(60)
 def test_the_launcher_hands_signals_on(tmp_path):
     (tmp_path / "sleeping.py").write_text(SLEEPING)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, LAUNCHER, "--workers=2", "-m", "sleeping"]
+    command = [*LAUNCHED, "sleeping"]
     launcher = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert launcher.stdout.read(2) == "rr"
     launcher.send_signal(signal.SIGTERM)
     assert launcher.wait(30) == 7 and launcher.stdout.read() == ""
+
+
+def test_the_launcher_outlives_a_second_ctrl_c(tmp_path, heard_signals):
+    """Which a terminal sends to all: it ends the workers at once."""
+    (tmp_path / "sleeping.py").write_text(SLEEPING)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    launcher = subprocess.Popen([*LAUNCHED, "sleeping"], env=environment, **pipes)
+    assert launcher.stdout.read(2) == "rr"
+    for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+        launcher.send_signal(number)
+        time.sleep(0.3)
+    assert (launcher.wait(30), launcher.stderr.read()) == (7, "")
+
+
+GIVEN = """
+import os, signal
+ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+os.write(1, f"{os.environ['CUDA_VISIBLE_DEVICES']} {ignored}\\n".encode())
+"""
+
+
+@pytest.mark.parametrize(
+    "visible, given", [("4,2", ["2", "4"]), ("-1", ["-1", "-1"]), (None, ["-1", "-1"])]
+)
+def test_the_launcher_gives_what_it_was_given(visible, given, tmp_path):
+    """GPUs of a shared machine, of which this one has a single one; and nohup."""
+    (tmp_path / "given.py").write_text(GIVEN)
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA Laptop GPU (UUID: GPU-1)'\n")
+    driver.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PATH": path}
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    if visible is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = visible
+    nohup = ["nohup", *LAUNCHED, "given"]
+    done = subprocess.run(nohup, env=environment, capture_output=True, text=True, timeout=60)
+    assert sorted(done.stdout.splitlines()) == [f"{gpu} True" for gpu in given], done.stderr
+
+
+def test_one_worker_needs_no_launcher():
+    command = [sys.executable, LAUNCHER, "--workers=0", "-m", "tla_tf.train"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and "--workers must be 2 or more" in done.stderr
 
 
 def test_the_launcher_of_slurm_names_the_workers(tmp_path):

@@ -2,13 +2,15 @@
 
     python tools/launch_local.py [--workers=2] -m tla_tf.train --dataset=cifar10 [its flags]
 
-Each worker is a process of its own. Where the machine has as many GPUs as workers, each gets one;
-otherwise all run on the processor. The exit code is the largest of the workers'.
+Each worker is a process of its own. Where there are as many GPUs as workers, each gets one of those
+that CUDA_VISIBLE_DEVICES names; otherwise all run on the processor. The exit code is the largest of
+the workers'.
 """
 
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,22 +24,26 @@ def main(arguments):
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("-m", dest="module", required=True)
     known, flags = parser.parse_known_args(arguments)
+    if known.workers < 2:
+        parser.error("--workers must be 2 or more; a training by itself needs no launcher")
     command = [sys.executable, "-m", known.module, "--strategy=multi_worker", *flags]
     places = [f"localhost:{port}" for port in _free_ports(known.workers)]
-    gpus = _gpu_count()
-    workers = []
-    for number in (signal.SIGTERM, signal.SIGHUP):  # which else would leave the workers alone
-        signal.signal(number, lambda number, _: [worker.send_signal(number) for worker in workers])
+    gpus, workers = _gpus(), []
+    handlers = {
+        signal.SIGINT: lambda *_: None,  # a terminal sends it to the workers as well
+        signal.SIGTERM: lambda number, _: [worker.send_signal(number) for worker in workers],
+        signal.SIGHUP: lambda number, _: [worker.send_signal(number) for worker in workers],
+    }
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it, for workers too
+            signal.signal(number, handler)
     for index in range(known.workers):
         task = {"type": "worker", "index": index}
         config = json.dumps({"cluster": {"worker": places}, "task": task})
-        gpu = str(index) if gpus >= known.workers else "-1"
+        gpu = gpus[index] if len(gpus) >= known.workers else "-1"
         environment = {**os.environ, "TF_CONFIG": config, "CUDA_VISIBLE_DEVICES": gpu}
         workers.append(subprocess.Popen(command, env=environment))
-    try:
-        return max(map(_exit_code, workers))
-    except KeyboardInterrupt:  # the terminal has sent it to the workers as well
-        return max(map(_exit_code, workers))
+    return max(map(_exit_code, workers))
 
 
 def _exit_code(worker):
@@ -55,11 +61,14 @@ def _free_ports(count):
     return ports
 
 
-def _gpu_count():
+def _gpus():
+    """The names of the GPUs that this process may use, list of str."""
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name for name in visible.split(",") if name not in ("", "-1")]
     if shutil.which("nvidia-smi") is None:
-        return 0
+        return []
     found = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
-    return found.stdout.count("GPU ")
+    return re.findall(r"^GPU (\d+):", found.stdout, re.MULTILINE)
 
 
 if __name__ == "__main__":
