@@ -36,13 +36,14 @@ def main(options):
         if not getattr(options, name):
             raise UserError(f"--{name} is required: {what}")
     from hm_tf.evaluation.saved_run import open_run
-    from hm_tf.image_attack.attack_aim import aim
+    from hm_tf.image_attack.attack_aim import aim, check_candidate
     from hm_tf.image_attack.attack_files import write_attack
     from hm_tf.image_attack.attacked_ranking import ranking_table
     from hm_tf.image_attack.embedded_gallery import OwnImages
     from robust_tf.runs import lock
 
     ranking_attack = _ranking_attack(options.attack, options.mode)
+    check_candidate(ranking_attack.name, options.candidate)  # before the gallery is embedded
     run = options.fill(open_run)
     pgd = options.fill(run.attack)
     check_step_size(options, "step_size", pgd.steps)

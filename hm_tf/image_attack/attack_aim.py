@@ -1,6 +1,7 @@
 """What an attack on a single image moves, and what it aims at."""
 
 import itertools
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -52,24 +53,39 @@ def aim(attack, search, candidate=None, seed=0):
         seed: int, seed of the attack's choice then.
 
     Raises:
-        UserError: a gallery that the attack cannot use, a candidate too many or missing.
+        UserError: a gallery that the attack cannot use; see also `check_candidate`.
     """
+    check_candidate(attack.name, candidate)
     _check(attack.name, search)
-    other = None if candidate is None else _row_of(attack.name, search, candidate)
+    other = None if candidate is None else _row_of(search, candidate)
     labels = search.files.labels
     if labels is None:
         labels = np.arange(len(search.embeddings))  # no two of one class
     gallery = Gallery(search.embeddings, labels)
     if attack.name in MOVES_CANDIDATE:
-        if other is None:
-            raise UserError(
-                f"--attack={attack.name.lower()} moves an image of the gallery in the ranking of "
-                "the query; name it: --candidate=IMG"
-            )
         return Aim(other, other, gallery, (tf.constant([search.query], tf.int32),))
     if other is not None:
         return Aim(search.query, other, gallery, (tf.constant([other], tf.int32),))
     return _left_to_the_attack(attack, search, gallery, seed)
+
+
+def check_candidate(name, candidate):
+    """Raises the `UserError` of a candidate that is too many, missing, or cannot be read.
+
+    Args:
+        name: Name of the attack.
+        candidate: path of an image, or None.
+    """
+    if candidate is None and name in MOVES_CANDIDATE:
+        raise UserError(
+            f"--attack={name.lower()} moves an image of the gallery in the ranking of the query; "
+            "name it: --candidate=IMG"
+        )
+    if candidate is not None and name not in MOVES_CANDIDATE + TAKES_CANDIDATE:
+        allowed = ", ".join(MOVES_CANDIDATE + TAKES_CANDIDATE).lower()
+        raise UserError(f"--candidate goes with --attack={allowed}, not {name.lower()}")
+    if candidate and not (os.path.isfile(candidate) and os.access(candidate, os.R_OK)):
+        raise UserError(f"--candidate={candidate} cannot be read; name an image of the gallery")
 
 
 def _left_to_the_attack(attack, search, gallery, seed):
@@ -110,14 +126,8 @@ def _check(name, search):
             raise UserError(f"{flag}: the gallery has no image of {none}; add some")
 
 
-def _row_of(name, search, candidate):
-    if name not in MOVES_CANDIDATE + TAKES_CANDIDATE:
-        allowed = ", ".join(MOVES_CANDIDATE + TAKES_CANDIDATE).lower()
-        raise UserError(f"--candidate goes with --attack={allowed}, not {name.lower()}")
-    try:
-        row = find(search.files, candidate)
-    except OSError as error:
-        raise UserError(f"--candidate={candidate} cannot be read ({error.strerror})") from error
+def _row_of(search, candidate):
+    row = find(search.files, candidate)
     if row is None:
         raise UserError(f"--candidate={candidate} is no image of the gallery")
     if row == search.query:

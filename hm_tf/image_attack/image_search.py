@@ -109,7 +109,7 @@ def read_queries(query, info, on_bad_image="fail", max_pixels=None):
         )
     files = images(path)
     if not files:
-        raise UserError(f"--query={path} has no images ({', '.join(SUFFIXES)})")
+        raise UserError(f"--query={path} has no images itself ({', '.join(SUFFIXES)})")
     files = gallery_folder.GalleryFolder(files, None, ())
     reading = {"on_bad_image": on_bad_image, "max_pixels": max_pixels, "name": f"--query={path}"}
     files, examples = gallery_folder.read(files, info, **reading)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hm_tf import attack
 from hm_tf.image_attack.attack_aim import aim
 from hm_tf.image_attack.gallery_search import GallerySearch
 from hm_tf.ranking_attacks import registry
@@ -108,6 +109,12 @@ def test_candidates_that_cannot_be(search, tmp_path):
     refused("QA+", search, other, "is no image of the gallery")
     refused("QA+", search, search.files.paths[QUERY], "is the query itself")
     refused("QA+", search, tmp_path / "nowhere.png", "cannot be read")
+
+
+def test_a_missing_candidate_is_found_before_the_run_is_opened(capsys):
+    flags = "--workdir=nowhere", "--query=a.png", "--gallery=photos", "--attack=ca+"
+    assert attack.main(["attack", *flags]) == 2
+    assert "name it: --candidate=IMG" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["LTM", "GTM"])
