@@ -97,7 +97,9 @@ def _require_ended(file, path, shared, known_to_kernel):
     if holder is None or (shared and holder["shared"]):
         return
     if holder["host"] == socket.gethostname():
-        if not known_to_kernel and _is_alive(holder["pid"]):
+        # A container that is started again has its names and its numbers again.
+        own = holder["pid"] == os.getpid()
+        if not known_to_kernel and not own and _is_alive(holder["pid"]):
             raise _refusal(path, holder)
         return
     renewed = os.fstat(file.fileno()).st_mtime

@@ -166,15 +166,17 @@ def test_a_folder_that_nobody_can_write_in_needs_no_lock(tmp_path, monkeypatch):
         assert not os.listdir(tmp_path)
 
 
-@pytest.mark.parametrize("alive", [True, False])
-def test_without_the_kernels_locks_the_process_is_looked_for(alive, tmp_path, monkeypatch):
+@pytest.mark.parametrize("process, alive", [("parent", True), ("ended", False), ("own", False)])
+def test_without_the_kernels_locks_the_process_is_looked_for(process, alive, tmp_path, monkeypatch):
+    """One with this number was in the container that this one is started in again."""
+
     def unknown(*_):
         raise OSError("no locks available")
 
     monkeypatch.setattr("fcntl.flock", unknown)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    pid = os.getppid() if alive else ended.pid
+    pid = {"parent": os.getppid(), "ended": ended.pid, "own": os.getpid()}[process]
     named = {"host": socket.gethostname(), "pid": pid, "start": "now", "shared": False}
     (tmp_path / "lock").write_text(json.dumps(named))
     refused = pytest.raises(UserError, match=f"process {pid}") if alive else nullcontext()
