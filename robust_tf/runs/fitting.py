@@ -6,6 +6,8 @@ import datetime
 import keras
 
 from robust_tf.errors import RunError
+from robust_tf.results import digest
+from robust_tf.results.result import weights_hash
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.interruption import StopOnInterrupt
 from robust_tf.runs.keeper import Keeper
@@ -57,7 +59,11 @@ def train(
     checkpoints = Checkpoints(folder.checkpoints, model, keep_checkpoints, worker.is_chief)
     done = checkpoints.restore_latest()
     agreement = workers.Agreement(model.distribute_strategy)
-    agreement.require_equal(done, "checkpoints")
+    agreement.require_equal(
+        lambda: digest.of_json([done, weights_hash(model.network)]),
+        "checkpoints or first weights; --workdir, and what --init_from names, must be on a file "
+        "system that all of them see",
+    )
     if worker.is_chief:
         folder.forget_metrics_after(done)
         if done < train_steps:

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from robust_tf.errors import SIGNALLED, UserError
+from robust_tf.results import digest
 from robust_tf.runs import fitting, lock
 from robust_tf.runs.checkpoints import folder_name
 from robust_tf.runs.fine_tuning import start_from
@@ -107,10 +108,13 @@ class TrainingRun:
         """
         examples, test, held_out = self.images
         known = self.info.class_names, self.info.identity, self.train_classes
+        agreement = workers.Agreement(self.strategy)
+        agreement.require_equal(
+            lambda: digest.of_json(known), "images and classes; give all the same data"
+        )
         if self.worker.is_chief:
             self.folder.check(self.settings.run_identity)  # now that nobody else writes in it
             self.folder.claim(self.settings.run_identity, *known)
-        agreement = workers.Agreement(self.strategy)
         if agreement.of_chief(lambda: not self.folder.final_weights.exists() or self._damaged()):
             done, stopped_by = self._fit(examples, held_out)
             if stopped_by:

@@ -203,14 +203,16 @@ class Agreement:
         with contextlib.suppress(*LOST):
             self.total([0])
 
-    def require_equal(self, number, what):
-        """Raises RunError unless all workers have the same number, int >= 0."""
+    def require_equal(self, digest, what):
+        """Raises RunError unless all workers have found the same.
+
+        Args:
+            digest: function () -> hex digits, called where there are several workers.
+            what: str for the message: what they must have, and from where.
+        """
         if not self._several:
             return
-        count = this_worker().count
+        count, number = this_worker().count, int(digest()[:6], 16)  # its square is an int64
         total, squares = self.total([number, number**2])
         if total != count * number or squares != count * number**2:
-            raise RunError(
-                f"the workers do not have the same {what}; --workdir must be on a file "
-                "system that all of them see"
-            )
+            raise RunError(f"the workers do not have the same {what}")

@@ -1,8 +1,12 @@
 """Workers ask one another about once a second, at the same steps."""
 
+from contextlib import nullcontext
+
+import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust_tf.errors import RunError
 from robust_tf.training import workers
 from robust_tf.training.workers import Agreement, Worker
 
@@ -22,6 +26,21 @@ def test_the_chief_alone_answers_a_question(monkeypatch, index, says):
     monkeypatch.setattr(agreement, "total", lambda own: own if index == 0 else [own[0] + says])
     assert agreement.of_chief(lambda: asked.append(1) or says) == says
     assert len(asked) == (index == 0)
+
+
+@pytest.mark.parametrize("other", ["0" * 64, "f" * 64, "e" * 64])
+def test_who_has_found_something_else_trains_nothing(monkeypatch, other):
+    """Each worker reads its own copy of the data and of the weights to begin with."""
+    monkeypatch.setattr(workers, "this_worker", lambda: Worker(0, 2))
+    monkeypatch.setattr(workers, "on_several", lambda strategy: True)
+    monkeypatch.setattr(workers, "local_replicas", lambda strategy: 1)
+    agreement, number = Agreement(tf.distribute.get_strategy()), int(other[:6], 16)
+    monkeypatch.setattr(
+        agreement, "total", lambda own: [own[0] + number, np.int64(own[1]) + number**2]
+    )
+    refused = pytest.raises(RunError, match="do not have the same images")
+    with nullcontext() if other[0] == "f" else refused:
+        agreement.require_equal(lambda: "f" * 64, "images")
 
 
 @pytest.mark.parametrize("mine, others", [(0.1, 0.1), (0.05, 0.15), (3.0, 3.0)])
