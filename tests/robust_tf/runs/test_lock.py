@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import nullcontext
 
 import pytest
@@ -92,19 +93,25 @@ def other_host(tmp_path, monkeypatch):
     path = tmp_path / "lock"
     holder = {"host": "far", "pid": 7, "start": "2020-01-01T00:00:00+00:00", "shared": False}
     path.write_text(json.dumps(holder))
+    os.utime(path, 2 * (time.time() - 60,))
     return path
 
 
-def test_on_another_host_a_living_process_renews_its_lock(other_host):
-    renewal = threading.Timer(0.1, os.utime, [other_host])
-    renewal.start()
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Returns the function (act) that lets `act()` happen while the lock is waited for."""
+    monkeypatch.setattr(lock, "PATIENCE", 60)
+    return lambda act: monkeypatch.setattr(lock.time, "sleep", lambda seconds: act())
+
+
+def test_on_another_host_a_living_process_renews_its_lock(other_host, meanwhile):
+    meanwhile(lambda: os.utime(other_host))
     refused = pytest.raises(UserError, match="in use by process 7 on far, since 2020")
     with refused, lock.held(other_host.parent):
         pass
-    renewal.join()
 
 
-def test_the_times_of_an_open_file_are_not_believed(other_host, monkeypatch):
+def test_the_times_of_an_open_file_are_not_believed(other_host, meanwhile, monkeypatch):
     """NFS keeps them for up to a minute, until the file is opened again."""
     fstat, first = os.fstat, {}
 
@@ -114,16 +121,13 @@ def test_the_times_of_an_open_file_are_not_believed(other_host, monkeypatch):
         return first["found"] if file == first["file"] else fstat(file)
 
     monkeypatch.setattr("os.fstat", stale)
-    test_on_another_host_a_living_process_renews_its_lock(other_host)
+    test_on_another_host_a_living_process_renews_its_lock(other_host, meanwhile)
 
 
-def test_on_another_host_one_that_ends_meanwhile_is_not_waited_for(other_host, monkeypatch):
-    monkeypatch.setattr(lock, "PATIENCE", 60)
-    end = threading.Timer(0.1, other_host.unlink)
-    end.start()
+def test_on_another_host_one_that_ends_meanwhile_is_not_waited_for(other_host, meanwhile):
+    meanwhile(other_host.unlink)
     with lock.held(other_host.parent):
         assert json.loads(other_host.read_text())["pid"] == os.getpid()
-    end.join()
 
 
 def test_on_another_host_a_dead_one_does_not(other_host, capsys):
@@ -143,7 +147,7 @@ def test_a_holder_renews_its_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "RENEWED", 0.01)
     with lock.held(tmp_path):
         os.utime(tmp_path / "lock", (0, 0))
-        for _ in range(100):
+        for _ in range(3000):
             if os.stat(tmp_path / "lock").st_mtime:
                 return
             threading.Event().wait(0.02)
