@@ -17,13 +17,13 @@ from robust_tf.threat_model import ThreatModel
 def test_the_first_batch_does_not_count_in_the_estimate(capsys):
     with progress_bar.ProgressBar(100, "pgd", compiling=True, silent=False) as bar:
         assert "compiling" in str(bar)
-        bar.start_t -= 60  # a minute of compiling
+        bar._time = lambda: bar.start_t + 60  # a minute of compiling
         bar.update(10)
         assert "compiling" not in str(bar)
-        bar.start_t -= 4.5
+        bar._time = lambda: bar.start_t + 64.5
         bar.update(45)
-        assert bar.format_dict["rate"] == pytest.approx(10, rel=0.05)
-        assert bar.format_dict["elapsed"] == pytest.approx(64.5, rel=0.05)
+        assert bar.format_dict["rate"] == pytest.approx(10)
+        assert bar.format_dict["elapsed"] == pytest.approx(64.5)
     assert "pgd" in capsys.readouterr().err
 
 

@@ -1,6 +1,6 @@
 """What is measured of an interval of training: speed, waits, memory, and a profile of its steps."""
 
-import time
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from robust_tf.runs.profiling import Profile
 from robust_tf.runs.speed import Speed
 from tla_tf.options import TRAIN
 
-BATCH, WAIT = 8, 0.2
+BATCH, STEP = 8, 0.1
 
 
 def model():
@@ -21,35 +21,49 @@ def model():
     return network
 
 
-def batches(wait=0.0):
-    def slowly(number):
-        time.sleep(wait)
+def batches(come=lambda: None):
+    def make(number):
+        come()
         return np.ones([BATCH, 4], np.float32), np.zeros([BATCH, 1], np.float32)
 
     types = tf.float32, tf.float32
 
     def batch(number):
-        x, y = tf.numpy_function(slowly, [number], types)
+        x, y = tf.numpy_function(make, [number], types)
         return tf.ensure_shape(x, [BATCH, 4]), tf.ensure_shape(y, [BATCH, 1])
 
     return tf.data.Dataset.range(100).map(batch)
 
 
-def measured(wait=0.0, updates=4):
-    speed = Speed(BATCH, attack_share=0.5)
-    model().fit(speed.watched(batches(wait)), steps_per_epoch=updates, verbose=0, callbacks=[speed])
-    logs = {}
-    speed.on_interval_end(logs)
-    return logs
+@pytest.fixture
+def measured(monkeypatch):
+    """Returns the function (wait=0.0, updates=4) -> logs of an interval.
+
+    A batch takes `wait` seconds and a step `STEP`, by a clock that nothing else moves.
+    """
+    now = [0.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def passes(seconds):
+        now[0] += seconds
+
+    def measured(wait=0.0, updates=4):
+        speed = Speed(BATCH, attack_share=0.5)
+        step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: passes(STEP))
+        dataset = speed.watched(batches(lambda: passes(wait)))
+        model().fit(dataset, steps_per_epoch=updates, verbose=0, callbacks=[step, speed])
+        logs = {}
+        speed.on_interval_end(logs)
+        return logs
+
+    return measured
 
 
-def test_the_wait_for_input_is_measured():
-    slow = measured(WAIT)
-    assert 0.5 < slow["input_wait"] <= 1.0
-    assert slow["images_per_second"] < BATCH / WAIT
-    fast = measured()
-    assert fast["input_wait"] < slow["input_wait"]
-    assert fast["images_per_second"] > slow["images_per_second"]
+def test_the_wait_for_input_is_measured(measured):
+    slow, fast = measured(wait=3 * STEP), measured()
+    assert slow["input_wait"] == pytest.approx(0.75) and fast["input_wait"] == 0
+    assert slow["images_per_second"] == pytest.approx(BATCH / (4 * STEP))
+    assert fast["images_per_second"] == pytest.approx(BATCH / STEP)
     assert fast["attack_share"] == 0.5 and "peak_memory_gib" not in fast
     assert "waiting for input, inner attack 50 % of the FLOP" in module.in_words(slow)
 
@@ -68,12 +82,12 @@ def test_watching_leaves_the_threads_of_the_input():
     assert stateful(batches()) != []
 
 
-def test_an_interval_of_the_compiled_step_alone_has_no_speed():
+def test_an_interval_of_the_compiled_step_alone_has_no_speed(measured):
     logs = measured(updates=1)
     assert list(logs) == ["attack_share"] and module.in_words(logs) == ""
 
 
-def test_the_device_that_needs_most_memory_counts(monkeypatch):
+def test_the_device_that_needs_most_memory_counts(measured, monkeypatch):
     config, reset = tf.config, []
     monkeypatch.setattr(config, "list_logical_devices", lambda kind: ["a", "b"])
     monkeypatch.setattr(config.experimental, "reset_memory_stats", reset.append)
