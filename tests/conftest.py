@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-USUAL = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+USUAL = {signal.SIGINT: signal.default_int_handler}
+USUAL |= {number: signal.SIG_DFL for number in (signal.SIGHUP, signal.SIGTERM)}
 # Objects that are made before Python looks for garbage; its own 700 take a tenth of all the time.
 BETWEEN_COLLECTIONS = 50_000
 # A module that imports tests/forked.py, itself or through tests/reliability.py.

@@ -82,10 +82,10 @@ def stops(case):
 def stops_of_a_smoke_run(*handled):
     """Returns five kills, and signals that are handled, in the order of a run of 8 updates.
 
-    The process sends a signal itself: with so few updates another one may be too late.
+    The process sends all itself: with so few updates another one may be too late.
     """
     return [
-        Stop(moment=0.2),
+        Stop(event=1, place="flags.txt"),
         Stop(event=3),
         *(Stop(number, event=10) for number in handled),
         Stop(event=15),

@@ -1,5 +1,6 @@
 """Several workers train what one device trains; one that is lost ends the rest; the run resumes."""
 
+import importlib
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 
 import multi_worker
 import numpy as np
@@ -15,6 +17,7 @@ import pytest
 from forked import begun
 
 import tla_tf.train
+from robust_tf.runs.keeper import Keeper
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCHER = ROOT / "tools" / "launch_local.py"
@@ -24,54 +27,60 @@ SMOKE = [f"--flagfile={ROOT / 'flags' / 'tla' / 'smoke.flags'}"]
 SMOKE += ["--method=um", "--checkpoint_every=4", "--eval_attacks=clean"]
 
 
-def pair(function, *arguments, folder):
-    """Two workers on free ports."""
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
-    places = [f"localhost:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
+@pytest.fixture
+def launcher(monkeypatch):
+    """tools/launch_local.py as a module."""
+    monkeypatch.syspath_prepend(LAUNCHER.parent)
+    return importlib.import_module(LAUNCHER.stem)
+
+
+@pytest.fixture
+def pair(launcher, tmp_path):
+    """Returns the function (chief, other) that begins two workers; none outlives the test."""
+    workers, (held, places) = [], launcher.held_places(2)
+
+    def begin(*functions):
+        for index, function in enumerate(functions):
+            task = {"type": "worker", "index": index}
+            config = json.dumps({"cluster": {"worker": places}, "task": task})
+            files = {name: tmp_path / f"{name}{index}.txt" for name in ("output", "errors")}
+            environment = {**launcher.REUSE, "TF_CONFIG": config}
+            workers.append(begun(function, **files, environment=environment))
+        return workers
+
+    yield begin
+    for worker in workers:
+        worker.kill()
+        worker.join()
+    for one in held:
         one.close()
-    configs = [
-        {"cluster": {"worker": places}, "task": {"type": "worker", "index": i}} for i in range(2)
-    ]
-    return [
-        begun(
-            function,
-            *arguments,
-            output=folder / f"output{index}.txt",
-            errors=folder / f"errors{index}.txt",
-            environment={"TF_CONFIG": json.dumps(config)},
-        )
-        for index, config in enumerate(configs)
-    ]
 
 
-def pair_that_trains(folder, flags):
-    """Two workers of a training in `folder / "run"` that has saved a state."""
-    flags = ["train", "--strategy=multi_worker", *flags]
-    workers = pair(tla_tf.train.main, flags, folder=folder)
-    until = time.time() + 300
-    while not states(folder) and time.time() < until:
-        assert all(worker.is_alive() for worker in workers), said(folder, "errors0")[-3000:]
-        time.sleep(0.02)
-    return workers
+def trained(flags, *signalled):
+    """Trains as a worker, which may send itself a signal (its number, the update before)."""
+    end = Keeper.on_train_batch_end
 
+    def on_train_batch_end(keeper, batch, logs=None):
+        end(keeper, batch, logs)
+        if signalled[1:] == (keeper.step,):
+            os.kill(os.getpid(), signalled[0])
 
-def states(folder):
-    return sorted(int(p.name[5:]) for p in folder.glob("run/checkpoints/step-*[0-9]"))
+    Keeper.on_train_batch_end = on_train_batch_end
+    return tla_tf.train.main(["train", "--strategy=multi_worker", *flags])
 
 
 def said(folder, name):
     return (folder / f"{name}.txt").read_text()
 
 
-def require_alike(folder, *words):
+def require_alike(pair, folder, *words):
     """Trains on one device, two replicas and two workers; returns all arrays after comparing them.
 
     In float64: sign() and Adam amplify the rounding of float32.
     """
     outputs = [folder / "local.npz", folder / "workers.npz"]
     alone = begun(multi_worker.main, outputs[0], *words, output=folder / "alone.txt")
-    for worker in pair(multi_worker.main, outputs[1], *words, folder=folder):
+    for worker in pair(*2 * [partial(multi_worker.main, outputs[1], *words)]):
         worker.join()
         assert worker.exitcode == 0, said(folder, "errors0")[-3000:]
     alone.join()
@@ -91,9 +100,9 @@ def require_alike(folder, *words):
     return found
 
 
-def test_one_device_two_replicas_and_two_workers_train_alike(tmp_path):
+def test_one_device_two_replicas_and_two_workers_train_alike(pair, tmp_path):
     """Batch norm, attack, mining and the optimiser included."""
-    found = require_alike(tmp_path)
+    found = require_alike(pair, tmp_path)
     # Mining among other candidates is another computation, so the comparison can fail.
     for kind, case in (("replicas", "tla, pool=batch"), ("device", "free hm")):
         other = found[f"{kind}/other {case}/losses"][0] - found[f"{kind}/{case}/losses"][0]
@@ -101,38 +110,34 @@ def test_one_device_two_replicas_and_two_workers_train_alike(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_simple_defenses_train_alike(tmp_path):
+def test_the_simple_defenses_train_alike(pair, tmp_path):
     """AT, ALP, ACT and EST, which exchange less."""
-    require_alike(tmp_path, "simple")
+    require_alike(pair, tmp_path, "simple")
 
 
-def test_a_lost_worker_ends_the_others_and_the_same_command_resumes(tmp_path):
-    flags = [*SMOKE, "--train_steps=100", f"--workdir={tmp_path / 'run'}"]
-    chief, other = pair_that_trains(tmp_path, flags)
-    other.kill()
-    began = time.time()
-    chief.join(120)
+def test_a_lost_worker_ends_the_others_and_the_same_command_resumes(pair, tmp_path):
+    flags = [*SMOKE, "--train_steps=12", f"--workdir={tmp_path / 'run'}"]
+    chief, _ = pair(partial(trained, flags), partial(trained, flags, signal.SIGKILL, 10))
+    chief.join(300)
     printed, errors = said(tmp_path, "output0"), said(tmp_path, "errors0")
-    assert time.time() - began < 60 and chief.exitcode == 1, errors[-3000:]
+    assert chief.exitcode == 1, errors[-3000:]
     lines = [line for line in errors.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1 and "another worker was lost" in lines[0]
     assert "Traceback" not in errors and "on 2 replicas" in printed
     assert said(tmp_path, "output1") == ""  # the chief prints
-    last = states(tmp_path)[-1]
     again = [*LAUNCHED, "tla_tf.train", *flags]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(again, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert f"resuming after step {last}" in done.stdout
+    assert "resuming after step 8 of 12" in done.stdout
     assert (tmp_path / "run/final.keras").exists() and (tmp_path / "run/results.jsonl").exists()
 
 
-def test_a_signal_to_one_worker_stops_all_of_them(tmp_path):
+def test_a_signal_to_one_worker_stops_all_of_them(pair, tmp_path):
     flags = [*SMOKE, "--train_steps=4000", f"--workdir={tmp_path / 'run'}"]
-    workers = pair_that_trains(tmp_path, flags)
-    os.kill(workers[1].pid, signal.SIGTERM)
+    workers = pair(partial(trained, flags), partial(trained, flags, signal.SIGTERM, 6))
     for worker in workers:
-        worker.join(60)
+        worker.join(300)
     codes = [worker.exitcode for worker in workers]
     assert codes == [143, 143], (
         said(tmp_path, "errors0")[-3000:] + said(tmp_path, "errors1")[-3000:]
@@ -157,7 +162,36 @@ def test_the_launcher_hands_signals_on(tmp_path):
     launcher = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert launcher.stdout.read(2) == "rr"
     launcher.send_signal(signal.SIGTERM)
-    assert launcher.wait(30) == 7 and launcher.stdout.read() == ""
+    assert launcher.wait() == 7 and launcher.stdout.read() == ""
+
+
+def test_a_signal_while_a_worker_is_started_comes_to_all(launcher, monkeypatch, heard_signals):
+    sent = []
+
+    class Started:
+        def __init__(self, command, env):
+            sent.append([])
+            self.sent = sent[-1]
+            signal.raise_signal(signal.SIGHUP)
+            self.send_signal = self.sent.append
+
+        def wait(self):
+            return 7
+
+    monkeypatch.setattr("subprocess.Popen", Started)
+    monkeypatch.setattr(launcher, "_gpus", list)
+    assert launcher.main(["-m", "any"]) == 7
+    assert sent == 2 * [2 * [signal.SIGHUP]]
+
+
+def test_no_other_process_gets_the_place_of_a_worker(launcher):
+    held, places = launcher.held_places(2)
+    ports = [int(place.rpartition(":")[2]) for place in places]
+    for one, port in zip(held, ports, strict=True):
+        with pytest.raises(OSError):
+            socket.create_server(("localhost", port))
+        socket.create_server(("localhost", port), reuse_port=True).close()
+        one.close()
 
 
 def test_the_launcher_outlives_a_second_ctrl_c(tmp_path, heard_signals):
@@ -170,7 +204,7 @@ def test_the_launcher_outlives_a_second_ctrl_c(tmp_path, heard_signals):
     for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
         launcher.send_signal(number)
         time.sleep(0.3)
-    assert (launcher.wait(30), launcher.stderr.read()) == (7, "")
+    assert (launcher.wait(), launcher.stderr.read()) == (7, "")
 
 
 GIVEN = """

@@ -182,7 +182,7 @@ os.kill(os.getppid(), number)
 if number == signal.SIGINT:  # from the terminal, to both
     time.sleep(0.5)
     signal.raise_signal(number)
-time.sleep(20)
+time.sleep(60)
 """
 
 
@@ -191,6 +191,25 @@ def test_a_command_finishes_its_step_after_a_signal(number, tmp_path, monkeypatc
     (tmp_path / "obeying.py").write_text(OBEYING)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert run_table._call("obeying", [str(int(number))]) == 7
+
+
+def test_a_signal_while_a_command_is_started_comes_to_it(monkeypatch, heard_signals):
+    sent = []
+
+    class Started:
+        def __init__(self, command):
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+
+        def send_signal(self, number):
+            sent.append(number)
+
+        def wait(self):
+            return 7
+
+    monkeypatch.setattr("subprocess.Popen", Started)
+    assert run_table._call("any", []) == 7
+    assert sent == [signal.SIGTERM]
 
 
 def test_a_command_that_is_killed_ends_as_in_a_shell(tmp_path, monkeypatch, heard_signals):

@@ -17,6 +17,8 @@ import socket
 import subprocess
 import sys
 
+REUSE = {"TF_GRPC_REUSE_PORT": "1"}
+
 
 def main(arguments):
     """Starts the workers, waits for all of them, and returns the exit code."""
@@ -27,13 +29,16 @@ def main(arguments):
     if known.workers < 2:
         parser.error("--workers must be 2 or more; a training by itself needs no launcher")
     command = [sys.executable, "-m", known.module, "--strategy=multi_worker", *flags]
-    places = [f"localhost:{port}" for port in _free_ports(known.workers)]
-    gpus, workers = _gpus(), []
-    handlers = {
-        signal.SIGINT: lambda *_: None,  # a terminal sends it to the workers as well
-        signal.SIGTERM: lambda number, _: [worker.send_signal(number) for worker in workers],
-        signal.SIGHUP: lambda number, _: [worker.send_signal(number) for worker in workers],
-    }
+    held, places = held_places(known.workers)
+    gpus, workers, came = _gpus(), [], []
+
+    def hand_on(number, _):
+        came.append(number)
+        for worker in workers:
+            worker.send_signal(number)
+
+    # A terminal sends SIGINT to the workers as well.
+    handlers = {signal.SIGINT: lambda *_: None, signal.SIGTERM: hand_on, signal.SIGHUP: hand_on}
     for number, handler in handlers.items():
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it, for workers too
             signal.signal(number, handler)
@@ -41,9 +46,14 @@ def main(arguments):
         task = {"type": "worker", "index": index}
         config = json.dumps({"cluster": {"worker": places}, "task": task})
         gpu = gpus[index] if len(gpus) >= known.workers else "-1"
-        environment = {**os.environ, "TF_CONFIG": config, "CUDA_VISIBLE_DEVICES": gpu}
-        workers.append(subprocess.Popen(command, env=environment))
-    return max(map(_exit_code, workers))
+        settings = {**REUSE, "TF_CONFIG": config, "CUDA_VISIBLE_DEVICES": gpu}
+        workers.append(subprocess.Popen(command, env={**os.environ, **settings}))
+        for number in came:  # before this worker was known
+            workers[-1].send_signal(number)
+    code = max(map(_exit_code, workers))
+    for one in held:
+        one.close()
+    return code
 
 
 def _exit_code(worker):
@@ -51,14 +61,16 @@ def _exit_code(worker):
     return code if code >= 0 else 128 - code  # as a shell: 128 plus the number of the signal
 
 
-def _free_ports(count):
+def held_places(count):
+    """Returns (sockets, places): free ports that no other process gets while these are open.
+
+    A worker with `REUSE` in its environment may listen there, too.
+    """
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         one.bind(("localhost", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    return sockets, [f"localhost:{one.getsockname()[1]}" for one in sockets]
 
 
 def _gpus():

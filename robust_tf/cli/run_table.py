@@ -162,14 +162,21 @@ def _call(module, arguments):
 
     A signal to both, or to this process, is the command's to obey.
     """
-    process = subprocess.Popen([sys.executable, "-m", module, *arguments])
-    handlers = {
-        signal.SIGINT: lambda *_: None,  # a terminal sends it to both
-        signal.SIGTERM: lambda number, _: process.send_signal(number),
-        signal.SIGHUP: lambda number, _: process.send_signal(number),
-    }
-    before = {number: signal.signal(number, handlers[number]) for number in handlers}
+    process, came = None, []
+
+    def hand_on(number, _):
+        came.append(number)
+        if process:
+            process.send_signal(number)
+
+    # A terminal sends SIGINT to both.
+    handlers = {signal.SIGINT: lambda *_: None, signal.SIGTERM: hand_on, signal.SIGHUP: hand_on}
+    heard = [number for number in handlers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handlers[number]) for number in heard}
     try:
+        process = subprocess.Popen([sys.executable, "-m", module, *arguments])
+        for number in came:  # before the process was known
+            process.send_signal(number)
         code = process.wait()
         return code if code >= 0 else SIGNALLED - code
     finally:

@@ -2,12 +2,11 @@
 
 import json
 import shutil
-import signal
-import time
+from signal import SIGKILL
 
 import numpy as np
 import pytest
-from forked import begun
+from reliability import ENDS, Stop, stopped
 
 from hm_tf import evaluate, export
 from hm_tf.evaluation import embedding_doubts
@@ -230,21 +229,16 @@ def lines_of(run):
 
 
 def test_killed_twice_the_result_is_the_same(run, tmp_path):
+    """In the protocol's run of the first attack, and in a strong one."""
     flags = ["--attacks=TMA,ES", "--strength=strong", "--mode=fixed", "--limit_test=48"]
     flags += ["--restarts=2", "--batch_size=4"]
     shutil.rmtree(run / "evaluation")
     untouched = shutil.copytree(run, tmp_path / "untouched")
-    for _ in range(2):
-        before = lines_of(run)
-        given = ["evaluate", f"--workdir={run}", *flags]
-        process = begun(evaluate.main, given, output=tmp_path / "said.txt")
-        deadline = time.time() + 120
-        while lines_of(run) < before + 3 and process.is_alive() and time.time() < deadline:
-            time.sleep(0.002)
-        process.kill()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL, "it was not finished yet"
-    assert lines_of(run) >= 6
+    given = [f"--workdir={run}", *flags]
+    for event, lines in ((9, 6), (30, 19)):
+        stop = Stop(event=event, place="evaluation")
+        assert stopped("hm_tf.evaluate", given, run, tmp_path / "said.txt", stop) in ENDS[SIGKILL]
+        assert lines_of(run) == lines
     assert new_results(run, *flags) == new_results(untouched, *flags)
     stored = {path.name: path.read_text() for path in run.glob("evaluation/*")}
     assert stored == {path.name: path.read_text() for path in untouched.glob("evaluation/*")}

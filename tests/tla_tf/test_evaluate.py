@@ -4,13 +4,12 @@ import contextlib
 import json
 import resource
 import shutil
-import signal
-import time
+from signal import SIGKILL
 
 import keras
 import numpy as np
 import pytest
-from forked import begun
+from reliability import ENDS, Stop, stopped
 
 from robust_tf.attacks import auto_attack, cleverhans_adapter
 from robust_tf.attacks.fab import FAB
@@ -84,19 +83,14 @@ def lines_of(run):
 
 
 def test_killed_twice_the_result_is_the_same(run, tmp_path):
-    flags = ["--attacks=2pgd40", "--batch_size=2"]
+    """Among the images of the first restart, and before those of the second."""
+    flags = ["--attacks=2pgd10", "--batch_size=2"]
     untouched = shutil.copytree(run, tmp_path / "untouched")
-    for _ in range(2):
-        before = lines_of(run)
-        given = ["evaluate", f"--workdir={run}", "--limit_test=20", *flags]
-        process = begun(evaluate.main, given, output=tmp_path / "said.txt")
-        deadline = time.time() + 60
-        while lines_of(run) < before + 2 and process.is_alive() and time.time() < deadline:
-            time.sleep(0.002)
-        process.kill()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL, "it was not finished yet"
-    assert lines_of(run) >= 4
+    given = [f"--workdir={run}", "--limit_test=20", *flags]
+    for event, lines in ((5, 3), (18, 11)):
+        stop = Stop(event=event, place="evaluation")
+        assert stopped("tla_tf.evaluate", given, run, tmp_path / "said.txt", stop) in ENDS[SIGKILL]
+        assert lines_of(run) == lines
     assert command(run, *flags) == 0
     assert command(untouched, *flags) == 0
     assert read_results(run / "results.jsonl") == read_results(untouched / "results.jsonl")

@@ -99,11 +99,11 @@ def test_a_command_without_recipes_reads_flagfiles_as_a_training_does(tmp_path):
 
 def test_whoever_stops_reading_sees_no_traceback():
     command = [sys.executable, "-m", "tla_tf.train", "--help"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=ROOT, **pipes)
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait() == 128 + signal.SIGPIPE
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 SAYING = """
