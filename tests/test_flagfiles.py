@@ -159,6 +159,7 @@ def test_precedence(tmp_path, monkeypatch):
     assert quick.lambda_norm == 7.0
 
 
+@pytest.mark.usefixtures("eager")
 def test_replay(tmp_path, monkeypatch):
     """RUN/flags.txt is a flagfile: with another --workdir it gives the same losses and weights.
 

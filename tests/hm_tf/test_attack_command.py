@@ -100,6 +100,7 @@ def test_without_eps_nothing_changes_and_the_gallery_knows_the_class(command, im
     assert before["measured"] == after["measured"]
 
 
+@EAGER
 def test_a_candidate_moves_in_the_ranking_of_the_query(command, images, tmp_path):
     candidate = f"--candidate={images / 'flat' / '03.png'}"
     assert command("classes", "--attack=ca-", candidate, "--steps=8", "--top=1") == 0

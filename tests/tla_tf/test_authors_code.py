@@ -62,6 +62,7 @@ def test_explicit_flags_win():
     assert (found["norm_form"], found["method"], found["neg_mask"]) == ("l2", "tla_sa", "zero")
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_run_with_the_variance_of_tensorflow_1(tmp_path):
     small = ["--limit_train=64", "--limit_test=20", "--train_steps=2", "--checkpoint_every=1"]
     given = [f"--workdir={tmp_path}", "--method=um", "--bn_variance=unbiased", *small]

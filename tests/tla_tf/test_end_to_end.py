@@ -34,6 +34,7 @@ RUN_FOLDER = {
 RUN_FOLDER |= {"final.keras", "results.jsonl", "evaluation"}
 
 
+@EAGER
 def test_smoke_run_leaves_a_complete_folder(smoke, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert smoke() == 0
@@ -78,8 +79,8 @@ VARIANTS = [[f"--method={name}"] for name in METHODS] + [
 ]
 
 
-# Other tests of whole runs compile these: of a complete folder, of images out of range, of a run
-# with all parts. Keras users compile ALP.
+# Other tests of whole runs compile these: of images out of range, of a run with all parts. The smoke
+# run compiles TLA, Keras users compile ALP.
 COMPILED_ELSEWHERE = {"--method=um", "--method=at", "--method=alp", "--method=tla"}
 
 

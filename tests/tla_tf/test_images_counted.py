@@ -66,6 +66,7 @@ def test_skipped_images_do_not_count(tmp_path):
     assert training_run(*where).plan().startswith("folder: train 2, test 2 images, from")
 
 
+@pytest.mark.usefixtures("eager")
 def test_evaluation_counts_the_images_that_are_attacked(unevaluated, capsys):
     command = ["evaluate", f"--workdir={unevaluated}", "--attacks=clean", "--limit_test=60"]
     assert evaluate.main(command) == 0

@@ -36,6 +36,7 @@ def test_many_kills(number, case, tmp_path):
     reliability.stop_often("tla_tf.train", case, number, arguments, tmp_path)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_longer_run_counts_no_seconds_twice(smoke, tmp_path):
     """The last line of a run may be inside an interval, which the longer run finishes."""
     flags = ["--checkpoint_every=2", "--eval_attacks=clean", f"--workdir={tmp_path}"]

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from eagerly import eagerly
 
 from robust_tf import data, randomness
 from robust_tf.runs import interruption, speed
@@ -61,7 +62,7 @@ def selected(tmp_path_factory):
         return [{"correct": np.arange(n) < share * n}]
 
     command = ["train", *FLAGS, "--select=best", f"--workdir={folder}"]
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said), eagerly():
         patch.setattr(held_out, "attack_loop", falling)
         with pytest.warns(UserWarning, match="robust overfitting: .* 70.0 %, its best was 90.0 %"):
             assert train.main(command) == 0

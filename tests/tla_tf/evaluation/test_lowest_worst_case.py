@@ -58,6 +58,7 @@ def test_numbers_of_other_conditions_are_no_worst_case_of_this(other, tmp_path):
     assert lower_worst_case(worst_case(6), tmp_path) == ""
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_command_prints_it(unevaluated, capsys):
     command = ["evaluate", f"--workdir={unevaluated}", "--limit_test=20", "--attacks=clean"]
     assert evaluate.main(command) == 0
