@@ -80,7 +80,7 @@ class EmbeddedTestSet:
         return len(self.queries) < len(self.searched)
 
     def with_queries(self, rows):
-        """The same gallery with fewer queries, int [q]."""
+        """Returns the test set with the same gallery and fewer queries, int [q]."""
         other = copy.copy(self)
         other.queries = np.asarray(rows, np.int32)
         return other

@@ -5,8 +5,7 @@ import json
 import numpy as np
 import tensorflow as tf
 
-from hm_tf.image_attack.attack_outcome import outcome
-from hm_tf.image_attack.attacked_ranking import STATES, attacked_ranking
+from hm_tf.image_attack.attacked_ranking import STATES, attacked_ranking, outcome
 from hm_tf.image_attack.ranking_picture import ranking_picture
 from hm_tf.image_attack.single_attack import amplified, attack_image, rounded
 from robust_tf.data import gallery_folder

@@ -69,7 +69,7 @@ def search_with(files, embeddings, path, embedding, query_class=None):
         query_class: Name of its class; None takes the class of the same file in the gallery.
 
     Raises:
-        UserError: a class that the gallery does not have, or not this query's.
+        UserError: a class that the gallery lacks, or another one than the query has there.
     """
     label = _label(files, query_class)
     row = find(files, path)

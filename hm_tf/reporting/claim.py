@@ -24,7 +24,7 @@ def headline(runs):
 
 
 def claim(runs):
-    """Returns the sentence on the run with the highest score; a score never stands without R@1.
+    """Returns the sentence on the run with the highest score; R@1 stands beside every score.
 
     The whole sentence is of the threat model of `paper_row`. Runs under other evaluation conditions
     cannot be ranked: then the sentence is on the first run with a score.

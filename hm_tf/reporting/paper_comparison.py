@@ -32,7 +32,7 @@ class ReportedRun(NamedTuple):
     Attributes:
         name: str, unlike the others'.
         method: Method of the records, as the paper prints it.
-        dataset: as our flags name it.
+        dataset: name of the data set in our flags.
         eta: PGD steps in training, None where nothing is attacked or the flags are unknown.
         values: dict column -> value as printed, see `recorded_scores.ALL`.
         collapsed: see `ScoreRow`.

@@ -113,7 +113,7 @@ class AutoAttack(Attack):
     def __call__(
         self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int | None = None
     ) -> Any:
-        """As `attack_images`; an image that no member fools is returned as it is."""
+        """Returns adversarial images, see `attack_images`; a clean one where no member succeeds."""
         if tf.is_tensor(x) and not hasattr(x, "numpy"):
             return super().__call__(model, x, y, seed=seed, batch_size=batch_size)
         logits_fn = known_logits_of(model)

@@ -20,9 +20,9 @@ class ImageNetNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("robust_tf")
 class ChannelNormalization(keras.layers.Layer):
-    """The same with a mean and a deviation that come with the weights, for any channels.
+    """(x - mean) / deviation per channel, for any number of channels.
 
-    Mean and deviation are weights that no training changes; they start as 0 and 1.
+    Mean and deviation come with the weights. No training changes them; they start as 0 and 1.
     """
 
     def build(self, input_shape):

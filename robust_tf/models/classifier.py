@@ -18,7 +18,7 @@ def image_input(info):
 
 
 def torch_image_input(info):
-    """The same for networks that PyTorch trained: the weights decide on the normalisation."""
+    """As `image_input`, for networks that PyTorch trained: the weights have the normalisation."""
     return normalized_input(info, ChannelNormalization, name="normalization")
 
 
@@ -29,7 +29,8 @@ def classifier(image, embedding, info, *, name, kernel_initializer=None, bias_in
         image: the input of the graph.
         embedding: [B, d], what the last dense layer reads.
         info: DatasetInfo; `num_classes` is read.
-        kernel_initializer, bias_initializer: of the last layer; see `head_start` for the default.
+        kernel_initializer, bias_initializer: start of the last layer, a kernel by default of
+            `head_start`.
 
     Returns:
         keras.Model called `name` with outputs {"logits": [B, classes], "embedding": [B, d]}, both

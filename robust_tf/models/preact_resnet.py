@@ -20,7 +20,7 @@ def preact_resnet_18(info, *, name):
 
 
 def preact_resnet_18_v2(info, *, name):
-    """The same with the shortcut after the activation and a last batch norm.
+    """`preact_resnet_18` with the shortcut after the activation, and with a last batch norm.
 
     11 172 170 trainable parameters for images of 3 channels and 10 classes.
     """

@@ -21,7 +21,7 @@ COLOUR = re.compile(r"\x1b\[\d+m")
 
 
 class ProgressLine(keras.callbacks.ProgbarLogger):
-    """Counts the epochs of the whole run, and after Ctrl-C no step that was not made.
+    """Counts the epochs of the whole run, and after Ctrl-C only the steps that were made.
 
     The loss and the accuracies come first. Accuracies that do not fit have a line after the
     interval, and so has its speed; everything else is in metrics.jsonl and TensorBoard.

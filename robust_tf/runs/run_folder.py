@@ -237,7 +237,7 @@ class RunFolder:
         return self.read_config().get(name) if self._digest.has_config() else None
 
     def _require_checkpoint(self):
-        """A run of days, started again by a cluster, must not begin anew without a word."""
+        """A run of days that a cluster starts again must go on, or say why it cannot."""
         if not any(self.checkpoints.glob("step-*[0-9]")) and (lines := self.read_metrics()):
             raise UserError(
                 f"{self.checkpoints} has no checkpoint of the {lines[-1]['step']:,} updates in "

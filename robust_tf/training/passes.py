@@ -9,9 +9,9 @@ class Passes(NamedTuple):
     """Images that an update sends through the network, as multiples of its batch.
 
     Attributes:
-        forward: in forward passes alone.
-        input_gradient: in forward passes with the gradient with respect to the images.
-        training: in forward passes with the gradient with respect to images and weights.
+        forward: images in forward passes alone.
+        input_gradient: images in passes with the gradient with respect to the images.
+        training: images in passes with the gradient with respect to images and weights.
     """
 
     forward: float = 0

@@ -12,7 +12,7 @@ from tla_tf.analysis.embeddings_under_attack import correct_after_steps, embeddi
 
 
 class CannotBeShown(RunError):
-    """These images, under this attack, have nothing that an output could show; others may."""
+    """An output has nothing to show for these images under this attack."""
 
 
 class AnalyzedRun:

@@ -19,7 +19,7 @@ def boosted_cross_entropy(logits, labels, label_smoothing=0.0):
     Args:
         logits: float [batch, classes].
         labels: int [batch].
-        label_smoothing: of the first term.
+        label_smoothing: label smoothing of the first term.
     """
     probabilities = tf.nn.softmax(logits)
     others = probabilities * (1.0 - tf.one_hot(labels, logits.shape[-1], dtype=logits.dtype))

@@ -29,13 +29,13 @@ def fc(layer, variable):
 
 
 def linear(layer, variable):
-    """The same where the last layer is "linear", and projections are "shortcut"."""
+    """`fc` for networks whose last layer is "linear", and whose projections are "shortcut"."""
     layer = layer.replace("downsample", "shortcut")
     return _name({"logits": "linear"}.get(layer, layer), variable)
 
 
 def wong_mnist(layer, variable):
-    """The same for the MNIST network of Wong et al., a sequence of numbered layers."""
+    """`fc` for the MNIST network of Wong et al., a sequence of numbered layers."""
     return _name(_WONG_MNIST[layer], variable)
 
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from hm_tf.image_attack.attack_outcome import outcome
-from hm_tf.image_attack.attacked_ranking import STATES, Ranking
+from hm_tf.image_attack.attacked_ranking import STATES, Ranking, outcome
 from hm_tf.image_attack.gallery_search import GallerySearch
 from robust_tf.data.gallery_folder import GalleryFolder
 
