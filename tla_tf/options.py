@@ -4,6 +4,7 @@ Hyper-parameters have no default here. Their values stand in flags/tla/<dataset>
 """
 
 import math
+from typing import Any
 
 from robust_tf.cli import shared_flags as shared
 from robust_tf.cli.default_folder import default_folder
@@ -48,7 +49,7 @@ _DATA_DIR = shared.data_dir(
     "downloading."
 )
 # Nobody attacks an undefended network in training.
-_OF_TRAINING = {"into": "attack", "uncompared": {"method": ("um",)}}
+_OF_TRAINING: dict[str, Any] = {"into": "attack", "uncompared": {"method": ("um",)}}
 _BALL = (
     magnitude("eps", None, f"{shared.RADIUS}. Default: of the training."),
     choice("norm", None, "Norm of the ball. Default: of the training, else linf.", shared.NORMS),

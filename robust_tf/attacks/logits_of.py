@@ -67,8 +67,8 @@ def label_numbers(y: Any) -> np.ndarray:
         return labels.argmax(axis=1).astype(np.int32)
     labels = labels.reshape(-1)
     with np.errstate(invalid="ignore"):  # NaN, and what 32 bits do not hold
-        numbers = labels.astype(np.int32) if number else None
-    if not number or not np.array_equal(labels, numbers):
+        numbers = labels.astype(np.int32) if number else np.zeros(0, np.int32)
+    if not np.array_equal(labels, numbers):
         raise ValueError(
             f"labels must be whole numbers, got {labels[:3]} of {labels.dtype}; int32 holds them"
         )

@@ -1,5 +1,7 @@
 """The flags that the commands of both papers have."""
 
+from typing import Any
+
 from robust_tf.cli.flag import RECIPE, choice, count, counts, number, numbers, path, switch
 from robust_tf.errors import UserError, require_pixel_change
 
@@ -11,8 +13,8 @@ _OF_FILES = "(folder, cub200, cars196, sop). From the recipe."
 NORMS = ("linf", "l2")
 RADIUS = "Radius in [0, 1] pixels, also as 8/255"
 # Who reads the steps of the inner attack, and where they go.
-STEPS = {"only": {"inner_attack": ("pgd", "apgd")}, "into": "attack.steps"}
-STEP_SIZE = {"only": {"inner_attack": ("pgd",)}, "into": "attack.step_size"}
+STEPS: dict[str, Any] = {"only": {"inner_attack": ("pgd", "apgd")}, "into": "attack.steps"}
+STEP_SIZE: dict[str, Any] = {"only": {"inner_attack": ("pgd",)}, "into": "attack.step_size"}
 
 
 def workdir(about, **more):
