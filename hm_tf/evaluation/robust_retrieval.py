@@ -123,7 +123,7 @@ def robust_retrieval(
             raise ValueError(f"{name} must be a whole number >= 1, got {count!r}")
     given = list(attacks) if isinstance(attacks, (list, tuple)) else [attacks]
     names, ball = attack_names(given), pixel_ball(eps, norm)
-    examples = Examples(images_in_unit_range(x, input_range), label_numbers(y))
+    examples = Examples(images_in_unit_range(x, input_range, model), label_numbers(y))
     network = _network(model, examples.image_shape, embedding, input_range)
     settings = {"batch_size": batch_size, "xla": jit_compile, "progress": progress}
     test_set = EmbeddedTestSet(network, examples, **settings)
@@ -173,8 +173,5 @@ def _network(model, image_shape, embedding, input_range):
         raise ValueError(
             f"the model is a keras.Model or the path of a SavedModel, not {type(model).__name__}"
         )
-    if isinstance(model, AdversarialModel):
-        if tuple(input_range) != UNIT_RANGE:
-            raise ValueError("a defense takes images in [0, 1]; leave input_range out")
-        model = model.network
-    return as_embedding(model, embedding=embedding, input_range=input_range)
+    network = model.network if isinstance(model, AdversarialModel) else model
+    return as_embedding(network, embedding=embedding, input_range=input_range)

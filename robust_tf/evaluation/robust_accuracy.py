@@ -23,6 +23,7 @@ from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.results.cache import digest
 from robust_tf.results.result import weights_hash, wilson_interval
 from robust_tf.threat_model import ThreatModel, parse_magnitude, pixel_ball
+from robust_tf.training.adversarial_model import AdversarialModel
 
 UNIT_INTERVAL = (0.0, 1.0)
 
@@ -102,7 +103,8 @@ def robust_accuracy(
         norm: "linf" or "l2".
         batch_size: images attacked together; the result does not depend on it.
         seed: Seed of the random draws; the draws of an image follow from seed and index.
-        input_range: (low, high), the values that the model takes for black and white.
+        input_range: (low, high), the values that the model takes for black and white. A defense
+            takes (0, 1).
         jit_compile: whether XLA compiles the attacks.
         cache: folder where finished images are kept, so that the same call goes on after a kill.
             A model is known by its weights and its layers' settings, not by code of your own.
@@ -126,7 +128,7 @@ def robust_accuracy(
         raise ValueError(f"norm={norm!r}, but the attack has {ball}; leave norm out")
     if isinstance(model, (str, os.PathLike)):
         model = SavedSignature(newest_version(model))
-    examples = Examples(images_in_unit_range(x, input_range), label_numbers(y))
+    examples = Examples(images_in_unit_range(x, input_range, model), label_numbers(y))
     with warnings.catch_warnings(record=True) as said:
         outputs_fn, fixed_size = _outputs_of(model, input_range)
     evaluation = ClassifierEvaluation(
@@ -209,12 +211,13 @@ def _outputs_of(model, input_range):
     return lambda images: logits_fn(low + (high - low) * images), fixed_size
 
 
-def images_in_unit_range(x, input_range):
+def images_in_unit_range(x, input_range, model):
     """Returns uint8 images as they are, others as float32 [n, ...] in [0, 1].
 
     Args:
         x: array or tensor [n, ...]; uint8, or float in `input_range`.
         input_range: (low, high), the values of black and white.
+        model: what takes them; a defense has its range inside.
 
     Raises:
         ValueError: no range, no images, or float images outside the range, or of another one.
@@ -222,6 +225,8 @@ def images_in_unit_range(x, input_range):
     images = image_array(x)
     if np.shape(input_range) != (2,) or not input_range[0] < input_range[1]:
         raise ValueError(f"input_range is (low, high), low first; got {input_range!r}")
+    if isinstance(model, AdversarialModel) and tuple(input_range) != UNIT_INTERVAL:
+        raise ValueError("a defense takes images in [0, 1]; leave input_range out")
     low, high = input_range
     if not images.size:
         raise ValueError(f"there are no images: x has the shape {images.shape}")
