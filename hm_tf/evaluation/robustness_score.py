@@ -3,6 +3,7 @@
 The only place where values of records become what the paper prints.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 CLOSE = 0.99
@@ -15,48 +16,35 @@ class Column(NamedTuple):
     Attributes:
         name: as printed.
         attack, measure: Names in the records.
-        percent: whether it is a share, printed times 100.
         high_is_robust: Whether a high value is good for the defender.
+        meaning: what the column says, in a few words.
+        normalised: function from the printed value to 0 ... 100, without clipping.
+        percent: whether it is a share, printed times 100.
     """
 
     name: str
     attack: str
     measure: str
-    percent: bool
     high_is_robust: bool
+    meaning: str
+    normalised: Callable = lambda value: value
+    percent: bool = True
 
 
+_KEPT = "percentile the attacked image or the candidate keeps; 50 before the attack"
+# Ranks are 50 % by chance.
 COLUMNS = (
-    Column("CA+", "CA+", "rank", True, True),
-    Column("CA-", "CA-", "rank", True, False),
-    Column("QA+", "QA+", "rank", True, True),
-    Column("QA-", "QA-", "rank", True, False),
-    Column("TMA", "TMA", "cosine", False, False),
-    Column("ES:D", "ES", "distance", False, False),
-    Column("ES:R", "ES", "R@1", True, True),
-    Column("LTM", "LTM", "R@1", True, True),
-    Column("GTM", "GTM", "R@1", True, True),
-    Column("GTT", "GTT", "top-4", True, True),
+    Column("CA+", "CA+", "rank", True, _KEPT, lambda rank: 2 * rank),
+    Column("CA-", "CA-", "rank", False, "percentile", lambda rank: 100 - rank),
+    Column("QA+", "QA+", "rank", True, _KEPT, lambda rank: 2 * rank),
+    Column("QA-", "QA-", "rank", False, "percentile", lambda rank: 100 - rank),
+    Column("TMA", "TMA", "cosine", False, "cosine", lambda cos: 100 * (1 - cos), False),
+    Column("ES:D", "ES", "distance", False, "distance, 0 to 2", lambda d: 100 * (2 - d) / 2, False),
+    Column("ES:R", "ES", "R@1", True, "R@1 in %"),
+    Column("LTM", "LTM", "R@1", True, "R@1 in %"),
+    Column("GTM", "GTM", "R@1", True, "R@1 in %"),
+    Column("GTT", "GTT", "top-4", True, "% of first images still among the first four"),
 )
-# What a column says; ERS says nothing more than its ten.
-_MEANINGS = (
-    (("CA+", "QA+"), "percentile the attacked image or the candidate keeps; 50 before the attack"),
-    (("ES:R", "LTM", "GTM"), "R@1 in %"),
-    (("GTT",), "% of first images still among the first four"),
-    (("ERS",), ""),
-    (("CA-", "QA-"), "percentile"),
-    (("TMA",), "cosine"),
-    (("ES:D",), "distance, 0 to 2"),
-)
-# Column -> from the printed value to 0 ... 100, without clipping. Ranks are 50 % by chance.
-_NORMALISED = {
-    "CA+": lambda rank: 2 * rank,
-    "CA-": lambda rank: 100 - rank,
-    "QA+": lambda rank: 2 * rank,
-    "QA-": lambda rank: 100 - rank,
-    "TMA": lambda cosine: 100 * (1 - cosine),
-    "ES:D": lambda distance: 100 * (2 - distance) / 2,
-}
 
 
 def printed(column, value):
@@ -70,13 +58,14 @@ def directions(names):
     Args:
         names: Names of the columns shown, with or without ERS.
     """
-    high = {column.name for column in COLUMNS if column.high_is_robust} | {"ERS"}
-    said = {"High": [], "Low": []}
-    for group, meaning in _MEANINGS:
-        shown = ", ".join(name for name in group if name in names)
-        about = f" ({meaning})" if meaning else ""
-        if shown:
-            said["High" if group[0] in high else "Low"].append(f"{shown}{about}")
+    groups, said = {}, {"High": [], "Low": []}
+    for column in COLUMNS:
+        if column.name in names:
+            side = "High" if column.high_is_robust else "Low"
+            groups.setdefault((side, column.meaning), []).append(column.name)
+    for (side, meaning), shown in groups.items():
+        said[side].append(f"{', '.join(shown)} ({meaning})")
+    said["High"] += ["ERS"] if "ERS" in names else []  # which says nothing more than its ten
     return [f"{side} is robust: {', '.join(found)}." for side, found in said.items() if found]
 
 
@@ -87,11 +76,7 @@ def score(values):
         values: dict name of the column -> printed value, or array of the values of each query; all
             ten are needed.
     """
-    normalised = [
-        _NORMALISED[c.name](values[c.name]) if c.name in _NORMALISED else values[c.name]
-        for c in COLUMNS
-    ]
-    return sum(normalised) / len(normalised)
+    return sum(column.normalised(values[column.name]) for column in COLUMNS) / len(COLUMNS)
 
 
 def collapsed(r1, mean_cosine, chance):
