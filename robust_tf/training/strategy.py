@@ -1,5 +1,6 @@
 """Which devices a run uses."""
 
+import contextlib
 import signal
 import threading
 
@@ -45,18 +46,37 @@ def _multi_worker(batch_size):
             "tools/launch_local.py or tools/launch_slurm.sh"
         )
     _require_whole(batch_size, worker.count)
+    print(f"waiting for all {worker.count} workers of TF_CONFIG", flush=True)
     try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        with _ended_by_signals():
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.UnknownError as error:
         raise UserError(
             f"--strategy=multi_worker: {reason_of(error)}; another process has the port of worker "
             f"{worker.index} in TF_CONFIG: choose others (PORT of tools/launch_slurm.sh)"
         ) from error
-    if threading.current_thread() is threading.main_thread():
-        # TensorFlow takes SIGTERM for a notice, and no longer ends: Python puts back what it set.
-        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
     _require_whole(batch_size, strategy.num_replicas_in_sync)
     return strategy
+
+
+@contextlib.contextmanager
+def _ended_by_signals():
+    """Lets Ctrl-C end the process inside the block, and SIGTERM after it.
+
+    TensorFlow waits for the other workers and lets Python run no handler meanwhile. It takes
+    SIGTERM for a notice, and the process goes on. After the block both do what they did before.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if before[signal.SIGINT] is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _require_whole(batch_size, replicas, otherwise=""):

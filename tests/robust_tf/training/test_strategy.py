@@ -74,12 +74,12 @@ def test_a_cluster_is_refused(monkeypatch, config, message):
         strategy.make_strategy("auto", 8)
 
 
-def test_sigterm_still_ends_a_worker(monkeypatch):
-    """TensorFlow's server takes it, as for a preemption that somebody asks about: nobody does."""
+def test_signals_end_a_worker_that_waits_for_others_and_after_it(monkeypatch, heard_signals):
+    """TensorFlow lets no handler run meanwhile. Its server then swallows SIGTERM."""
 
     def taking():
         ctypes.CDLL(None).signal(int(signal.SIGTERM), 1)  # SIG_IGN, unknown to Python
-        assert ignored()
+        assert ignored() and signal.getsignal(signal.SIGINT) is signal.SIG_DFL
         return SimpleNamespace(num_replicas_in_sync=2)
 
     def ignored():
@@ -90,7 +90,7 @@ def test_sigterm_still_ends_a_worker(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", PAIR)
     monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", taking)
     strategy.make_strategy("multi_worker", 8)
-    assert not ignored()
+    assert not ignored() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_port_in_use_is_told(monkeypatch):
