@@ -73,9 +73,12 @@ def retrieve(embeddings, labels, queries=None):
 
 
 def chance_recall(labels):
-    """Returns R@1 of a random ranking: the probability that two images share their class."""
+    """Returns R@1 of a random ranking: the probability that two images share their class.
+
+    Of one image it is 0.
+    """
     counts = np.unique(labels, return_counts=True)[1]
-    return float(np.sum(counts * (counts - 1)) / (len(labels) * (len(labels) - 1)))
+    return float(np.sum(counts * (counts - 1)) / max(len(labels) * (len(labels) - 1), 1))
 
 
 def clustering_nmi(embeddings, labels, seed=0):

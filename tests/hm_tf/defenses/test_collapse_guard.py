@@ -123,7 +123,7 @@ def test_thresholds_and_chance():
         and not batch_collapsed(0.0, 0.8)
     )
     assert chance_recall(np.array([0, 0, 1, 1])) == pytest.approx(1 / 3)
-    assert chance_recall(np.array([0, 1, 2])) == 0
+    assert chance_recall(np.array([0, 1, 2])) == chance_recall(np.array([3])) == 0
 
 
 @pytest.mark.parametrize("groups", [1, 2])
