@@ -94,7 +94,7 @@ def robust_retrieval(
         x: images [n, h, w, c], array or tensor; uint8, or float in `input_range`.
         y: labels, int [n] or one-hot [n, classes].
         attacks: "standard", the ensemble of docs/retrieval_standard.md; or the attacks of the HM
-            paper by name, one or several: "ES", ["LTM", "GTM"], "all"; or "none", clean images only.
+            paper by name, one or several: "ES", ["LTM", "GTM"], "all"; "none": clean images only.
         eps: radius of the ball where [0, 1] is the range of a pixel, "8/255" is understood.
         norm: "linf" or "l2".
         steps: steps of a named attack, of 2.5 * eps / steps; "standard" has its own.
