@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robust_tf.data import image_files
+from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.reports.neighbour_figure import OF_CLASS, Row, neighbour_figure
 from tla_tf.analysis.analyzed_run import describe
 from tla_tf.analysis.confused_classes import class_title, confused_pair
@@ -39,7 +39,7 @@ def _retrieve(run, query):
     """The two `Row`s of a run, and their numbers."""
     names, label = run.info.class_names, run.test.labels[query]
     queries = {
-        "natural": (_pixels(run.test, [query])[0], run.natural, run.predictions),
+        "natural": (images_of(run.test, [query]).numpy()[0], run.natural, run.predictions),
         "attacked": (run.attacked_image(query), run.adversarial, run.adversarial_predictions),
     }
     rows, found = [], {}
@@ -53,7 +53,7 @@ def _retrieve(run, query):
         attacked = kind == "attacked"
         run.record_share(metric, labels == label, attacked=attacked, of_train=True)
         title = f"{kind} {names[label]},\npredicted {names[predictions[query]]}"
-        neighbours = _pixels(run.train, indices)
+        neighbours = images_of(run.train, indices).numpy()
         rows.append(Row(title, image, neighbours, [names[k] for k in labels], labels == label))
         found[kind] = {
             "indices": indices.tolist(),
@@ -61,11 +61,3 @@ def _retrieve(run, query):
             "distances": distances.tolist(),
         }
     return rows, found
-
-
-def _pixels(examples, indices):
-    """Images in [0, 1], float [n, h, w, c]."""
-    images = examples.images[indices]
-    if images.dtype == object:
-        images = image_files.decode(images, examples.image_shape).numpy()
-    return images / 255.0
