@@ -1,9 +1,5 @@
 """The ES attack on a SavedModel, and on the network that it was made of."""
 
-import pathlib
-import tempfile
-import types
-
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from robust_tf.attacks.pgd import PGD
@@ -41,9 +37,6 @@ def attack_artefact(path, run, network, test):
 
 def _found_right(network, run, test, pgd):
     """bool [q], whether the nearest image of an attacked query is of its class."""
-    test_set = EmbeddedTestSet(network, test)
     about = shared_fields(network, **run.facts)
-    with tempfile.TemporaryDirectory() as folder:
-        kept = types.SimpleNamespace(path=pathlib.Path(folder))
-        evaluation = RankingEvaluation(network, test_set, pgd, about, kept)
-        return evaluation.runs("ES", "fixed")[0]["R@1"] > 0
+    evaluation = RankingEvaluation(network, EmbeddedTestSet(network, test), pgd, about)
+    return evaluation.runs("ES", "fixed")[0]["R@1"] > 0

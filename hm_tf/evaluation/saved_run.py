@@ -1,7 +1,6 @@
 """A SavedModel in the place of the run folder of an embedding network."""
 
 import functools
-import types
 
 from hm_tf.finished_run import FinishedRun
 from hm_tf.ranking_attacks.registry import PROFILES, Profile
@@ -13,6 +12,7 @@ from robust_tf.errors import UserError
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.export.sidecar import read_sidecar
+from robust_tf.runs.run_folder import RunFolder
 from robust_tf.training.strategy import keep_float32
 
 STEPS = 32  # of the HM paper's evaluation
@@ -58,7 +58,7 @@ class SavedRun:
     Attributes:
         info: `DatasetInfo`.
         train_classes: names of the training classes that `model.json` gives, or None.
-        folder: has `path` and `results`, as a `RunFolder`.
+        folder: `RunFolder` of the records.
 
     Raises:
         UserError: no such SavedModel, endpoint or output, one of any image size, or one that takes
@@ -82,8 +82,7 @@ class SavedRun:
         )
         self.info = self.dataset.info if dataset else _own_images(path, tuple(shape))
         self.train_classes = _train_classes(path, self.info) if dataset else None
-        self.folder = types.SimpleNamespace(path=path.with_name(f"{path.name}.evaluation"))
-        self.folder.results = self.folder.path / "results.jsonl"
+        self.folder = RunFolder(path.with_name(f"{path.name}.evaluation"))
         self._network = SavedEmbedding(signature, self.info.image_shape, output=output)
         self.facts = {"dataset": dataset, "method": "saved_model", "training_seed": 0}
 
