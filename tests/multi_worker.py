@@ -78,7 +78,9 @@ def trained(command, flags, chosen):
         else:
             model = defense.build(network(unit=True), chosen.num_replicas_in_sync)
             dataset = pair_dataset(examples, digits.info, replays=defense.replays, **common)
-        model.compile(optimizer=settings.make_optimizer(), jit_compile=False)
+        # Without traces it is the reference of both: they take longest, and other tests compile it.
+        eager = chosen.num_replicas_in_sync == 1
+        model.compile(settings.make_optimizer(), jit_compile=False, run_eagerly=eager)
     losses = []
     log = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda step, logs: losses.append([float(v) for v in logs.values()])
