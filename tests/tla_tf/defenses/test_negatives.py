@@ -72,18 +72,26 @@ def test_masked():
 @pytest.mark.parametrize("kind", ["nearest", "random", "masked"])
 def test_a_thousand_batches_without_a_wrong_label(kind):
     """Batches of few classes, one class only, duplicates and collapsed embeddings included."""
-    selection = NegativeSelection(kind)
-    call = tf.function(lambda *batch: selection(*batch[:4], noise=batch[4], own_slot=tf.range(12)))
+    selection, batches = NegativeSelection(kind), []
+
+    def call(one):
+        embeddings, labels, noise = one
+        batch = embeddings, labels, embeddings, labels
+        return selection(*batch, noise=noise, own_slot=tf.range(12))
+
     random = np.random.default_rng(0)
-    invalid = 0
     for step in range(1000):
         labels = random.integers(0, 1 + step % 5, 12).astype(np.int32)
         embeddings = random.normal(size=[12, 3]).astype(np.float32)
         if step % 7 == 0:
             embeddings[:] = embeddings[0]
-        noise = random.uniform(size=[12, 12]).astype(np.float32)
-        index, valid = call(embeddings, labels, embeddings, labels, noise)
-        chosen, valid = labels[index.numpy()], valid.numpy()
+        batches.append((embeddings, labels, random.uniform(size=[12, 12]).astype(np.float32)))
+    # In one call: each call costs more than the batch.
+    many = tuple(map(np.stack, zip(*batches, strict=True)))
+    found = tf.function(tf.map_fn)(call, many, fn_output_signature=(tf.int32, tf.bool))
+    invalid = 0
+    for (_, labels, _), index, valid in zip(batches, *map(np.array, found)):
+        chosen = labels[index]
         assert np.all(chosen[valid] != labels[valid])
         if kind != "masked":
             assert np.all(valid == (len(set(labels)) > 1))
