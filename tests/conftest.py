@@ -2,8 +2,10 @@
 
 import functools
 import gc
+import random
 import re
 import signal
+import sys
 
 import pytest
 
@@ -33,6 +35,17 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(BETWEEN_COLLECTIONS, 20, 20)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """No test depends on those before it in its process, whichever these are.
+
+    Keras draws the seeds of weights without one by `random`, and a command sets its policy for all.
+    """
+    random.seed(item.nodeid)
+    if keras := sys.modules.get("keras"):
+        keras.config.set_dtype_policy("float32")
 
 
 @pytest.fixture

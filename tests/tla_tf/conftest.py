@@ -2,17 +2,9 @@
 
 import shutil
 
-import keras
 import pytest
 
 from tla_tf import export, train
-
-
-@pytest.fixture(autouse=True)
-def float32_policy():
-    """The commands set Keras' policy for the whole process."""
-    yield
-    keras.config.set_dtype_policy("float32")
 
 
 @pytest.fixture(scope="session")
