@@ -39,11 +39,11 @@ MANIPULATION = {"defense": ("hm",)}
 ATTACKED = {"defense": ("hm", "est", "act", "minmax", "ses")}
 _OF_A_FOLDER = shared.data_dir("Folder of a --dataset=folder run. Default: of the training.")
 _FILES = (
-    choice("on_bad_image", "fail", "Undecodable files of a folder.", ("fail", "skip")),
+    choice("on_bad_image", "fail", "What to do about undecodable files.", ("fail", "skip")),
     shared.max_pixels("of the training"),
 )
 _EMBEDDED = count("batch_size", 128, "Images embedded together.")
-_TRAINED_ON = "Folder with the data. Default: that of the training."
+_TRAINED_ON = "Folder with the data. Default: of the training."
 
 
 def _settle(options):
@@ -374,7 +374,9 @@ _INNER_ATTACK = (
             "Steps of PGD or APGD, eta.",
             **shared.STEPS,
         ),
-        magnitude("pgd_step_size", RECIPE, "In the unit of --eps.", **shared.STEP_SIZE),
+        magnitude(
+            "pgd_step_size", RECIPE, "Size of a PGD step, in the unit of --eps.", **shared.STEP_SIZE
+        ),
         shared.EPS_WARMUP,
         only=ATTACKED,
     ),
@@ -388,7 +390,12 @@ _OPTIMISATION = (
     shared.optimizer("adam"),
     *shared.SCHEDULE,
     shared.AWP,
-    number("weight_decay", RECIPE, "L2 on all parameters, coupled.", into="defense"),
+    number(
+        "weight_decay",
+        RECIPE,
+        "Weight of sum 1/2 |W|^2 of all variables in the loss.",
+        into="defense",
+    ),
 )
 _COLLAPSE_OF_THE_EMBEDDINGS = (
     choice(
@@ -402,14 +409,19 @@ _COLLAPSE_OF_THE_EMBEDDINGS = (
         "held_out",
         0,
         "Training images to keep out, at best hundreds: after each checkpoint interval "
-        "their R@1 must beat chance. 0: that of 256 training images must.",
+        "their R@1 must beat chance. 0: R@1 of 256 training images must.",
         lowest=0,
         compared=False,
     ),
 )
 _EVALUATION_AFTER_TRAINING = (
     count("eval_steps", RECIPE, "PGD steps of the ES attack.", compared=False),
-    magnitude("eval_step_size", RECIPE, "In the unit of --eps.", compared=False),
+    magnitude(
+        "eval_step_size",
+        RECIPE,
+        "Step size of the ES attack, in the unit of --eps.",
+        compared=False,
+    ),
     count("eval_batch_size", 128, "Images per embedded or attacked batch.", identity=False),
 )
 TRAIN = FlagTable(
@@ -484,8 +496,10 @@ EVALUATE = FlagTable(
             ),
             magnitude("eps", None, f"{shared.RADIUS}. Default: --profile."),
             choice("norm", None, "Norm of the radius. Default: --profile.", shared.NORMS),
-            count("eval_steps", None, "PGD steps. Default: those of --profile."),
-            magnitude("eval_step_size", None, "In the unit of --eps. Default: that of --profile."),
+            count("eval_steps", None, "PGD steps. Default: --profile."),
+            magnitude(
+                "eval_step_size", None, "Size of a step, in the unit of --eps. Default: --profile."
+            ),
         ),
         "Evaluation": (
             shared.checks("queries"),
@@ -518,8 +532,12 @@ ATTACK = FlagTable(
             choice("mode", "fixed", "compat: as the authors' code; fixed: as meant.", ATTACK_MODES),
             magnitude("eps", None, f"{shared.RADIUS}. Default: the run's."),
             choice("norm", None, "Norm of the radius. Default: the run's.", shared.NORMS),
-            count("steps", None, "PGD steps. Default: those of the run's evaluation."),
-            magnitude("step_size", None, "In the unit of --eps. Default: that of the evaluation."),
+            count("steps", None, "PGD steps. Default: of the run's evaluation."),
+            magnitude(
+                "step_size",
+                None,
+                "Size of a step, in the unit of --eps. Default: of the run's evaluation.",
+            ),
             shared.seed("Seed of the candidate that is drawn without --candidate."),
         ),
         "Output": (
@@ -548,7 +566,7 @@ ANALYZE = FlagTable(
         "First weights of a training instead of a run": (
             text("dataset", None, "Data set, whose recipe gives all that is not named here."),
             text("model", None, "Network. Default: of the recipe."),
-            text("init_weights", None, "As of hm_tf.train. Default: of the recipe."),
+            text("init_weights", None, "First weights, see hm_tf.train. Default: of the recipe."),
         ),
         "Devices": shared.EVALUATION_DEVICES,
     },

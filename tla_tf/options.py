@@ -204,8 +204,8 @@ _INNER_ATTACK = (
         magnitude(
             "attack_step_size",
             None,
-            "In the unit of --eps. Default: of the recipe, 2.5 * eps / steps where that "
-            "does not fit.",
+            "Size of a step, in the unit of --eps. Default: of the recipe, 2.5 * eps / steps where "
+            "that does not fit.",
             **shared.STEP_SIZE,
         ),
         shared.EPS_WARMUP,
@@ -279,7 +279,7 @@ _TRIPLET_LOSS = group(
     choice(
         "negative",
         None,
-        "Default: of the method (tla nearest, tla_rn random).",
+        "Choice of the negative. Default: of the method (tla nearest, tla_rn random).",
         ("nearest", "random", "masked"),
         by=("method", _NEGATIVE),
         into="negatives.selection",
@@ -295,14 +295,14 @@ _TRIPLET_LOSS = group(
     choice(
         "neg_similarity",
         "abs",
-        "Angular distance, or signed cosine.",
+        "Which candidate is near: by angular distance, or by signed cosine.",
         ("abs", "signed"),
         into="negatives.similarity",
     ),
     choice(
         "neg_mask",
         "neg_inf",
-        "zero: the authors', can mislabel.",
+        "Score of candidates of the own class; zero: as the authors' code, can mislabel.",
         ("neg_inf", "zero"),
         into="negatives.mask",
     ),
@@ -315,7 +315,7 @@ _TRIPLET_LOSS = group(
     choice(
         "anchor",
         None,
-        "Default: of the method (tla adv, tla_sa clean).",
+        "Anchor of the triplet. Default: of the method (tla adv, tla_sa clean).",
         ("adv", "clean"),
         by=("method", _ANCHOR),
     ),
@@ -333,8 +333,20 @@ _LOGIT_PAIRING = group(
         highest=1.0,
         into="defense.clean_weight",
     ),
-    choice("alp_layer", "logits", "What is paired.", ("logits", "x4"), into="defense.layer"),
-    choice("alp_reduce", "sum", "Over the coordinates.", ("sum", "mean"), into="defense.reduce"),
+    choice(
+        "alp_layer",
+        "logits",
+        "Output that is paired; x4: the embedding.",
+        ("logits", "x4"),
+        into="defense.layer",
+    ),
+    choice(
+        "alp_reduce",
+        "sum",
+        "Reduction of the pairing over the coordinates.",
+        ("sum", "mean"),
+        into="defense.reduce",
+    ),
     only=PAIRING,
 )
 _DIVERGENCE_OF_PREDICTIONS = (
@@ -352,9 +364,9 @@ _OPTIMISATION = (
     *shared.SCHEDULE,
     shared.AWP,
     *group(
-        number("weight_decay", RECIPE, "Of sum 1/2 |W|^2 over kernels."),
-        number("label_smoothing", 0.0, "Of the cross entropy, in loss and attack.", highest=1.0),
-        choice("reduction", "mean", "Over the batch; sum: as in equation (1).", ("mean", "sum")),
+        number("weight_decay", RECIPE, "Weight of sum 1/2 |W|^2 over kernels."),
+        number("label_smoothing", 0.0, "Smoothing of the labels, in loss and attack.", highest=1.0),
+        choice("reduction", "mean", "Reduction of a batch; sum: equation (1).", ("mean", "sum")),
         into="defense",
     ),
 )
@@ -375,7 +387,7 @@ TRAIN = FlagTable(
         "Devices and precision": shared.DEVICES,
         "Selection": _SELECTION,
         "Evaluation after training": (
-            names("eval_attacks", RECIPE, "As --attacks of tla_tf.evaluate.", identity=False),
+            names("eval_attacks", RECIPE, "See --attacks of tla_tf.evaluate.", identity=False),
             count("eval_batch_size", 250, "Images per attacked batch.", identity=False),
         ),
     },
@@ -457,12 +469,12 @@ ANALYZE = FlagTable(
                 "accuracy_over_steps of --attack.",
             ),
             path("output_dir", None, "Folder of the figures. Default: <first run>/figures."),
-            choice("format", "svg", "Of the figures.", ("svg", "png")),
+            choice("format", "svg", "Format of the figures.", ("svg", "png")),
             choice(
                 "covariance",
                 "auto",
-                "Of figure5's Gaussians. auto: full, but tied where a class has fewer training "
-                "images than an embedding has entries.",
+                "Covariance of figure5's Gaussians. auto: full, but tied where a class has fewer "
+                "training images than an embedding has entries.",
                 ("auto", "full", "tied", "diag"),
             ),
             choice(

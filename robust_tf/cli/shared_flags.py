@@ -34,7 +34,7 @@ def data_dir(about):
 
 def optimizer(default):
     """The optimiser of a training."""
-    about = "momentum, nesterov: SGD, TF1 form."
+    about = "Optimiser; momentum and nesterov: SGD in TensorFlow 1's form."
     return choice("optimizer", default, about, ("adam", "momentum", "nesterov"))
 
 
@@ -46,7 +46,7 @@ def checks(unit):
 
 def export_format(*more):
     """The form of an export."""
-    about = "onnx, litert: extras of the same names."
+    about = "Format of the export; onnx and litert need the extras of these names."
     return choice("format", "saved_model", about, ("saved_model", "onnx", "litert", *more))
 
 
@@ -98,7 +98,7 @@ READING = (
     choice(
         "on_bad_image",
         None,
-        f"Undecodable files {_OF_FILES}",
+        f"What to do about undecodable files {_OF_FILES}",
         ("fail", "skip"),
         only=IMAGE_FILES,
         compared=False,
@@ -113,7 +113,7 @@ READING = (
     ),
 )
 SCHEDULE = (
-    numbers("learning_rates", RECIPE, "Of the stretches between boundaries."),
+    numbers("learning_rates", RECIPE, "Learning rates of the stretches between boundaries."),
     counts("boundaries", [], "Updates after which the next learning rate holds."),
     choice(
         "schedule",
