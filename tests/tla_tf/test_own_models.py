@@ -11,6 +11,8 @@ from robust_tf.results.result import read_results
 from tla_tf import TripletAdversarial, evaluate
 
 N = 40
+# What the other forms are compared with is compiled: fixtures of the module are made before.
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 @pytest.fixture(scope="module")
