@@ -31,7 +31,7 @@ def main(options):
     from robust_tf.results.result import append_results, doubted
     from robust_tf.runs import lock
 
-    names = attack_names(options.attacks)
+    names = attack_names(options.attacks, "--attacks")
     run = _run(options)
     with lock.held(run.folder.path, shared=True):
         evaluation, substitute, doubts = _evaluation(run, options)

@@ -393,7 +393,7 @@ _OPTIMISATION = (
     number(
         "weight_decay",
         RECIPE,
-        "Weight of sum 1/2 |W|^2 of all variables in the loss.",
+        "Weight of sum 1/2 |W|^2 of all trainable variables in the loss.",
         into="defense",
     ),
 )

@@ -117,8 +117,9 @@ def test_the_simple_defenses_train_alike(pair, tmp_path):
 
 def test_a_lost_worker_ends_the_others_and_the_same_command_resumes(pair, tmp_path):
     flags = [*SMOKE, "--train_steps=12", f"--workdir={tmp_path / 'run'}"]
-    chief, _ = pair(partial(trained, flags), partial(trained, flags, signal.SIGKILL, 10))
-    chief.join(300)
+    chief, other = pair(partial(trained, flags), partial(trained, flags, signal.SIGKILL, 10))
+    other.join(300)
+    chief.join(60)
     printed, errors = said(tmp_path, "output0"), said(tmp_path, "errors0")
     assert chief.exitcode == 1, errors[-3000:]
     lines = [line for line in errors.splitlines() if line.startswith("error: ")]

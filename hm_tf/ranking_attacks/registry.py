@@ -72,11 +72,12 @@ def get(name, mode="compat"):
     return ATTACKS[name.upper()](mode)
 
 
-def attack_names(given):
+def attack_names(given, called="attacks"):
     """Returns the names as records have them, in the paper's order, each once.
 
     Args:
         given: list of str: names in any case, "all", "none", or "standard" alone, which takes all.
+        called: name of the argument or flag in messages.
 
     Raises:
         UserError: unknown names; all of them are listed.
@@ -88,12 +89,12 @@ def attack_names(given):
     if list(given) == [STANDARD]:
         return NAMES
     if alone := {"NONE", STANDARD.upper()}.intersection(named) if len(named) > 1 else ():
-        raise UserError(f"attacks: {min(alone).lower()} stands alone; leave it or the others out")
+        raise UserError(f"{called}: {min(alone).lower()} stands alone; leave it or the others out")
     words = *NAMES, "all", "none", STANDARD
     unknown = [with_closest(one, words) for one, name in zip(given, named) if name not in known]
     if unknown or not named:
         raise UserError(
-            f"unknown attacks: {', '.join(unknown) or 'no name'}; allowed: "
+            f"{called}: unknown attacks: {', '.join(unknown) or 'no name'}; allowed: "
             f"{', '.join(NAMES)}, all, none; or {STANDARD} alone"
         )
     return NAMES if "ALL" in named else tuple(name for name in NAMES if name in named)

@@ -89,10 +89,10 @@ class AutoAttack(Attack):
     Args:
         threat_model, eps, norm: see `Attack`.
         version: "standard": APGD on the cross entropy, targeted APGD, targeted FAB, Square.
-            "fast": APGD on the cross entropy, MALT, Square and targeted APGD. The last two attack
-            100 and 50 images first, and all if they fool one of these. "plus": five runs of APGD on
-            each loss, FAB, Square, and the targeted attacks. "rand": APGD on the mean of 20 passes,
-            for a random network.
+            "fast": APGD on the cross entropy, MALT, Square and targeted APGD. Square first attacks
+            100 images, targeted APGD 50; each attacks all if it fools one of these. "plus": five
+            runs of APGD on each loss, FAB, Square, and the targeted attacks. "rand": APGD on the
+            mean of 20 passes, for a random network.
 
     Raises:
         ValueError: unknown version, a setting out of its range.

@@ -28,14 +28,19 @@ class KerasFile(SavedSignature):
         input_range: See `SavedSignature`.
 
     Raises:
-        UserError: no such file, one that cannot be loaded, several inputs, or outputs without
-            names.
+        UserError: no such file, one that cannot be loaded, several inputs, outputs without names,
+            or a defense beside a range.
     """
 
     def __init__(self, path, input_range=(0.0, 1.0)):
         model = _load(path)
+        defense = isinstance(model, AdversarialModel)
+        if defense and tuple(input_range) != (0.0, 1.0):  # its network has its range inside
+            raise UserError(
+                f"--model={path}: a defense takes images in [0, 1]; leave --input_range out"
+            )
         try:
-            graph = functional(model.network if isinstance(model, AdversarialModel) else model)
+            graph = functional(model.network if defense else model)
             named = isinstance(graph.output, dict)
             self._model = functools.partial(graph, training=False) if named else logits_of(graph)
         except (UserError, ValueError) as error:

@@ -299,7 +299,7 @@ def not_finite(run):
         (None, ["--eval_steps=1", "--eval_step_size=0.1"], 2, "--eval_step_size does nothing"),
         (None, ["--restarts=5"], 2, "--restarts goes with --strength=strong, not protocol"),
         (None, ["--limit_test=5"], 2, "images"),
-        (None, ["--limit_test=1"], 2, "take more images (limit_test)"),
+        (None, ["--limit_test=1"], 2, "take more images, or leave limit_test out"),
         (None, ["--substitute=/nowhere"], 2, "holds no run"),
         (not_finite, [], 1, "outputs of the network are not finite"),
     ],

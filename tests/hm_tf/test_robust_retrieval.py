@@ -32,8 +32,8 @@ def short(monkeypatch):
 @pytest.mark.parametrize("attacks", ["all", "standard"])
 def test_it_equals_the_evaluation_of_the_command(tmp_path, attacks, short):
     network, pgd = small_network(), pgd_from_image(EPS, 3, None, "linf")
-    found = measured(network, attacks=attacks)
-    beside = evaluation(tmp_path, network, pgd=pgd)
+    found = measured(network, attacks=attacks, batch_size=8)
+    beside = evaluation(tmp_path, network, pgd=pgd, batch_size=8)
     names = [column.attack for column in COLUMNS]
     outcomes = (
         standard_outcomes(beside, names)
@@ -43,8 +43,7 @@ def test_it_equals_the_evaluation_of_the_command(tmp_path, attacks, short):
     assert list(found.attacked) == [column.name for column in COLUMNS]
     for column in COLUMNS:
         expected = outcomes[column.attack][column.measure]
-        # Other batches round otherwise.
-        np.testing.assert_allclose(found.attacked[column.name], expected, atol=3e-3)
+        np.testing.assert_allclose(found.attacked[column.name], expected, atol=1e-4)
     names = "ES:R", "LTM", "GTM"
     assert found.robust_recall == np.min([found.attacked[n] for n in names], axis=0).mean()
     assert found.recall == found.clean["R@1"].mean() >= found.robust_recall
@@ -69,10 +68,10 @@ def test_a_defense_and_its_export(tmp_path):
     network = small_network()
     defense = HardnessManipulation(network, source="random", destination="lga", eps=EPS)
     defense.export(tmp_path / "saved", verbose=False)
-    expected = measured(network, attacks="LTM").attacked["LTM"]
-    np.testing.assert_array_equal(measured(defense, attacks="LTM").attacked["LTM"], expected)
-    saved = measured(tmp_path / "saved", attacks="LTM").attacked["LTM"]
-    np.testing.assert_array_equal(saved, expected)
+    expected = measured(network, attacks="TMA").attacked["TMA"]
+    np.testing.assert_array_equal(measured(defense, attacks="TMA").attacked["TMA"], expected)
+    saved = measured(tmp_path / "saved", attacks="TMA").attacked["TMA"]
+    np.testing.assert_allclose(saved, expected, atol=1e-3)  # a graph rounds otherwise
 
 
 def test_a_saved_model_of_one_output_of_any_name(tmp_path):

@@ -79,8 +79,8 @@ VARIANTS = [[f"--method={name}"] for name in METHODS] + [
 ]
 
 
-# Other tests of whole runs compile these: of images out of range, of a run with all parts. The smoke
-# run compiles TLA, Keras users compile ALP.
+# Other tests of whole runs compile these: of images out of range, of a run with all parts. The
+# smoke run compiles TLA, Keras users compile ALP.
 COMPILED_ELSEWHERE = {"--method=um", "--method=at", "--method=alp", "--method=tla"}
 
 

@@ -20,9 +20,11 @@ def test_while_one_trains_another_is_refused_and_reports_read(tmp_path, capsys):
     flags = [SMOKE, "--method=um", "--train_steps=1000000", "--checkpoint_every=4"]
     flags.append(f"--workdir={folder}")
     process = begun(train.main, ["train", *flags], output=tmp_path / "output.txt")
+    deadline = time.monotonic() + 600
     try:
         while not (folder / "metrics.jsonl").exists():
-            assert process.is_alive(), (tmp_path / "output.txt").read_text()[-3000:]
+            alive = process.is_alive() and time.monotonic() < deadline
+            assert alive, (tmp_path / "output.txt").read_text()[-3000:]
             time.sleep(0.01)
         assert train.main(["train", *flags]) == 2
         (line,) = capsys.readouterr().err.splitlines()
