@@ -23,11 +23,9 @@ def main(argv=None):
     )
     x, y = (np.stack(values) for values in zip(*files.as_numpy_iterator()))
     x = x / 255  # pixels in [0, 1]
-    network = keras.Sequential(
-        [keras.Input(x.shape[1:]), layers.Conv2D(32, 3, strides=2, activation="relu")]
-        + [layers.Conv2D(64, 3, strides=2, activation="relu"), layers.GlobalAveragePooling2D()]
-        + [layers.Dense(64)]
-    )
+    convolutions = [layers.Conv2D(n, 3, strides=2, activation="relu") for n in (32, 64)]
+    head = [layers.GlobalAveragePooling2D(), layers.Dense(64)]
+    network = keras.Sequential([keras.Input(x.shape[1:]), *convolutions, *head])
     model = HardnessManipulation(network, source="softhard", destination="lga", eps="8/255")
     model.compile("adam")
     model.fit(PairedBatches(x, y, 32), epochs=given.epochs, validation_data=(x, y), verbose=2)

@@ -91,17 +91,18 @@ class RankingEvaluation:
             mode: "compat" or "fixed".
             source: `Substitute` on which the images are made; None means the network itself.
         """
-        return self.protocol_results(self.protocol_outcomes(names, mode, source), mode, source)
-
-    def protocol_outcomes(self, names, mode, source=None):
-        """Returns what `protocol_row` found, dict attack -> dict measure -> float [queries]."""
         outcomes = {}
         for attack in names:
             [outcomes[attack]] = self.runs(attack, mode, source=source)
-        return outcomes
+        return self.protocol_results(outcomes, mode, source)
 
     def protocol_results(self, outcomes, mode, source=None):
-        """Returns the records of `protocol_outcomes`."""
+        """Returns the records of the protocol.
+
+        Args:
+            outcomes: dict attack -> dict measure -> float [queries], from `runs`.
+            mode, source: See `protocol_row`.
+        """
         name, more = "protocol", {}
         if source is not None:
             more = {"substitute": source.name, "substitute_hash": source.weights_hash}

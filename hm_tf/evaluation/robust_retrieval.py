@@ -138,7 +138,7 @@ def robust_retrieval(
         outcomes = standard_outcomes(evaluation, names)
         attacked = standard_results(evaluation, outcomes)
     else:
-        outcomes = evaluation.protocol_outcomes(names, MODE)
+        outcomes = {name: evaluation.runs(name, MODE)[0] for name in names}
         attacked = evaluation.protocol_results(outcomes, MODE)
     results = doubted([*evaluation.clean_row(), *attacked], doubts)
     for doubt in doubts:

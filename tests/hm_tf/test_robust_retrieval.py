@@ -38,7 +38,7 @@ def test_it_equals_the_evaluation_of_the_command(tmp_path, attacks, short):
     outcomes = (
         standard_outcomes(beside, names)
         if attacks == "standard"
-        else beside.protocol_outcomes(names, "fixed")
+        else {name: beside.runs(name, "fixed")[0] for name in names}
     )
     assert list(found.attacked) == [column.name for column in COLUMNS]
     for column in COLUMNS:
