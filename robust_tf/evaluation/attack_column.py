@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from robust_tf.attacks.auto_attack import PROBES, VERSIONS
+from robust_tf.attacks.auto_attack import PORTIONS, VERSIONS
 from robust_tf.attacks.presets import Preset
 from robust_tf.attacks.square import Square
 from robust_tf.threat_model import ThreatModel
@@ -28,15 +28,17 @@ class Column:
         preset: `Preset` of the attack; None for clean images.
         ensemble: Name of the ensemble whose earlier members run before; None for an attack alone.
         substitute: Name of the substitute that the images are made on; None for the network.
-        probe: number of images that are attacked first; the others only if one of these falls.
-            None: all at once.
+        portions: how many images are attacked first and with each further portion, see
+            `auto_attack.PORTIONS`. None: all at once.
+        margins: whether the margins that it leaves are kept, for the portions of a later member.
     """
 
     name: str
     preset: Preset | None = None
     ensemble: str | None = None
     substitute: str | None = None
-    probe: int | None = None
+    portions: tuple[int, int] | None = None
+    margins: bool = False
 
     @property
     def threat_model(self):
@@ -78,8 +80,11 @@ def ensemble_columns(version, preset_of):
     """
     presets = [(name, preset_of(name)) for name in VERSIONS[version]]
     ensemble = f"{version}{ROUNDED if presets[0][1].rounded else ''}"
-    probes = PROBES.get(version, {})
-    return [Column(p.name, p, ensemble, probe=probes.get(name)) for name, p in presets]
+    sizes = PORTIONS.get(version, {})
+    return [
+        Column(p.name, p, ensemble, portions=sizes.get(name), margins=bool(sizes))
+        for name, p in presets
+    ]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks.objectives import correct as is_correct
+from robust_tf.attacks.objectives import margin
 
 
 def classify_attacked(outputs_fn, labels, preset=None, *, source_fn=None, keep=()):
@@ -15,7 +16,8 @@ def classify_attacked(outputs_fn, labels, preset=None, *, source_fn=None, keep=(
         preset: `Preset`; None for clean images.
         source_fn: images to logits of the classifier that the images are made on; default: the
             attacked one.
-        keep: names of further outputs, of that dict or "image", the attacked image.
+        keep: names of further outputs, of that dict, or "image", the attacked image, or "margin",
+            its margin.
 
     Returns:
         (images, rows, keys) -> dict of "correct", "finite" and "inside", bool [b], and of `keep`.
@@ -36,6 +38,7 @@ def classify_attacked(outputs_fn, labels, preset=None, *, source_fn=None, keep=(
             attacked = preset.finished(preset.attack.perturb(source_fn, images, y, keys), images)
             inside = preset.threat_model.contains(attacked, images)
         outputs = {"image": attacked, **outputs_of(attacked)}
+        outputs["margin"] = margin(outputs["logits"], y)
         finite = tf.reduce_all(tf.math.is_finite(outputs["logits"]), axis=1)
         found = {"correct": is_correct(outputs["logits"], y), "finite": finite, "inside": inside}
         return {**found, **{name: outputs[name] for name in keep}}

@@ -68,6 +68,8 @@ class StoredAttacks:
             identity["images"] = adversarial.path.name
             # Outcomes without their images would leave holes in the file.
             fresh = fresh or not adversarial.begun
+        elif column.margins:  # older results have none
+            identity["margins"] = True
         place, folder = digest(identity), self.folder and self.folder / "evaluation"
         if place not in self._caches:
             count = len(self.examples)
