@@ -46,7 +46,7 @@ def main(options):
     check_candidate(ranking_attack.name, options.candidate)  # before the gallery is embedded
     run = options.fill(open_run)
     pgd = options.fill(run.attack)
-    check_step_size(options, "step_size", pgd.steps)
+    check_step_size(options, "step_size", pgd.steps, pgd.threat_model.norm)
     folder = options.fill(_folder, run=run)
     images = options.fill(OwnImages, run=run)
     search = images.search

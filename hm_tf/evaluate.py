@@ -88,7 +88,7 @@ def _evaluation(run, options):
 
     steps, step_size = options.eval_steps, options.eval_step_size
     pgd = options.fill(run.attack, steps=steps, step_size=step_size)
-    check_step_size(options, "eval_step_size", pgd.steps)
+    check_step_size(options, "eval_step_size", pgd.steps, pgd.threat_model.norm)
     other = options.substitute and substitute_run(options.substitute, run)
     settings = {"batch_size": options.batch_size, "xla": use_xla(options.jit_compile)}
     network = run.network(options.precision)

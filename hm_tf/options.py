@@ -62,8 +62,8 @@ def _settle(options):
             f"--held_out={options.held_out}: R@1 of fewer than {FEWEST_HELD_OUT} images says little"
         )
     _check_batch_norm(options)
-    check_step_size(options, "pgd_step_size", options.pgd_steps)
-    check_step_size(options, "eval_step_size", options.eval_steps)
+    check_step_size(options, "pgd_step_size", options.pgd_steps, options.norm)
+    check_step_size(options, "eval_step_size", options.eval_steps, options.norm)
     return options
 
 
@@ -177,16 +177,21 @@ def _size_of_steps(eps, steps):
     return eps if steps == 1 else usual_step_size(eps, steps)
 
 
-def check_step_size(options, name, steps):
-    """Raises the `UserError` of a step size that was typed for a single step, which is eps long.
+def check_step_size(options, name, steps, norm):
+    """Raises the `UserError` of a step size that the attack cannot have.
+
+    A single step is eps long, whatever was typed. Under L-infinity no step is above 1.
 
     Args:
         options: `Options`.
         name: Name of the flag.
         steps: int, number of steps of the attack.
+        norm: "linf" or "l2", of the attack.
     """
     if steps == 1 and name in options.typed:
         raise UserError(f"--{name} does nothing with one step, which is --eps long; leave it out")
+    if norm == "linf":
+        shared.check_pixels(options, name)
 
 
 def workdir_of(options):

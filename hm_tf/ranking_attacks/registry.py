@@ -11,9 +11,9 @@ from hm_tf.ranking_attacks.greedy_top1_translocation import GreedyTop1Translocat
 from hm_tf.ranking_attacks.learning_to_misrank import LearningToMisrank
 from hm_tf.ranking_attacks.query_attack import QueryDown, QueryUp
 from hm_tf.ranking_attacks.targeted_mismatch import TargetedMismatch
-from robust_tf.errors import UserError, require_known, require_pixel_change, with_closest
+from robust_tf.errors import UserError, require_known, with_closest
 from robust_tf.runs.finished_run import attacked_ball
-from robust_tf.threat_model import ThreatModel, parse_magnitude
+from robust_tf.threat_model import ThreatModel
 
 _CLASSES = [
     CandidateUp,
@@ -44,14 +44,11 @@ class Profile(NamedTuple):
         A step size belongs to its norm: in another ball it is 2.5 * eps / steps.
 
         Raises:
-            UserError: see `attacked_ball`; an L-infinity step above 1.
+            UserError: see `attacked_ball`.
         """
         ball = attacked_ball(ThreatModel(self.eps, self.norm), eps, norm)
         size = self.step_size if ball.norm == self.norm else None
-        if step_size is not None:
-            size = parse_magnitude(step_size)
-            if ball.norm == "linf":
-                require_pixel_change(f"a step of {size:g}", f"{size:g}", size)
+        size = size if step_size is None else step_size
         return pgd_from_image(ball.eps, steps or self.steps, size, ball.norm)
 
 

@@ -296,6 +296,7 @@ def not_finite(run):
         (None, ["--attacks=qa+,nosuch,bad"], 2, "unknown attacks: 'nosuch', 'bad'; allowed: CA+"),
         (None, ["--attacks="], 2, "allowed: CA+"),
         (None, ["--eps=8"], 2, "did you mean 8/255"),
+        (None, ["--eval_step_size=8"], 2, "--eval_step_size=8: pixels are in [0, 1]; did you"),
         (None, ["--eval_steps=1", "--eval_step_size=0.1"], 2, "--eval_step_size does nothing"),
         (None, ["--restarts=5"], 2, "--restarts goes with --strength=strong, not protocol"),
         (None, ["--limit_test=5"], 2, "images"),
