@@ -123,7 +123,6 @@ class MetricTrainingRun(TrainingRun):
         # The recipes hold nothing out, as the paper. A collapse shows in training images, too.
         watched = watched_pairs(self.images[0], WATCHED) if held_out is None else held_out
         guard = CollapseGuard(
-            self.folder,
             cause=settings.likely_collapse,
             stop=settings.on_collapse == "stop",
             watched=watched,

@@ -10,6 +10,7 @@ from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from robust_tf.errors import RunError
 from robust_tf.evaluation.retrieval import chance_recall, retrieve
 from robust_tf.results.result import wilson_interval
+from robust_tf.runs.checkpoints import folder_name
 from robust_tf.runs.monitor import Monitor
 
 # Of healthy runs it is above 0.3. The collapsed run of HM's table 4 has a cosine of 1.000 between
@@ -38,7 +39,6 @@ class CollapseGuard(Monitor):
     Adds "<kind>_recall" and "<kind>_spread" of the slice to the logs of the interval.
 
     Args:
-        folder: `RunFolder`.
         cause: str, the likely cause to name.
         stop: whether a collapse ends training; otherwise it is reported once.
         watched: `Examples`, the slice, with two images of one class; None for none.
@@ -46,9 +46,8 @@ class CollapseGuard(Monitor):
         batch_size: watched images per embedded batch.
     """
 
-    def __init__(self, folder, *, cause, stop=False, watched=None, kind="held_out", batch_size=128):
+    def __init__(self, *, cause, stop=False, watched=None, kind="held_out", batch_size=128):
         super().__init__()
-        self.folder = folder
         self.cause = cause
         self.stop = stop
         self.watched = watched
@@ -72,8 +71,9 @@ class CollapseGuard(Monitor):
             self._in_a_row = self._in_a_row + 1 if collapsed else 0
             if self._in_a_row == PATIENCE:
                 first = step - PATIENCE + 1
+                # What an update shows is of the weights before it.
                 self._report(
-                    first, f"collapse: from step {first} on all images get about one embedding"
+                    first - 1, f"collapse: from step {first} on all images get about one embedding"
                 )
 
     def on_interval_end(self, logs):
@@ -109,11 +109,11 @@ class CollapseGuard(Monitor):
         return values
 
     def _report(self, step, what):
-        """Once; step: the first that shows it."""
+        """Once; step: how many updates the first weights have had that show it."""
         if self._reported:
             return
         self._reported = True
-        cause = "the initial weights" if step == 1 else self.cause
+        cause = self.cause if step else "the initial weights"
         message = f"{what}; likely cause: {cause}; {self._keep(step)}"
         if self.stop:
             raise RunError(message)
@@ -121,20 +121,18 @@ class CollapseGuard(Monitor):
 
     def _keep(self, step):
         """Saves the last checkpoint before `step` from those to come; says which it is."""
-        folders = {
-            int(path.name.removeprefix("step-")): path
-            for path in self.folder.checkpoints.glob("step-*[0-9]")
-        }
-        good = max((number for number in folders if number < step), default=None)
+        steps, directory = self.checkpoints.steps(), self.checkpoints.directory
+        good = max((number for number in steps if number < step), default=None)
         if good is None:
-            return "there is no checkpoint from before"
+            found = "there is no checkpoint from before"
+            return f"{found}; those that are kept show it, too" if steps else found
         if self.stop:
-            for number, path in folders.items():
+            for number in steps:
                 if number > good:
-                    shutil.rmtree(path)
+                    shutil.rmtree(directory / folder_name(number))
             return f"checkpoint of step {good} is kept"
-        kept = folders[good].with_name(f"before-collapse-{good:08d}")
-        shutil.copytree(folders[good], kept, dirs_exist_ok=True)
+        kept = directory / f"before-collapse-{good:08d}"
+        shutil.copytree(directory / folder_name(good), kept, dirs_exist_ok=True)
         return f"the checkpoint of step {good} is kept as {kept}"
 
 

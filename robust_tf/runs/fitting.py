@@ -78,6 +78,7 @@ def train(
     callbacks = [*monitors, keeper, board, line] if worker.is_chief else [keeper]
     for monitor in (*monitors, keeper):
         monitor.set_model(model)
+        monitor.checkpoints = checkpoints
     interruption = StopOnInterrupt(keeper.stop, lambda: keeper.step > done)
     with interruption, checkpoints, contextlib.closing(line):
         keeper.finish_interval()

@@ -10,9 +10,11 @@ class Monitor(keras.callbacks.Callback):
     that was never stopped, so Ctrl-C ends no interval. Keras calls `on_epoch_end` there, too.
 
     Attributes:
+        checkpoints: `Checkpoints` of the training, given before its first update.
         wants_logs: whether `on_updates` is to follow the update that has just ended.
     """
 
+    checkpoints = None
     wants_logs = False
 
     def on_updates(self, logs):

@@ -1,6 +1,7 @@
 """The collapse guard: what it calls a collapse, what it does about it, and what it holds out."""
 
 import json
+import time
 import types
 
 import keras
@@ -20,7 +21,7 @@ from hm_tf.options import TRAIN, likely_collapse
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
 from robust_tf.evaluation.retrieval import chance_recall
-from robust_tf.runs.run_folder import RunFolder
+from robust_tf.runs.checkpoints import Checkpoints, folder_name
 
 EAGER = pytest.mark.usefixtures("eager")
 
@@ -33,14 +34,20 @@ def labelled(labels):
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A run folder with checkpoints of the steps 10, 20 and 25."""
-    run = RunFolder(tmp_path / "run")
+def checkpoints(tmp_path):
+    """Checkpoints of the steps 10, 20 and 25."""
+    found = Checkpoints(tmp_path / "checkpoints", tf.Module())
     for step in (10, 20, 25):
-        path = run.checkpoints / f"step-{step:08d}"
+        path = found.directory / folder_name(step)
         path.mkdir(parents=True)
         (path / "state").write_text(str(step))
-    return run
+    return found
+
+
+def guarding(checkpoints, **settings):
+    guard = CollapseGuard(**{"cause": "my cause", "stop": True, **settings})
+    guard.checkpoints = checkpoints
+    return guard
 
 
 def fed(guard, updates, first=21, made=0):
@@ -62,28 +69,40 @@ def fed(guard, updates, first=21, made=0):
 GOOD, BAD = (0.8, 0.1), (0.001, 1.0)
 
 
-def test_a_collapse_stops_the_run_and_the_good_checkpoint_is_the_last(folder):
-    guard = CollapseGuard(folder, cause="my cause", stop=True)
-    with pytest.raises(RunError, match="collapse: from step 23 .* my cause; .* step 20 is kept"):
-        fed(guard, [GOOD] * 2 + [BAD] * PATIENCE)
-    kept = sorted(path.name for path in folder.checkpoints.iterdir())
-    assert kept == ["step-00000010", "step-00000020"]
+@pytest.mark.parametrize("good, last", [(2, 20), (0, 10)])
+def test_a_collapse_stops_the_run_and_the_good_checkpoint_is_the_last(checkpoints, good, last):
+    """Update 21 shows the weights of step 20."""
+    said = f"collapse: from step {21 + good} .* my cause; .* step {last} is kept"
+    with pytest.raises(RunError, match=said):
+        fed(guarding(checkpoints), [GOOD] * good + [BAD] * PATIENCE)
+    assert checkpoints.steps() == [step for step in (10, 20) if step <= last]
 
 
-def test_a_collapse_in_an_interval_that_goes_on_after_ctrl_c(folder):
-    guard = CollapseGuard(folder, cause="my cause", stop=True)
-    with pytest.raises(RunError, match="from step 21 .* step 20 is kept"):
-        fed(guard, [GOOD] * 30 + [BAD] * PATIENCE, made=30)
+def test_a_checkpoint_that_is_still_being_written_is_not_the_last(checkpoints):
+    def publish():
+        time.sleep(0.2)
+        (checkpoints.directory / folder_name(27)).mkdir()
+
+    checkpoints._published = checkpoints._thread.submit(publish)
+    with pytest.raises(RunError, match="step 20 is kept"):
+        fed(guarding(checkpoints), [GOOD] * 2 + [BAD] * PATIENCE)
+    checkpoints.wait()
+    assert checkpoints.steps() == [10, 20]
 
 
-def test_a_warning_comes_once_and_keeps_a_copy(folder):
-    guard = CollapseGuard(folder, cause="my cause")
+def test_a_collapse_in_an_interval_that_goes_on_after_ctrl_c(checkpoints):
+    with pytest.raises(RunError, match="from step 21 .* step 10 is kept"):
+        fed(guarding(checkpoints), [GOOD] * 30 + [BAD] * PATIENCE, made=30)
+
+
+def test_a_warning_comes_once_and_keeps_a_copy(checkpoints):
+    guard = guarding(checkpoints, stop=False)
     with pytest.warns(UserWarning, match="from step 24 on") as caught:
         fed(guard, [GOOD] * 3 + [BAD] * PATIENCE * 3 + [GOOD] + [BAD] * PATIENCE)
     assert len(caught) == 1
-    kept = folder.checkpoints / "before-collapse-00000020"
+    kept = checkpoints.directory / "before-collapse-00000020"
     assert (kept / "state").read_text() == "20"
-    assert len(list(folder.checkpoints.glob("step-*"))) == 3
+    assert checkpoints.steps() == [10, 20, 25]
 
 
 @pytest.mark.parametrize(
@@ -95,24 +114,24 @@ def test_a_warning_comes_once_and_keeps_a_copy(folder):
         [(0.8, 1.0)] * 40,
     ],
 )
-def test_what_is_no_collapse(updates, folder, recwarn):
-    fed(CollapseGuard(folder, cause="my cause", stop=True), updates)
+def test_what_is_no_collapse(updates, checkpoints, recwarn):
+    fed(guarding(checkpoints), updates)
     assert not recwarn.list
 
 
-def test_a_collapse_from_the_start_has_another_cause(folder):
+def test_a_collapse_from_the_start_has_another_cause(checkpoints):
     with pytest.raises(RunError, match="step 1 on .* initial weights; there is no checkpoint"):
-        fed(CollapseGuard(folder, cause="my cause", stop=True), [BAD] * PATIENCE, first=1)
+        fed(guarding(checkpoints), [BAD] * PATIENCE, first=1)
 
 
-def test_a_collapse_on_replicas(folder):
+def test_a_collapse_on_replicas(checkpoints):
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         optimizer = keras.optimizers.SGD()
     optimizer.iterations.assign(20 + PATIENCE)
-    guard = CollapseGuard(folder, cause="my cause", stop=True)
+    guard = guarding(checkpoints)
     guard.set_model(types.SimpleNamespace(optimizer=optimizer))
     guard.on_epoch_begin(0)
-    with pytest.raises(RunError, match="from step 21 on .* step 20 is kept"):
+    with pytest.raises(RunError, match="from step 21 on .* step 10 is kept"):
         guard.on_updates([dict(zip(("spread", "at_margin"), BAD))] * PATIENCE)
 
 
@@ -179,9 +198,9 @@ def test_watched_are_the_first_pairs_of_all_classes():
 
 
 @pytest.mark.parametrize("labels", [[3], [3, 3, 3], [0, 1, 2]], ids=str)
-def test_nothing_is_watched_where_r1_says_nothing(labels, folder, recwarn):
+def test_nothing_is_watched_where_r1_says_nothing(labels, recwarn):
     watched = watched_pairs(labelled(labels), 256)
-    CollapseGuard(folder, cause="c", stop=True, watched=watched).on_interval_end({})
+    CollapseGuard(cause="c", stop=True, watched=watched).on_interval_end({})
     assert watched is None and not recwarn.list
 
 
@@ -191,11 +210,11 @@ class Constant(keras.layers.Layer):
 
 
 @pytest.mark.parametrize("kind, said", [("held_out", "held-out"), ("training", "training")])
-def test_recall_at_chance_is_reported(kind, said, folder):
+def test_recall_at_chance_is_reported(kind, said, checkpoints):
     image = keras.Input([1, 1, 1])
     network = keras.Model(image, {"embedding": Constant()(image)})
     watched = labelled([0, 1] * 20)
-    guard = CollapseGuard(folder, cause="c", stop=True, watched=watched, kind=kind, batch_size=8)
+    guard = guarding(checkpoints, watched=watched, kind=kind, batch_size=8)
     optimizer = types.SimpleNamespace(iterations=20)
     guard.set_model(types.SimpleNamespace(network=network, optimizer=optimizer))
     logs = {}
