@@ -84,10 +84,15 @@ def require_labels(labels: np.ndarray, num_classes: int) -> None:
         )
 
 
+def are_probabilities(outputs: tf.Tensor) -> bool:
+    """Returns whether all rows of float [n, d] are >= 0 and sum to 1."""
+    sums, lowest = tf.reduce_sum(tf.cast(outputs, tf.float32), axis=1), tf.reduce_min(outputs)
+    return bool(lowest >= 0 and tf.reduce_all(tf.abs(sums - 1.0) < 1e-3))
+
+
 def refuse_probabilities(logits: tf.Tensor) -> None:
     """Raises ValueError where all rows of `logits`, float [n, classes], are probabilities."""
-    sums, lowest = tf.reduce_sum(tf.cast(logits, tf.float32), axis=1), tf.reduce_min(logits)
-    if lowest >= 0 and tf.reduce_all(tf.abs(sums - 1.0) < 1e-3):
+    if are_probabilities(logits):
         raise ValueError(
             "the classifier returns probabilities (rows are >= 0 and sum to 1); attacks need "
             "logits: leave out its last softmax, or give the function x -> log(model(x))"

@@ -16,7 +16,7 @@ from robust_tf.attacks.keras_graph import (
     output_of,
     source_of,
 )
-from robust_tf.attacks.logits_of import refuse_probabilities
+from robust_tf.attacks.logits_of import are_probabilities, refuse_probabilities
 from robust_tf.attacks.pre_activation import PreActivation
 from robust_tf.errors import UserError
 from robust_tf.models.unit_length import UnitLength
@@ -84,6 +84,12 @@ def as_embedding(network, *, embedding=None, input_range=UNIT_RANGE):
             raise UserError(
                 f"{network.name} ends in a softmax, not in an embedding: name the layer with "
                 "embedding=, or build it with include_top=False, pooling='avg'"
+            )
+        found = _found_by_own_code(vector, network)
+        if found is not None and are_probabilities(found):
+            raise UserError(
+                f"{network.name} returns probabilities (rows are >= 0 and sum to 1), not an "
+                "embedding: return what comes before its softmax"
             )
     else:
         outputs, vector = {}, _layer_output(network, embedding)
@@ -179,18 +185,27 @@ def _logits(tensor, network):
 
 
 def _refuse_probabilities(tensor, network):
-    """Looks at two random images where the end is code of the user: no graph shows its softmax."""
+    found = _found_by_own_code(tensor, network)
+    try:
+        if found is not None:
+            refuse_probabilities(found)
+    except ValueError as error:
+        raise UserError(f"{network.name}: {error}") from error
+
+
+def _found_by_own_code(tensor, network):
+    """Returns the tensor of two random images, float [2, d], if the user's code made it, or None.
+
+    No graph shows the softmax of such code.
+    """
     end = operation_of(tensor)
     own = type(end).__module__.split(".")[0] not in ("keras", "robust_tf")
     if not own and not isinstance(end, (keras.layers.Lambda, keras.layers.TFSMLayer)):
-        return
+        return None
     image = network.inputs[0]
     shape = [2, *(side or ANY_SIDE for side in image.shape[1:])]
-    found = keras.Model(image, tensor)(tf.random.stateless_uniform(shape, [0, 0]), training=False)
-    try:
-        refuse_probabilities(found)
-    except ValueError as error:
-        raise UserError(f"{network.name}: {error}") from error
+    images = tf.random.stateless_uniform(shape, [0, 0])
+    return keras.Model(image, tensor)(images, training=False)
 
 
 def _before_last_dense(tensor):

@@ -93,6 +93,8 @@ def test_a_softmax_in_code_of_the_user_is_refused():
     for own in network, sequential(layers.Lambda(keras.ops.softmax)):
         with pytest.raises(UserError, match="returns probabilities"):
             as_classifier(own)
+        with pytest.raises(UserError, match="returns probabilities .* not an embedding"):
+            as_embedding(own)
 
 
 def test_an_embedding_is_a_row_per_image():
