@@ -32,6 +32,7 @@ from robust_tf.models.keras_network import UNIT_RANGE, as_embedding
 from robust_tf.results.result import doubted, shared_fields
 from robust_tf.threat_model import ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
+from robust_tf.training.strategy import in_float32
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,6 +68,7 @@ class RobustRetrieval:
         return f"{self.threat_model}\n\n{self.table}" if self.attacked else self.table
 
 
+@in_float32()
 def robust_retrieval(
     model: Any,
     x: Any,
@@ -86,7 +88,7 @@ def robust_retrieval(
 ) -> RobustRetrieval:
     """Attacks the queries of an embedding network, in a gallery of all other images.
 
-    The gallery is clean. `python -m hm_tf.evaluate` does the same and resumes after a kill.
+    The gallery is clean. It measures without TensorFloat-32 and gives the setting back. `python -m hm_tf.evaluate` does the same and resumes after a kill.
 
     Args:
         model: `keras.Model` from images to embeddings, a defense of `hm_tf`, or the path of a
@@ -142,7 +144,7 @@ def robust_retrieval(
         attacked = evaluation.protocol_results(outcomes, MODE)
     results = doubted([*evaluation.clean_row(), *attacked], doubts)
     for doubt in doubts:
-        warnings.warn(doubt.message, stacklevel=2)
+        warnings.warn(doubt.message, stacklevel=3)  # `in_float32` lies between
     means = {result.attack: result.value for result in results}
     score = None if test_set.collapsed else means.get("ERS")
     return RobustRetrieval(

@@ -24,6 +24,7 @@ from robust_tf.results.cache import digest
 from robust_tf.results.result import weights_hash, wilson_interval
 from robust_tf.threat_model import ThreatModel, parse_magnitude, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
+from robust_tf.training.strategy import in_float32
 
 UNIT_INTERVAL = (0.0, 1.0)
 
@@ -72,6 +73,7 @@ class RobustAccuracy:
         return "\n".join([*lines, *(f"warning: {line}" for line in self.warnings)])
 
 
+@in_float32()
 def robust_accuracy(
     model: Any,
     x: Any,
@@ -88,6 +90,8 @@ def robust_accuracy(
     progress: bool = True,
 ) -> RobustAccuracy:
     """Attacks a classifier and returns which images it still classifies correctly.
+
+    It measures without TensorFloat-32, as the commands do, and gives the setting back.
 
     Args:
         model: `keras.Model`, path of a SavedModel or of the folder of its versions, what
@@ -147,7 +151,7 @@ def robust_accuracy(
     doubts = [str(line.message) for line in said]
     doubts += [doubt.message for doubt in evaluation.checked.doubts]
     for line in doubts:
-        warnings.warn(line, stacklevel=2)
+        warnings.warn(line, stacklevel=3)  # `in_float32` lies between
     return RobustAccuracy(
         correct=evaluation.worst_case(ball).correct,
         clean=evaluation.correct(Column(CLEAN)),

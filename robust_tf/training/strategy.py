@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -114,6 +115,20 @@ def keep_float32():
     and ranks.
     """
     tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+@contextlib.contextmanager
+def in_float32() -> Iterator[None]:
+    """Keeps all bits of float32 products in a block or a function; then all is as before.
+
+    See `keep_float32`. The setting is one of the whole process.
+    """
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    keep_float32()
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def all_devices(logical_cpus=1):

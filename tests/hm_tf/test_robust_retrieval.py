@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from small_embedding import small_images, small_network
 from test_ranking_evaluation import evaluation
 
@@ -83,6 +84,26 @@ def test_a_saved_model_of_one_output_of_any_name(tmp_path):
     keras.Model(image, {"unit": unit, "fc": vector}).export(tmp_path / "two", verbose=False)
     with pytest.raises(UserError, match="no output 'embedding'; name one with embedding=: fc, un"):
         measured(tmp_path / "two")
+
+
+def test_it_measures_in_float32_and_gives_the_setting_back():
+    seen = set()
+
+    class Noting(keras.layers.Layer):
+        def call(self, images):
+            seen.add(tf.config.experimental.tensor_float_32_execution_enabled())
+            return keras.ops.reshape(images, [-1, 16])
+
+    network = keras.Sequential([keras.Input([4, 4, 1]), Noting(), keras.layers.Dense(5)])
+    seen.clear()
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    try:
+        measured(network, attacks="none")
+        assert tf.config.experimental.tensor_float_32_execution_enabled()
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+    assert seen == {False}
 
 
 def test_no_attack_has_the_clean_values_alone():

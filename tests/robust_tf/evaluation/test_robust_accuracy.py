@@ -72,6 +72,26 @@ def test_the_result(expected):
     assert f"n={COUNT}), linf eps=0.06" in said and "  pgd5: " in said
 
 
+@pytest.mark.parametrize("enabled", [False, True])
+def test_it_measures_in_float32_and_gives_the_setting_back(model, images, labels, enabled):
+    seen = set()
+
+    def network(x):
+        seen.add(tf.config.experimental.tensor_float_32_execution_enabled())
+        return model(x)
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(enabled)
+    try:
+        robust_accuracy(network, images, labels, attack="fgsm", **QUIET)
+        with pytest.raises(ValueError, match="unknown attack"):
+            robust_accuracy(network, images, labels, attack="nothing", **QUIET)
+        assert tf.config.experimental.tensor_float_32_execution_enabled() == enabled
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+    assert seen == {False}
+
+
 def test_any_network_and_any_images(model, images, labels, expected, tmp_path):
     one_hot = np.eye(CLASSES)[labels]
     unit = tf.constant(images / np.float32(255))
