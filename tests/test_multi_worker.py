@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 from functools import partial
 
 import multi_worker
@@ -17,7 +18,12 @@ import pytest
 from forked import begun
 
 import tla_tf.train
+from robust_tf.cli import command_line
+from robust_tf.cli.flag_table import FlagTable
 from robust_tf.runs.keeper import Keeper
+from robust_tf.runs.training_run import execute
+from robust_tf.training import strategy
+from robust_tf.training.workers import worker_of
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCHER = ROOT / "tools" / "launch_local.py"
@@ -67,6 +73,39 @@ def trained(flags, *signalled):
 
     Keeper.on_train_batch_end = on_train_batch_end
     return tla_tf.train.main(["train", "--strategy=multi_worker", *flags])
+
+
+class Measuring:
+    """A run of several workers whose chief measures until the test lets it go on; no training."""
+
+    def __init__(self, folder):
+        self.folder = types.SimpleNamespace(path=folder)
+        self.dataset = types.SimpleNamespace(require=lambda: None, announce=lambda: None)
+
+    def check(self):
+        self.strategy = strategy.make_strategy("multi_worker", 2)
+        self.worker = worker_of(self.strategy)
+
+    def finished(self):
+        return False
+
+    def plan(self):
+        return "the plan"
+
+    def train(self):
+        if self.worker.is_chief:
+            (self.folder.path / "measuring").touch()
+            while not (self.folder.path / "go_on").exists():
+                time.sleep(0.01)
+        return 0
+
+    def report(self):
+        return "the results"
+
+
+def measured(folder):
+    run = partial(execute, Measuring(folder))
+    return command_line.run([""], table=FlagTable({}), body=lambda options: run(), about="")
 
 
 def said(folder, name):
@@ -143,6 +182,27 @@ def test_a_signal_to_one_worker_stops_all_of_them(pair, tmp_path):
     assert codes == [143, 143], (
         said(tmp_path, "errors0")[-3000:] + said(tmp_path, "errors1")[-3000:]
     )
+
+
+def measuring(pair, tmp_path):
+    """Begins two workers; returns (chief, other) once the chief measures."""
+    chief, other = pair(*2 * [partial(measured, tmp_path)])
+    while not (tmp_path / "measuring").exists():
+        assert chief.is_alive(), said(tmp_path, "errors0")[-3000:]
+        time.sleep(0.01)
+    return chief, other
+
+
+def test_ctrl_c_while_the_chief_measures_is_one_line_of_each(pair, tmp_path):
+    """The others wait in TensorFlow, which hears of the chief's end before Python of the signal."""
+    workers = measuring(pair, tmp_path)
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGINT)
+    for index, worker in enumerate(workers):
+        worker.join(300)
+        errors = said(tmp_path, f"errors{index}")
+        assert worker.exitcode == 130 and "Traceback" not in errors, errors[-3000:]
+        assert errors.count("interrupted; the same command goes on") == 1
 
 
 SLEEPING = """

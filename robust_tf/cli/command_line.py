@@ -20,6 +20,7 @@ from robust_tf.errors import INTERRUPTED, SIGNALLED, RunError, UserError, reason
 from robust_tf.runs.lost_output import make_outputs_usable, silence
 
 _PLAIN_FORMAT = warnings.formatwarning
+_STOPPED = "interrupted; the same command goes on where it stopped"
 
 
 def run(argv=None, *, table, body, about):
@@ -61,8 +62,10 @@ def _run(argv, table, body, about):
     except RunError as error:
         return _say(error, 1)
     except KeyboardInterrupt:
-        return _say("interrupted; the same command goes on where it stopped", INTERRUPTED)
+        return _say(_STOPPED, INTERRUPTED)
     except Exception as error:
+        if _says(error, "REPLACED BY KeyboardInterrupt"):  # in TensorFlow, as an operation failed
+            return _say(_STOPPED, INTERRUPTED)
         if _says(error, "No space left on device", "File too large", "Disk quota exceeded"):
             reason = reason_of(error)
             reason = f"nothing more can be written ({reason}); what was written before is kept"

@@ -38,6 +38,11 @@ def failing(error):
         (UserError("wrong eps"), 2, "error: wrong eps"),
         (RunError("loss not finite"), 1, "error: loss not finite"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        # As pybind11 says it where Ctrl-C came while TensorFlow waited for what then failed.
+        (
+            RuntimeError("ORIGINAL UnavailableError REPLACED BY KeyboardInterrupt: <EMPTY>"),
+            *(130, "interrupted"),
+        ),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "error: nothing more can be written"),
         (ValueError("save failed: No space left on device"), 1, "nothing more can be written"),
         (OSError(errno.EIO, "Input/output error"), 1, "error: a disk or its server fails ([Errno"),
