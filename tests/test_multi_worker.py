@@ -205,6 +205,18 @@ def test_ctrl_c_while_the_chief_measures_is_one_line_of_each(pair, tmp_path):
         assert errors.count("interrupted; the same command goes on") == 1
 
 
+def test_a_worker_lost_while_the_chief_measures_costs_no_result(pair, tmp_path):
+    chief, other = measuring(pair, tmp_path)
+    other.kill()
+    other.join()
+    (tmp_path / "go_on").touch()
+    chief.join(300)
+    printed, errors = said(tmp_path, "output0"), said(tmp_path, "errors0")
+    assert chief.exitcode == 0, errors[-3000:]
+    assert errors.count("warning: another worker was lost") == 1 and "Traceback" not in errors
+    assert "the results" in printed
+
+
 SLEEPING = """
 import signal, sys, time
 def come(number, frame):

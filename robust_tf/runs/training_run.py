@@ -275,7 +275,8 @@ def execute(run):
             print("finished before: this is its result; for a new run name another --workdir")
         else:
             stopped_by = _trained(run)
-        agreement.part()
+        # All have stopped after the same step; otherwise only the chief knows its results.
+        agreement.part(done=stopped_by or run.worker.is_chief)
         if stopped_by:
             return SIGNALLED + stopped_by
         if run.worker.is_chief:  # a network file system may show the others an older folder

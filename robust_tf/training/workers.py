@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import time
+import warnings
 
 import tensorflow as tf
 
@@ -193,13 +194,26 @@ class Agreement:
         self._next = step + max(1, int(self.EVERY / seconds))
         return sums
 
-    def part(self):
+    def part(self, done):
         """Waits for all workers, and lets none leave while another still reads what it sent.
 
         Whoever has the second sum knows that all have the first; the second may fail in those who
         are later.
+
+        Args:
+            done: whether nothing depends on the others any more: the loss of one is a warning then.
         """
-        self.total([0])
+        try:
+            self.total([0])
+        except LOST as error:
+            if not done:
+                raise
+            warnings.warn(
+                f"another worker was lost ({reason_of(error)[:120]}) when all its work was done; "
+                "nothing is missing",
+                stacklevel=2,
+            )
+            return
         with contextlib.suppress(*LOST):
             self.total([0])
 
