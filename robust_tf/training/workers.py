@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import time
@@ -151,7 +152,10 @@ class Agreement:
             shares = strategy.run(tf.identity, (numbers,))
             return strategy.reduce("SUM", shares, axis=None)
 
-        self._total = total
+        # TensorFlow would warn of so many traces; concrete functions are not counted.
+        self._total_of = functools.cache(
+            lambda count: total.get_concrete_function(tf.TensorSpec([count], tf.int64))
+        )
         self._asked, self._asked_at, self._next = None, time.monotonic(), 0
 
     def total(self, numbers):
@@ -162,7 +166,7 @@ class Agreement:
         """
         if not self._several:
             return list(numbers)
-        total = self._total(tf.constant(numbers, tf.int64)).numpy() // self._share
+        total = self._total_of(len(numbers))(tf.constant(numbers, tf.int64)).numpy() // self._share
         return [int(number) for number in total]
 
     def of_chief(self, question):

@@ -16,6 +16,21 @@ def test_a_worker_alone_answers_at_every_step():
     assert [alone.now_and_then(step, [step, 0]) for step in (1, 2, 3)] == [[1, 0], [2, 0], [3, 0]]
 
 
+def test_sums_of_every_length_without_a_warning_of_tensorflow(monkeypatch, caplog):
+    """It counts traces: one for each length, and again for every part of a run that asks."""
+    monkeypatch.setattr(workers, "on_several", lambda strategy: True)
+    monkeypatch.setattr(workers, "local_replicas", lambda strategy: 1)
+    tf.get_logger().addHandler(caplog.handler)
+    try:
+        for _ in range(2):
+            agreement = Agreement(tf.distribute.get_strategy())
+            for count in range(1, 7):
+                assert agreement.total(range(count)) == [*range(count)]
+    finally:
+        tf.get_logger().removeHandler(caplog.handler)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("index, says", [(0, True), (0, False), (1, True), (1, False)])
 def test_the_chief_alone_answers_a_question(monkeypatch, index, says):
     """On NFS another worker may see a folder as it was before."""
