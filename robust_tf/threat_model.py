@@ -116,9 +116,23 @@ def pixel_ball(eps: float | str, norm: str = "linf") -> ThreatModel:
         ValueError: as `ThreatModel`, and an L-infinity radius above 1, which is one of 0 ... 255.
     """
     ball = ThreatModel(eps, norm)
-    if norm == "linf" and ball.eps > 1:
-        raise ValueError(f"eps={eps!r}: pixels are in [0, 1]; did you mean eps='{eps}/255'?")
+    if norm == "linf":
+        require_pixels("eps", eps, ball.eps)
     return ball
+
+
+def require_pixels(name: str, given: float | str, size: float) -> None:
+    """Raises the ValueError of an L-infinity size above 1 among images in [0, 1].
+
+    Args:
+        name: of the argument, for the message.
+        given: the size as the user wrote it.
+        size: the same in pixel units.
+    """
+    if size > 1:
+        raise ValueError(
+            f"{name}={given!r}: pixels are in [0, 1]; did you mean {name}='{given}/255'?"
+        )
 
 
 def _pixel_axes(x):

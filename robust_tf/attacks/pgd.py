@@ -15,6 +15,7 @@ from robust_tf.attacks.objectives import CrossEntropy, Margin
 from robust_tf.attacks.select_images import select_images
 from robust_tf.magnitude import parse_magnitude, usual_step_size
 from robust_tf.randomness import Shard
+from robust_tf.threat_model import require_pixels
 
 LOSSES = {"ce": CrossEntropy, "margin": Margin}
 
@@ -50,6 +51,7 @@ class PGD(Attack):
     restarts: int = 1
 
     def __post_init__(self, eps, norm):
+        pixels = self.threat_model is None  # eps= means images in [0, 1]
         super().__post_init__(eps, norm)
         if self.steps < 1 or self.restarts < 1:
             raise ValueError(
@@ -62,6 +64,8 @@ class PGD(Attack):
         size = self.step_size
         usual = usual_step_size(self.threat_model.eps, self.steps)
         object.__setattr__(self, "step_size", usual if size is None else parse_magnitude(size))
+        if pixels and self.threat_model.norm == "linf" and size is not None:
+            require_pixels("step_size", size, self.step_size)
 
     def perturb(
         self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key=None, shard: Shard = Shard()

@@ -211,6 +211,13 @@ def test_bad_numbers_are_refused(arguments, match):
         PGD(LINF, **arguments)
 
 
+def test_a_step_of_whole_pixels_is_refused():
+    with pytest.raises(ValueError, match="step_size=2: pixels .* did you mean step_size='2/255'"):
+        PGD(eps="8/255", step_size=2)
+    assert PGD(eps=3, norm="l2", step_size=2).step_size == 2
+    assert PGD(ThreatModel(8, upper=255), step_size=2).step_size == 2
+
+
 def test_repr_shows_every_setting():
     attack = PGD(LINF, 5, "1/255", random_start=True, momentum=Momentum(0.9, "ema"), restarts=3)
     assert str(attack) == (
