@@ -14,6 +14,7 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
+from eagerly import eagerly
 from forked import begun
 
 # Loading needs the layers of every network.
@@ -94,12 +95,15 @@ def stops_of_a_smoke_run(*handled):
     ]
 
 
-def stopped(command, arguments, folder, output, stop):
-    """Runs the command until the `Stop`; returns its exit code, -9 where it was killed."""
+def stopped(command, arguments, folder, output, stop, *, eager=False):
+    """Runs the command, without traces if `eager`, until the `Stop`.
+
+    Returns its exit code, -9 where it was killed.
+    """
     output.unlink(missing_ok=True)
     before = _last_step(folder)
     event = () if stop.event is None else (stop.event, str(folder / stop.place), stop.number)
-    process = begun(_run, command, arguments, *event, output=output)
+    process = begun(_run, command, arguments, eager, *event, output=output)
     if not event:
         while process.is_alive() and not _reached(stop, folder, output, before):
             time.sleep(0.005)
@@ -188,16 +192,17 @@ def assert_same(found, expected):
 
 def _finish(command, arguments, output):
     output.unlink(missing_ok=True)
-    process = begun(_run, command, arguments, output=output)
+    process = begun(_run, command, arguments, False, output=output)
     process.join()
     return process.exitcode
 
 
-def _run(command, arguments, *event):
+def _run(command, arguments, eager, *event):
     """Runs in the process."""
     if event:
         _send_before(*event)
-    return importlib.import_module(command).main([command, *arguments])
+    with eagerly() if eager else contextlib.nullcontext():
+        return importlib.import_module(command).main([command, *arguments])
 
 
 def _send_before(event, path, number):

@@ -46,6 +46,7 @@ def test_the_numbers_of_the_training_again(run, capsys):
     assert "attacks stored before: 1; --fresh attacks again" in said
 
 
+@EAGER
 def test_all_columns_and_the_score(run, capsys):
     new = new_results(run, "--limit_test=60", "--batch_size=64", "--mode=compat")
     said = capsys.readouterr().out.splitlines()
@@ -70,6 +71,7 @@ def test_doubts_are_said_and_recorded(run, capsys, monkeypatch):
     assert f"warning: {doubt.message}" in said and f"! {doubt.message}" in said
 
 
+@EAGER
 def test_both_modes_and_strengths_of_an_attack(run, capsys):
     new = new_results(run, "--limit_test=40", "--attacks=ES", "--strength=strong", "--restarts=1")
     rows = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line]
@@ -158,6 +160,7 @@ def test_the_profiles_of_the_authors(run):
     assert result.threat_model["eps"] == 77 / 255
 
 
+@EAGER
 def test_a_substitute_that_is_the_same_network(run, finished_smoke, capsys):
     flags = [
         "--attacks=CA+,TMA",

@@ -5,6 +5,7 @@ import shutil
 
 import keras
 import pytest
+from eagerly import eagerly
 
 from hm_tf import train
 from hm_tf.evaluation.saved_run import SavedRun
@@ -19,7 +20,8 @@ def trained(tmp_path_factory):
     """A folder with a run on the digits 0, 2, 4 and the file that says so."""
     folder = tmp_path_factory.mktemp("classes")
     (folder / "classes.txt").write_text("0\n2\n4\n")
-    assert run(folder) == 0
+    with eagerly():
+        assert run(folder) == 0
     return folder
 
 

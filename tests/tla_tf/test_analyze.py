@@ -79,6 +79,7 @@ def test_all_outputs_of_a_run(run, capsys):
     assert "separation" not in capsys.readouterr().out  # the accuracies of the run only
 
 
+@EAGER
 def test_accuracy_over_eps_and_over_the_steps_of_the_attack(run):
     before = len(read_results(run / "results.jsonl"))
     outputs = "accuracy_over_eps", "accuracy_over_steps"
@@ -141,8 +142,8 @@ def colour_run(tmp_path):
             encoded = tf.io.encode_png(pixels.astype(np.uint8)).numpy()
             (tmp_path / "images" / name / f"{i}.png").write_bytes(encoded)
     command = ["train", "--dataset=folder", f"--data_dir={tmp_path / 'images'}", "--method=um"]
-    size = "--model=digits_cnn", "--image_size=8", "--batch_size=16", "--train_steps=40"
-    steps = "--learning_rates=0.01", "--boundaries=", "--checkpoint_every=40", "--optimizer=adam"
+    size = "--model=digits_cnn", "--image_size=8", "--batch_size=16", "--train_steps=12"
+    steps = "--learning_rates=0.01", "--boundaries=", "--checkpoint_every=12", "--optimizer=adam"
     folder = f"--workdir={tmp_path / 'run'}"
     assert train.main([*command, *size, *steps, folder, "--eval_attacks=clean"]) == 0
     return tmp_path / "run"
@@ -158,6 +159,7 @@ def test_colour_images_of_a_folder(colour_run):
     assert len(set(shown["natural"]["labels"])) == 1  # in clean images the colour decides
 
 
+@EAGER
 def test_embeddings_belong_to_the_images_attacked(finished):
     run = FinishedRun(finished)
     network, test = run.network(), data.open("digits").load("test", limit=50)
@@ -209,6 +211,7 @@ MISTAKES = [
 ]
 
 
+@EAGER
 @pytest.mark.parametrize("flags, said", MISTAKES, ids=[flags for flags, _ in MISTAKES])
 def test_mistakes_are_one_line(finished, flags, said, tmp_path, capsys):
     assert command(finished, *flags.split(), f"--output_dir={tmp_path / 'figures'}") == 2

@@ -12,6 +12,7 @@ import pytest
 from reliability import ENDS, Stop, stopped
 
 from robust_tf.attacks import auto_attack, cleverhans_adapter
+from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.square import Square
 from robust_tf.evaluation import classifier_evaluation
@@ -24,7 +25,13 @@ from tla_tf.finished_run import FinishedRun
 
 EAGER = pytest.mark.usefixtures("eager")
 
-TABLE1 = ["clean", "fgsm", "bim7", "cw30", "pgd7", "pgd20", "20pgd20", "mim40"]
+# The members of AutoAttack with few steps.
+SHORT = {
+    "apgd-ce": lambda ball: APGD(ball, "ce", steps=2),
+    "apgd-t": lambda ball: APGD(ball, "targeted-dlr", steps=2),
+    "fab-t": lambda ball: FAB(ball, steps=1),
+    "square": lambda ball: Square(ball, queries=2),
+}
 
 
 @pytest.fixture
@@ -46,14 +53,17 @@ def error_line(capsys):
     return line
 
 
-def test_table1_with_and_without_a_substitute(run, finished, capsys):
+@EAGER
+def test_table1_with_and_without_a_substitute(run, finished, capsys, monkeypatch):
+    few = ("fgsm", "bim2", "cw2", "pgd7", "2pgd2", "mim2")  # steps
+    monkeypatch.setitem(attack_columns.TABLE1, "cifar10", few)
     assert command(run, "--attacks=table1", "--limit_test=6") == 0
     assert "left out: the black-box column" in capsys.readouterr().out
-    assert attacks(run) == [*TABLE1, "worst case"]
+    assert attacks(run) == ["clean", *few, "worst case"]
     assert command(run, "--attacks=table1", "--limit_test=6", f"--substitute={finished}") == 0
     said = capsys.readouterr().out
-    assert "left out" not in said and "20pgd20: stored" in said
-    results = read_results(run / "results.jsonl")[len(TABLE1) + 1 :]
+    assert "left out" not in said and "2pgd2: stored" in said
+    results = read_results(run / "results.jsonl")[len(few) + 2 :]
     own = {result.attack: result for result in results}
     assert own["transfer-pgd7 from tla-digits_cnn-seed0"].correct == own["pgd7"].correct
 
@@ -65,11 +75,7 @@ def test_cleverhans_beside_ours_with_the_difference(run, capsys, monkeypatch):
     monkeypatch.setitem(attack_columns.TABLE1, "cifar10", table1)
     few = {"cw2": (2, 0.05), "spsa": (2, 0.01)}
     monkeypatch.setattr(cleverhans_adapter, "DEFAULTS", few)
-    short = {
-        "square": lambda ball: Square(ball, queries=2),
-        "fab-t": lambda ball: FAB(ball, steps=1),
-    }
-    monkeypatch.setattr(auto_attack, "MEMBERS", {**auto_attack.MEMBERS, **short})
+    monkeypatch.setattr(auto_attack, "MEMBERS", {**auto_attack.MEMBERS, **SHORT})
     assert command(run, "--attacks=cleverhans", "--limit_test=4") == 0
     said = capsys.readouterr().out
     for name in ("fgm", "bim7", "pgd7", "madry7", "mim3", "cw2", "spsa"):
@@ -91,15 +97,17 @@ def always_right_on_the_first_image(run):
     finished.folder.save_network(network, finished.folder.final_weights)
 
 
+@EAGER
 def test_killed_twice_the_result_is_the_same(run, tmp_path):
     """Among the images of the first restart, and before those of the second."""
     always_right_on_the_first_image(run)
-    flags = ["--attacks=2pgd10", "--batch_size=2"]
+    flags = ["--attacks=2pgd2", "--batch_size=2"]
     untouched = shutil.copytree(run, tmp_path / "untouched")
     given = [f"--workdir={run}", "--limit_test=20", *flags]
     for event, lines in ((5, 3), (18, 11)):
         stop = Stop(event=event, place="evaluation")
-        assert stopped("tla_tf.evaluate", given, run, tmp_path / "said.txt", stop) in ENDS[SIGKILL]
+        code = stopped("tla_tf.evaluate", given, run, tmp_path / "said.txt", stop, eager=True)
+        assert code in ENDS[SIGKILL]
         assert lines_of(run) == lines
     assert command(run, *flags) == 0
     assert command(untouched, *flags) == 0
@@ -259,7 +267,9 @@ def test_mim_form(run, form, decay):
     assert sum(f'"form": "{form}"' in line for line in identities) == 1, "of its own"
 
 
-def test_round_pixels(run):
+@EAGER
+def test_round_pixels(run, monkeypatch):
+    monkeypatch.setattr(auto_attack, "MEMBERS", {**auto_attack.MEMBERS, **SHORT})
     flags = ["--attacks=pgd3,standard", "--limit_test=4", "--save_adversarial"]
     assert command(run, *flags, "--round_pixels") == 0
     assert command(run, "--attacks=pgd3", "--limit_test=4", "--save_adversarial") == 0

@@ -56,7 +56,9 @@ def weights_after(labels=Y, **more):
 
 
 @pytest.mark.parametrize("kind", DEFENSES)
-def test_a_network_and_a_radius_are_enough_and_a_partial_batch_trains(kind):
+def test_a_network_and_a_radius_are_enough_and_a_partial_batch_trains(kind, request):
+    if kind in (Undefended, AdversarialTraining):  # whole runs of other tests compile these
+        request.getfixturevalue("eager")
     model = kind(network(), eps="8/255")
     model.compile("adam")
     before = model.get_weights()

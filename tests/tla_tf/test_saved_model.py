@@ -17,6 +17,8 @@ from tla_tf import evaluate
 from tla_tf.evaluation import evaluation_checks
 from tla_tf.evaluation.saved_run import SavedRun
 
+EAGER = pytest.mark.usefixtures("eager")
+
 
 @pytest.fixture
 def saved_model(served, tmp_path):
@@ -28,6 +30,7 @@ def saved_command(path, *flags):
     return evaluate.main(["evaluate", *given, *flags])
 
 
+@EAGER
 def test_it_gives_the_numbers_of_its_run(unevaluated, saved_model, tmp_path):
     path = shutil.copytree(saved_model, tmp_path / "model")
     flags = ["--attacks=clean,pgd3,fgsm"]
@@ -42,6 +45,7 @@ def test_it_gives_the_numbers_of_its_run(unevaluated, saved_model, tmp_path):
     assert of_saved[0].method == "saved_model" and of_saved[0].weights_hash
 
 
+@EAGER
 def test_of_an_export_dir_the_newest_version_is_taken(saved_model, tmp_path, capsys):
     for version in ("2", "10"):
         shutil.copytree(saved_model, tmp_path / version)
@@ -61,6 +65,7 @@ class Frozen(tf.Module):
         return {"scores": tf.stack([level * k for k in range(10)], axis=1)}
 
 
+@EAGER
 def test_without_gradients_only_square_and_transfer_are_run(
     finished, tmp_path, capsys, monkeypatch
 ):

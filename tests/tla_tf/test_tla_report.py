@@ -9,6 +9,7 @@ import types
 
 import numpy as np
 import pytest
+from eagerly import eagerly
 from matplotlib.figure import Figure
 
 from robust_tf.reports.page import Page
@@ -30,7 +31,8 @@ def evaluated(smoke_run, tmp_path_factory):
     """The smoke run, evaluated with images kept, a figure and a check."""
     folder = shutil.copytree(smoke_run, tmp_path_factory.mktemp("report") / "run")
     given = [f"--workdir={folder}", ATTACKS, "--limit_test=40", "--save_adversarial"]
-    assert evaluate.main(["evaluate", *given]) == 0
+    with eagerly():
+        assert evaluate.main(["evaluate", *given]) == 0
     figure = Figure()
     figure.set_label("natural 3, predicted 3: 3, 3, 8")
     save_figure(figure, folder / "figures" / "figure4.png")

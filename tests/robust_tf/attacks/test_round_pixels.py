@@ -33,6 +33,9 @@ def test_on_the_grid_in_ball_and_box(threat_model):
     np.testing.assert_allclose(levels, np.round(levels), atol=1e-4)
     assert np.max(np.abs(rounded - x_adv)) < 1.001 / 255
     np.testing.assert_array_equal(round_pixels(rounded, x, threat_model), rounded)
+    any_size = 2 * [tf.TensorSpec([None, 4, 4, 1])]
+    traced = tf.function(lambda *both: round_pixels(*both, threat_model), any_size, autograph=False)
+    np.testing.assert_allclose(traced(x_adv, x), rounded, atol=1e-6)
 
 
 def test_the_nearest_level_where_the_ball_allows_it():

@@ -111,7 +111,9 @@ def expect_nothing_attacked(monkeypatch):
 
 
 @pytest.mark.parametrize("threat_model", [THREAT, ThreatModel(0.3, "l2")], ids=str)
-def test_every_attack_runs_and_the_worst_case_is_below_all(evaluation, threat_model):
+def test_every_attack_runs_and_the_worst_case_is_below_all(evaluation, threat_model, request):
+    if threat_model.norm == "l2":  # test_pgd.py and test_auto_attack.py trace steps in such a ball
+        request.getfixturevalue("eager")
     names = ["clean", "fgsm", "bim2", "mim2", "2pgd2", "cw2", *SHORT, "cleverhans-bim2"]
     found = run(evaluation(), *names, "standard", threat_model=threat_model)
     worst = found.pop("worst case")
@@ -122,8 +124,10 @@ def test_every_attack_runs_and_the_worst_case_is_below_all(evaluation, threat_mo
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_the_named_attacks_move_the_threshold_by_eps(evaluation, data, jit_compile):
+def test_the_named_attacks_move_the_threshold_by_eps(evaluation, data, jit_compile, request):
     """The network is linear in one pixel, so every attack moves it by exactly eps."""
+    if not jit_compile:
+        request.getfixturevalue("eager")
     names = "fgsm", "bim3", "mim3", "cw3", "2pgd3"
     found = run(evaluation(jit_compile=jit_compile, examples=examples()), *names)
     pixels = data.images[:, 0, 0, 0] / 255
