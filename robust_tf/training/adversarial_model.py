@@ -117,36 +117,38 @@ class AdversarialModel(keras.Model):
         Raises:
             UserError: images outside [0, 1], labels of no class.
         """
+        if self.jit_compile and "validation_data" in kwargs:  # arrays are checked by `evaluate`
+            kwargs["validation_data"] = checked(kwargs["validation_data"], None, self._classes())
         with told_in_a_line():
-            history = self._fit_with_xla(x, *args, **kwargs) if self.jit_compile else None
-            if history is None:
-                history = super().fit(x, *args, **kwargs)
+            history = self._with_xla_if_it_can("the train step", super().fit, x, *args, **kwargs)
         take_averages(self.optimizer)
         return history
 
-    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
-        """As in Keras.
+    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As in Keras. A test step that XLA refuses goes on without XLA, as the train step then.
 
         Raises:
             UserError: images outside [0, 1], labels of no class.
         """
         with told_in_a_line():
-            return super().evaluate(*args, **kwargs)
+            return self._with_xla_if_it_can("the test step", super().evaluate, x, *args, **kwargs)
 
-    def _fit_with_xla(self, x, *args, **kwargs):
-        """The history; None, and nothing trained, where XLA refuses the train step."""
+    def _with_xla_if_it_can(self, title, method, x, *args, **kwargs):
+        """Calls a method of Keras; where XLA refuses its step, once more without XLA."""
+        if not self.compiled or not self.jit_compile:
+            return method(x, *args, **kwargs)
         labels = args[0] if args else kwargs.get("y")
-        before, x = self._updates(), checked(x, labels, self._classes())
+        before, given = self._updates(), checked(x, labels, self._classes())
         try:
-            return super().fit(x, *args, **kwargs)
+            return method(given, *args, **kwargs)
         except REFUSAL as error:
             if self._updates() > before or assertion(error):
                 raise
-            warn_of_refusal("the train step", error)
+            warn_of_refusal(title, error)
         self.jit_compile = False
         self.make_train_function(force=True)
         self.make_test_function(force=True)
-        return None
+        return method(x, *args, **kwargs)
 
     def _updates(self):
         # On several replicas the variable is no number for int().

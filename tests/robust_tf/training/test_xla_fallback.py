@@ -25,14 +25,14 @@ def refused(x):
 
 
 class Squares(AdversarialModel):
-    """Squared outputs, by way of a Python function or not."""
+    """Squared outputs, trained and tested by way of a Python function or not."""
 
-    def __init__(self, by=tf.identity):
+    def __init__(self, by=tf.identity, tested_by=tf.identity):
         image = keras.Input([2, 2, 1])
         logits = keras.layers.Dense(2, kernel_initializer="ones")(keras.layers.Flatten()(image))
         network = keras.Model(image, {"logits": logits})
-        super().__init__(network, term_weights={"square": 1.0})
-        self.by = by
+        super().__init__(network, term_weights={"square": 1.0}, tested=["sum"])
+        self.by, self.tested_by = by, tested_by
 
     def craft(self, batch):
         return {"image": self.by(batch["image"])}
@@ -40,10 +40,15 @@ class Squares(AdversarialModel):
     def loss_terms(self, batch, crafted):
         return {"square": tf.reduce_sum(self.network(crafted["image"])["logits"] ** 2, axis=1)}, {}
 
+    def test_values(self, batch):
+        return {"sum": tf.reduce_sum(self.tested_by(batch["image"]), [1, 2, 3])}
 
-def fitted(model, x=IMAGES, y=LABELS, **compiled):
-    model.compile(keras.optimizers.SGD(0.01), **compiled)
-    return model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0).history
+
+def fitted(model, *, jit_compile, **more):
+    model.compile(keras.optimizers.SGD(0.01), jit_compile=jit_compile)
+    return model.fit(
+        IMAGES, LABELS, batch_size=4, epochs=2, shuffle=False, verbose=0, **more
+    ).history
 
 
 @pytest.fixture
@@ -62,6 +67,20 @@ def test_the_train_step_falls_back_and_loses_no_batch(undecided):
     assert int(model.optimizer.iterations) == 4
 
 
+def test_the_test_step_falls_back(undecided):
+    """By itself, and as the validation of a training that XLA compiles."""
+    model = Squares(tested_by=refused)
+    model.compile("sgd", jit_compile=True)
+    with pytest.warns(UserWarning, match="the test step goes on without XLA") as said:
+        found = model.evaluate(IMAGES, LABELS, batch_size=4, verbose=0, return_dict=True)
+    assert len(said) == 1 and found["sum"] == pytest.approx(IMAGES.sum() / 8)
+    with pytest.warns(UserWarning, match="the test step goes on without XLA"):
+        history = fitted(
+            Squares(tested_by=refused), jit_compile=True, validation_data=(IMAGES, LABELS)
+        )
+    assert history["val_sum"] == pytest.approx(2 * [IMAGES.sum() / 8])
+
+
 def test_the_range_is_checked_under_xla(undecided):
     low = IMAGES - 0.5
     pairs = tf.data.Dataset.from_tensor_slices((low, LABELS)).batch(4)
@@ -73,7 +92,12 @@ def test_the_range_is_checked_under_xla(undecided):
     for x, y in ((low, LABELS), (pairs, None), (dicts, None)):
         with pytest.raises(UserError, match="in .0, 1.; this batch ranges"):
             model.fit(x, y, shuffle=False, verbose=0)
+        with pytest.raises(UserError, match="in .0, 1.; this batch ranges"):
+            model.evaluate(x, y, verbose=0)
     assert model.jit_compile and int(model.optimizer.iterations) == 0
+    for validation in ((low, LABELS), pairs):
+        with pytest.raises(UserError, match="in .0, 1.; this batch ranges"):
+            model.fit(IMAGES, LABELS, validation_data=validation, verbose=0)
 
 
 def test_the_range_of_all_images_is_checked_off_the_gpu(monkeypatch):
