@@ -112,15 +112,15 @@ class AdversarialModel(keras.Model):
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As in Keras. With `use_ema=True` the batch-norm statistics end as averages, too.
 
-        A train step that XLA refuses is trained without XLA.
+        A train step that XLA refuses is trained without XLA. Under XLA nothing checks the batches
+        of a generator or a `keras.utils.PyDataset`.
 
         Raises:
             UserError: images outside [0, 1], labels of no class.
         """
         if self.jit_compile and "validation_data" in kwargs:  # arrays are checked by `evaluate`
             kwargs["validation_data"] = checked(kwargs["validation_data"], None, self._classes())
-        with told_in_a_line():
-            history = self._with_xla_if_it_can("the train step", super().fit, x, *args, **kwargs)
+        history = self._with_xla_if_it_can("the train step", super().fit, x, *args, **kwargs)
         take_averages(self.optimizer)
         return history
 
@@ -130,25 +130,39 @@ class AdversarialModel(keras.Model):
         Raises:
             UserError: images outside [0, 1], labels of no class.
         """
-        with told_in_a_line():
-            return self._with_xla_if_it_can("the test step", super().evaluate, x, *args, **kwargs)
+        return self._with_xla_if_it_can("the test step", super().evaluate, x, *args, **kwargs)
+
+    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As in Keras, with the checks of `fit`, and without XLA where XLA refuses the step.
+
+        Raises:
+            UserError: images outside [0, 1], labels of no class.
+        """
+        method = super().train_on_batch
+        return self._with_xla_if_it_can("the train step", method, x, *args, **kwargs)
+
+    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As `train_on_batch`, of the test step."""
+        method = super().test_on_batch
+        return self._with_xla_if_it_can("the test step", method, x, *args, **kwargs)
 
     def _with_xla_if_it_can(self, title, method, x, *args, **kwargs):
         """Calls a method of Keras; where XLA refuses its step, once more without XLA."""
-        if not self.compiled or not self.jit_compile:
+        with told_in_a_line():
+            if not self.compiled or not self.jit_compile:
+                return method(x, *args, **kwargs)
+            labels = args[0] if args else kwargs.get("y")
+            before, given = self._updates(), checked(x, labels, self._classes())
+            try:
+                return method(given, *args, **kwargs)
+            except REFUSAL as error:
+                if self._updates() > before or assertion(error):
+                    raise
+                warn_of_refusal(title, error)
+            self.jit_compile = False
+            self.make_train_function(force=True)
+            self.make_test_function(force=True)
             return method(x, *args, **kwargs)
-        labels = args[0] if args else kwargs.get("y")
-        before, given = self._updates(), checked(x, labels, self._classes())
-        try:
-            return method(given, *args, **kwargs)
-        except REFUSAL as error:
-            if self._updates() > before or assertion(error):
-                raise
-            warn_of_refusal(title, error)
-        self.jit_compile = False
-        self.make_train_function(force=True)
-        self.make_test_function(force=True)
-        return method(x, *args, **kwargs)
 
     def _updates(self):
         # On several replicas the variable is no number for int().

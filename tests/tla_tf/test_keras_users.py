@@ -106,9 +106,9 @@ def test_wrong_images_and_labels_are_one_line_in_a_compiled_step():
         "labels must be 0 to 2; this batch ranges from -1 to 1": (X, Y - 1),
     }
     for said, (images, labels) in mistakes.items():
-        for call in model.fit, model.evaluate:
+        for call in model.fit, model.evaluate, model.train_on_batch, model.test_on_batch:
             with pytest.raises(UserError, match=f"^{said}.*$"):
-                call(images, labels, verbose=0)
+                call(images, labels)
 
 
 @EAGER

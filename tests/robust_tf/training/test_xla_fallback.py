@@ -100,6 +100,20 @@ def test_the_range_is_checked_under_xla(undecided):
             model.fit(IMAGES, LABELS, validation_data=validation, verbose=0)
 
 
+@pytest.mark.parametrize("method", ["train_on_batch", "test_on_batch"])
+def test_a_single_batch_is_checked_under_xla(undecided, method):
+    model = Squares()
+    model.compile("sgd", jit_compile=True)
+    for x, y, said in (
+        (IMAGES - 0.5, LABELS, "in .0, 1.; this batch ranges"),
+        (IMAGES, LABELS + 2, "labels must be 0 to 1; this batch ranges from 2 to 2"),
+    ):
+        with pytest.raises(UserError, match=said):
+            getattr(model, method)(x, y)
+    assert model.jit_compile and int(model.optimizer.iterations) == 0
+    assert np.isfinite(getattr(model, method)(IMAGES, LABELS)).all()
+
+
 def test_the_range_of_all_images_is_checked_off_the_gpu(monkeypatch):
     seen = []
     monkeypatch.setattr(batch, "_check", lambda *_: seen.append(context.context().device_name))
