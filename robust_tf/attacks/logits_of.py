@@ -51,12 +51,28 @@ def require_classes(logits: tf.Tensor) -> None:
         )
 
 
+def mistake_of_names(y: Any) -> str:
+    """Returns a sentence on labels, array, list or tensor, that are text or objects, else ""."""
+    if tf.is_tensor(y):
+        kind = "U" if y.dtype == tf.string else ""
+    else:
+        kind = np.asarray(y).dtype.kind
+    if kind not in ("O", "S", "U"):
+        return ""
+    return (
+        f"labels must be numbers, not {'objects' if kind == 'O' else 'text'}; "
+        "classes, y = np.unique(y, return_inverse=True) numbers names"
+    )
+
+
 def label_numbers(y: Any) -> np.ndarray:
     """Returns int32 [n] of labels, int [n], [n, 1] or one-hot [n, classes], array or tensor.
 
     Raises:
-        ValueError: no array, rows that do not sum to 1, or no whole numbers of int32.
+        ValueError: no array, text, rows that do not sum to 1, or no whole numbers of int32.
     """
+    if mistake := mistake_of_names(y):
+        raise ValueError(mistake)
     labels = np.asarray(y)
     if labels.ndim == 0:
         raise ValueError("labels are an array [n]; of one image give x[None] and [y]")

@@ -11,7 +11,7 @@ from robust_tf.attacks.compiled_batch import REFUSAL, assertion, warn_of_refusal
 from robust_tf.errors import UserError, require_known
 from robust_tf.losses.weight_decay import decayed_kernels, l2_weight_decay
 from robust_tf.training import replicas, saved_settings
-from robust_tf.training.batch import checked, told_in_a_line, unpack
+from robust_tf.training.batch import checked, refuse_names, told_in_a_line, unpack
 from robust_tf.training.weight_averaging import average_statistics, take_averages
 from robust_tf.training.weight_perturbation import worst_weights
 from robust_tf.training.workers import on_several
@@ -148,10 +148,12 @@ class AdversarialModel(keras.Model):
 
     def _with_xla_if_it_can(self, title, method, x, *args, **kwargs):
         """Calls a method of Keras; where XLA refuses its step, once more without XLA."""
+        labels = args[0] if args else kwargs.get("y")
+        if labels is not None:
+            refuse_names(labels)
         with told_in_a_line():
             if not self.compiled or not self.jit_compile:
                 return method(x, *args, **kwargs)
-            labels = args[0] if args else kwargs.get("y")
             before, given = self._updates(), checked(x, labels, self._classes())
             try:
                 return method(given, *args, **kwargs)

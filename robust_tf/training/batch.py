@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks.compiled_batch import assertion
+from robust_tf.attacks.logits_of import mistake_of_names
 from robust_tf.errors import UserError
 
 
@@ -24,6 +25,12 @@ def told_in_a_line():
         raise
 
 
+def refuse_names(labels):
+    """Raises the `UserError` of labels that are no numbers; Keras speaks of its own types."""
+    if mistake := mistake_of_names(labels):
+        raise UserError(mistake)
+
+
 def unpack(data, step, dtype, classes=None):
     """Returns a batch as dict.
 
@@ -40,7 +47,7 @@ def unpack(data, step, dtype, classes=None):
         and plain=True.
 
     Raises:
-        UserError: no labels.
+        UserError: no labels, or text.
         tf.errors.InvalidArgumentError: images outside [0, 1]; labels neither integer nor one-hot,
             or of no class.
     """
@@ -93,6 +100,7 @@ def _plain(data, step):
 
 def _integers(labels):
     """int32 [B] of labels [B], [B, 1] or one-hot [B, classes]."""
+    refuse_names(labels)
     labels = tf.convert_to_tensor(labels)  # `train_on_batch` with run_eagerly=True has an array
     if labels.shape.rank != 2 or labels.shape[1] == 1:
         return tf.reshape(tf.cast(labels, tf.int32), [-1])

@@ -111,6 +111,18 @@ def test_wrong_images_and_labels_are_one_line_in_a_compiled_step():
                 call(images, labels)
 
 
+def test_names_for_labels_are_one_line():
+    names = np.array(["cat", "dog", "owl"])[Y]
+    model, said = defense(Undefended), "^labels must be numbers, not (text|objects); .*$"
+    for labels in names, names.astype(object), [*names], tf.constant(names):
+        for call in model.fit, model.evaluate, model.train_on_batch, model.test_on_batch:
+            with pytest.raises(UserError, match=said):
+                call(X, labels)
+    dataset = tf.data.Dataset.from_tensor_slices((X, names)).batch(BATCH)
+    with pytest.raises(UserError, match=said):
+        model.fit(dataset, shuffle=False, verbose=0)
+
+
 @EAGER
 def test_sample_weight_and_class_weight_are_honoured_in_every_term():
     # Without random draws the second epoch computes what the first does.
