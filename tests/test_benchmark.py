@@ -71,6 +71,10 @@ def test_prints_its_rows(arguments, rows, tool, capsys, monkeypatch):
     printed = capsys.readouterr().out
     for row in rows:
         assert re.search(rf"^\| {re.escape(row)} \|.* {QUARTILES} \|", printed, re.MULTILINE), row
+    if arguments[0] == "loop":
+        seconds = r"\d+\.\d s"
+        assert re.search(f"with all compilation: bare step {seconds}, loop {seconds}\n", printed)
+        assert re.search(r"^.+: \S+ TFLOP/s, \d+ % of the \S+ TFLOP/s", printed, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("eager")

@@ -22,7 +22,7 @@ def machine(tmp_path):
     """Function (script, arguments, more variables) -> (exit code, what was printed, calls)."""
     stubs = tmp_path / "stubs"
     stubs.mkdir()
-    for name, text in {"python": PYTHON, "nvidia-smi": "#!/bin/bash\necho a GPU\n"}.items():
+    for name, text in {"python3": PYTHON, "nvidia-smi": "#!/bin/bash\necho a GPU\n"}.items():
         (stubs / name).write_text(text)
         (stubs / name).chmod(0o755)
 
@@ -57,6 +57,22 @@ def test_a_check_starts_without_what_another_has_left(machine, tmp_path):
     (tmp_path / "before" / "tla").mkdir(parents=True)
     code, said, calls = machine("gpu_check.sh", "before")
     assert (code, calls) == (2, []) and "before is not empty" in said
+
+
+def test_a_check_that_fails_is_told_and_the_others_run(machine, tmp_path):
+    code, said, calls = machine("gpu_check.sh", "out", ENDS="7")
+    assert code == 1 and "standard: exit 7 after" in said and "hm_export: exit 0 after" in said
+    assert "== standard: exit 7" in (tmp_path / "out" / "ends.txt").read_text().splitlines()
+    # Of what is timed the goals come first, each network with XLA and without.
+    timed = [f"{a} {b}" for a, b in zip(calls, calls[1:], strict=False) if "benchmark.py" in a]
+    kinds = [line.split()[1] for line in timed]
+    assert kinds[:3] == ["loop", "loop", "training"] and len(kinds) == 9
+
+
+def test_no_check_begins_after_the_time_is_over(machine):
+    code, said, calls = machine("gpu_check.sh", LIMIT="0")
+    assert code == 1 and "tla: left out, the time is over" in said
+    assert calls[0] == "-c" and len(calls) == 2  # whether TensorFlow finds the GPU
 
 
 @pytest.mark.parametrize("ends", [0, 7])
