@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from robust_tf.attacks import program_names
 from robust_tf.attacks.packed_loop import shrinking
 
 # What XLA raises: for operations that it cannot compile, on this device or deterministically; for a
@@ -80,7 +81,8 @@ class CompiledBatch:
         return self._compiled[devices]
 
     def _compile(self):
-        function = self._function if self._xla else shrinking()(self._function)
+        named = program_names.alike(self._function)
+        function = named if self._xla else shrinking()(self._function)
         compiled = tf.function(function, autograph=False, jit_compile=self._xla)
         if self._prepare is None:
             return compiled

@@ -158,7 +158,8 @@ def _batches(examples, rows, size, filled_size, dtype):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         for start in range(0, len(rows), size):
             waiting.append(pool.submit(load, rows[start : start + size]))
-            if len(waiting) > AHEAD:
+            # Nothing is loaded while the attack is traced: its names would depend on it.
+            if len(waiting) > AHEAD or not start:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

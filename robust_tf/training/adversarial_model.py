@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from robust_tf import randomness
+from robust_tf.attacks import program_names
 from robust_tf.attacks.compiled_batch import REFUSAL, assertion, warn_of_refusal
 from robust_tf.errors import UserError, require_known
 from robust_tf.losses.weight_decay import decayed_kernels, l2_weight_decay
@@ -202,6 +203,8 @@ class AdversarialModel(keras.Model):
         return self.attack if share is None else self.attack.scaled(share)
 
     def train_step(self, data):
+        if self.jit_compile and not tf.executing_eagerly():
+            program_names.round_up(program_names.TRAINING)
         batch = self.unpack(data, self.optimizer.iterations)
         if self.eps_warmup_steps:
             grown = tf.cast(batch["step"][0] + 1, batch["image"].dtype) / self.eps_warmup_steps

@@ -1,4 +1,4 @@
-"""What XLA refuses goes on without it. XLA refuses Python functions on every device."""
+"""What XLA refuses goes on without it, and what it compiled is kept. It refuses Python functions."""
 
 import warnings
 
@@ -158,3 +158,24 @@ def test_a_program_that_cannot_be_kept_is_no_error(tmp_path):
     said = (tmp_path / "said.txt").read_text()
     assert "[[2.]]" in said, said[-2000:]
     assert "the attack goes on without XLA, which refuses" in said
+
+
+def compiled_after(tensors):
+    """Runs in a process of its own: an attack and a training, after so many tensors."""
+    for _ in range(tensors):
+        tf.constant(0.0)
+    print(CompiledBatch(lambda x: 2 * x, jit_compile=True)([[1.0]]))
+    fitted(Squares(), jit_compile=True)
+
+
+def test_a_start_after_a_kill_finds_the_programs_of_the_first(tmp_path):
+    """Although it reads a checkpoint first, which moves TensorFlow's running number."""
+    flags = f"--tf_xla_persistent_cache_directory={tmp_path / 'cache'}"
+    kept = {"TF_XLA_FLAGS": f"{flags} --tf_xla_persistent_cache_device_types=CPU"}
+    found = []
+    for tensors in (0, 7):
+        said = tmp_path / f"said{tensors}.txt"
+        begun(compiled_after, tensors, output=said, environment=kept).join()
+        assert "[[2.]]" in said.read_text(), said.read_text()[-2000:]
+        found.append({path.name: path.stat().st_mtime_ns for path in tmp_path.glob("cache/*")})
+    assert len(found[0]) >= 2 and found[1] == found[0]
