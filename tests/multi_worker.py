@@ -3,6 +3,8 @@
 Processes of their own, since devices are divided, and workers found, before TensorFlow runs.
 """
 
+from unittest import mock
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -119,6 +121,16 @@ def require_own_sums(worker, chosen, folder):
     assert resumed.numpy() == total.numpy()
 
 
+def require_rows_in_order(mirrored):
+    """A worker of two devices gives each its rows of a batch."""
+    batches = tf.data.Dataset.from_tensor_slices(tf.reshape(tf.range(8), [2, 4]))
+    with mock.patch.object(workers, "on_several", return_value=True):
+        divided = [
+            mirrored.experimental_local_results(p) for p in workers.divided(batches, mirrored)
+        ]
+    assert np.array(divided).tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
+
+
 def main(output, simple=""):
     """Saves all arrays in `output`, an .npz; as a worker where TF_CONFIG says so."""
     worker = workers.this_worker()
@@ -127,6 +139,7 @@ def main(output, simple=""):
         require_own_sums(worker, strategies["workers"], f"{output}.checkpoints")
     else:
         mirrored = strategy.make_strategy("mirrored", BATCH, logical_cpus=2)
+        require_rows_in_order(mirrored)
         strategies = {"device": tf.distribute.get_strategy(), "replicas": mirrored}
     keras.config.set_dtype_policy("float64")
     cases = [(name, "", SIMPLE if simple else CASES) for name in strategies]

@@ -7,6 +7,8 @@ import sys
 import pytest
 import tensorflow as tf
 
+from robust_tf.runs.run_folder import RunFolder
+
 FLAGS = pathlib.Path(__file__).parents[1] / "flags"
 pytestmark = [
     pytest.mark.gpu,
@@ -25,3 +27,5 @@ def test_the_smallest_run_trains_and_is_evaluated(package, family, deterministic
     for said in ("Traceback", "doesn't support", "cannot use the"):
         assert said not in done.stderr
     assert ("without XLA" in done.stdout) == (deterministic == "true")
+    lines = RunFolder(tmp_path).read_metrics()
+    assert lines and all(line["peak_memory_gib"] > 0 for line in lines)

@@ -19,14 +19,20 @@ def make_strategy(name, batch_size, logical_cpus=1, shard_size=1):
             is the largest number of GPUs that divides the batch into whole shards. "multi_worker":
             all GPUs of all workers of TF_CONFIG, of which this process is one.
         batch_size: images of one update over all replicas.
-        logical_cpus: how many devices the processor is divided into; for tests of replicas.
+        logical_cpus: how many devices the processor is divided into; for tests of replicas. Not of
+            several workers.
         shard_size: images that must stay on one replica together.
 
     Raises:
         UserError: the replicas do not divide the batch; TF_CONFIG has several workers, or one where
-            there must be several, or a port that is in use.
+            there must be several, or a port that is in use; a processor divided among workers.
     """
     if name == "multi_worker":
+        if logical_cpus > 1:
+            raise UserError(
+                f"--logical_cpus={logical_cpus} does nothing with --strategy=multi_worker, where a "
+                "worker without GPUs is one device; leave it out"
+            )
         return _multi_worker(batch_size)
     devices = all_devices(logical_cpus)
     if name == "auto":

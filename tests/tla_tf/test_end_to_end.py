@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from absl import flags as absl_flags
+from tensorboard.compat.proto.event_pb2 import Event
 
 from robust_tf import data
 from robust_tf.results import jsonl
@@ -48,7 +49,12 @@ def test_smoke_run_leaves_a_complete_folder(smoke, tmp_path, monkeypatch, capsys
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in metrics] == [4, 8]
     assert {"loss", "cross_entropy", "triplet", "embedding_norm"} <= metrics[0].keys()
-    assert list(folder.glob("tensorboard/**/events*"))
+    measured = {"images_per_second", "input_wait", "attack_share"}
+    assert all(measured <= line.keys() for line in metrics)
+    (board,) = folder.glob("tensorboard/**/events*")
+    events = map(Event.FromString, tf.data.TFRecordDataset(str(board)).as_numpy_iterator())
+    tags = {value.tag for event in events for value in event.summary.value}
+    assert {"epoch_loss", *(f"epoch_{name}" for name in measured)} <= tags
     assert len(list(folder.glob("checkpoints/step-*"))) == 2
     results = read_results(folder / "results.jsonl")
     assert [(result.attack, result.n) for result in results] == [

@@ -1,4 +1,4 @@
-"""Attacks the same images on 1 and 3 devices; run by test_attack_on_devices.py.
+"""Attacks the same images on 1, 2 and 4 devices; run by test_attack_on_devices.py.
 
 A process of its own, since the processor can be divided only before TensorFlow runs anything.
 """
@@ -95,27 +95,28 @@ SETTINGS = {"batch_size": BATCH, "progress": False}
 
 def main(folder):
     found = {}
-    devices = strategy.all_devices(3)  # first of all
+    devices = strategy.all_devices(4)  # first of all
     examples = data.open("digits").load("test", IMAGES)
     network = trained()
     weights = network.get_weights()
-    for count in (1, 3):
+    for count in (1, 2, 4):
         chosen = tf.distribute.MirroredStrategy(devices[:count])
         with (chosen if count > 1 else tf.distribute.get_strategy()).scope():
             ranking = [ranked(examples, weights, name) for name in ("QA+",)]
             found[count] = [attacked(examples, weights), *ranking]
     (first, work), *others = found[1]
     assert 0 < first[0]["correct"].sum() < IMAGES
-    runs, share = found[3][0]
-    # As much on each device; together somewhat more, since batches are filled up.
-    assert len(share) == 3 and len(set(share)) == 1, share
-    assert work[0] <= sum(share) <= 1.5 * work[0], (share, work)
-    for expected, outputs in zip([first, *others], [runs, *found[3][1:]], strict=True):
-        for one, other in zip(expected, outputs, strict=True):
-            for name, values in one.items():
-                np.testing.assert_allclose(other[name], values, atol=1e-6, err_msg=name)
+    for count in (2, 4):
+        (runs, share), *ranking = found[count]
+        # As much on each device; together somewhat more, since batches are filled up.
+        assert len(share) == count and len(set(share)) == 1, share
+        assert work[0] <= sum(share) <= 1.5 * work[0], (share, work)
+        for expected, outputs in zip([first, *others], [runs, *ranking], strict=True):
+            for one, other in zip(expected, outputs, strict=True):
+                for name, values in one.items():
+                    np.testing.assert_allclose(other[name], values, atol=1e-6, err_msg=name)
     path = pathlib.Path(folder) / "network.keras"
     network.save(path)
     alone = evaluated(path, "--strategy=one_device")
-    assert evaluated(path, "--logical_cpus=3") == alone
+    assert evaluated(path, "--logical_cpus=4") == alone
     assert 0 < alone[1][1] < alone[0][1]

@@ -93,6 +93,11 @@ def test_signals_end_a_worker_that_waits_for_others_and_after_it(monkeypatch, he
     assert not ignored() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_workers_do_not_divide_the_processor():
+    with pytest.raises(UserError, match="--logical_cpus=2 does nothing"):
+        strategy.make_strategy("multi_worker", 8, logical_cpus=2)
+
+
 def test_a_port_in_use_is_told(monkeypatch):
     def refusing():
         raise tf.errors.UnknownError(None, None, "Could not start gRPC server")
