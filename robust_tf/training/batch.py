@@ -79,6 +79,7 @@ def checked(x, y=None, classes=None):
     if not isinstance(x, tf.data.Dataset):
         return x
 
+    @tf.autograph.experimental.do_not_convert  # AutoGraph adds places of the code to a UserError
     def checked_batch(*batch):
         batch = batch[0] if len(batch) == 1 else batch
         parts = (batch["image"], batch["label"]) if isinstance(batch, dict) else batch

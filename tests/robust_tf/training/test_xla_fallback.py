@@ -114,6 +114,14 @@ def test_a_single_batch_is_checked_under_xla(undecided, method):
     assert np.isfinite(getattr(model, method)(IMAGES, LABELS)).all()
 
 
+def test_names_for_labels_in_a_dataset_are_one_line_under_xla(undecided):
+    names = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS.astype(str))).batch(4)
+    model = Squares()
+    model.compile("sgd", jit_compile=True)
+    with pytest.raises(UserError, match=r"^labels must be numbers, not text; [^\n]*$"):
+        model.fit(names, shuffle=False, verbose=0)
+
+
 def test_the_range_of_all_images_is_checked_off_the_gpu(monkeypatch):
     seen = []
     monkeypatch.setattr(batch, "_check", lambda *_: seen.append(context.context().device_name))
