@@ -154,7 +154,32 @@ def test_the_simple_defenses_train_alike(pair, tmp_path):
     require_alike(pair, tmp_path, "simple")
 
 
-def test_a_lost_worker_ends_the_others_and_the_same_command_resumes(pair, tmp_path):
+@pytest.fixture
+def forked_launcher(launcher, tmp_path, monkeypatch, heard_signals):
+    """Returns the function (*arguments) -> exit code of the launcher, whose processes are forks.
+
+    What they print is in launched.txt.
+    """
+
+    class Forked:
+        def __init__(self, command, env):
+            python, option, *words = command
+            assert (python, option) == (sys.executable, "-m")
+            main = importlib.import_module(words[0]).main
+            self.process = begun(main, words, output=tmp_path / "launched.txt", environment=env)
+
+        def wait(self):
+            self.process.join(300)
+            return self.process.exitcode
+
+    monkeypatch.setattr("subprocess.Popen", Forked)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    return lambda *arguments: launcher.main([*arguments])
+
+
+def test_a_lost_worker_ends_the_others_and_the_same_command_resumes(
+    pair, forked_launcher, tmp_path
+):
     flags = [*SMOKE, "--train_steps=12", f"--workdir={tmp_path / 'run'}"]
     chief, other = pair(partial(trained, flags), partial(trained, flags, signal.SIGKILL, 10))
     other.join(300)
@@ -165,11 +190,9 @@ def test_a_lost_worker_ends_the_others_and_the_same_command_resumes(pair, tmp_pa
     assert len(lines) == 1 and "another worker was lost" in lines[0]
     assert "Traceback" not in errors and "on 2 replicas" in printed
     assert said(tmp_path, "output1") == ""  # the chief prints
-    again = [*LAUNCHED, "tla_tf.train", *flags]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
-    done = subprocess.run(again, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "resuming after step 8 of 12" in done.stdout
+    code = forked_launcher("--workers=2", "-m", "tla_tf.train", *flags)
+    assert code == 0, said(tmp_path, "launched")[-3000:]
+    assert "resuming after step 8 of 12" in said(tmp_path, "launched")
     assert (tmp_path / "run/final.keras").exists() and (tmp_path / "run/results.jsonl").exists()
 
 

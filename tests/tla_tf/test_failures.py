@@ -23,19 +23,21 @@ from tla_tf.evaluation import run_evaluation
 
 SMOKE = "--flagfile=flags/tla/smoke.flags"
 # What fails does not depend on the method.
-SHORT = ("--method=um", "--eval_attacks=clean,fgsm", "--checkpoint_every=2")
+ANY = ("--method=um", "--eval_attacks=clean,fgsm")
+SHORT = (*ANY, "--train_steps=4", "--checkpoint_every=1")
 
 
 @pytest.fixture
 def traced_run(tmp_path, smoke):
-    """Returns the function (*flags) -> exit code of a run with four checkpoints in tmp_path."""
-    return lambda *flags: smoke(f"--workdir={tmp_path / 'run'}", *SHORT, *flags)
+    """Returns the function (*flags) -> exit code of a run of eight updates in tmp_path."""
+    traced = (*ANY, "--checkpoint_every=2")
+    return lambda *flags: smoke(f"--workdir={tmp_path / 'run'}", *traced, *flags)
 
 
 @pytest.fixture
-def run(traced_run, eager):
-    """The same without traces."""
-    return traced_run
+def run(tmp_path, smoke, eager):
+    """Returns the function (*flags) -> exit code of a run of four updates, without traces."""
+    return lambda *flags: smoke(f"--workdir={tmp_path / 'run'}", *SHORT, *flags)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def assert_ended_like(finished, folder):
     assert [result.value for result in results] == [
         result.value for result in read_results(finished / "results.jsonl")
     ]
-    assert [line["step"] for line in RunFolder(folder).read_metrics()] == [2, 4, 6, 8]
+    assert [line["step"] for line in RunFolder(folder).read_metrics()] == [1, 2, 3, 4]
 
 
 def the_only_line(capsys):
@@ -128,14 +130,14 @@ def test_images_out_of_range(traced_run, spoil, tmp_path, capsys, pixel, found):
 
 
 def test_torn_checkpoint(run, die_after, tmp_path, finished, monkeypatch, capsys):
-    die_after(6)
+    die_after(3)
     assert run() == 130
     monkeypatch.undo()
-    data = next(tmp_path.glob("run/checkpoints/step-00000006/*.data-*"))
+    data = next(tmp_path.glob("run/checkpoints/step-00000003/*.data-*"))
     data.write_bytes(data.read_bytes()[:-1000])
-    with pytest.warns(UserWarning, match="step-00000006 cannot be read"):
+    with pytest.warns(UserWarning, match="step-00000003 cannot be read"):
         assert run() == 0
-    assert "resuming after step 4 of 8" in capsys.readouterr().out
+    assert "resuming after step 2 of 4" in capsys.readouterr().out
     assert_ended_like(finished, tmp_path / "run")
 
 
@@ -154,10 +156,10 @@ def test_damaged_final_weights_without_a_checkpoint(run, tmp_path, finished, cap
     shutil.rmtree(folder / "checkpoints")
     (folder / "final.keras").write_bytes(b"")
     assert run() == 2
-    assert "no checkpoint of step 8 to make it again; restore the file" in the_only_line(capsys)
+    assert "no checkpoint of step 4 to make it again; restore the file" in the_only_line(capsys)
     (folder / "final.keras").unlink()
     assert run() == 2
-    assert "has no checkpoint of the 8 updates in metrics.jsonl; restore" in the_only_line(capsys)
+    assert "has no checkpoint of the 4 updates in metrics.jsonl; restore" in the_only_line(capsys)
     assert len(RunFolder(folder).read_metrics()) == 4
 
 
@@ -195,14 +197,14 @@ def test_disk_full(run, tmp_path, finished, monkeypatch, capsys, owner, name, ca
     assert "error: nothing more can be written" in capsys.readouterr().err.splitlines()[-1]
     monkeypatch.undo()
     assert run() == 0
-    done = {"claim": 0, "log_metrics": 6, "save": 4}.get(name, 8)
+    done = {"claim": 0, "log_metrics": 3, "save": 2}.get(name, 4)
     said = capsys.readouterr().out
-    assert f"resuming after step {done} of 8" in said or done in (0, 8)
+    assert f"resuming after step {done} of 4" in said or done in (0, 4)
     assert_ended_like(finished, tmp_path / "run")
 
 
 def test_full_disk_ends_the_process(tmp_path, pytestconfig):
-    """The checkpoint of step 2 does not fit; no traceback, and the flags can be read."""
+    """The first checkpoint does not fit; no traceback, and the flags can be read."""
     done = subprocess.run(
         [sys.executable, "-m", "tla_tf.train", SMOKE, *SHORT, f"--workdir={tmp_path / 'run'}"],
         cwd=pytestconfig.rootpath,
@@ -224,7 +226,7 @@ def test_a_signal_after_the_last_update(
 
     def signalled(folder, record):
         log(folder, record)
-        if record["step"] == 8:
+        if record["step"] == 4:
             signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
@@ -267,11 +269,11 @@ def test_a_longer_run_that_failed_is_not_taken_for_finished(
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
     before = weights(folder)
-    die_after(10)
-    assert run("--train_steps=12") == 130
+    die_after(5)
+    assert run("--train_steps=6") == 130
     monkeypatch.undo()
     assert not (folder / "final.keras").exists()
-    assert (folder / "final-step-00000008.keras").exists(), "what was there is kept"
-    assert run("--train_steps=12") == 0
+    assert (folder / "final-step-00000004.keras").exists(), "what was there is kept"
+    assert run("--train_steps=6") == 0
     assert any((a != b).any() for a, b in zip(before, weights(folder)))
     assert len(read_results(folder / "results.jsonl")) == 2
