@@ -111,7 +111,7 @@ def test_metric_defense_can_be_built(path, without_data):
 
 @files([path for path in FILES if path.parent.name == "tla"])
 def test_attack_optimizer_and_defenses_can_be_built(path, without_data):
-    options = options_of(path)
+    options, network = options_of(path), tiny_network()
     # A file that sets the negatives is for the methods that leave them open.
     for method in [m for m in tla.METHODS if not (options.flags["negative"] and m == "tla_rn")]:
         settings = settings_of(path, f"--method={method}")
@@ -122,7 +122,7 @@ def test_attack_optimizer_and_defenses_can_be_built(path, without_data):
             attack, default = settings.defense.inner_attack, 2.5 * ball.eps / options.attack_steps
             assert attack.steps == options.attack_steps
             assert attack.step_size == pytest.approx(options.attack_step_size or default)
-        model = settings.defense.build(tiny_network())
+        model = settings.defense.build(network)
         assert model.weight_decay == options.weight_decay
         if method.startswith("tla"):
             norm = options.lambda_norm
