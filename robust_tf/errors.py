@@ -1,6 +1,7 @@
 """The two ways a run can end badly; the entry points turn them into one line and an exit code."""
 
 import difflib
+import operator
 import zipfile
 import zlib
 
@@ -34,6 +35,24 @@ def require_known(kind, name, allowed):
     if name not in allowed:
         found = with_closest(name, allowed)
         raise ValueError(f"unknown {kind} {found}; choose from {', '.join(allowed)}")
+
+
+def whole_number(name, value, lowest=None):
+    """Returns a whole number as int; raises the ValueError of anything else, or of a smaller one.
+
+    Args:
+        name: what the number is, for the message.
+        value: int, or what stands for one, such as a number of NumPy.
+        lowest: int, or None for any number.
+    """
+    try:
+        number = operator.index(value)
+        if lowest is None or number >= lowest:
+            return number
+    except TypeError:
+        pass
+    least = "" if lowest is None else f" >= {lowest}"
+    raise ValueError(f"{name} must be a whole number{least}, got {value!r}")
 
 
 def require_pixel_change(what, given, size):

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from robust_tf.errors import whole_number
+
 # SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"), as
 # signed numbers: TensorFlow's int64 runs on every device and wraps around.
 GAMMA = 0x9E3779B97F4A7C15 - 2**64
@@ -105,6 +107,7 @@ def shape_of(x: tf.Tensor) -> list[int | tf.Tensor]:
 
 
 def _stream(seed, purpose):
+    seed = whole_number("seed", seed)
     return tf.constant(zlib.crc32(f"{seed}/{purpose}".encode()) & 0x7FFFFFFF, tf.int32)
 
 

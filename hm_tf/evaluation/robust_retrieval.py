@@ -1,7 +1,6 @@
 """Retrieval of any embedding network under attack, in one call."""
 
 import dataclasses
-import numbers
 import os
 import warnings
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from hm_tf.reporting.ranking_table import ranking_table
 from robust_tf.attacks.logits_of import label_numbers
 from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.data.examples import Examples
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, whole_number
 from robust_tf.evaluation.robust_accuracy import images_in_unit_range
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
@@ -63,6 +62,9 @@ class RobustRetrieval:
     threat_model: ThreatModel
     warnings: list[str]
     table: str
+
+    def __repr__(self) -> str:  # a prompt and a notebook show this
+        return str(self)
 
     def __str__(self) -> str:
         return f"{self.threat_model}\n\n{self.table}" if self.attacked else self.table
@@ -121,8 +123,8 @@ def robust_retrieval(
         RunError: embeddings that are not finite, an attack that left its ball or box.
     """
     for name, count in {"steps": steps, "queries": queries, "batch_size": batch_size}.items():
-        if count is not None and not (isinstance(count, numbers.Integral) and count >= 1):
-            raise ValueError(f"{name} must be a whole number >= 1, got {count!r}")
+        if count is not None:
+            whole_number(name, count, lowest=1)
     given = list(attacks) if isinstance(attacks, (list, tuple)) else [attacks]
     names, ball = attack_names(given), pixel_ball(eps, norm)
     examples = Examples(images_in_unit_range(x, input_range, model), label_numbers(y))

@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from robust_tf.attacks.attack_images import attack_images
+from robust_tf.errors import whole_number
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import ThreatModel, format_magnitude, pixel_ball
 
@@ -75,6 +76,9 @@ class Attack:
         elif given:
             changed = dataclasses.replace(self.threat_model, **given)
             object.__setattr__(self, "threat_model", changed)
+        for field in dataclasses.fields(self):
+            if field.type is int:
+                whole_number(f"{name}: {field.name}", getattr(self, field.name))
 
     def __str__(self) -> str:
         """A short form for tables and records."""

@@ -1,34 +1,28 @@
 """The public call of an attack: any classifier, arrays or tensors, in batches."""
 
-import functools
-from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.compiled_batch import CompiledBatch
+from robust_tf.attacks.compiled_attacks import compiled_attacks, known_logits_of
 from robust_tf.attacks.logits_of import (
+    LABELS,
+    PROBABILITIES,
+    are_probabilities,
     label_numbers,
-    logits_of,
+    label_tensor,
     refuse_probabilities,
     require_classes,
     require_labels,
 )
-from robust_tf.errors import RunError
+from robust_tf.errors import RunError, whole_number
 
-# One function per classifier, so that a second attack finds what the first has compiled.
-_cached_logits_of = functools.lru_cache(maxsize=8)(logits_of)
 # Images attacked together unless the caller says otherwise.
 BATCH = 256
 # The commands draw for the same purpose: the same seed gives the same images.
 PURPOSE = "evaluation"
-
-
-def known_logits_of(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
-    """As `logits_of`, which refuses objects that are no model, such as an array."""
-    return (_cached_logits_of if isinstance(model, Hashable) else logits_of)(model)
 
 
 def attack_images(attack, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size=None) -> Any:
@@ -49,17 +43,43 @@ def attack_images(attack, model: Any, x: Any, y: Any, *, seed: int = 0, batch_si
 
     Raises:
         ValueError: images outside the box, labels that do not fit, probabilities for logits, a
-            batch size below 1.
+            batch size below 1, a seed that is no whole number.
+        tf.errors.InvalidArgumentError: the same, inside a `tf.function`.
         RunError: adversarial images that are not finite, as after a gradient that is not.
     """
     logits_fn = known_logits_of(model)
-    if tf.is_tensor(x) and not hasattr(x, "numpy"):  # inside a tf.function
-        keys = randomness.image_keys(seed, PURPOSE, tf.range(tf.shape(x)[0]))
-        return attack.perturb(logits_fn, x, _class_tensor(y), keys)
+    if in_a_function():
+        images, labels = checked_tensors(attack.threat_model, logits_fn, x, y)
+        keys = randomness.image_keys(seed, PURPOSE, tf.range(tf.shape(images)[0]))
+        return attack.perturb(logits_fn, images, labels, keys)
     images, labels, size = prepare(attack.threat_model, logits_fn, x, y, batch_size)
     adversarial = images.copy()
     attack_rows(attack, logits_fn, images, labels, np.arange(len(images)), adversarial, seed, size)
     return tf.constant(adversarial) if tf.is_tensor(x) else adversarial
+
+
+def in_a_function() -> bool:
+    """Whether the call is traced, in a `tf.function` or in `tf.data.Dataset.map`."""
+    return not tf.executing_eagerly()
+
+
+def checked_tensors(threat_model, logits_fn, x, y):
+    """Returns images and labels, int32 [n], of a call that is traced.
+
+    What `prepare` refuses is refused here, or by an assertion where only the values show it.
+    """
+    images, labels = tf.convert_to_tensor(x), label_tensor(y)
+    _require_float(images.dtype.name, threat_model)
+    logits = logits_fn(images if getattr(logits_fn, "batch_size", None) else images[:1])
+    require_classes(logits)
+    last = logits.shape[1] - 1
+    checks = [
+        _within(images, threat_model.lower, threat_model.upper, _said(threat_model)),
+        _within(labels, 0, last, LABELS.format(last)),
+        tf.debugging.Assert(~are_probabilities(logits), [PROBABILITIES]),
+    ]
+    with tf.control_dependencies(checks):
+        return tf.identity(images), tf.identity(labels)
 
 
 def prepare(threat_model, logits_fn, x, y, batch_size):
@@ -67,8 +87,8 @@ def prepare(threat_model, logits_fn, x, y, batch_size):
 
     Takes the arguments of `attack_images` and raises its errors.
     """
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be >= 1, got {batch_size}")
+    if batch_size is not None:
+        whole_number("batch_size", batch_size, lowest=1)
     images = _checked_images(x, threat_model)
     if not len(images):
         return images, np.zeros(0, np.int32), 1
@@ -78,7 +98,9 @@ def prepare(threat_model, logits_fn, x, y, batch_size):
 
 def attack_rows(attack, logits_fn, images, labels, rows, adversarial, seed, size):
     """Writes the adversarial images of int [m] `rows` into the array `adversarial`, like images."""
-    run = _compiled(attack, logits_fn)
+    if not len(rows):
+        return
+    run = compiled_attacks(logits_fn).of(attack, tf.constant(images[rows[:1]]))
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
         keys = randomness.image_keys(seed, PURPOSE, part)
@@ -86,16 +108,6 @@ def attack_rows(attack, logits_fn, images, labels, rows, adversarial, seed, size
         if not np.isfinite(found).all():
             raise RunError(f"{attack}: adversarial images are not finite; is the gradient?")
         adversarial[part] = found
-
-
-@functools.lru_cache(maxsize=8)
-def _compiled(attack, logits_fn):
-    """One function per attack and classifier: the next call does not trace again."""
-
-    def run(x, y, keys):
-        return attack.perturb(logits_fn, x, y, keys)
-
-    return run if getattr(attack, "eager", False) else CompiledBatch(run, any_size=True)
 
 
 def image_array(x):
@@ -109,20 +121,32 @@ def image_array(x):
     return images
 
 
+def _require_float(dtype, threat_model):
+    if dtype in ("float16", "float32", "float64"):
+        return
+    box = f"[{threat_model.lower:g}, {threat_model.upper:g}]"
+    cast = "tf.cast(x, 'float32')" if "float" in dtype else "x.astype('float32') / 255"
+    raise ValueError(f"images must be float in {box}, got {dtype}; e.g. {cast}")
+
+
 def _checked_images(x, threat_model):
     images = image_array(x)
+    _require_float(images.dtype.name, threat_model)
     lower, upper = threat_model.lower, threat_model.upper
-    if images.dtype.kind != "f":
-        raise ValueError(
-            f"images must be float in [{lower:g}, {upper:g}], got {images.dtype}; "
-            "e.g. x.astype('float32') / 255"
-        )
     if images.size and not (images.min() >= lower and images.max() <= upper):  # NaN: refused
-        raise ValueError(
-            f"images must be finite and in [{lower:g}, {upper:g}]; these range from "
-            f"{images.min():g} to {images.max():g}"
-        )
+        raise ValueError(f"{_said(threat_model)} {images.min():g} to {images.max():g}")
     return images
+
+
+def _said(threat_model):
+    box = f"[{threat_model.lower:g}, {threat_model.upper:g}]"
+    return f"images must be finite and in {box}; these range from"
+
+
+def _within(values, lowest, highest, said):
+    low, high = tf.reduce_min(values), tf.reduce_max(values)
+    inside = (low >= lowest) & (high <= highest)  # false for NaN; true without values
+    return tf.debugging.Assert(inside, [said, low, "to", high])
 
 
 def _checked_labels(y, images, logits_fn):
@@ -142,8 +166,3 @@ def _checked_labels(y, images, logits_fn):
     labels = label_numbers(y)
     require_labels(labels, classes)
     return labels
-
-
-def _class_tensor(y):
-    y = tf.convert_to_tensor(y)
-    return tf.argmax(y, axis=1, output_type=tf.int32) if y.shape.rank == 2 else tf.cast(y, tf.int32)

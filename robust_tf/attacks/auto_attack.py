@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.attack import Attack, LogitsFn
-from robust_tf.attacks.attack_images import attack_rows, known_logits_of, prepare
+from robust_tf.attacks.attack_images import attack_rows, in_a_function, prepare
+from robust_tf.attacks.compiled_attacks import known_logits_of
 from robust_tf.attacks.expectation import EOT
 from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.malt import MALT
@@ -125,7 +126,7 @@ class AutoAttack(Attack):
         self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int | None = None
     ) -> Any:
         """Returns adversarial images, see `attack_images`; a clean one where no member succeeds."""
-        if tf.is_tensor(x) and not hasattr(x, "numpy"):
+        if in_a_function():
             return super().__call__(model, x, y, seed=seed, batch_size=batch_size)
         logits_fn = known_logits_of(model)
         images, labels, size = prepare(self.threat_model, logits_fn, x, y, batch_size)

@@ -11,6 +11,14 @@ import tensorflow as tf
 from robust_tf.attacks import keras_graph
 
 
+# What is wrong with a batch, also said by assertions.
+PROBABILITIES = (
+    "the classifier returns probabilities (rows are >= 0 and sum to 1); attacks need logits: leave "
+    "out its last softmax, or give the function x -> log(model(x))"
+)
+LABELS = "the labels must lie in 0 ... {}, the model's classes; they range from"
+
+
 def logits_of(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns the function images [n, ...] -> logits float [n, classes] of a classifier.
 
@@ -47,7 +55,8 @@ def require_classes(logits: tf.Tensor) -> None:
     if logits.shape.rank != 2 or logits.shape[1] < 2:
         raise ValueError(
             f"the classifier must return logits [n, classes], got {logits.shape}; of a single "
-            "logit z make a function that returns tf.concat([0 * z, z], axis=1)"
+            "logit z make a function that returns tf.concat([0 * z, z], axis=1); of a probability "
+            "p the logit is z = log p - log(1 - p)"
         )
 
 
@@ -91,28 +100,31 @@ def label_numbers(y: Any) -> np.ndarray:
     return numbers
 
 
+def label_tensor(y: Any) -> tf.Tensor:
+    """Returns int32 [n] of labels [n], [n, 1] or one-hot [n, classes], without a check."""
+    labels = tf.convert_to_tensor(y)
+    if labels.shape.rank == 2 and labels.shape[1] != 1:
+        return tf.argmax(labels, axis=1, output_type=tf.int32)
+    return tf.reshape(tf.cast(labels, tf.int32), [-1])
+
+
 def require_labels(labels: np.ndarray, num_classes: int) -> None:
     """Raises ValueError unless all of int [n] `labels` are among the classes of a model."""
     if labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(
-            f"the labels must lie in 0 ... {num_classes - 1}, the model's classes; they range from "
-            f"{labels.min()} to {labels.max()}"
-        )
+        raise ValueError(f"{LABELS.format(num_classes - 1)} {labels.min()} to {labels.max()}")
 
 
-def are_probabilities(outputs: tf.Tensor) -> bool:
-    """Returns whether all rows of float [n, d] are >= 0 and sum to 1."""
-    sums, lowest = tf.reduce_sum(tf.cast(outputs, tf.float32), axis=1), tf.reduce_min(outputs)
-    return bool(lowest >= 0 and tf.reduce_all(tf.abs(sums - 1.0) < 1e-3))
+def are_probabilities(outputs: tf.Tensor) -> tf.Tensor:
+    """Returns bool [], whether all rows of float [n, d] are >= 0 and sum to 1; false of no rows."""
+    outputs = tf.cast(outputs, tf.float32)
+    near = tf.abs(tf.reduce_sum(outputs, axis=1) - 1.0) < 1e-3
+    return tf.reduce_all(outputs >= 0) & tf.reduce_all(near) & (tf.size(near) > 0)
 
 
 def refuse_probabilities(logits: tf.Tensor) -> None:
     """Raises ValueError where all rows of `logits`, float [n, classes], are probabilities."""
     if are_probabilities(logits):
-        raise ValueError(
-            "the classifier returns probabilities (rows are >= 0 and sum to 1); attacks need "
-            "logits: leave out its last softmax, or give the function x -> log(model(x))"
-        )
+        raise ValueError(PROBABILITIES)
 
 
 def _logits_among(outputs):

@@ -17,6 +17,7 @@ from robust_tf.attacks.attack_images import image_array
 from robust_tf.attacks.logits_of import label_numbers, logits_of
 from robust_tf.attacks.presets import Preset
 from robust_tf.data.examples import Examples
+from robust_tf.errors import whole_number
 from robust_tf.evaluation.attack_column import CLEAN, Column, ensemble_columns
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
@@ -62,6 +63,9 @@ class RobustAccuracy:
     def accuracies(self) -> dict[str, float]:
         """Accuracy by attack, "clean" among them."""
         return {name: float(c.mean()) for name, c in {CLEAN: self.clean, **self.attacks}.items()}
+
+    def __repr__(self) -> str:  # a prompt and a notebook show this
+        return str(self)
 
     def __str__(self) -> str:
         low, high = (100 * end for end in self.interval)
@@ -122,8 +126,7 @@ def robust_accuracy(
             unknown attack or none, no eps, attacks in several threat models or in another box.
         RunError: logits that are not finite, an attack that left its ball or box.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be >= 1, got {batch_size}")
+    whole_number("batch_size", batch_size, lowest=1)
     columns = _columns(attack, eps, norm)
     ball = _only_threat_model(columns)
     if eps is not None and not math.isclose(parse_magnitude(eps), ball.eps, rel_tol=1e-6):
@@ -170,6 +173,11 @@ def _columns(attack, eps, norm):
             one = auto_attack.AutoAttack(pixel_ball(eps, norm), version=one)
         elif isinstance(one, str):
             one = _preset(one, pixel_ball(eps, norm))
+        elif not isinstance(getattr(one, "threat_model", None), ThreatModel):
+            raise ValueError(
+                f"attack={one!r}: expected a name such as 'pgd20', or an attack such as "
+                "PGD(eps='8/255')"
+            )
         elif not isinstance(one, (Preset, auto_attack.AutoAttack)):
             alone = sum(type(other) is type(one) for other in attacks) == 1
             one = Preset(type(one).__name__ if alone else str(one), one)

@@ -102,9 +102,90 @@ def test_a_network_is_traced_once_for_all_calls(network, data):
     attack = PGD(eps=0.1, steps=2)
     for seed in range(3):
         PGD(eps=0.1, steps=2)(counted, *data, seed=seed)
-    eager = [shape for shape in traces if shape[0] == 1]  # the look at one image before
-    assert len(eager) == 3 and len(traces) - len(eager) == 1
+    eager = [shape for shape in traces if shape[0] == 1]  # two looks at one image before
+    # The attack, and the logits that are compared with later ones.
+    assert len(eager) == 3 * 2 and len(traces) - len(eager) == 2
     assert attack == PGD(eps=0.1, steps=2) != PGD(eps=0.1, steps=3)
+
+
+class Darker(keras.Model):
+    """A network on images times `factor`."""
+
+    def __init__(self, network, factor):
+        super().__init__()
+        self.network, self.factor = network, factor
+
+    def call(self, images):
+        return self.network(images * self.factor)
+
+
+def test_what_was_compiled_is_not_attacked_where_the_model_is_another(network, data):
+    """A name that means another model, another attribute, activation, or last layer."""
+    attack = PGD(eps=0.1, steps=2)
+    other = keras.models.clone_model(network)
+    named, by_attribute = {"model": network}, Darker(network, 1.0)
+    names = {"name": lambda x: named["model"](x), "attribute": by_attribute}
+    names["activation"] = keras.models.clone_model(network)
+    names["layer"] = keras.Sequential([keras.Input((4, 4, 1)), *network.layers[1:]])
+    before = {kind: attack(model, *data) for kind, model in names.items()}
+    named["model"], by_attribute.factor = other, 0.2
+    names["activation"].layers[2].activation = keras.activations.relu
+    names["layer"].pop()
+    names["layer"].add(keras.layers.Dense(3, kernel_initializer="random_normal"))
+    for kind, model in names.items():
+        found = attack(model, *data)
+        fresh = attack(lambda x, model=model: model(x), *data)
+        np.testing.assert_allclose(found, fresh, atol=1e-5, err_msg=kind)
+        assert np.any(np.abs(found - before[kind]) > 0.01), kind
+
+
+def test_a_random_network_is_traced_once_too(network, data):
+    traces = []
+
+    def noisy(x):
+        traces.append(x.shape[0])
+        return network(x) + tf.random.normal([1, 3])
+
+    for _ in range(2):
+        PGD(eps=0.1, steps=2)(noisy, *data)
+    assert len([size for size in traces if size is None]) == 2  # the attack, and the logits
+
+
+@pytest.mark.parametrize(
+    "labels", [lambda y: y[:, None], lambda y: np.float32(y)[:, None], lambda y: np.eye(3)[y]]
+)
+def test_labels_of_every_form_inside_a_function(labels, network, data):
+    x, y = data
+    attack = PGD(eps=0.1, steps=2)
+    batches = tf.data.Dataset.from_tensor_slices((x, labels(y))).batch(COUNT)
+    attacked = tf.autograph.experimental.do_not_convert(lambda x, y: attack(network, x, y))
+    (found,) = batches.map(attacked)
+    np.testing.assert_allclose(found, attack(network, x, y), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change, match",
+    [
+        ({"x": lambda x: x * 255}, r"must be finite and in \[0, 1\]; these range from"),
+        ({"x": lambda x: x * np.nan}, "must be finite"),
+        ({"x": lambda x: (x * 255).astype("uint8")}, "got uint8; e.g. x.astype"),
+        ({"x": lambda x: tf.cast(x, "bfloat16")}, r"got bfloat16; e.g. tf.cast\(x, 'float32'\)"),
+        ({"y": lambda y: y + 3}, r"labels must lie in 0 ... 2"),
+        ({"model": lambda model: lambda x: model(x)[:, :1]}, r"must return logits \[n, classes\]"),
+        ({"model": lambda model: lambda x: tf.nn.softmax(model(x))}, "returns probabilities"),
+    ],
+)
+def test_mistakes_inside_a_function(change, match, network, data):
+    given = {"model": network, "x": data[0], "y": data[1]}
+    model, x, y = (change.get(name, lambda value: value)(given[name]) for name in given)
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=match):
+        tf.function(PGD(eps=0.1, steps=1), autograph=False)(model, tf.constant(x), tf.constant(y))
+
+
+def test_arrays_inside_a_function(network, data):
+    attack = PGD(eps=0.1, steps=1)
+    found = tf.function(lambda: attack(network, *data), autograph=False)()
+    np.testing.assert_allclose(found, attack(network, *data), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["dict", "function", "saved", "embedding"])
@@ -259,7 +340,11 @@ def test_a_saved_model_of_other_images_is_refused(data, tmp_path, dtype, said):
         ({"y": lambda y: y + 3}, r"labels must lie in 0 \.\.\. 2, .* they range from"),
         ({"y": lambda y: y + 0.5}, "labels must be whole numbers, got .* of float64"),
         ({"y": lambda y: y.astype(str)}, "labels must be numbers, not text; .* numbers names"),
-        ({"batch_size": lambda _: -1}, "batch_size must be >= 1, got -1"),
+        ({"x": lambda x: tf.cast(x, "bfloat16")}, r"got bfloat16; e.g. tf.cast\(x, 'float32'\)"),
+        ({"batch_size": lambda _: -1}, "batch_size must be a whole number >= 1, got -1"),
+        ({"batch_size": lambda _: 2.5}, "batch_size must be a whole number >= 1, got 2.5"),
+        ({"seed": lambda _: "a"}, "seed must be a whole number, got 'a'"),
+        ({"seed": lambda _: None}, "seed must be a whole number, got None"),
         ({"y": lambda y: y[:3]}, r"need labels \[11\] or one-hot \[11, 3\], got \[3\]"),
         (
             {"model": lambda model: lambda x: tf.nn.softmax(model(x))},
@@ -287,7 +372,7 @@ def test_a_saved_model_of_other_images_is_refused(data, tmp_path, dtype, said):
     ],
 )
 def test_mistakes_are_one_line(change, match, network, data):
-    given = {"model": network, "x": data[0], "y": data[1], "batch_size": None}
+    given = {"model": network, "x": data[0], "y": data[1], "batch_size": None, "seed": 0}
     given = {name: change.get(name, lambda value: value)(value) for name, value in given.items()}
     with pytest.raises(ValueError, match=match) as error:
         PGD(eps=0.1)(**given)
@@ -319,6 +404,18 @@ def test_radius_and_norm_or_a_threat_model():
         Square("8/255")
     with pytest.raises(dataclasses.FrozenInstanceError):
         by_hand.steps = 3
+
+
+@pytest.mark.parametrize(
+    "kind, name, value",
+    [(PGD, "steps", 2.5), (PGD, "restarts", "2"), (APGD, "steps", "5"), (FAB, "targets", 1.5)]
+    + [(Square, "queries", 10.0)],
+)
+def test_counts_are_whole_numbers(kind, name, value):
+    message = f"^{kind.__name__}: {name} must be a whole number, got {value!r}$"
+    with pytest.raises(ValueError, match=message):
+        kind(eps=0.1, **{name: value})
+    assert PGD(eps=0.1, steps=np.int64(3)).steps == 3
 
 
 def test_repr_can_be_read_back():

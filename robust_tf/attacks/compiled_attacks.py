@@ -1,0 +1,85 @@
+"""The attacks on a classifier that earlier calls have compiled, while it computes the same."""
+
+import functools
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from robust_tf.attacks.compiled_batch import CompiledBatch
+from robust_tf.attacks.logits_of import logits_of
+
+# A graph and single operations round differently: by less than this share of the largest logit.
+ROUNDING = 0.01
+
+
+def known_logits_of(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
+    """As `logits_of`; a second call with a model, unless its graph was rebuilt, returns the first's.
+
+    It refuses objects that are no model, such as an array.
+    """
+    if not isinstance(model, Hashable):
+        return logits_of(model)
+    ends = getattr(model, "outputs", None) if isinstance(model, keras.Model) else None
+    return _known_logits_of(model, tuple(ends or ()))
+
+
+@functools.lru_cache(maxsize=8)
+def _known_logits_of(model, ends):
+    del ends
+    return logits_of(model)
+
+
+class CompiledAttacks:
+    """The attacks on one classifier that were compiled.
+
+    The classifier may compute something else at the next call: a function reads a name that stands
+    for another model by then, a layer gets another activation. What was compiled would not.
+
+    Args:
+        logits_fn: function images [n, ...] -> logits [n, classes].
+    """
+
+    def __init__(self, logits_fn: Callable[[tf.Tensor], tf.Tensor]):
+        self._logits_fn = logits_fn
+        self._forget()
+
+    def of(self, attack: Any, image: tf.Tensor) -> Callable[..., tf.Tensor]:
+        """Returns the function images, labels, keys -> adversarial images of an attack.
+
+        Args:
+            attack: an `Attack`.
+            image: float [1, ...], on which compiled and present logits are compared.
+        """
+        if getattr(attack, "eager", False):
+            return self._perturb(attack)
+        if not self._same(image):
+            self._forget()
+            self._forward(image)  # what the next call compares with
+        return self._compiled(attack)
+
+    def _same(self, image):
+        now = self._logits_fn(image)
+        # A random network never repeats its logits.
+        return _near(self._forward(image), now) or not _near(self._logits_fn(image), now)
+
+    def _forget(self):
+        self._forward = CompiledBatch(self._logits_fn, any_size=True)
+        self._compiled = functools.lru_cache(maxsize=8)(
+            lambda attack: CompiledBatch(self._perturb(attack), any_size=True)
+        )
+
+    def _perturb(self, attack):
+        return lambda x, y, keys: attack.perturb(self._logits_fn, x, y, keys)
+
+
+# One for each classifier, so that a second attack finds what the first has compiled.
+compiled_attacks = functools.lru_cache(maxsize=8)(CompiledAttacks)
+
+
+def _near(found, logits):
+    found, logits = (np.asarray(tf.cast(tensor, tf.float32)) for tensor in (found, logits))
+    allowed = ROUNDING * np.abs(logits).max()
+    return found.shape == logits.shape and np.allclose(found, logits, 0, allowed, equal_nan=True)
