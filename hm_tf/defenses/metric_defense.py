@@ -62,7 +62,8 @@ class MetricDefense(AdversarialModel):
         attack: `PGD`, `APGD` or `NoisyFGSM` in place of eps and norm. The PGD of the recipe starts
             at the image itself.
         shards: in how many parts the batch of this replica is mined.
-        recipe: name of a recipe in flags/hm; it gives the hyper-parameters that are None.
+        recipe: name of a data set with a recipe in flags/hm, such as "cub200"; it gives the
+            hyper-parameters that are None.
         weight_decay: coefficient of sum 1/2 ||W||^2 over all variables. None: value of the recipe.
         embedding, input_range: see `as_embedding`.
         extra_weights: dict, the weights of terms besides "triplet".

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from robust_tf.attacks import keras_graph
 
-
 # What is wrong with a batch, also said by assertions.
 PROBABILITIES = (
     "the classifier returns probabilities (rows are >= 0 and sum to 1); attacks need logits: leave "

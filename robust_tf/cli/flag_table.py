@@ -11,6 +11,7 @@ from absl import flags as absl_flags
 from robust_tf.cli import recipe
 from robust_tf.cli.flag import AS_GIVEN, Flag, written
 from robust_tf.cli.flag_kinds import define
+from robust_tf.data import DATASETS
 from robust_tf.errors import UserError, require_known
 from robust_tf.runs.run_identity import RunIdentity
 
@@ -66,8 +67,17 @@ class FlagTable:
 
     @functools.cached_property
     def recipe(self):
-        """Function (name of a data set) -> dict of the values of its recipe, in their types."""
-        return functools.cache(lambda dataset: self.parse([f"--dataset={dataset}"]).values)
+        """Function (name of a data set) -> dict of the values of its recipe, in their types.
+
+        It raises the ValueError of a name without a recipe.
+        """
+
+        def values(dataset):
+            known = [name for name in DATASETS if recipe.exists(self.family, name)]
+            require_known("recipe", dataset, known)
+            return self.parse([f"--dataset={dataset}"]).values
+
+        return functools.cache(values)
 
     def or_recipe(self, value, dataset, flag):
         """Returns `value`, or the value of `flag` in the recipe of `dataset` where it is None."""

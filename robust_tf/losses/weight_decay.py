@@ -1,4 +1,4 @@
-"""L2 weight decay as a loss term (coupled), on convolution and dense kernels only."""
+"""L2 weight decay as a loss term (coupled), and the regularizers that layers bring."""
 
 import tensorflow as tf
 
@@ -18,3 +18,8 @@ def l2_weight_decay(kernels):
     The caller applies the weight (0.0002 for TLA). The authors' code has the same form.
     """
     return sum(tf.nn.l2_loss(kernel.value) for kernel in kernels)
+
+
+def regularizers_of_layers(variables):
+    """Returns the scalar sum of what the regularizers of `variables` add to a loss; 0 for none."""
+    return sum(one.regularizer(one.value) for one in variables if one.regularizer is not None)

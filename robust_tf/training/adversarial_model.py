@@ -10,9 +10,13 @@ from robust_tf import randomness
 from robust_tf.attacks import program_names
 from robust_tf.attacks.compiled_batch import REFUSAL, assertion, warn_of_refusal
 from robust_tf.errors import UserError, require_known
-from robust_tf.losses.weight_decay import decayed_kernels, l2_weight_decay
+from robust_tf.losses.weight_decay import (
+    decayed_kernels,
+    l2_weight_decay,
+    regularizers_of_layers,
+)
 from robust_tf.training import replicas, saved_settings
-from robust_tf.training.batch import checked, refuse_names, told_in_a_line, unpack
+from robust_tf.training.batch import checked, parts_of, refuse_names, told_in_a_line, unpack
 from robust_tf.training.weight_averaging import average_statistics, take_averages
 from robust_tf.training.weight_perturbation import worst_weights
 from robust_tf.training.workers import on_several
@@ -39,7 +43,7 @@ class AdversarialModel(keras.Model):
 
     Args:
         network: functional `keras.Model`; float images [batch, height, width, channels] in [0, 1]
-            -> dict of float32 outputs.
+            -> dict of float32 outputs. The loss has the regularizers of its weights.
         term_weights: dict, the weight of every term that `loss_terms` returns.
         monitors: names of the further values that `loss_terms` returns, to be shown only.
         tested: names of the values that `test_values` returns.
@@ -51,6 +55,7 @@ class AdversarialModel(keras.Model):
 
     Raises:
         ValueError: an unknown reduction.
+        UserError: a layer that regularizes its outputs.
     """
 
     resolved: frozenset[str] = frozenset()
@@ -71,6 +76,7 @@ class AdversarialModel(keras.Model):
     ):
         super().__init__(**kw)
         require_known("reduction", reduction, ("mean", "sum"))
+        _refuse_activity_regularizers(network)
         self.network = network
         self.term_weights = dict(term_weights)
         self.weight_decay = weight_decay
@@ -211,7 +217,7 @@ class AdversarialModel(keras.Model):
             batch["eps_share"] = tf.minimum(grown, 1)
         crafted = tf.nest.map_structure(tf.stop_gradient, self.craft(batch))
         with self._weights_of_the_step(batch, crafted):
-            values, gradients = self._gradients(batch, crafted, self.weight_decay)
+            values, gradients = self._gradients(batch, crafted, penalized=True)
         if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             gradients = replicas.spread_overflow(gradients)
         self.optimizer.apply(gradients, self.trainable_variables)
@@ -221,14 +227,14 @@ class AdversarialModel(keras.Model):
         if not self.awp:
             return contextlib.nullcontext()
         # Without weight decay: its ascent would only make the weights larger.
-        return worst_weights(self, self.awp, lambda: self._gradients(batch, crafted, 0.0)[1])
+        return worst_weights(self, self.awp, lambda: self._gradients(batch, crafted, False)[1])
 
-    def _gradients(self, batch, crafted, weight_decay):
+    def _gradients(self, batch, crafted, penalized):
         """Returns what is shown of the step, and the gradients of this replica's loss."""
         with tf.GradientTape() as tape:
             terms, monitors = self.loss_terms(batch, crafted)
             terms = _weighted(terms, batch)
-            loss = self._local_share(terms, weight_decay)
+            loss = self._local_share(terms, self._penalty() if penalized else 0)
             scaled = self.optimizer.scale_loss(loss)
         # The share times the number of replicas averages to the global loss over the replicas.
         loss *= replicas.current_shard().count
@@ -238,7 +244,10 @@ class AdversarialModel(keras.Model):
     def test_step(self, data):
         # The same draws in every epoch, so that epochs can be compared.
         batch = self.unpack(data, tf.constant(0))
-        return self._shown(self.test_values(batch), batch)
+        values = self.test_values(batch)
+        # As in Keras, sample weights are of the loss and of weighted metrics.
+        loss = {name: value for name, value in values.items() if name == "loss"}
+        return self._shown({**values, **_weighted(loss, batch)}, batch)
 
     def unpack(self, data, step):
         """Returns the batch of a step, see `robust_tf.training.batch`."""
@@ -266,9 +275,14 @@ class AdversarialModel(keras.Model):
         return cls(**{**settings, "network": network})
 
     def _shown(self, values, batch):
-        """Adds values of a step to the metrics; returns the means so far."""
+        """Adds values of a step to the metrics; returns the means so far.
+
+        A scalar is the mean over a batch, which counts by its images.
+        """
+        images = tf.shape(batch["image"])[0]
         for name, value in values.items():
-            self.trackers[name].update_state(value)
+            count = None if value.shape.rank else images
+            self.trackers[name].update_state(value, sample_weight=count)
         shown = {name: self.trackers[name].result() for name in values}
         if on_several(self.distribute_strategy):
             # Keras averages what the workers return along an axis (keras-team/keras#20585).
@@ -285,20 +299,24 @@ class AdversarialModel(keras.Model):
         means = self.get_metrics_result()
         return {name: means[name] for name in logs}
 
-    def _local_share(self, terms, weight_decay):
+    def _penalty(self):
+        """What the loss has of the weights alone: weight decay, and the layers' regularizers."""
+        penalty = regularizers_of_layers(self.trainable_variables)
+        if self.weight_decay:
+            penalty += self.weight_decay * l2_weight_decay(self.decayed_variables())
+        return penalty
+
+    def _local_share(self, terms, penalty):
         """This replica's summand of the global loss.
 
         The optimiser sums gradients over replicas. A mean over the global batch is therefore the
         local mean over the number of replicas; a sum is the local sum. Every replica computes the
-        whole weight decay, so this is divided, too.
+        whole penalty, so this is divided, too.
         """
         count = replicas.current_shard().count
         total = weighted_total(terms, self.term_weights, self.reduction)
         share = total if self.reduction == "sum" else total / count
-        if weight_decay:
-            decay = l2_weight_decay(self.decayed_variables())
-            share += weight_decay * tf.cast(decay, share.dtype) / count
-        return share
+        return share + tf.cast(penalty, share.dtype) / count
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Builds the compiled metrics; nothing else is left to build.
@@ -310,10 +328,22 @@ class AdversarialModel(keras.Model):
             return
         if iterator is not None:
             data_batch = iterator.data_adapter.get_tf_dataset().element_spec
-        target = data_batch["label"] if isinstance(data_batch, dict) else data_batch[1]
+        target = parts_of(data_batch)[1]
+        if target is None:  # the step says so
+            return
         label = keras.KerasTensor(target.shape, target.dtype)
         with self.distribute_strategy.scope():
             self._compile_metrics.build(label, self.network.output["logits"])
+
+
+def _refuse_activity_regularizers(network):
+    """A step has several passes, and a regularizer of outputs does not say of which."""
+    for layer in network._flatten_layers():
+        if getattr(layer, "activity_regularizer", None) is not None:
+            raise UserError(
+                f"the layer {layer.name} has an activity_regularizer, which a defense does not "
+                "train with; leave it out (regularizers of weights are honoured)"
+            )
 
 
 def weighted_total(terms, weights, reduction):

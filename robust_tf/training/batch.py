@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks.compiled_batch import assertion
-from robust_tf.attacks.logits_of import mistake_of_names
+from robust_tf.attacks.logits_of import label_tensor, mistake_of_names
 from robust_tf.errors import UserError
 
 
@@ -35,8 +35,9 @@ def unpack(data, step, dtype, classes=None):
     """Returns a batch as dict.
 
     Args:
-        data: dict of the pipeline, or (images, labels) or (images, labels, sample weights) of a
-            plain `fit`. Labels are integers [B] or [B, 1], or one-hot [B, classes].
+        data: dict of the pipeline. Or what a plain `fit` has: (images, labels), (images, labels,
+            sample weights), or a dict of image, label and perhaps sample_weight. Labels are
+            integers [B] or [B, 1], or one-hot [B, classes].
         step: number of the update, an integer tensor; a pipeline's batch has its own.
         dtype: dtype of the images.
         classes: number of classes. None: labels are any integers.
@@ -47,11 +48,11 @@ def unpack(data, step, dtype, classes=None):
         and plain=True.
 
     Raises:
-        UserError: no labels, or text.
+        UserError: no labels, labels that are text, or entries of other names.
         tf.errors.InvalidArgumentError: images outside [0, 1]; labels neither integer nor one-hot,
             or of no class.
     """
-    if not isinstance(data, dict):
+    if not (isinstance(data, dict) and "step" in data):
         data = _plain(data, step)
     images, labels = tf.cast(data["image"], dtype), _integers(data["label"])
     with tf.control_dependencies(_check(images, labels, classes)):
@@ -82,21 +83,38 @@ def checked(x, y=None, classes=None):
     @tf.autograph.experimental.do_not_convert  # AutoGraph adds places of the code to a UserError
     def checked_batch(*batch):
         batch = batch[0] if len(batch) == 1 else batch
-        parts = (batch["image"], batch["label"]) if isinstance(batch, dict) else batch
-        with tf.control_dependencies(_check(*tf.nest.flatten(parts)[:2], classes=classes)):
+        images, labels, _ = parts_of(batch)
+        with tf.control_dependencies(_check(images, labels, classes)):
             return tf.nest.map_structure(tf.identity, batch)
 
     return x.map(checked_batch)
 
 
 def _plain(data, step):
-    images, labels, weights = (
-        (*data, None, None)[:3] if isinstance(data, tuple) else (data, None, 0)
-    )
+    images, labels, weights = parts_of(data)
     if labels is None:
         raise UserError("a defense needs labels: fit(images, labels)")
     batch = {"image": images, "label": labels, "step": tf.cast(step, tf.int64)[None], "plain": True}
     return batch if weights is None else {**batch, "sample_weight": tf.reshape(weights, [-1])}
+
+
+def parts_of(data):
+    """Returns images, labels or None, sample weights or None, of what a plain `fit` has.
+
+    Raises:
+        UserError: a batch with entries of other names, or with several tensors for images.
+    """
+    if isinstance(data, dict) and {"image", "label"} <= data.keys():
+        return data["image"], data["label"], data.get("sample_weight")
+    parts = (*data, None, None)[:3] if isinstance(data, (list, tuple)) else (data, None, None)
+    for part in parts:
+        if isinstance(part, (dict, list, tuple)):
+            names = f" with the entries {', '.join(part)}" if isinstance(part, dict) else ""
+            raise UserError(
+                "a batch is (images, labels), two tensors, or a dict with the entries image and "
+                f"label; this one has a {type(part).__name__}{names}"
+            )
+    return parts
 
 
 def _integers(labels):
@@ -104,12 +122,12 @@ def _integers(labels):
     refuse_names(labels)
     labels = tf.convert_to_tensor(labels)  # `train_on_batch` with run_eagerly=True has an array
     if labels.shape.rank != 2 or labels.shape[1] == 1:
-        return tf.reshape(tf.cast(labels, tf.int32), [-1])
+        return label_tensor(labels)
     ones = tf.cast(labels == tf.ones_like(labels), tf.int32)
     zeros = tf.cast(labels == tf.zeros_like(labels), tf.int32)
     one_hot = (tf.reduce_sum(ones, axis=1) == 1) & tf.reduce_all(ones + zeros == 1, axis=1)
     tf.debugging.Assert(tf.reduce_all(one_hot), ["labels must be integers or one-hot"])
-    return tf.argmax(labels, axis=1, output_type=tf.int32)
+    return label_tensor(labels)
 
 
 def _check(images, labels=None, classes=None):

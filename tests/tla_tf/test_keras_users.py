@@ -135,6 +135,25 @@ def test_sample_weight_and_class_weight_are_honoured_in_every_term():
     assert fit(model, class_weight={0: 0.0, 1: 0.0, 2: 0.0})["loss"] == [0.0]
 
 
+@EAGER
+def test_the_validation_loss_honours_sample_weights():
+    weights = (Y == 0).astype(np.float32)
+    model = defense(AdversarialTraining, attack=PGD(ThreatModel(0.1), 1, random_start=False))
+    measured = [
+        model.evaluate(x, y, sample_weight=w, verbose=0, return_dict=True)
+        for x, y, w in ((X, Y, weights), (X[Y == 0], Y[Y == 0], None), (X, Y, None))
+    ]
+    weighted, chosen, plain = measured
+    assert weighted["loss"] == pytest.approx(chosen["loss"] * weights.mean(), rel=1e-5)
+    assert weighted["robust_accuracy"] == plain["robust_accuracy"]
+
+
+@pytest.mark.parametrize("name", ["cifr10", "cub200", "mnist_quick"])
+def test_an_unknown_recipe_is_refused(name):
+    with pytest.raises(ValueError, match=f"unknown recipe '{name}'.*; choose from digits, mnist"):
+        TripletAdversarial(network(), eps=0.1, recipe=name)
+
+
 @pytest.mark.parametrize(
     "kind, name, value, allowed",
     [

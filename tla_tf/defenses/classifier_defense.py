@@ -37,7 +37,8 @@ class ClassifierDefense(AdversarialModel):
         label_smoothing: label smoothing of the cross entropy, in the loss and in the attack.
         attack_bn_mode: "inference", or "training": batch statistics in every gradient pass of the
             attack, which also moves the averages (the authors' code for AT).
-        recipe: name of a recipe in flags/tla; it gives the hyper-parameters that are None.
+        recipe: name of a data set with a recipe in flags/tla, such as "cifar10"; it gives the
+            hyper-parameters that are None.
         weight_decay: coefficient of sum 1/2 ||W||^2 over the kernels. None: value of the recipe.
         embedding, input_range: see `as_classifier`.
 

@@ -60,6 +60,55 @@ def test_weight_decay_is_on_kernels_only():
     np.testing.assert_allclose(history["loss"], [2 * SQUARES.mean() + decay], rtol=1e-6)
 
 
+@pytest.mark.usefixtures("eager")
+def test_the_loss_of_an_epoch_is_the_mean_over_images():
+    """The last batch has one image of three: a mean over batches would count it as two."""
+    model = Plain(network())
+    model.compile(optimizer=keras.optimizers.SGD(0.0))
+    history = model.fit(IMAGES, np.zeros(3), batch_size=2, shuffle=False, verbose=0).history
+    np.testing.assert_allclose(history["loss"], [2 * SQUARES.mean()], rtol=1e-6)
+
+
+@pytest.mark.usefixtures("eager")
+def test_the_regularizers_of_weights_are_in_the_loss_and_move_the_weights():
+    image = keras.Input([3])
+    penalty = keras.regularizers.L2(10.0)
+    dense = keras.layers.Dense(2, kernel_initializer="ones", kernel_regularizer=penalty)
+    model = Plain(keras.Model(image, {"logits": dense(image)}))
+    history = fit(model, np.zeros([1, 3], np.float32), rate=0.01)
+    np.testing.assert_allclose(history["loss"], [10.0 * 6], rtol=1e-6)
+    np.testing.assert_allclose(dense.kernel, 1 - 0.01 * 2 * 10.0 * np.ones([3, 2]), rtol=1e-6)
+
+
+def test_a_regularizer_of_outputs_is_refused():
+    image = keras.Input([3])
+    logits = keras.layers.Dense(2, activity_regularizer="l2", name="head")(image)
+    with pytest.raises(UserError, match="the layer head has an activity_regularizer"):
+        Plain(keras.Model(image, {"logits": logits}))
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_batch_may_be_a_dict(jit_compile):
+    """As data sets of TensorFlow Datasets have it, with further entries."""
+    entries = {"image": IMAGES, "label": np.zeros(3), "id": np.arange(3)}
+    model = Plain(network())
+    model.compile(optimizer=keras.optimizers.SGD(0.0), jit_compile=jit_compile)
+    batches = tf.data.Dataset.from_tensor_slices(entries).batch(3)
+    found = model.fit(batches, verbose=0).history
+    np.testing.assert_allclose(found["loss"], [2 * SQUARES.mean()], rtol=1e-6)
+    for wrong, names in (
+        ({"x": IMAGES, "y": np.zeros(3)}, "x, y"),
+        (
+            ({"pixels": IMAGES}, np.zeros(3)),
+            "pixels",
+        ),
+    ):
+        batches = tf.data.Dataset.from_tensor_slices(wrong).batch(3)
+        with pytest.raises(UserError, match=f"this one has a dict with the entries {names}$"):
+            model.fit(batches, verbose=0)
+
+
 def test_one_step_follows_the_gradient():
     model = Plain(network())
     fit(model, IMAGES, rate=0.1)
