@@ -90,7 +90,8 @@ def robust_retrieval(
 ) -> RobustRetrieval:
     """Attacks the queries of an embedding network, in a gallery of all other images.
 
-    The gallery is clean. It measures without TensorFloat-32 and gives the setting back. `python -m hm_tf.evaluate` does the same and resumes after a kill.
+    The gallery is clean. It measures without TensorFloat-32 and gives the setting back. `python -m
+    hm_tf.evaluate` does the same and resumes after a kill.
 
     Args:
         model: `keras.Model` from images to embeddings, a defense of `hm_tf`, or the path of a

@@ -85,15 +85,15 @@ def as_embedding(network, *, embedding=None, input_range=UNIT_RANGE):
                 f"{network.name} ends in a softmax, not in an embedding: name the layer with "
                 "embedding=, or build it with include_top=False, pooling='avg'"
             )
-        found = _found_by_own_code(vector, network)
-        if found is not None and are_probabilities(found):
-            raise UserError(
-                f"{network.name} returns probabilities (rows are >= 0 and sum to 1), not an "
-                "embedding: return what comes before its softmax"
-            )
     else:
         outputs, vector = {}, _layer_output(network, embedding)
     _require_rows(vector, network, "embedding")
+    found = _found_by_own_code(vector, network)
+    if found is not None and are_probabilities(found):
+        raise UserError(
+            f"{network.name} returns probabilities (rows are >= 0 and sum to 1), not an "
+            "embedding: return what comes before its softmax"
+        )
     unit, dtype = isinstance(operation_of(vector), UNIT_LENGTH), full_precision_of(vector)
     if not unit or vector.dtype != dtype:  # a length of 16 bits is 1 up to 1 / 256
         vector = UnitLength(dtype=dtype)(source_of(vector) if unit else vector)

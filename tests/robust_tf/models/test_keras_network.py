@@ -97,6 +97,12 @@ def test_a_softmax_in_code_of_the_user_is_refused():
             as_embedding(own)
 
 
+def test_an_embedding_that_is_a_number_per_image_is_refused():
+    numbers = sequential(layers.Lambda(lambda images: images[:, 0]))
+    with pytest.raises(UserError, match=r"its embedding must be \[batch, n\]"):
+        as_embedding(numbers)
+
+
 def test_an_embedding_is_a_row_per_image():
     image = keras.Input([4, 4, 1])
     maps = layers.Dense(3)(layers.Conv2D(4, 3)(image))
