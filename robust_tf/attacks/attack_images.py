@@ -13,6 +13,7 @@ from robust_tf.attacks.logits_of import (
     are_probabilities,
     label_numbers,
     label_tensor,
+    mistake_of_names,
     refuse_probabilities,
     require_classes,
     require_labels,
@@ -66,8 +67,11 @@ def in_a_function() -> bool:
 def checked_tensors(threat_model, logits_fn, x, y):
     """Returns images and labels, int32 [n], of a call that is traced.
 
-    What `prepare` refuses is refused here, or by an assertion where only the values show it.
+    Names for labels, images and labels out of range, and outputs that are no logits are refused
+    here, or by an assertion where only the values show it.
     """
+    if mistake := mistake_of_names(y):
+        raise ValueError(mistake)
     images, labels = tf.convert_to_tensor(x), label_tensor(y)
     _require_float(images.dtype.name, threat_model)
     logits = logits_fn(images if getattr(logits_fn, "batch_size", None) else images[:1])

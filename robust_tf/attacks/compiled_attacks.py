@@ -55,18 +55,17 @@ class CompiledAttacks:
         """
         if getattr(attack, "eager", False):
             return self._perturb(attack)
-        if not self._same(image):
-            self._forget()
-            self._forward(image)  # what the next call compares with
-        return self._compiled(attack)
-
-    def _same(self, image):
         now = self._logits_fn(image)
-        # A random network never repeats its logits.
-        return _near(self._forward(image), now) or not _near(self._logits_fn(image), now)
+        if self._comparable and not _near(self._forward(image), now):
+            self._forget()
+        if self._comparable is None:
+            self._comparable = _near(self._forward(image), now)
+        return self._compiled(attack)
 
     def _forget(self):
         self._forward = CompiledBatch(self._logits_fn, any_size=True)
+        # False once what was just compiled differs: random logits, a coarse rounding. None: unknown.
+        self._comparable = None
         self._compiled = functools.lru_cache(maxsize=8)(
             lambda attack: CompiledBatch(self._perturb(attack), any_size=True)
         )

@@ -150,7 +150,7 @@ def _of_keras(model):
         warnings.warn(
             f"{model.name} ends in probabilities; the attack takes their logits, the input of the "
             "last activation",
-            stacklevel=5,
+            stacklevel=6,
         )
         logits = before
     graph = keras.Model(model.inputs[0], logits)

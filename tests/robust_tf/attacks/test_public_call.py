@@ -152,6 +152,19 @@ def test_a_random_network_is_traced_once_too(network, data):
     assert len([size for size in traces if size is None]) == 2  # the attack, and the logits
 
 
+def test_a_graph_that_rounds_coarsely_is_traced_once_too(network, data):
+    """As in 16 bits, where TensorFlow puts operations of a graph together."""
+    traces = []
+
+    def coarse(x):
+        traces.append(x.shape[0])
+        return network(x) * (1.0 if tf.executing_eagerly() else 1.05)
+
+    for _ in range(2):
+        PGD(eps=0.1, steps=2)(coarse, *data)
+    assert len([size for size in traces if size is None]) == 2
+
+
 @pytest.mark.parametrize(
     "labels", [lambda y: y[:, None], lambda y: np.float32(y)[:, None], lambda y: np.eye(3)[y]]
 )
@@ -172,6 +185,7 @@ def test_labels_of_every_form_inside_a_function(labels, network, data):
         ({"x": lambda x: (x * 255).astype("uint8")}, "got uint8; e.g. x.astype"),
         ({"x": lambda x: tf.cast(x, "bfloat16")}, r"got bfloat16; e.g. tf.cast\(x, 'float32'\)"),
         ({"y": lambda y: y + 3}, r"labels must lie in 0 ... 2"),
+        ({"y": lambda y: y.astype(str)}, "labels must be numbers, not text; .* numbers names"),
         ({"model": lambda model: lambda x: model(x)[:, :1]}, r"must return logits \[n, classes\]"),
         ({"model": lambda model: lambda x: tf.nn.softmax(model(x))}, "returns probabilities"),
     ],
@@ -275,6 +289,8 @@ def test_a_sequential_is_attacked_and_its_softmax_named_once(attack, data, monke
     with pytest.warns(UserWarning, match="ends in probabilities") as warned:
         found = attack(model, x, y)
     assert found.shape == x.shape and len(warned) == 1
+    if isinstance(attack, AutoAttack):
+        assert warned[0].filename == __file__
 
 
 def einsum(network):
