@@ -226,10 +226,12 @@ class AdversarialModel(keras.Model):
     def _weights_of_the_step(self, batch, crafted):
         if not self.awp:
             return contextlib.nullcontext()
-        # Without weight decay: its ascent would only make the weights larger.
-        return worst_weights(self, self.awp, lambda: self._gradients(batch, crafted, False)[1])
+        # Without the penalty: its ascent would only make the weights larger.
+        return worst_weights(
+            self, self.awp, lambda: self._gradients(batch, crafted, penalized=False)[1]
+        )
 
-    def _gradients(self, batch, crafted, penalized):
+    def _gradients(self, batch, crafted, *, penalized):
         """Returns what is shown of the step, and the gradients of this replica's loss."""
         with tf.GradientTape() as tape:
             terms, monitors = self.loss_terms(batch, crafted)

@@ -99,10 +99,7 @@ def test_a_batch_may_be_a_dict(jit_compile):
     np.testing.assert_allclose(found["loss"], [2 * SQUARES.mean()], rtol=1e-6)
     for wrong, names in (
         ({"x": IMAGES, "y": np.zeros(3)}, "x, y"),
-        (
-            ({"pixels": IMAGES}, np.zeros(3)),
-            "pixels",
-        ),
+        (({"pixels": IMAGES}, np.zeros(3)), "pixels"),
     ):
         batches = tf.data.Dataset.from_tensor_slices(wrong).batch(3)
         with pytest.raises(UserError, match=f"this one has a dict with the entries {names}$"):
