@@ -9,6 +9,7 @@ from PIL import BmpImagePlugin, GifImagePlugin, Image, PngImagePlugin
 
 from robust_tf.data import image_header
 from robust_tf.data.dataset_info import MAX_PIXELS
+from robust_tf.data.exif import orientation, oriented
 from robust_tf.data.image_files import UnreadableImage
 
 DEPTHS = (12, 14, 16)  # bits of cameras and scanners whose values lie in 16-bit files
@@ -34,12 +35,12 @@ def displayed(data, max_pixels=MAX_PIXELS):
     """
     require_size(data, max_pixels)
     if sixteen_bit(data):
-        return _encoded(_opaque_16_bit(data))
+        return _encoded(_opaque_16_bit(data), data)
     if _is_png(data) and not _transparent(data):
         return data
     if plugin := _plugin(data):
         try:
-            return _encoded(_opaque(plugin(io.BytesIO(data))))
+            return _encoded(_opaque(plugin(io.BytesIO(data))), data)
         except Exception as error:  # Pillow raises about anything on broken files
             raise UnreadableImage from error
     return data
@@ -109,6 +110,8 @@ def _opaque_16_bit(data):
     return np.round(255 * (channels / top * alpha + 1 - alpha)).astype(np.uint8)
 
 
-def _encoded(pixels):
+def _encoded(pixels, data):
+    """Returns a PNG of pixels that were stored in the file `data`, upright: it has no EXIF data."""
     with tf.device("cpu"):
-        return tf.io.encode_png(pixels if pixels.ndim == 3 else pixels[..., None]).numpy()
+        pixels = tf.constant(pixels if pixels.ndim == 3 else pixels[..., None])
+        return tf.io.encode_png(oriented(pixels, orientation(data))).numpy()

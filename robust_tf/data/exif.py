@@ -1,10 +1,11 @@
-"""The EXIF orientation of a JPEG file, in graph operations, and an image turned by it."""
+"""The EXIF orientation of a JPEG or PNG file, in graph operations, and an image turned by it."""
 
 import tensorflow as tf
 
 ORIENTATION = 0x0112
 # By the standard the EXIF segment comes first, by custom after a small JFIF segment.
 SEARCHED = 512
+CHUNKS = 64  # of a PNG file are looked at; writers put a handful before the pixels
 ENTRIES = 64  # of a directory are read; cameras write about a dozen
 _ENTRY = 12  # bytes: tag 2, type 2, count 4, value 4
 
@@ -17,16 +18,9 @@ def orientation(data):
     Args:
         data: string scalar.
     """
-    marker = b"\xff\xe1..Exif\x00\x00"
-    pattern = tf.constant([-1 if byte == ord(".") else byte for byte in marker])
-    head = _bytes(tf.strings.substr(data, 0, SEARCHED), len(marker))
-    windows = tf.signal.frame(head, len(marker), 1)
-    found = tf.reduce_all((windows == pattern) | (pattern < 0), axis=1)
-    is_jpeg = (head[0] == 0xFF) & (head[1] == 0xD8)
-    start = tf.argmax(found, output_type=tf.int32) + len(marker)
-    return tf.cond(
-        is_jpeg & tf.reduce_any(found), lambda: _of_directory(data, start), lambda: tf.constant(1)
-    )
+    is_png = tf.strings.substr(data, 0, 8) == b"\x89PNG\r\n\x1a\n"
+    start = tf.cond(is_png, lambda: _of_png(data), lambda: _of_jpeg(data))
+    return tf.cond(start > 0, lambda: _of_directory(data, start), lambda: tf.constant(1))
 
 
 def oriented(pixels, orientation):
@@ -49,6 +43,39 @@ def oriented(pixels, orientation):
         return tf.switch_case(orientation - 1, [*upright, *exchanged])
 
     return tf.cond(orientation == 1, lambda: pixels, flipped)
+
+
+def _of_jpeg(data):
+    """Where the TIFF structure of a JPEG file begins, int32; 0 without one."""
+    marker = b"\xff\xe1..Exif\x00\x00"
+    pattern = tf.constant([-1 if byte == ord(".") else byte for byte in marker])
+    head = _bytes(tf.strings.substr(data, 0, SEARCHED), len(marker))
+    windows = tf.signal.frame(head, len(marker), 1)
+    found = tf.reduce_all((windows == pattern) | (pattern < 0), axis=1)
+    is_jpeg = (head[0] == 0xFF) & (head[1] == 0xD8)
+    start = tf.argmax(found, output_type=tf.int32) + len(marker)
+    return tf.where(is_jpeg & tf.reduce_any(found), start, 0)
+
+
+def _of_png(data):
+    """Where the TIFF structure of a PNG file begins, int32; 0 without one before the pixels."""
+    length = tf.strings.length(data)
+
+    def kind(place):
+        return tf.strings.substr(data, tf.minimum(place + 4, length), 4)
+
+    def goes_on(place):
+        return (place + 12 <= length) & (kind(place) != b"eXIf") & (kind(place) != b"IDAT")
+
+    def following(place):
+        size = _bytes(tf.strings.substr(data, place, 4), 4)
+        # A broken file may announce anything; the sum must not pass 2**31.
+        size = tf.where(size[0] > 0, length, tf.reduce_sum(size * [0, 2**16, 2**8, 1]))
+        return (tf.minimum(place + 12 + size, length),)
+
+    begin = (tf.constant(8),)
+    (place,) = tf.while_loop(goes_on, following, begin, maximum_iterations=CHUNKS)
+    return tf.where(kind(place) == b"eXIf", place + 8, 0)
 
 
 def _of_directory(data, start):

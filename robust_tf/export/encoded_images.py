@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from robust_tf.data import image_files, image_header
 from robust_tf.data.displayed import DEPTHS
+from robust_tf.data.exif import orientation, oriented
 from robust_tf.data.gallery_folder import resizes, target_size
 from robust_tf.export.guard import after, guarded_strings, of_any_shape, require
 
@@ -70,7 +71,7 @@ def _decoded(data, channels):
         return of_channels(tf.round(255 * (pixels / top * alpha + 1 - alpha)))
 
     def of_channels(pixels):
-        pixels = tf.cast(pixels, tf.uint8)
+        pixels = oriented(tf.cast(pixels, tf.uint8), orientation(data))
         return pixels if channels == 3 else tf.image.rgb_to_grayscale(pixels)
 
     return tf.cond(

@@ -7,9 +7,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
+from robust_tf.data.displayed import displayed
 from robust_tf.data.exif import ORIENTATION, orientation, oriented
 from robust_tf.data.folder import FolderInfo
 from robust_tf.data.gallery_folder import read_single
+from robust_tf.data.image_files import decoded
+from robust_tf.export.encoded_images import decoded_images
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
 
@@ -65,9 +68,50 @@ def test_a_broken_file_is_taken_as_it_is_stored(cut):
     assert 1 <= int(orientation(tf.constant(jpeg(6)[:cut]))) <= 8
 
 
+def png(value, mode="RGB", **more):
+    exif = Image.Exif()
+    exif[ORIENTATION] = value
+    file = io.BytesIO()
+    Image.fromarray(PIXELS).convert(mode).save(file, "PNG", exif=exif, **more)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("value", range(1, 9))
+def test_a_png_file_is_shown_as_pillow_shows_it(value):
+    data = png(value, icc_profile=bytes(3000))
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    np.testing.assert_array_equal(shown(data), np.asarray(expected))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA"])
+def test_png_files_of_every_kind_are_upright_in_a_folder_and_in_a_request(mode):
+    data = png(6, mode)
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    info = FolderInfo("folder", (40, 24, 3), ("one",), {}, "")
+    np.testing.assert_array_equal(decoded(displayed(data), 3), np.asarray(expected))
+    served = 255 * decoded_images(tf.constant([data]), info)[0].numpy()
+    np.testing.assert_array_equal(served.round(), np.asarray(expected))
+
+
+def test_png_files_of_16_bits_are_upright():
+    deep = tf.io.encode_png(PIXELS.astype(np.uint16) * 257).numpy()
+    source, end = png(6), 8 + 25  # the signature and the header
+    start = source.index(b"eXIf") - 4
+    chunk = source[start : start + 12 + int.from_bytes(source[start : start + 4], "big")]
+    found = decoded(displayed(deep[:end] + chunk + deep[end:]), 3)
+    np.testing.assert_array_equal(found, np.rot90(PIXELS, -1))
+
+
+@pytest.mark.parametrize("cut", range(0, 120, 7))
+def test_a_broken_png_file_is_taken_as_it_is_stored(cut):
+    assert 1 <= int(orientation(tf.constant(png(6)[:cut]))) <= 8
+    announced = png(6)[:8] + b"\xff\xff\xff\xff" + png(6)[12 : 12 + cut]
+    assert int(orientation(tf.constant(announced))) == 1
+
+
 def test_other_values_and_formats_have_none():
-    png = tf.io.encode_png(PIXELS).numpy()
-    for data in (jpeg(0), jpeg(9), png, b"", b"text", b"\xff\xd8\xff\xe1\x00\x08Exif\x00\x00"):
+    plain = tf.io.encode_png(PIXELS).numpy()
+    for data in (jpeg(0), jpeg(9), plain, b"", b"text", b"\xff\xd8\xff\xe1\x00\x08Exif\x00\x00"):
         assert int(orientation(tf.constant(data))) == 1
 
 
