@@ -5,12 +5,14 @@ import struct
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 from PIL import BmpImagePlugin, GifImagePlugin, Image, PngImagePlugin
 
 from robust_tf.data import image_header
 from robust_tf.data.dataset_info import MAX_PIXELS
 from robust_tf.data.exif import orientation, oriented
 from robust_tf.data.image_files import UnreadableImage
+from robust_tf.data.text_lines import first_of
 
 DEPTHS = (12, 14, 16)  # bits of cameras and scanners whose values lie in 16-bit files
 _PLUGINS = {
@@ -56,6 +58,15 @@ def require_size(data, max_pixels=MAX_PIXELS):
 def sixteen_bit(data):
     """Returns whether a file is a PNG of 16 bits per channel."""
     return _is_png(data) and data[24:25] == b"\x10"
+
+
+def say_sixteen_bit(paths):
+    """Says in one line which files, a list of Path, were scaled as `displayed` does it."""
+    if paths:
+        logging.warning(
+            "16 bits per channel, scaled by the range of 12, 14 or 16 bits that a file uses: %s",
+            first_of(paths),
+        )
 
 
 def _size(data):

@@ -8,7 +8,6 @@ import re
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from robust_tf.data.augment import Augment
 from robust_tf.data.class_folders import (
@@ -20,7 +19,7 @@ from robust_tf.data.class_folders import (
     subfolders,
 )
 from robust_tf.data.dataset_info import DatasetInfo
-from robust_tf.data.displayed import displayed, sixteen_bit
+from robust_tf.data.displayed import displayed, say_sixteen_bit, sixteen_bit
 from robust_tf.data.examples import Examples, keeps_encoded
 from robust_tf.data.image_files import decoded, in_threads, read_file, readable, resize
 from robust_tf.data.image_identity import image_identity
@@ -121,11 +120,7 @@ def read(info, split, data_dir, limit):
     results = in_threads(load, rows)
     good = readable([path for path, _ in rows], results, info.settings.on_bad_image)
     kept = [(*row, *result) for row, result, fine in zip(rows, results, good) if fine]
-    if deep := [path for path, _, _, sixteen in kept if sixteen]:
-        logging.warning(
-            "16 bits per channel, scaled by the range of 12, 14 or 16 bits that a file uses: %s",
-            first_of(deep),
-        )
+    say_sixteen_bit([path for path, _, _, sixteen in kept if sixteen])
     return Examples(
         np.array([image for _, _, image, _ in kept], object if encoded else np.uint8),
         np.array([label for _, label, _, _ in kept], np.int32),

@@ -9,7 +9,7 @@ from absl import logging
 
 from robust_tf.data.augment import ResizedCrop
 from robust_tf.data.class_folders import SUFFIXES, LeftOut, class_folders, count_others, images
-from robust_tf.data.displayed import displayed
+from robust_tf.data.displayed import displayed, say_sixteen_bit, sixteen_bit
 from robust_tf.data.examples import Examples
 from robust_tf.data.folder import FolderInfo
 from robust_tf.data.image_files import (
@@ -98,7 +98,8 @@ def read(gallery, info, on_bad_image="fail", max_pixels=None, name="the gallery"
     if not kept:
         raise UserError(f"none of {name}'s images can be read")
     paths = [gallery.paths[row] for row in kept]
-    files, sides = zip(*(results[row] for row in kept))
+    files, sides, deep = zip(*(results[row] for row in kept))
+    say_sixteen_bit([path for path, sixteen in zip(paths, deep) if sixteen])
     if not resizes(info):
         _refuse_other_sizes(paths, sides, info)
     labels = None if gallery.labels is None else gallery.labels[kept]
@@ -122,9 +123,10 @@ def read_single(path, info, max_pixels=None):
     """
     path = pathlib.Path(path)
     try:
-        data, sides = _opened(path, info, max_pixels)
+        data, sides, deep = _opened(path, info, max_pixels)
     except UnreadableImage as error:
         raise UserError(f"--query={path} {error}; give a JPEG or PNG image") from error
+    say_sixteen_bit([path] if deep else [])
     if not resizes(info):
         _refuse_other_sizes([path], [sides], info)
     image = pixels_of(_examples([_fitted(data, sides, info)], info, None), 0)
@@ -150,9 +152,10 @@ def target_size(info):
 
 
 def _opened(path, info, max_pixels):
-    """The encoded image, and its (height, width)."""
-    data = displayed(read_file(path), max_pixels or info.settings.max_pixels)
-    return data, tuple(decoded(data, info.image_shape[-1]).shape[:2])
+    """The encoded image, its (height, width), and whether its file has 16 bits per channel."""
+    stored = read_file(path)
+    data = displayed(stored, max_pixels or info.settings.max_pixels)
+    return data, tuple(decoded(data, info.image_shape[-1]).shape[:2]), sixteen_bit(stored)
 
 
 def _refuse_other_sizes(paths, sides, info):

@@ -140,3 +140,12 @@ def test_the_limit_of_pixels_is_of_the_training_or_given(tmp_path):
         with pytest.raises(UserError, match="--query=.* has more pixels than --max_pixels=63"):
             gallery_folder.read_single(path, info, limit)
     assert len(gallery_folder.read(found, trained, max_pixels=64)[1]) == 1
+
+
+def test_files_of_16_bits_are_named_in_one_line(tmp_path, caplog):
+    path = write(tmp_path / "deep.png", pixels(8, 8).astype(np.uint16) * 257)
+    write(tmp_path / "plain.png", pixels(8, 8))
+    gallery_folder.read(gallery_folder.scan(tmp_path), FOLDER)
+    gallery_folder.read_single(path, FOLDER)
+    lines = [line for line in caplog.messages if "16 bits" in line]
+    assert len(lines) == 2 and all(line.endswith(f": {path}") for line in lines)
