@@ -151,8 +151,9 @@ def suggested(name: str, more: Iterable[str] = ()) -> str:
         name: name with its numbers of restarts and steps.
         more: further names that are allowed.
     """
-    restarts = name.removesuffix(name.lstrip(string.digits))
-    steps = name.removeprefix(name.rstrip(string.digits))
+    # No name has a number that begins with zero: of pgd0 and 0pgd7 the form is suggested.
+    restarts = name.removesuffix(name.lstrip(string.digits)).lstrip("0")
+    steps = name.removeprefix(name.rstrip(string.digits)).lstrip("0")
     known = (one.replace("R", restarts or "R").replace("N", steps or "N") for one in NAMES)
     return with_closest(name, [*known, *more])
 

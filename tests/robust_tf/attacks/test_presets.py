@@ -182,3 +182,10 @@ def test_cleverhans_takes_the_step_size_of_ours():
     for name, size in sizes:
         attack = presets.get(name, ThreatModel("8/255")).attack
         assert attack.step_size == pytest.approx(size)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("pgd0", "pgdN"), ("0pgd7", "pgd7"), ("pgd020", "pgd20")]
+)
+def test_a_name_with_zeros_is_not_suggested_itself(typed, meant):
+    assert presets.suggested(typed) == f"{typed!r} (did you mean {meant!r}?)"
