@@ -96,6 +96,9 @@ EXPERIMENTS = (
     Experiment("HM on digits", ["hm_digits"], "hm.md"),
     Experiment("HM on MNIST", ["hm_mnist"], "hm.md", "hm_mnist", "hm_mnist_checks"),
     Experiment(
+        "HM on MNIST under the standard attack", ["hm_mnist_standard"], "hm.md", "hm_mnist_standard"
+    ),
+    Experiment(
         "HM on 20 classes of Tiny ImageNet",
         ["hm_tiny20"],
         "hm.md",

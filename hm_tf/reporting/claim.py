@@ -4,8 +4,8 @@ from hm_tf.evaluation.ranking_records import WORST_CASE
 from hm_tf.evaluation.robustness_score import COLUMNS
 from hm_tf.reporting.recorded_scores import (
     SCORE,
+    claimed_row,
     clean_results,
-    paper_row,
     score_falls,
     text,
 )
@@ -18,7 +18,7 @@ FEW_QUERIES = 100
 
 def headline(runs):
     """Returns (message, level) for the top of the page of one method: its claim."""
-    recorded, shown = runs[0].recorded, paper_row(runs[0].rows)
+    recorded, shown = runs[0].recorded, claimed_row(runs[0].rows)
     doubt = doubtful(recorded, (shown or recorded).results[-1])
     return doubt + claim(runs), "red" if doubt or runs[0].collapsed else ""
 
@@ -26,13 +26,13 @@ def headline(runs):
 def claim(runs):
     """Returns the sentence on the run with the highest score; R@1 stands beside every score.
 
-    The whole sentence is of the threat model of `paper_row`. Runs under other evaluation conditions
+    The whole sentence is of the threat model of `claimed_row`. Runs under other evaluation conditions
     cannot be ranked: then the sentence is on the first run with a score.
     """
     run, others = _chosen(runs)
     first = run.recorded.results[0]
     about = f"{run.name} ({first.model}, seed {first.training_seed}{others}) on {run.dataset}"
-    shown = paper_row(run.rows)
+    shown = claimed_row(run.rows)
     if shown is None:
         return f"{about} makes no claim: no ranking attack was measured."
     if run.collapsed:
@@ -43,7 +43,7 @@ def claim(runs):
 
 def _chosen(runs):
     """(the run that the claim is about, why it)."""
-    shown = [(run, paper_row(run.rows)) for run in runs]
+    shown = [(run, claimed_row(run.rows)) for run in runs]
     scored = [(run, row) for run, row in shown if row is not None and row.scored]
     if len(runs) == 1:
         return runs[0], ""

@@ -13,6 +13,7 @@ from hm_tf.reporting.recorded_scores import (
     ALL,
     PAPER_MAP,
     SCORE,
+    claimed_row,
     clean_values,
     paper_row,
     score_rows,
@@ -159,7 +160,7 @@ def _distance(row, run):
 
 def _reported(name, recorded):
     rows = score_rows(recorded.measured)
-    shown = paper_row(rows)
+    shown, claimed = paper_row(rows), claimed_row(rows)
     clean = clean_values(recorded.measured, shown and shown.on.gallery)
     first, flags, eta = recorded.results[0], recorded.flags, None
     if flags and attacks(flags):  # with one step where no flag says how many
@@ -170,7 +171,7 @@ def _reported(name, recorded):
         dataset=first.dataset,
         eta=eta,
         values={**clean, **(shown.values if shown else {})},
-        collapsed=shown.collapsed if shown else None,
+        collapsed=claimed.collapsed if claimed else None,
         rows=rows,
         recorded=recorded,
     )

@@ -34,7 +34,7 @@ class ScoreRow(NamedTuple):
 
     Attributes:
         mode: "compat" or "fixed".
-        strength: "protocol", "strong", "worst" or "transfer".
+        strength: "protocol", "strong", "worst", "standard" or "transfer".
         on: `EvaluationConditions`, what else it was made on.
         values: dict column -> value as printed; ERS is among them only with all ten columns.
         collapsed: whether the network has collapsed, so that ERS means nothing; None if unknown.
@@ -135,6 +135,21 @@ def paper_row(rows):
         if found:
             return max(reversed(found), key=_extent)
     return None
+
+
+def claimed_row(rows):
+    """Returns the row whose score a run claims; None without a row.
+
+    It is `paper_row`. Where that has no score, as after a training that attacks R@1 alone, it is
+    the row of the same threat model with the lowest score, such as of the standard attack.
+    """
+    shown = paper_row(rows)
+    if shown is not None and SCORE in shown.values:
+        return shown
+    ball = shown and shown.on.threat_model
+    scored = [row for row in rows if SCORE in row.values and row.strength != "transfer"]
+    own = [row for row in scored if ball in (None, row.on.threat_model)]
+    return min(own, key=lambda row: row.values[SCORE], default=shown)
 
 
 def radii(rows):

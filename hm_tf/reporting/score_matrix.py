@@ -42,16 +42,16 @@ def _entries(run):
                 over = ", ".join(result.attack_settings["over"])
                 title = f"R@1, worst of {over}, {row.mode} {row.strength}"
                 yield Entry(title, result, outcomes.of(result))
-    if shown is None:
-        return
-    for column in COLUMNS:
+    for column in COLUMNS if shown else ():
         if result := shown.records.get(PLACES[column.name]):
             scale = 100.0 if column.percent else 1.0
             outcome = outcomes.of(result)
             yield Entry(column.name, result, outcome, scale, column.high_is_robust)
-    if shown.scored:
-        of_each = {name: outcomes.of(shown.records[PLACES[name]]) for name in ATTACKED}
-        yield Entry(SCORE, shown.records[PLACES[SCORE]], _score_of_each(of_each))
+    for row in rows:
+        if row.scored:
+            title = SCORE if row is shown else f"{SCORE}, {row.mode} {row.strength}"
+            of_each = {name: outcomes.of(row.records[PLACES[name]]) for name in ATTACKED}
+            yield Entry(title, row.records[PLACES[SCORE]], _score_of_each(of_each))
 
 
 def _score_of_each(outcomes):

@@ -65,6 +65,17 @@ def test_a_low_value_may_be_the_better_one():
     assert by_title["ERS"].cells["A"].value < by_title["ERS"].cells["B"].value
 
 
+def test_every_strength_with_all_columns_has_its_score():
+    strict = attacked(
+        {**PRINTED, "LTM": 3.2}, mode="fixed", strength="standard", method="A", weights_hash="A"
+    )
+    runs = [RecordedRun("A", [*records("A"), *strict], {"flags": FLAGS})]
+    by_title = {row.title: row.first.result.value for row in score_matrix(runs).rows}
+    assert by_title["ERS"] > by_title["ERS, fixed standard"] == pytest.approx(0.32455)
+    alone = [RecordedRun("A", strict, {"flags": FLAGS})]
+    assert "ERS, fixed standard" in {row.title for row in score_matrix(alone).rows}
+
+
 def test_scores_of_the_same_queries_are_paired(monkeypatch):
     """A leads by 1 point of ERS in each query, so no doubt is left."""
 

@@ -72,6 +72,14 @@ def test_the_standard_attack_stands_below_the_protocol():
     assert "eps 0.5 (l2), 32 steps (protocol); eps 8/255, APGD and Square (standard)" in text
 
 
+def test_ten_columns_of_the_standard_attack_are_not_called_missing():
+    standard = attacked(mode="fixed", strength="standard")
+    records = [RecordedRun("run", [*clean(), *attacked({"ES:R": 60.0}), *standard], {})]
+    page = Page("Attacks")
+    sections.add_scores(page, reported_runs(records), score_matrix(records))
+    assert "not all ten" not in page.html() and not page.missed
+
+
 def test_a_metric_without_a_record_is_a_dash():
     """Reading leaves out the line that a damaged disk has changed."""
     records = [RecordedRun("run", clean()[1:], {})]

@@ -183,6 +183,20 @@ def test_the_claim_names_its_threat_model_and_the_worst_case():
     assert "ERS 41.1" in claim([run(), higher]) and "of 2 runs" in claim([run(), higher])
 
 
+def test_a_score_under_the_standard_attack_is_claimed_where_the_protocol_has_none():
+    """As after a training, which ends with R@1 under ES, and --attacks=standard."""
+    training = attacked({"ES:R": 60.0}, mode="fixed")
+    standard = attacked(n=300, mode="fixed", strength="standard")
+    for measured in ([*training, *standard], standard):
+        own = run([*clean(), *measured])
+        assert "ERS 33.5 of 100 (fixed, standard, 300 queries)" in claim([own])
+    collapsed = attacked(n=300, mode="fixed", strength="standard", collapsed=True)
+    assert "has collapsed" in claim([run([*clean(), *training, *collapsed])])
+    better = attacked({**PRINTED, "LTM": 90.0}, n=300, mode="fixed", strength="standard")
+    both = [own, run([*clean(), *training, *better])]
+    assert "of 2 runs the one with the highest score" in claim(both) and "ERS 41.1" in claim(both)
+
+
 def test_the_claim_never_mixes_queries():
     few = measured_otherwise(attacked(n=32), {"gallery": 5924})
     said = claim([run([*clean(), *few])])
