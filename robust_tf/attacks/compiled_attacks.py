@@ -42,6 +42,11 @@ class CompiledAttacks:
         logits_fn: function images [n, ...] -> logits [n, classes].
     """
 
+    _forward: CompiledBatch
+    _compiled: Callable[[Any], CompiledBatch]
+    # False once what was just compiled differs: random logits, a coarse rounding. None: unknown.
+    _comparable: bool | None
+
     def __init__(self, logits_fn: Callable[[tf.Tensor], tf.Tensor]):
         self._logits_fn = logits_fn
         self._forget()
@@ -64,7 +69,6 @@ class CompiledAttacks:
 
     def _forget(self):
         self._forward = CompiledBatch(self._logits_fn, any_size=True)
-        # False once what was just compiled differs: random logits, a coarse rounding. None: unknown.
         self._comparable = None
         self._compiled = functools.lru_cache(maxsize=8)(
             lambda attack: CompiledBatch(self._perturb(attack), any_size=True)
