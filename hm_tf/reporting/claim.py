@@ -26,8 +26,8 @@ def headline(runs):
 def claim(runs):
     """Returns the sentence on the run with the highest score; R@1 stands beside every score.
 
-    The whole sentence is of the threat model of `claimed_row`. Runs under other evaluation conditions
-    cannot be ranked: then the sentence is on the first run with a score.
+    The whole sentence is of the threat model of `claimed_row`. Runs under other evaluation
+    conditions cannot be ranked: then the sentence is on the first run with a score.
     """
     run, others = _chosen(runs)
     first = run.recorded.results[0]

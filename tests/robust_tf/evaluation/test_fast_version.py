@@ -68,14 +68,21 @@ def evaluated(outputs_fn, **options):
     return evaluation, lines
 
 
-def attacked(evaluation, name="square"):
-    """How many images a member attacked."""
+def rows_of(evaluation, name="square"):
+    """The images that a member attacked, and the margins that it left if they were kept."""
     [column] = [
         column
         for column in ensemble_columns("fast", lambda name: presets.get(name, THREAT))
         if column.name == name
     ]
-    return evaluation._stored.cache(column).known(0, np.arange(COUNT)).sum()
+    cache = evaluation._stored.cache(column)
+    rows = np.flatnonzero(cache.known(0, np.arange(COUNT)))
+    return rows, cache.get(0, rows)["margin"]
+
+
+def attacked(evaluation, name="square"):
+    """How many images a member attacked."""
+    return len(rows_of(evaluation, name)[0])
 
 
 @EAGER
@@ -93,6 +100,19 @@ def test_square_attacks_only_a_sample_where_it_fools_nothing(tmp_path):
     _, lines = evaluated(honest, folder=tmp_path)
     share = 100 * square.correct.mean()
     assert f"square: stored ({share:.2f} %); --fresh measures again" in lines
+
+
+@EAGER
+def test_the_samples_are_the_smallest_margins_that_earlier_members_left():
+    evaluation, _ = evaluated(honest)
+    left = np.full(COUNT, np.inf)
+    for name in ("apgd-ce50", "malt"):
+        rows, margins = rows_of(evaluation, name)
+        left[rows] = np.minimum(left[rows], margins)
+    still = np.flatnonzero(evaluation.outcomes[1].correct)
+    nearest = still[np.argsort(left[still])][:PROBE]
+    assert len(still) > PROBE and set(nearest) != set(still[:PROBE])
+    assert set(rows_of(evaluation, "apgd-t")[0]) == set(nearest)
 
 
 def test_square_attacks_all_and_the_light_is_red_where_it_fools_one():
@@ -177,4 +197,6 @@ def test_the_public_call_probes_too_and_attacks_no_image_twice(outputs_fn, porti
     right = np.argmax(honest(tf.constant(found)), axis=1) == evaluation.examples.labels
     np.testing.assert_array_equal(right, evaluation.outcomes[-1].correct)
     assert len(by_square) == portions and len(by_square[0]) == PROBE
+    if portions == 1:  # the same sample, of the smallest margins
+        np.testing.assert_array_equal(by_square[0], rows_of(evaluation)[0])
     assert len(sum(by_square, [])) == len(set(sum(by_square, []))) == attacked(evaluation)

@@ -1,4 +1,4 @@
-"""What XLA refuses goes on without it, and what it compiled is kept. It refuses Python functions."""
+"""What XLA refuses goes on without it; what it compiled is kept. It refuses Python functions."""
 
 import warnings
 
