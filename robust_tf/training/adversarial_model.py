@@ -16,7 +16,14 @@ from robust_tf.losses.weight_decay import (
     regularizers_of_layers,
 )
 from robust_tf.training import replicas, saved_settings
-from robust_tf.training.batch import checked, parts_of, refuse_names, told_in_a_line, unpack
+from robust_tf.training.batch import (
+    check_arrays,
+    checked,
+    parts_of,
+    refuse_names,
+    told_in_a_line,
+    unpack,
+)
 from robust_tf.training.weight_averaging import average_statistics, take_averages
 from robust_tf.training.weight_perturbation import worst_weights
 from robust_tf.training.workers import on_several
@@ -119,14 +126,11 @@ class AdversarialModel(keras.Model):
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As in Keras. With `use_ema=True` the batch-norm statistics end as averages, too.
 
-        A train step that XLA refuses is trained without XLA. Under XLA nothing checks the batches
-        of a generator or a `keras.utils.PyDataset`.
+        A train step that XLA refuses is trained without XLA.
 
         Raises:
             UserError: images outside [0, 1], labels of no class.
         """
-        if self.jit_compile and "validation_data" in kwargs:  # arrays are checked by `evaluate`
-            kwargs["validation_data"] = checked(kwargs["validation_data"], None, self._classes())
         history = self._with_xla_if_it_can("the train step", super().fit, x, *args, **kwargs)
         take_averages(self.optimizer)
         return history
@@ -161,9 +165,10 @@ class AdversarialModel(keras.Model):
         with told_in_a_line():
             if not self.compiled or not self.jit_compile:
                 return method(x, *args, **kwargs)
-            before, given = self._updates(), checked(x, labels, self._classes())
+            check_arrays(x, labels, self._classes())
+            before = self._updates()
             try:
-                return method(given, *args, **kwargs)
+                return method(x, *args, **kwargs)
             except REFUSAL as error:
                 if self._updates() > before or assertion(error):
                     raise
@@ -324,8 +329,11 @@ class AdversarialModel(keras.Model):
         """Builds the compiled metrics; nothing else is left to build.
 
         Keras would draw a batch and average it over the replicas for that, which fails with several
-        workers (keras-team/keras#20585).
+        workers (keras-team/keras#20585). Here Keras shows the batches of every `fit`, validation
+        and `evaluate`, so here they get the checks that XLA leaves out of a step.
         """
+        if self.jit_compile and iterator is not None:
+            self._check_batches_of(iterator)
         if self._compile_metrics is None or self._compile_metrics.built:
             return
         if iterator is not None:
@@ -336,6 +344,15 @@ class AdversarialModel(keras.Model):
         label = keras.KerasTensor(target.shape, target.dtype)
         with self.distribute_strategy.scope():
             self._compile_metrics.build(label, self.network.output["logits"])
+
+    def _check_batches_of(self, iterator):
+        """Lets an iterator of Keras draw checked batches; arrays were checked as a whole."""
+        if type(iterator.data_adapter).__name__ == "ArrayDataAdapter":
+            return
+        batches = iterator.data_adapter.get_tf_dataset()
+        if isinstance(batches, tf.data.Dataset):  # and not distributed by the caller
+            distribute = self.distribute_strategy.experimental_distribute_dataset
+            iterator._distributed_dataset = distribute(checked(batches, self._classes()))
 
 
 def _refuse_activity_regularizers(network):

@@ -61,24 +61,33 @@ def unpack(data, step, dtype, classes=None):
     return {**data, "image": images, "label": labels, "target": data["label"]}
 
 
-def checked(x, y=None, classes=None):
-    """Returns what `fit` takes as x, with the checks of `unpack` in the input pipeline.
-
-    XLA leaves assertions out of a compiled step.
+def check_arrays(x, y=None, classes=None):
+    """Makes the checks of `unpack` on all images of a `fit` at once, where they are arrays.
 
     Args:
-        x: images, or a `tf.data.Dataset` of what `unpack` takes. All else is not checked.
+        x: images, or a dict of image and label. All else is not checked, see `checked`.
         y: labels beside images.
         classes: see `unpack`.
 
     Raises:
         tf.errors.InvalidArgumentError: as `unpack`.
     """
-    if isinstance(x, (np.ndarray, tf.Tensor)):
+    images, labels, _ = parts_of(x if isinstance(x, dict) else (x, y))
+    if isinstance(images, (np.ndarray, tf.Tensor)):
         with tf.device("cpu"):  # all images at once may be more than a GPU holds
-            _check(x, y, classes)
-    if not isinstance(x, tf.data.Dataset):
-        return x
+            _check(images, labels, classes)
+
+
+def checked(batches, classes=None):
+    """Returns a `tf.data.Dataset` of what `unpack` takes, with the checks of `unpack`.
+
+    Args:
+        batches: `tf.data.Dataset`.
+        classes: see `unpack`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: as `unpack`, from the dataset's iterator.
+    """
 
     @tf.autograph.experimental.do_not_convert  # AutoGraph adds places of the code to a UserError
     def checked_batch(*batch):
@@ -87,7 +96,7 @@ def checked(x, y=None, classes=None):
         with tf.control_dependencies(_check(images, labels, classes)):
             return tf.nest.map_structure(tf.identity, batch)
 
-    return x.map(checked_batch)
+    return batches.map(checked_batch)
 
 
 def _plain(data, step):

@@ -95,9 +95,73 @@ def test_the_range_is_checked_under_xla(undecided):
         with pytest.raises(UserError, match="in .0, 1.; this batch ranges"):
             model.evaluate(x, y, verbose=0)
     assert model.jit_compile and int(model.optimizer.iterations) == 0
-    for validation in ((low, LABELS), pairs):
-        with pytest.raises(UserError, match="in .0, 1.; this batch ranges"):
-            model.fit(IMAGES, LABELS, validation_data=validation, verbose=0)
+
+
+def arrays(images, labels):
+    return images, labels
+
+
+def entries(images, labels):
+    return {"image": images, "label": labels}
+
+
+def dataset(images, labels):
+    return tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
+
+
+def generator(images, labels):
+    return ((images[i : i + 4], labels[i : i + 4], None) for i in (0, 4))
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of four images, from two threads."""
+
+    def __init__(self, images, labels):
+        super().__init__(workers=2)
+        self.images, self.labels = images, labels
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        part = slice(4 * index, 4 * index + 4)
+        return self.images[part], self.labels[part]
+
+
+@pytest.mark.parametrize("form", [arrays, entries, dataset, generator, Batches])
+def test_every_kind_of_input_is_checked_under_xla(undecided, form):
+    """In training, in an evaluation, and in validation, by name or by position."""
+    model = Squares()
+    model.compile(keras.optimizers.SGD(0.01), jit_compile=True)
+    low, wrong = IMAGES.copy(), LABELS.copy()
+    low[-1], wrong[-1] = -0.5, 2
+    for images, labels, said in (
+        (low, LABELS, "images must be finite and in .0, 1.; this batch ranges from -0.5"),
+        (IMAGES, wrong, "labels must be 0 to 1; this batch ranges from 0 to 2"),
+    ):
+        for fails in (trained, evaluated, validated_by_name, validated_by_position):
+            with pytest.raises(UserError, match=said):
+                fails(model, form(images, labels))
+    trained(model, form(IMAGES, LABELS))
+    assert model.jit_compile
+
+
+def trained(model, data):
+    x, y = data if isinstance(data, tuple) else (data, None)
+    model.fit(x, y, 4, 1, 0, shuffle=False)
+
+
+def evaluated(model, data):
+    x, y = data if isinstance(data, tuple) else (data, None)
+    model.evaluate(x, y, 4, 0)
+
+
+def validated_by_name(model, data):
+    model.fit(IMAGES, LABELS, 4, verbose=0, validation_data=data)
+
+
+def validated_by_position(model, data):
+    model.fit(IMAGES, LABELS, 4, 1, 0, None, 0.0, data)
 
 
 @pytest.mark.parametrize("method", ["train_on_batch", "test_on_batch"])
@@ -125,7 +189,7 @@ def test_names_for_labels_in_a_dataset_are_one_line_under_xla(undecided):
 def test_the_range_of_all_images_is_checked_off_the_gpu(monkeypatch):
     seen = []
     monkeypatch.setattr(batch, "_check", lambda *_: seen.append(context.context().device_name))
-    assert batch.checked(IMAGES) is IMAGES
+    batch.check_arrays(IMAGES)
     assert seen[0].endswith("CPU:0")  # None where TensorFlow may choose
 
 
