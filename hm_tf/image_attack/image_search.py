@@ -1,5 +1,6 @@
 """The nearest images of a gallery to the user's own queries; nothing is attacked."""
 
+import os
 import pathlib
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from hm_tf.evaluation.nearest_images import NearestImages
 from robust_tf.data import gallery_folder
-from robust_tf.data.class_folders import SUFFIXES, images
+from robust_tf.data.class_folders import SUFFIXES, first_with_images, images, other_folder
 from robust_tf.data.text_lines import printable, shortened
 from robust_tf.errors import UserError
 from robust_tf.reports.neighbour_figure import Row, neighbour_figure
@@ -37,7 +38,7 @@ class Found(NamedTuple):
 def search(gallery, queries, images, count):
     """Returns the list of `Found`, nearest first, query by query.
 
-    A query that lies in the gallery does not find itself.
+    A query that lies in the gallery does not find itself, nor a link to it.
 
     Args:
         gallery: `EmbeddedGallery`.
@@ -45,21 +46,32 @@ def search(gallery, queries, images, count):
         count: int, images for each query.
 
     Raises:
-        UserError: a gallery of one image, which may be the query.
+        UserError: a gallery of one image, which may be the query, or of links to a query alone.
     """
-    if len(gallery.names) < 2:
+    size = len(gallery.names)
+    if size < 2:
         raise UserError("--gallery has one image; a search needs at least two")
-    nearest = NearestImages(gallery.embeddings, gallery.names, min(count + 1, len(gallery.names)))
+    files = [os.stat(path) for path in gallery.files.paths]
+    own = [_rows_of(path, files) for path in queries]
+    if (most := max(map(len, own))) == size:
+        raise UserError(f"--gallery has {size} links to the query, and no other image; add some")
+    nearest = NearestImages(gallery.embeddings, gallery.names, min(count + most, size))
     found = []
-    for path, image in zip(queries, images, strict=True):
+    for path, image, rows in zip(queries, images, own, strict=True):
         ranking = nearest(gallery.embed_fn(image[None]))
         pairs = zip(ranking["ids"].numpy()[0], ranking["distances"].numpy()[0], strict=True)
-        others = [pair for pair in pairs if not gallery.files.paths[pair[0]].samefile(path)]
+        others = [pair for pair in pairs if pair[0] not in rows]
         found += [
             Found(path, place, int(row), float(distance), gallery.names[row])
             for place, (row, distance) in enumerate(others[:count], start=1)
         ]
     return found
+
+
+def _rows_of(query, files):
+    """The rows that are a file itself: more than one where the gallery has links to it."""
+    itself = os.stat(query)
+    return {row for row, file in enumerate(files) if os.path.samestat(itself, file)}
 
 
 def picture(gallery, found, images, title):
@@ -109,7 +121,10 @@ def read_queries(query, info, on_bad_image="fail", max_pixels=None):
         )
     files = images(path)
     if not files:
-        raise UserError(f"--query={path} has no images itself ({', '.join(SUFFIXES)})")
+        raise UserError(
+            f"--query={path} has no images itself ({', '.join(SUFFIXES)})"
+            f"{other_folder('query', first_with_images(path))}"
+        )
     files = gallery_folder.GalleryFolder(files, None, ())
     reading = {"on_bad_image": on_bad_image, "max_pixels": max_pixels, "name": f"--query={path}"}
     files, examples = gallery_folder.read(files, info, **reading)

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import itertools
 import os
+import pathlib
 
 from robust_tf.data.text_lines import printable, shortened
 
@@ -79,6 +80,28 @@ def images(folder):
 def is_image(name):
     """Returns whether a file is named like an image and not hidden."""
     return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
+
+
+def first_with_images(folder):
+    """Returns the first folder below a folder, at any depth, that has images; None without one."""
+    for below in subfolders(folder):
+        for place, folders, names in os.walk(below):
+            folders.sort()
+            if any(map(is_image, names)):
+                return pathlib.Path(place)
+    return None
+
+
+def other_folder(flag, place, left_out=""):
+    """Returns the end of a message on a folder without images: what it has, and what to give.
+
+    Args:
+        flag: name of the flag that gave the folder.
+        place: Path of the folder that may be meant; None for no guess.
+        left_out: `LeftOut` of the scan.
+    """
+    said = f"; not read: {left_out}" if str(left_out) else ""
+    return said + (f"; did you mean --{flag}={printable(place)}?" if place else "")
 
 
 def in_turn(classes):

@@ -14,8 +14,10 @@ from robust_tf.data.class_folders import (
     SUFFIXES,
     LeftOut,
     class_folders,
+    first_with_images,
     images,
     in_turn,
+    other_folder,
     subfolders,
 )
 from robust_tf.data.dataset_info import DatasetInfo
@@ -82,7 +84,7 @@ def scan(data_dir, settings):
     left_out, test = LeftOut(), _test_folder(root)
     found = _given_splits(root, test, left_out) if test else _own_splits(root, left_out)
     folders = sorted(name for name, files in found["train"].items() if files)
-    _check(root, folders)
+    _check(root, folders, left_out, given=bool(test))
     if test:
         _check_same(root, test.name, folders, found["test"])
     ordered = _ordered(folders, settings.class_names)
@@ -170,13 +172,23 @@ def _by_checksum(name, files):
     return sorted(files, key=checksum)
 
 
-def _check(root, classes):
+def _check(root, classes, left_out, *, given):
     if len(classes) < 2:
+        place = None if classes or given else _above_the_classes(root)
         raise UserError(
             f"--data_dir={root} has {len(classes)} subfolder{'s' * (len(classes) != 1)} with "
             f"images ({', '.join(SUFFIXES)}); a classifier needs at least two classes, metric "
             "learning four, two to train and two to test"
+            f"{other_folder('data_dir', place, left_out)}"
         )
+
+
+def _above_the_classes(root):
+    """The folder that may be meant where the classes lie deeper; None without images."""
+    if not (below := first_with_images(root)):
+        return None
+    split = below.parent.name in ("train", *TESTS)
+    return below.parent.parent if split else below.parent
 
 
 def _check_same(root, test_name, classes, test):

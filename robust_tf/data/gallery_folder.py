@@ -8,7 +8,15 @@ import tensorflow as tf
 from absl import logging
 
 from robust_tf.data.augment import ResizedCrop
-from robust_tf.data.class_folders import SUFFIXES, LeftOut, class_folders, count_others, images
+from robust_tf.data.class_folders import (
+    SUFFIXES,
+    LeftOut,
+    class_folders,
+    count_others,
+    first_with_images,
+    images,
+    other_folder,
+)
 from robust_tf.data.displayed import displayed, say_sixteen_bit, sixteen_bit
 from robust_tf.data.examples import Examples
 from robust_tf.data.folder import FolderInfo
@@ -62,9 +70,13 @@ def scan(folder):
             f"({printable(flat[0].name)}, {printable(next(iter(classes)))}/); put all images into "
             "subfolders, or none"
         )
-    if not flat and not classes:
-        raise UserError(f"--gallery={folder} has no images ({', '.join(SUFFIXES)})")
     count_others(root, left_out)
+    if not flat and not classes:
+        below = first_with_images(root)
+        raise UserError(
+            f"--gallery={folder} has no images ({', '.join(SUFFIXES)}), neither itself nor in its "
+            f"subfolders{other_folder('gallery', below and below.parent, left_out)}"
+        )
     if str(left_out):
         logging.warning("--gallery=%s: not read: %s", printable(folder), left_out)
     if flat:

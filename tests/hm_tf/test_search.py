@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import types
 
 import keras
 import numpy as np
@@ -253,6 +254,33 @@ def test_copies_of_one_image_have_distance_zero():
     np.testing.assert_allclose(found["distances"], [[0, 0, np.sqrt(2)]], rtol=1e-6)
 
 
+def gallery_of(paths):
+    """Of images whose embeddings lie on a circle, in the order of their pixels."""
+
+    def embed_fn(images):
+        angles = tf.reduce_mean(images, axis=[1, 2, 3])
+        return tf.stack([tf.cos(angles), tf.sin(angles)], axis=1)
+
+    embeddings = embed_fn(images_of(paths)).numpy()
+    files = gallery_folder.GalleryFolder(paths, None, ())
+    names = [path.name for path in paths]
+    return types.SimpleNamespace(files=files, names=names, embeddings=embeddings, embed_fn=embed_fn)
+
+
+def test_links_to_a_query_take_no_place_of_another_image(tmp_path):
+    query, others = tmp_path / "query.png", [tmp_path / f"{number}.png" for number in range(3)]
+    for pixel, path in enumerate([query, *others]):
+        path.write_bytes(tf.io.encode_png(np.full([2, 2, 1], 50 * pixel, np.uint8)).numpy())
+    (links := [tmp_path / "hard.png", tmp_path / "soft.png"])[0].hardlink_to(query)
+    links[1].symlink_to(query)
+    gallery, image = gallery_of([*links, query, *others]), images_of([query])[0]
+    found = image_search.search(gallery, [query], [image], 3)
+    assert [item.name for item in found] == ["0.png", "1.png", "2.png"]
+    assert [item.place for item in found] == [1, 2, 3]
+    with pytest.raises(UserError, match="--gallery has 2 links to the query, and no other image"):
+        image_search.search(gallery_of(links), [query], [image], 3)
+
+
 def test_a_folder_of_queries_is_read_as_a_gallery_is(tmp_path):
     info = DatasetInfo("digits", (8, 8, 1), ("0", "1"), {}, "")
     (tmp_path / "1.png").write_bytes(b"no image")
@@ -262,6 +290,10 @@ def test_a_folder_of_queries_is_read_as_a_gallery_is(tmp_path):
     with pytest.raises(UserError, match="cannot be decoded: .*1.png; .* --on_bad_image=skip"):
         image_search.read_queries(tmp_path, info)
     paths, images = image_search.read_queries(tmp_path, info, "skip")
+    (above := tmp_path / "above").mkdir()
+    shutil.copytree(tmp_path, above / "below", ignore=shutil.ignore_patterns("above"))
+    with pytest.raises(UserError, match=f"has no images itself .*mean --query={above}/below[?]$"):
+        image_search.read_queries(above, info)
     assert paths == [tmp_path / "0.png"] and [image.shape for image in images] == [(8, 8, 1)]
     with pytest.raises(UserError, match="--query=.*1.png cannot be decoded; give a JPEG"):
         image_search.read_queries(tmp_path / "1.png", info, "skip")

@@ -135,6 +135,15 @@ def test_one_class_or_none(tmp_path):
     assert_refused(tmp_path / "nowhere", "nowhere is not a folder")
 
 
+@pytest.mark.parametrize("splits", [("",), ("train", "val")])
+def test_a_folder_above_the_data_says_where_the_images_are(tmp_path, splits):
+    for split in splits:
+        fill(tmp_path / "photos" / split, a=2, b=2)
+    count = 4 * len(splits)
+    meant = f"did you mean --data_dir={tmp_path / 'photos'}?"
+    assert_refused(tmp_path, f"not read: {count} images in deeper folders", meant)
+
+
 def test_empty_classes_are_left_out_and_named_once(tmp_path, caplog):
     fill(tmp_path, a=3, c=3)
     (tmp_path / "b").mkdir()

@@ -51,10 +51,23 @@ def test_folders_that_are_no_gallery(tmp_path):
             gallery_folder.scan(missing)
     with pytest.raises(UserError, match="has no images"):
         gallery_folder.scan(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(UserError, match=r"; not read: 1 file of other kinds \(.txt 1\)$"):
+        gallery_folder.scan(tmp_path)
     write(tmp_path / "a/1.png", pixels(8, 8))
     write(tmp_path / "1.png", pixels(8, 8))
     with pytest.raises(UserError, match="images beside subfolders"):
         gallery_folder.scan(tmp_path)
+
+
+@pytest.mark.parametrize("above", ["animals", "photos/animals"])
+def test_a_folder_above_the_gallery_says_where_the_images_are(tmp_path, above):
+    for name in ("cats/1.png", "dogs/2.png", "dogs/3.png"):
+        write(tmp_path / above / name, pixels(8, 8))
+    said = f"3 images in deeper folders .*; did you mean --gallery={tmp_path / above}[?]$"
+    with pytest.raises(UserError, match=said):
+        gallery_folder.scan(tmp_path)
+    assert gallery_folder.scan(tmp_path / above).class_names == ("cats", "dogs")
 
 
 def test_undecodable_files_are_refused_or_left_out(tmp_path):
