@@ -111,5 +111,5 @@ training_of wrn_16_4 false 90 "${wide[@]}"
 loop_of wrn_32_10 true 240 $few "${wider[@]}"
 training_of wrn_32_10 true 300 "${wider[@]}"
 echo
-(cd "$out" && grep -E "bare step / loop|first round|PGD step / bare pass|^\| tla, pool=batch|TFLOP/s|compiling the train step" ./*.log)
+(cd "$out" && grep -E "bare step / loop|first round|PGD step / bare pass|^\| tla, pool=batch|TFLOP/s|compiled in" ./*.log)
 [ ! -e "$out/failed" ]

@@ -22,10 +22,9 @@ class ProgressBar(tqdm):
         self._first = None  # images and seconds of the first batch
         self._watched = is_watched(sys.stderr)
         seldom = {"mininterval": IN_A_LOG, "maxinterval": IN_A_LOG}
-        pace = {} if self._watched else seldom
-        super().__init__(total=count, desc=title, unit=unit, disable=silent, **pace)
-        if compiling and not silent:
-            self.set_postfix_str("compiling")
+        how = {} if self._watched else {"file": _Lines(sys.stderr), **seldom}
+        how["postfix"] = "compiling" if compiling else None  # shown from the first state on
+        super().__init__(total=count, desc=title, unit=unit, disable=silent, **how)
 
     def name(self, text):
         """Shows the name of the present attack; a log gets it with its next line."""
@@ -45,6 +44,20 @@ class ProgressBar(tqdm):
             images, seconds = self._first
             found["rate"] = (found["n"] - images) / max(found["elapsed"] - seconds, 1e-9)
         return found
+
+
+class _Lines:
+    """A log in which each state of a bar is a line, and so is a warning that comes between."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def write(self, text):
+        if line := text.strip():  # the bar goes back to the start of its line, and ends it
+            self._stream.write(f"{line}\n")
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
 
 
 def is_watched(stream):

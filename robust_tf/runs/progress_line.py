@@ -17,6 +17,7 @@ COLUMNS = 49
 MEASURED = "accuracy"  # in the names of what has a second line where it does not fit
 # Of a number as Keras writes it: 0.0000e+00.
 NUMBER = 10
+COMPILING = "compiling the train step and the attack in it ..."
 COLOUR = re.compile(r"\x1b\[\d+m")
 
 
@@ -26,6 +27,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     The loss and the accuracies come first. Accuracies that do not fit have a line after the
     interval, and so has its speed; everything else is in metrics.jsonl and TensorBoard.
     The first step of a run waits for the compiler. It has a line of its own and no estimate.
+    In a log every line is ended at once: a warning that follows has a line of its own, too.
 
     Args:
         epochs: Number of epochs of the whole run.
@@ -36,6 +38,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         self._all_epochs = epochs
         self._began = None  # time of the first step of this process
         self._line_is_open = False
+        self._watched = is_watched(sys.stdout)
 
     def close(self):
         """Ends a line that an error has cut off, so that the error has a line of its own."""
@@ -48,20 +51,21 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
         self.progbar.width = BAR_WIDTH
-        if not is_watched(sys.stdout):
+        if not self._watched:
             # Keras writes twenty times a second, one over the other, into a file, too.
             self.progbar.interval, self.progbar._dynamic_display = IN_A_LOG, False
-            self.progbar.update = _without_colours(self.progbar.update)
+            self.progbar.update = _as_lines(self.progbar.update)
 
     def on_train_batch_begin(self, batch, logs=None):
-        self._line_is_open = True
+        self._line_is_open = self._watched
         if self._began is None:
             self._began = time.perf_counter()
-            print("compiling the train step and the attack in it ...", end="", flush=True)
+            print(COMPILING, end="" if self._watched else "\n", flush=True)
 
     def on_train_batch_end(self, batch, logs=None):
         if self._began:  # Keras takes its time out of the estimates that follow
-            print(f" {time.perf_counter() - self._began:.0f} s", flush=True)
+            seconds = f"{time.perf_counter() - self._began:.0f} s"
+            print(f" {seconds}" if self._watched else f"compiled in {seconds}", flush=True)
             self.progbar.verbose, self._began = 0, False
         super().on_train_batch_end(batch, fitting(logs))
         self.progbar.verbose = self.verbose
@@ -76,13 +80,14 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
             print(f"  {line}", flush=True)
 
 
-def _without_colours(update):
-    """Wraps a method that prints: Keras colours its bar in a file and a pipe, too."""
+def _as_lines(update):
+    """Wraps a method that prints: Keras colours its bar, and leaves its line open, in a log too."""
 
     def plain(*arguments, **options):
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             update(*arguments, **options)
-        print(COLOUR.sub("", printed.getvalue()), end="", flush=True)
+        if line := COLOUR.sub("", printed.getvalue()).strip():
+            print(line, flush=True)
 
     return plain
 

@@ -42,6 +42,24 @@ def test_a_log_has_few_lines_and_a_notebook_all(notebook, lines, capsys, monkeyp
     assert notebook or said.count("pgd") == lines
 
 
+def test_a_warning_in_a_log_has_a_line_of_its_own(capsys):
+    with progress_bar.ProgressBar(8, "pgd", compiling=True, silent=False) as bar:
+        print("warning: the first", file=sys.stderr)
+        bar.update(4)
+        print("warning: the second", file=sys.stderr)
+        bar.update(4)
+    lines = capsys.readouterr().err.splitlines()
+    assert (
+        [line for line in lines if "warning" in line]
+        == lines[1:3]
+        == [
+            "warning: the first",
+            "warning: the second",
+        ]
+    )
+    assert all(line.startswith("pgd:") for line in (lines[0], lines[3])) and len(lines) == 4
+
+
 def test_a_silent_bar_shows_nothing(capsys):
     with progress_bar.ProgressBar(100, "pgd", compiling=True, silent=True) as bar:
         bar.update(10)

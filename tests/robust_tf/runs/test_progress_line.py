@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from robust_tf.runs import progress_line
 from robust_tf.runs.progress_line import ProgressLine, fitting
 
 LOGS = {"cross_entropy": 2.6131, "embedding_norm": 16.8447, "loss": 2.6532}
@@ -70,11 +71,32 @@ def test_a_log_has_few_lines_and_none_over_another(capsys):
     assert len(re.findall("[1-7]/8", said)) <= 2 and said.count("8/8") == 2
 
 
-def test_the_first_step_has_a_line_of_its_own_and_no_estimate(shown):
+@pytest.mark.parametrize("watched, between", [(True, " "), (False, "\ncompiled in ")])
+def test_the_first_step_has_a_line_of_its_own_and_no_estimate(shown, watched, between, monkeypatch):
+    monkeypatch.setattr(progress_line, "is_watched", lambda stream: watched)
     lines = shown()
-    (said,) = [line for line in lines if line.startswith("compiling")]
-    assert re.fullmatch(r"compiling the train step and the attack in it \.\.\. \d+ s", said)
-    assert lines.index(said) == 1 and not any(line.startswith("1/4") for line in lines[:3])
+    said = re.search(
+        rf"{re.escape(progress_line.COMPILING)}{between}\d+ s$", "\n".join(lines), re.M
+    )
+    assert lines[1].startswith(progress_line.COMPILING) and said
+    assert "\n".join(lines).count("compil") == (1 if watched else 2)
+    assert not any(line.startswith("1/4") for line in lines[:3])
+
+
+class Warn(keras.callbacks.Callback):
+    def on_train_batch_begin(self, batch, logs=None):
+        print("warning: of the step")
+
+
+def test_a_warning_in_a_log_has_a_line_of_its_own(capsys):
+    model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+    model.compile(loss="mse")
+    line = ProgressLine(2)
+    x = np.zeros([4, 1])
+    model.fit(x, x, batch_size=1, epochs=2, callbacks=[line, Warn()])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines.count("warning: of the step") == 8
+    assert sum("warning" in line for line in lines) == 8 and "" not in lines
 
 
 class Measure(keras.callbacks.Callback):
