@@ -180,7 +180,8 @@ def _size_of_steps(eps, steps):
 def check_step_size(options, name, steps, norm):
     """Raises the `UserError` of a step size that the attack cannot have.
 
-    A single step is eps long, whatever was typed. Under L-infinity no step is above 1.
+    A single step is eps long, whatever was typed. Under L-infinity no step is above 1. Steps of
+    length 0 attack nothing.
 
     Args:
         options: `Options`.
@@ -190,6 +191,7 @@ def check_step_size(options, name, steps, norm):
     """
     if steps == 1 and name in options.typed:
         raise UserError(f"--{name} does nothing with one step, which is --eps long; leave it out")
+    shared.check_steps(options, name)
     if norm == "linf":
         shared.check_pixels(options, name)
 

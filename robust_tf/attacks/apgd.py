@@ -43,11 +43,11 @@ class APGD(Attack):
             likeliest other classes. `ascend` takes any `Objective` instead.
         steps: number of gradient steps of a run, >= 1.
         targets: number of targeted runs, at most one for each other class.
-        rho: share of the steps between two checkpoints that must raise the loss.
+        rho: share of the steps between two checkpoints that must raise the loss, in [0, 1].
         restarts: number of independent runs (of all targets).
 
     Raises:
-        ValueError: unknown loss, a setting out of its range.
+        ValueError: unknown loss, a setting out of its range, targets for a loss without.
     """
 
     loss: str = "ce"
@@ -65,6 +65,13 @@ class APGD(Attack):
             raise ValueError(
                 f"steps, targets and restarts must be >= 1, got {self.steps}, {self.targets} and "
                 f"{self.restarts}"
+            )
+        if not 0 <= self.rho <= 1:  # true for NaN
+            raise ValueError(f"rho must be in [0, 1], got {self.rho}")
+        if self.loss not in TARGETED and self.targets != type(self).targets:
+            raise ValueError(
+                f"targets={self.targets} does nothing with loss={self.loss!r}; leave it out, or "
+                f"choose from {', '.join(TARGETED)}"
             )
 
     def loss_name(self, num_classes: int) -> str:

@@ -33,6 +33,14 @@ def recorded(attack: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in left_out}
 
 
+def require_step(size: float, eps: float) -> None:
+    """Raises the ValueError of steps of no length in a ball of another radius than 0."""
+    if eps and not size:
+        raise ValueError(
+            "step_size=0 would leave the images where they start; give a size > 0, or leave it out"
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class Attack:
     """Base of the attacks: settings in the constructor, data in the call.

@@ -11,6 +11,7 @@ from robust_tf.attacks.logits_of import (
     LABELS,
     PROBABILITIES,
     are_probabilities,
+    assert_labels,
     label_numbers,
     label_tensor,
     mistake_of_names,
@@ -67,17 +68,19 @@ def in_a_function() -> bool:
 def checked_tensors(threat_model, logits_fn, x, y):
     """Returns images and labels, int32 [n], of a call that is traced.
 
-    Names for labels, images and labels out of range, and outputs that are no logits are refused
-    here, or by an assertion where only the values show it.
+    Names for labels, soft labels, images and labels out of range, and outputs that are no logits
+    are refused here, or by an assertion where only the values show it.
     """
     if mistake := mistake_of_names(y):
         raise ValueError(mistake)
-    images, labels = tf.convert_to_tensor(x), label_tensor(y)
+    images, given = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
+    labels = label_tensor(given)
     _require_float(images.dtype.name, threat_model)
     logits = logits_fn(images if getattr(logits_fn, "batch_size", None) else images[:1])
     require_classes(logits)
     last = logits.shape[1] - 1
     checks = [
+        *assert_labels(given),
         _within(images, threat_model.lower, threat_model.upper, _said(threat_model)),
         _within(labels, 0, last, LABELS.format(last)),
         tf.debugging.Assert(~are_probabilities(logits), [PROBABILITIES]),

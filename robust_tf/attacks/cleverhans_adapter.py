@@ -15,9 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.attack import Attack, LogitsFn
+from robust_tf.attacks.attack import Attack, LogitsFn, require_step
 from robust_tf.attacks.objectives import correct
 from robust_tf.attacks.select_images import select_images
+from robust_tf.errors import whole_number
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import parse_magnitude
 
@@ -49,12 +50,13 @@ class CleverhansAttack(Attack):
     Args:
         threat_model, eps, norm: see `Attack`.
         name: one of the above.
-        steps: number of steps; default 1, of "cw2" (in each of its 5 searches) and "spsa" 100.
-        step_size: length of a step in pixel units, "1/255" is understood; default eps, and no more.
-            Of "cw2" and "spsa" the learning rate.
+        steps: number of steps, >= 1; default 1, of "cw2" (in each of its 5 searches) and "spsa"
+            100.
+        step_size: length of a step in pixel units, "1/255" is understood, > 0; default eps, and no
+            more. Of "cw2" and "spsa" the learning rate.
 
     Raises:
-        ValueError: unknown name, a step size above eps, "spsa" in L2.
+        ValueError: unknown name, a step size above eps, "spsa" in L2, another step of "fgm".
     """
 
     name: str = "pgd"
@@ -70,9 +72,13 @@ class CleverhansAttack(Attack):
         size = size if self.step_size is None else parse_magnitude(self.step_size)
         if self.name not in DEFAULTS and size > radius:
             raise ValueError(f"step_size {size} is above eps {radius}")
+        require_step(size, 1 if self.name in DEFAULTS else radius)
+        if self.name == "fgm" and (self.steps not in (None, 1) or size != radius):
+            raise ValueError("fgm is one step of eps; leave steps and step_size out, or take bim")
         if self.name == "spsa" and self.threat_model.norm != "linf":
             raise ValueError("spsa of cleverhans is for the norm linf only")
-        object.__setattr__(self, "steps", steps if self.steps is None else self.steps)
+        steps = steps if self.steps is None else whole_number("steps", self.steps, lowest=1)
+        object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "step_size", size)
 
     @property

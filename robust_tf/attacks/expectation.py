@@ -22,7 +22,7 @@ class EOT(Attack):
         passes: number of passes, >= 1.
 
     Raises:
-        ValueError: no attack, no pass.
+        ValueError: no attack, one in another threat model, no pass.
     """
 
     _: KW_ONLY
@@ -33,6 +33,11 @@ class EOT(Attack):
         super().__post_init__(eps, norm)
         if self.attack is None or self.passes < 1:
             raise ValueError(f"expected an attack and passes >= 1, got {self.passes} passes")
+        if self.attack.threat_model != self.threat_model:
+            raise ValueError(
+                f"EOT attacks with its attack, in {self.attack.threat_model}, and not in "
+                f"{self.threat_model}; give both the same"
+            )
 
     def scaled(self, share: float | tf.Tensor) -> "EOT":
         """As `Attack.scaled`, with the attack inside."""

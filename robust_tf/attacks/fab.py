@@ -5,6 +5,7 @@ targeted as in AutoAttack.
 """
 
 import dataclasses
+import math
 from dataclasses import KW_ONLY
 
 import tensorflow as tf
@@ -55,7 +56,7 @@ class FAB(Attack):
         super().__post_init__(eps, norm)
         if self.steps < 1 or self.targets < 1:
             raise ValueError(f"steps and targets must be >= 1, got {self.steps} and {self.targets}")
-        if self.eta < 1 or not 0 <= self.alpha_max <= 1 or not 0 < self.beta < 1:
+        if not 1 <= self.eta < math.inf or not 0 <= self.alpha_max <= 1 or not 0 < self.beta < 1:
             raise ValueError(
                 "expected eta >= 1, alpha_max in [0, 1] and beta in (0, 1), "
                 f"got {self.eta}, {self.alpha_max} and {self.beta}"

@@ -77,7 +77,7 @@ def label_numbers(y: Any) -> np.ndarray:
     """Returns int32 [n] of labels, int [n], [n, 1] or one-hot [n, classes], array or tensor.
 
     Raises:
-        ValueError: no array, text, rows that do not sum to 1, or no whole numbers of int32.
+        ValueError: no array, text, soft labels, or no whole numbers of int32.
     """
     if mistake := mistake_of_names(y):
         raise ValueError(mistake)
@@ -86,8 +86,11 @@ def label_numbers(y: Any) -> np.ndarray:
         raise ValueError("labels are an array [n]; of one image give x[None] and [y]")
     number = labels.dtype.kind in "biuf"
     if number and labels.ndim == 2 and labels.shape[1] > 1:
-        if not np.allclose(labels.sum(axis=1), 1, atol=1e-2):
-            raise ValueError(f"labels {list(labels.shape)} must be one-hot, a class for each image")
+        if not is_one_hot(labels):
+            raise ValueError(
+                f"labels {list(labels.shape)} must be one-hot, a single 1 in each row; of soft "
+                "labels take the likeliest class: y.argmax(axis=1)"
+            )
         return labels.argmax(axis=1).astype(np.int32)
     labels = labels.reshape(-1)
     with np.errstate(invalid="ignore"):  # NaN, and what 32 bits do not hold
@@ -97,6 +100,32 @@ def label_numbers(y: Any) -> np.ndarray:
             f"labels must be whole numbers, got {labels[:3]} of {labels.dtype}; int32 holds them"
         )
     return numbers
+
+
+def is_one_hot(labels: np.ndarray) -> bool:
+    """Returns whether each row of numbers [n, classes] is a single 1 among zeros."""
+    return bool(np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all())
+
+
+def assert_labels(labels: tf.Tensor) -> list:
+    """Asserts that a tensor [n] or [n, 1] has whole numbers, or that [n, classes] is one-hot.
+
+    Returns:
+        List of the assertions; empty where the dtype tells, and eagerly.
+    """
+    if labels.shape.rank == 2 and labels.shape[1] != 1:
+        ones, zeros = (
+            tf.cast(labels == tf.cast(value, labels.dtype), tf.int32) for value in (1, 0)
+        )
+        valid = tf.reduce_all(tf.reduce_sum(ones, axis=1) == 1) & tf.reduce_all(ones + zeros == 1)
+    elif labels.dtype.is_floating:
+        valid = tf.reduce_all(labels == tf.round(labels))  # false for NaN
+    else:
+        return []
+    check = tf.debugging.Assert(
+        valid, ["labels must be integers or one-hot, a single 1 in each row"]
+    )
+    return [] if check is None else [check]  # eager assertions are nothing
 
 
 def label_tensor(y: Any) -> tf.Tensor:

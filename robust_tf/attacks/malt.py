@@ -7,7 +7,7 @@ differ in the outputs, see `output_diversified_start`.
 import dataclasses
 from dataclasses import KW_ONLY
 
-from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.apgd import APGD, TARGETED
 from robust_tf.attacks.nearest_classes import nearest_classes
 from robust_tf.attacks.objectives import likeliest_others
 from robust_tf.attacks.output_diversified_start import output_diversified_start
@@ -23,7 +23,7 @@ class MALT(APGD):
         candidates: number of the likeliest other classes among which the targets are chosen.
 
     Raises:
-        ValueError: see `APGD`; fewer candidates than targets.
+        ValueError: see `APGD`; a loss without targets, fewer candidates than targets.
     """
 
     loss: str = "targeted-dlr"
@@ -34,6 +34,8 @@ class MALT(APGD):
 
     def __post_init__(self, eps, norm):
         super().__post_init__(eps, norm)
+        if self.loss not in TARGETED:
+            raise ValueError(f"MALT needs a loss of {', '.join(TARGETED)}, got {self.loss!r}")
         if self.candidates < self.targets:
             raise ValueError(f"{self.targets} targets need as many candidates: {self.candidates}")
 

@@ -1,6 +1,7 @@
 """The momentum of MIM (Dong et al. 2018), in three forms."""
 
 import dataclasses
+import math
 
 import tensorflow as tf
 
@@ -19,11 +20,11 @@ class Momentum:
         code).
 
     Args:
-        decay: weight of the past, >= 0.
+        decay: weight of the past, >= 0; of ema < 1, else no gradient but the first would count.
         form: one of the above.
 
     Raises:
-        ValueError: unknown form, negative decay.
+        ValueError: unknown form, a decay out of its range.
     """
 
     decay: float
@@ -32,8 +33,10 @@ class Momentum:
     def __post_init__(self):
         if self.form not in FORMS:
             raise ValueError(f"unknown form {self.form!r}; choose from {', '.join(FORMS)}")
-        if self.decay < 0:
-            raise ValueError(f"decay must be >= 0, got {self.decay}")
+        highest = 1 if self.form == "ema" else math.inf
+        if not 0 <= self.decay < highest:  # true for NaN
+            below = " and < 1" if self.form == "ema" else ""
+            raise ValueError(f"decay must be finite, >= 0{below}, got {self.decay}")
 
     def __call__(self, velocity: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """Returns the new direction, shaped like `gradient`; `velocity` is zero at step 0."""

@@ -5,6 +5,7 @@ FGSM-RS (Wong et al. 2020) and N-FGSM (de Jorge et al. 2022).
 
 import dataclasses
 import functools
+import math
 from dataclasses import KW_ONLY
 
 import tensorflow as tf
@@ -27,15 +28,23 @@ class NoisyFGSM(Attack):
 
     Args:
         threat_model, eps, norm: see `Attack`.
-        noise: radius of the noise in units of eps.
-        step: length of the step in units of eps.
+        noise: radius of the noise in units of eps, >= 0.
+        step: length of the step in units of eps, > 0.
         projected: whether the result is brought back into the ball.
+
+    Raises:
+        ValueError: a setting out of its range.
     """
 
     _: KW_ONLY
     noise: float = 2.0
     step: float = 1.0
     projected: bool = False
+
+    def __post_init__(self, eps, norm):
+        super().__post_init__(eps, norm)
+        if not 0 <= self.noise < math.inf or not 0 < self.step < math.inf:
+            raise ValueError(f"expected noise >= 0 and step > 0, got {self.noise} and {self.step}")
 
     def ascend(
         self, objective: Objective, x: tf.Tensor, *, key: tf.Tensor, shard: Shard = Shard()

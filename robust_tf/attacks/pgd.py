@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.attack import Attack, LogitsFn
+from robust_tf.attacks.attack import Attack, LogitsFn, require_step
 from robust_tf.attacks.momentum import Momentum
 from robust_tf.attacks.objective import Objective
 from robust_tf.attacks.objectives import CrossEntropy, Margin
@@ -30,7 +30,8 @@ class PGD(Attack):
     Args:
         threat_model, eps, norm: see `Attack`.
         steps: number of gradient steps, >= 1.
-        step_size: length of a step in pixel units, also "1/255"; default 2.5 * eps / steps.
+        step_size: length of a step in pixel units, also "1/255", > 0 unless eps is 0; default
+            2.5 * eps / steps.
         loss: value to ascend on a classifier: "ce", the cross entropy, or "margin", the loss of
             Carlini and Wagner 2017. `ascend` takes any `Objective` instead.
         random_start: whether to start at a random point of the ball (Madry et al. 2018) or at the
@@ -64,6 +65,7 @@ class PGD(Attack):
         size = self.step_size
         usual = usual_step_size(self.threat_model.eps, self.steps)
         object.__setattr__(self, "step_size", usual if size is None else parse_magnitude(size))
+        require_step(self.step_size, self.threat_model.eps)
         if pixels and self.threat_model.norm == "linf" and size is not None:
             require_pixels("step_size", size, self.step_size)
 

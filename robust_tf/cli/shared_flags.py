@@ -303,3 +303,12 @@ def check_pixels(options, *names):
     for name in names:
         given = options.flags[name]
         require_pixel_change(f"--{name}={given}", given, options.values[name] or 0)
+
+
+def check_steps(options, name):
+    """Raises the `UserError` of steps of no length in a ball of another radius than 0."""
+    if options.values[name] == 0 and options.values["eps"] != 0:
+        raise UserError(
+            f"--{name}={options.flags[name]}: steps of no length attack nothing; give a size > 0, "
+            "or leave it out"
+        )

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from robust_tf.attacks.logits_of import is_one_hot
 from robust_tf.data.dataset import Dataset, Reader
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.examples import Examples
@@ -61,13 +62,9 @@ def _read(path):
         raise UserError(f"--images={path} cannot be read: {reason}") from error
     if images.ndim == 3:
         images = images[..., None]
-    if labels.ndim == 2 and labels.shape[1] > 1 and _is_one_hot(labels):
+    if labels.ndim == 2 and labels.shape[1] > 1 and is_one_hot(labels):
         return images, labels.argmax(axis=1)
     return images, labels.reshape(-1) if labels.size == len(images) else labels
-
-
-def _is_one_hot(labels):
-    return bool(np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all())
 
 
 def _check(path, images, labels, class_names):

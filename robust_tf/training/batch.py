@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks.compiled_batch import assertion
-from robust_tf.attacks.logits_of import label_tensor, mistake_of_names
+from robust_tf.attacks.logits_of import assert_labels, label_tensor, mistake_of_names
 from robust_tf.errors import UserError
 
 
@@ -130,12 +130,7 @@ def _integers(labels):
     """int32 [B] of labels [B], [B, 1] or one-hot [B, classes]."""
     refuse_names(labels)
     labels = tf.convert_to_tensor(labels)  # `train_on_batch` with run_eagerly=True has an array
-    if labels.shape.rank != 2 or labels.shape[1] == 1:
-        return label_tensor(labels)
-    ones = tf.cast(labels == tf.ones_like(labels), tf.int32)
-    zeros = tf.cast(labels == tf.zeros_like(labels), tf.int32)
-    one_hot = (tf.reduce_sum(ones, axis=1) == 1) & tf.reduce_all(ones + zeros == 1, axis=1)
-    tf.debugging.Assert(tf.reduce_all(one_hot), ["labels must be integers or one-hot"])
+    assert_labels(labels)
     return label_tensor(labels)
 
 

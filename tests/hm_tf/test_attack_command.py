@@ -183,6 +183,7 @@ MISTAKES = {
     "output": ("--output_dir=TMP/bad.png", "is no folder to write to"),
     "eps": ("--eps=8", "did you mean 8/255"),
     "large step": ("--step_size=2", "--step_size=2: pixels are in [0, 1]; did you mean 2/255"),
+    "no step": ("--steps=3 --step_size=0", "--step_size=0: steps of no length attack nothing"),
     "step size": ("--steps=1 --step_size=0.1", "--step_size does nothing with one step"),
 }
 

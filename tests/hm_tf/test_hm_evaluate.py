@@ -301,6 +301,7 @@ def not_finite(run):
         (None, ["--eps=8"], 2, "did you mean 8/255"),
         (None, ["--eval_step_size=8"], 2, "--eval_step_size=8: pixels are in [0, 1]; did you"),
         (None, ["--eval_steps=1", "--eval_step_size=0.1"], 2, "--eval_step_size does nothing"),
+        (None, ["--eval_step_size=0"], 2, "--eval_step_size=0: steps of no length"),
         (None, ["--restarts=5"], 2, "--restarts goes with --strength=strong, not protocol"),
         (None, ["--limit_test=5"], 2, "images"),
         (None, ["--limit_test=1"], 2, "take more images, or leave limit_test out"),

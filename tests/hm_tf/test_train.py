@@ -125,6 +125,7 @@ def test_hm_trains_in_mixed_precision(tmp_path):
         (["--limit_test=1"], "take more images, or leave limit_test out"),
         (["--eval_steps=1", "--eval_step_size=0.1"], "--eval_step_size does nothing with one step"),
         (["--pgd_steps=1", "--pgd_step_size=0.1"], "--pgd_step_size does nothing with one step"),
+        (["--pgd_step_size=0"], "--pgd_step_size=0: steps of no length attack nothing"),
         (["--defense=none", "--pgd_steps=3"], "--pgd_steps goes with --defense=hm, est"),
         (["--bn=frozen"], "--bn=frozen: digits_embedding has no batch norm"),
         (["--image_size=16"], "--image_size goes with --dataset=cub200, cars196, sop, folder"),

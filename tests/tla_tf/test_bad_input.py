@@ -55,6 +55,7 @@ MISTAKES = [
     ("--method=tla_rn --negative=nearest", "use --method=tla"),
     ("--image_size=16", "--image_size goes with --dataset=cub200, cars196, sop, folder"),
     ("--attack_step_size=2", "did you mean 2/255?"),
+    ("--attack_step_size=0", "--attack_step_size=0: steps of no length attack nothing"),
     ("--own_noise=8 --positive=both", "did you mean 8/255?"),
     ("--method=alp --alp_clean_weight=2", "--alp_clean_weight=2"),
     ("--label_smoothing=1", "--label_smoothing=1"),

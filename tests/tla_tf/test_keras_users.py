@@ -96,6 +96,8 @@ def test_integer_and_one_hot_labels_train_alike():
             np.testing.assert_array_equal(one, other)
     with pytest.raises(UserError, match="integers or one-hot"):
         fit(defense(AdversarialTraining), y=0.5 * ONE_HOT)
+    with pytest.raises(UserError, match="integers or one-hot"):
+        fit(defense(AdversarialTraining), y=Y + 0.5)
 
 
 def test_wrong_images_and_labels_are_one_line_in_a_compiled_step():

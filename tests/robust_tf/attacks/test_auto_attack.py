@@ -7,6 +7,7 @@ import tensorflow as tf
 from robust_tf import randomness
 from robust_tf.attacks.apgd import APGD, LOSSES
 from robust_tf.attacks.fab import FAB
+from robust_tf.attacks.malt import MALT
 from robust_tf.attacks.objectives import correct
 from robust_tf.attacks.square import Square
 from robust_tf.randomness import Shard
@@ -204,8 +205,13 @@ def test_square_needs_no_gradients(classifier):
     [
         (lambda t: APGD(t, "hinge"), "ce, dlr, targeted-dlr"),
         (lambda t: APGD(t, steps=0), "steps"),
+        (lambda t: APGD(t, rho=1.5), "rho must be in .0, 1., got 1.5"),
+        (lambda t: APGD(t, rho=float("nan")), "rho must be in"),
+        (lambda t: APGD(t, "ce", targets=3), "targets=3 does nothing with loss='ce'"),
+        (lambda t: MALT(t, "dlr"), "MALT needs a loss of targeted-dlr, targeted-margin, got 'dlr'"),
         (lambda t: FAB(t, targets=0), "targets"),
         (lambda t: FAB(t, beta=1.5), "beta"),
+        (lambda t: FAB(t, eta=float("nan")), "eta"),
         (lambda t: Square(t, queries=0), "queries"),
         (lambda t: Square(t, p=0.0), "p in"),
         (

@@ -144,6 +144,14 @@ def test_mistakes_are_refused():
         CleverhansAttack(THREATS["linf"], "deepfool")
     with pytest.raises(ValueError, match="above eps"):
         CleverhansAttack(THREATS["linf"], "pgd", 3, 0.2)
+    for name, steps, size in ("pgd", 3, 0), ("cw2", 3, 0):
+        with pytest.raises(ValueError, match="step_size=0 would leave the images"):
+            CleverhansAttack(THREATS["linf"], name, steps, size)
+    with pytest.raises(ValueError, match="steps must be a whole number >= 1, got 0"):
+        CleverhansAttack(THREATS["linf"], "pgd", 0)
+    for settings in {"steps": 10}, {"step_size": 0.01}:
+        with pytest.raises(ValueError, match="fgm is one step of eps"):
+            CleverhansAttack(THREATS["linf"], "fgm", **settings)
     with pytest.raises(ValueError, match="linf only"):
         CleverhansAttack(THREATS["l2"], "spsa")
 

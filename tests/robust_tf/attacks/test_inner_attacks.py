@@ -54,6 +54,12 @@ def test_n_fgsm_is_no_attack_to_evaluate_with():
         NoisyFGSM(eps=0.1)(lambda x: x, X, np.zeros(16, int))
 
 
+@pytest.mark.parametrize("settings", [{"step": 0}, {"step": -1}, {"noise": -1}])
+def test_a_step_of_no_length_is_refused(settings):
+    with pytest.raises(ValueError, match="expected noise >= 0 and step > 0"):
+        NoisyFGSM(eps=0.1, **settings)
+
+
 @pytest.mark.parametrize(
     "attack", [lambda ball: PGD(ball, 3), NoisyFGSM, lambda ball: APGD(ball, steps=5)]
 )

@@ -69,3 +69,7 @@ def test_bad_momentum_is_refused():
         Momentum(1.0, "nesterov")
     with pytest.raises(ValueError, match="decay"):
         Momentum(-0.1)
+    with pytest.raises(ValueError, match="decay must be finite, >= 0 and < 1, got 1"):
+        Momentum(1.0, "ema")
+    with pytest.raises(ValueError, match="decay must be finite"):
+        Momentum(float("nan"))

@@ -204,11 +204,17 @@ def test_a_random_start_without_a_key_is_refused(restarts):
         ({"steps": 1, "restarts": 0, "random_start": True}, "restarts"),
         ({"steps": 1, "restarts": 2, "random_start": False}, "random start"),
         ({"steps": 1, "step_size": "x"}, "8/255"),
+        ({"steps": 3, "step_size": 0}, "step_size=0 would leave the images where they start"),
     ],
 )
 def test_bad_numbers_are_refused(arguments, match):
     with pytest.raises(ValueError, match=match):
         PGD(LINF, **arguments)
+
+
+def test_a_ball_of_one_point_has_steps_of_no_length():
+    """As a check has it: such an attack must find nothing."""
+    assert PGD(eps=0).step_size == PGD(eps=0, step_size=0).step_size == 0
 
 
 def test_a_step_of_whole_pixels_is_refused():

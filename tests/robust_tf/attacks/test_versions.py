@@ -93,6 +93,8 @@ def test_eot_fools_a_noisy_network_more_often_than_one_pass(classifier):
 
 
 def test_eot_in_a_smaller_ball_attacks_there():
+    with pytest.raises(ValueError, match="EOT attacks with its attack, in linf eps=0.01"):
+        EOT(BALL, attack=APGD(eps=0.01))
     smaller = EOT(BALL, attack=APGD(BALL, "dlr", steps=10)).scaled(0.5)
     assert smaller.threat_model.eps == smaller.attack.threat_model.eps == 0.05
 
