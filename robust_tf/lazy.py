@@ -33,5 +33,5 @@ def lazy(package: str, file: str) -> tuple[list[str], Callable[[str], Any], Call
 
 def _modules(stub):
     """The imports of a stub as dict: exported name -> module inside the package."""
-    imports = [n for n in ast.parse(stub.read_text()).body if isinstance(n, ast.ImportFrom)]
+    imports = [n for n in ast.parse(stub.read_bytes()).body if isinstance(n, ast.ImportFrom)]
     return {alias.asname: node.module for node in imports for alias in node.names}

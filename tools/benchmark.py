@@ -29,8 +29,11 @@ from robust_tf.cli import command_line
 def main(arguments):
     """Runs the command; returns its exit code."""
     name, *given = arguments or [""]
+    if name in ("--help", "-h"):
+        print(__doc__)
+        return 0
     if name not in commands.typed_names():
-        print(__doc__.strip(), file=sys.stderr)
+        print(__doc__, file=sys.stderr)
         return 2
     file = commands.file_of(name, given)
     return command_line.run(

@@ -6,6 +6,7 @@ writes digits.jsonl there (all records), digits.flags.json (the flags of the tra
 of the weights) and digits.md: the table, and for every run its command, commit and training time.
 """
 
+import argparse
 import json
 import pathlib
 import sys
@@ -31,15 +32,19 @@ PARTS = ("awp", "eps_warmup_steps", "triplet_warmup_steps", "label_smoothing", "
 
 
 def main(arguments):
-    if len(arguments) < 2:
-        sys.exit("usage: python tools/collect_results.py OUTPUT RUN [RUN ...]")
-    output, *runs = map(pathlib.Path, arguments)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("output", type=pathlib.Path, help="path of the files without their ends")
+    parser.add_argument("runs", type=pathlib.Path, nargs="+", help="folders of evaluated runs")
+    given = parser.parse_args(arguments)
+    output, runs = given.output, given.runs
     try:
         recorded = [recorded_run(run) for run in runs]
     except UserError as error:
-        sys.exit(f"error: {error}")
+        parser.error(str(error))
     if empty := [str(run.path) for run in recorded if not run.results]:
-        sys.exit(f"error: no results yet: {', '.join(empty)}")
+        parser.error(f"no results yet: {', '.join(empty)}")
     results = [result for run in runs for result in read_results(run / "results.jsonl")]
     lines = [f"# {output.name}", "", _table(recorded), "", "## Runs", ""]
     lines += ["| run | training, s | commit | main flags |", "|---|---|---|---|"]
@@ -49,8 +54,10 @@ def main(arguments):
     records = output.with_suffix(".jsonl")
     records.unlink(missing_ok=True)
     append_results(records, results)
-    output.with_suffix(".flags.json").write_text(json.dumps(flags_by_weights(recorded), indent=1))
-    output.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    output.with_suffix(".flags.json").write_text(
+        json.dumps(flags_by_weights(recorded), indent=1), "utf-8"
+    )
+    output.with_suffix(".md").write_text("\n".join(lines) + "\n", "utf-8")
     print("\n".join(lines))
 
 

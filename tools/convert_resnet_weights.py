@@ -8,6 +8,7 @@ normalises its images with ImageNet's mean and deviation. So must the training o
 done, as for torchvision's and for timm's resnet18 and resnet50.
 """
 
+import argparse
 import pathlib
 import sys
 
@@ -21,15 +22,19 @@ NORM = {NAMES[ours]: ours for ours in ("gamma", "beta", "moving_mean", "moving_v
 
 
 def main(arguments):
-    if len(arguments) != 2:
-        sys.exit("usage: python tools/convert_resnet_weights.py MODEL.pth|safetensors|npz OUT.npz")
-    source, output = map(pathlib.Path, arguments)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source", type=pathlib.Path, help=".pth, .safetensors or .npz")
+    parser.add_argument("output", type=pathlib.Path, help=".npz to write")
+    given = parser.parse_args(arguments)
+    source, output = given.source, given.output
     try:
         arrays = converted(formats.read(source), source)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    with output.open("wb") as file:
-        np.savez(file, **arrays)
+        with output.open("wb") as file:
+            np.savez(file, **arrays)
+    except (UserError, OSError) as error:
+        parser.error(str(error))
     print(f"{len(arrays)} arrays in {output}; train with --init_weights={output}")
 
 

@@ -5,6 +5,7 @@
 # for is named and counts as failed; the least important comes last. DRY_RUN=1 runs the same commands at their smallest on
 # a CPU, to test this script. OUTPUT_DIR has a log for each check; ends.txt has the end of each log and is small.
 set -u
+case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# //p' "$0"; exit ;; esac
 python=$(command -v python3 || command -v python)
 out=${1:-gpu_check}
 mkdir -p "$out"

@@ -6,6 +6,7 @@
 # METHOD is at, tla or another one. TRAIN_S and EVALUATE_S bound the two parts (default: 600 seconds each). A training
 # that does not end is not evaluated; the same command goes on with it. The exit code is that of the part that failed.
 set -eu -o pipefail
+case ${1:-} in "" | -h | --help) sed -n '2,/^[^#]/s/^# //p' "$0"; exit $(($# ? 0 : 2)) ;; esac
 python=$(command -v python3 || command -v python)
 method=$1 out=${2:-speedrun_$1}
 shift $(($# < 2 ? $# : 2))

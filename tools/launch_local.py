@@ -22,9 +22,13 @@ REUSE = {"TF_GRPC_REUSE_PORT": "1"}
 
 def main(arguments):
     """Starts the workers, waits for all of them, and returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("-m", dest="module", required=True)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--workers", type=int, default=2, help="number of processes, 2 or more")
+    parser.add_argument("-m", dest="module", required=True, help="training command")
     known, flags = parser.parse_known_args(arguments)
     if known.workers < 2:
         parser.error("--workers must be 2 or more; a training by itself needs no launcher")

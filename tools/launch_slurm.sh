@@ -4,6 +4,7 @@
 #   srun --ntasks-per-node=1 --gpus-per-task=4 tools/launch_slurm.sh python -m tla_tf.train --strategy=multi_worker --workdir=SHARED/RUN ...
 # --workdir must be on a file system that all nodes see. PORT (default 23456) must be free on them.
 set -eu
+case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# //p' "$0"; exit ;; esac
 : "${SLURM_JOB_NODELIST:?start this with srun}" "${SLURM_PROCID:?}" "${SLURM_NTASKS:?}"
 port=${PORT:-23456}
 # A step of srun may have fewer nodes than its job.

@@ -6,6 +6,7 @@ Each RUN has a PGD and the ensemble `standard` on the same images in its results
 gap PGD minus `standard` and every sign of `robust_tf.checks.masking_signs` on 256 test images.
 """
 
+import argparse
 import sys
 
 from scipy.stats import spearmanr
@@ -22,13 +23,16 @@ from tla_tf.finished_run import FinishedRun
 LOOKED_AT = 256
 
 
-def main(folders):
-    if not folders:
-        sys.exit("usage: python tools/masking_study.py RUN [RUN ...]")
+def main(arguments):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="+", help="folders of evaluated runs")
+    folders = parser.parse_args(arguments).runs
     try:
         rows = [(folder, *gap_of(folder), signs_of(folder)) for folder in folders]
     except UserError as error:
-        sys.exit(f"error: {error}")
+        parser.error(str(error))
     cells = [
         (name, f"{n:,}", f"{100 * pgd:.1f}", f"{100 * left:.1f}", f"{100 * (pgd - left):.1f}")
         + tuple(f"{signs[sign]:.3f}" for sign in SIGNS)
@@ -53,7 +57,7 @@ def gap_of(folder):
     pgd = {r.n: r.value for r in found if _is_pgd(r)}
     standard = {r.n: r.value for r in found if r.attack == "standard"}
     if not (both := pgd.keys() & standard.keys()):
-        sys.exit(f"{folder}: needs --attacks=pgd40,standard on the same images")
+        raise UserError(f"{folder}: needs --attacks=pgd40,standard on the same images")
     n = max(both)
     return n, pgd[n], standard[n]
 

@@ -1,10 +1,11 @@
 """Renders docs/results from its records: index.html, and a page per experiment without run folders.
 
-python tools/results_pages.py docs/results
+    python tools/results_pages.py docs/results
 
 tla_tf.report and hm_tf.report make the pages of experiments whose run folders are at hand.
 """
 
+import argparse
 import pathlib
 import sys
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import tla_tf.reporting.published_rows
 import tla_tf.reporting.report_sections as tla_sections
 from hm_tf.reporting import paper_comparison
 from hm_tf.reporting.score_matrix import score_matrix
+from robust_tf.errors import UserError
 from robust_tf.reports.matrix_view import add_bars
 from robust_tf.reports.page import Page
 from robust_tf.reports.recorded_run import distinct_names, find_runs
@@ -127,9 +129,19 @@ EXPERIMENTS = (
 
 
 def main(arguments):
-    if len(arguments) != 1:
-        sys.exit("usage: python tools/results_pages.py FOLDER")
-    folder, index = pathlib.Path(arguments[0]), Page("Results of real runs", LEAD)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=pathlib.Path, help="has records/; pages go to reports/")
+    folder = parser.parse_args(arguments).folder
+    try:
+        _write(folder)
+    except UserError as error:
+        parser.error(str(error))
+
+
+def _write(folder):
+    index = Page("Results of real runs", LEAD)
     for experiment in EXPERIMENTS:
         records = [folder / "records" / f"{name}.jsonl" for name in experiment.records]
         checks = experiment.checks and folder / "records" / f"{experiment.checks}.jsonl"

@@ -18,6 +18,8 @@ COMMANDS = (tla_tf.run_table, hm_tf.run_table)
 
 def main(arguments):
     """Runs the command of each paper that has the rows; returns the first exit code but 0."""
+    if {"--help", "-h"} & set(arguments):
+        print(f"{__doc__}\nFlags of the rows of the TLA paper:\n")
     arguments = joined(arguments)
     given = dict(argument.lstrip("-").partition("=")[::2] for argument in arguments)
     name, pattern = given.get("row"), given.get("rows")

@@ -24,11 +24,13 @@ BATCHES = (1, 64)
 
 
 def main():
-    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    flags = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     flags.add_argument("saved_model", help="folder with saved_model.pb, or of the versions")
     flags.add_argument("--malformed", type=int, default=200, help="requests per endpoint")
     flags.add_argument("--repeats", type=int, default=50, help="good requests per latency")
-    flags.add_argument("--seed", type=int, default=0)
+    flags.add_argument("--seed", type=int, default=0, help="seed of the requests")
     given = flags.parse_args()
     path = newest(pathlib.Path(given.saved_model))
     if not (path / "saved_model.pb").exists():
@@ -111,7 +113,7 @@ def bits(outputs):
 
 def resident():
     """Resident memory of this process in MB."""
-    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    pages = int(pathlib.Path("/proc/self/statm").read_bytes().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 

@@ -84,4 +84,4 @@ class ServedGallery:
         rows = max(1, BLOCK_BYTES // embeddings[0].nbytes)
         for number, start in enumerate(range(0, len(embeddings), rows)):
             np.save(beside / f"embeddings-{number:05d}.npy", embeddings[start : start + rows])
-        (beside / "names.json").write_text(json.dumps(self._gallery.names) + "\n")
+        (beside / "names.json").write_text(json.dumps(self._gallery.names) + "\n", "utf-8")

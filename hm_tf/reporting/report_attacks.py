@@ -23,7 +23,7 @@ def _found(recorded):
     """Yields (folder, numbers) of the present network; a run that was trained on has others."""
     present = recorded.results[0].weights_hash
     for path in sorted(recorded.path.glob(f"attacks/*/{NUMBERS}")):
-        numbers = json.loads(path.read_text())
+        numbers = json.loads(path.read_bytes())
         if numbers.get("weights_hash", present) == present:
             yield path.parent, numbers
 

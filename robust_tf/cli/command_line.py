@@ -7,6 +7,7 @@ reads the output any more.
 
 import contextlib
 import functools
+import logging
 import os
 import signal
 import sys
@@ -50,6 +51,7 @@ def _run(argv, table, body, about):
             return 0
         options = table.parse(argv[1:])
         warnings.formatwarning = _one_line
+        logging.basicConfig(handlers=[_PlainLog()])
         with _hearing_ctrl_c():
             load_tensorflow()
             code = body(options) or 0
@@ -95,7 +97,9 @@ def _hearing_ctrl_c():
     def come(number, frame):
         while frame is not None:
             if frame.f_globals.get("__name__") == "importlib._bootstrap":
-                os.write(terminal, b"interrupted before the work began\n")
+                with contextlib.suppress(OSError, RuntimeError):  # in the midst of a line
+                    sys.stdout.flush()  # an import may come after much work
+                os.write(terminal, f"{_STOPPED}\n".encode())
                 os._exit(INTERRUPTED)
             frame = frame.f_back
         raise KeyboardInterrupt
@@ -148,10 +152,18 @@ def _one_line(message, category, *place, **line):
     return f"warning: {message}\n"
 
 
+class _PlainLog(logging.StreamHandler):
+    """Shows what modules log, as what the data leave out, in the form of the other warnings."""
+
+    def format(self, record):
+        return f"{record.levelname.lower()}: {record.getMessage()}"
+
+
 def _help(table, about):
     values = absl_flags.FlagValues()
     table.define(values)
-    return f"{about.strip()}\n{values.get_help()}"
+    # Without docstrings, as under python -OO, nothing stands above.
+    return f"{(about or '').strip()}\n{values.get_help()}".lstrip()
 
 
 def _says(error, *signs):

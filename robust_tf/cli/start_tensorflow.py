@@ -84,5 +84,5 @@ def _can_be_written(folder):
 def _gpu_models():
     """The models of the NVIDIA GPUs of this machine, as the driver names them, list of str."""
     files = sorted(NVIDIA_GPUS.glob("*/information"))
-    lines = (line for file in files for line in file.read_text().splitlines())
+    lines = (line for file in files for line in file.read_text("utf-8").splitlines())
     return [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]

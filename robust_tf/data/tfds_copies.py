@@ -103,7 +103,7 @@ def in_order(prepared, split, **settings):
 
 def _check_features(folder):
     path = folder / "features.json"
-    unknown = sorted(_class_names(json.loads(path.read_text())) - FEATURES)
+    unknown = sorted(_class_names(json.loads(path.read_bytes())) - FEATURES)
     if unknown:
         raise UserError(
             f"{path} names the class {unknown[0]}, which is not imported; copy the data set from a "

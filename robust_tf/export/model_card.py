@@ -27,7 +27,7 @@ def verification_lines(verification):
 
 def write_model_card(path, entries):
     """Writes the model card into the folder of a SavedModel, a pathlib.Path."""
-    (path / NAME).write_text(model_card(entries))
+    (path / NAME).write_text(model_card(entries), "utf-8")
 
 
 def _head(entries):

@@ -56,13 +56,13 @@ def sidecar(recorded, network, run, signatures, endpoints, **more):
 
 def write_sidecar(path, entries):
     """Writes the sidecar into the folder of a SavedModel, a pathlib.Path."""
-    (path / NAME).write_text(json.dumps(entries, indent=2) + "\n")
+    (path / NAME).write_text(json.dumps(entries, indent=2) + "\n", "utf-8")
 
 
 def read_sidecar(path):
     """Returns the sidecar of a SavedModel's folder, {} where it has none of this project."""
     try:
-        entries = json.loads(pathlib.Path(path, NAME).read_text())
+        entries = json.loads(pathlib.Path(path, NAME).read_bytes())
     except (OSError, ValueError):
         return {}
     return entries if isinstance(entries, dict) else {}

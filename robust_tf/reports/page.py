@@ -154,7 +154,7 @@ class Page:
         nav = f'<nav aria-label="Contents"><ul>{"".join(links)}</ul></nav>'
         return _DOCUMENT.substitute(
             title=escape(self._title),
-            style=pathlib.Path(__file__).with_suffix(".css").read_text(),
+            style=pathlib.Path(__file__).with_suffix(".css").read_text("utf-8"),
             lead=f'<p class="{level}">{escape(self._lead)}</p>' if self._lead else "",
             contents=nav if links else "",
             body="\n".join(self._parts),

@@ -34,7 +34,7 @@ class PublishedRow:
 
 def read_lines(path):
     """Returns the lines of a CSV file, pathlib.Path, as dicts column -> text."""
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

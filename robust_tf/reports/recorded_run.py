@@ -176,7 +176,7 @@ def _collected(path, checks):
     if not by_weights:
         raise UserError(f"{path} holds no records of results")
     kept = path.with_suffix(".flags.json")
-    flags = json.loads(kept.read_text()) if kept.exists() else {}
+    flags = json.loads(kept.read_bytes()) if kept.exists() else {}
     return [
         RecordedRun(path, results, {"flags": flags[key]} if key in flags else {}, checks)
         for key, results in by_weights.items()

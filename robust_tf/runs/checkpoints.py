@@ -79,7 +79,7 @@ class Checkpoints:
             shutil.rmtree(left, ignore_errors=left != partial)  # see `_publish`
         self._checkpoint.write(str(partial / "state"))
         interval = {"sums": sums, "seconds": seconds, "due": due}
-        (partial / INTERVAL).write_text(json.dumps(interval))
+        (partial / INTERVAL).write_text(json.dumps(interval), "utf-8")
         self._published = self._thread.submit(self._publish, step, partial)
 
     def wait(self):

@@ -63,7 +63,7 @@ def held(folder, *, shared=False):
 def _acquired(path, shared):
     """The open file of the lock."""
     while True:
-        file = path.open("a+")
+        file = path.open("a+", encoding="utf-8")
         try:
             known_to_kernel = _flock(file, path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             _require_ended(file, path, shared, known_to_kernel)
@@ -111,7 +111,7 @@ def _require_ended(file, path, shared, known_to_kernel):
         time.sleep(RENEWED / 60)
         try:
             # Opened anew: NFS may show the times of an open file as they were a minute ago.
-            with path.open() as again:
+            with path.open("rb") as again:
                 if os.fstat(again.fileno()).st_mtime != renewed:
                     raise _refusal(path, holder)
         except FileNotFoundError:  # the holder has ended

@@ -82,7 +82,7 @@ def one_of_several(worker):
     try:
         with contextlib.ExitStack() as stack:
             if not worker.is_chief:
-                nowhere = stack.enter_context(open(os.devnull, "w"))
+                nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
                 stack.enter_context(contextlib.redirect_stdout(nowhere))
             yield
     except LOST as error:

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import pathlib
+import re
 import shutil
 
 import pytest
@@ -42,8 +43,8 @@ def test_the_gap_and_the_correlation(finished, tmp_path, tool, monkeypatch, caps
     assert "zero_gradients: Spearman 1.00 over 2 networks" in printed
 
 
-def test_a_run_without_the_ensemble_is_named(finished, tool):
-    with pytest.raises(SystemExit, match="needs --attacks=pgd40,standard"):
-        tool.main([str(finished)])
-    with pytest.raises(SystemExit, match="error: .* holds no run"):
-        tool.main([str(finished / "nowhere")])
+def test_a_run_without_the_ensemble_is_named(finished, tool, capsys):
+    for folder, said in (finished, "needs --attacks=pgd40,standard"), ("no/where", "holds no run"):
+        with pytest.raises(SystemExit, match="^2$"):
+            tool.main([str(folder)])
+        assert re.search(f"error: .*{said}", capsys.readouterr().err)

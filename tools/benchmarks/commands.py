@@ -31,7 +31,7 @@ def typed_names():
 
 def about(file):
     """Returns what --help says of a benchmark: its docstring, read without TensorFlow."""
-    code = pathlib.Path(__file__).with_name(f"{file}.py").read_text()
+    code = pathlib.Path(__file__).with_name(f"{file}.py").read_bytes()
     return ast.get_docstring(ast.parse(code))
 
 

@@ -22,7 +22,7 @@ def peak_memory(run):
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(ctypes.util.find_library("c")).malloc_trim(0)
     try:
-        CLEAR.write_text(RESET_PEAK)
+        CLEAR.write_text(RESET_PEAK, "utf-8")
     except OSError:
         run()
         return None
@@ -37,5 +37,5 @@ def mebibytes(peak):
 
 
 def _status(field):
-    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(field))
+    line = next(line for line in STATUS.read_text("utf-8").splitlines() if line.startswith(field))
     return 1024 * int(line.split()[1])

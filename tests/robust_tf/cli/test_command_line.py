@@ -156,6 +156,31 @@ def test_help_needs_no_body(capsys):
     assert "--size" in capsys.readouterr().out
 
 
+def test_help_without_docstrings():
+    command = [sys.executable, "-OO", "-m", "tla_tf.train", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Data:\n")
+
+
+LOGGING = """
+import logging
+from absl import logging as absl_logging
+from robust_tf.cli import command_line, flag_table
+command_line.load_tensorflow = print
+def body(options):
+    absl_logging.warning("%d classes without an image", 2)
+    logging.info("not shown")
+command_line.run(["command"], body=body, table=flag_table.FlagTable({}), about="")
+"""
+
+
+def test_what_is_logged_looks_like_the_other_warnings():
+    command = [sys.executable, "-c", LOGGING]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == "warning: 2 classes without an image\n"
+
+
 def test_flags_reach_the_body():
     assert run(lambda options: options.size, "--size=5") == 5
 
