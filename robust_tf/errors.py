@@ -2,6 +2,7 @@
 
 import difflib
 import operator
+import re
 import zipfile
 import zlib
 
@@ -15,6 +16,7 @@ OF_THE_CODE = (
     'File "',
     "<stack traces unavailable>",
 )
+_OPERATION = re.compile(r"^\{\{\w+_node [^}]*\}\} |\[Op:\w+\].*$")
 SIGNALLED = 128  # plus the number of a signal: exit code of a command that it stopped
 INTERRUPTED = SIGNALLED + 2  # Ctrl-C
 
@@ -71,8 +73,9 @@ def reason_of(error):
     """Returns the first line of an error's message, or its kind where it has no message.
 
     In a graph TensorFlow's message begins with the lines of the code that made the operation.
+    Outside a graph the names of its function and operation stand around the message.
     """
-    lines = (line.strip() for line in str(error).splitlines())
+    lines = (_OPERATION.sub("", line).strip() for line in str(error).splitlines())
     said = (line for line in lines if line and not line.startswith(OF_THE_CODE))
     return next(said, type(error).__name__)
 

@@ -3,6 +3,7 @@ in __init__.py."""
 
 import dataclasses
 import os
+import stat
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -186,19 +187,35 @@ def open(name, data_dir=None, **settings):
             image files: "folder", "cub200", "cars196" and "sop".
 
     Raises:
-        UserError: unknown name, a `data_dir` that does not exist or, for "folder", holds no
-            classes.
+        UserError: unknown name, a `data_dir` that does not exist, that may not be read or, for
+            "folder", that holds no classes.
     """
     require_data_set(name)
     data_dir = data_dir and os.path.expanduser(data_dir)
-    if data_dir is not None and not os.path.exists(data_dir):
-        raise UserError(f"--data_dir={data_dir} is not a folder: it does not exist.")
+    if data_dir is not None:
+        _require_readable(data_dir)
     reader = _READERS[name]
     given = {field: value for field, value in settings.items() if value is not None}
     info = reader.info
     if callable(info):
         info = info(data_dir, FileSettings(**given))
     return Dataset(info, reader, data_dir)
+
+
+def _require_readable(data_dir):
+    """Raises UserError unless the place of the data, a folder or an archive, can be read.
+
+    A reader would name some file in it, or say that it is not there.
+    """
+    try:
+        is_folder = stat.S_ISDIR(os.stat(data_dir).st_mode)
+        allowed = os.access(data_dir, os.R_OK | os.X_OK if is_folder else os.R_OK)
+    except PermissionError:  # in a folder that the user may not enter
+        allowed = False
+    except OSError as error:
+        raise UserError(f"--data_dir={data_dir} is not a folder: it does not exist.") from error
+    if not allowed:
+        raise UserError(f"--data_dir={data_dir} cannot be read: no permission; name another")
 
 
 def of_run(flags, data_dir=None):

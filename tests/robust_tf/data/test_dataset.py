@@ -1,5 +1,8 @@
 """What the registry knows and refuses, and the data set that needs no download."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -86,6 +89,24 @@ def test_the_data_set_of_a_run(tmp_path):
     for missing in ("/nowhere", "~no-such-user/data"):  # of no home
         with pytest.raises(UserError, match=f"--data_dir={missing} is not a folder"):
             data.of_run({**flags, "data_dir": missing})
+
+
+@pytest.mark.parametrize("name", ["folder", "mnist", "cub200", "tiny_imagenet"])
+@pytest.mark.parametrize("kept_from", ["access", "stat"])
+def test_data_that_may_not_be_read_are_no_missing_data(name, kept_from, tmp_path, monkeypatch):
+    """The user may not read the folder, or not enter the one around it."""
+    called = getattr(os, kept_from)
+
+    def refused(path, *given, **named):
+        if str(path) != str(tmp_path):
+            return called(path, *given, **named)
+        if kept_from == "access":
+            return False
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, kept_from, refused)
+    with pytest.raises(UserError, match=f"^--data_dir={tmp_path} cannot be read: no permission"):
+        data.open(name, tmp_path)
 
 
 def test_describe_needs_no_data():
