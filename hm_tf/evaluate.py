@@ -19,6 +19,7 @@ from hm_tf.options import EVALUATE, check_step_size
 from hm_tf.ranking_attacks import STANDARD
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
+from robust_tf.results.output_place import require_folder
 
 
 @command_line.command(EVALUATE, __doc__)
@@ -33,6 +34,7 @@ def main(options):
 
     names = attack_names(options.attacks, "--attacks")
     run = _run(options)
+    require_folder("workdir" if options.workdir else "saved_model", run.folder.path)
     with lock.held(run.folder.path, shared=True):
         evaluation, substitute, doubts = _evaluation(run, options)
         results = []

@@ -12,8 +12,11 @@ import sys
 
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
+from robust_tf.results.output_place import require_folder
 from tla_tf.options import EVALUATE
 
+# The flags that name what is evaluated.
+PLACES = ("workdir", "saved_model", "model")
 # The flags that are arguments of `RunEvaluation`.
 SETTINGS = ("seed", "precision", "batch_size", "fresh", "save_adversarial")
 
@@ -29,6 +32,8 @@ def main(options):
     from tla_tf.finished_run import ball
 
     run = _run(options)
+    given = next(name for name in PLACES if options.values[name] is not None)
+    require_folder(given, run.folder.path)
     # Two evaluations share their outcomes, but not the files of the images.
     with lock.held(run.folder.path, shared=not options.save_adversarial):
         threat_model = ball(run.flags, options.eps, options.norm)
@@ -54,8 +59,7 @@ def main(options):
 
 def _run(options):
     """The `FinishedRun` of the folder, or the `SavedRun` of the model, that is evaluated."""
-    places = options.workdir, options.saved_model, options.model
-    if sum(place is not None for place in places) != 1:
+    if sum(options.values[place] is not None for place in PLACES) != 1:
         raise UserError(
             "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR or "
             "--model=FILE.keras"

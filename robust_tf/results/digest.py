@@ -31,6 +31,9 @@ def read(path):
     """Returns the dict in the digest file `path`; {} without one, with a warning where it changed.
 
     Nobody can then tell whether the files beside it have changed.
+
+    Raises:
+        PermissionError: the user may not read it.
     """
     try:
         entries = json.loads(pathlib.Path(path).read_bytes())
@@ -38,6 +41,8 @@ def read(path):
             return entries
     except FileNotFoundError:
         return {}
+    except PermissionError:  # the files beside it are as good as before
+        raise
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         pass
     warnings.warn(f"{path} is damaged: the files beside it are read unchecked", stacklevel=2)

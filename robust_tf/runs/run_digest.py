@@ -68,7 +68,13 @@ class RunDigest:
         path.rename(new)
 
     def damage(self, path):
-        """Returns the damage of a .keras file of the folder in words, "" without any."""
+        """Returns the damage of a .keras file of the folder in words, "" without any.
+
+        Raises:
+            PermissionError: the user may not read it.
+        """
+        if path.exists():
+            path.open("rb").close()  # `is_zipfile` takes a file without permission for damaged
         if not zipfile.is_zipfile(path):
             return "is cut off or no .keras file"
         known = self._known(path.name)

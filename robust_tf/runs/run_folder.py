@@ -110,6 +110,8 @@ class RunFolder:
         try:
             config = self._digest.read_config()
             return {**config, "flags": RunFlags(config["flags"], self.path / CONFIG)}
+        except PermissionError as error:
+            raise UserError(f"{error.filename} cannot be read: no permission") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{self.path} holds no run (no config.json of one in it)") from error
 

@@ -1,6 +1,7 @@
 """python -m hm_tf.evaluate and hm_tf.export on the finished smoke run, and their mistakes."""
 
 import json
+import os
 import shutil
 from signal import SIGKILL
 
@@ -35,6 +36,13 @@ def new_results(run, *flags):
     before = len(read_results(run / "results.jsonl"))
     assert command(run, *flags) == 0
     return read_results(run / "results.jsonl")[before:]
+
+
+def test_a_folder_that_takes_no_records_is_said_before_any_work(run, monkeypatch, capsys):
+    monkeypatch.setattr("hm_tf.finished_run.FinishedRun.network", None)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert command(run) == 2
+    assert f"--workdir={run}: {run} is no folder to write to" in capsys.readouterr().err
 
 
 def test_the_numbers_of_the_training_again(run, capsys):

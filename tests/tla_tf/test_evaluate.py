@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import resource
 import shutil
 from signal import SIGKILL
@@ -51,6 +52,13 @@ def error_line(capsys):
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     (line,) = lines
     return line
+
+
+def test_a_folder_that_takes_no_records_is_said_before_any_work(run, monkeypatch, capsys):
+    monkeypatch.setattr("robust_tf.data.dataset.Dataset.load", None)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert command(run) == 2
+    assert f"--workdir={run}: {run} is no folder to write to" in error_line(capsys)
 
 
 @EAGER

@@ -1,5 +1,7 @@
 """What was changed in a run folder is named, and the copy of its config.json stands in."""
 
+import errno
+import io
 import json
 import os
 
@@ -69,6 +71,35 @@ def test_a_damaged_digest_file_is_named_and_all_is_read(damage, folder):
     (folder.path / "digest.json").write_bytes(damage.encode("utf-8", "surrogateescape"))
     with pytest.warns(UserWarning, match="digest.json is damaged: the files beside it are read"):
         assert folder.read_flags() == FLAGS
+
+
+@pytest.fixture
+def kept_from(monkeypatch):
+    """Function (name) that takes away the permission to read files of that name; also for root."""
+
+    def take_away(name):
+        opened = io.open
+
+        def refused(path, *given, **named):
+            if os.path.basename(path) == name:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return opened(path, *given, **named)
+
+        monkeypatch.setattr("io.open", refused)
+
+    return take_away
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_what_may_not_be_read_is_neither_damaged_nor_missing(folder, kept_from):
+    """Who thinks that it is damaged, removes it or trains again."""
+    folder.save_network(network(), folder.final_weights)
+    kept_from("final.keras")
+    with pytest.raises(PermissionError, match="final.keras"):
+        folder.load_weights(network(), folder.final_weights)
+    kept_from("digest.json")
+    with pytest.raises(UserError, match="digest.json cannot be read: no permission"):
+        folder.read_flags()
 
 
 def test_a_folder_of_an_older_version_is_read_as_it_is(folder):
