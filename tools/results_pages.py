@@ -108,6 +108,12 @@ EXPERIMENTS = (
         checks="hm_tiny20_checks",
     ),
     Experiment(
+        "HM on 20 classes of Tiny ImageNet under the standard attack",
+        ["hm_tiny20_standard"],
+        "hm.md",
+        "hm_tiny20_standard",
+    ),
+    Experiment(
         "HM on 20 classes of Tiny ImageNet from robust classifiers",
         ["hm_tiny20_starts"],
         "recipes.md",
