@@ -51,23 +51,23 @@ def embedding_doubts(network, test_set, batch_size):
 def _collapsed(embed, test_set, images, embeddings, labels):
     if not test_set.collapsed:
         return None
-    if _recall_above_chance(embeddings, labels):  # the range is the network's
+    chance, here = chance_recall(labels), _recall_at_1(embeddings, labels)
+    if not chance or not near_chance(here, chance):  # the range is the network's
         return Doubt("collapsed", test_set.collapse)
     for name, scaled in RANGES.items():
         try:
-            found = embed(scaled(images)).numpy()
+            found = _recall_at_1(embed(scaled(images)).numpy(), labels)
         except tf.errors.OpError:  # an exported network may refuse other ranges
             continue
-        if recall := _recall_above_chance(found, labels):
-            hint = f"on {name} R@1 among {len(labels)} images is {100 * recall:.1f} %: input range"
+        if not near_chance(found, max(chance, here.mean())):
+            share = 100 * found.mean()
+            hint = f"on {name} R@1 among {len(labels)} images is {share:.1f} %: input range"
             return Doubt("collapsed", f"{test_set.collapse}; {hint}")
     return Doubt("collapsed", test_set.collapse)
 
 
-def _recall_above_chance(embeddings, labels):
-    """R@1 of a few images among each other; None where it is near chance or has no meaning."""
-    chance = chance_recall(labels)
-    if not chance or not np.isfinite(embeddings).all():
-        return None
-    correct = retrieve(embeddings, labels).recall_at(1)
-    return None if near_chance(correct, chance) else correct.mean()
+def _recall_at_1(embeddings, labels):
+    """bool [b], R@1 of a few images among each other; false where it has no meaning."""
+    if not np.isfinite(embeddings).all():
+        return np.zeros(len(labels), bool)
+    return retrieve(embeddings, labels).recall_at(1)

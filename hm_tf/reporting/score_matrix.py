@@ -51,7 +51,8 @@ def _entries(run):
         if row.scored:
             title = SCORE if row is shown else f"{SCORE}, {row.mode} {row.strength}"
             of_each = {name: outcomes.of(row.records[PLACES[name]]) for name in ATTACKED}
-            yield Entry(title, row.records[PLACES[SCORE]], _score_of_each(of_each))
+            outcome = _score_of_each(of_each)
+            yield Entry(title, row.records[PLACES[SCORE]], outcome, sums_up=True)
 
 
 def _score_of_each(outcomes):

@@ -150,26 +150,24 @@ def _no_gradient(gradients, saturated):
 
 
 def _near_chance(outputs_fn, images, labels, values):
-    if len(labels) < FEWEST_FOR_CHANCE or not _is_chance(values, labels):
+    right, chance = _right(values, labels), 1 / values.shape[1]
+    if len(labels) < FEWEST_FOR_CHANCE or not near_chance(right, chance):
         return None
     text = (
-        f"clean accuracy {100 * _right(values, labels).mean():.1f} % is near chance "
-        f"({100 / values.shape[1]:.1f} %) on images in [0, 1]"
+        f"clean accuracy {100 * right.mean():.1f} % is near chance ({100 * chance:.1f} %) on "
+        "images in [0, 1]"
     )
     for name, scaled in RANGES.items():
         try:
             found = outputs_fn(tf.cast(scaled(images), images.dtype)).numpy()
         except tf.errors.OpError:  # an exported model may refuse other ranges
             continue
-        if not _is_chance(found, labels):
-            accuracy = 100 * _right(found, labels).mean()
-            return Doubt("near chance", f"{text}; on {name} it is {accuracy:.1f} %: input range")
+        other = _right(found, labels)
+        if not near_chance(other, max(chance, right.mean())):
+            share = f"{100 * other.mean():.1f} %"
+            return Doubt("near chance", f"{text}; on {name} it is {share}: input range")
     return Doubt("near chance", f"{text}: check the input range and the order of the classes")
 
 
 def _right(values, labels):
     return values.argmax(axis=1) == labels
-
-
-def _is_chance(values, labels):
-    return near_chance(_right(values, labels), 1 / values.shape[1])

@@ -27,6 +27,7 @@ class Entry(NamedTuple):
         outcome: (bool or float [n], what was measured on), see `Outcomes`; None if unknown.
         scale: factor of the printed value, 100 for percent.
         higher_is_better: bool.
+        sums_up: whether it is a score over all attacks.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Entry(NamedTuple):
     outcome: tuple | None = None
     scale: float = 100.0
     higher_is_better: bool = True
+    sums_up: bool = False
 
 
 class Cell(NamedTuple):

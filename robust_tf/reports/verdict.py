@@ -1,5 +1,7 @@
 """Which method of a matrix is ahead, or that nothing is separated, in sentences."""
 
+import statistics
+
 from robust_tf.reports.difference import OVER_SEEDS, separated_together
 from robust_tf.reports.result_tables import doubts
 
@@ -31,9 +33,12 @@ def headline(found, alone=("", "")):
         f"{name}: {', '.join(of) if len(of) < 3 else f'{len(of)} of {count}'}"
         for name, of in red.items()
     )
-    doubt = f"{DOUBTFUL}, checks are red ({checks}). " if red else ""
+    said = [f"checks are red ({checks})"] if red else []
+    cells = decisive(found.rows).cells.items()
+    said += [f"{name}: {cell.warnings[0]}" for name, cell in cells if cell.warnings]
+    doubt = f"{DOUBTFUL}, {'; '.join(said)}. " if said else ""
     alike = () if lines else ("Trainings and measurements differ in the method and the seed only.",)
-    return "\n".join([*lines, doubt + verdicts(found.rows), *alike]), "red" if red else ""
+    return "\n".join([*lines, doubt + verdicts(found.rows), *alike]), "red" if said else ""
 
 
 def doubtful(run, result):
@@ -72,7 +77,8 @@ def decisive(rows):
 def verdicts(rows):
     """Returns the sentences on who is ahead, and what the leader pays on clean images, str.
 
-    Where only some methods share a worst case over more attacks, its sentence comes first.
+    Where only some methods share a worst case over more attacks, its sentence comes first. The
+    lowest score over all attacks has one, too: a worst case may leave nothing of all methods.
 
     Args:
         rows: list of `Row` of at least two methods, not empty.
@@ -80,7 +86,9 @@ def verdicts(rows):
     first = decisive(rows)
     some = [row for row in rows if row.missing and len(row.over) > len(first.over) and row.attacked]
     more = max(some, key=lambda row: len(row.over), default=None)
-    said = [verdict(row) for row in (more, first) if row]
+    scores = [row for row in rows if row.first.sums_up and not row.missing]
+    score = min(scores, key=_mean, default=None)
+    said = [verdict(row) for row in (more, first, score) if row]
     return " ".join([*said, *_price(rows, first)])
 
 
@@ -112,9 +120,14 @@ def verdict(row):
     start = "Nothing is separated: " if tested and not ahead else ""
     where = "under" if row.attacked else "in"
     title = row.title.replace(f", n {row.n:,}", "")  # the sentence says n itself
+    fewer = [
+        f"; {name} with {len(cell.entries)} of {cell.seeds} seeds"
+        for name, cell in row.cells.items()
+        if len(cell.entries) < cell.seeds
+    ]
     many = tested and len(others) > 1
     corrected = f"; {len(others)} comparisons, Holm's correction" if many else ""
-    return f"{start}{'; '.join(parts)}, {where} {title} on {row.n:,} images{corrected}."
+    return f"{start}{'; '.join(parts)}, {where} {title} on {row.n:,} images{corrected}{''.join(fewer)}."
 
 
 def said(found, sign=1):
@@ -125,6 +138,10 @@ def said(found, sign=1):
     low, high = sorted(sign * bound for bound in found.interval)
     test = found.test if found.p is None else f"{found.test} p = {found.p:.2g}"
     return f"{text} (95 % interval {low:+.2f} to {high:+.2f}, {test})"
+
+
+def _mean(row):
+    return statistics.mean(cell.value for cell in row.cells.values())
 
 
 def _ranked(row):

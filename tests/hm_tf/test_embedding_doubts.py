@@ -75,6 +75,18 @@ def test_a_collapsed_network_that_retrieves_has_its_own_range():
     assert doubt.name == "collapsed" and "input range" not in doubt.message
 
 
+@pytest.mark.parametrize(("right", "named"), [(20, False), (40, True)])
+def test_a_range_is_named_where_it_is_clearly_better(monkeypatch, right, named):
+    """Embeddings of random features are a little better on images of more contrast."""
+    recalls = iter([13, right, 10])
+    monkeypatch.setattr(
+        "hm_tf.evaluation.embedding_doubts._recall_at_1",
+        lambda embeddings, labels: np.arange(len(labels)) < next(recalls),
+    )
+    (doubt,) = doubts(small_network([Layer(lambda x: 0.5 + 0.01 * x)]))
+    assert doubt.message.endswith("on [0, 255] R@1 among 100 images is 40.0 %: input range") == named
+
+
 def test_near_chance_on_images_that_say_nothing_of_their_class():
     rng = np.random.default_rng(0)
     noise = Examples(rng.integers(0, 256, [COUNT, 4, 4, 1], np.uint8), IMAGES.labels)

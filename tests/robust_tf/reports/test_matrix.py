@@ -170,6 +170,24 @@ def test_a_stronger_measurement_of_some_methods_has_its_own_sentence():
     assert any(line.split()[-1] == "-" for line in shown.splitlines() if "worst case  1" in line)
 
 
+def test_a_score_over_all_attacks_has_its_own_sentence_with_the_seeds_it_lacks():
+    """A worst case may leave nothing of all methods."""
+
+    def scored(seed, score, path):
+        return run(record("worst case", 0, seed=seed), record("score", score, seed=seed), path=path)
+
+    def summed(run):
+        return [Entry(r.column, r, sums_up=r.attack == "score") for r in run.results]
+
+    runs = [scored(0, 10, "a0"), scored(1, 11, "a1"), scored(0, 40, "b0")]
+    runs.append(run(record("worst case", 0, seed=1), path="b1"))
+    worst, score = verdicts(matrix(runs, "AABB", read, summed).rows).split(". ")
+    assert "A − B is +0.00 points" in worst and "under worst case" in worst
+    assert score.startswith("B ") and "under score" in score
+    assert score.endswith("; B with 1 of 2 seeds.")
+    assert "score" not in verdicts(matrix(runs, "AABB", read, entries).rows)
+
+
 def test_a_leader_that_loses_clean_images_to_the_next_is_told():
     """A network near collapse leads under attack."""
     first = run(record("clean", 90), record("pgd", 10))
@@ -269,6 +287,12 @@ def test_a_red_check_changes_the_headline(monkeypatch):
     monkeypatch.setattr(RecordedRun, "check_groups", lambda self: [[red]])
     message, level = headline(found)
     assert level == "red" and "Doubtful, checks are red (gradients: A, B). B is" in message
+
+
+def test_what_the_evaluation_doubts_changes_the_headline():
+    doubted = record("pgd", 80, warnings=[{"name": "collapsed", "message": "R@1 is at chance"}])
+    message, level = headline(compared(run(record("pgd", 50)), run(doubted)))
+    assert level == "red" and message.startswith("Doubtful, B: R@1 is at chance. B is ahead of A")
 
 
 def store(folder, attack, outcomes, settings=None, examples="images", **changes):
