@@ -176,7 +176,9 @@ def test_identity_and_comparison():
 def test_constructor_arguments_come_from_the_table():
     sa = tla.TRAIN.parse(["--method=tla_sa", "--neg_similarity=signed"])
     assert sa.arguments("negatives") == {
-        **{"selection": "nearest", "similarity": "signed", "mask": "neg_inf"},
+        "selection": "nearest",
+        "similarity": "signed",
+        "mask": "neg_inf",
         "class_check": True,
     }
     assert sa.arguments("defense")["anchor"] == "clean" and sa.flags["anchor"] is None

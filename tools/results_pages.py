@@ -65,6 +65,9 @@ class Experiment(NamedTuple):
 EXPERIMENTS = (
     Experiment("TLA on digits", ["tla_digits"], "tla.md", "digits"),
     Experiment(
+        "TLA on digits under AutoAttack", ["tla_digits_standard"], "tla.md", "digits_standard"
+    ),
+    Experiment(
         "TLA on digits with an average of the weights, one cycle and decay",
         ["tla_digits_strong"],
         "recipes.md",

@@ -6,8 +6,12 @@ TITLES = {"none": "N/A", "est": "EST", "act": "ACT", "minmax": "MinMax", "ses": 
 
 # Settings that the paper has in one form only; older runs do not name them.
 USUAL = {
-    **{"ics_triplet": "a,a~,p", "norm": "linf", "loss": "triplet", "distance": "euclidean"},
-    **{"inner_attack": "pgd", "free": None},
+    "ics_triplet": "a,a~,p",
+    "norm": "linf",
+    "loss": "triplet",
+    "distance": "euclidean",
+    "inner_attack": "pgd",
+    "free": None,
 }
 
 

@@ -30,9 +30,16 @@ def imported_run(architecture, tensors, dataset, folder, checkpoint):
         UserError: The tensors do not fit the network, or the folder holds something else.
     """
     flags = {
-        **{"method": METHOD, "architecture": architecture.name, "checkpoint": str(checkpoint)},
-        **{"dataset": dataset.name, "data_dir": dataset.data_dir, "model": architecture.model},
-        **{"eps": architecture.eps, "norm": "linf", "seed": 0, "train_steps": 0},
+        "method": METHOD,
+        "architecture": architecture.name,
+        "checkpoint": str(checkpoint),
+        "dataset": dataset.name,
+        "data_dir": dataset.data_dir,
+        "model": architecture.model,
+        "eps": architecture.eps,
+        "norm": "linf",
+        "seed": 0,
+        "train_steps": 0,
     }
     identity = RunIdentity(flags, free=frozenset({"data_dir"}))
     folder.check(identity)

@@ -26,21 +26,33 @@ _RESIDUAL = [
 _WIDE = [(r"stage1\.unit0\.bn1", "unit_1_0/shared_activation/BatchNorm"), *_RESIDUAL]
 
 _LARGE_LENET = {
-    **{"conv1": ("conv_w1", "b1"), "bn1": "BatchNorm"},
-    **{"conv2": ("conv_w11", "b11"), "bn2": "BatchNorm_1"},
-    **{"conv3": ("conv_w2", "b2"), "bn3": "BatchNorm_2"},
-    **{"conv4": ("conv_w21", "b21"), "bn4": "BatchNorm_3"},
-    **{"dense": ("fcw1", "fcb1"), "dense_bn": "BatchNorm_4", "logits": ("fcw2", "fcb2")},
+    "conv1": ("conv_w1", "b1"),
+    "bn1": "BatchNorm",
+    "conv2": ("conv_w11", "b11"),
+    "bn2": "BatchNorm_1",
+    "conv3": ("conv_w2", "b2"),
+    "bn3": "BatchNorm_2",
+    "conv4": ("conv_w21", "b21"),
+    "bn4": "BatchNorm_3",
+    "dense": ("fcw1", "fcb1"),
+    "dense_bn": "BatchNorm_4",
+    "logits": ("fcw2", "fcb2"),
 }
 _SMALL_LENET = {
-    **{"conv1": ("conv_w1", "b1"), "conv2": ("conv_w2", "b2")},
-    **{"dense": ("fcw1", "fcb1"), "logits": ("fcw2", "fcb2")},
+    "conv1": ("conv_w1", "b1"),
+    "conv2": ("conv_w2", "b2"),
+    "dense": ("fcw1", "fcb1"),
+    "logits": ("fcw2", "fcb2"),
 }
 _MLP = {
-    **{"dense1": ("w1", "b1"), "bn1": "BatchNorm"},
+    "dense1": ("w1", "b1"),
+    "bn1": "BatchNorm",
     # Named as a convolution, used as a dense layer.
-    **{"dense2": ("conv_w11", "b11"), "bn2": "BatchNorm_1"},
-    **{"dense3": ("fcw1", "fcb1"), "bn3": "BatchNorm_2", "logits": ("fcw2", "fcb2")},
+    "dense2": ("conv_w11", "b11"),
+    "bn2": "BatchNorm_1",
+    "dense3": ("fcw1", "fcb1"),
+    "bn3": "BatchNorm_2",
+    "logits": ("fcw2", "fcb2"),
 }
 _CREATION_ORDER = ("conv1", "conv2", "dense", "logits")
 

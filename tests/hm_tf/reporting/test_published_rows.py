@@ -116,9 +116,16 @@ def test_the_tables_are_installed():
 
 # Checksums of the tables in a transcription of the paper that is not part of this package.
 CHECKSUMS = {
-    **{2: "ecb3d2f9ff8c", 3: "3d39e83f41b0", 4: "6296a4b5f4cb", 5: "a3248b37ec79"},
-    **{6: "465c91ef15ff", 7: "66ce96fd7237", 8: "dc5670076b9d", 9: "2bf0036299e9"},
-    **{10: "50a0f55ca4c0", 11: "1d83eca2937a"},
+    2: "ecb3d2f9ff8c",
+    3: "3d39e83f41b0",
+    4: "6296a4b5f4cb",
+    5: "a3248b37ec79",
+    6: "465c91ef15ff",
+    7: "66ce96fd7237",
+    8: "dc5670076b9d",
+    9: "2bf0036299e9",
+    10: "50a0f55ca4c0",
+    11: "1d83eca2937a",
 }
 
 
