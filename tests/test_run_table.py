@@ -144,6 +144,17 @@ def test_mistakes(tool, arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_a_series_over_the_pool_on_other_data(capsys):
+    """The recipe of digits takes candidates from the batch."""
+    given = ["run_table", "--rows=pool/*", "--dataset=digits"]
+    assert tla_tf.run_table.main([*given, "--dry_run"]) == 0
+    assert capsys.readouterr().out.count("tla_tf.train") == 5
+    # A mistake in the second row is said before the first one trains.
+    assert tla_tf.run_table.main([*given, "--pool=batch"]) == 2
+    printed = capsys.readouterr()
+    assert not printed.out and "--pool=separate" in printed.err
+
+
 def test_a_failed_command_ends_the_row(monkeypatch, capsys):
     called = []
     monkeypatch.setattr(run_table, "_call", lambda *command: called.append(command) or 1)

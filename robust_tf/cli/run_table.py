@@ -104,9 +104,11 @@ def _run(options, *, paper, flags):
     if options.device_hours:
         print(_costs(chosen, flags, paper, options.device_tflops))
         return 0
+    # A mistake in the flags of the last row is said before the first one trains for days.
+    planned = [(row, paper.commands(row, flags)) for row in chosen]
     done = []
-    for row in chosen:
-        for module, arguments in paper.commands(row, flags):
+    for row, commands in planned:
+        for module, arguments in commands:
             if (module, arguments) in done:
                 continue
             done.append((module, arguments))
