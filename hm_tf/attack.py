@@ -58,7 +58,7 @@ def main(options):
         )
     print("\n".join(_notices(images, goal)))
     asked = {
-        "run": options.workdir or options.saved_model,
+        "run": options.workdir or options.saved_model or options.model,
         "query": options.query,
         "seed": options.seed,
     }

@@ -8,8 +8,9 @@ wrong item for many queries, and flatters. The default, both, shows them side by
 --strength=strong adds random restarts with adaptive steps and shows how far the score falls.
 --attacks=standard is the parameter-free ensemble of docs/retrieval_standard.md, with the worst case
 per query. The records are appended to RUN/results.jsonl. RUN/evaluation keeps what each query did:
-the same command goes on where a crash stopped it. --saved_model=DIR evaluates a SavedModel instead;
-its records go to DIR.evaluation.
+the same command goes on where a crash stopped it. --saved_model=DIR evaluates a SavedModel instead,
+--model=FILE a .keras file; the records go to DIR.evaluation. --images=X.npz evaluates it on the
+user's own arrays.
 """
 
 import functools
@@ -56,8 +57,8 @@ def _run(options):
     """The `FinishedRun` of the folder, or the `SavedRun` of the model, that is evaluated."""
     from hm_tf.evaluation.saved_run import open_run
 
-    if options.saved_model and not options.dataset:
-        raise UserError("--saved_model needs --dataset, which no run folder gives")
+    if (place := options.saved_model or options.model) and not (options.dataset or options.images):
+        raise UserError(f"{place} needs --dataset or --images=X.npz, which no run folder gives")
     return options.fill(open_run)
 
 

@@ -114,9 +114,12 @@ def _settle_evaluation(options):
 
 
 def _settle_network(options):
-    """A run has its own data and no signature; `UserError` for others."""
-    if options.workdir and not options.saved_model:
-        shared.refuse_unread(options, ("dataset", "endpoint", "output"), "--workdir")
+    """A run has its own data and no signature, a file has no endpoint; `UserError` for others."""
+    if options.workdir and not (options.saved_model or options.model):
+        others = "dataset", "images", "endpoint", "output", "input_range"
+        shared.refuse_unread(options, others, "--workdir")
+    if options.model:
+        shared.refuse_unread(options, ("endpoint",), "--model")
     return _check_pixels(options) if "eps" in options.values else options
 
 
@@ -447,15 +450,22 @@ TRAIN = FlagTable(
 )
 _SAVED_MODEL = (
     path("saved_model", None, "Folder of a SavedModel, or an export_dir (its newest)."),
+    path("model", None, "A .keras file instead: images to embeddings of any length."),
+    text("input_range", "0,1", "What it takes for black and white, e.g. 0,255."),
     text("endpoint", "serving_default", "Signature of the SavedModel."),
-    text("output", "embedding", "Name of that signature's output, unit vectors."),
+    text(
+        "output",
+        "embedding",
+        "Name of that signature's output, unit vectors; or the layer of the .keras file.",
+    ),
 )
 EVALUATE = FlagTable(
     {
         "Run": (
             shared.workdir("Folder of the finished run to evaluate."),
             *_SAVED_MODEL,
-            text("dataset", None, "Data of the SavedModel. Required with it, as is --eps."),
+            text("dataset", None, "Its data; this or --images is required, as is --eps."),
+            path("images", None, "X.npz instead of a data set: images (uint8 or [0, 1]), labels."),
             shared.max_pixels("100 megapixels", only=shared.IMAGE_FILES),
             shared.seed("Seed of the chosen items and of random starts."),
             shared.data_dir(_TRAINED_ON),

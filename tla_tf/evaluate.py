@@ -64,7 +64,8 @@ def _run(options):
             "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR or "
             "--model=FILE.keras"
         )
-    from tla_tf.evaluation.saved_run import SavedRun, open_signature
+    from robust_tf.evaluation.keras_file import open_signature
+    from tla_tf.evaluation.saved_run import SavedRun
     from tla_tf.finished_run import FinishedRun
 
     if options.workdir is not None:

@@ -97,6 +97,8 @@ def _settle_evaluation(options):
     if options.workdir and not (options.saved_model or options.model):
         others = "dataset", "images", "class_names", "input_range", "endpoint", "output"
         shared.refuse_unread(options, others, "--workdir")
+    if options.model:
+        shared.refuse_unread(options, ("endpoint",), "--model")
     return options
 
 

@@ -1,90 +1,130 @@
-"""A SavedModel in the place of the run folder of an embedding network."""
+"""A SavedModel or a .keras file in the place of the run folder of an embedding network."""
 
 import functools
+import pathlib
 
+import keras
+
+# Loading needs the class of a saved defense.
+from hm_tf.defenses import build  # noqa: F401
 from hm_tf.finished_run import FinishedRun
 from hm_tf.ranking_attacks.registry import PROFILES, Profile
 from robust_tf import data
 from robust_tf.data import class_disjoint
+from robust_tf.data.arrays import open_arrays
 from robust_tf.data.augment import ResizedCrop
 from robust_tf.data.folder import FolderInfo
 from robust_tf.errors import UserError
+from robust_tf.evaluation.keras_file import KerasFile, open_signature
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
-from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.export.sidecar import read_sidecar
+from robust_tf.models.keras_network import as_embedding
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.training.strategy import keep_float32
 
 STEPS = 32  # of the HM paper's evaluation
+EMBEDDING = "embedding"  # the usual output
 
 
 def open_run(
-    workdir, saved_model, *, endpoint, output, data_dir=None, dataset=None, max_pixels=None
+    workdir,
+    saved_model,
+    model,
+    *,
+    endpoint,
+    output,
+    input_range,
+    dataset=None,
+    images=None,
+    data_dir=None,
+    max_pixels=None,
 ):
-    """Returns the `FinishedRun` of --workdir or the `SavedRun` of --saved_model.
+    """Returns the `FinishedRun` of --workdir, or the `SavedRun` of --saved_model or --model.
 
     Args:
         workdir: path of a finished run, or None.
-        saved_model, endpoint, output, data_dir, dataset, max_pixels: see `SavedRun`; None without
-            one.
+        saved_model, model, endpoint, input_range: see `open_signature`.
+        output: name of the SavedModel's output; of a .keras file, of the layer that is the
+            embedding, where this is not the only output or the output "embedding".
+        dataset, images, data_dir, max_pixels: see `SavedRun`.
 
     Raises:
-        UserError: neither, or both; see also `FinishedRun` and `SavedRun`.
+        UserError: none of the three, or several; see also `FinishedRun` and `SavedRun`.
     """
-    if bool(workdir) == bool(saved_model):
+    if sum(place is not None for place in (workdir, saved_model, model)) != 1:
         raise UserError(
-            "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR"
+            "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR or "
+            "--model=FILE.keras"
         )
-    if saved_model:
-        files = {"dataset": dataset, "data_dir": data_dir, "max_pixels": max_pixels}
-        return SavedRun(saved_model, endpoint, output, **files)
-    return FinishedRun(workdir, data_dir)
+    if workdir is not None:
+        return FinishedRun(workdir, data_dir)
+    of_file = functools.partial(_as_embedding, output=output)
+    signature = open_signature(saved_model, model, endpoint, input_range, of_file)
+    files = {"dataset": dataset, "images": images, "data_dir": data_dir, "max_pixels": max_pixels}
+    return SavedRun(signature, output, **files)
+
+
+def _as_embedding(network, output):
+    """The graph of a .keras file with unit vectors as the output of this name."""
+    network = as_embedding(network, embedding=None if output == EMBEDDING else output)
+    outputs = {output: network.output[EMBEDDING]}
+    return keras.Model(network.inputs[0], outputs, name=network.name)
 
 
 class SavedRun:
     """Has the attributes of a `FinishedRun` that search, attack and evaluation read.
 
-    Photos are resized as the training did it, where `model.json` of the SavedModel says how, and
-    to the size that the signature takes otherwise. Records go to a folder beside the SavedModel.
+    Photos are resized as the training did it, where `model.json` of a SavedModel says how, and to
+    the size that the network takes otherwise. Records go to a folder beside the model.
 
     Args:
-        saved_model: path of a SavedModel, or of the folder of its versions: the newest is taken.
-        endpoint: name of its signature.
-        output: name of the signature's output.
-        dataset: name of a data set, None where the images are the user's own.
+        signature: `SavedSignature` or `KerasFile`, see `open_signature`.
+        output: name of its output, unit vectors.
+        dataset: name of a data set, or None.
+        images: path of an .npz file of the user's own arrays, all of them test images, or None.
+            Without both, the images are those of a gallery.
         data_dir: folder of the data set.
         max_pixels: see `FileSettings`; None means 100 megapixels.
 
     Attributes:
         info: `DatasetInfo`.
-        train_classes: names of the training classes that `model.json` gives, or None.
+        train_classes: names of the training classes, where the files of the run give them, or None.
         folder: `RunFolder` of the records.
 
     Raises:
-        UserError: no such SavedModel, endpoint or output, one of any image size, or one that takes
-            batches of one size; unknown training classes.
+        UserError: no such output, a network of any image size, or one that takes batches of one
+            size; unknown training classes, a data set beside arrays; see also `open_arrays`.
     """
 
     def __init__(
-        self, saved_model, endpoint, output, *, dataset=None, data_dir=None, max_pixels=None
+        self,
+        signature,
+        output=EMBEDDING,
+        *,
+        dataset=None,
+        images=None,
+        data_dir=None,
+        max_pixels=None,
     ):
-        path = newest_version(saved_model)
-        signature = SavedSignature(path, endpoint)
-        shape = signature.shape[1:]
+        path, shape = pathlib.Path(signature.path), signature.shape[1:]
         sized = signature.batch_size is not None
         if sized or not shape.is_fully_defined() or len(shape) != 3:
             raise UserError(
-                f"{path}: {endpoint} takes {signature.shape}, not any number of images "
+                f"{path}: {signature.endpoint} takes {signature.shape}, not any number of images "
                 "[n, height, width, channels] of one size"
             )
-        self.dataset = dataset and data.open(
-            dataset, data_dir, **signature.reading, max_pixels=max_pixels
-        )
-        self.info = self.dataset.info if dataset else _own_images(path, tuple(shape))
-        self.train_classes = _train_classes(path, self.info) if dataset else None
+        if dataset and images:
+            raise UserError("--dataset and --images=X.npz are two sets of images; give one")
+        self._all_test, self.dataset = images is not None, images and open_arrays(images)
+        if dataset:
+            reading = {**signature.reading, "max_pixels": max_pixels}
+            self.dataset = data.open(dataset, data_dir, **reading)
+        self.info = self.dataset.info if self.dataset else _own_images(path, tuple(shape))
+        self.train_classes = _train_classes(signature, self.info) if dataset else None
         self.folder = RunFolder(path.with_name(f"{path.name}.evaluation"))
         self._network = SavedEmbedding(signature, self.info.image_shape, output=output)
-        self.facts = {"dataset": dataset, "method": "saved_model", "training_seed": 0}
+        name = self.dataset and self.info.name
+        self.facts = {"dataset": name, "method": "saved_model", "training_seed": 0}
 
     def network(self, precision="float32"):
         """Returns the `SavedEmbedding`, see `keep_float32`."""
@@ -105,17 +145,23 @@ class SavedRun:
         radius is a `UserError`.
         """
         if profile == "run" and eps is None:
-            raise UserError("--saved_model needs --eps, which no run folder gives")
+            raise UserError("a model without a run needs --eps, which no run folder gives")
         base = PROFILES.get(profile) or Profile(eps, None, STEPS, norm or "linf")
         return base.attack(steps, step_size, eps, norm)
 
     @functools.cached_property
     def _test_images(self):
+        if self._all_test:
+            return self.dataset.load("test")
         return class_disjoint.load_side(self.dataset, "test", self.train_classes)
 
 
-def _train_classes(path, info):
+def _train_classes(signature, info):
     """The classes that --train_classes gave the training on the same data; they are no test."""
+    path = pathlib.Path(signature.path)
+    if isinstance(signature, KerasFile):  # perhaps the final.keras of a run
+        names = RunFolder(path.parent).read_train_classes()
+        return names if names and set(names) <= set(info.class_names) else None
     entries = read_sidecar(path)
     if entries.get("classes") != list(info.class_names):
         return None

@@ -19,7 +19,7 @@ class SavedEmbedding:
 
     Attributes:
         name, inputs, output: Like a keras.Model with the output "embedding".
-        weights_hash: SHA-256, in hex, of the graph and the variables.
+        weights_hash: SHA-256, in hex, of the graph, the variables, and what of them is used.
 
     Raises:
         UserError: other images, batches of one size, no such output, another output than unit
@@ -34,7 +34,8 @@ class SavedEmbedding:
                 f"{signature.path} takes batches of {signature.batch_size} images; the ranking "
                 "attacks need any number"
             )
-        self.name, self.weights_hash = signature.name, signature.weights_hash
+        self.name = signature.name
+        self.weights_hash = signature.hash_of(output, usual="embedding")
         self.inputs = [keras.KerasTensor([None, *image_shape], "float32", name="image")]
         differentiable, found = signature.try_gradient(image_shape, output)
         norms = np.linalg.norm(found, axis=-1) if found.shape.rank == 2 else np.zeros(1)

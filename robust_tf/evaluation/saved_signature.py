@@ -81,14 +81,14 @@ class SavedSignature:
             found.update(np.fromfile(file, np.uint8).tobytes())
         return found.hexdigest()
 
-    def hash_of(self, output, columns=None):
+    def hash_of(self, output, columns=None, *, usual="logits"):
         """Returns the hash that results of an output are kept under.
 
-        It is the hash of the weights alone where endpoint, range of the images and order of the
-        columns are the usual ones: results of older versions stay valid.
+        It is the hash of the weights alone where endpoint, output, range of the images and order of
+        the columns are the usual ones: results of older versions stay valid.
         """
         used = [self.endpoint, output, list(self.input_range), columns]
-        if used[1:] == ["logits", [0, 1], None] and self.endpoint in USUAL:
+        if used[1:] == [usual, [0, 1], None] and self.endpoint in USUAL:
             return self.weights_hash
         return digest.of_json([self.weights_hash, *used])
 
@@ -144,7 +144,7 @@ def _load(path):
     if pathlib.Path(path).is_file():
         raise UserError(
             f"{path} is a file, no SavedModel; keras.models.load_model(FILE).export(DIR) writes "
-            "one of a Keras file, and tla_tf.evaluate takes the file as --model=FILE"
+            "one of a Keras file, and the commands take the file as --model=FILE"
         )
     if not tf.saved_model.contains_saved_model(str(path)):
         raise UserError(f"{path} holds no SavedModel (no saved_model.pb in it)")

@@ -29,6 +29,7 @@ from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.folder import FolderInfo
 from robust_tf.data.text_lines import printable
 from robust_tf.errors import UserError
+from robust_tf.evaluation.saved_signature import SavedSignature
 from robust_tf.results.result import read_results
 
 
@@ -183,7 +184,7 @@ def test_photos_are_cropped_as_the_training_did(tmp_path):
     ):
         if sidecar:
             (tmp_path / "1" / "model.json").write_text(json.dumps({"resized_to": sidecar}))
-        run = saved_run.SavedRun(tmp_path, "serving_default", "embedding")
+        run = saved_run.SavedRun(SavedSignature(tmp_path / "1"))
         tf.config.experimental.enable_tensor_float_32_execution(True)
         run.network()
         assert not tf.config.experimental.tensor_float_32_execution_enabled()
@@ -196,7 +197,7 @@ def test_a_saved_model_of_batches_of_one_size_is_refused(tmp_path):
     batches = [keras.InputSpec("float32", (4, 2, 2, 1))]
     network.export(str(tmp_path / "1"), input_signature=batches, verbose=False)
     with pytest.raises(UserError, match="takes .4, 2, 2, 1., not any number of images"):
-        saved_run.SavedRun(tmp_path, "serving_default", "embedding")
+        saved_run.SavedRun(SavedSignature(tmp_path / "1"))
 
 
 def test_larger_files_than_allowed_are_refused(finished_smoke, gallery, tmp_path, capsys):

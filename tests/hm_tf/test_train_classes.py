@@ -11,6 +11,8 @@ from hm_tf import train
 from hm_tf.evaluation.saved_run import SavedRun
 from hm_tf.finished_run import FinishedRun
 from robust_tf.errors import UserError
+from robust_tf.evaluation.keras_file import KerasFile
+from robust_tf.evaluation.saved_signature import SavedSignature
 from robust_tf.export.sidecar import sidecar, write_sidecar
 from robust_tf.reports.recorded_run import recorded_run
 
@@ -87,7 +89,7 @@ def test_an_export_is_not_evaluated_on_what_it_was_trained_on(folder):
     older = {name: value for name, value in config.items() if name != "train_classes"}
 
     def searched():
-        saved = SavedRun(folder / "1", "serving_default", "embedding", dataset="digits")
+        saved = SavedRun(SavedSignature(folder / "1"), dataset="digits")
         return set(saved.test_images().labels)
 
     for stored in config, older:  # runs of older versions name the file alone
@@ -101,3 +103,12 @@ def test_an_export_is_not_evaluated_on_what_it_was_trained_on(folder):
     write_sidecar(folder / "1", entries)
     with pytest.raises(UserError, match="export the run again"):
         searched()
+
+
+def test_the_file_of_a_run_is_not_evaluated_on_what_it_was_trained_on(folder):
+    """Beside its run; a file elsewhere may be of any classes."""
+    (folder / "other").mkdir()
+    shutil.copy(folder / "run/final.keras", folder / "other")
+    for place, classes in ("run", {1, 3, 5, 6, 7, 8, 9}), ("other", {5, 6, 7, 8, 9}):
+        saved = SavedRun(KerasFile(folder / place / "final.keras"), dataset="digits")
+        assert set(saved.test_images().labels) == classes

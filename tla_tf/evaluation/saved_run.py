@@ -1,7 +1,6 @@
 """A SavedModel or a .keras file in the place of a run folder, as evaluation sees it."""
 
 import dataclasses
-import math
 import pathlib
 
 from robust_tf import data
@@ -9,9 +8,7 @@ from robust_tf.attacks.square import Square
 from robust_tf.data.arrays import open_arrays
 from robust_tf.data.text_lines import read_names
 from robust_tf.errors import UserError
-from robust_tf.evaluation.keras_file import KerasFile
 from robust_tf.evaluation.saved_classifier import SavedClassifier
-from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.runs.run_folder import RunFolder
 
 # Loading needs the class of a saved defense.
@@ -25,7 +22,7 @@ class SavedRun:
     cannot be decoded are left out and named: a SavedModel does not say how the training took them.
 
     Args:
-        signature: see `open_signature`.
+        signature: `SavedSignature` or `KerasFile`, see `keras_file.open_signature`.
         dataset: name of a data set, or None.
         images: path of an .npz file of the user's own arrays, or None.
         class_names: path of a file with the names of the logits in their order, or None.
@@ -108,29 +105,6 @@ class SavedRun:
             "labels are "
             f"{' '.join(names[:10])}{more} (--class_names=FILE for another order)"
         )
-
-
-def open_signature(saved_model, model, endpoint, input_range):
-    """Returns the `SavedSignature` of a SavedModel, or the `KerasFile` of a .keras file.
-
-    Args:
-        saved_model: path of a SavedModel, or of an export_dir, whose newest version is taken.
-        model: path of a .keras file; None means the SavedModel.
-        endpoint: name of the SavedModel's signature.
-        input_range: what it takes for black and white, as typed: "0,255".
-
-    Raises:
-        UserError: a range of other than two ascending numbers.
-    """
-    try:
-        low, high = map(float, input_range.split(","))
-    except ValueError as error:
-        raise UserError(f"--input_range={input_range}: give two numbers, as 0,255") from error
-    if not -math.inf < low < high < math.inf:
-        raise UserError(f"--input_range={input_range}: the second must be above the first")
-    if model:
-        return KerasFile(pathlib.Path(model).resolve(), (low, high))
-    return SavedSignature(newest_version(saved_model), endpoint, (low, high))
 
 
 def without_gradients(columns):
