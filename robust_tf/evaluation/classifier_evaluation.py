@@ -30,11 +30,12 @@ from robust_tf.results.result import worst_case
 # The output of an attacked batch that says which images later restarts attack.
 ACTIVE = "correct"
 # By whether a late member of the fast version uses gradients: the doubt, the share of all images
-# that it may fool without one, and why. Square may fool none: gradients mislead there. Targeted
-# APGD finds single images that few steps miss. If it finds many, more may lie behind its portions.
+# that it may fool without one, what does not fool them, and what follows. Square may fool none:
+# gradients mislead there. Targeted APGD finds single images that few steps miss. If it finds many,
+# more may lie behind its portions.
 WEAKNESS = {
-    False: ("masked gradients", 0.0, "gradients do not: they are masked"),
-    True: ("weak attack", 0.002, "fewer steps and targets do not: fast is too weak here"),
+    False: ("masked gradients", 0.0, "gradients do not", "they are masked"),
+    True: ("weak attack", 0.002, "fewer steps and targets do not", "fast is too weak here"),
 }
 
 
@@ -217,10 +218,17 @@ class ClassifierEvaluation:
 
     def _warn_of_weakness(self, column, active, correct):
         """A red light where a late member fools what the others did not, see `WEAKNESS`."""
-        fallen, (name, allowed, why) = np.sum(active & ~correct), WEAKNESS[column.uses_gradients]
-        if fallen > allowed * len(active):
-            line = f"red light: {column.name} fools {fallen} of {np.sum(active)} images that {why}"
-            line += "; standard may find more"
+        name, allowed, others, verdict = WEAKNESS[column.uses_gradients]
+        fallen, count = np.sum(active & ~correct), len(active)
+        if fallen > allowed * count:
+            line = (
+                f"red light: {column.name} fools {fallen} of {np.sum(active)} images that {others}"
+            )
+            if fallen == 1 and allowed:  # one is too many of few images only
+                line += f": it is counted, but {count} images are too few to tell whether more are "
+                line += "missed; run standard"
+            else:
+                line += f": {verdict}; standard may find more"
             self.checked.doubts.append(Doubt(name, line))
             self.say(f"warning: {line}")
 

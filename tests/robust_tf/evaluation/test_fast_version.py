@@ -1,5 +1,7 @@
 """AutoAttack's fast version: members on a sample until they fool one, and the red light."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -141,11 +143,32 @@ def test_the_light_is_red_where_more_steps_and_targets_fool_one(monkeypatch):
 @EAGER
 def test_the_light_stays_green_where_only_a_few_of_many_images_fall_late(monkeypatch):
     monkeypatch.setattr(auto_attack, "MEMBERS", WEAK)
-    monkeypatch.setitem(classifier_evaluation.WEAKNESS, True, ("weak attack", 0.99, "late"))
+    monkeypatch.setitem(classifier_evaluation.WEAKNESS, True, ("weak attack", 0.99, "late", ""))
     evaluation, _ = evaluated(honest)
     _, before, targeted, *_ = evaluation.outcomes
     assert targeted.correct.sum() < before.correct.sum()
     assert not evaluation.checked.doubts
+
+
+@EAGER
+@pytest.mark.parametrize(
+    "member, fallen, said",
+    [
+        ("apgd-t", 1, "apgd-t fools 1 of 40 .* counted, but 40 images are too few .* run standard"),
+        ("apgd-t", 2, "apgd-t fools 2 of 40 .*: fast is too weak here; standard may find more"),
+        ("square", 1, "square fools 1 of 40 .*: they are masked; standard may find more"),
+    ],
+)
+def test_one_of_few_images_is_red_and_says_what_it_does_not_tell(member, fallen, said):
+    evaluation, lines = evaluated(honest)
+    [column] = [
+        column
+        for column in ensemble_columns("fast", lambda name: presets.get(name, THREAT))
+        if column.name == member
+    ]
+    evaluation._warn_of_weakness(column, np.ones(COUNT, bool), np.arange(COUNT) >= fallen)
+    assert len(evaluation.checked.doubts) == 1
+    assert re.search(f"^warning: red light: {said}$", lines[-1])
 
 
 def test_portions_begin_with_the_smallest_margins():
