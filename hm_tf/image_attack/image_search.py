@@ -1,5 +1,6 @@
 """The nearest images of a gallery to the user's own queries; nothing is attacked."""
 
+import io
 import os
 import pathlib
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from robust_tf.data.text_lines import printable, shortened
 from robust_tf.errors import UserError
 from robust_tf.reports.neighbour_figure import Row, neighbour_figure
 from robust_tf.reports.table import Column, text_table
+from robust_tf.results import atomic
 
 PICTURED = 10  # queries of one picture, and images of each
 
@@ -98,8 +100,9 @@ def save_embeddings(gallery, path):
     """Writes embeddings and names to an .npz file, which faiss and usearch can read."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:  # of a path NumPy would change the name
-        np.savez(file, embeddings=gallery.embeddings, names=np.array(gallery.names))
+    buffer = io.BytesIO()
+    np.savez(buffer, embeddings=gallery.embeddings, names=np.array(gallery.names))
+    atomic.write(path, buffer.getbuffer())
 
 
 def read_queries(query, info, on_bad_image="fail", max_pixels=None):

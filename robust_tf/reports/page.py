@@ -12,6 +12,7 @@ from robust_tf.errors import UserError
 from robust_tf.reports.bars import bars
 from robust_tf.reports.data_uri import description, figure_uri
 from robust_tf.reports.html_table import LEVELS, image, table
+from robust_tf.results import atomic
 
 # The policy makes the browser refuse whatever is not in the page itself.
 _DOCUMENT = string.Template("""\
@@ -169,7 +170,8 @@ class Page:
         refused = (PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self.html(), encoding="utf-8")
+            # Of a link the page it leads to is replaced, and a full disk leaves the page before.
+            atomic.write(path.resolve() if path.is_file() else path, self.html())
         except refused as error:
             raise UserError(f"{path} cannot be written ({error.strerror}); name another") from error
         for command, text in self.missed.items():

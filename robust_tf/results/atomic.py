@@ -9,11 +9,14 @@ NO_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def write(path, content):
-    """Replaces the file `path` by `content`, str or bytes."""
+    """Replaces the file `path` by `content`, str or bytes; a pipe or device is written to."""
     path = pathlib.Path(path)
     beside = path.with_name(f"{path.name}.{os.getpid()}.partial")  # others may write it, too
     # Names of files that are not UTF-8 are written as they are.
     content = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    if path.exists() and not path.is_file():  # else a file would take the place of /dev/null
+        path.write_bytes(content)
+        return
     try:
         beside.write_bytes(content)
         rename(beside, path)

@@ -1,6 +1,7 @@
 """python -m hm_tf.search, and the search endpoints of an export, on the finished smoke run."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -212,6 +213,18 @@ def test_larger_files_than_allowed_are_refused(finished_smoke, gallery, tmp_path
         assert command.main(["command", *flags]) == 2
         (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
         assert "more pixels than --max_pixels=63" in line
+
+
+def test_a_full_disk_leaves_the_embeddings_before(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (path := tmp_path / "gallery.npz").write_bytes(b"before")
+    monkeypatch.setattr("os.fsync", full)
+    gallery = types.SimpleNamespace(embeddings=np.eye(2, dtype=np.float32), names=["a", "b"])
+    with pytest.raises(OSError, match="No space"):
+        image_search.save_embeddings(gallery, path)
+    assert path.read_bytes() == b"before"
 
 
 def test_the_embeddings_go_to_a_file(finished_smoke, gallery, tmp_path):

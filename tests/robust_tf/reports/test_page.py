@@ -2,6 +2,7 @@
 
 import base64
 import configparser
+import errno
 import html.parser
 import io
 import pathlib
@@ -196,6 +197,24 @@ def test_numbers_stand_right_and_long_text_wraps():
     read = Reader(page.html())
     assert [cell["class"] for tag, cell in read.tags if tag in ("th", "td")] == 3 * kinds
     assert [cell["scope"] for cell in read.all("th")] == 6 * ["col"] + 2 * ["row"]
+
+
+def test_a_full_disk_leaves_the_page_before(tmp_path, monkeypatch):
+    page, path = Page("Title", "Lead"), tmp_path / "page.html"
+    path.write_text("before")
+    (tmp_path / "latest.html").symlink_to(path)
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            page.write(path)
+    assert path.read_text() == "before"
+    page.write(tmp_path / "latest.html")
+    assert "Lead" in path.read_text("utf-8")
+    assert {found.name for found in tmp_path.iterdir()} == {"page.html", "latest.html"}
 
 
 def test_writing(tmp_path):

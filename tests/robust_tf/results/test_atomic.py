@@ -67,6 +67,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["config.json"]
 
 
+def test_a_pipe_stays_a_pipe(tmp_path):
+    """As /dev/stdout, or /dev/null of root."""
+    os.mkfifo(path := tmp_path / "pipe")
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    atomic.write(path, "text")
+    assert os.read(reader, 9) == b"text" and path.is_fifo()
+    os.close(reader)
+
+
 def test_a_file_system_that_cannot_sync_folders(tmp_path, monkeypatch):
     sync = os.fsync
 
