@@ -107,7 +107,8 @@ class SavedSignature:
 
     def try_gradient(self, image_shape, output):
         """Returns (whether `output` has a gradient with respect to the images, its value)."""
-        images = tf.fill([self.batch_size or 2, *image_shape], 0.5)
+        # An image of one gray level may be all zeros behind a filter or a standardisation.
+        images = tf.random.stateless_uniform([self.batch_size or 2, *image_shape], [0, 0])
         try:
             with tf.GradientTape() as tape:
                 tape.watch(images)

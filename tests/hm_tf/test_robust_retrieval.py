@@ -86,6 +86,17 @@ def test_a_saved_model_of_one_output_of_any_name(tmp_path):
         measured(tmp_path / "two")
 
 
+def test_a_saved_model_that_maps_gray_to_zero_is_taken(tmp_path):
+    image = keras.Input([4, 4, 1])
+    mean = keras.layers.GlobalAveragePooling2D(keepdims=True)(image)
+    centred = keras.layers.Flatten()(keras.layers.Subtract()([image, mean]))
+    unit = keras.layers.UnitNormalization()(keras.layers.Dense(5)(centred))
+    network = keras.Model(image, unit)
+    network.export(tmp_path / "saved", verbose=False)
+    saved, found = (measured(n, attacks="none") for n in (tmp_path / "saved", network))
+    assert saved.recall == found.recall
+
+
 def test_it_measures_in_float32_and_gives_the_setting_back():
     seen = set()
 
