@@ -9,6 +9,7 @@ from robust_tf import randomness
 from robust_tf.attacks.compiled_attacks import compiled_attacks, known_logits_of
 from robust_tf.attacks.logits_of import (
     LABELS,
+    ONE_IMAGE,
     PROBABILITIES,
     are_probabilities,
     assert_labels,
@@ -74,6 +75,8 @@ def checked_tensors(threat_model, logits_fn, x, y):
     if mistake := mistake_of_names(y):
         raise ValueError(mistake)
     images, given = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
+    if given.shape.rank == 0:
+        raise ValueError(ONE_IMAGE)
     labels = label_tensor(given)
     _require_float(images.dtype.name, threat_model)
     logits = logits_fn(images if getattr(logits_fn, "batch_size", None) else images[:1])
@@ -161,6 +164,7 @@ def _checked_labels(y, images, logits_fn):
         raise ValueError(
             f"the SavedModel takes batches of {size} images only; robust_accuracy attacks it"
         )
+    labels = label_numbers(y)  # before the model, which fails on one image in its own words
     logits = logits_fn(tf.constant(images[:1]))
     require_classes(logits)
     refuse_probabilities(logits)
@@ -170,6 +174,5 @@ def _checked_labels(y, images, logits_fn):
             f"{count} images of {classes} classes need labels [{count}] or one-hot "
             f"[{count}, {classes}], got {list(shape)}"
         )
-    labels = label_numbers(y)
     require_labels(labels, classes)
     return labels

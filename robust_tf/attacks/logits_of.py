@@ -15,6 +15,7 @@ PROBABILITIES = (
     "the classifier returns probabilities (rows are >= 0 and sum to 1); attacks need logits: leave "
     "out its last softmax, or give the function x -> log(model(x))"
 )
+ONE_IMAGE = "labels are an array [n]; of one image give x[None] and [y]"
 LABELS = "the labels must lie in 0 ... {}, the model's classes; they range from"
 
 
@@ -83,7 +84,7 @@ def label_numbers(y: Any) -> np.ndarray:
         raise ValueError(mistake)
     labels = np.asarray(y)
     if labels.ndim == 0:
-        raise ValueError("labels are an array [n]; of one image give x[None] and [y]")
+        raise ValueError(ONE_IMAGE)
     number = labels.dtype.kind in "biuf"
     if number and labels.ndim == 2 and labels.shape[1] > 1:
         if not is_one_hot(labels):

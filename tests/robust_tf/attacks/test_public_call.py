@@ -188,6 +188,7 @@ def test_labels_of_every_form_inside_a_function(labels, network, data):
         ({"y": lambda y: 0.8 * np.eye(3)[y] + 0.1}, "integers or one-hot, a single 1 in each row"),
         ({"y": lambda y: y + 0.5}, "labels must be integers or one-hot"),
         ({"y": lambda y: y.astype(str)}, "labels must be numbers, not text; .* numbers names"),
+        ({"x": lambda x: x[0], "y": lambda y: y[0]}, r"of one image give x\[None\] and \[y\]"),
         ({"model": lambda model: lambda x: model(x)[:, :1]}, r"must return logits \[n, classes\]"),
         ({"model": lambda model: lambda x: tf.nn.softmax(model(x))}, "returns probabilities"),
     ],
@@ -366,6 +367,7 @@ def test_a_saved_model_of_other_images_is_refused(data, tmp_path, dtype, said):
         ({"seed": lambda _: "a"}, "seed must be a whole number, got 'a'"),
         ({"seed": lambda _: None}, "seed must be a whole number, got None"),
         ({"y": lambda y: y[:3]}, r"need labels \[11\] or one-hot \[11, 3\], got \[3\]"),
+        ({"x": lambda x: x[0], "y": lambda y: y[0]}, r"of one image give x\[None\] and \[y\]"),
         (
             {"model": lambda model: lambda x: tf.nn.softmax(model(x))},
             "probabilities .* attacks need logits",
