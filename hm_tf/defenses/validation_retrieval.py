@@ -1,5 +1,7 @@
 """Retrieval on a whole validation set, which Keras passes in batches."""
 
+import warnings
+
 import numpy as np
 
 from robust_tf.evaluation.retrieval import retrieve
@@ -39,7 +41,8 @@ class ValidationRetrieval:
     def result(self):
         """Returns dict of the recalls, floats in [0, 1], and forgets the embeddings.
 
-        NaN where no class has two images; empty without embeddings.
+        NaN, with a warning, where no class has two images or all are of one; empty without
+        embeddings.
         """
         if not self._parts:
             return {}
@@ -47,7 +50,12 @@ class ValidationRetrieval:
         whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         labels = whole.pop("label").astype(np.int64)
         shown = {"embedding": "recall_at_1", "shifted": "robust_recall_at_1"}
-        if len(np.unique(labels)) == len(labels):
+        if (classes := len(np.unique(labels))) in (1, len(labels)):
+            warnings.warn(
+                f"the recalls are NaN: {len(labels)} validation images of {classes} classes; they "
+                "need two classes, and two images of one (validation_split takes the last images)",
+                stacklevel=2,
+            )
             return {shown[name]: float("nan") for name in whole}
         return {
             shown[name]: float(retrieve(whole["embedding"], labels, queries).recall_at(1).mean())
