@@ -129,8 +129,12 @@ class AdversarialModel(keras.Model):
         A train step that XLA refuses is trained without XLA.
 
         Raises:
-            UserError: images outside [0, 1], labels of no class.
+            UserError: images outside [0, 1], labels of no class or, in either set, text.
         """
+        held_out = kwargs.get("validation_data")
+        for labels in held_out[1:2] if isinstance(held_out, (tuple, list)) else ():
+            if labels is not None:
+                refuse_names(labels)  # Keras would look at them after the first epoch
         history = self._with_xla_if_it_can("the train step", super().fit, x, *args, **kwargs)
         take_averages(self.optimizer)
         return history

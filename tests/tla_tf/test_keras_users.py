@@ -120,6 +120,10 @@ def test_names_for_labels_are_one_line():
         for call in model.fit, model.evaluate, model.train_on_batch, model.test_on_batch:
             with pytest.raises(UserError, match=said):
                 call(X, labels)
+        updates = int(model.optimizer.iterations)
+        with pytest.raises(UserError, match=said):
+            model.fit(X, Y, validation_data=(X, labels), verbose=0)
+        assert int(model.optimizer.iterations) == updates
     dataset = tf.data.Dataset.from_tensor_slices((X, names)).batch(BATCH)
     with pytest.raises(UserError, match=said):
         model.fit(dataset, shuffle=False, verbose=0)
