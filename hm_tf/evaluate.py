@@ -35,7 +35,8 @@ def main(options):
 
     names = attack_names(options.attacks, "--attacks")
     run = _run(options)
-    require_folder("workdir" if options.workdir else "saved_model", run.folder.path)
+    given = next(name for name in ("workdir", "saved_model", "model") if options.values[name])
+    require_folder(given, run.folder.path)
     with lock.held(run.folder.path, shared=True):
         evaluation, substitute, doubts = _evaluation(run, options)
         results = []

@@ -1,5 +1,6 @@
 """--model, --images and --input_range of hm_tf.evaluate, hm_tf.search and hm_tf.attack."""
 
+import os
 import shutil
 
 import keras
@@ -48,6 +49,13 @@ def place(tmp_path_factory):
 def command(*flags):
     flags = ["--eps=0.1", "--attacks=ES", "--mode=fixed", "--eval_steps=2", *flags]
     return evaluate.main(["evaluate", "--limit_queries=20", f"--limit_test={N}", *flags])
+
+
+def test_a_place_that_takes_no_records_is_named_by_its_flag(place, monkeypatch, capsys):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert command(f"--model={place}/unit.keras", f"--images={place}/digits.npz") == 2
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert line.startswith("error: --model=") and "is no folder to write to" in line
 
 
 def measured(folder):
