@@ -110,7 +110,7 @@ def dataset(images, labels):
 
 
 def generator(images, labels):
-    return ((images[i : i + 4], labels[i : i + 4], None) for i in (0, 4))
+    return ((images[i : i + 4], labels[i : i + 4]) for i in (0, 4))
 
 
 class Batches(keras.utils.PyDataset):
