@@ -80,6 +80,7 @@ EXPERIMENTS = (
         "mnist_strong",
     ),
     Experiment("TLA on MNIST", ["tla_mnist_quick"], "recipes.md", "mnist_quick"),
+    Experiment("TLA on MNIST, two more seeds", ["tla_mnist_seeds"], "recipes.md"),
     Experiment("Factors of the recipe of MNIST", ["tla_mnist_factors"], "recipes.md"),
     Experiment(
         "TLA on MNIST, an earlier recipe that masks gradients",

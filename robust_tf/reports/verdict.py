@@ -107,7 +107,10 @@ def verdict(row):
     separated = dict(zip(others, separated_together([*found.values()]), strict=True))
     ahead = [other for other in others if separated[other]]
     level = [other for other in others if other not in ahead]
-    if len(others) > 2:
+    tested = any(found[other].interval for other in others)
+    if len(others) > 2 and not tested:
+        parts = [f"{leader} leads {_listed(others, found, sign)} (points; not tested)"]
+    elif len(others) > 2:
         parts = [f"{leader} is ahead of {_listed(ahead, found, sign)}"] if ahead else []
         parts += [f"{leader} is not separated from {_listed(level, found, sign)}"] if level else []
         alone = any(change.test.endswith(OVER_SEEDS) for change in found.values())
@@ -116,7 +119,6 @@ def verdict(row):
         parts = [f"{leader} is ahead of {o} by {said(found[o], sign)}" for o in ahead]
         end = ", not separated" if ahead else ""
         parts += [f"{leader} − {o} is {said(found[o], sign)}{end}" for o in level]
-    tested = any(found[other].interval for other in others)
     start = "Nothing is separated: " if tested and not ahead else ""
     where = "under" if row.attacked else "in"
     title = row.title.replace(f", n {row.n:,}", "")  # the sentence says n itself

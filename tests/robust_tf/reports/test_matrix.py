@@ -199,6 +199,14 @@ def test_a_leader_that_loses_clean_images_to_the_next_is_told():
     assert "clean" not in verdicts(compared(first, second, third).rows)
 
 
+def test_differences_without_intervals_are_not_called_tested():
+    runs = [run(dataclasses.replace(record("score", k), interval=None)) for k in (10, 20, 40, 30)]
+    said = verdicts(compared(*runs, titles="ABCD").rows)
+    assert said == (
+        "C leads D (+10.00), B (+20.00), A (+30.00) (points; not tested), under score on 100 images."
+    )
+
+
 def test_the_verdict_names_the_leader_and_whether_anything_is_separated():
     (row,) = compared(run(record("pgd", 50)), run(record("pgd", 80))).rows
     assert verdict(row) == (
