@@ -101,6 +101,10 @@ def verdict(row):
     Args:
         row: `Row` of at least two methods.
     """
+    where = "under" if row.attacked else "in"
+    title = row.title.replace(f", n {row.n:,}", "")  # the sentence says n itself
+    if not any(cell.value for cell in row.cells.values()):
+        return f"All methods have 0, {where} {title} on {row.n:,} images."
     sign = 1 if row.first.higher_is_better else -1
     leader, *others = _ranked(row)
     found = {other: row.difference(other, leader) for other in others}
@@ -120,8 +124,6 @@ def verdict(row):
         end = ", not separated" if ahead else ""
         parts += [f"{leader} − {o} is {said(found[o], sign)}{end}" for o in level]
     start = "Nothing is separated: " if tested and not ahead else ""
-    where = "under" if row.attacked else "in"
-    title = row.title.replace(f", n {row.n:,}", "")  # the sentence says n itself
     fewer = [
         f"; {name} with {len(cell.entries)} of {cell.seeds} seeds"
         for name, cell in row.cells.items()

@@ -182,7 +182,7 @@ def test_a_score_over_all_attacks_has_its_own_sentence_with_the_seeds_it_lacks()
     runs = [scored(0, 10, "a0"), scored(1, 11, "a1"), scored(0, 40, "b0")]
     runs.append(run(record("worst case", 0, seed=1), path="b1"))
     worst, score = verdicts(matrix(runs, "AABB", read, summed).rows).split(". ")
-    assert "A − B is +0.00 points" in worst and "under worst case" in worst
+    assert worst == "All methods have 0, under worst case on 100 images"
     assert score.startswith("B ") and "under score" in score
     assert score.endswith("; B with 1 of 2 seeds.")
     assert "score" not in verdicts(matrix(runs, "AABB", read, entries).rows)
@@ -205,6 +205,11 @@ def test_differences_without_intervals_are_not_called_tested():
     assert said == (
         "C leads D (+10.00), B (+20.00), A (+30.00) (points; not tested), under score on 100 images."
     )
+
+
+def test_methods_of_which_nothing_is_left_have_no_leader():
+    nothing = compared(*(run(record("pgd", 0)) for _ in "ABCD"), titles="ABCD")
+    assert verdicts(nothing.rows) == "All methods have 0, under pgd on 100 images."
 
 
 def test_the_verdict_names_the_leader_and_whether_anything_is_separated():
