@@ -120,6 +120,8 @@ def _settle_network(options):
         shared.refuse_unread(options, others, "--workdir")
     if options.model:
         shared.refuse_unread(options, ("endpoint",), "--model")
+    for name in {"eval_step_size", "step_size"} & options.values.keys():
+        shared.check_steps(options, name)  # before the attack of the run is built with it
     return _check_pixels(options) if "eps" in options.values else options
 
 

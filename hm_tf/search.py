@@ -3,7 +3,8 @@
 The gallery is a folder of images, or one with a subfolder per class. The query is one image or a
 folder of images. The nearest images are printed as a table and drawn into --picture. A query that
 lies in the gallery does not find itself. --saved_model=DIR searches with a SavedModel instead of a
-run, --model=FILE with a .keras file. --embeddings=OUT.npz writes the embeddings and names of the gallery for another index.
+run, --model=FILE with a .keras file. --embeddings=OUT.npz writes the embeddings and names of the
+gallery for another index.
 """
 
 import pathlib

@@ -18,7 +18,8 @@ ROUNDING = 0.01
 def known_logits_of(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
     """As `logits_of`; a second call with a model returns what the first did.
 
-    Unless the graph of the model was rebuilt between them. It refuses objects that are no model, such as an array.
+    Unless the graph of the model was rebuilt between them. It refuses objects that are no model,
+    such as an array.
     """
     if not isinstance(model, Hashable):
         return logits_of(model)

@@ -130,8 +130,9 @@ def verdict(row):
         if len(cell.entries) < cell.seeds
     ]
     many = tested and len(others) > 1
-    corrected = f"; {len(others)} comparisons, Holm's correction" if many else ""
-    return f"{start}{'; '.join(parts)}, {where} {title} on {row.n:,} images{corrected}{''.join(fewer)}."
+    corrected = [f"; {len(others)} comparisons, Holm's correction"] if many else []
+    beside = "".join([*corrected, *fewer])
+    return f"{start}{'; '.join(parts)}, {where} {title} on {row.n:,} images{beside}."
 
 
 def said(found, sign=1):

@@ -84,7 +84,8 @@ def test_a_range_is_named_where_it_is_clearly_better(monkeypatch, right, named):
         lambda embeddings, labels: np.arange(len(labels)) < next(recalls),
     )
     (doubt,) = doubts(small_network([Layer(lambda x: 0.5 + 0.01 * x)]))
-    assert doubt.message.endswith("on [0, 255] R@1 among 100 images is 40.0 %: input range") == named
+    hint = "on [0, 255] R@1 among 100 images is 40.0 %: input range"
+    assert doubt.message.endswith(hint) == named
 
 
 def test_near_chance_on_images_that_say_nothing_of_their_class():

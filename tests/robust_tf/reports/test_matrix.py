@@ -202,9 +202,8 @@ def test_a_leader_that_loses_clean_images_to_the_next_is_told():
 def test_differences_without_intervals_are_not_called_tested():
     runs = [run(dataclasses.replace(record("score", k), interval=None)) for k in (10, 20, 40, 30)]
     said = verdicts(compared(*runs, titles="ABCD").rows)
-    assert said == (
-        "C leads D (+10.00), B (+20.00), A (+30.00) (points; not tested), under score on 100 images."
-    )
+    leads = "C leads D (+10.00), B (+20.00), A (+30.00) (points; not tested)"
+    assert said == f"{leads}, under score on 100 images."
 
 
 def test_methods_of_which_nothing_is_left_have_no_leader():
