@@ -62,6 +62,7 @@ def _settle(options):
             f"--held_out={options.held_out}: R@1 of fewer than {FEWEST_HELD_OUT} images says little"
         )
     _check_batch_norm(options)
+    shared.check_steps(options)
     check_step_size(options, "pgd_step_size", options.pgd_steps, options.norm)
     check_step_size(options, "eval_step_size", options.eval_steps, options.norm)
     return options
@@ -120,9 +121,10 @@ def _settle_network(options):
         shared.refuse_unread(options, others, "--workdir")
     if options.model:
         shared.refuse_unread(options, ("endpoint",), "--model")
-    for name in {"eval_step_size", "step_size"} & options.values.keys():
-        shared.check_steps(options, name)  # before the attack of the run is built with it
-    return _check_pixels(options) if "eps" in options.values else options
+    if "eps" not in options.values:
+        return options
+    shared.check_steps(options)  # before the attack of the run is built with them
+    return _check_pixels(options)
 
 
 def _settle_search(options):
@@ -185,8 +187,7 @@ def _size_of_steps(eps, steps):
 def check_step_size(options, name, steps, norm):
     """Raises the `UserError` of a step size that the attack cannot have.
 
-    A single step is eps long, whatever was typed. Under L-infinity no step is above 1. Steps of
-    length 0 attack nothing.
+    A single step is eps long, whatever was typed. Under L-infinity no step is above 1.
 
     Args:
         options: `Options`.
@@ -196,7 +197,6 @@ def check_step_size(options, name, steps, norm):
     """
     if steps == 1 and name in options.typed:
         raise UserError(f"--{name} does nothing with one step, which is --eps long; leave it out")
-    shared.check_steps(options, name)
     if norm == "linf":
         shared.check_pixels(options, name)
 

@@ -63,7 +63,7 @@ def _settle(options):
     options.require()
     if options.norm == "linf":  # radius and steps are changes of single pixels
         shared.check_pixels(options, "eps", "attack_step_size")
-    shared.check_steps(options, "attack_step_size")
+    shared.check_steps(options)
     shared.check_pixels(options, "own_noise")
     options = shared.settle_schedule(options)
     shared.check_profile(options)

@@ -305,10 +305,11 @@ def check_pixels(options, *names):
         require_pixel_change(f"--{name}={given}", given, options.values[name] or 0)
 
 
-def check_steps(options, name):
+def check_steps(options):
     """Raises the `UserError` of steps of no length in a ball of another radius than 0."""
-    if options.values[name] == 0 and options.values["eps"] != 0:
-        raise UserError(
-            f"--{name}={options.flags[name]}: steps of no length attack nothing; give a size > 0, "
-            "or leave it out"
-        )
+    for name, size in options.values.items():
+        if name.endswith("step_size") and size == 0 and options.values["eps"] != 0:
+            raise UserError(
+                f"--{name}={options.flags[name]}: steps of no length attack nothing; give a size "
+                "> 0, or leave it out"
+            )

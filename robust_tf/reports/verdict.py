@@ -23,10 +23,10 @@ def headline(found, alone=("", "")):
     lines = [f"The {what} differ: {'; '.join(said)}." for what, said in unlike.items() if said]
     if not found.rows:
         return "\n".join([*lines, "No measurement is common to two methods."]), ""
-    threat_model = decisive(found.rows).first.result.threat_model
-    red = {}
+    decided, red = decisive(found.rows), {}
+    ball = decided.first.result.threat_model
     for method in found.methods:
-        for check in (c for run in method.runs for c in run.red_checks(threat_model)):
+        for check in (c for run in method.runs for c in run.red_checks(ball)):
             red.setdefault(check["name"], {})[method.name] = True
     count = len(found.methods)
     checks = "; ".join(
@@ -34,7 +34,7 @@ def headline(found, alone=("", "")):
         for name, of in red.items()
     )
     said = [f"checks are red ({checks})"] if red else []
-    cells = decisive(found.rows).cells.items()
+    cells = decided.cells.items()
     said += [f"{name}: {cell.warnings[0]}" for name, cell in cells if cell.warnings]
     doubt = f"{DOUBTFUL}, {'; '.join(said)}. " if said else ""
     alike = () if lines else ("Trainings and measurements differ in the method and the seed only.",)
@@ -103,7 +103,7 @@ def verdict(row):
     """
     where = "under" if row.attacked else "in"
     title = row.title.replace(f", n {row.n:,}", "")  # the sentence says n itself
-    if not any(cell.value for cell in row.cells.values()):
+    if _nothing_left(row):
         return f"All methods have 0, {where} {title} on {row.n:,} images."
     sign = 1 if row.first.higher_is_better else -1
     leader, *others = _ranked(row)
@@ -145,6 +145,11 @@ def said(found, sign=1):
     return f"{text} (95 % interval {low:+.2f} to {high:+.2f}, {test})"
 
 
+def _nothing_left(row):
+    """Whether all methods have 0: then none of them leads."""
+    return not any(cell.value for cell in row.cells.values())
+
+
 def _mean(row):
     return statistics.mean(cell.value for cell in row.cells.values())
 
@@ -161,7 +166,7 @@ def _price(rows, row):
     A network near collapse moves little under attack, and leads.
     """
     clean, (leader, second, *_) = rows[0], _ranked(row)
-    if clean.attacked or {leader, second} & {*clean.missing}:
+    if _nothing_left(row) or clean.attacked or {leader, second} & {*clean.missing}:
         return
     change = clean.difference(second, leader)
     if change.separated and change.value < 0:

@@ -1,6 +1,7 @@
 """The train-step template of every defense of this repository."""
 
 import contextlib
+import inspect
 from typing import Any
 
 import keras
@@ -131,10 +132,10 @@ class AdversarialModel(keras.Model):
         Raises:
             UserError: images outside [0, 1], labels of no class or, in either set, text.
         """
-        held_out = kwargs.get("validation_data")
-        for labels in held_out[1:2] if isinstance(held_out, (tuple, list)) else ():
-            if labels is not None:
-                refuse_names(labels)  # Keras would look at them after the first epoch
+        given = inspect.signature(super().fit).bind(x, *args, **kwargs).arguments
+        held_out = given.get("validation_data")
+        if isinstance(held_out, (tuple, list)) and len(held_out) > 1 and held_out[1] is not None:
+            refuse_names(held_out[1])  # Keras would look at them after the first epoch
         history = self._with_xla_if_it_can("the train step", super().fit, x, *args, **kwargs)
         take_averages(self.optimizer)
         return history

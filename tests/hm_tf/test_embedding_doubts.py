@@ -75,17 +75,17 @@ def test_a_collapsed_network_that_retrieves_has_its_own_range():
     assert doubt.name == "collapsed" and "input range" not in doubt.message
 
 
-@pytest.mark.parametrize(("right", "named"), [(20, False), (40, True)])
+@pytest.mark.parametrize(("right", "named"), [(36, False), (60, True)])
 def test_a_range_is_named_where_it_is_clearly_better(monkeypatch, right, named):
     """Embeddings of random features are a little better on images of more contrast."""
-    recalls = iter([13, right, 10])
+    recalls = iter([30, right, 10])  # chance is 24 %, and 36 % are above it
     monkeypatch.setattr(
         "hm_tf.evaluation.embedding_doubts._recall_at_1",
         lambda embeddings, labels: np.arange(len(labels)) < next(recalls),
     )
     (doubt,) = doubts(small_network([Layer(lambda x: 0.5 + 0.01 * x)]))
-    hint = "on [0, 255] R@1 among 100 images is 40.0 %: input range"
-    assert doubt.message.endswith(hint) == named
+    assert ("on [0, 255] R@1 among 100 images is 60.0 %: input range" in doubt.message) == named
+    assert ("input range" in doubt.message) == named
 
 
 def test_near_chance_on_images_that_say_nothing_of_their_class():

@@ -123,6 +123,8 @@ def test_names_for_labels_are_one_line():
         updates = int(model.optimizer.iterations)
         with pytest.raises(UserError, match=said):
             model.fit(X, Y, validation_data=(X, labels), verbose=0)
+        with pytest.raises(UserError, match=said):
+            model.fit(X, Y, BATCH, 1, 0, None, 0.0, (X, labels))
         assert int(model.optimizer.iterations) == updates
     dataset = tf.data.Dataset.from_tensor_slices((X, names)).batch(BATCH)
     with pytest.raises(UserError, match=said):

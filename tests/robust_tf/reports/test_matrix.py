@@ -209,6 +209,8 @@ def test_differences_without_intervals_are_not_called_tested():
 def test_methods_of_which_nothing_is_left_have_no_leader():
     nothing = compared(*(run(record("pgd", 0)) for _ in "ABCD"), titles="ABCD")
     assert verdicts(nothing.rows) == "All methods have 0, under pgd on 100 images."
+    unlike = compared(*(run(record("clean", k), record("pgd", 0)) for k in (10, 90)))
+    assert verdicts(unlike.rows) == "All methods have 0, under pgd on 100 images."
 
 
 def test_the_verdict_names_the_leader_and_whether_anything_is_separated():
