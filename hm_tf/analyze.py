@@ -66,7 +66,7 @@ def main(options):
 def _run(options):
     """The finished run, or what a training would start from."""
     if options.workdir:
-        from hm_tf.finished_run import FinishedRun
+        from hm_tf.runs.finished_run import FinishedRun
 
         run = FinishedRun(options.workdir, options.data_dir)
         require_folder("workdir", run.folder.path)

@@ -35,11 +35,11 @@ def main(options):
     for name, what in REQUIRED.items():
         if not getattr(options, name):
             raise UserError(f"--{name} is required: {what}")
-    from hm_tf.evaluation.saved_run import open_run
     from hm_tf.image_attack.attack_aim import aim, check_candidate
     from hm_tf.image_attack.attack_files import write_attack
     from hm_tf.image_attack.attacked_ranking import ranking_table
     from hm_tf.image_attack.embedded_gallery import OwnImages
+    from hm_tf.runs.saved_run import open_run
     from robust_tf.runs import lock
 
     ranking_attack = _ranking_attack(options.attack, options.mode)

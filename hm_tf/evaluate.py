@@ -56,7 +56,7 @@ def main(options):
 
 def _run(options):
     """The `FinishedRun` of the folder, or the `SavedRun` of the model, that is evaluated."""
-    from hm_tf.evaluation.saved_run import open_run
+    from hm_tf.runs.saved_run import open_run
 
     if (place := options.saved_model or options.model) and not (options.dataset or options.images):
         raise UserError(f"{place} needs --dataset or --images=X.npz, which no run folder gives")

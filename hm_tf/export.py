@@ -26,7 +26,7 @@ def main(options):
     require_folder("export_dir", options.export_dir)
     from hm_tf.evaluation.artefact_attack import attack_artefact
     from hm_tf.evaluation.served_gallery import ServedGallery
-    from hm_tf.finished_run import FinishedRun
+    from hm_tf.runs.finished_run import FinishedRun
     from robust_tf.export.endpoints import image_endpoints
     from robust_tf.export.export_run import export_run, summary
     from robust_tf.export.portable import require_packages

@@ -20,9 +20,9 @@ from robust_tf.results.output_place import require_file
 def main(options):
     """Searches as the flags say."""
     options.fill(_check)
-    from hm_tf.evaluation.saved_run import open_run
     from hm_tf.image_attack import image_search
     from hm_tf.image_attack.embedded_gallery import EmbeddedGallery
+    from hm_tf.runs.saved_run import open_run
     from robust_tf.reports.panels import save_figure
 
     run = options.fill(open_run)

@@ -24,7 +24,7 @@ def training_run(options):
     """Returns the `MetricTrainingRun` of the flags."""
     from hm_tf.defenses.build import DefenseSettings
     from hm_tf.reporting.next_trainings import next_trainings
-    from hm_tf.training_run import MetricSettings, MetricTrainingRun
+    from hm_tf.runs.training_run import MetricSettings, MetricTrainingRun
     from robust_tf import data
 
     workdir = workdir_of(options)

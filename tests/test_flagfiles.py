@@ -21,7 +21,7 @@ from robust_tf.training.learning_rate import learning_rate
 from robust_tf.training.optimizer import make_optimizer
 from tla_tf import options as tla
 from tla_tf.evaluation.attack_columns import attack_columns
-from tla_tf.finished_run import FinishedRun
+from tla_tf.runs.finished_run import FinishedRun
 
 STORE = pathlib.Path(__file__).parents[1] / "flags"
 FILES = sorted(STORE.glob("*/*.flags"))

@@ -125,7 +125,7 @@ def _lacking(info, train, outputs):
 
 def _preset(runs, attack, eps, norm):
     from robust_tf.attacks import presets
-    from tla_tf.finished_run import ball
+    from tla_tf.runs.finished_run import ball
 
     balls = dict.fromkeys(ball(run.flags, eps, norm) for run in runs)
     if len(balls) > 1:

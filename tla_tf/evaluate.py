@@ -29,7 +29,7 @@ def main(options):
     from robust_tf.training.strategy import use_xla
     from tla_tf.evaluation.run_evaluation import RunEvaluation
     from tla_tf.evaluation.substitute import load_substitutes, substitute_runs
-    from tla_tf.finished_run import ball
+    from tla_tf.runs.finished_run import ball
 
     run = _run(options)
     given = next(name for name in PLACES if options.values[name] is not None)
@@ -65,8 +65,8 @@ def _run(options):
             "--model=FILE.keras"
         )
     from robust_tf.evaluation.keras_file import open_signature
-    from tla_tf.evaluation.saved_run import SavedRun
-    from tla_tf.finished_run import FinishedRun
+    from tla_tf.runs.finished_run import FinishedRun
+    from tla_tf.runs.saved_run import SavedRun
 
     if options.workdir is not None:
         return FinishedRun(options.workdir, options.data_dir)
@@ -85,7 +85,7 @@ def _test_images(run, limit):
 def _columns(run, threat_model, substitutes, attacks, **forms):
     """The columns that the network allows; prints the names of the others."""
     from tla_tf.evaluation.attack_columns import attack_columns
-    from tla_tf.evaluation.saved_run import without_gradients
+    from tla_tf.runs.saved_run import without_gradients
 
     columns = attack_columns(attacks, threat_model, run.info.name, substitutes, **forms)
     if getattr(run, "differentiable", True):

@@ -30,7 +30,7 @@ def main(options):
     from robust_tf.export.portable import require_packages
     from tla_tf.analysis.calibrated_detector import detector_of_run
     from tla_tf.evaluation.artefact_attack import attack_artefact
-    from tla_tf.finished_run import FinishedRun
+    from tla_tf.runs.finished_run import FinishedRun
 
     if options.format != "saved_model":
         require_packages(options.format)

@@ -23,7 +23,7 @@ def training_run(options):
     """Returns the `ClassifierTrainingRun` of the flags."""
     from robust_tf import data
     from tla_tf.defenses.build import DefenseSettings
-    from tla_tf.training_run import ClassifierSettings, ClassifierTrainingRun
+    from tla_tf.runs.training_run import ClassifierSettings, ClassifierTrainingRun
 
     settings = options.fill(
         ClassifierSettings,

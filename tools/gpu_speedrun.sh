@@ -34,7 +34,7 @@ import sys
 
 import numpy as np
 
-from tla_tf.finished_run import FinishedRun
+from tla_tf.runs.finished_run import FinishedRun
 
 weights = FinishedRun(sys.argv[1]).network().get_weights()
 ends = np.cumsum([w.size for w in weights])

@@ -18,7 +18,7 @@ from robust_tf.reports.recorded_run import recorded_run
 from robust_tf.reports.table import markdown
 from robust_tf.threat_model import ThreatModel
 from tla_tf.evaluation.run_evaluation import logits_of
-from tla_tf.finished_run import FinishedRun
+from tla_tf.runs.finished_run import FinishedRun
 
 LOOKED_AT = 256
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.ranking_batch import Ranker
-from hm_tf.finished_run import FinishedRun
+from hm_tf.runs.finished_run import FinishedRun
 from robust_tf.data import class_disjoint
 from robust_tf.data.text_lines import first_of
 from robust_tf.errors import UserError

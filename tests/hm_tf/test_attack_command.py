@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from hm_tf import attack
-from hm_tf.finished_run import FinishedRun
 from hm_tf.image_attack import attack_files
+from hm_tf.runs.finished_run import FinishedRun
 from robust_tf.errors import RunError
 from robust_tf.results.result import read_results
 

@@ -5,7 +5,7 @@ import types
 import pytest
 import tensorflow as tf
 
-from hm_tf.training_run import MetricTrainingRun
+from hm_tf.runs.training_run import MetricTrainingRun
 from robust_tf import data
 
 

@@ -14,7 +14,7 @@ from hm_tf.evaluation import embedding_doubts
 from hm_tf.evaluation.closing_evaluation import UNTRAINED
 from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from hm_tf.evaluation.substitute import substitute_run
-from hm_tf.finished_run import FinishedRun
+from hm_tf.runs.finished_run import FinishedRun
 from robust_tf.errors import UserError
 from robust_tf.evaluation.doubts import Doubt
 from robust_tf.evaluation.retrieval import clustering_nmi
@@ -39,7 +39,7 @@ def new_results(run, *flags):
 
 
 def test_a_folder_that_takes_no_records_is_said_before_any_work(run, monkeypatch, capsys):
-    monkeypatch.setattr("hm_tf.finished_run.FinishedRun.network", None)
+    monkeypatch.setattr("hm_tf.runs.finished_run.FinishedRun.network", None)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert command(run) == 2
     assert f"--workdir={run}: {run} is no folder to write to" in capsys.readouterr().err

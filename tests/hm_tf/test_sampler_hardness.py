@@ -60,7 +60,7 @@ def test_batches_without_a_triplet_are_left_out():
 def test_a_folder_that_cannot_be_written_is_said_before_any_work(
     finished_smoke, monkeypatch, capsys
 ):
-    monkeypatch.setattr("hm_tf.finished_run.FinishedRun.network", None)
+    monkeypatch.setattr("hm_tf.runs.finished_run.FinishedRun.network", None)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert analyze.main(["analyze", f"--workdir={finished_smoke}"]) == 2
     assert f"{finished_smoke} is no folder to write to" in capsys.readouterr().err

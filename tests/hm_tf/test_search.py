@@ -18,11 +18,12 @@ from eagerly import eagerly
 from forked import reloads
 
 from hm_tf import attack, evaluate, export, search
-from hm_tf.evaluation import saved_run, served_gallery
+from hm_tf.evaluation import served_gallery
 from hm_tf.evaluation.nearest_images import NearestImages
-from hm_tf.finished_run import FinishedRun
 from hm_tf.image_attack import image_search
 from hm_tf.image_attack.image_search import Found, search_table
+from hm_tf.runs import saved_run
+from hm_tf.runs.finished_run import FinishedRun
 from robust_tf import data
 from robust_tf.data import gallery_folder
 from robust_tf.data.augment import ResizedCrop

@@ -11,7 +11,7 @@ import pytest
 
 from hm_tf import train
 from hm_tf.evaluation.closing_evaluation import UNTRAINED, of_training
-from hm_tf.training_run import MetricTrainingRun
+from hm_tf.runs.training_run import MetricTrainingRun
 from robust_tf.results.result import append_results, read_results
 from tla_tf import train as tla_train
 

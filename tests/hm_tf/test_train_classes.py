@@ -8,8 +8,8 @@ import pytest
 from eagerly import eagerly
 
 from hm_tf import train
-from hm_tf.evaluation.saved_run import SavedRun
-from hm_tf.finished_run import FinishedRun
+from hm_tf.runs.finished_run import FinishedRun
+from hm_tf.runs.saved_run import SavedRun
 from robust_tf.errors import UserError
 from robust_tf.evaluation.keras_file import KerasFile
 from robust_tf.evaluation.saved_signature import SavedSignature

@@ -23,8 +23,8 @@ from tla_tf import analyze, train
 from tla_tf.analysis.detection_records import latest_areas
 from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
 from tla_tf.evaluation.run_evaluation import logits_of
-from tla_tf.finished_run import FinishedRun
 from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS
+from tla_tf.runs.finished_run import FinishedRun
 
 EAGER = pytest.mark.usefixtures("eager")
 

@@ -5,7 +5,7 @@ import pytest
 
 from robust_tf.models.unbiased_batch_norm import UnbiasedBatchNorm
 from tla_tf import options, train
-from tla_tf.finished_run import FinishedRun
+from tla_tf.runs.finished_run import FinishedRun
 
 # From the three configurations in the released code of Mao et al. 2019.
 TABLE = """

@@ -13,8 +13,8 @@ from robust_tf.results import jsonl
 from robust_tf.results.check_records import read_checks
 from robust_tf.results.result import read_results, weights_hash
 from robust_tf.runs.checkpoints import Checkpoints
-from tla_tf.finished_run import FinishedRun
 from tla_tf.options import TRAIN
+from tla_tf.runs.finished_run import FinishedRun
 from tla_tf.train import training_run
 
 PARTS = ("config", "weights", "state", "metrics", "results", "checks", "outcomes")

@@ -19,8 +19,8 @@ from robust_tf.results.result import read_results
 from robust_tf.runs import fitting
 from robust_tf.runs.run_folder import RunFolder
 from tla_tf import evaluate, export, train
-from tla_tf.finished_run import FinishedRun
 from tla_tf.options import EVALUATE, EXPORT, METHODS, TRAIN
+from tla_tf.runs.finished_run import FinishedRun
 
 EAGER = pytest.mark.usefixtures("eager")
 

@@ -22,7 +22,7 @@ from robust_tf.runs import provenance
 from robust_tf.runs.run_folder import RunFolder
 from tla_tf import evaluate
 from tla_tf.evaluation import attack_columns, evaluation_checks
-from tla_tf.finished_run import FinishedRun
+from tla_tf.runs.finished_run import FinishedRun
 
 EAGER = pytest.mark.usefixtures("eager")
 
@@ -214,7 +214,7 @@ def test_mistakes(run, capsys, flags, text):
 
 
 def test_a_substitute_with_other_classes(run, finished, capsys, monkeypatch):
-    from tla_tf import finished_run
+    from tla_tf.runs import finished_run
 
     whole, calls = finished_run.FinishedRun.__init__, []
 

@@ -5,7 +5,7 @@ import pytest
 from robust_tf.errors import UserError
 from robust_tf.runs.run_folder import RunFolder
 from robust_tf.threat_model import ThreatModel
-from tla_tf.finished_run import FinishedRun, ball
+from tla_tf.runs.finished_run import FinishedRun, ball
 
 L2, LINF = {"eps": "0.5", "norm": "l2"}, {"eps": "8/255", "norm": "linf"}
 

@@ -13,8 +13,8 @@ from robust_tf import data
 from robust_tf.errors import UserError
 from robust_tf.results.result import read_results
 from tla_tf import evaluate, export, report, train
-from tla_tf.finished_run import FinishedRun
 from tla_tf.reporting.comparable_runs import comparable_runs
+from tla_tf.runs.finished_run import FinishedRun
 
 SHORT = (
     *("--batch_size=4", "--train_steps=2", "--checkpoint_every=1", "--attack_steps=1"),

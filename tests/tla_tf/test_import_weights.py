@@ -10,8 +10,8 @@ from robust_tf import data
 from robust_tf.models import registry
 from robust_tf.runs.run_folder import RunFolder
 from tla_tf import evaluate, export, import_weights
-from tla_tf.finished_run import FinishedRun
 from tla_tf.imported import tf1_names
+from tla_tf.runs.finished_run import FinishedRun
 
 
 @pytest.fixture(scope="module")

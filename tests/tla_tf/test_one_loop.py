@@ -12,7 +12,7 @@ from robust_tf.attacks.objectives import CrossEntropy
 from robust_tf.evaluation.robust_accuracy import robust_accuracy
 from robust_tf.results.result import read_results
 from tla_tf import evaluate
-from tla_tf.finished_run import FinishedRun
+from tla_tf.runs.finished_run import FinishedRun
 
 ATTACKS = ["fgsm", "pgd3", "2pgd2", "apgd-dlr"]
 

@@ -15,7 +15,7 @@ from robust_tf.results import jsonl
 from robust_tf.results.result import read_results
 from tla_tf import evaluate
 from tla_tf.evaluation import evaluation_checks
-from tla_tf.evaluation.saved_run import SavedRun
+from tla_tf.runs.saved_run import SavedRun
 
 EAGER = pytest.mark.usefixtures("eager")
 

@@ -13,7 +13,7 @@ from tla_tf.analysis.detection_records import latest_areas
 from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
 from tla_tf.analysis.mixture_detection import MixtureDetector, MixtureScore, covariance_kind
 from tla_tf.evaluation.held_out_images import in_proportion, split_held_out
-from tla_tf.finished_run import ball
+from tla_tf.runs.finished_run import ball
 
 # Images of each part; the covariances do not get better with more, and an export stays short.
 MOST = 10_000

@@ -9,7 +9,7 @@ from robust_tf.evaluation.saved_signature import SavedSignature
 from robust_tf.export.export_portable import transferred
 from robust_tf.export.verification import compare_outcomes
 from tla_tf.evaluation.run_evaluation import correct_images
-from tla_tf.finished_run import ball
+from tla_tf.runs.finished_run import ball
 
 
 def attack_artefact(path, run, network, test):

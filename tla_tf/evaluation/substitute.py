@@ -6,7 +6,7 @@ from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_column import Substitute
 from robust_tf.results.result import weights_hash
 from tla_tf.evaluation.run_evaluation import logits_of
-from tla_tf.finished_run import FinishedRun
+from tla_tf.runs.finished_run import FinishedRun
 
 
 def substitute_runs(paths, target):

@@ -8,7 +8,7 @@ from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.reports.html_table import Picture
 from robust_tf.results.cache import examples_hash
 from robust_tf.results.result import weights_hash
-from tla_tf.finished_run import FinishedRun
+from tla_tf.runs.finished_run import FinishedRun
 
 HEADER = ("clean", "attacked", "difference")
 SEARCHED = 100  # images that are looked through

@@ -7,7 +7,7 @@ import numpy as np
 from robust_tf.errors import UserError
 from robust_tf.reports.recorded_run import distinct_names
 from robust_tf.reports.same_data import require_same_data
-from tla_tf.finished_run import FinishedRun
+from tla_tf.runs.finished_run import FinishedRun
 
 
 def comparable_runs(workdirs, data_dir=None):

@@ -21,7 +21,7 @@ from robust_tf.evaluation.attack_column import ensemble_columns
 from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.reports.table import markdown
-from tla_tf.finished_run import FinishedRun, ball
+from tla_tf.runs.finished_run import FinishedRun, ball
 
 VERSIONS = ("standard", "fast")
 # What hides the gradient of the same network; its accuracy stays about the same.

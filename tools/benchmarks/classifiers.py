@@ -7,8 +7,8 @@ import keras
 from benchmarks import recipe
 from robust_tf.cli.flag_table import Options
 from robust_tf.errors import UserError
-from tla_tf.finished_run import FinishedRun
 from tla_tf.options import TRAIN
+from tla_tf.runs.finished_run import FinishedRun
 
 
 class Classifier(NamedTuple):

@@ -6,10 +6,10 @@ import tensorflow as tf
 
 from hm_tf.evaluation.attack_strength import final_and_early
 from hm_tf.evaluation.robustness_score import COLUMNS
-from hm_tf.finished_run import FinishedRun
 from hm_tf.ranking_attacks import registry
 from hm_tf.ranking_attacks.gallery import Gallery
 from hm_tf.ranking_attacks.ranking_attack import RankingAttack
+from hm_tf.runs.finished_run import FinishedRun
 from robust_tf.attacks.pgd import PGD
 from robust_tf.threat_model import ThreatModel
 

@@ -7,8 +7,8 @@ import keras
 
 # Loading needs the class of a saved defense.
 from hm_tf.defenses import build  # noqa: F401
-from hm_tf.finished_run import FinishedRun
 from hm_tf.ranking_attacks.registry import PROFILES, Profile
+from hm_tf.runs.finished_run import FinishedRun
 from robust_tf import data
 from robust_tf.data import class_disjoint
 from robust_tf.data.arrays import open_arrays

@@ -19,7 +19,7 @@ from tla_tf.evaluation.clean_accuracy_monitor import CleanAccuracyMonitor
 from tla_tf.evaluation.held_out_images import split_held_out
 from tla_tf.evaluation.held_out_monitor import HeldOutMonitor
 from tla_tf.evaluation.run_evaluation import RunEvaluation
-from tla_tf.finished_run import FinishedRun
+from tla_tf.runs.finished_run import FinishedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

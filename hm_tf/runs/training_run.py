@@ -9,8 +9,8 @@ from hm_tf.defenses.held_out_pairs import split_pairs, watched_pairs
 from hm_tf.defenses.passes import passes
 from hm_tf.evaluation.closing_evaluation import METRICS, evaluate, of_training
 from hm_tf.evaluation.embedded_test_set import searchable
-from hm_tf.finished_run import FinishedRun
 from hm_tf.pretrained.initial_weights import load_initial_weights
+from hm_tf.runs.finished_run import FinishedRun
 from hm_tf.triplets.pairs import pair_dataset
 from robust_tf.data import class_disjoint
 from robust_tf.data.text_lines import read_names

@@ -1,0 +1,1 @@
+"""The runs of classifiers: training, finished, or a model without a run folder."""
