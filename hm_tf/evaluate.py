@@ -1,15 +1,18 @@
 """python -m hm_tf.evaluate --workdir=RUN: retrieval of a trained network, clean and attacked.
 
 One table has R@1, R@2, mAP, MAP@R, MAP@10 and NMI of the clean test images, the ten attack columns
-of the HM paper and their score ERS. The gallery is the whole test set, clean; each image is
-attacked as a query (CA+, CA-: as a candidate). --mode=compat does what the authors' code does; only
-this compares with printed tables. --mode=fixed does what the code means: GTM of compat aims at a
-wrong item for many queries, and flatters. The default, both, shows them side by side.
---strength=strong adds random restarts with adaptive steps and shows how far the score falls.
---attacks=standard is the parameter-free ensemble of docs/retrieval_standard.md, with the worst case
-per query. The records are appended to RUN/results.jsonl. RUN/evaluation keeps what each query did:
+of the HM paper and their score ERS. The gallery is the whole test set, clean. Each image is
+attacked as a query (CA+, CA-: as a candidate).
+
+--mode=compat does what the authors' code does. Only its numbers compare with printed tables.
+--mode=fixed does what the code means: GTM of compat aims at a wrong item for many queries, which
+flatters the network. The default, both, shows the two side by side. --strength=strong adds random
+restarts with adaptive steps and shows how far the score falls. --attacks=standard is the
+parameter-free ensemble of docs/retrieval_standard.md, with the worst case per query.
+
+The records are appended to RUN/results.jsonl. RUN/evaluation keeps the outcome of each query, so
 the same command goes on where a crash stopped it. --saved_model=DIR evaluates a SavedModel instead,
---model=FILE a .keras file; the records go to DIR.evaluation. --images=X.npz evaluates it on the
+--model=FILE a .keras file. Their records go to DIR.evaluation. --images=X.npz evaluates them on the
 user's own arrays.
 """
 

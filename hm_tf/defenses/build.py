@@ -40,7 +40,7 @@ class DefenseSettings:
             other defenses.
         attack: dict of eps and norm, and where there is an inner attack of its kind, a name in
             `INNER_ATTACKS`, and its settings.
-        batch_size, shard_size: images of an update, and those among which triplets are mined.
+        batch_size, shard_size: images of an update, and images among which triplets are mined.
     """
 
     name: str

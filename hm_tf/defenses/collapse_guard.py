@@ -120,7 +120,7 @@ class CollapseGuard(Monitor):
         warnings.warn(f"{message}; --on_collapse=stop ends such a run", stacklevel=2)
 
     def _keep(self, step):
-        """Saves the last checkpoint before `step` from those to come; says which it is."""
+        """Keeps the last checkpoint before `step`, whatever comes later; says which it is."""
         steps, directory = self.checkpoints.steps(), self.checkpoints.directory
         good = max((number for number in steps if number < step), default=None)
         if good is None:

@@ -49,7 +49,7 @@ class CandidateDown(CandidateAttack):
 
 
 def _distances(gallery, rows, query):
-    """d(x_j, q), float [b, n]; those to the candidate's clean image and the query itself exact."""
+    """d(x_j, q), float [b, n]; exact to the candidate's clean image and to the query itself."""
     items = tf.range(gallery.size)
     distances = gallery.distances(query)
     clean = gallery.distance(gallery.vectors(query), rows)[:, None]

@@ -18,8 +18,8 @@ class Block(NamedTuple):
         items: indices in the gallery, int32 [block].
         labels: int64 [block].
         vectors: their embeddings minus `Gallery.mean`, float [block, d].
-        distances: float [b, block]. In float32 those near 0 are only exact to about 5e-4, so what
-            may be near 0 is left out and computed by `Gallery.distance`.
+        distances: float [b, block]. In float32 distances near 0 are only exact to about 5e-4, so
+            an item that may be near 0 is left out, and `Gallery.distance` computes it.
         counts: bool [b, block], False for items left out and for the padding.
     """
 

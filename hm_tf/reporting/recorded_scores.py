@@ -140,8 +140,8 @@ def paper_row(rows):
 def claimed_row(rows):
     """Returns the row whose score a run claims; None without a row.
 
-    It is `paper_row`. Where that has no score, as after a training that attacks R@1 alone, it is
-    the row of the same threat model with the lowest score, such as of the standard attack.
+    It is `paper_row`. That row has no score after a training that attacks R@1 alone. Then it is the
+    row of the same threat model with the lowest score, for example the row of the standard attack.
     """
     shown = paper_row(rows)
     if shown is not None and SCORE in shown.values:

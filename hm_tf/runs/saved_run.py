@@ -82,7 +82,7 @@ class SavedRun:
         output: name of its output, unit vectors.
         dataset: name of a data set, or None.
         images: path of an .npz file of the user's own arrays, all of them test images, or None.
-            Without both, the images are those of a gallery.
+            Without both, the images are a gallery.
         data_dir: folder of the data set.
         max_pixels: see `FileSettings`; None means 100 megapixels.
 

@@ -69,8 +69,8 @@ def in_a_function() -> bool:
 def checked_tensors(threat_model, logits_fn, x, y):
     """Returns images and labels, int32 [n], of a call that is traced.
 
-    Names for labels, soft labels, images and labels out of range, and outputs that are no logits
-    are refused here, or by an assertion where only the values show it.
+    Refused are names for labels, soft labels, images and labels out of range, and outputs that are
+    no logits. Where only the values show the mistake, an assertion refuses it.
     """
     if mistake := mistake_of_names(y):
         raise ValueError(mistake)

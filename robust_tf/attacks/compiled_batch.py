@@ -9,10 +9,10 @@ import tensorflow as tf
 from robust_tf.attacks import program_names
 from robust_tf.attacks.packed_loop import shrinking
 
-# What XLA raises: for operations that it cannot compile, on this device or deterministically; for a
-# compiler that is not whole; for a program that cannot be kept or read again, with any kind of
-# error (tensorflow/compiler/jit/device_compiler.h). What has another reason comes again without
-# XLA.
+# XLA raises an error of any kind where it cannot compile an operation, on this device or
+# deterministically; where parts of its compiler are missing; and where it cannot keep a program or
+# read it again (tensorflow/compiler/jit/device_compiler.h). An error with another cause comes again
+# without XLA.
 REFUSAL = tf.errors.OpError
 
 

@@ -86,9 +86,10 @@ def step_rule(fixed, adaptive):
 
 
 def restarts(once, often, reported=False):
-    """Further random starts must change little; `reported`: those with them are measured already.
+    """Further random starts must change little.
 
-    A large change is then no fault of the report: at most amber, so that nobody quotes one start.
+    `reported` says that the report has the numbers of the further starts already. A large change is
+    then no fault of the report: at most amber, so that nobody quotes one start.
     """
     change = once.mean() - often.mean()
     figure = f"one start {_percent(once)}, restarted {_percent(often)}"
@@ -186,7 +187,7 @@ def undefended_falls(correct):
 
 
 def adaptive(logit_attacks, embedding_attack):
-    """The attack on the embedding must find little that those on the logits miss."""
+    """The attack on the embedding must find little that the attacks on the logits miss."""
     share = np.mean(logit_attacks & ~embedding_attack)
     both = _percent(logit_attacks & embedding_attack)
     figure = f"attacks on the logits {_percent(logit_attacks)}, with that on the embedding {both}"

@@ -77,7 +77,7 @@ class Outcomes:
         return self._attack(dataclasses.replace(whole, **clean))
 
     def _attack(self, result):
-        """The outcomes of one attack; a member of an ensemble attacks what those before left."""
+        """The outcomes of one attack; a member of an ensemble attacks what earlier members left."""
         before = [self._part(name, result) for name in result.after]
         if None in [part and part[1] for part in before]:
             return None

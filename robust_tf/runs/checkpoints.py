@@ -22,8 +22,8 @@ class Checkpoints:
 
     A state is everything TensorFlow tracks below the model: network, optimiser slots, counters of
     the defense. `interval.json` stores what TensorFlow does not track: metric accumulators,
-    elapsed seconds, and at the end of an interval what is still due. A digest file knows the step
-    and every file.
+    elapsed seconds, and at the end of an interval the work that is still due. A digest file knows
+    the step and every file.
 
     The tensors are written while nothing changes them. A slow disk is waited for during the next
     updates.

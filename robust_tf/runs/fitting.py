@@ -125,8 +125,8 @@ def _next_segment(start, total, interval):
 class Board(keras.callbacks.TensorBoard):
     """Writes the means of an interval, and does nothing after a batch.
 
-    Keras asks TensorFlow to write every value of every batch, which then writes none of them. This
-    takes time, and memory that is never freed: 2 KiB a step.
+    Without this, Keras asks TensorFlow to write every value of every batch, and TensorFlow writes
+    none. The calls take time, and memory that is never freed: 2 KiB a step.
     """
 
     def on_train_batch_begin(self, batch, logs=None):

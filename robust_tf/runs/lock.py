@@ -27,9 +27,9 @@ READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 @contextlib.contextmanager
 def held(folder, *, shared=False):
-    """Holds the lock of a run folder, which is made where there is none.
+    """Holds the lock of a run folder, and makes the folder where there is none.
 
-    What it made goes again where nothing has come of it.
+    At the end it removes a folder that it made and that nobody has written to.
 
     Args:
         folder: path.

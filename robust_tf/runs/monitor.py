@@ -26,10 +26,10 @@ class Monitor(keras.callbacks.Callback):
         """
 
     def on_interval_resumed(self, updates, means):
-        """Called before an interval goes on in which Ctrl-C had come.
+        """Called before a resumed run goes on in the middle of an interval, as after Ctrl-C.
 
         Args:
-            updates: int, how many of it were made.
+            updates: int, how many updates of the interval were made before.
             means: dict name -> float, the logs up to there; the following logs go on from them.
         """
 

@@ -80,7 +80,7 @@ class RunFolder:
             train_classes: names of the training classes that --train_classes gave, or None.
 
         Raises:
-            UserError: updates are to follow, and the checkpoints of those in the metrics are gone.
+            UserError: the run has metrics and no checkpoint to go on from.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         for left in self.path.glob("*.partial"):  # by a process that was killed

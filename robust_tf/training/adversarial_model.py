@@ -242,7 +242,7 @@ class AdversarialModel(keras.Model):
         )
 
     def _gradients(self, batch, crafted, *, penalized):
-        """Returns what is shown of the step, and the gradients of this replica's loss."""
+        """Returns the numbers of the step to show, and the gradients of this replica's loss."""
         with tf.GradientTape() as tape:
             terms, monitors = self.loss_terms(batch, crafted)
             terms = _weighted(terms, batch)

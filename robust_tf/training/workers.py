@@ -25,7 +25,7 @@ LOST = (
 
 @dataclasses.dataclass(frozen=True)
 class Worker:
-    """A process among those that train a model together; the first is the chief, who writes.
+    """One of the processes that train a model together; the first is the chief, who writes.
 
     Attributes:
         index: int, place of this process.

@@ -22,9 +22,9 @@ def paper_metric(metric):
 
 
 def latest_areas(results, weights_hash, threat_model):
-    """Returns the `Result`s (of the attack, of that which knows the detector) measured last.
+    """Returns the latest `Result`s of the attack and of the attack that knows the detector.
 
-    Of those whose detector was fitted to the largest share of the training images.
+    Only results count whose detector was fitted to the largest share of the training images.
 
     Args:
         results: list of `Result` in the order they were measured.

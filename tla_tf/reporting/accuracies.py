@@ -11,7 +11,7 @@ from tla_tf.reporting.comparable_runs import method_name
 
 
 def accuracy_matrix(runs):
-    """Returns the `Matrix` of the accuracies; of the worst cases those over the most attacks."""
+    """Returns the `Matrix` of the accuracies; a worst case is the one over the most attacks."""
     found = matrix(runs, _titles(runs), compared, _entries)
     rows = [row for row in found.rows if not any(_covers(other, row) for other in found.rows)]
     return found._replace(rows=rows)
