@@ -17,6 +17,7 @@ from robust_tf.errors import UserError
 from robust_tf.reports.matrix_view import table_of
 from robust_tf.reports.recorded_run import flags_by_weights, recorded_run
 from robust_tf.reports.table import markdown
+from robust_tf.results import atomic
 from robust_tf.results.result import append_results, read_results
 from robust_tf.runs.run_folder import RunFolder
 from tla_tf.reporting.accuracies import accuracy_matrix
@@ -54,10 +55,9 @@ def main(arguments):
     records = output.with_suffix(".jsonl")
     records.unlink(missing_ok=True)
     append_results(records, results)
-    output.with_suffix(".flags.json").write_text(
-        json.dumps(flags_by_weights(recorded), indent=1), "utf-8"
-    )
-    output.with_suffix(".md").write_text("\n".join(lines) + "\n", "utf-8")
+    flags = json.dumps(flags_by_weights(recorded), indent=1)
+    atomic.write(output.with_suffix(".flags.json"), flags)
+    atomic.write(output.with_suffix(".md"), "\n".join(lines) + "\n")
     print("\n".join(lines))
 
 
