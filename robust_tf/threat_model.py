@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from robust_tf import randomness
+from robust_tf.errors import require_known
 from robust_tf.magnitude import format_magnitude, parse_magnitude
 from robust_tf.randomness import Shard
 
@@ -41,8 +42,7 @@ class ThreatModel:
 
     def __post_init__(self):
         object.__setattr__(self, "eps", parse_magnitude(self.eps))
-        if self.norm not in NORMS:
-            raise ValueError(f"unknown norm {self.norm!r}; choose from {', '.join(NORMS)}")
+        require_known("norm", self.norm, NORMS)
         if not self.lower < self.upper:
             raise ValueError(f"lower ({self.lower}) must be below upper ({self.upper})")
 

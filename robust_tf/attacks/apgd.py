@@ -22,6 +22,7 @@ from robust_tf.attacks.objectives import (
     targeted_dlr,
 )
 from robust_tf.attacks.select_images import select_images
+from robust_tf.errors import require_known
 from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.randomness import Shard
 
@@ -59,13 +60,7 @@ class APGD(Attack):
 
     def __post_init__(self, eps, norm):
         super().__post_init__(eps, norm)
-        if self.loss not in LOSSES:
-            raise ValueError(f"unknown loss {self.loss!r}; choose from {', '.join(LOSSES)}")
-        if min(self.steps, self.targets, self.restarts) < 1:
-            raise ValueError(
-                f"steps, targets and restarts must be >= 1, got {self.steps}, {self.targets} and "
-                f"{self.restarts}"
-            )
+        require_known("loss", self.loss, LOSSES)
         if not 0 <= self.rho <= 1:  # true for NaN
             raise ValueError(f"rho must be in [0, 1], got {self.rho}")
         if self.loss not in TARGETED and self.targets != type(self).targets:

@@ -45,7 +45,8 @@ def require_step(size: float, eps: float) -> None:
 class Attack:
     """Base of the attacks: settings in the constructor, data in the call.
 
-    A new attack is a frozen dataclass with its settings and the method `perturb`.
+    A new attack is a frozen dataclass with its settings and the method `perturb`. An int among them
+    is a whole number >= 1; its default may be lower.
 
     Args:
         threat_model: ball and box of the adversarial images; or give `eps`.
@@ -86,7 +87,8 @@ class Attack:
             object.__setattr__(self, "threat_model", changed)
         for field in dataclasses.fields(self):
             if field.type is int:
-                whole_number(f"{name}: {field.name}", getattr(self, field.name))
+                lowest = 1 if field.default is dataclasses.MISSING else min(1, field.default)
+                whole_number(f"{name}: {field.name}", getattr(self, field.name), lowest)
 
     def __str__(self) -> str:
         """A short form for tables and records."""

@@ -13,6 +13,7 @@ from robust_tf.attacks.logits_of import (
     PROBABILITIES,
     are_probabilities,
     assert_labels,
+    assert_within,
     label_numbers,
     label_tensor,
     mistake_of_names,
@@ -84,8 +85,8 @@ def checked_tensors(threat_model, logits_fn, x, y):
     last = logits.shape[1] - 1
     checks = [
         *assert_labels(given),
-        _within(images, threat_model.lower, threat_model.upper, _said(threat_model)),
-        _within(labels, 0, last, LABELS.format(last)),
+        *assert_within(images, threat_model.lower, threat_model.upper, _said(threat_model)),
+        *assert_within(labels, 0, last, LABELS.format(last)),
         tf.debugging.Assert(~are_probabilities(logits), [PROBABILITIES]),
     ]
     with tf.control_dependencies(checks):
@@ -151,12 +152,6 @@ def _checked_images(x, threat_model):
 def _said(threat_model):
     box = f"[{threat_model.lower:g}, {threat_model.upper:g}]"
     return f"images must be finite and in {box}; these range from"
-
-
-def _within(values, lowest, highest, said):
-    low, high = tf.reduce_min(values), tf.reduce_max(values)
-    inside = (low >= lowest) & (high <= highest)  # false for NaN; true without values
-    return tf.debugging.Assert(inside, [said, low, "to", high])
 
 
 def _checked_labels(y, images, logits_fn):

@@ -17,6 +17,7 @@ from robust_tf.attacks.malt import MALT
 from robust_tf.attacks.objectives import correct, margin
 from robust_tf.attacks.select_images import select_images
 from robust_tf.attacks.square import Square
+from robust_tf.errors import require_known
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import ThreatModel
 
@@ -114,8 +115,7 @@ class AutoAttack(Attack):
 
     def __post_init__(self, eps, norm):
         super().__post_init__(eps, norm)
-        if self.version not in VERSIONS:
-            raise ValueError(f"unknown version {self.version!r}; choose from {', '.join(VERSIONS)}")
+        require_known("version", self.version, VERSIONS)
 
     @property
     def members(self) -> tuple[Attack, ...]:

@@ -18,7 +18,7 @@ from robust_tf import randomness
 from robust_tf.attacks.attack import Attack, LogitsFn, require_step
 from robust_tf.attacks.objectives import correct
 from robust_tf.attacks.select_images import select_images
-from robust_tf.errors import whole_number
+from robust_tf.errors import require_known, whole_number
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import parse_magnitude
 
@@ -65,8 +65,7 @@ class CleverhansAttack(Attack):
 
     def __post_init__(self, eps, norm):
         super().__post_init__(eps, norm)
-        if self.name not in MODULES:
-            raise ValueError(f"unknown attack {self.name!r}; choose from {', '.join(MODULES)}")
+        require_known("attack", self.name, MODULES)
         radius = self.threat_model.eps
         steps, size = DEFAULTS.get(self.name, (1, radius))
         size = size if self.step_size is None else parse_magnitude(self.step_size)

@@ -31,8 +31,8 @@ class EOT(Attack):
 
     def __post_init__(self, eps, norm):
         super().__post_init__(eps, norm)
-        if self.attack is None or self.passes < 1:
-            raise ValueError(f"expected an attack and passes >= 1, got {self.passes} passes")
+        if self.attack is None:
+            raise ValueError("EOT needs an attack: EOT(ball, attack=PGD(ball))")
         if self.attack.threat_model != self.threat_model:
             raise ValueError(
                 f"EOT attacks with its attack, in {self.attack.threat_model}, and not in "

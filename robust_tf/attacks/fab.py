@@ -54,8 +54,6 @@ class FAB(Attack):
 
     def __post_init__(self, eps, norm):
         super().__post_init__(eps, norm)
-        if self.steps < 1 or self.targets < 1:
-            raise ValueError(f"steps and targets must be >= 1, got {self.steps} and {self.targets}")
         if not 1 <= self.eta < math.inf or not 0 <= self.alpha_max <= 1 or not 0 < self.beta < 1:
             raise ValueError(
                 "expected eta >= 1, alpha_max in [0, 1] and beta in (0, 1), "

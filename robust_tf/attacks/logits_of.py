@@ -123,9 +123,26 @@ def assert_labels(labels: tf.Tensor) -> list:
         valid = tf.reduce_all(labels == tf.round(labels))  # false for NaN
     else:
         return []
-    check = tf.debugging.Assert(
-        valid, ["labels must be integers or one-hot, a single 1 in each row"]
-    )
+    return _asserted(valid, "labels must be integers or one-hot, a single 1 in each row")
+
+
+def assert_within(values: tf.Tensor, lowest: float, highest: float, said: str) -> list:
+    """Asserts that all values lie in [lowest, highest]; of NaN that is false.
+
+    Args:
+        values: tensor of numbers.
+        lowest, highest: the range.
+        said: words for the error; the range of the values follows them.
+
+    Returns:
+        List of the assertion; empty eagerly.
+    """
+    low, high = tf.reduce_min(values), tf.reduce_max(values)
+    return _asserted((low >= lowest) & (high <= highest), said, low, "to", high)
+
+
+def _asserted(valid, *said):
+    check = tf.debugging.Assert(valid, said)
     return [] if check is None else [check]  # eager assertions are nothing
 
 

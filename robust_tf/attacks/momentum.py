@@ -6,6 +6,7 @@ import math
 import tensorflow as tf
 
 from robust_tf.attacks.select_images import select_images
+from robust_tf.errors import require_known
 
 FORMS = ("accumulate", "l1", "ema")
 
@@ -31,8 +32,7 @@ class Momentum:
     form: str = "accumulate"
 
     def __post_init__(self):
-        if self.form not in FORMS:
-            raise ValueError(f"unknown form {self.form!r}; choose from {', '.join(FORMS)}")
+        require_known("form", self.form, FORMS)
         highest = 1 if self.form == "ema" else math.inf
         if not 0 <= self.decay < highest:  # true for NaN
             below = " and < 1" if self.form == "ema" else ""

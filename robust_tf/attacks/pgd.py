@@ -13,6 +13,7 @@ from robust_tf.attacks.momentum import Momentum
 from robust_tf.attacks.objective import Objective
 from robust_tf.attacks.objectives import CrossEntropy, Margin
 from robust_tf.attacks.select_images import select_images
+from robust_tf.errors import require_known
 from robust_tf.magnitude import parse_magnitude, usual_step_size
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import require_pixels
@@ -54,14 +55,9 @@ class PGD(Attack):
     def __post_init__(self, eps, norm):
         pixels = self.threat_model is None  # eps= means images in [0, 1]
         super().__post_init__(eps, norm)
-        if self.steps < 1 or self.restarts < 1:
-            raise ValueError(
-                f"steps and restarts must be >= 1, got {self.steps} and {self.restarts}"
-            )
         if self.restarts > 1 and not self.random_start:
             raise ValueError("without a random start every restart would repeat the first run")
-        if self.loss not in LOSSES:
-            raise ValueError(f"unknown loss {self.loss!r}; choose from {', '.join(LOSSES)}")
+        require_known("loss", self.loss, LOSSES)
         size = self.step_size
         usual = usual_step_size(self.threat_model.eps, self.steps)
         object.__setattr__(self, "step_size", usual if size is None else parse_magnitude(size))

@@ -40,10 +40,8 @@ class Square(Attack):
 
     def __post_init__(self, eps, norm):
         super().__post_init__(eps, norm)
-        if self.queries < 1 or not 0 < self.p <= 1:
-            raise ValueError(
-                f"expected queries >= 1 and p in (0, 1], got {self.queries} and {self.p}"
-            )
+        if not 0 < self.p <= 1:  # true for NaN
+            raise ValueError(f"p must be in (0, 1], got {self.p}")
 
     def perturb(
         self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key: tf.Tensor, shard=Shard()

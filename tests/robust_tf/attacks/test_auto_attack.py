@@ -213,7 +213,7 @@ def test_square_needs_no_gradients(classifier):
         (lambda t: FAB(t, beta=1.5), "beta"),
         (lambda t: FAB(t, eta=float("nan")), "eta"),
         (lambda t: Square(t, queries=0), "queries"),
-        (lambda t: Square(t, p=0.0), "p in"),
+        (lambda t: Square(t, p=0.0), "p must be in"),
         (
             lambda t: Square(t).perturb(None, tf.zeros([2, 3, 3, 3, 3]), [0, 0], KEY),
             "height, width",

@@ -431,10 +431,10 @@ def test_radius_and_norm_or_a_threat_model():
 @pytest.mark.parametrize(
     "kind, name, value",
     [(PGD, "steps", 2.5), (PGD, "restarts", "2"), (APGD, "steps", "5"), (FAB, "targets", 1.5)]
-    + [(Square, "queries", 10.0)],
+    + [(Square, "queries", 10.0), (FAB, "steps", 0), (APGD, "restarts", -1)],
 )
 def test_counts_are_whole_numbers(kind, name, value):
-    message = f"^{kind.__name__}: {name} must be a whole number, got {value!r}$"
+    message = f"^{kind.__name__}: {name} must be a whole number >= 1, got {value!r}$"
     with pytest.raises(ValueError, match=message):
         kind(eps=0.1, **{name: value})
     assert PGD(eps=0.1, steps=np.int64(3)).steps == 3
