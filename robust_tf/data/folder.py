@@ -23,7 +23,7 @@ from robust_tf.data.class_folders import (
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.displayed import displayed, say_sixteen_bit, sixteen_bit
 from robust_tf.data.examples import Examples, keeps_encoded
-from robust_tf.data.image_files import decoded, in_threads, read_file, readable, resize
+from robust_tf.data.image_files import decoded, read_all, read_file, resize
 from robust_tf.data.image_identity import image_identity
 from robust_tf.data.text_lines import first_of, printable, read_names
 from robust_tf.errors import UserError
@@ -114,18 +114,17 @@ def read(info, split, data_dir, limit):
     # Not by `rows`: metric learning joins both splits.
     encoded = keeps_encoded(sum(info.splits.values()), info.image_shape)
 
-    def load(row):
-        data = read_file(row[0])
+    def load(path):
+        data = read_file(path)
         pixels = decoded(displayed(data, info.settings.max_pixels), info.image_shape[-1])
         return _resized(pixels, info.image_shape, encoded), sixteen_bit(data)
 
-    results = in_threads(load, rows)
-    good = readable([path for path, _ in rows], results, info.settings.on_bad_image)
-    kept = [(*row, *result) for row, result, fine in zip(rows, results, good) if fine]
-    say_sixteen_bit([path for path, _, _, sixteen in kept if sixteen])
+    kept, found = read_all([path for path, _ in rows], load, info.settings.on_bad_image)
+    rows = [rows[row] for row in kept]
+    say_sixteen_bit([path for (path, _), (_, sixteen) in zip(rows, found) if sixteen])
     return Examples(
-        np.array([image for _, _, image, _ in kept], object if encoded else np.uint8),
-        np.array([label for _, label, _, _ in kept], np.int32),
+        np.array([image for image, _ in found], object if encoded else np.uint8),
+        np.array([label for _, label in rows], np.int32),
         info.image_shape if encoded else None,
     )
 

@@ -24,9 +24,8 @@ from robust_tf.data.image_files import (
     UnreadableImage,
     decode_one,
     decoded,
-    in_threads,
+    read_all,
     read_file,
-    readable,
 )
 from robust_tf.data.pipeline import eval_batches
 from robust_tf.data.text_lines import first_of, printable
@@ -104,13 +103,11 @@ def read(gallery, info, on_bad_image="fail", max_pixels=None, name="the gallery"
         UserError: files that cannot be read, with "fail"; none that can; another size than the
             network's where the training did not resize.
     """
-    results = in_threads(lambda path: _opened(path, info, max_pixels), gallery.paths)
-    good = readable(gallery.paths, results, on_bad_image)
-    kept = [row for row, fine in enumerate(good) if fine]
+    kept, found = read_all(gallery.paths, lambda p: _opened(p, info, max_pixels), on_bad_image)
     if not kept:
         raise UserError(f"none of {name}'s images can be read")
     paths = [gallery.paths[row] for row in kept]
-    files, sides, deep = zip(*(results[row] for row in kept))
+    files, sides, deep = zip(*found)
     say_sixteen_bit([path for path, sixteen in zip(paths, deep) if sixteen])
     if not resizes(info):
         _refuse_other_sizes(paths, sides, info)

@@ -120,29 +120,30 @@ def in_threads(function, items):
         return list(pool.map(attempt, items))
 
 
-def readable(names, results, on_bad_image):
-    """Returns bool list [n]: which of the `results` of `in_threads` are no `UnreadableImage`.
+def read_all(names, load, on_bad_image):
+    """Reads image files on all cores; returns the rows [m] that can be read, and what they gave.
 
     Args:
         names: [n] names of the files.
-        results: [n].
-        on_bad_image: "fail" or "skip".
+        load: function of a name; it raises `UnreadableImage`.
+        on_bad_image: "fail", or "skip": the others are left out with a warning.
 
     Raises:
         UserError: there are unreadable files, and on_bad_image="fail".
     """
-    good = [not isinstance(result, UnreadableImage) for result in results]
-    if all(good):
-        return good
-    by_reason = collections.defaultdict(list)
-    for name, result in zip(names, results):
+    kept, results, by_reason = [], [], collections.defaultdict(list)
+    for row, result in enumerate(in_threads(load, names)):
         if isinstance(result, UnreadableImage):
-            by_reason[str(result)].append(name)
-    said = "; ".join(counted(found, reason) for reason, found in by_reason.items())
-    if on_bad_image == "fail":
-        raise UserError(f"{said}; mend them, or leave them out: --on_bad_image=skip")
-    logging.warning("%s: left out", said)
-    return good
+            by_reason[str(result)].append(names[row])
+        else:
+            kept.append(row)
+            results.append(result)
+    if by_reason:
+        said = "; ".join(counted(found, reason) for reason, found in by_reason.items())
+        if on_bad_image == "fail":
+            raise UserError(f"{said}; mend them, or leave them out: --on_bad_image=skip")
+        logging.warning("%s: left out", said)
+    return kept, results
 
 
 def counted(names, reason):

@@ -6,7 +6,7 @@ from robust_tf.data.augment import ResizedCrop
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.displayed import require_size
 from robust_tf.data.examples import Examples
-from robust_tf.data.image_files import decoded, in_threads, readable
+from robust_tf.data.image_files import decoded, read_all
 from robust_tf.data.text_lines import first_of
 from robust_tf.errors import UserError
 
@@ -82,18 +82,17 @@ def examples(info, split, rows, read, limit, *, place, remark=""):
             f"{place}: the annotations name {len(missing):,} images that are not there: "
             f"{first_of(missing)}; unpack it anew"
         )
-    files = [found[name] for name, _ in rows]
 
-    def check(data):
-        require_size(data, info.settings.max_pixels)
-        decoded(data, 3)
+    def load(name):
+        require_size(found[name], info.settings.max_pixels)
+        decoded(found[name], 3)
+        return found[name]
 
-    results = in_threads(check, files)
-    good = readable([name for name, _ in rows], results, info.settings.on_bad_image)
+    kept, files = read_all([name for name, _ in rows], load, info.settings.on_bad_image)
     side = info.augment.resized
     return Examples(
-        np.array(files, object)[good],
-        np.array([label for _, label in rows], np.int32)[good],
+        np.array(files, object),
+        np.array([rows[row][1] for row in kept], np.int32),
         (side, side, 3),
         info.augment,
     )

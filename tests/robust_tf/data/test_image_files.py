@@ -42,11 +42,15 @@ def test_gray_files_and_sizes_mixed_in_one_graph():
 
 
 def test_bad_files_are_named_up_to_three():
-    bad = [image_files.UnreadableImage()] * 4 + [image_files.UnreadableImage("is no regular file")]
+    def load(name):
+        if name in "abcde":
+            raise image_files.UnreadableImage(*["is no regular file"] * (name == "e"))
+        return name.upper()
+
     message = (
         "^4 image files cannot be decoded: a, b, c and 1 more; 1 image file is no regular file"
     )
     with pytest.raises(UserError, match=message + ": e; mend"):
-        image_files.readable(list("abcde"), bad, "fail")
-    assert image_files.readable(list("ab"), [1, None], "fail") == [True, True]
-    assert image_files.readable(list("ab"), [bad[0], None], "skip") == [False, True]
+        image_files.read_all("abcde", load, "fail")
+    assert image_files.read_all("xy", load, "fail") == ([0, 1], ["X", "Y"])
+    assert image_files.read_all("axey", load, "skip") == ([1, 3], ["X", "Y"])
