@@ -3,11 +3,11 @@
 import math
 
 
-def parse_magnitude(text):
+def parse_magnitude(text, name=None):
     """Reads a size in pixel units, written as a number or as a fraction: "8/255", "0.3", 0.3.
 
     Raises:
-        ValueError: not a finite number >= 0.
+        ValueError: not a finite number >= 0; the message begins with `name` where it is given.
     """
     numerator, slash, denominator = str(text).partition("/")
     try:
@@ -15,7 +15,8 @@ def parse_magnitude(text):
     except (ValueError, ZeroDivisionError):
         value = math.nan
     if not 0.0 <= value < math.inf:
-        raise ValueError(f"expected a number >= 0 such as 8/255 or 0.3, got {text!r}")
+        whose = f"{name}: " if name else ""
+        raise ValueError(f"{whose}expected a number >= 0 such as 8/255 or 0.3, got {text!r}")
     return value
 
 

@@ -41,7 +41,7 @@ class ThreatModel:
         ) -> None: ...
 
     def __post_init__(self):
-        object.__setattr__(self, "eps", parse_magnitude(self.eps))
+        object.__setattr__(self, "eps", parse_magnitude(self.eps, "eps"))
         require_known("norm", self.norm, NORMS)
         if not self.lower < self.upper:
             raise ValueError(f"lower ({self.lower}) must be below upper ({self.upper})")

@@ -48,22 +48,20 @@ def _compare_runs(workdir, html):
 
 def _write_tf_era(places, html):
     """Writes the page of published networks, imported ones and ours."""
-    from robust_tf.reports.recorded_run import find_runs
     from tla_tf.reporting import published_rows
     from tla_tf.reporting.tf_era import tf_era_page
 
-    runs = [run for run in find_runs(places) if run.results]
+    runs = _evaluated(places)
     tf_era_page(published_rows.rows(), runs).write(html)
     print(f"page: {html}, with {len(runs)} runs")
 
 
 def _compare_with_paper(places):
     """Prints the comparisons, then what has no results yet."""
-    from robust_tf.reports.recorded_run import find_runs
     from tla_tf.reporting import comparison, published_rows
 
     rows = published_rows.rows()
-    runs = [run for run in find_runs(places) if run.results]
+    runs = _evaluated(places)
     if not runs:
         raise UserError(
             f"no results yet under {', '.join(places)}; {QUICK} makes some in minutes, "
@@ -75,6 +73,16 @@ def _compare_with_paper(places):
         print("\n".join(_nothing_in_common(runs, rows)))
         return
     print("\n\n".join([*comparison.comparison_lines(found), "\n".join(_missing_lines(missing))]))
+
+
+def _evaluated(places):
+    """Returns the runs of --runs= that have results."""
+    from robust_tf.reports.recorded_run import find_runs
+
+    try:
+        return [run for run in find_runs(places) if run.results]
+    except UserError as error:
+        raise UserError(f"--runs: {error}") from None
 
 
 def _nothing_in_common(runs, rows):

@@ -68,7 +68,7 @@ class CleverhansAttack(Attack):
         require_known("attack", self.name, MODULES)
         radius = self.threat_model.eps
         steps, size = DEFAULTS.get(self.name, (1, radius))
-        size = size if self.step_size is None else parse_magnitude(self.step_size)
+        size = size if self.step_size is None else parse_magnitude(self.step_size, "step_size")
         if self.name not in DEFAULTS and size > radius:
             raise ValueError(f"step_size {size} is above eps {radius}")
         require_step(size, 1 if self.name in DEFAULTS else radius)

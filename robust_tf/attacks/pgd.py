@@ -59,8 +59,11 @@ class PGD(Attack):
             raise ValueError("without a random start every restart would repeat the first run")
         require_known("loss", self.loss, LOSSES)
         size = self.step_size
-        usual = usual_step_size(self.threat_model.eps, self.steps)
-        object.__setattr__(self, "step_size", usual if size is None else parse_magnitude(size))
+        if size is None:
+            length = usual_step_size(self.threat_model.eps, self.steps)
+        else:
+            length = parse_magnitude(size, "step_size")
+        object.__setattr__(self, "step_size", length)
         require_step(self.step_size, self.threat_model.eps)
         if pixels and self.threat_model.norm == "linf" and size is not None:
             require_pixels("step_size", size, self.step_size)

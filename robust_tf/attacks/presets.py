@@ -130,7 +130,10 @@ def get(name: str, threat_model: ThreatModel, mim_form: str = "accumulate") -> P
         return Preset(name, _cleverhans(match, threat_model))
     match = GRAMMAR.fullmatch(name)
     if not match:
-        raise UnknownAttack(f"unknown attack {suggested(name)}; allowed: {ALLOWED}")
+        version = (
+            f"; robust_tf.AutoAttack has version={name!r}" if name in auto_attack.VERSIONS else ""
+        )
+        raise UnknownAttack(f"unknown attack {suggested(name)}{version}; allowed: {ALLOWED}")
     family, steps = match["family"], int(match["steps"] or 1)
     attack = PGD(
         threat_model,

@@ -21,6 +21,7 @@ from robust_tf.training.batch import (
     check_arrays,
     checked,
     parts_of,
+    refuse_empty,
     refuse_names,
     told_in_a_line,
     unpack,
@@ -167,6 +168,7 @@ class AdversarialModel(keras.Model):
         labels = args[0] if args else kwargs.get("y")
         if labels is not None:
             refuse_names(labels)
+        refuse_empty(x)
         with told_in_a_line():
             if not self.compiled or not self.jit_compile:
                 return method(x, *args, **kwargs)

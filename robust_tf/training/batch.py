@@ -31,6 +31,13 @@ def refuse_names(labels):
         raise UserError(mistake)
 
 
+def refuse_empty(images):
+    """Raises the `UserError` of an array without images; Keras would only warn, and train on none."""
+    shape = getattr(images, "shape", None)
+    if shape and shape[0] == 0:
+        raise UserError(f"there are no images: x has the shape {tuple(shape)}")
+
+
 def unpack(data, step, dtype, classes=None):
     """Returns a batch as dict.
 

@@ -41,6 +41,12 @@ def test_parse_magnitude_refuses_with_what_it_got(text):
     assert repr(text) in str(error.value)
 
 
+def test_the_setting_that_is_no_size_is_named():
+    for wrong, name in [({"eps": -0.1}, "eps"), ({"eps": 0.1, "step_size": "x"}, "step_size")]:
+        with pytest.raises(ValueError, match=f"^{name}: expected a number >= 0"):
+            PGD(**wrong)
+
+
 @pytest.mark.parametrize("text", ["8/255", "77/255", "0.3", "0.01", "1", "0"])
 def test_format_magnitude_writes_what_was_read(text):
     assert format_magnitude(parse_magnitude(text)) == text

@@ -214,7 +214,7 @@ def test_bad_input_is_one_line(kind, tmp_path, capsys):
     place = {"empty": tmp_path, "missing": tmp_path / "no", "text": tmp_path / "text.md"}[kind]
     assert compare.main(["compare", f"--runs={place}"]) == 2
     error = capsys.readouterr().err
-    expected = "neither a folder of runs nor"
+    expected = f"--runs: {place} is neither a folder of runs nor"
     if kind == "empty":
         expected = "flags/tla/mnist_quick.flags makes some in minutes, python -m tla_tf.run_table"
     assert expected in error and error.count("\n") == 1

@@ -113,6 +113,12 @@ def test_wrong_images_and_labels_are_one_line_in_a_compiled_step():
                 call(images, labels)
 
 
+@pytest.mark.parametrize("method", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
+def test_no_images_are_one_line(method):
+    with pytest.raises(UserError, match=r"^there are no images: x has the shape \(0, 4, 4, 1\)$"):
+        getattr(defense(), method)(X[:0], Y[:0])
+
+
 def test_names_for_labels_are_one_line():
     names = np.array(["cat", "dog", "owl"])[Y]
     model, said = defense(Undefended), "^labels must be numbers, not (text|objects); .*$"

@@ -137,6 +137,11 @@ def test_other_names_are_refused_with_what_is_allowed(name):
         presets.get(example.replace("N", "3"), THREATS["linf"])  # the message allows no other
 
 
+def test_a_version_of_autoattack_is_no_single_attack():
+    with pytest.raises(ValueError, match="AutoAttack has version='standard'; allowed: fgsm"):
+        presets.get("standard", THREATS["linf"])
+
+
 @pytest.mark.parametrize(
     "typed, meant",
     [
