@@ -17,14 +17,15 @@ import sys
 
 from hm_tf.options import ATTACK, check_step_size
 from robust_tf.cli import command_line
+from robust_tf.cli.flag_rules import place_of, require
 from robust_tf.errors import UserError
 from robust_tf.magnitude import format_magnitude
 from robust_tf.results.output_place import require_folder
 
 REQUIRED = {
-    "query": "an image",
-    "gallery": "a folder of images",
-    "attack": "one of ca+, ca-, qa+, qa-, tma, es, ltm, gtm, gtt",
+    "query": ": an image",
+    "gallery": ": a folder of images",
+    "attack": ": one of ca+, ca-, qa+, qa-, tma, es, ltm, gtm, gtt",
 }
 
 
@@ -32,9 +33,8 @@ REQUIRED = {
 @command_line.on_devices
 def main(options):
     """Attacks as the flags say."""
-    for name, what in REQUIRED.items():
-        if not getattr(options, name):
-            raise UserError(f"--{name} is required: {what}")
+    require(options, **REQUIRED)
+    place_of(options)
     from hm_tf.image_attack.attack_aim import aim, check_candidate
     from hm_tf.image_attack.attack_files import write_attack
     from hm_tf.image_attack.attacked_ranking import ranking_table

@@ -22,6 +22,7 @@ import sys
 from hm_tf.options import EVALUATE, check_step_size
 from hm_tf.ranking_attacks import STANDARD
 from robust_tf.cli import command_line
+from robust_tf.cli.flag_rules import place_of
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
 
@@ -33,13 +34,17 @@ def main(options):
     from hm_tf.evaluation.embedding_checks import check_evaluation
     from hm_tf.ranking_attacks.registry import attack_names
     from hm_tf.reporting.ranking_table import ranking_table
+    from hm_tf.runs.saved_run import open_run
     from robust_tf.results.result import append_results, doubted
     from robust_tf.runs import lock
 
     names = attack_names(options.attacks, "--attacks")
-    run = _run(options)
-    given = next(name for name in ("workdir", "saved_model", "model") if options.values[name])
-    require_folder(given, run.folder.path)
+    place = place_of(options)
+    if place != "workdir" and not (options.dataset or options.images):
+        model = options.values[place]
+        raise UserError(f"{model} needs --dataset or --images=X.npz, which no run folder gives")
+    run = options.fill(open_run)
+    require_folder(place, run.folder.path)
     with lock.held(run.folder.path, shared=True):
         evaluation, substitute, doubts = _evaluation(run, options)
         results = []
@@ -55,15 +60,6 @@ def main(options):
         if options.checks != "none":
             lines = check_evaluation(evaluation, results, options.checks)
             print(f"\n{lines}\nrecords: {run.folder.path / 'checks.jsonl'}")
-
-
-def _run(options):
-    """The `FinishedRun` of the folder, or the `SavedRun` of the model, that is evaluated."""
-    from hm_tf.runs.saved_run import open_run
-
-    if (place := options.saved_model or options.model) and not (options.dataset or options.images):
-        raise UserError(f"{place} needs --dataset or --images=X.npz, which no run folder gives")
-    return options.fill(open_run)
 
 
 def _rows(evaluation, names, other, attacks, mode, strength, restarts):

@@ -13,16 +13,14 @@ import sys
 
 from hm_tf.options import EXPORT
 from robust_tf.cli import command_line
-from robust_tf.errors import UserError
+from robust_tf.cli.flag_rules import require
 from robust_tf.results.output_place import require_folder
 
 
 @command_line.command(EXPORT, __doc__)
 def main(options):
     """Exports and verifies."""
-    for name in ("workdir", "export_dir"):
-        if not getattr(options, name):
-            raise UserError(f"--{name} is required")
+    require(options, workdir="", export_dir="")
     require_folder("export_dir", options.export_dir)
     from hm_tf.evaluation.artefact_attack import attack_artefact
     from hm_tf.evaluation.served_gallery import ServedGallery

@@ -9,6 +9,7 @@ from hm_tf.defenses import METRIC_LOSSES
 from hm_tf.pretrained.keras_hub_weights import PRESETS
 from hm_tf.ranking_attacks import ATTACK_MODES, STANDARD
 from hm_tf.triplets import ICS_TRIPLETS, SAMPLING_MODES, SYMBOLS
+from robust_tf.cli import flag_rules as rules
 from robust_tf.cli import recipe as recipes
 from robust_tf.cli import shared_flags as shared
 from robust_tf.cli.default_folder import default_folder
@@ -22,7 +23,6 @@ from robust_tf.cli.flag import (
     number,
     path,
     paths,
-    switch,
     text,
 )
 from robust_tf.cli.flag_table import FlagTable
@@ -37,7 +37,6 @@ FINE_TUNING = 1e-4
 # Which defenses read a flag.
 MANIPULATION = {"defense": ("hm",)}
 ATTACKED = {"defense": ("hm", "est", "act", "minmax", "ses")}
-_OF_A_FOLDER = shared.data_dir("Folder of a --dataset=folder run. Default: of the training.")
 _FILES = (
     choice("on_bad_image", "fail", "What to do about undecodable files.", ("fail", "skip")),
     shared.max_pixels("of the training"),
@@ -52,8 +51,8 @@ def _settle(options):
     options.require()
     _check_pixels(options)
     options = _with_step_of_free(options)
-    options = shared.settle_schedule(_with_steps_of_l2(options))
-    shared.check_profile(options)
+    options = rules.settle_schedule(_with_steps_of_l2(options))
+    rules.check_profile(options)
     _check_sextuplet(options)
     if "gb_rise" in options.typed and not options.destination.startswith("gb:"):
         raise UserError("--gb_rise goes with --destination=gb:SAMPLER; leave it out")
@@ -62,7 +61,7 @@ def _settle(options):
             f"--held_out={options.held_out}: R@1 of fewer than {FEWEST_HELD_OUT} images says little"
         )
     _check_batch_norm(options)
-    shared.check_steps(options)
+    rules.check_steps(options)
     check_step_size(options, "pgd_step_size", options.pgd_steps, options.norm)
     check_step_size(options, "eval_step_size", options.eval_steps, options.norm)
     return options
@@ -101,7 +100,7 @@ def _check_pixels(options):
     """Under L-inf radius and steps are changes of single pixels; None is the norm of the run."""
     if options.norm == "linf":
         sizes = [name for name, flag in options.table.flags.items() if flag.kind == "magnitude"]
-        shared.check_pixels(options, *sizes)
+        rules.check_pixels(options, *sizes)
     return options
 
 
@@ -110,34 +109,29 @@ def _settle_evaluation(options):
     if options.attacks == [STANDARD]:
         settings = ["mode", "strength", "restarts", "substitute"]
         settings += ["eval_steps", "eval_step_size"] if options.checks == "none" else []
-        shared.refuse_unread(options, settings, f"--attacks={STANDARD}")
+        rules.refuse_unread(options, settings, f"--attacks={STANDARD}")
     return _settle_network(options)
 
 
 def _settle_network(options):
-    """A run has its own data and no signature, a file has no endpoint; `UserError` for others."""
-    if options.workdir and not (options.saved_model or options.model):
-        others = "dataset", "images", "endpoint", "output", "input_range"
-        shared.refuse_unread(options, others, "--workdir")
-    if options.model:
-        shared.refuse_unread(options, ("endpoint",), "--model")
+    rules.check_place(options)
     if "eps" not in options.values:
         return options
-    shared.check_steps(options)  # before the attack of the run is built with them
+    rules.check_steps(options)  # before the attack of the run is built with them
     return _check_pixels(options)
 
 
 def _settle_search(options):
     """Without a query there is no picture; `UserError` where one is asked for."""
     if options.embeddings and not options.query:
-        shared.refuse_unread(options, ("top", "picture"), "--embeddings alone")
+        rules.refuse_unread(options, ("top", "picture"), "--embeddings alone")
     return _settle_network(options)
 
 
 def _settle_analysis(options):
     """A run has its own network; `UserError` for another."""
     if options.workdir:
-        shared.refuse_unread(options, ("model", "init_weights"), "--workdir")
+        rules.refuse_unread(options, ("model", "init_weights"), "--workdir")
     return options
 
 
@@ -145,7 +139,7 @@ def _settle_export(options):
     """Only the images of a gallery are searched and read; `UserError` for their flags alone."""
     if not options.gallery:
         settings = "top", "on_bad_image", "max_pixels"
-        shared.refuse_unread(options, settings, "an export without --gallery")
+        rules.refuse_unread(options, settings, "an export without --gallery")
     return options
 
 
@@ -198,7 +192,7 @@ def check_step_size(options, name, steps, norm):
     if steps == 1 and name in options.typed:
         raise UserError(f"--{name} does nothing with one step, which is --eps long; leave it out")
     if norm == "linf":
-        shared.check_pixels(options, name)
+        rules.check_pixels(options, name)
 
 
 def workdir_of(options):
@@ -214,7 +208,7 @@ def workdir_of(options):
 
 def notes(options):
     """Returns lines for the plan: what the flags do that one may not expect."""
-    lines = [*shared.unfinished_warmups(options, "eps_warmup_steps")]
+    lines = [*rules.unfinished_warmups(options, "eps_warmup_steps")]
     if options.defense == "hm" and options.source == options.destination:
         lines.append(
             f"--source and --destination are both {options.source}: the attack is skipped, this is "
@@ -355,17 +349,11 @@ _DEFENSE_AND_MODEL = (
         "What resnet18 and resnet50 start from: none, imagenet (by way of keras-hub), or a file "
         "made by tools/convert_resnet_weights.py.",
     ),
-    path(
-        "init_from",
-        None,
-        "Run folder whose weights to start from (fine-tuning); an imported ResNet too.",
-    ),
+    shared.init_from("; an imported ResNet too"),
 )
 _INNER_ATTACK = (
-    magnitude(
-        "eps",
+    shared.radius(
         RECIPE,
-        f"{shared.RADIUS}.",
         into="attack",
         # Nobody attacks an undefended network in training.
         uncompared={"defense": ("none",)},
@@ -453,8 +441,7 @@ TRAIN = FlagTable(
 _SAVED_MODEL = (
     path("saved_model", None, "Folder of a SavedModel, or an export_dir (its newest)."),
     path("model", None, "A .keras file instead: images to embeddings of any length."),
-    text("input_range", "0,1", "What it takes for black and white, e.g. 0,255."),
-    text("endpoint", "serving_default", "Signature of the SavedModel."),
+    *shared.SIGNATURE,
     text(
         "output",
         "embedding",
@@ -466,9 +453,7 @@ EVALUATE = FlagTable(
         "Run": (
             shared.workdir("Folder of the finished run to evaluate."),
             *_SAVED_MODEL,
-            text("dataset", None, "Its data; this or --images is required, as is --eps."),
-            path("images", None, "X.npz instead of a data set: images (uint8 or [0, 1]), labels."),
-            shared.max_pixels("100 megapixels", only=shared.IMAGE_FILES),
+            *shared.DATA_OF_A_MODEL,
             shared.seed("Seed of the chosen items and of random starts."),
             shared.data_dir(_TRAINED_ON),
             count(
@@ -513,7 +498,7 @@ EVALUATE = FlagTable(
                 "eps, steps and step size: of the run, or of the authors for 224 or 28 pixels.",
                 ("run", "rob224", "rob28"),
             ),
-            magnitude("eps", None, f"{shared.RADIUS}. Default: --profile."),
+            shared.radius(None, " Default: --profile."),
             choice("norm", None, "Norm of the radius. Default: --profile.", shared.NORMS),
             count("eval_steps", None, "PGD steps. Default: --profile."),
             magnitude(
@@ -522,7 +507,7 @@ EVALUATE = FlagTable(
         ),
         "Evaluation": (
             shared.checks("queries"),
-            switch("fresh", False, "Attack again what is stored in RUN."),
+            shared.FRESH,
             count("batch_size", 128, "Images per embedded or attacked batch."),
             *shared.NETWORK,
             *shared.EVALUATION_DEVICES,
@@ -544,12 +529,12 @@ ATTACK = FlagTable(
             path("candidate", None, "Image of the gallery that ca, qa and tma are about."),
             text("query_class", None, "Subfolder the query belongs to, if it is not in one."),
             *_FILES,
-            _OF_A_FOLDER,
+            shared.DATA_OF_A_FOLDER,
         ),
         "Attack": (
             text("attack", None, "ca+, ca-, qa+, qa-, tma, es, ltm, gtm or gtt. Required."),
             choice("mode", "fixed", "compat: as the authors' code; fixed: as meant.", ATTACK_MODES),
-            magnitude("eps", None, f"{shared.RADIUS}. Default: the run's."),
+            shared.radius(None, " Default: the run's."),
             choice("norm", None, "Norm of the radius. Default: the run's.", shared.NORMS),
             count("steps", None, "PGD steps. Default: of the run's evaluation."),
             magnitude(
@@ -595,7 +580,7 @@ COMPARE = FlagTable(
     {
         "Runs": (
             paths("workdir", [], "Folders of evaluated runs to compare with each other. Required."),
-            path("html", None, "File of a page of this comparison. Default: none."),
+            shared.PAGE_OF_A_COMPARISON,
         )
     }
 )
@@ -603,7 +588,7 @@ REPORT = FlagTable(
     {
         "Report": (
             paths("workdir", [], "Run folders, separated by commas. Required."),
-            path("output", "report.html", "File of the page."),
+            shared.PAGE,
             path("figures_dir", None, "Folder for the figures as SVG too. Default: none."),
         )
     }
@@ -630,7 +615,7 @@ SEARCH = FlagTable(
         "Network": (
             path("workdir", None, "Folder of the finished run to search with."),
             *_SAVED_MODEL,
-            _OF_A_FOLDER,
+            shared.DATA_OF_A_FOLDER,
         ),
         "Images": (
             path("gallery", None, "Folder of images, or of one subfolder per class. Required."),

@@ -12,6 +12,7 @@ import sys
 
 from hm_tf.options import SEARCH
 from robust_tf.cli import command_line
+from robust_tf.cli.flag_rules import place_of, require
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file
 
@@ -19,6 +20,8 @@ from robust_tf.results.output_place import require_file
 @command_line.command(SEARCH, __doc__)
 def main(options):
     """Searches as the flags say."""
+    require(options, gallery=": a folder of images")
+    place_of(options)
     options.fill(_check)
     from hm_tf.image_attack import image_search
     from hm_tf.image_attack.embedded_gallery import EmbeddedGallery
@@ -44,9 +47,7 @@ def main(options):
         print(f"\npicture: {options.picture}")
 
 
-def _check(gallery, query, embeddings, picture):
-    if not gallery:
-        raise UserError("--gallery is required: a folder of images")
+def _check(query, embeddings, picture):
     if not query and not embeddings:
         raise UserError("--query=IMG or --embeddings=OUT.npz is required; both are possible")
     if query and pathlib.Path(picture).suffix.lower() not in (".png", ".svg"):

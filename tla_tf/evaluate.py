@@ -11,12 +11,10 @@ the records go to DIR.evaluation. Images of --dataset=folder are resized to the 
 import sys
 
 from robust_tf.cli import command_line
-from robust_tf.errors import UserError
+from robust_tf.cli.flag_rules import place_of
 from robust_tf.results.output_place import require_folder
 from tla_tf.options import EVALUATE
 
-# The flags that name what is evaluated.
-PLACES = ("workdir", "saved_model", "model")
 # The flags that are arguments of `RunEvaluation`.
 SETTINGS = ("seed", "precision", "batch_size", "fresh", "save_adversarial")
 
@@ -31,9 +29,9 @@ def main(options):
     from tla_tf.evaluation.substitute import load_substitutes, substitute_runs
     from tla_tf.runs.finished_run import ball
 
+    place = place_of(options)
     run = _run(options)
-    given = next(name for name in PLACES if options.values[name] is not None)
-    require_folder(given, run.folder.path)
+    require_folder(place, run.folder.path)
     # Two evaluations share their outcomes, but not the files of the images.
     with lock.held(run.folder.path, shared=not options.save_adversarial):
         threat_model = ball(run.flags, options.eps, options.norm)
@@ -59,11 +57,6 @@ def main(options):
 
 def _run(options):
     """The `FinishedRun` of the folder, or the `SavedRun` of the model, that is evaluated."""
-    if sum(options.values[place] is not None for place in PLACES) != 1:
-        raise UserError(
-            "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR or "
-            "--model=FILE.keras"
-        )
     from robust_tf.evaluation.keras_file import open_signature
     from tla_tf.runs.finished_run import FinishedRun
     from tla_tf.runs.saved_run import SavedRun

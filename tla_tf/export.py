@@ -11,6 +11,7 @@ compared with the network and attacked. model.json and README.md there describe 
 import sys
 
 from robust_tf.cli import command_line
+from robust_tf.cli.flag_rules import require
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_folder
 from tla_tf.options import EXPORT
@@ -19,9 +20,7 @@ from tla_tf.options import EXPORT
 @command_line.command(EXPORT, __doc__)
 def main(options):
     """Exports and verifies."""
-    for name in ("workdir", "export_dir"):
-        if getattr(options, name) is None:
-            raise UserError(f"--{name} is required")
+    require(options, workdir="", export_dir="")
     if not options.detector_fpr:
         raise UserError("--detector_fpr must be above 0")
     require_folder("export_dir", options.export_dir)

@@ -11,7 +11,7 @@ import shlex
 import sys
 
 from robust_tf.cli import command_line
-from robust_tf.errors import UserError
+from robust_tf.cli.flag_rules import require
 from tla_tf.options import IMPORT_WEIGHTS
 
 REQUIRED = ("checkpoint", "architecture", "workdir")
@@ -31,9 +31,7 @@ def main(options):
     if options.list:
         print(architectures.table())
         return
-    for name in REQUIRED:
-        if getattr(options, name) is None:
-            raise UserError(f"--{name} is required; --list shows the architectures")
+    require(options, **dict.fromkeys(REQUIRED, "; --list shows the architectures"))
     architecture = architectures.get(options.architecture).sized(options.depth, options.width)
     dataset = data.open(options.dataset or architecture.dataset, options.data_dir)
     # What was typed stands under RobustBench's names of the buffers.

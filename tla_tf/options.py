@@ -6,6 +6,7 @@ Hyper-parameters have no default here. Their values stand in flags/tla/<dataset>
 import math
 from typing import Any
 
+from robust_tf.cli import flag_rules as rules
 from robust_tf.cli import shared_flags as shared
 from robust_tf.cli.default_folder import default_folder
 from robust_tf.cli.flag import (
@@ -51,7 +52,7 @@ _DATA_DIR = shared.data_dir(
 # Nobody attacks an undefended network in training.
 _OF_TRAINING: dict[str, Any] = {"into": "attack", "uncompared": {"method": ("um",)}}
 _BALL = (
-    magnitude("eps", None, f"{shared.RADIUS}. Default: of the training."),
+    shared.radius(None, " Default: of the training."),
     choice("norm", None, "Norm of the ball. Default: of the training, else linf.", shared.NORMS),
 )
 _BATCH_SIZE = count("batch_size", 250, "Images per attacked batch of a device.")
@@ -62,11 +63,11 @@ def _settle(options):
     _check_dataset(options.dataset)
     options.require()
     if options.norm == "linf":  # radius and steps are changes of single pixels
-        shared.check_pixels(options, "eps", "attack_step_size")
-    shared.check_steps(options)
-    shared.check_pixels(options, "own_noise")
-    options = shared.settle_schedule(options)
-    shared.check_profile(options)
+        rules.check_pixels(options, "eps", "attack_step_size")
+    rules.check_steps(options)
+    rules.check_pixels(options, "own_noise")
+    options = rules.settle_schedule(options)
+    rules.check_profile(options)
     if options.select == "best" and not options.held_out:
         raise UserError("--select=best needs images to select by: --held_out=N, e.g. 1000")
     if options.label_smoothing == 1:
@@ -93,12 +94,7 @@ def _check_dataset(name):
 
 
 def _settle_evaluation(options):
-    """A run has its own data and its own network."""
-    if options.workdir and not (options.saved_model or options.model):
-        others = "dataset", "images", "class_names", "input_range", "endpoint", "output"
-        shared.refuse_unread(options, others, "--workdir")
-    if options.model:
-        shared.refuse_unread(options, ("endpoint",), "--model")
+    rules.check_place(options)
     return options
 
 
@@ -132,7 +128,7 @@ def workdir_of(options):
 
 def notes(options):
     """Returns lines for the plan: what the flags do that one may not expect."""
-    warmups = shared.unfinished_warmups(options, "eps_warmup_steps", "triplet_warmup_steps")
+    warmups = rules.unfinished_warmups(options, "eps_warmup_steps", "triplet_warmup_steps")
     if options.method == "um" or not _falls_short(options):
         return warmups
     size, eps = format_magnitude(options.attack_step_size), options.flags["eps"]
@@ -159,7 +155,7 @@ _RUN = (
     ),
     shared.seed("Seed of weights, batches, attack starts and selections.", into="defense"),
     *shared.LENGTH,
-    path("init_from", None, "Run folder whose weights to start from (fine-tuning)."),
+    shared.init_from(),
 )
 _DATA = (
     text(
@@ -199,7 +195,7 @@ _METHOD_AND_MODEL = (
     ),
 )
 _INNER_ATTACK = (
-    magnitude("eps", RECIPE, f"{shared.RADIUS}.", **_OF_TRAINING),
+    shared.radius(RECIPE, **_OF_TRAINING),
     choice("norm", "linf", "Norm of the ball.", shared.NORMS, **_OF_TRAINING),
     *group(
         shared.INNER_ATTACK,
@@ -411,12 +407,9 @@ EVALUATE = FlagTable(
                 "logits.",
             ),
             path("model", None, "A .keras file instead: images to logits."),
-            text("dataset", None, "Its data; this or --images is required, as is --eps."),
-            path("images", None, "X.npz instead of a data set: images (uint8 or [0, 1]), labels."),
+            *shared.DATA_OF_A_MODEL,
             path("class_names", None, "File with the names of its logits in order, one a line."),
-            shared.max_pixels("100 megapixels", only=shared.IMAGE_FILES),
-            text("input_range", "0,1", "What it takes for black and white, e.g. 0,255."),
-            text("endpoint", "serving_default", "Signature of the SavedModel."),
+            *shared.SIGNATURE,
             text("output", "logits", "Name of that signature's output."),
         ),
         "Data": (_DATA_DIR, shared.LIMIT_TEST),
@@ -448,7 +441,7 @@ EVALUATE = FlagTable(
                 False,
                 "Round attacked images to 8 bits before they are classified, as the authors' code.",
             ),
-            switch("fresh", False, "Attack again what is stored in RUN."),
+            shared.FRESH,
             switch("save_adversarial", False, "Keep the attacked images in RUN/adversarial."),
             shared.checks("images"),
             *_BALL,
@@ -507,7 +500,7 @@ COMPARE = FlagTable(
     {
         "Runs": (
             paths("workdir", [], "Folders of evaluated runs to compare with each other."),
-            path("html", None, "File of a page of this comparison. Default: none."),
+            shared.PAGE_OF_A_COMPARISON,
             paths("runs", ["runs"], "Folders of runs, or .jsonl of records, beside the paper."),
         )
     }
@@ -518,7 +511,7 @@ REPORT = FlagTable(
             paths("workdir", [], "Folders of evaluated runs of one data set. Required."),
             shared.data_dir("Where the data are. Default: of the training."),
         ),
-        "Page": (path("output", "report.html", "File of the page."),),
+        "Page": (shared.PAGE,),
     }
 )
 EXPORT = FlagTable(

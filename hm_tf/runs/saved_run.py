@@ -39,7 +39,7 @@ def open_run(
     data_dir=None,
     max_pixels=None,
 ):
-    """Returns the `FinishedRun` of --workdir, or the `SavedRun` of --saved_model or --model.
+    """Returns the `FinishedRun` of a run folder, or the `SavedRun` of a model: one of the three.
 
     Args:
         workdir: path of a finished run, or None.
@@ -49,13 +49,8 @@ def open_run(
         dataset, images, data_dir, max_pixels: see `SavedRun`.
 
     Raises:
-        UserError: none of the three, or several; see also `FinishedRun` and `SavedRun`.
+        UserError: see `FinishedRun` and `SavedRun`.
     """
-    if sum(place is not None for place in (workdir, saved_model, model)) != 1:
-        raise UserError(
-            "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR or "
-            "--model=FILE.keras"
-        )
     if workdir is not None:
         return FinishedRun(workdir, data_dir)
     of_file = functools.partial(_as_embedding, output=output)

@@ -2,8 +2,18 @@
 
 from typing import Any
 
-from robust_tf.cli.flag import RECIPE, choice, count, counts, number, numbers, path, switch
-from robust_tf.errors import UserError, require_pixel_change
+from robust_tf.cli.flag import (
+    RECIPE,
+    choice,
+    count,
+    counts,
+    magnitude,
+    number,
+    numbers,
+    path,
+    switch,
+    text,
+)
 
 SCHEDULES = ("onecycle", "cosine")
 LARGEST_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
@@ -11,7 +21,6 @@ LARGEST_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
 IMAGE_FILES = {"dataset": ("cub200", "cars196", "sop", "folder")}
 _OF_FILES = "(folder, cub200, cars196, sop). From the recipe."
 NORMS = ("linf", "l2")
-RADIUS = "Radius in [0, 1] pixels, also as 8/255"
 # Who reads the steps of the inner attack, and where they go.
 STEPS: dict[str, Any] = {"only": {"inner_attack": ("pgd", "apgd")}, "into": "attack.steps"}
 STEP_SIZE: dict[str, Any] = {"only": {"inner_attack": ("pgd",)}, "into": "attack.step_size"}
@@ -30,6 +39,17 @@ def seed(about, **more):
 def data_dir(about):
     """The folder of the data."""
     return path("data_dir", None, about, identity=False, place=True)
+
+
+def radius(default, more="", **about):
+    """The radius of an attack."""
+    return magnitude("eps", default, f"Radius in [0, 1] pixels, also as 8/255.{more}", **about)
+
+
+def init_from(more=""):
+    """The run that a training starts from."""
+    about = f"Run folder whose weights to start from (fine-tuning){more}."
+    return path("init_from", None, about)
 
 
 def optimizer(default):
@@ -212,104 +232,25 @@ EVALUATION_DEVICES = (
     ),
     _LOGICAL_CPUS,
 )
+DATA_OF_A_FOLDER = data_dir("Folder of a --dataset=folder run. Default: of the training.")
 EXPORT = {
     "Run": (
         workdir("Folder of the finished run to export. Required."),
-        data_dir("Folder of a --dataset=folder run. Default: of the training."),
+        DATA_OF_A_FOLDER,
         path("export_dir", None, "Where the SavedModel goes, as <export_dir>/1, /2, ... Required."),
         count("limit_test", 500, "Test images that the SavedModel is attacked on, the first n."),
     )
 }
-
-
-def settle_schedule(options):
-    """Returns the options with one learning rate and no boundaries where a schedule takes those.
-
-    Raises:
-        UserError: boundaries that do not ascend or do not fit the learning rates, or that were
-            typed beside a schedule; a warm-up without end; an average without decay.
-    """
-    if options.schedule is not None:
-        options = _without_stretches(options)
-    rates, boundaries = options.learning_rates or [], options.boundaries
-    if boundaries != sorted({0, *boundaries})[1:]:
-        steps = ",".join(map(str, boundaries))
-        raise UserError(f"--boundaries={steps}: the steps must be positive and ascend")
-    # A shorter run with fewer boundaries than rates is a mistake, not a guess to make.
-    if options.learning_rates is not None and len(rates) != len(boundaries) + 1:
-        raise UserError(
-            f"--learning_rates has {len(rates)} values and --boundaries {len(boundaries)}; "
-            "there must be one rate more than boundaries"
-        )
-    if (options.warmup_steps or 0) >= (options.train_steps or float("inf")):
-        raise UserError(
-            f"--warmup_steps={options.warmup_steps} must be fewer than "
-            f"--train_steps={options.train_steps}"
-        )
-    if options.ema is not None and not 0 < options.ema < 1:
-        raise UserError(f"--ema={options.ema:g}: the decay lies between 0 and 1, e.g. 0.9995")
-    return options
-
-
-def _without_stretches(options):
-    """A recipe's first rate is its largest; what was typed must fit."""
-    typed_rates = options.learning_rates if "learning_rates" in options.typed else []
-    typed_boundaries = options.boundaries if "boundaries" in options.typed else []
-    if typed_boundaries or len(typed_rates) > 1:
-        raise UserError(
-            f"--schedule={options.schedule} takes one learning rate, its largest, and no "
-            "--boundaries"
-        )
-    first = options.flags["learning_rates"] and options.flags["learning_rates"][:1]
-    return options.changed(learning_rates=first, boundaries=[])
-
-
-def check_profile(options):
-    """Raises the `UserError` of --profile_steps that are not two steps of the run in order."""
-    steps = options.profile_steps
-    if steps and (len(steps) != 2 or not 1 <= steps[0] <= steps[1] <= options.train_steps):
-        given = ",".join(map(str, steps))
-        raise UserError(
-            f"--profile_steps={given}: give the first and the last update, of 1 to "
-            f"{options.train_steps}, e.g. 20,24"
-        )
-
-
-def unfinished_warmups(options, *names):
-    """Returns a line for every flag among `names` whose growth the training does not finish."""
-    counts = {name: options.values.get(name) or 0 for name in names}
-    return tuple(
-        f"--{name}={count}: the training ends before, at "
-        f"{100 * options.train_steps / count:.1f} % of the full value"
-        for name, count in counts.items()
-        if count > options.train_steps
-    )
-
-
-def refuse_unread(options, names, chosen):
-    """Raises the `UserError` of one of the flags `names` that was typed: nothing reads it.
-
-    Args:
-        options: `Options`.
-        names: names of flags.
-        chosen: the flag that makes them so, as a user types it.
-    """
-    if typed := sorted(options.typed.intersection(names)):
-        raise UserError(f"--{typed[0]} does nothing with {chosen}; leave it out")
-
-
-def check_pixels(options, *names):
-    """Raises the `UserError` of a change of single pixels that is above 1."""
-    for name in names:
-        given = options.flags[name]
-        require_pixel_change(f"--{name}={given}", given, options.values[name] or 0)
-
-
-def check_steps(options):
-    """Raises the `UserError` of steps of no length in a ball of another radius than 0."""
-    for name, size in options.values.items():
-        if name.endswith("step_size") and size == 0 and options.values["eps"] != 0:
-            raise UserError(
-                f"--{name}={options.flags[name]}: steps of no length attack nothing; give a size "
-                "> 0, or leave it out"
-            )
+# Of a SavedModel or .keras file in the place of a run.
+SIGNATURE = (
+    text("input_range", "0,1", "What it takes for black and white, e.g. 0,255."),
+    text("endpoint", "serving_default", "Signature of the SavedModel."),
+)
+DATA_OF_A_MODEL = (
+    text("dataset", None, "Its data; this or --images is required, as is --eps."),
+    path("images", None, "X.npz instead of a data set: images (uint8 or [0, 1]), labels."),
+    max_pixels("100 megapixels", only=IMAGE_FILES),
+)
+FRESH = switch("fresh", False, "Attack again what is stored in RUN.")
+PAGE = path("output", "report.html", "File of the page.")
+PAGE_OF_A_COMPARISON = path("html", None, "File of a page of this comparison. Default: none.")
