@@ -140,6 +140,7 @@ def _settle_export(options):
     if not options.gallery:
         settings = "top", "on_bad_image", "max_pixels"
         rules.refuse_unread(options, settings, "an export without --gallery")
+    rules.require(options, workdir="", export_dir="")
     return options
 
 

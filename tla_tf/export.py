@@ -11,75 +11,44 @@ compared with the network and attacked. model.json and README.md there describe 
 import sys
 
 from robust_tf.cli import command_line
-from robust_tf.cli.flag_rules import require
+from robust_tf.cli.export import export
 from robust_tf.errors import UserError
-from robust_tf.results.output_place import require_folder
 from tla_tf.options import EXPORT
 
 
 @command_line.command(EXPORT, __doc__)
 def main(options):
     """Exports and verifies."""
-    require(options, workdir="", export_dir="")
-    if not options.detector_fpr:
-        raise UserError("--detector_fpr must be above 0")
-    require_folder("export_dir", options.export_dir)
-    from robust_tf.export.endpoints import classifier_answer, image_endpoints
-    from robust_tf.export.export_run import export_run, summary
-    from robust_tf.export.portable import require_packages
-    from tla_tf.analysis.calibrated_detector import detector_of_run
-    from tla_tf.evaluation.artefact_attack import attack_artefact
+    from tla_tf.evaluation.artefact_attack import transfer_attack
     from tla_tf.runs.finished_run import FinishedRun
 
-    if options.format != "saved_model":
-        require_packages(options.format)
-    run = FinishedRun(options.workdir, options.data_dir)
-    network = run.network()
-    test = run.dataset.load("test", options.limit_test)
-    if options.format != "saved_model":
-        options.fill(_export_portable, run=run, network=network, test=test)
-        return
+    export(options, FinishedRun, _served, transfer=transfer_attack, lacking="detector")
+
+
+def _served(run, network, test, detector_fpr):
+    from robust_tf.export.endpoints import classifier_answer, image_endpoints
+    from robust_tf.export.export_run import Served
+    from tla_tf.analysis.calibrated_detector import detector_of_run
+    from tla_tf.evaluation.artefact_attack import attack_artefact
+
     answer = classifier_answer(network, run.info.class_names)
-    endpoints = image_endpoints(answer, run.info, "Classifies")
+    endpoints, resources = image_endpoints(answer, run.info, "Classifies"), []
+    facts = {"detector": None}
     try:
-        detector = detector_of_run(run, network, options.detector_fpr)
+        detector = detector_of_run(run, network, detector_fpr)
     except UserError as reason:
         print(f"left out: the endpoint detect; {reason}")
-        detector = None
-    path, entries = export_run(
-        run,
-        network,
-        endpoints + ([detector.endpoint(answer, run.info)] if detector else []),
-        options.export_dir,
-        answer,
+    else:
+        endpoints.append(detector.endpoint(answer, run.info))
+        resources.append(detector.score)
+        facts["detector"] = detector.facts
+    return Served(
+        endpoints=endpoints,
+        answer=answer,
         output="logits",
         attack=lambda folder: attack_artefact(folder, run, network, test),
-        resources=[detector.score] if detector else [],
-        detector=detector and detector.facts,
-    )
-    print(summary(path, entries))
-
-
-def _export_portable(run, network, test, export_dir, format):
-    from robust_tf.export.export_portable import export_portable
-    from tla_tf.evaluation.artefact_attack import transfer_attack
-
-    path, entries = export_portable(
-        run,
-        network,
-        export_dir,
-        format,
-        test,
-        lambda function: transfer_attack(function, run, network, test),
-    )
-    verification, found = entries["verification"], entries["verification"]["transfer"]
-    print(
-        f"{format} in {path}: largest difference {verification['largest_difference']:.1e}; "
-        "it takes float images only: no guard, no image files, no detector\n"
-        f"of {found['n']} test images: clean {100 * found['clean_accuracy']:.2f} % (the network "
-        f"{100 * found['clean_accuracy_of_the_network']:.2f}), under pgd20 made on the network "
-        f"{100 * found['robust_accuracy']:.2f} % "
-        f"({100 * found['robust_accuracy_of_the_network']:.2f})"
+        resources=resources,
+        facts=facts,
     )
 
 

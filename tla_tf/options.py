@@ -98,6 +98,13 @@ def _settle_evaluation(options):
     return options
 
 
+def _settle_export(options):
+    rules.require(options, workdir="", export_dir="")
+    if not options.detector_fpr:
+        raise UserError("--detector_fpr must be above 0")
+    return options
+
+
 def _without_foreign_step(options):
     """Leaves the step size to its default where the recipe's does not fit what was typed.
 
@@ -521,7 +528,8 @@ EXPORT = FlagTable(
         "Detector": (
             number("detector_fpr", 0.05, "Share of clean images that it rejects.", highest=0.5),
         ),
-    }
+    },
+    settle=_settle_export,
 )
 IMPORT_WEIGHTS = FlagTable(
     {

@@ -56,6 +56,30 @@ def export_portable(run, network, export_dir, format, test, attack=None):
     return path / file.name, entries
 
 
+def summary(path, entries, lacking):
+    """Returns the lines of a terminal on a file and its sidecar.
+
+    Args:
+        path, entries: see `export_portable`.
+        lacking: str, what the file lacks beside the guard.
+    """
+    verification = entries["verification"]
+    line = (
+        f"{entries['format']} in {path}: largest difference "
+        f"{verification['largest_difference']:.1e}; it takes float images only: no guard, no image "
+        f"files, no {lacking}"
+    )
+    if (found := verification.get("transfer")) is None:
+        return line
+    return (
+        f"{line}\n"
+        f"of {found['n']} test images: clean {100 * found['clean_accuracy']:.2f} % (the network "
+        f"{100 * found['clean_accuracy_of_the_network']:.2f}), under pgd20 made on the network "
+        f"{100 * found['robust_accuracy']:.2f} % "
+        f"({100 * found['robust_accuracy_of_the_network']:.2f})"
+    )
+
+
 def transferred(function, clean, adversarial, labels, network):
     """Returns clean and robust accuracy of a file, and of its network on the same images.
 

@@ -1,8 +1,12 @@
 """A finished run made into one version of a served model: written, verified, described."""
 
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 import tensorflow as tf
 
+from robust_tf.export.endpoints import Endpoint
 from robust_tf.export.model_card import verification_lines, write_model_card
 from robust_tf.export.saved_model import next_version, write_saved_model
 from robust_tf.export.sidecar import sidecar, write_sidecar
@@ -13,22 +17,37 @@ from robust_tf.reports.recorded_run import recorded_run
 VERIFIED = 16  # images
 
 
-def export_run(
-    run, network, endpoints, export_dir, answer, *, output, attack, resources=(), fill=None, **more
-):
-    """Writes the SavedModel of a run with its sidecar, its model card and its warm-up requests.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Served:
+    """What a SavedModel serves, and how it is verified.
 
-    Args:
-        run: `FinishedRun`.
-        network: Trained keras.Model of the run.
+    Attributes:
         endpoints: list of `Endpoint`.
-        export_dir: folder of the versions.
         answer: function of `serving_default`, without the guard.
         output: name of the output whose gradient is verified.
         attack: function (path of the SavedModel) -> dict of what an attack on it showed.
         resources: See `write_saved_model`.
         fill: function (path of the SavedModel) that writes further files there, or None.
-        **more: further entries of the sidecar.
+        facts: further entries of the sidecar.
+    """
+
+    endpoints: Sequence[Endpoint]
+    answer: Callable
+    output: str
+    attack: Callable
+    resources: Sequence = ()
+    fill: Callable | None = None
+    facts: Mapping
+
+
+def export_run(run, network, served, export_dir):
+    """Writes the SavedModel of a run with its sidecar, its model card and its warm-up requests.
+
+    Args:
+        run: `FinishedRun`.
+        network: Trained keras.Model of the run.
+        served: `Served`.
+        export_dir: folder of the versions.
 
     Returns:
         (path of the new version, its sidecar).
@@ -39,28 +58,28 @@ def export_run(
     """
     images = np.random.default_rng(0).uniform(size=[VERIFIED, *run.info.image_shape])
     with next_version(export_dir) as (folder, path):
-        write_saved_model(folder, endpoints, resources)
-        difference = verify_saved_model(folder, answer, images, output)
+        write_saved_model(folder, served.endpoints, served.resources)
+        difference = verify_saved_model(folder, served.answer, images, served.output)
         verification = {
             "images": VERIFIED,
             "largest_difference": difference,
-            "attack": attack(folder),
+            "attack": served.attack(folder),
         }
-        if fill is not None:
-            fill(folder)
+        if served.fill is not None:
+            served.fill(folder)
         loaded = tf.saved_model.load(str(folder))
         entries = sidecar(
             recorded_run(run.folder.path),
             network,
             run,
             loaded.signatures,
-            endpoints,
+            served.endpoints,
             verification=verification,
-            **more,
+            **served.facts,
         )
         write_sidecar(folder, entries)
         write_model_card(folder, entries)
-        write_warmup_requests(folder, endpoints, run.info)
+        write_warmup_requests(folder, served.endpoints, run.info)
     return path, entries
 
 

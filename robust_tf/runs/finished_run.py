@@ -85,6 +85,10 @@ class FinishedRun:
             parts.append(f"--data_dir={self.dataset.data_dir}")
         return shlex.join([*parts, f"--workdir={self.folder.path}"])
 
+    def test_images(self, limit=None):
+        """Returns the first `limit` test images, `Examples`; None for all."""
+        return self.dataset.load("test", limit)
+
     @functools.cached_property
     def segments(self):
         """What its records say: the parts of the training, in words, where it has several."""

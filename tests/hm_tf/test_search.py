@@ -316,7 +316,7 @@ def test_a_folder_of_queries_is_read_as_a_gallery_is(tmp_path):
 
 def test_embeddings_alone_need_no_place_for_a_picture(tmp_path):
     (tmp_path / "file").touch()
-    search._check("photos", None, tmp_path / "photos.npz", tmp_path / "file" / "search.png")
+    search._check(None, tmp_path / "photos.npz", tmp_path / "file" / "search.png")
 
 
 def test_a_missing_query_is_found_before_the_gallery_is_read(finished_smoke, gallery, capsys):
