@@ -65,7 +65,7 @@ def test_a_network_is_enough_and_a_partial_batch_trains(kind):
     assert any(np.any(a != b) for a, b in zip(before, model.get_weights()))
 
 
-def test_hyper_parameters_are_those_of_the_recipe():
+def test_hyper_parameters_come_from_the_recipe():
     model = HardnessManipulation(network(), source="softhard", destination="lga", ics=0.5)
     assert (model.margin, model.weight_decay, model.sampling) == (0.2, 4e-4, "fixed")
     assert model.attack.threat_model == ThreatModel("8/255")

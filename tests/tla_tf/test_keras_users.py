@@ -68,7 +68,7 @@ def test_a_network_and_a_radius_are_enough_and_a_partial_batch_trains(kind, requ
     assert any(np.any(a != b) for a, b in zip(before, model.get_weights()))
 
 
-def test_hyper_parameters_are_those_of_the_recipe():
+def test_hyper_parameters_come_from_the_recipe():
     model = TripletAdversarial(network(), eps="8/255")
     assert (model.triplet_weight, model.margin, model.norm_weight) == (2.0, 0.03, 0.001)
     assert (model.attack.steps, model.attack.step_size) == (7, 2 / 255)
@@ -207,7 +207,7 @@ def test_evaluate_measures_clean_and_robust_accuracy():
 
 @pytest.mark.parametrize("labels", [Y, ONE_HOT], ids=["integer", "one-hot"])
 @EAGER
-def test_compiled_metrics_are_those_of_the_clean_logits(labels):
+def test_compiled_metrics_measure_the_clean_logits(labels):
     kind = "Sparse" if labels is Y else ""
     entropy = getattr(keras.metrics, f"{kind}CategoricalCrossentropy")(from_logits=True, name="ce")
     compiled = {"metrics": ["accuracy", entropy], "weighted_metrics": ["accuracy"]}
