@@ -16,6 +16,7 @@ from tla_tf import options as tla
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = r"^```.*?^```"
 # docs/results/records holds pages that a tool has written.
 WRITTEN = [path for path in DOCUMENTS if path.parent.name != "records"]
 COMMANDS = {
@@ -40,10 +41,13 @@ COMMANDS = {
 
 
 def commands():
-    """All commands of this project in the documents."""
+    """All commands of this project in the documents; code within text may go over line breaks."""
     for path in DOCUMENTS:
-        for line in re.findall(r"python -m ((?:tla|hm)_tf\.\w+)([^`\n|]*)", path.read_text()):
-            yield line
+        text = path.read_text().replace("\\\n", " ")
+        found = re.findall(BLOCK, text, re.S | re.M)
+        inline = re.findall(r"`([^`]+)`", re.sub(BLOCK, "", text, flags=re.S | re.M))
+        found += [" ".join(code.split()) for code in inline]
+        yield from re.findall(r"python -m ((?:tla|hm)_tf\.\w+)(.*)", "\n".join(found))
 
 
 @pytest.mark.parametrize("name, rest", sorted(set(commands())))
@@ -117,7 +121,7 @@ def sentences(text):
     Code, titles and link targets are left out. A colon ends a sentence only before a list, a table
     or a block of code.
     """
-    text = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    text = re.sub(BLOCK, "", text, flags=re.S | re.M)
     text = re.sub(r"\]\([^)]*\)", "]", text)
     text = re.sub(r"`[^`]*`", "code", text)
     for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*#]|\d+\.) )|\|", text):
