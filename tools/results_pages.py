@@ -34,8 +34,8 @@ LEAD = (
 )
 MISSING = (
     "This page is made of records: the run folders were not kept. Missing are training curves, "
-    "attacked images, accuracy over ε and over attack steps, and what was measured image by image, "
-    "so that differences are tested without pairing."
+    "attacked images, accuracy over ε and over attack steps. The outcomes of single images are "
+    "missing, too, so differences are tested without pairing."
 )
 
 
