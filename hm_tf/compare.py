@@ -7,7 +7,7 @@ What differs in training, who is ahead, retrieval and ranking attacks side by si
 
 import sys
 
-from hm_tf.options import COMPARE
+from hm_tf.options import COMPARE, TRAIN
 from robust_tf.cli import command_line
 from robust_tf.results.output_place import require_file
 
@@ -22,7 +22,7 @@ def main(options):
     from robust_tf.reports.recorded_run import evaluated_runs
 
     runs = evaluated_runs(options.workdir, "hm_tf", "defense")
-    show(score_matrix(runs), options.html)
+    show(score_matrix(runs, TRAIN), options.html)
 
 
 if __name__ == "__main__":

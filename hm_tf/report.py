@@ -8,7 +8,7 @@ stored, and names the commands for the rest.
 
 import sys
 
-from hm_tf.options import REPORT
+from hm_tf.options import REPORT, TRAIN
 from robust_tf.cli import command_line
 from robust_tf.results.output_place import require_file, require_folder
 
@@ -34,9 +34,9 @@ def main(options):
     from robust_tf.reports.sections import add_training, training_figure
 
     recorded = evaluated_runs(options.workdir, "hm_tf", "defense")
-    runs = reported_runs(recorded)
-    rows = published_rows.rows()
-    found = score_matrix(recorded)
+    runs = reported_runs(recorded, TRAIN)
+    rows = published_rows.rows(TRAIN)
+    found = score_matrix(recorded, TRAIN)
     figures = cost_figures(rows, runs)
     if balance := balance_figure(runs):
         figures["figure4"] = balance

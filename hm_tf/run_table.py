@@ -31,21 +31,21 @@ def comparison(row, flags):
     """Returns the row beside the numbers of its run, a str."""
     from hm_tf.reporting import hardness_records
     from hm_tf.reporting.paper_comparison import beside, reported_runs
+    from robust_tf.reports.comparison import COLUMNS
     from robust_tf.reports.recorded_run import recorded_run
-    from robust_tf.reports.table import aligned
+    from robust_tf.reports.table import text_table
     from robust_tf.results.result import read_results
 
     if row.table == "table1":
         return hardness_records.beside(row, read_results(_records(row, flags)))
     recorded = recorded_run(workdir_of(TRAIN.parse([*row.flags, *flags])))
-    (run,) = reported_runs([recorded])
+    (run,) = reported_runs([recorded], TRAIN)
     found = beside(row, run)
-    table = aligned(("column", "paper", "ours", "difference"), list(found.lines()))
-    return f"{found.title()}: {found.statement}\n{table}"
+    return f"{found.title()}: {found.statement}\n{text_table(COLUMNS, [*found.numbers()])}"
 
 
 def _rows():
-    return published_rows.sampler_rows() + published_rows.rows()
+    return published_rows.sampler_rows() + published_rows.rows(TRAIN)
 
 
 def _records(row, flags):

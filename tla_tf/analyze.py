@@ -17,7 +17,7 @@ import sys
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError, with_closest
 from robust_tf.results.output_place import require_folder
-from tla_tf.options import ANALYZE, OUTPUTS
+from tla_tf.options import ANALYZE, OUTPUTS, TRAIN
 
 # Natural training images that an output needs, in all and of every class.
 NEEDED = {"table3": {"neighbours": 50}, "figure4": {"neighbours": 3}, "figure5": {"per_class": 2}}
@@ -80,7 +80,7 @@ def _keep(output, runs, made, path):
 
     kept = [result for run in runs for result in run.keep()]
     recorded = [recorded_run(run.records.parent) for run in runs]
-    names = names_by_weights(methods([run for run in recorded if run.results]))
+    names = names_by_weights(methods([run for run in recorded if run.results], TRAIN))
     print(f"\n{output}\n{text_table(MEASUREMENT_COLUMNS, seeds_of(kept, names))}", flush=True)
     if made:
         figure, plotted = made

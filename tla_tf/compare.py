@@ -15,7 +15,7 @@ import sys
 from robust_tf.cli import command_line
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file
-from tla_tf.options import COMPARE
+from tla_tf.options import COMPARE, TRAIN
 
 RUN_TABLE = "python -m tla_tf.run_table --row="
 # Ends in minutes, and stands beside a row of the paper.
@@ -43,7 +43,7 @@ def _compare_runs(workdir, html):
     from tla_tf.reporting.accuracies import accuracy_matrix
 
     runs = evaluated_runs(workdir, "tla_tf", "method")
-    show(accuracy_matrix(runs), html)
+    show(accuracy_matrix(runs, TRAIN), html)
 
 
 def _write_tf_era(places, html):
@@ -52,7 +52,7 @@ def _write_tf_era(places, html):
     from tla_tf.reporting.tf_era import tf_era_page
 
     runs = _evaluated(places)
-    tf_era_page(published_rows.rows(), runs).write(html)
+    tf_era_page(published_rows.rows(TRAIN), runs).write(html)
     print(f"page: {html}, with {len(runs)} runs")
 
 
@@ -60,7 +60,7 @@ def _compare_with_paper(places):
     """Prints the comparisons, then what has no results yet."""
     from tla_tf.reporting import comparison, published_rows
 
-    rows = published_rows.rows()
+    rows = published_rows.rows(TRAIN)
     runs = _evaluated(places)
     if not runs:
         raise UserError(

@@ -9,7 +9,7 @@ import sys
 
 from robust_tf.cli import command_line
 from robust_tf.results.output_place import require_file
-from tla_tf.options import REPORT
+from tla_tf.options import REPORT, TRAIN
 
 
 @command_line.command(REPORT, __doc__)
@@ -19,7 +19,7 @@ def main(options):
     from robust_tf.reports import verdict
     from robust_tf.reports.matrix_view import page_title
     from robust_tf.reports.page import Page
-    from robust_tf.reports.recorded_run import evaluated_runs
+    from robust_tf.reports.recorded_run import ReportedRun, evaluated_runs
     from robust_tf.reports.sections import add_training, training_figure
     from tla_tf.reporting import comparison, published_rows
     from tla_tf.reporting import report_sections as sections
@@ -29,10 +29,10 @@ def main(options):
 
     recorded = evaluated_runs(options.workdir, "tla_tf", "method")
     names = panel_names([run.flags for run in recorded], [run.path for run in recorded])
-    runs = list(map(sections.ReportedRun, names, recorded))
-    rows = published_rows.rows()
+    runs = list(map(ReportedRun, names, recorded))
+    rows = published_rows.rows(TRAIN)
     comparisons = comparison.compare(rows, recorded)
-    found = accuracy_matrix(recorded)
+    found = accuracy_matrix(recorded, TRAIN)
     page = Page(page_title(found), *verdict.headline(found, headline(runs)))
     sections.add_accuracies(page, runs, found)
     sections.add_checks(page, runs)

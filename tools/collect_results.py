@@ -20,6 +20,7 @@ from robust_tf.reports.table import markdown
 from robust_tf.results import atomic
 from robust_tf.results.result import append_results, read_results
 from robust_tf.runs.run_folder import RunFolder
+from tla_tf.options import TRAIN
 from tla_tf.reporting.accuracies import accuracy_matrix
 
 SHOWN = (
@@ -65,7 +66,7 @@ def _table(recorded):
     if any("defense" in run.flags for run in recorded):
         return _score_table(recorded)
     # Of a classifier the accuracies; what its embeddings were analysed for is another table.
-    return markdown(*table_of(accuracy_matrix(recorded)))
+    return markdown(*table_of(accuracy_matrix(recorded, TRAIN)))
 
 
 def _name(run):

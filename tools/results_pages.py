@@ -10,9 +10,11 @@ import pathlib
 import sys
 from typing import NamedTuple
 
+import hm_tf.options
 import hm_tf.reporting.claim
 import hm_tf.reporting.published_rows
 import hm_tf.reporting.report_sections as hm_sections
+import tla_tf.options
 import tla_tf.reporting.claim
 import tla_tf.reporting.published_rows
 import tla_tf.reporting.report_sections as tla_sections
@@ -21,7 +23,7 @@ from hm_tf.reporting.score_matrix import score_matrix
 from robust_tf.errors import UserError
 from robust_tf.reports.matrix_view import add_bars
 from robust_tf.reports.page import Page
-from robust_tf.reports.recorded_run import distinct_names, find_runs
+from robust_tf.reports.recorded_run import ReportedRun, distinct_names, find_runs
 from robust_tf.reports.verdict import decisive, headline, verdicts
 from tla_tf.reporting import comparison
 from tla_tf.reporting.accuracies import accuracy_matrix
@@ -156,7 +158,7 @@ def _write(folder):
         records = [folder / "records" / f"{name}.jsonl" for name in experiment.records]
         checks = experiment.checks and folder / "records" / f"{experiment.checks}.jsonl"
         runs = find_runs(records, checks)
-        found = accuracy_matrix(runs) if experiment.of_classifiers else score_matrix(runs)
+        found = _matrix(experiment.of_classifiers, runs)
         path = folder / "reports" / f"{experiment.page}.html"
         if experiment.checks:
             add = _classifiers if experiment.of_classifiers else _embeddings
@@ -166,6 +168,12 @@ def _write(folder):
             page.write(path)
         _add_experiment(index, experiment, found, path.exists())
     index.write(folder / "index.html")
+
+
+def _matrix(of_classifiers, runs):
+    if of_classifiers:
+        return accuracy_matrix(runs, tla_tf.options.TRAIN)
+    return score_matrix(runs, hm_tf.options.TRAIN)
 
 
 def _add_experiment(page, experiment, found, has_page):
@@ -184,10 +192,10 @@ def _classifiers(title, runs, found):
     titles = [method_name(run.results[0].method) for run in runs]
     seeds = [(run.results[0].training_seed, run.path.stem) for run in runs]
     reported = [
-        tla_sections.ReportedRun(name, run)
+        ReportedRun(name, run)
         for name, run in zip(distinct_names(titles, seeds), runs, strict=True)
     ]
-    rows = tla_tf.reporting.published_rows.rows()
+    rows = tla_tf.reporting.published_rows.rows(tla_tf.options.TRAIN)
     compared = comparison.compare(rows, runs)
     page = Page(title, *headline(found, tla_tf.reporting.claim.headline(reported)))
     tla_sections.add_accuracies(page, reported, found)
@@ -198,8 +206,8 @@ def _classifiers(title, runs, found):
 
 
 def _embeddings(title, runs, found):
-    reported = paper_comparison.reported_runs(runs)
-    rows = hm_tf.reporting.published_rows.rows()
+    reported = paper_comparison.reported_runs(runs, hm_tf.options.TRAIN)
+    rows = hm_tf.reporting.published_rows.rows(hm_tf.options.TRAIN)
     page = Page(title, *headline(found, hm_tf.reporting.claim.headline(reported)))
     page.section("Retrieval and ranking attacks")
     hm_sections.add_scores(page, reported, found)

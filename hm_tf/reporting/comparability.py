@@ -1,8 +1,8 @@
 """What keeps the numbers of a run from being compared with a published row."""
 
-from hm_tf.options import TRAIN
+from robust_tf import data
 from robust_tf.reports import comparability
-from robust_tf.reports.comparability import plain
+from robust_tf.reports.comparability import plain, unlike
 from robust_tf.threat_model import format_magnitude, parse_magnitude
 
 # What the rows of the paper set on top of a recipe, besides the data.
@@ -12,7 +12,6 @@ _ROW_SETTINGS = ("defense", "source", "destination", "ics", "ics_margin", "loss_
 )
 # What matters most stands first.
 _FIRST = ("dataset", "model", "init_weights", "bn", "train_steps", "eps", "pgd_steps")
-_TEST_IMAGES = {"cub200": 5924, "cars196": 8131, "sop": 60502}
 
 
 def attacks(flags):
@@ -21,33 +20,33 @@ def attacks(flags):
     return flags["defense"] != "none" and not twice
 
 
-def differing_settings(flags, published):
+def differing_settings(flags, row):
     """Returns the set of the settings of a row that a training does not have; none: it belongs.
 
     On other data the networks differ, and with them the effect of batch norm: it is not compared.
 
     Args:
-        flags, published: See `training_differences`.
+        flags, row: See `training_differences`.
     """
     if not flags:
         return set(_ROW_SETTINGS)
-    ours, theirs = _row_settings(flags), _row_settings(published)
-    other_data = {"bn"} if flags["dataset"] != published["dataset"] else set()
+    ours, theirs = (_row_settings(own, row.trainings) for own in (flags, row.training))
+    other_data = {"bn"} if flags["dataset"] != row.training["dataset"] else set()
     shared = (ours.keys() & theirs.keys()) - other_data
     return {name for name in shared if ours[name] != theirs[name]}
 
 
-def training_differences(flags, published):
+def training_differences(flags, row):
     """Returns what was trained otherwise than the paper's row, list of str.
 
     Args:
         flags: dict of the resolved flags of the run; {} where they are unknown.
-        published: dict of the flags that reproduce the row.
+        row: `PublishedRow`.
     """
     if not flags:
         return ["settings of the training unknown"]
-    compared = TRAIN.compared(published) - {"limit_train"}
-    found = comparability.training_differences(flags, published, compared=compared, first=_FIRST)
+    compared = row.compared - {"limit_train"}
+    found = comparability.training_differences(flags, row.training, compared=compared, first=_FIRST)
     if flags.get("limit_train"):
         found.append(f"{flags['limit_train']:,} training images, not all")
     return found
@@ -59,20 +58,20 @@ def measuring_differences(row, n, published):
     Args:
         row: `ScoreRow`, or None where no attack was recorded.
         n: Number of queries.
-        published: See `training_differences`.
+        published: dict of the flags that reproduce the row.
     """
-    different = []
-    if n != _TEST_IMAGES.get(published["dataset"]):
-        different.append(f"{n:,} queries, not {_TEST_IMAGES[published['dataset']]:,}")
+    images = data.open(published["dataset"]).info.splits["test"]
+    different = [f"{n:,} queries, not {images:,}"] if n != images else []
     if row is None:
         return [*different, "no attack recorded"]
     if row.mode != "compat":
         different.append(f"attacks in {row.mode} mode, not as the authors' code")
-    if row.on.precision != "float32":
-        different.append(f"precision {row.on.precision}, not float32")
     settings, threat = row.results[0].attack_settings, row.results[0].threat_model
-    if threat["norm"] != published["norm"]:
-        different.append(f"attack norm {threat['norm']}, not {published['norm']}")
+    facts = (
+        ("precision", row.on.precision, "float32"),
+        ("attack norm", threat["norm"], published["norm"]),
+    )
+    different += unlike(facts)
     ours = threat["eps"], settings["steps"], settings.get("step_size")
     wanted = "eps", "eval_steps", "eval_step_size"
     for name, value in zip(wanted, ours, strict=True):
@@ -81,8 +80,9 @@ def measuring_differences(row, n, published):
     return different
 
 
-def _row_settings(flags):
+def _row_settings(flags, trainings):
     """The `_ROW_SETTINGS` that the defense reads; regular training has one name for all."""
     defense = flags["defense"] if attacks(flags) or flags["ics"] else "none"
-    read = {name for name in _ROW_SETTINGS if name in flags} - TRAIN.unread({"defense": defense})
+    unread = trainings.unread({"defense": defense})
+    read = {name for name in _ROW_SETTINGS if name in flags} - unread
     return {**{name: plain(flags[name]) for name in read}, "defense": defense}

@@ -43,7 +43,7 @@ def cost_figures(rows, runs):
         shown = [
             run
             for run in scored
-            if any(differing_settings(run.recorded.flags, r.training) <= {"pgd_steps"} for r in own)
+            if any(differing_settings(run.recorded.flags, r) <= {"pgd_steps"} for r in own)
         ]
         figures[f"figure{number}"] = _figure(number, own, shown)
     return figures

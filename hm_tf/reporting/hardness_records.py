@@ -3,8 +3,11 @@
 from typing import NamedTuple
 
 from hm_tf.reporting import published_rows
+from robust_tf.reports import comparison
+from robust_tf.reports.comparability import unlike
+from robust_tf.reports.comparison import Comparison
 from robust_tf.reports.published import PublishedRow
-from robust_tf.reports.table import Column, aligned
+from robust_tf.reports.table import Column, text_table
 from robust_tf.results.result import Result, measured_value, read_results, shared_fields
 
 RECORDS = "sampler_hardness.jsonl"
@@ -76,13 +79,16 @@ def measured(results):
 def beside(row, results):
     """Returns a row of `published_rows.sampler_rows` beside the latest `Result`s, as text."""
     found = _measured(row, results)
-    lines = [
-        _difference(row, "E[H]", found.mean, 3),
-        _difference(row, "Var[H]", found.variance, 5),
-        ("variance of triplets", "-", f"{found.of_triplets.value:.5f}", "-"),
+    numbers = [
+        Comparison(row, name, name, result.value, digits)
+        for name, result, digits in (
+            ("E[H]", found.mean, 3),
+            ("Var[H]", found.variance, 5),
+            ("variance of triplets", found.of_triplets, 5),
+        )
     ]
-    table = aligned(("column", "paper", "ours", "difference"), lines)
-    return f"{row.name}: {_statement(found.mean)}\n{table}"
+    table = text_table(comparison.COLUMNS, numbers)
+    return f"{row.name}: {comparison.statement(_differences(found.mean))}\n{table}"
 
 
 def _measured(row, results):
@@ -91,22 +97,12 @@ def _measured(row, results):
     return Measured(row, *map(latest.get, (MEAN, OF_MEANS, OF_TRIPLETS)))
 
 
-def _difference(row, column, result, digits):
-    paper, ours = row.values[column], result.value
-    return column, f"{paper:.{digits}f}", f"{ours:.{digits}f}", f"{ours - paper:+.{digits}f}"
-
-
-def _statement(result):
-    """Whether a record was measured as the paper's table 1, in words."""
-    differing = [
-        f"{name} {ours}, not {paper}"
-        for name, ours, paper in (
-            ("data set", result.dataset, "cub200"),
-            ("network", result.model, "resnet18"),
-            ("batches", result.attack_settings["batches"], PAPER_BATCHES),
-        )
-        if ours != paper
-    ]
-    if result.method == "untrained, none":
-        differing.append("random weights, not those of ImageNet")
-    return f"not comparable: {'; '.join(differing)}" if differing else "comparable"
+def _differences(result):
+    """What was measured otherwise than in the paper's table 1, list of str."""
+    random = result.method == "untrained, none"
+    facts = (
+        ("data set", result.dataset, "cub200"),
+        ("network", result.model, "resnet18"),
+        ("batches", result.attack_settings["batches"], PAPER_BATCHES),
+    )
+    return unlike(facts) + ["random weights, not those of ImageNet"] * random

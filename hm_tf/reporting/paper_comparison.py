@@ -1,54 +1,49 @@
 """The paper's rows beside our runs: paper, ours, difference, and whether they may be compared."""
 
+import dataclasses
 from typing import NamedTuple
 
-from hm_tf.options import TRAIN
 from hm_tf.reporting.comparability import (
     attacks,
     differing_settings,
     measuring_differences,
     training_differences,
 )
+from hm_tf.reporting.published_rows import PublishedRow
 from hm_tf.reporting.recorded_scores import (
     ALL,
     PAPER_MAP,
     SCORE,
     claimed_row,
     clean_values,
+    digits,
     paper_row,
     score_rows,
-    text,
 )
-from robust_tf.reports.published import DOUBT
+from robust_tf.reports import comparison, recorded_run
+from robust_tf.reports.comparison import Comparison
 from robust_tf.reports.recorded_run import distinct_names
 
 DATASETS = {"CUB": "cub200", "CARS": "cars196", "SOP": "sop"}
-COMPARABLE = "comparable: every setting of the row"
+COMPARABLE = f"{comparison.COMPARABLE}: every setting of the row"
 MIXED = "?: the paper's column mAP mixes mAP and MAP@10; its cells are never comparable"
 
 
-class ReportedRun(NamedTuple):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportedRun(recorded_run.ReportedRun):
     """A run as tables and figures show it.
 
     Attributes:
-        name: str, unlike the others'.
-        method: Method of the records, as the paper prints it.
-        dataset: name of the data set in our flags.
         eta: PGD steps in training, None where nothing is attacked or the flags are unknown.
         values: dict column -> value as printed, see `recorded_scores.ALL`.
         collapsed: see `ScoreRow`.
         rows: list of `ScoreRow`.
-        recorded: `RecordedRun`.
     """
 
-    name: str
-    method: str
-    dataset: str
     eta: int | None
     values: dict
     collapsed: bool | None
     rows: list
-    recorded: object
 
     @property
     def cost(self):
@@ -61,14 +56,17 @@ def same_data(row, run):
     return DATASETS[row.dataset] == run.dataset
 
 
-def reported_runs(recorded):
-    """Returns the list of `ReportedRun` of `RecordedRun`s."""
+def reported_runs(recorded, trainings):
+    """Returns the list of `ReportedRun` of `RecordedRun`s.
+
+    `trainings` is the `FlagTable` of `hm_tf.train`.
+    """
     titles = [run.results[0].method for run in recorded]
     names = distinct_names(titles, [(run.results[0].training_seed, run.path) for run in recorded])
-    return [_reported(name, run) for name, run in zip(names, recorded)]
+    return [_reported(name, run, trainings) for name, run in zip(names, recorded)]
 
 
-class Comparison(NamedTuple):
+class RowComparison(NamedTuple):
     """A published row and the run that is nearest to it.
 
     Attributes:
@@ -77,14 +75,14 @@ class Comparison(NamedTuple):
         differences: list of str; empty if the two may be compared.
     """
 
-    row: tuple
+    row: PublishedRow
     run: ReportedRun
     differences: list
 
     @property
     def statement(self):
         """Whether the difference means anything, in words."""
-        said = f"not comparable: {'; '.join(self.differences)}" if self.differences else COMPARABLE
+        said = comparison.statement(self.differences) if self.differences else COMPARABLE
         return f"{said}; {MIXED}" if self.row.doubtful else said
 
     def title(self):
@@ -92,35 +90,21 @@ class Comparison(NamedTuple):
         eta = "" if self.row.eta is None else f", η {self.row.eta}"
         return f"{self.run.name} beside {self.row.defense}{eta} on {self.row.dataset}"
 
-    def lines(self):
-        """Rows of a table: column, paper, ours, difference (of the same data only), all str.
-
-        The paper's mAP stands beside our mAP and our MAP@10.
-        """
+    def numbers(self):
+        """Yields the `Comparison`s; the paper's mAP stands beside our mAP and our MAP@10."""
         for column in ALL:
             for name in PAPER_MAP if column == "mAP" else (column,):
-                paper = published_text(self.row, column)
-                yield name, paper, *ours_beside(self.row, self.run, name, column)
+                yield number(self.row, self.run, column, name)
 
 
-def ours_beside(row, run, name, column):
-    """Returns (our value, difference from the paper's column, of the same data only) as text."""
-    paper, ours = row.values, run.values
-    if name == SCORE and run.collapsed:
-        return "collapsed", "-"
-    both = column in paper and name in ours and same_data(row, run)
-    change = text(name, ours[name] - paper[column], "+") if both else "-"
-    return text(name, ours.get(name)), change
-
-
-def published_text(row, column):
-    """Returns a value of a `PublishedRow` as text, a doubtful one with its mark."""
-    mark = f" {DOUBT}" if column in row.doubtful else ""
-    return f"{text(column, row.values.get(column))}{mark}"
+def number(row, run, column, name):
+    """Returns the `Comparison` of a column of a row with the value of a run called `name`."""
+    ours = "collapsed" if name == SCORE and run.collapsed else run.values.get(name)
+    return Comparison(row, column, name, ours, digits(name), same_data=same_data(row, run))
 
 
 def compare(rows, runs):
-    """Returns the list of `Comparison`, one per run whose defense the paper has.
+    """Returns the list of `RowComparison`, one per run whose defense the paper has.
 
     The row is of the same data set, or else of CUB. Of several rows it is the one with the fewest
     other settings, and then with the nearest eta.
@@ -141,15 +125,15 @@ def compare(rows, runs):
 
 
 def beside(row, run):
-    """Returns the `Comparison` of a `PublishedRow` and a `ReportedRun`."""
+    """Returns the `RowComparison` of a `PublishedRow` and a `ReportedRun`."""
     shown = paper_row(run.rows)
     n = shown.on.n if shown else run.recorded.results[0].n
-    trained = training_differences(run.recorded.flags, row.training)
-    return Comparison(row, run, trained + measuring_differences(shown, n, row.training))
+    trained = training_differences(run.recorded.flags, row)
+    return RowComparison(row, run, trained + measuring_differences(shown, n, row.training))
 
 
 def _distance(row, run):
-    others = len(differing_settings(run.recorded.flags, row.training) - {"pgd_steps"})
+    others = len(differing_settings(run.recorded.flags, row) - {"pgd_steps"})
     return (
         not same_data(row, run),
         row.dataset != "CUB",
@@ -158,20 +142,18 @@ def _distance(row, run):
     )
 
 
-def _reported(name, recorded):
+def _reported(name, recorded, trainings):
     rows = score_rows(recorded.measured)
     shown, claimed = paper_row(rows), claimed_row(rows)
     clean = clean_values(recorded.measured, shown and shown.on.gallery)
-    first, flags, eta = recorded.results[0], recorded.flags, None
+    flags, eta = recorded.flags, None
     if flags and attacks(flags):  # with one step where no flag says how many
-        eta = 1 if "pgd_steps" in TRAIN.unread(flags) else flags["pgd_steps"]
+        eta = 1 if "pgd_steps" in trainings.unread(flags) else flags["pgd_steps"]
     return ReportedRun(
-        name=name,
-        method=first.method,
-        dataset=first.dataset,
+        name,
+        recorded,
         eta=eta,
         values={**clean, **(shown.values if shown else {})},
         collapsed=claimed.collapsed if claimed else None,
         rows=rows,
-        recorded=recorded,
     )

@@ -1,9 +1,10 @@
 """Tables 2 to 11 of the HM paper with our runs among their rows, made of stored results only."""
 
 from hm_tf.reporting.comparability import differing_settings
-from hm_tf.reporting.paper_comparison import DATASETS, ours_beside, published_text
+from hm_tf.reporting.paper_comparison import DATASETS, number
 from hm_tf.reporting.recorded_scores import ALL, SCORE, text
 from hm_tf.triplets import SYMBOLS
+from robust_tf.reports.comparison import DIFFERENCE, OURS
 
 TITLES = {
     2: "Table 2: source and destination samplers, R@1 / ERS",
@@ -35,7 +36,7 @@ def paper_table(number, rows, runs):
         return _matrix(own, runs)
     lines, shown = [], set()
     for row in own:
-        cells = [published_text(row, name) for name in ALL]
+        cells = [f"{text(name, row.values.get(name))}{row.mark(name)}" for name in ALL]
         if row.collapse:
             cells[0] = "collapse"
         lines.append((_title(row), *cells))
@@ -55,13 +56,13 @@ def _of_row(row, runs):
     # On CUB's rows also what the paper has no data set for.
     others = {run.dataset for run in runs} - set(DATASETS.values()) if row.dataset == "CUB" else ()
     same = [run for run in runs if run.dataset in {DATASETS[row.dataset], *others}]
-    return [run for run in same if not differing_settings(run.recorded.flags, row.training)]
+    return [run for run in same if not differing_settings(run.recorded.flags, row)]
 
 
 def _ours(row, run):
-    values, changes = zip(*(ours_beside(row, run, name, name) for name in ALL), strict=True)
-    yield (f"ours: {run.name}, {run.dataset}", *values)
-    yield ("difference", *changes)
+    numbers = [number(row, run, name, name) for name in ALL]
+    yield (f"ours: {run.name}, {run.dataset}", *map(OURS.cell, numbers))
+    yield ("difference", *map(DIFFERENCE.cell, numbers))
 
 
 def _matrix(rows, runs):

@@ -1,10 +1,8 @@
 """The tables of the HM paper and the flags that reproduce their rows (Zhou and Patel 2022)."""
 
 import dataclasses
-import functools
 import pathlib
 
-from hm_tf.options import TRAIN
 from robust_tf.reports import published
 
 FOLDER = pathlib.Path(__file__).parents[1] / "published"
@@ -29,15 +27,11 @@ class PublishedRow(published.PublishedRow):
     eta: int | None
     collapse: bool
 
-    @functools.cached_property
-    def training(self):
-        """dict of all flags of the training that reproduces the row."""
-        return TRAIN.resolve(self.flags)
 
-
-def rows():
-    """Returns the rows of tables 2 to 11, in order."""
-    return [row for number in range(2, 12) for row in _read(FOLDER / f"table{number}.csv")]
+def rows(trainings):
+    """Returns the rows of tables 2 to 11, in order; `trainings` is `hm_tf.train`'s `FlagTable`."""
+    paths = [FOLDER / f"table{number}.csv" for number in range(2, 12)]
+    return [row for path in paths for row in _read(path, trainings)]
 
 
 def sampler_rows():
@@ -48,24 +42,25 @@ def sampler_rows():
     lines = published.read_lines(FOLDER / "table1.csv")
     return [
         published.PublishedRow(
-            name=f"table1/{line['sampler']}", **published.fields(line, (*_DESCRIPTION, "sampler"))
+            name=published.name_of("table1", line["sampler"]),
+            **published.fields(line, (*_DESCRIPTION, "sampler")),
         )
         for line in lines
     ]
 
 
-def _read(path):
+def _read(path, trainings):
     lines = published.read_lines(path)
     several = len({line["dataset"] for line in lines}) > 1
-    return [_row(path.stem, line, several) for line in lines]
-
-
-def _row(table, line, several):
-    parts = [table, line["dataset"] if several else "", line["defense"], line["eta"]]
-    return PublishedRow(
-        name="/".join(filter(None, parts)),
-        defense=line["defense"],
-        eta=int(line["eta"]) if line["eta"] else None,
-        collapse=bool(line["collapse"]),
-        **published.fields(line, _DESCRIPTION),
-    )
+    columns = (*(["dataset"] if several else []), "defense", "eta")
+    return [
+        PublishedRow(
+            name=published.name_of(path.stem, *map(line.get, columns)),
+            trainings=trainings,
+            defense=line["defense"],
+            eta=int(line["eta"]) if line["eta"] else None,
+            collapse=bool(line["collapse"]),
+            **published.fields(line, _DESCRIPTION),
+        )
+        for line in lines
+    ]

@@ -162,11 +162,14 @@ def radii(rows):
     return ("eps",), [(eps,) for eps in found]
 
 
+def digits(name):
+    """Returns how many digits of a column the paper prints after the point."""
+    return 3 if name in RAW else 1
+
+
 def text(name, value, sign=""):
     """Returns a value of a column with as many digits as the paper prints; "-" for None."""
-    if value is None:
-        return "-"
-    return f"{value:{sign}.3f}" if name in RAW else f"{value:{sign}.1f}"
+    return "-" if value is None else f"{value:{sign}.{digits(name)}f}"
 
 
 def score_falls(rows, measured):

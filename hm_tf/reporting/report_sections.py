@@ -14,6 +14,7 @@ from hm_tf.reporting.paper_tables import TITLES, paper_table
 from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, radii, score_falls
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports import sections
+from robust_tf.reports.comparison import DIFFERENCE, OURS, PAPER
 from robust_tf.reports.matrix_view import add_matrix
 from robust_tf.reports.result_tables import doubt_lines, interval, marked, radius
 from robust_tf.reports.table import Column, filled
@@ -155,10 +156,15 @@ def add_comparison(page, rows, runs):
     if not comparisons:
         page.paragraph("The paper has no row of these defenses.")
     for item in comparisons:
-        header = ("", f"paper, {item.row.dataset}", f"ours, {item.run.dataset}", "difference")
+        columns = (
+            Column("", lambda found: found.name),
+            PAPER._replace(title=f"paper, {item.row.dataset}"),
+            OURS._replace(title=f"ours, {item.run.dataset}"),
+            DIFFERENCE,
+        )
         comparable = "comparable" if not item.differences else "not comparable"
         with page.details(f"{item.title()}: {comparable}"):
-            page.table(header, list(item.lines()))
+            page.table(*filled(columns, item.numbers()))
             level = "amber" if item.differences else "green"
             page.status(level, f"{item.run.name}: {item.statement}")
     page.paragraph(f"{MIXED}.")

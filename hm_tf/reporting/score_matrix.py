@@ -3,7 +3,6 @@
 from hm_tf.defenses.method_name import USUAL
 from hm_tf.evaluation.ranking_records import WORST_CASE
 from hm_tf.evaluation.robustness_score import COLUMNS, printed, score
-from hm_tf.options import TRAIN
 from hm_tf.reporting.recorded_scores import (
     ATTACKED,
     CLEAN,
@@ -20,14 +19,20 @@ from robust_tf.reports.outcomes import Outcomes
 _IN_TITLE = {"defense", "source", "destination", "ics", "ics_margin", "loss_bound"} | set(USUAL)
 
 
-def score_matrix(runs):
-    """Returns the `Matrix` of a list of `RecordedRun`: clean metrics, worst cases, columns, ERS."""
+def score_matrix(runs, trainings):
+    """Returns the `Matrix` of runs: clean metrics, worst cases, columns, ERS.
+
+    Args:
+        runs: list of `RecordedRun` with results.
+        trainings: `FlagTable` of `hm_tf.train`.
+    """
+
+    def compared(flags):
+        """What a training reads and does not stand in a method's name."""
+        read = trainings.compared(flags) | ({"held_out", "on_bad_image"} & flags.keys())
+        return read - _IN_TITLE
+
     return matrix(runs, [run.results[0].method for run in runs], compared, _entries)
-
-
-def compared(flags):
-    """Returns the flags that a training reads and that do not stand in a method's name."""
-    return (TRAIN.compared(flags) | ({"held_out", "on_bad_image"} & flags.keys())) - _IN_TITLE
 
 
 def _entries(run):

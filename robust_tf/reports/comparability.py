@@ -30,7 +30,12 @@ def training_differences(flags, published, **settings):
         settings: `compared` and `first` of `differing`.
     """
     found = differing(flags, published, **settings)
-    return [f"{name} {words(ours)}, not {words(theirs)}" for name, (ours, theirs) in found.items()]
+    return unlike((name, words(ours), words(theirs)) for name, (ours, theirs) in found.items())
+
+
+def unlike(facts):
+    """Returns which of the facts, (name, ours, theirs), differ, list of str: "n 9, not 10"."""
+    return [f"{name} {ours}, not {theirs}" for name, ours, theirs in facts if ours != theirs]
 
 
 def in_ball(result, eps, norm):

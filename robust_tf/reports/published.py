@@ -2,6 +2,8 @@
 
 import csv
 import dataclasses
+import functools
+from typing import Any
 
 from robust_tf.errors import UserError
 
@@ -18,6 +20,7 @@ class PublishedRow:
         values: dict column -> float.
         doubtful: tuple of the columns whose value the paper itself puts in doubt.
         flags: tuple of the flags that reproduce the row, on top of the recipe of the data set.
+        trainings: `FlagTable` of the trainings of the paper; None where no training makes the row.
     """
 
     name: str
@@ -25,11 +28,26 @@ class PublishedRow:
     values: dict
     doubtful: tuple
     flags: tuple
+    trainings: Any = dataclasses.field(default=None, repr=False)
 
     @property
     def table(self):
         """The first part of the name, e.g. "table1"."""
         return self.name.split("/")[0]
+
+    def mark(self, column):
+        """Returns what stands behind a value of the row: " ?" if it is doubtful, or else ""."""
+        return f" {DOUBT}" if column in self.doubtful else ""
+
+    @functools.cached_property
+    def training(self):
+        """dict of all flags of the training that reproduces the row."""
+        return self.trainings.resolve(self.flags)
+
+    @functools.cached_property
+    def compared(self):
+        """The set of the flags in which a training must agree with the row's."""
+        return self.trainings.compared(self.training)
 
 
 def read_lines(path):
@@ -38,8 +56,13 @@ def read_lines(path):
         return list(csv.DictReader(file))
 
 
+def name_of(*parts):
+    """Returns the name of a row: its table and what tells it from the others, without ""."""
+    return "/".join(filter(None, parts))
+
+
 def fields(line, description):
-    """Returns the fields of `PublishedRow` but for its name, a dict; empty cells have no value.
+    """Returns the fields that a line gives a `PublishedRow`, a dict; empty cells have no value.
 
     Args:
         line: dict column -> text.

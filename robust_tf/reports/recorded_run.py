@@ -1,5 +1,6 @@
 """What a run stored, as reports read it: flags, results, checks, metrics; nothing is measured."""
 
+import dataclasses
 import json
 import pathlib
 import shlex
@@ -88,6 +89,29 @@ class RecordedRun:
             for check in group
             if check["status"] == "red" and check.get("threat_model", threat_model) == threat_model
         ]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportedRun:
+    """A run as a page shows it.
+
+    Attributes:
+        name: str, unlike every other run's.
+        recorded: `RecordedRun` with results.
+    """
+
+    name: str
+    recorded: RecordedRun
+
+    @property
+    def dataset(self):
+        """Name of the data set in our flags."""
+        return self.recorded.results[0].dataset
+
+    @property
+    def method(self):
+        """The method as its records name it."""
+        return self.recorded.results[0].method
 
 
 def recorded_run(folder):

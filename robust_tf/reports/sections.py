@@ -1,6 +1,6 @@
 """Sections of a report page that both papers have: checks, training, settings.
 
-`page` is a `Page`. `runs` is a list of anything with `name`, str, and `recorded`, a `RecordedRun`.
+`page` is a `Page`, `runs` a list of `ReportedRun`.
 """
 
 from robust_tf.checks.sanity_checks import NOT_RUN

@@ -57,7 +57,7 @@ def test_a_low_value_may_be_the_better_one():
         RecordedRun(name, records(name, {**PRINTED, "TMA": tma}), {"flags": FLAGS})
         for name, tma in (("A", 0.9), ("B", 0.8))
     ]
-    found = score_matrix(runs)
+    found = score_matrix(runs, TRAIN)
     assert found.names == ["A", "B"]
     by_title = {row.title: row for row in found.rows}
     assert not by_title["TMA"].first.higher_is_better
@@ -70,10 +70,10 @@ def test_every_strength_with_all_columns_has_its_score():
         {**PRINTED, "LTM": 3.2}, mode="fixed", strength="standard", method="A", weights_hash="A"
     )
     runs = [RecordedRun("A", [*records("A"), *strict], {"flags": FLAGS})]
-    by_title = {row.title: row.first.result.value for row in score_matrix(runs).rows}
+    by_title = {row.title: row.first.result.value for row in score_matrix(runs, TRAIN).rows}
     assert by_title["ERS"] > by_title["ERS, fixed standard"] == pytest.approx(0.32455)
     alone = [RecordedRun("A", strict, {"flags": FLAGS})]
-    assert "ERS, fixed standard" in {row.title for row in score_matrix(alone).rows}
+    assert "ERS, fixed standard" in {row.title for row in score_matrix(alone, TRAIN).rows}
 
 
 def test_scores_of_the_same_queries_are_paired(monkeypatch):
@@ -89,11 +89,11 @@ def test_scores_of_the_same_queries_are_paired(monkeypatch):
 
     monkeypatch.setattr(score_matrix_module, "Outcomes", Stored)
     runs = [RecordedRun(name, records(name), {"flags": FLAGS}) for name in "AB"]
-    by_title = {row.title: row for row in score_matrix(runs).rows}
+    by_title = {row.title: row for row in score_matrix(runs, TRAIN).rows}
     change = by_title["ERS"].difference("B", "A")
     assert change.value == pytest.approx(1.0) and change.interval == pytest.approx((1.0, 1.0))
     monkeypatch.setattr(Stored, "of", lambda self, result: None)
-    by_title = {row.title: row for row in score_matrix(runs).rows}
+    by_title = {row.title: row for row in score_matrix(runs, TRAIN).rows}
     assert by_title["ERS"].difference("B", "A").interval is None
 
 

@@ -13,6 +13,7 @@ from ranking_results import PRINTED, attacked, clean
 from hm_tf import analyze, compare, report
 from hm_tf.evaluation.embedding_checks import SCORE_STANDS
 from hm_tf.image_attack.attack_files import save_image
+from hm_tf.options import TRAIN
 from hm_tf.reporting import report_sections as sections
 from hm_tf.reporting.paper_comparison import reported_runs
 from hm_tf.reporting.report_attacks import add_attacks
@@ -67,7 +68,7 @@ def test_the_standard_attack_stands_below_the_protocol():
     standard = [dataclasses.replace(r, attack_settings=members) for r in attacked()[:-1]]
     records = [*clean(), *attacked(threat_model=ball), *standard]
     page = Page("Attacks")
-    sections.add_ranking_attacks(page, reported_runs([RecordedRun("run", records, {})]))
+    sections.add_ranking_attacks(page, reported_runs([RecordedRun("run", records, {})], TRAIN))
     text = Text(page.html()).text
     assert "eps 0.5 (l2), 32 steps (protocol); eps 8/255, APGD and Square (standard)" in text
 
@@ -76,7 +77,7 @@ def test_ten_columns_of_the_standard_attack_are_not_called_missing():
     standard = attacked(mode="fixed", strength="standard")
     records = [RecordedRun("run", [*clean(), *attacked({"ES:R": 60.0}), *standard], {})]
     page = Page("Attacks")
-    sections.add_scores(page, reported_runs(records), score_matrix(records))
+    sections.add_scores(page, reported_runs(records, TRAIN), score_matrix(records, TRAIN))
     assert "not all ten" not in page.html() and not page.missed
 
 
@@ -84,7 +85,7 @@ def test_a_metric_without_a_record_is_a_dash():
     """Reading leaves out the line that a damaged disk has changed."""
     records = [RecordedRun("run", clean()[1:], {})]
     page = Page("Retrieval")
-    sections.add_scores(page, reported_runs(records), score_matrix(records))
+    sections.add_scores(page, reported_runs(records, TRAIN), score_matrix(records, TRAIN))
     assert "HM[S,gLGA]&ICS--47.821.4-20.048.4--" in Text(page.html()).text
 
 

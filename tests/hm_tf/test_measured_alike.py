@@ -6,6 +6,7 @@ import pytest
 from ranking_results import PRINTED, attacked, clean, result
 
 from hm_tf.evaluation.evaluation_conditions import conditions_of_record
+from hm_tf.options import TRAIN
 from hm_tf.reporting import report_sections
 from hm_tf.reporting.claim import claim
 from hm_tf.reporting.comparability import measuring_differences
@@ -39,7 +40,7 @@ def runs(*measured):
     """A run, with the same hash of its weights, of each list of records."""
     lists = [[*clean(n=500, recall=0.9), *found] for found in measured]
     recorded = [RecordedRun(f"run{i}", found, {}) for i, found in enumerate(lists)]
-    return reported_runs(recorded)
+    return reported_runs(recorded, TRAIN)
 
 
 class Tables:

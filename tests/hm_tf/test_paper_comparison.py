@@ -6,6 +6,7 @@ import itertools
 import pytest
 from ranking_results import PRINTED, attacked, clean, result
 
+from hm_tf.options import TRAIN
 from hm_tf.reporting import published_rows
 from hm_tf.reporting.balance_figure import balance_figure
 from hm_tf.reporting.claim import claim
@@ -13,10 +14,12 @@ from hm_tf.reporting.cost_figure import cost_figures
 from hm_tf.reporting.paper_comparison import COMPARABLE, MIXED, beside, compare, reported_runs
 from hm_tf.reporting.paper_tables import TITLES, paper_table
 from hm_tf.reporting.recorded_scores import ALL, clean_values, paper_row, score_rows
+from robust_tf.reports.comparison import COLUMNS
 from robust_tf.reports.published import find
 from robust_tf.reports.recorded_run import RecordedRun
+from robust_tf.reports.table import filled
 
-ROWS = published_rows.rows()
+ROWS = published_rows.rows(TRAIN)
 ROW = find(ROWS, "table5/HM[S,gLGA]&ICS/8")
 FLAGS = ROW.training
 
@@ -24,7 +27,12 @@ FLAGS = ROW.training
 def run(results=None, **flags):
     results = [*clean(), *attacked()] if results is None else results
     recorded = RecordedRun("run", results, {"flags": {**FLAGS, **flags}})
-    return reported_runs([recorded])[0]
+    return reported_runs([recorded], TRAIN)[0]
+
+
+def lines_of(comparison):
+    """Name of a number -> paper, ours, difference."""
+    return {name: tuple(cells) for name, *cells in filled(COLUMNS, comparison.numbers())[1]}
 
 
 def changed_data(results, dataset):
@@ -120,11 +128,11 @@ def test_the_same_run_is_comparable_and_without_difference():
     (found,) = compare(ROWS, [run()])
     assert found.row.name in ("table5/HM[S,gLGA]&ICS/8", "table6/CUB/HM[S,gLGA]&ICS/8")
     assert found.statement == f"{COMPARABLE}; {MIXED}"
-    lines = {name: cells for name, *cells in found.lines()}
+    lines = lines_of(found)
     assert tuple(lines) == (*ALL[:3], "MAP@10", *ALL[3:])
-    assert lines["R@1"] == ["37.2", "37.2", "+0.0"]
-    assert lines["TMA"] == ["0.806", "0.806", "+0.000"]
-    assert lines["ERS"][:2] == ["33.5", "33.5"]
+    assert lines["R@1"] == ("37.2", "37.2", "+0.0")
+    assert lines["TMA"] == ("0.806", "0.806", "+0.000")
+    assert lines["ERS"][:2] == ("33.5", "33.5")
 
 
 def test_what_differs_is_said():
@@ -140,7 +148,7 @@ def test_what_differs_is_said():
     ):
         assert said in found.statement
     assert "seed" not in found.statement
-    assert {line[3] for line in found.lines()} == {"-"}
+    assert {difference for *_, difference in lines_of(found).values()} == {"-"}
 
 
 def test_numbers_written_in_two_ways_do_not_differ():
@@ -159,7 +167,7 @@ def test_the_nearest_eta_and_the_same_data_are_chosen():
 def test_a_collapsed_run_has_no_score_anywhere():
     collapsed = run([*clean(recall=0.008), *attacked(collapsed=True)])
     (found,) = compare(ROWS, [collapsed])
-    assert list(found.lines())[-1] == ("ERS", "33.5", "collapsed", "-")
+    assert list(lines_of(found).items())[-1] == ("ERS", ("33.5", "collapsed", "-"))
     assert collapsed.rows[0].cells()[-1] == "collapsed"
     assert "has collapsed" in claim([collapsed]) and "33.5" not in claim([collapsed])
     lines = paper_table(5, ROWS, [collapsed])[1]
@@ -372,7 +380,7 @@ def test_figure_4_shows_how_the_destination_rises():
 
 def test_the_papers_map_stands_beside_both_of_ours_and_is_never_comparable():
     found = beside(ROW, run([*clean(), *attacked()]))
-    lines = {line[0]: line[1:] for line in found.lines()}
+    lines = lines_of(found)
     assert lines["mAP"] == ("21.4 ?", "21.4", "+0.0")
     assert lines["MAP@10"] == ("21.4 ?", "20.0", "-1.4")
     assert lines["R@1"] == ("37.2", "37.2", "+0.0")

@@ -6,6 +6,7 @@ from made_results import made
 
 from robust_tf.reports.recorded_run import RecordedRun
 from tla_tf import compare
+from tla_tf.options import TRAIN
 from tla_tf.reporting import published_rows, tf_era
 
 
@@ -27,7 +28,7 @@ def runs():
 
 
 def test_every_cell_has_its_number_of_images_and_every_row_its_source():
-    html = tf_era.tf_era_page(published_rows.rows(), runs()).html()
+    html = tf_era.tf_era_page(published_rows.rows(TRAIN), runs()).html()
     for text in (
         *("imported: madry_mnist", "98.50 (10,000)", "90.00 (500)", "here: runs/secret"),
         *("unknown, models/secret/checkpoint-24900", "AT, seed 0", "99.00 (1,000)"),
@@ -42,7 +43,7 @@ def test_entries_agree_with_the_challenge_rows():
     """The same numbers stand on the leaderboards, in the table and among the anchors."""
     with tf_era.ENTRIES.open(newline="") as file:
         listed = {(line["dataset"], line["accuracy"]) for line in csv.DictReader(file)}
-    rows = [row for row in published_rows.rows() if row.table == published_rows.CHALLENGE]
+    rows = [row for row in published_rows.rows(TRAIN) if row.table == published_rows.CHALLENGE]
     assert [row.flags for row in rows] == [
         ("--flagfile=flags/tla/madry_mnist.flags",),
         ("--flagfile=flags/tla/madry_cifar10.flags",),

@@ -14,14 +14,15 @@ from matplotlib.figure import Figure
 
 from robust_tf.reports.page import Page
 from robust_tf.reports.panels import save_figure
-from robust_tf.reports.recorded_run import RecordedRun, recorded_run
+from robust_tf.reports.recorded_run import RecordedRun, ReportedRun, recorded_run
 from robust_tf.results import jsonl
 from robust_tf.results.result import read_results
 from tla_tf import evaluate, report
+from tla_tf.options import TRAIN
 from tla_tf.reporting.accuracies import accuracy_matrix
 from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS, curve_figures
 from tla_tf.reporting.claim import caveats, claim, worst_case, worst_cases
-from tla_tf.reporting.report_sections import ReportedRun, add_images
+from tla_tf.reporting.report_sections import add_images
 
 ATTACKS = "--attacks=clean,fgsm,pgd2"
 
@@ -133,7 +134,7 @@ def test_curves_of_the_analyses_are_drawn_and_do_not_decide_who_is_ahead(evaluat
     (eps, _), (steps, _) = curve_figures([("TLA", run.results)])
     assert eps.axes[0].lines[0].get_ydata()[-1] == pytest.approx(10)
     np.testing.assert_allclose(steps.axes[0].lines[0].get_xydata(), [[0, 60], [1, 50], [2, 40]])
-    assert [row.title for row in accuracy_matrix([run]).rows] == ["pgd2"]
+    assert [row.title for row in accuracy_matrix([run], TRAIN).rows] == ["pgd2"]
 
 
 def test_one_worst_case_for_each_threat_model(evaluated):

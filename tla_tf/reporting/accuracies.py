@@ -1,34 +1,33 @@
 """The accuracies of runs as entries of the matrix of methods and attacks.
 
-`runs` is a list of `RecordedRun` with results.
+`runs` is a list of `RecordedRun` with results, `trainings` the `FlagTable` of `tla_tf.train`.
 """
 
 from robust_tf.reports.matrix import Entry, matrix
 from robust_tf.reports.methods import methods_of
 from robust_tf.reports.outcomes import Outcomes
-from tla_tf.options import TRAIN
 from tla_tf.reporting.comparable_runs import method_name
 
 
-def accuracy_matrix(runs):
+def accuracy_matrix(runs, trainings):
     """Returns the `Matrix` of the accuracies; a worst case is the one over the most attacks."""
-    found = matrix(runs, _titles(runs), compared, _entries)
+    found = matrix(runs, _titles(runs), _compared(trainings), _entries)
     rows = [row for row in found.rows if not any(_covers(other, row) for other in found.rows)]
     return found._replace(rows=rows)
 
 
-def methods(runs):
+def methods(runs, trainings):
     """Returns the list of `Method` of the runs."""
-    return methods_of(runs, _titles(runs), compared)
+    return methods_of(runs, _titles(runs), _compared(trainings))
 
 
 def _titles(runs):
     return [method_name(run.results[0].method) for run in runs]
 
 
-def compared(flags):
-    """Returns the flags that a training reads; its method stands in the name."""
-    return TRAIN.compared(flags) - {"method"}
+def _compared(trainings):
+    """Function (flags) -> the flags that a training reads; its method stands in the name."""
+    return lambda flags: trainings.compared(flags) - {"method"}
 
 
 def _covers(row, other):

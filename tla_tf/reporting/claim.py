@@ -39,7 +39,7 @@ def headline(runs):
     """Returns (message, level) for the top of the page of one method: the claim of each run.
 
     Args:
-        runs: list of anything with `name` and `recorded`, a `RecordedRun`.
+        runs: list of `ReportedRun`.
     """
     claims = [claim(run.name, run.recorded) for run in runs]
     red = any(text.startswith(DOUBTFUL) for text in claims)

@@ -1,77 +1,37 @@
-"""Published numbers beside ours: paper, ours, difference, and whether they may be compared."""
+"""The paper's rows beside our runs: paper, ours, difference, and whether they may be compared."""
 
 import statistics
 import textwrap
-from typing import NamedTuple
 
 from robust_tf.evaluation.reference_images import limited_reference
-from robust_tf.reports.comparability import in_ball, training_differences
+from robust_tf.reports.comparability import in_ball, training_differences, unlike
+from robust_tf.reports.comparison import COMPARABLE, DIFFERENCE, OURS, PAPER, Comparison, statement
 from robust_tf.reports.result_tables import interval
 from robust_tf.reports.table import Column, filled, text_table
 from tla_tf.analysis.detection_records import paper_metric
-from tla_tf.options import TRAIN
 from tla_tf.reporting.comparable_runs import method_name
 
-COMPARABLE = "comparable"
 SHOWN = 6  # differences that are named
 # What matters most stands first.
 _FIRST = ("model", "train_steps", "eps", "attack_steps", "limit_train", "batch_size")
 
 
-class Comparison(NamedTuple):
-    """One published number and our measurements of it with one set of flags.
-
-    Attributes:
-        row, cell: `PublishedRow` and its `Cell`.
-        attack: as our records name it.
-        results: list of `Result`, one a training seed.
-        differences: tuple of str; empty if the two may be compared.
-    """
-
-    row: tuple
-    cell: tuple
-    attack: str
-    results: list
-    differences: tuple
-
-    @property
-    def ours(self):
-        """The mean over the seeds, in the paper's unit."""
-        return self.cell.scale * statistics.mean(result.value for result in self.results)
-
-    @property
-    def interval(self):
-        """Of one seed the binomial interval; of several the standard deviation over them."""
-        values = [self.cell.scale * result.value for result in self.results]
-        if len(values) > 1:
-            return f"± {statistics.stdev(values):.2f} over seeds"
-        return interval(2, self.cell.scale)(self.results[0])
-
-    @property
-    def comparability(self):
-        """ "comparable", or what differs from the paper, the most important first."""
-        if not self.differences:
-            return COMPARABLE
-        shown, more = self.differences[:SHOWN], len(self.differences) - SHOWN
-        return f"not comparable: {'; '.join(shown)}{f'; and {more} more' if more > 0 else ''}"
-
-    def number(self, value, sign=""):
-        """Returns a value with as many digits as the paper prints."""
-        return f"{value:{sign}.{2 if self.cell.scale > 1 else 3}f}"
-
-
-def _attack(comparison):
-    metric = comparison.results[0].metric
-    return comparison.attack if metric == "accuracy" else f"{metric}, {comparison.attack}"
+def _interval(comparison):
+    """Of one seed the binomial interval; of several the standard deviation over them."""
+    scale = comparison.row.cell(comparison.column).scale
+    values = [scale * result.value for result in comparison.results]
+    if len(values) > 1:
+        return f"± {statistics.stdev(values):.2f} over seeds"
+    return interval(2, scale)(comparison.results[0])
 
 
 COLUMNS = (
-    Column("attack", _attack),
-    Column("paper", lambda c: f"{c.number(c.cell.value)}{' ?' if c.cell.doubtful else ''}"),
-    Column("ours", lambda c: c.number(c.ours)),
-    Column("difference", lambda c: c.number(c.ours - c.cell.value, "+")),
+    Column("attack", lambda comparison: comparison.name),
+    PAPER,
+    OURS,
+    DIFFERENCE,
     Column("n", lambda c: "/".join(sorted({f"{result.n:,}" for result in c.results}))),
-    Column("95% interval", lambda c: c.interval),
+    Column("95% interval", _interval),
     Column("seeds", lambda c: len({result.training_seed for result in c.results})),
 )
 
@@ -84,7 +44,8 @@ def comparison_lines(comparisons):
     """
     blocks = {}
     for comparison in comparisons:
-        said = "; ".join(filter(None, (comparison.comparability, comparison.row.note)))
+        compared = statement(comparison.differences, SHOWN)
+        said = "; ".join(filter(None, (compared, comparison.row.note)))
         blocks.setdefault((comparison.row.name, said), []).append(comparison)
     for (name, said), found in blocks.items():
         columns = [c for c in COLUMNS if any(c.get(one) is not None for one in found)]
@@ -103,13 +64,13 @@ def compare(published, runs):
     found = []
     for row in published:
         own = [
-            (run, _trained_otherwise(run, row.training))
+            (run, _trained_otherwise(run, row))
             for run in runs
             if run.results
             and (run.results[0].dataset, run.results[0].method) == (row.dataset, row.method)
         ]
-        for cell in row.cells():
-            found += _comparisons(row, cell, own)
+        for column in row.values:
+            found += _comparisons(row, column, own)
     return found
 
 
@@ -134,7 +95,7 @@ def add_comparisons(page, comparisons, caption):
         *COLUMNS,
         Column("comparability", lambda c: marks.get(c.differences, COMPARABLE)),
     ]
-    doubtful = any(comparison.cell.doubtful for comparison in comparisons)
+    doubtful = any(comparison.column in comparison.row.doubtful for comparison in comparisons)
     doubt = "; ?: the paper contradicts itself there" if doubtful else ""
     count = sum(not comparison.differences for comparison in comparisons)
     numbers = f"{len(comparisons)} numbers, {count} of them comparable"
@@ -150,39 +111,38 @@ def _method(comparison):
     return f"{method_name(row.method)}{radius}"
 
 
-def _trained_otherwise(run, published):
+def _trained_otherwise(run, row):
     """What was trained otherwise than the row, list of str."""
-    flags, compared = run.flags or {"model": run.results[0].model}, TRAIN.compared(published)
+    flags = run.flags or {"model": run.results[0].model}
     unknown = [] if run.flags else ["other settings of the training unknown"]
-    return training_differences(flags, published, compared=compared, first=_FIRST) + unknown
+    settings = {"compared": row.compared, "first": _FIRST}
+    return training_differences(flags, row.training, **settings) + unknown
 
 
 def _measured_otherwise(result, row):
     """What was measured otherwise than in the paper, list of str."""
-    different = []
-    if result.n != row.n:
-        different.append(f"n {result.n:,}, not {row.n:,}")
+    different = unlike([("n", f"{result.n:,}", f"{row.n:,}")])
     if limited := limited_reference(result):
         used, split = limited
         different.append(f"{used:,} training images, not {split:,}")
-    if result.precision != "float32":
-        different.append(f"precision {result.precision}, not float32")
-    return different
+    return different + unlike([("precision", result.precision, "float32")])
 
 
-def _comparisons(row, cell, runs):
-    groups = {}
+def _comparisons(row, column, runs):
+    groups, cell = {}, row.cell(column)
     for run, trained in runs:
         for result in run.results:
             if _measures(result, row, cell):
                 different = (*trained, *_measured_otherwise(result, row))
-                place = result.attack, result.metric, result.model, different
-                seeds = groups.setdefault(place, {})
+                attack, metric = result.attack, result.metric
+                name = attack if metric == "accuracy" else f"{metric}, {attack}"
+                seeds = groups.setdefault((name, result.model, different), {})
                 seeds[result.training_seed] = result
-    return [
-        Comparison(row, cell, attack, list(seeds.values()), different)
-        for (attack, _, _, different), seeds in groups.items()
-    ]
+    for (name, _, different), seeds in groups.items():
+        results = tuple(seeds.values())
+        ours = cell.scale * statistics.mean(result.value for result in results)
+        digits = 2 if cell.scale > 1 else 3
+        yield Comparison(row, column, name, ours, digits, different, results=results)
 
 
 def _measures(result, row, cell):

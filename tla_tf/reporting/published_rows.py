@@ -9,12 +9,10 @@ contradicts itself there, or the value was read from a figure.
 """
 
 import dataclasses
-import functools
 import pathlib
 from typing import NamedTuple
 
 from robust_tf.reports import published
-from tla_tf.options import TRAIN
 
 FOLDER = pathlib.Path(__file__).parents[1] / "published"
 ANCHORS = "anchors"
@@ -27,19 +25,16 @@ _CLEAN = " clean"
 
 
 class Cell(NamedTuple):
-    """One published number.
+    """What a column of a row says.
 
     Attributes:
         attack, metric: as our records name them.
-        value: float, in the paper's unit, `scale` times ours.
-        doubtful: bool.
+        scale: float, the paper's unit in ours.
     """
 
     attack: str
     metric: str
-    value: float
     scale: float
-    doubtful: bool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,11 +56,6 @@ class PublishedRow(published.PublishedRow):
     attack: str
     note: str
 
-    @functools.cached_property
-    def training(self):
-        """dict of all flags of the training that reproduces the row."""
-        return TRAIN.resolve(self.flags)
-
     @property
     def measure(self):
         """The command that measures the row on a trained run, without its --workdir."""
@@ -80,47 +70,45 @@ class PublishedRow(published.PublishedRow):
         flags = f"--outputs={self.table} --attack={self.attack} --eps={self.eps}"
         return f"python -m tla_tf.analyze {flags}"
 
-    def cells(self):
-        """Returns the list of `Cell`."""
-        return [self._cell(column, value) for column, value in self.values.items()]
-
-    def _cell(self, column, value):
+    def cell(self, column):
+        """Returns the `Cell` of a column of `values`."""
         attack, metric = (self.attack, column) if self.attack else (column, "accuracy")
         if metric.endswith(_CLEAN):
             attack, metric = "clean", metric.removesuffix(_CLEAN)
-        scale = 1.0 if metric in _RATIOS else 100.0
-        return Cell(attack, metric, value, scale, column in self.doubtful)
+        return Cell(attack, metric, 1.0 if metric in _RATIOS else 100.0)
 
 
-def rows():
-    """Returns all rows: table 1, 2, 3, figure 5, anchors, challenge."""
+def rows(trainings):
+    """Returns all rows: table 1, 2, 3, figure 5, anchors, challenge.
+
+    `trainings` is the `FlagTable` of `tla_tf.train`.
+    """
     tables = sorted(FOLDER.glob("table*.csv"))
     others = [FOLDER / f"{name}.csv" for name in ("figure5", ANCHORS, CHALLENGE)]
-    return [row for path in (*tables, *others) for row in _read(path)]
+    return [row for path in (*tables, *others) for row in _read(path, trainings)]
 
 
-def series_rows():
-    """Returns the rows of the series: "pool/250", "lambda/2", "margin/0.03"."""
+def series_rows(trainings):
+    """Returns the rows of the series: "pool/250", "lambda/2", "margin/0.03"; see `rows`."""
     lines = published.read_lines(FOLDER / "series.csv")
-    return [_named(f"{line['series']}/{line['level']}", line) for line in lines]
+    return [_row((line["series"], line["level"]), line, trainings) for line in lines]
 
 
-def _read(path):
+def _read(path, trainings):
     table = path.stem.partition("_")[0]
     lines = published.read_lines(path)
     levels = {(line["dataset"], line["eps"]) for line in lines}
     several = len(levels) > len({dataset for dataset, _ in levels})
-    return [_row(table, line, several) for line in lines]
+    columns = ("dataset", "method", *(["eps"] if several else []))
+    if table == ANCHORS:
+        columns = ("anchor",)
+    return [_row((table, *map(line.get, columns)), line, trainings) for line in lines]
 
 
-def _row(table, line, several):
-    place = [line["dataset"], line["method"], *([line["eps"]] if several else [])]
-    return _named("/".join([table, *([line["anchor"]] if table == ANCHORS else place)]), line)
-
-
-def _named(name, line):
+def _row(name, line, trainings):
     return PublishedRow(
-        name=name,
+        name=published.name_of(*name),
+        trainings=trainings,
         method=line["method"],
         norm=line.get("norm", "linf"),
         eps=line["eps"],

@@ -3,15 +3,12 @@
 `page` is a `Page`, `runs` a list of `ReportedRun`.
 """
 
-from typing import NamedTuple
-
 from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_column import WORST_CASE
 from robust_tf.reports import sections
 from robust_tf.reports.data_uri import description
 from robust_tf.reports.matrix_view import add_matrix
 from robust_tf.reports.methods import names_by_weights
-from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, accuracy_columns, seeds_of
 from robust_tf.reports.table import Column, filled
 from robust_tf.threat_model import ThreatModel
@@ -48,18 +45,6 @@ FIGURES = {
 }
 
 
-class ReportedRun(NamedTuple):
-    """A run in the report.
-
-    Attributes:
-        name: str, unlike every other run's.
-        recorded: `RecordedRun`, its results.
-    """
-
-    name: str
-    recorded: RecordedRun
-
-
 def add_accuracies(page, runs, found):
     """The `Matrix` `found` of the accuracies, curves; folded away all accuracies and claims."""
     page.section("Accuracy under attack")
@@ -85,7 +70,7 @@ def add_accuracies(page, runs, found):
 
 def add_table_1(page, runs, rows, comparisons):
     """Paper, ours, difference."""
-    dataset = runs[0].recorded.results[0].dataset
+    dataset = runs[0].dataset
     page.section("The paper and ours")
     found = [item for item in comparisons if item.row.table == "table1"]
     if found:
@@ -125,9 +110,9 @@ def _place(column):
 
 def _unmeasured(runs, rows, found):
     """(row, its columns without a result) of the methods of the runs in table 1."""
-    methods = {(run.recorded.results[0].dataset, run.recorded.results[0].method) for run in runs}
+    methods = {(run.dataset, run.method) for run in runs}
     own = [r for r in rows if r.table == "table1" and (r.dataset, r.method) in methods]
-    done = {(item.row.name, item.cell.attack) for item in found}
+    done = {(item.row.name, item.column) for item in found}
     missing = [(row, [c for c in row.values if (row.name, c) not in done]) for row in own]
     return [(row, columns) for row, columns in missing if columns]
 

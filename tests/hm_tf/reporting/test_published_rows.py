@@ -13,7 +13,7 @@ from hm_tf.triplets import SYMBOLS
 from robust_tf.reports.published import find
 
 ROOT = pathlib.Path(__file__).parents[3]
-ROWS = published_rows.rows()
+ROWS = published_rows.rows(TRAIN)
 METRICS = ("R@1", "R@2", "mAP", "NMI", "CA+", "CA-", "QA+", "QA-", "TMA", "ES:D", "ES:R") + (
     *("LTM", "GTM", "GTT", "ERS"),
 )

@@ -7,7 +7,7 @@ import pytest
 from hm_tf.options import TRAIN
 from hm_tf.reporting import published_rows
 
-ROWS = published_rows.rows()
+ROWS = published_rows.rows(TRAIN)
 # The same for all rows, from the paper and its code.
 COMMON = """
     model resnet18          init_weights imagenet   batch_size 224     shard_size 112

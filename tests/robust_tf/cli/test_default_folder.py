@@ -11,7 +11,7 @@ from hm_tf.reporting import published_rows as hm_rows
 from tla_tf import options as tla
 from tla_tf.reporting import published_rows as tla_rows
 
-ROWS = {"tla_tf": (tla, tla_rows.rows()), "hm_tf": (hm, hm_rows.rows())}
+ROWS = {"tla_tf": (tla, tla_rows.rows(tla.TRAIN)), "hm_tf": (hm, hm_rows.rows(hm.TRAIN))}
 
 
 @pytest.fixture(autouse=True)
