@@ -11,9 +11,9 @@ from hm_tf.defenses.metric_defense import MetricDefense, members
 from hm_tf.defenses.objectives import HardnessObjective
 from hm_tf.triplets import ICS_TRIPLETS, SYMBOLS, destinations
 from hm_tf.triplets.destinations import loss_level
-from hm_tf.triplets.hardness import hardness
 from hm_tf.triplets.intra_class_structure import ROLES, clean_roles, intra_class_structure
 from robust_tf.errors import require_known
+from robust_tf.losses.triplet import hardness
 from robust_tf.randomness import shape_of
 from robust_tf.training.replicas import current_shard, gather
 

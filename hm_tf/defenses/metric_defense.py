@@ -13,7 +13,6 @@ from hm_tf.defenses.metric_losses import DISTANCES, metric_loss
 from hm_tf.defenses.objectives import ShiftObjective
 from hm_tf.defenses.spread import spread
 from hm_tf.defenses.validation_retrieval import ValidationRetrieval
-from hm_tf.triplets.hardness import hardness
 from hm_tf.triplets.pair_batch import paired_order
 from hm_tf.triplets.triplet_sampler import Triplets, TripletSampler
 from robust_tf import randomness
@@ -21,6 +20,7 @@ from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.noisy_fgsm import NoisyFGSM
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError, require_known
+from robust_tf.losses.triplet import hardness
 from robust_tf.models.keras_network import UNIT_RANGE, as_embedding, with_vector
 from robust_tf.threat_model import ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel

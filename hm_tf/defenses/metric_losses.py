@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from hm_tf.triplets.hardness import triplet_loss
 from robust_tf.distances import cosine, cosine_matrix, shifted_euclidean
 from robust_tf.losses.contrastive import contrastive
 from robust_tf.losses.multi_similarity import multi_similarity
+from robust_tf.losses.triplet import triplet_loss
 
 # "unnormalized" is Euclidean between vectors that are not divided by their length.
 DISTANCES = {"euclidean": shifted_euclidean, "cosine": cosine, "unnormalized": shifted_euclidean}

@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from hm_tf.triplets.hardness import hardness
 from robust_tf.attacks.objective import NetworkObjective
 from robust_tf.distances import shifted_euclidean
+from robust_tf.losses.triplet import hardness, missing_hardness
 
 SATURATION = 1e-7
 
@@ -52,8 +52,8 @@ class HardnessObjective(TripletObjective):
         self.groups = shards
 
     def of_triplets(self, anchor, positive, negative):
-        missing = self.destination - hardness(anchor, positive, negative, self.distance)
-        return -tf.square(tf.nn.relu(missing))
+        reached = hardness(anchor, positive, negative, self.distance)
+        return missing_hardness(self.destination, reached)
 
     def saturated(self, means, previous):
         return tf.abs(means - previous) < SATURATION

@@ -6,9 +6,9 @@ import numpy as np
 
 from hm_tf.defenses.metric_defense import members
 from hm_tf.triplets import SYMBOLS
-from hm_tf.triplets.hardness import hardness
 from hm_tf.triplets.triplet_sampler import TripletSampler
 from robust_tf import randomness
+from robust_tf.losses.triplet import hardness
 
 
 class Hardness(NamedTuple):

@@ -1,8 +1,8 @@
 """ICS, the intra-class structure loss (HM, section 3.3), and what else a sextuplet allows (B.4)."""
 
 from hm_tf.triplets import ICS_TRIPLETS
-from hm_tf.triplets.hardness import triplet_loss
 from robust_tf.distances import shifted_euclidean
+from robust_tf.losses.triplet import triplet_loss
 
 ROLES = "apn"
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from robust_tf.distances import angular
-from robust_tf.losses.triplet_margin import triplet_margin
+from robust_tf.losses.triplet import hardness, missing_hardness, triplet_loss
 
 
 class Triplet(NamedTuple):
@@ -23,7 +23,7 @@ class Triplet(NamedTuple):
 
 def angular_triplet(anchor, positive, negative, margin):
     """max(0, D(a, p) - D(a, n) + margin) with D = 1 - |cos|, per row, [batch]."""
-    return triplet_margin(angular(anchor, positive), angular(anchor, negative), margin)
+    return triplet_loss(anchor, positive, negative, margin, angular)
 
 
 def sum_of_norms(anchor, positive, negative):
@@ -60,8 +60,7 @@ def triplet_terms(triplets, norm_form="l2"):
 def hardness_objective(triplets, destination):
     """-sum max(0, H_D - H)^2 with H = D(a, p) - D(a, n) over the active triplets, [batch].
 
-    Ascended by an attack, it makes each triplet as hard as H_D and no harder. This is hardness
-    manipulation (Zhou and Patel 2022, section 3.1), there with Euclidean distances.
+    HM has Euclidean distances there, see `missing_hardness`.
 
     Args:
         triplets: list of `Triplet`; their margins do not enter.
@@ -69,8 +68,8 @@ def hardness_objective(triplets, destination):
     """
     values = []
     for anchor, positive, negative, _, valid in triplets:
-        missing = destination - angular(anchor, positive) + angular(anchor, negative)
-        values.append(-tf.cast(valid, anchor.dtype) * tf.nn.relu(missing) ** 2)
+        missing = missing_hardness(destination, hardness(anchor, positive, negative, angular))
+        values.append(tf.cast(valid, anchor.dtype) * missing)
     return tf.add_n(values)
 
 

@@ -10,9 +10,9 @@ from hm_tf.defenses.objectives import (
     MinMaxObjective,
     ShiftObjective,
 )
-from hm_tf.triplets.hardness import hardness, triplet_loss
 from robust_tf.attacks.pgd import PGD
 from robust_tf.distances import euclidean, shifted_euclidean
+from robust_tf.losses.triplet import hardness, triplet_loss
 from robust_tf.threat_model import ThreatModel
 
 W = tf.constant([[1, -0.5, 0.25], [0.5, 1, -0.75], [-0.25, 0.5, 1]], tf.float64)

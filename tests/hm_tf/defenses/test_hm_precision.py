@@ -8,8 +8,8 @@ import tensorflow as tf
 from hm_tf.defenses.objectives import HardnessObjective
 from hm_tf.ranking_attacks import registry
 from hm_tf.ranking_attacks.gallery import Gallery
-from hm_tf.triplets.hardness import hardness
 from robust_tf import data, randomness
+from robust_tf.losses.triplet import hardness
 from robust_tf.models.embedding_registry import get_embedding
 
 COUNT, GALLERY = 30, 20000

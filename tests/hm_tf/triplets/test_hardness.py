@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from hm_tf.defenses.objectives import HardnessObjective
-from hm_tf.triplets.hardness import hardness, triplet_loss
 from robust_tf.distances import euclidean
+from robust_tf.losses.triplet import hardness, triplet_loss
 
 ANGLES = np.radians([0, 30, 20, 36, 150, 165])
 E6 = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
