@@ -14,10 +14,10 @@ from scipy.stats import spearmanr
 from robust_tf.checks.masking_signs import SIGNS, signs_of_batch
 from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_loop import attack_loop
+from robust_tf.models.output_of import output_of
 from robust_tf.reports.recorded_run import recorded_run
 from robust_tf.reports.table import markdown
 from robust_tf.threat_model import ThreatModel
-from tla_tf.evaluation.run_evaluation import logits_of
 from tla_tf.runs.finished_run import FinishedRun
 
 LOOKED_AT = 256
@@ -75,7 +75,7 @@ def signs_of(folder):
     """Returns dict, name of a sign -> its mean over test images."""
     run = FinishedRun(folder)
     examples = run.dataset.load("test", LOOKED_AT)
-    look = signs_of_batch(logits_of(run.network()), examples.labels, _ball(run), SIGNS)
+    look = signs_of_batch(output_of(run.network(), "logits"), examples.labels, _ball(run), SIGNS)
     (seen,) = attack_loop(look, examples, title="signs", progress=False)
     return {name: float(seen[name].mean()) for name in SIGNS}
 

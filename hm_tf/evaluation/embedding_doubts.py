@@ -6,7 +6,6 @@
 import numpy as np
 import tensorflow as tf
 
-from hm_tf.evaluation.metric_evaluation import embedding_fn
 from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.evaluation.doubts import (
     RANGES,
@@ -18,6 +17,7 @@ from robust_tf.evaluation.doubts import (
     zero_gradients,
 )
 from robust_tf.evaluation.retrieval import chance_recall, retrieve
+from robust_tf.models.output_of import output_of
 
 
 def embedding_doubts(network, test_set, batch_size):
@@ -31,7 +31,7 @@ def embedding_doubts(network, test_set, batch_size):
         test_set: `EmbeddedTestSet` of this network.
         batch_size: Images of an attacked batch.
     """
-    embed, rows = embedding_fn(network), looked_at(len(test_set), batch_size)
+    embed, rows = output_of(network, "embedding"), looked_at(len(test_set), batch_size)
     images = images_of(test_set.examples, rows)
 
     def along(embeddings):

@@ -17,12 +17,12 @@ from robust_tf.errors import RunError
 from robust_tf.evaluation.attack_column import Column
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.evaluation.reference_images import limited_reference
+from robust_tf.models.output_of import output_of
 from robust_tf.results.result import read_results
 from robust_tf.threat_model import ThreatModel
 from tla_tf import analyze, train
 from tla_tf.analysis.detection_records import latest_areas
 from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
-from tla_tf.evaluation.run_evaluation import logits_of
 from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS
 from tla_tf.runs.finished_run import FinishedRun
 
@@ -91,7 +91,7 @@ def test_accuracy_over_eps_and_over_the_steps_of_the_attack(run):
     assert [record.attack_settings["step"] for record in over_steps] == [0, 1, 2, 3]
     # The images and random starts of the evaluation: its numbers stand at their places.
     test = data.open("digits").load("test", limit=60)
-    logits_fn = logits_of(FinishedRun(run).network())
+    logits_fn = output_of(FinishedRun(run).network(), "logits")
     evaluation = ClassifierEvaluation(logits_fn, test, batch_size=90, say=None, progress=False)
     attacked = evaluation.correct(Column("pgd3", presets.get("pgd3", ThreatModel(0.15)))).mean()
     assert over_eps[2].value == over_steps[-1].value == pytest.approx(attacked)
@@ -167,7 +167,9 @@ def test_embeddings_belong_to_the_images_attacked(finished):
     settings = {"batch_size": 20, "seed": 3, "progress": False}
     found = embeddings_under_attack(network, test, preset, **settings)
     assert found["embedding"].shape == (50, 64)
-    evaluation = ClassifierEvaluation(logits_of(network), test, seed=3, batch_size=50, say=None)
+    evaluation = ClassifierEvaluation(
+        output_of(network, "logits"), test, seed=3, batch_size=50, say=None
+    )
     expected = evaluation.correct(Column("3pgd2", preset))
     np.testing.assert_array_equal(found["prediction"] == test.labels, expected)
     assert 0 < expected.sum() < 50

@@ -5,7 +5,7 @@ import tensorflow as tf
 from robust_tf.attacks.pgd import LOSSES
 from robust_tf.evaluation.attack_loop import attack_loop, first_success
 from robust_tf.evaluation.attacked_batch import classify_attacked
-from tla_tf.evaluation.run_evaluation import logits_of
+from robust_tf.models.output_of import output_of
 
 
 def embeddings_under_attack(network, examples, preset=None, rows=None, *, keep=(), **settings):
@@ -48,7 +48,7 @@ def correct_after_steps(network, examples, preset, **settings):
         bool [n, steps + 1], which images are classified correctly at the start and after each step.
     """
     labels, attack = tf.constant(examples.labels, tf.int64), preset.attack
-    logits_fn = logits_of(network)
+    logits_fn = output_of(network, "logits")
 
     def attack_batch(images, rows, keys):
         y = tf.gather(labels, rows)

@@ -6,8 +6,8 @@ from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.errors import RunError
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
+from robust_tf.models.output_of import output_of
 from robust_tf.runs.monitor import Monitor
-from tla_tf.evaluation.run_evaluation import logits_of
 
 IMAGES = 1000  # a share to one or two points, in less time than a few updates
 
@@ -26,7 +26,7 @@ class CleanAccuracyMonitor(Monitor):
 
     @functools.cached_property
     def _classify(self):
-        logits_fn = logits_of(self.model.network)
+        logits_fn = output_of(self.model.network, "logits")
         return CompiledBatch(classify_attacked(logits_fn, self.examples.labels))
 
     def on_interval_end(self, logs):

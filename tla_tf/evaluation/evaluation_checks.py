@@ -7,6 +7,7 @@ from robust_tf.attacks import presets
 from robust_tf.attacks.pgd import PGD
 from robust_tf.checks import sanity_checks
 from robust_tf.checks.run_checks import CheckRun
+from robust_tf.models.output_of import output_of
 from robust_tf.results.check_records import append_checks
 from robust_tf.results.result import read_results
 from tla_tf.analysis.detection_records import latest_areas
@@ -42,12 +43,13 @@ def check_attacks(evaluation, claim, level, *, undefended):
         undefended: images to logits of a network without defense, or None.
     """
     images, queries = LEVELS[level]
+    embeds = "embedding" in evaluation.network.output
     run = CheckRun(
         evaluation,
         images,
         claim,
         queries=queries,
-        embedding_fn=_embedding_fn(evaluation.network),
+        embedding_fn=output_of(evaluation.network, "embedding") if embeds else None,
         undefended_fn=undefended,
     )
     found = run.run()
@@ -55,7 +57,7 @@ def check_attacks(evaluation, claim, level, *, undefended):
     about["threat_model"] = dataclasses.asdict(claim.attack.threat_model)
     path = evaluation.folder / "checks.jsonl"
     append_checks(path, found, about)
-    if "embedding" in evaluation.network.output:
+    if embeds:
         weights_hash, threat_model = about["weights_hash"], claim.attack.threat_model
         check, measured = detector_check(evaluation.folder, weights_hash, threat_model)
         append_checks(path, [check], {**about, **measured})
@@ -76,9 +78,3 @@ def detector_check(folder, weights_hash, threat_model):
     unaware, aware = found
     check = sanity_checks.detector((unaware.value, aware.value, aware.n), command)
     return check, {"n": aware.n, "attack": aware.attack}
-
-
-def _embedding_fn(network):
-    if "embedding" not in network.output:
-        return None
-    return lambda images: network(images, training=False)["embedding"]

@@ -14,8 +14,8 @@ from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.checks.masking_signs import signs_of_batch
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
+from robust_tf.models.output_of import output_of
 from robust_tf.runs.monitor import Monitor
-from tla_tf.evaluation.run_evaluation import logits_of
 
 # A threshold in points is never tighter than one image of n; these are wider for 50 images or more.
 ALARM = 0.10
@@ -71,7 +71,7 @@ class HeldOutMonitor(Monitor):
 
     @functools.cached_property
     def _compiled(self):
-        logits_fn, labels = logits_of(self.model.network), self.examples.labels
+        logits_fn, labels = output_of(self.model.network, "logits"), self.examples.labels
         return {
             name: CompiledBatch(classify_attacked(logits_fn, labels, preset))
             for name, preset in self.attacks.items()
@@ -79,7 +79,7 @@ class HeldOutMonitor(Monitor):
 
     @functools.cached_property
     def _masking(self):
-        logits_fn, labels = logits_of(self.model.network), self.examples.labels
+        logits_fn, labels = output_of(self.model.network, "logits"), self.examples.labels
         return CompiledBatch(signs_of_batch(logits_fn, labels, self.threat_model, [SIGN]))
 
     def on_interval_end(self, logs):

@@ -6,6 +6,7 @@ from robust_tf.evaluation.attack_column import CLEAN, WORST_CASE, Column
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
+from robust_tf.models.output_of import output_of
 from robust_tf.results.result import append_results, measured_share, read_results, shared_fields
 
 
@@ -31,7 +32,7 @@ class RunEvaluation(ClassifierEvaluation):
         self.about = shared_fields(network, precision=precision, seed=seed, **run.facts)
         fixed_size = getattr(network, "batch_size", None) is not None
         super().__init__(
-            logits_of(network),
+            output_of(network, "logits"),
             examples,
             seed=seed,
             # The outcomes depend on the weights, not on how these came about.
@@ -67,18 +68,9 @@ class RunEvaluation(ClassifierEvaluation):
         )
 
 
-def logits_of(network):
-    """Returns the function from images to the output "logits" of `network`, in inference mode."""
-
-    def logits_fn(images):
-        return network(images, training=False)["logits"]
-
-    return logits_fn
-
-
 def correct_images(network, examples, preset=None):
     """Returns bool [n]: which images a classifier gets right, attacked by the `Preset` if any."""
-    attack_batch = classify_attacked(logits_of(network), examples.labels, preset)
+    attack_batch = classify_attacked(output_of(network, "logits"), examples.labels, preset)
     fixed = getattr(network, "batch_size", None)
     sizes = {"batch_size": fixed or 250, "fixed_size": fixed is not None}
     title = preset.name if preset else CLEAN

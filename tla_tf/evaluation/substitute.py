@@ -4,8 +4,8 @@ import pathlib
 
 from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_column import Substitute
+from robust_tf.models.output_of import output_of
 from robust_tf.results.result import weights_hash
-from tla_tf.evaluation.run_evaluation import logits_of
 from tla_tf.runs.finished_run import FinishedRun
 
 
@@ -48,7 +48,7 @@ def load_substitutes(runs, precision):
     found = {}
     for name, run in runs.items():
         network, defended = run.network(precision), run.flags["method"] != "um"
-        found[name] = Substitute(logits_of(network), weights_hash(network), defended)
+        found[name] = Substitute(output_of(network, "logits"), weights_hash(network), defended)
     return found
 
 

@@ -11,6 +11,7 @@ from benchmarks.passes import attack_pass, input_gradient_pass, waiting
 from benchmarks.peak_memory import HOW, mebibytes, peak_memory
 from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
 from robust_tf.attacks.objectives import CrossEntropy
+from robust_tf.models.output_of import output_of
 
 
 def run(options):
@@ -52,10 +53,7 @@ def _batch(classifier, options):
 def _rows(attack, network, batch, precision):
     """Bare pass, PGD and cleverhans' PGD; the latter in float32 only."""
     images, labels = batch["image"], batch["label"]
-
-    def logits_fn(images):
-        return network(images, training=False)["logits"]
-
+    logits_fn = output_of(network, "logits")
     objective = CrossEntropy(logits_fn, labels)
     rows = {
         f"bare pass, {precision}": waiting(input_gradient_pass(objective), images),

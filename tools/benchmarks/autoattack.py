@@ -20,6 +20,7 @@ from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_column import ensemble_columns
 from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
+from robust_tf.models.output_of import output_of
 from robust_tf.reports.table import markdown
 from tla_tf.runs.finished_run import FinishedRun, ball
 
@@ -65,7 +66,7 @@ def run(options):
         threat_model = ball(trained.flags, options.eps, options.norm)
         network, name = trained.network(), f"{pathlib.Path(workdir).name} ({trained.info.name})"
         for end in options.ends:
-            outputs_fn = ENDS[end](lambda x: network(x, training=False)["logits"])
+            outputs_fn = ENDS[end](output_of(network, "logits"))
             found = {v: _measure(outputs_fn, examples, threat_model, v, options) for v in VERSIONS}
             if options.whole_batches:
                 with whole_batches():

@@ -18,6 +18,7 @@ from robust_tf import data, randomness
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.models.embedding_registry import get_embedding
+from robust_tf.models.output_of import output_of
 from robust_tf.threat_model import ThreatModel
 
 # Images of this size, and the profile of the attacks' constants.
@@ -64,12 +65,8 @@ def _gallery(size, random):
     return Gallery(unit_embeddings(size, WIDTH, random), labels)
 
 
-def _embed_fn(network):
-    return lambda images: network(images, training=False)["embedding"]
-
-
 def _bare(network, images):
-    embed_fn = _embed_fn(network)
+    embed_fn = output_of(network, "embedding")
     return waiting(input_gradient_pass(lambda x: weighted_sum(embed_fn(x))), tf.constant(images))
 
 
@@ -80,7 +77,7 @@ def _attack(name, pgd, network, images, gallery):
 
     @tf.function(autograph=False)
     def ascend(images, rows, chosen):
-        objective = attack.objective(_embed_fn(network), images, gallery, rows, chosen)
+        objective = attack.objective(output_of(network, "embedding"), images, gallery, rows, chosen)
         return pgd.ascend(objective, images)
 
     return waiting(functools.partial(ascend, images, rows, chosen))

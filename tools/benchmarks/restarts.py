@@ -11,6 +11,7 @@ from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
 from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.evaluation.attack_loop import attack_loop, images_of
 from robust_tf.evaluation.attacked_batch import classify_attacked, still_correct
+from robust_tf.models.output_of import output_of
 from robust_tf.threat_model import ThreatModel, format_magnitude
 
 STEPS = 20
@@ -94,7 +95,7 @@ def _cleverhans(network, examples, pgd, restarts, size):
 @functools.cache
 def _logits_fn(network):
     """One compiled function a network: cleverhans compiles anew for each that it is given."""
-    return tf.function(lambda images: network(images, training=False)["logits"], autograph=False)
+    return tf.function(output_of(network, "logits"), autograph=False)
 
 
 def _half_robust(classifier, examples):

@@ -16,6 +16,7 @@ from hm_tf.evaluation.nearest_images import NearestImages
 from robust_tf.export.endpoints import float_endpoint
 from robust_tf.export.saved_model import write_saved_model
 from robust_tf.models.embedding_registry import get_embedding
+from robust_tf.models.output_of import output_of
 
 SHAPE, WIDTH = (28, 28, 1), 512  # of an image, and of its embedding by c2f2
 NEAREST = 10
@@ -30,10 +31,7 @@ def run(options):
     network = get_embedding("c2f2", info, "live")
     gallery = unit_embeddings(options.images, WIDTH, draw)
     nearest = NearestImages(gallery, [f"{row}.jpg" for row in range(options.images)], NEAREST)
-
-    def embed(images):
-        return network(images, training=False)["embedding"]
-
+    embed = output_of(network, "embedding")
     endpoint = float_endpoint("serving_default", lambda x: nearest(embed(x)), SHAPE, "")
     with tempfile.TemporaryDirectory() as folder:
         write_saved_model(f"{folder}/1", [endpoint], [nearest])

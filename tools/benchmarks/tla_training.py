@@ -14,6 +14,7 @@ from benchmarks import device_rate, recipe, rounds
 from benchmarks.passes import attack_pass, input_gradient_pass, waiting
 from robust_tf import randomness
 from robust_tf.attacks.objectives import CrossEntropy
+from robust_tf.models.output_of import output_of
 from robust_tf.reports.table import markdown
 from robust_tf.training.passes import forward_flop
 from robust_tf.training.strategy import use_xla
@@ -85,9 +86,7 @@ def _attack_rows(options, examples, info):
     classifier, attack = recipe.network(options, info), recipe.defense(options).inner_attack
     batch = next(iter(recipe.dataset(options, examples, info)))
     xla = use_xla(options.jit_compile)
-    objective = CrossEntropy(
-        lambda images: classifier(images, training=False)["logits"], batch["label"]
-    )
+    objective = CrossEntropy(output_of(classifier, "logits"), batch["label"])
     crafted, bare = attack_pass(attack, objective, xla), input_gradient_pass(objective, xla)
     return waiting(crafted, batch["image"]), waiting(bare, batch["image"])
 
