@@ -16,10 +16,7 @@ def split_pairs(examples, count):
     """
     if not count:
         return examples, None
-    rows = _pairs_first(examples.labels)[:count]
-    kept = np.ones(len(examples), bool)
-    kept[rows] = False
-    sides = [examples.rows(chosen) for chosen in (kept, ~kept)]
+    sides = examples.parted(_pairs_first(examples.labels)[:count])
     if min(len(np.unique(side.labels)) for side in sides) < 2:
         raise UserError(
             f"--held_out={count} of {len(examples):,} training images: both sides need two classes"

@@ -52,3 +52,9 @@ class Examples:
     def rows(self, rows):
         """Returns the examples of a slice, of a bool array [n] or of indices."""
         return dataclasses.replace(self, images=self.images[rows], labels=self.labels[rows])
+
+    def parted(self, rows):
+        """Returns (the examples without `rows`, int [k]; those rows), both in their order here."""
+        kept = np.ones(len(self), bool)
+        kept[rows] = False
+        return self.rows(kept), self.rows(~kept)

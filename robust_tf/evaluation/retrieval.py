@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
-BLOCK_BYTES = 2**27
+from robust_tf.evaluation.row_blocks import row_blocks
+
 # From about here on it is cheaper to sort a row once than to count in it for every positive.
 MANY_POSITIVES = 32
 FIXED_R = 10
@@ -60,12 +61,11 @@ def retrieve(embeddings, labels, queries=None):
     members = _members(labels)
     if max(map(len, members.values())) < 2:
         raise ValueError("retrieval needs a class with at least two images")
-    block = max(1, BLOCK_BYTES // (embeddings.itemsize * len(embeddings)))
     found, threads = [], os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(queries), block):
-            similarities = queries[start : start + block] @ embeddings.T
-            owns = np.arange(start, start + len(similarities))
+        for block in row_blocks(len(queries), embeddings.itemsize * len(embeddings)):
+            similarities = queries[block] @ embeddings.T
+            owns = np.arange(block.start, block.start + len(similarities))
             parts = np.array_split(similarities, threads), np.array_split(owns, threads)
             for part in pool.map(lambda rows, owns: _search(rows, owns, labels, members), *parts):
                 found += part

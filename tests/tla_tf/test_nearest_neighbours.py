@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from robust_tf.evaluation import row_blocks
 from tla_tf.analysis import nearest_neighbours as neighbours
 from tla_tf.analysis.nearest_neighbours import nearest_neighbours, vote
 
@@ -11,7 +12,7 @@ from tla_tf.analysis.nearest_neighbours import nearest_neighbours, vote
 def blocks(request, monkeypatch):
     """The numbers of queries whose distances are in memory together: one at a time, all at once."""
     found, whole = [], neighbours.angular_matrix
-    monkeypatch.setattr(neighbours, "BLOCK_BYTES", request.param)
+    monkeypatch.setattr(row_blocks, "BLOCK_BYTES", request.param)
     monkeypatch.setattr(
         neighbours, "angular_matrix", lambda u, v: found.append(len(u)) or whole(u, v)
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from robust_tf.distances import angular_matrix as distances_of
+from robust_tf.evaluation import row_blocks
 from tla_tf.analysis import separation_ratio
 from tla_tf.analysis.separation_ratio import (
     mean_distance,
@@ -49,7 +50,7 @@ def test_distances_equal_their_closed_form_for_nonnegative_entries(k):
 
 
 def test_distances_of_any_sign_equal_explicit_loops(monkeypatch):
-    monkeypatch.setattr(separation_ratio, "BLOCK_BYTES", 8 * 7 * 2)  # two rows a block
+    monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 8 * 7 * 2)  # two rows a block
     rows = np.random.default_rng(0).normal(size=(7, 4))
     rows[3] = 0  # a dead embedding has distance 1 to every other
     blocks = []

@@ -8,9 +8,10 @@ from scipy.stats import Covariance
 from sklearn.covariance import ledoit_wolf
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from robust_tf.evaluation.row_blocks import row_blocks
+
 # Added to every variance: an entry that is always zero (a dead ReLU) would have none.
 VARIANCE_FLOOR = 1e-6
-BLOCK_BYTES = 2**27
 
 
 class MixtureDetector:
@@ -38,10 +39,8 @@ class MixtureDetector:
     def scores(self, embeddings):
         """Returns c(x), float64 [n], the log density of the likeliest class; low is suspicious."""
         score = MixtureScore(self, tf.float64)
-        rows = max(1, BLOCK_BYTES // (8 * self.means.size))
-        starts = range(0, len(embeddings), rows)
-        blocks = [tf.constant(embeddings[start : start + rows], tf.float64) for start in starts]
-        return np.concatenate([score(block) for block in blocks])
+        blocks = row_blocks(len(embeddings), 8 * self.means.size)
+        return np.concatenate([score(tf.constant(embeddings[rows], tf.float64)) for rows in blocks])
 
 
 def covariance_kind(labels, width):

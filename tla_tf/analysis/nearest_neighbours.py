@@ -4,8 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf.distances import angular_matrix
-
-BLOCK_BYTES = 2**27
+from robust_tf.evaluation.row_blocks import row_blocks
 
 
 def nearest_neighbours(queries, references, k):
@@ -20,11 +19,10 @@ def nearest_neighbours(queries, references, k):
         (indices int [n, k], angular distances float [n, k]). Of references at the same distance the
         first ones are taken. In blocks of queries; never more than about 128 MB of distances.
     """
-    block = max(1, BLOCK_BYTES // (4 * len(references)))
     references = tf.constant(references)
     found = []
-    for start in range(0, len(queries), block):
-        distances = angular_matrix(queries[start : start + block], references)
+    for rows in row_blocks(len(queries), 4 * len(references)):
+        distances = angular_matrix(queries[rows], references)
         nearness, indices = tf.math.top_k(-distances, k)
         found.append((indices.numpy(), -nearness.numpy()))
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))

@@ -3,8 +3,7 @@
 import numpy as np
 
 from robust_tf.distances import angular_matrix
-
-BLOCK_BYTES = 2**27
+from robust_tf.evaluation.row_blocks import row_blocks
 
 
 def separation_ratios(natural, natural_labels, adversarial, groups, num_classes):
@@ -50,7 +49,6 @@ def mean_distance(u, v):
 
     In blocks of rows; there is never more than about 128 MB of distances.
     """
-    block = max(1, BLOCK_BYTES // (8 * len(v)))
-    starts = range(0, len(u), block)
-    total = sum(np.sum(angular_matrix(u[start : start + block], v)) for start in starts)
+    blocks = row_blocks(len(u), 8 * len(v))
+    total = sum(np.sum(angular_matrix(u[rows], v)) for rows in blocks)
     return float(total / (len(u) * len(v)))

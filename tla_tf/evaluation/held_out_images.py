@@ -20,9 +20,7 @@ def split_held_out(examples, count):
     total = len(examples)
     if count >= total:
         raise UserError(f"--held_out={count}: there are only {total:,} training images")
-    kept = np.ones(total, bool)
-    kept[in_proportion(examples.labels, count)] = False
-    training, held_out = examples.rows(kept), examples.rows(~kept)
+    training, held_out = examples.parted(in_proportion(examples.labels, count))
     if untrained := len(np.setdiff1d(held_out.labels, training.labels)):
         raise UserError(
             f"--held_out={count} of {total:,} training images leaves {untrained} "

@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks import rounds
 from benchmarks.peak_memory import HOW, mebibytes, peak_memory
 from robust_tf.evaluation import retrieval
+from robust_tf.evaluation.row_blocks import row_blocks
 
 MOST_OF_A_CLASS = 12  # of Stanford Online Products
 
@@ -59,9 +60,8 @@ def small_classes(count, classes, random):
 
 def _products(embeddings, queries):
     """The similarities of every query, block by block as `retrieve` makes them."""
-    block = max(1, retrieval.BLOCK_BYTES // (embeddings.itemsize * len(embeddings)))
-    for start in range(0, len(queries), block):
-        queries[start : start + block] @ embeddings.T
+    for block in row_blocks(len(queries), embeddings.itemsize * len(embeddings)):
+        queries[block] @ embeddings.T
 
 
 def _show_nmi(embeddings, images_of_a_class):

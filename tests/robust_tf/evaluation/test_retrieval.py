@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import normalized_mutual_info_score
 
-from robust_tf.evaluation import retrieval
+from robust_tf.evaluation import retrieval, row_blocks
 from robust_tf.evaluation.retrieval import clustering_nmi, retrieve
 
 ANGLES = np.radians([0, 10, 40, 77, 17, 49, 57, 89, 22, 79, 106, 131])
@@ -55,7 +55,7 @@ def test_worked_example():
 @pytest.mark.parametrize("block_bytes", [1, 2**27])
 @pytest.mark.parametrize("many", [1, 32])
 def test_against_a_sort(block_bytes, many, monkeypatch):
-    monkeypatch.setattr(retrieval, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(row_blocks, "BLOCK_BYTES", block_bytes)
     monkeypatch.setattr(retrieval, "MANY_POSITIVES", many)
     random = np.random.default_rng(0)
     embeddings = random.normal(size=[60, 5])
