@@ -42,10 +42,9 @@ def check_evaluation(evaluation, results, level):
     part = evaluation.of_queries(spread_rows(evaluation.test_set.queries, LEVELS[level]))
     n, pgd = len(part.test_set.queries), evaluation.pgd
     found = checks.enough_images(run_checks(part, evaluation, results), n, "queries")
-    about = {"n": n, "attack": f"ES, {pgd}", **evaluation.about}
-    about["threat_model"] = dataclasses.asdict(pgd.threat_model)
-    append_checks(evaluation.folder.path / "checks.jsonl", found, about)
-    return "\n".join([f"checks of R@1 under ES, {pgd}, on {n} queries:", *map(str, found)])
+    path, about, attack = evaluation.folder.path / "checks.jsonl", evaluation.about, f"ES, {pgd}"
+    append_checks(path, found, about, n=n, attack=attack, threat_model=pgd.threat_model)
+    return "\n".join([f"checks of R@1 under {attack}, on {n} queries:", *map(str, found)])
 
 
 def run_checks(part, evaluation, results):

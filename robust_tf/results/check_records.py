@@ -1,17 +1,25 @@
 """Verdicts of sanity checks as records: JSON lines beside the results."""
 
+import dataclasses
+
 from robust_tf.results import jsonl
 from robust_tf.results.result import versions
 
 REQUIRED = {"name", "status", "figure", "advice", "weights_hash"}
 
 
-def append_checks(path, checks, about):
+def append_checks(path, checks, about, *, n, attack, threat_model):
     """Appends a list of `Check` to the JSON lines of `path`.
 
-    `about` is a dict for JSON of the network, the data and the attack that were checked.
+    Args:
+        about: dict for JSON of the network and the data that were checked.
+        n: number of images or queries.
+        attack: str, the attack that they were checked with.
+        threat_model: `ThreatModel` of the attack.
     """
-    jsonl.append(path, [{**c._asdict(), **about, "versions": versions()} for c in checks])
+    ball = {"threat_model": dataclasses.asdict(threat_model)}
+    same = {"n": n, "attack": attack, **about, **ball, "versions": versions()}
+    jsonl.append(path, [{**check._asdict(), **same} for check in checks])
 
 
 def read_checks(path):

@@ -1,6 +1,5 @@
 """--checks: whether the numbers of an evaluation can be believed, as lines and records."""
 
-import dataclasses
 import shlex
 
 from robust_tf.attacks import presets
@@ -53,14 +52,16 @@ def check_attacks(evaluation, claim, level, *, undefended):
         undefended_fn=undefended,
     )
     found = run.run()
-    about = {"n": len(run.rows), "attack": str(claim.attack), **evaluation.about}
-    about["threat_model"] = dataclasses.asdict(claim.attack.threat_model)
-    path = evaluation.folder / "checks.jsonl"
-    append_checks(path, found, about)
+    path, about, ball = (
+        evaluation.folder / "checks.jsonl",
+        evaluation.about,
+        claim.attack.threat_model,
+    )
+    measured = {"n": len(run.rows), "attack": str(claim.attack)}
+    append_checks(path, found, about, **measured, threat_model=ball)
     if embeds:
-        weights_hash, threat_model = about["weights_hash"], claim.attack.threat_model
-        check, measured = detector_check(evaluation.folder, weights_hash, threat_model)
-        append_checks(path, [check], {**about, **measured})
+        check, of_areas = detector_check(evaluation.folder, about["weights_hash"], ball)
+        append_checks(path, [check], about, **{**measured, **of_areas}, threat_model=ball)
         found.append(check)
     return "\n".join([f"checks of {claim.attack} on {len(run.rows)} images:", *map(str, found)])
 

@@ -147,7 +147,10 @@ def test_versions_name_what_a_number_depends_on():
     assert versions()["keras"] == keras.__version__
 
 
-CHECKED = {"n": 9, "attack": "pgd20", "weights_hash": RESULT.weights_hash}
+def append(path, checks, weights_hash=RESULT.weights_hash, eps=0.1):
+    ball = ThreatModel(eps)
+    about = {"weights_hash": weights_hash}
+    append_checks(path, checks, about, n=9, attack="pgd20", threat_model=ball)
 
 
 def check(name, status="green"):
@@ -156,9 +159,9 @@ def check(name, status="green"):
 
 def test_each_check_is_the_latest_of_the_weights(tmp_path):
     path = tmp_path / "checks.jsonl"
-    append_checks(path, [check("one", "red"), check("two")], CHECKED)
-    append_checks(path, [check("one")], CHECKED)
-    append_checks(path, [check("one", "red")], {**CHECKED, "weights_hash": "others"})
+    append(path, [check("one", "red"), check("two")])
+    append(path, [check("one")])
+    append(path, [check("one", "red")], "others")
     found = RecordedRun(tmp_path, [RESULT], {}).checks()
     assert [(line["name"], line["status"]) for line in found] == [
         ("one", "green"),
@@ -168,15 +171,14 @@ def test_each_check_is_the_latest_of_the_weights(tmp_path):
 
 
 def test_what_was_not_run_replaces_no_measured_check_of_the_threat_model(tmp_path):
-    path, balls = tmp_path / "checks.jsonl", [{**CHECKED, "threat_model": {"eps": e}} for e in "ab"]
-    skipped = Check("one", "amber", "not run", "advice")
-    for checks, about in (
-        ([skipped, check("two")], balls[0]),
-        ([check("one", "red")], balls[0]),
-        ([skipped], balls[1]),
-        ([skipped, check("two", "amber")], balls[0]),
+    path, skipped = tmp_path / "checks.jsonl", Check("one", "amber", "not run", "advice")
+    for checks, eps in (
+        ([skipped, check("two")], 0.1),
+        ([check("one", "red")], 0.1),
+        ([skipped], 0.2),
+        ([skipped, check("two", "amber")], 0.1),
     ):
-        append_checks(path, checks, about)
+        append(path, checks, eps=eps)
     run = RecordedRun(tmp_path, [RESULT], {})
     found = [[(line["name"], line["status"]) for line in group] for group in run.check_groups()]
     assert found == [[("one", "amber")], [("one", "red"), ("two", "amber")]]
@@ -186,9 +188,9 @@ def test_what_was_not_run_replaces_no_measured_check_of_the_threat_model(tmp_pat
 
 def test_a_torn_check_is_left_out_and_swallows_no_other(tmp_path):
     path = tmp_path / "checks.jsonl"
-    append_checks(path, [check("one"), check("two")], CHECKED)
+    append(path, [check("one"), check("two")])
     path.write_text(path.read_text()[:-20])
-    append_checks(path, [check("three")], CHECKED)
+    append(path, [check("three")])
     run = RecordedRun(tmp_path, [RESULT], {})
     with pytest.warns(UserWarning, match="line 2 was cut off"):
         assert [line["name"] for line in run.checks()] == ["one", "three"]
