@@ -46,12 +46,12 @@ def main(options):
     run = options.fill(open_run)
     require_folder(place, run.folder.path)
     with lock.held(run.folder.path, shared=True):
-        evaluation, substitute, doubts = _evaluation(run, options)
+        evaluation, substitute = _evaluation(run, options)
         results = []
         given = {"evaluation": evaluation, "names": names, "other": substitute}
         for measure in options.fill(_rows, **given):
             # A finished row is on the disk before the next one begins.
-            found = doubted(measure(), doubts)
+            found = doubted(measure(), evaluation.doubts)
             append_results(run.folder.results, found)
             results += found
         if evaluation.stored:
@@ -80,9 +80,7 @@ def _rows(evaluation, names, other, attacks, mode, strength, restarts):
 
 
 def _evaluation(run, options):
-    """The `RankingEvaluation`, the `Substitute` or None, and the doubts about the network."""
-    from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
-    from hm_tf.evaluation.embedding_doubts import embedding_doubts
+    """The `RankingEvaluation`, and the `Substitute` or None."""
     from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
     from hm_tf.evaluation.substitute import load_substitute, substitute_run
     from robust_tf.attacks.spread_rows import spread_rows
@@ -95,22 +93,19 @@ def _evaluation(run, options):
     other = options.substitute and substitute_run(options.substitute, run)
     settings = {"batch_size": options.batch_size, "xla": use_xla(options.jit_compile)}
     network = run.network(options.precision)
-    test_set = EmbeddedTestSet(network, run.test_images(options.limit_test), **settings)
     about = shared_fields(network, **run.facts, precision=options.precision, seed=options.seed)
+    examples, fresh = run.test_images(options.limit_test), options.fresh
     evaluation = RankingEvaluation(
-        network, test_set, pgd, about, run.folder, fresh=options.fresh, **settings
+        network, examples, pgd, about, run.folder, fresh=fresh, **settings
     )
     if options.limit_queries:
-        queries = spread_rows(test_set.queries, options.limit_queries)
+        queries = spread_rows(evaluation.test_set.queries, options.limit_queries)
         evaluation = evaluation.of_queries(queries)
     print(f"{run.facts['dataset']}, {run.facts['method']}, {evaluation.test_set}")
-    substitute = other and load_substitute(
-        other, evaluation.test_set.examples, options.precision, **settings
-    )
-    doubts = embedding_doubts(network, evaluation.test_set, options.batch_size)
-    for doubt in doubts:
+    substitute = other and load_substitute(other, examples, options.precision, **settings)
+    for doubt in evaluation.doubts:
         print(f"warning: {doubt.message}")
-    return evaluation, substitute, doubts
+    return evaluation, substitute
 
 
 if __name__ == "__main__":

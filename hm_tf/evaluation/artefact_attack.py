@@ -1,6 +1,5 @@
 """The ES attack on a SavedModel, and on the network that it was made of."""
 
-from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from robust_tf.attacks.pgd import PGD
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
@@ -37,6 +36,5 @@ def attack_artefact(path, run, network, test):
 
 def _found_right(network, run, test, pgd):
     """bool [q], whether the nearest image of an attacked query is of its class."""
-    about = shared_fields(network, **run.facts)
-    evaluation = RankingEvaluation(network, EmbeddedTestSet(network, test), pgd, about)
+    evaluation = RankingEvaluation(network, test, pgd, shared_fields(network, **run.facts))
     return evaluation.runs("ES", "fixed")[0]["R@1"] > 0

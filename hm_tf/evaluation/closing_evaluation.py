@@ -1,7 +1,5 @@
 """The evaluation at the end of a training: clean retrieval, and R@1 under the ES attack."""
 
-from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
-from hm_tf.evaluation.embedding_doubts import embedding_doubts
 from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch, measured
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from robust_tf.evaluation.retrieval import retrieve
@@ -29,9 +27,8 @@ def evaluate(network, examples, pgd, folder, *, first_weights, batch_size, xla=F
     """
     about = shared_fields(network, seed=0, **facts)
     settings = {"batch_size": batch_size, "xla": xla}
-    test_set = EmbeddedTestSet(network, examples, **settings)
-    doubts = embedding_doubts(network, test_set, batch_size)
-    evaluation = RankingEvaluation(network, test_set, pgd, about, folder, **settings)
+    evaluation = RankingEvaluation(network, examples, pgd, about, folder, **settings)
+    doubts = evaluation.doubts
     attacked = evaluation.protocol_row(["ES"], "fixed")
     results = evaluation.clean_row()
     if UNTRAINED not in {result.metric for result in read_results(folder.results)}:

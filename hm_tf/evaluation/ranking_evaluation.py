@@ -2,10 +2,13 @@
 
 import copy
 import dataclasses
+import functools
 
 import numpy as np
 
 from hm_tf.evaluation.attack_strength import AttackStrength
+from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
+from hm_tf.evaluation.embedding_doubts import embedding_doubts
 from hm_tf.evaluation.metric_evaluation import clean_results, clean_values
 from hm_tf.evaluation.ranking_batch import Ranker, compile_ranking_attack
 from hm_tf.evaluation.ranking_records import among, row_results, strongest, worst
@@ -20,30 +23,31 @@ MODES_DIFFER = ("ES", "LTM", "GTM")
 
 
 class RankingEvaluation:
-    """Attacks the queries of a test set.
+    """Embeds a test set and attacks its queries.
 
     The gallery is the whole test set, clean; only the images of the batch move (HM, section 4). A
     finished batch is a line in the folder's evaluation/: a killed evaluation goes on after it.
 
     Args:
         network: Network with the output "embedding".
-        test_set: `EmbeddedTestSet` of this network.
+        examples: `Examples` of the test.
         pgd: `PGD` of the protocol.
         about: dict of the fields of `Result` that all records share.
         folder: `RunFolder`; None means that nothing is written.
-        batch_size: Images attacked together.
-        xla: Whether XLA compiles the attacks.
+        batch_size: Images embedded or attacked together.
+        xla: Whether XLA compiles the network and the attacks.
         fresh: Whether to ignore stored results and attack again.
         progress: Whether to show progress bars.
 
     Attributes:
+        test_set: `EmbeddedTestSet` of this network.
         stored: titles of the attacks that were found on the disk for every query.
     """
 
     def __init__(
         self,
         network,
-        test_set,
+        examples,
         pgd,
         about,
         folder=None,
@@ -53,8 +57,9 @@ class RankingEvaluation:
         fresh=False,
         progress=True,
     ):
-        self.ranker = Ranker.of(network, test_set)
-        self.test_set = test_set
+        settings = {"batch_size": batch_size, "xla": xla, "progress": progress}
+        self.test_set = EmbeddedTestSet(network, examples, **settings)
+        self.ranker = Ranker.of(network, self.test_set)
         self.pgd = pgd
         self.about = about
         self.folder = folder
@@ -63,8 +68,13 @@ class RankingEvaluation:
         self._xla = xla
         self._fresh = fresh
         self._progress = progress
-        self._twice = len(np.unique(test_set.embeddings, axis=0)) < len(test_set)
+        self._twice = len(np.unique(self.test_set.embeddings, axis=0)) < len(self.test_set)
         self._caches = {}
+
+    @functools.cached_property
+    def doubts(self):
+        """The `Doubt`s about the network, a list; see `embedding_doubts`."""
+        return embedding_doubts(self.ranker.network, self.test_set, self.batch_size)
 
     def of_queries(self, rows):
         """Returns the same evaluation of fewer queries, int [q]; `stored` is of both."""
@@ -103,11 +113,11 @@ class RankingEvaluation:
             outcomes: dict attack -> dict measure -> float [queries], from `runs`.
             mode, source: See `protocol_row`.
         """
-        name, more = "protocol", {}
+        settings = {**AttackStrength(self.pgd).settings, "mode": mode, "strength": "protocol"}
         if source is not None:
-            more = {"substitute": source.name, "substitute_hash": source.weights_hash}
-            name = "transfer"
-        return self._results(outcomes, mode, AttackStrength(self.pgd), name, **more)
+            made_on = {"substitute": source.name, "substitute_hash": source.weights_hash}
+            settings |= {"strength": "transfer", **made_on}
+        return row_results(outcomes, self, settings)
 
     def strong_rows(self, names, mode, restarts):
         """Returns the records of the strongest run by objective, then of the worst by measure.
@@ -122,8 +132,9 @@ class RankingEvaluation:
         for name in names:
             runs = self.runs(name, mode) + self.runs(name, mode, strength)
             best[name], lowest[name] = strongest(runs), worst(name, runs)
-        results = self._results(best, mode, strength, "strong")
-        return results + self._results(lowest, mode, strength, "worst")
+        settings = {**strength.settings, "mode": mode}
+        by_objective = row_results(best, self, {**settings, "strength": "strong"})
+        return by_objective + row_results(lowest, self, {**settings, "strength": "worst"})
 
     def runs(self, name, mode, strength=None, source=None, *, until_zero=False):
         """Returns what each restart of an attack did to the queries.
@@ -170,18 +181,6 @@ class RankingEvaluation:
             among(self.test_set.queries, run["rows"], {name: run[name] for name in outputs})
             for run in found
         ]
-
-    def results(self, outcomes, settings, threat_model):
-        """Returns the records of one row of the table; takes the arguments of `row_results`."""
-        if self.test_set.limited:
-            settings = {**settings, "gallery": len(self.test_set)}
-        return row_results(
-            outcomes, self.test_set, self.about, settings=settings, threat_model=threat_model
-        )
-
-    def _results(self, outcomes, mode, strength, name, **more):
-        settings = {**strength.settings, "mode": mode, "strength": name, **more}
-        return self.results(outcomes, settings, strength.attack.threat_model)
 
     def _compile(self, attack, strength, source):
         key = randomness.key(self.about["seed"], 0, f"ranking attack {attack.name}")

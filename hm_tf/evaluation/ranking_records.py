@@ -55,7 +55,7 @@ def worst(name, runs):
     return found
 
 
-def row_results(outcomes, test_set, about, *, settings, threat_model):
+def row_results(outcomes, evaluation, settings):
     """Returns the records of one row of the table: columns, worst case, and the score.
 
     Only all ten columns have a score; its settings say whether the network has collapsed. Means are
@@ -63,14 +63,15 @@ def row_results(outcomes, test_set, about, *, settings, threat_model):
 
     Args:
         outcomes: dict attack -> dict measure -> float [queries].
-        test_set: `EmbeddedTestSet`.
-        about: dict of the fields that all records share.
+        evaluation: `RankingEvaluation` that they are of.
         settings: dict of steps, restarts, mode, strength, ...
-        threat_model: `ThreatModel`.
     """
+    test_set, about, ball = evaluation.test_set, evaluation.about, evaluation.pgd.threat_model
+    if test_set.limited:
+        settings = {**settings, "gallery": len(test_set)}
 
     def result(attack, metric, values, **more):
-        own = {"settings": {**settings, **more}, "threat_model": threat_model}
+        own = {"settings": {**settings, **more}, "threat_model": ball}
         return measured(attack, metric, values, about, **own)
 
     columns = [column for column in COLUMNS if column.attack in outcomes]

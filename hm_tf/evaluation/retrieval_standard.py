@@ -4,7 +4,7 @@ docs/retrieval_standard.md has the protocol.
 """
 
 from hm_tf.evaluation.attack_strength import AttackStrength
-from hm_tf.evaluation.ranking_records import among, worst
+from hm_tf.evaluation.ranking_records import among, row_results, worst
 from hm_tf.ranking_attacks import STANDARD
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.square import Square
@@ -36,7 +36,7 @@ def standard_results(evaluation, outcomes):
     """Returns the records of `standard_outcomes`."""
     said = [f"APGD of {STEPS} steps from {RESTARTS} starts", f"Square of {QUERIES:,} queries"]
     settings = {"members": said, "mode": MODE, "strength": STANDARD}
-    return evaluation.results(outcomes, settings, evaluation.pgd.threat_model)
+    return row_results(outcomes, evaluation, settings)
 
 
 def _lowest(evaluation, name, members):

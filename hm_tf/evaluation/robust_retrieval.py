@@ -10,8 +10,6 @@ import keras
 import numpy as np
 
 from hm_tf.defenses.build import pgd_from_image
-from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
-from hm_tf.evaluation.embedding_doubts import embedding_doubts
 from hm_tf.evaluation.metric_evaluation import clean_values
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from hm_tf.evaluation.ranking_records import WORST_CASE
@@ -131,14 +129,13 @@ def robust_retrieval(
     examples = Examples(images_in_unit_range(x, input_range, model), label_numbers(y))
     network = _network(model, examples.image_shape, embedding, input_range)
     settings = {"batch_size": batch_size, "xla": jit_compile, "progress": progress}
-    test_set = EmbeddedTestSet(network, examples, **settings)
-    if queries is not None:
-        test_set = test_set.with_queries(spread_rows(test_set.queries, queries))
-    doubts = embedding_doubts(network, test_set, batch_size)
     facts = {"dataset": "images", "method": network.name, "training_seed": 0}
     about = shared_fields(network, **facts, seed=seed)
     pgd = pgd_from_image(ball.eps, steps, None, ball.norm)
-    evaluation = RankingEvaluation(network, test_set, pgd, about, **settings)
+    evaluation = RankingEvaluation(network, examples, pgd, about, **settings)
+    if queries is not None:
+        evaluation = evaluation.of_queries(spread_rows(evaluation.test_set.queries, queries))
+    test_set, doubts = evaluation.test_set, evaluation.doubts
     if given == [STANDARD]:
         outcomes = standard_outcomes(evaluation, names)
         attacked = standard_results(evaluation, outcomes)

@@ -15,7 +15,6 @@ from ranking_results import attacked
 from small_embedding import small_images, small_network
 
 from hm_tf.evaluation import embedding_checks
-from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.embedding_checks import (
     _stored,
     effective_directions,
@@ -88,10 +87,9 @@ def verdicts(tmp_path_factory):
 
 def run(folder, before, pgd):
     network, images = small_network(before), small_images(24)
-    test_set = EmbeddedTestSet(network, images, batch_size=24)
     about = shared_fields(network, seed=0, **FACTS)
-    whole = RankingEvaluation(network, test_set, pgd, about, RunFolder(folder), batch_size=24)
-    found = run_checks(whole.of_queries(test_set.queries), whole, [])
+    whole = RankingEvaluation(network, images, pgd, about, RunFolder(folder), batch_size=24)
+    found = run_checks(whole.of_queries(whole.test_set.queries), whole, [])
     return {check.name: check for check in found}
 
 
@@ -145,8 +143,7 @@ def test_the_score_of_a_collapsed_network():
 
 def evaluation_of(folder, network, images):
     about = shared_fields(network, seed=0, **FACTS)
-    test_set = EmbeddedTestSet(network, images, batch_size=24)
-    return RankingEvaluation(network, test_set, LONG, about, RunFolder(folder), batch_size=24)
+    return RankingEvaluation(network, images, LONG, about, RunFolder(folder), batch_size=24)
 
 
 def stored_row(here, settings=None, eps=EPS, strength="worst", **changed):

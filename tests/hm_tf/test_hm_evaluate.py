@@ -10,7 +10,7 @@ import pytest
 from reliability import ENDS, Stop, stopped
 
 from hm_tf import evaluate, export
-from hm_tf.evaluation import embedding_doubts
+from hm_tf.evaluation import ranking_evaluation
 from hm_tf.evaluation.closing_evaluation import UNTRAINED
 from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
 from hm_tf.evaluation.substitute import substitute_run
@@ -71,7 +71,7 @@ def test_all_columns_and_the_score(run, capsys):
 @EAGER
 def test_doubts_are_said_and_recorded(run, capsys, monkeypatch):
     doubt = Doubt("zero gradients", "9 of 40 images have a zero gradient")
-    monkeypatch.setattr(embedding_doubts, "embedding_doubts", lambda *evaluation: [doubt])
+    monkeypatch.setattr(ranking_evaluation, "embedding_doubts", lambda *evaluation: [doubt])
     new = new_results(run, "--limit_test=40", "--attacks=tma", "--mode=fixed")
     assert {r.attack for r in new} == {"clean", "TMA"}
     assert all(r.warnings == (doubt._asdict(),) for r in new)

@@ -34,11 +34,12 @@ FACTS = {"dataset": "small", "method": "N/A[R]", "training_seed": 0, "precision"
 
 def evaluation(folder, network=None, examples=None, seed=0, pgd=None, **settings):
     network = network or small_network()
-    test_set = EmbeddedTestSet(network, examples or small_images(), batch_size=8)
     pgd = pgd or PGD(ThreatModel(EPS), 3, EPS / 2, random_start=False)
     about = shared_fields(network, seed=seed, **FACTS)
     settings = {"batch_size": 7, **settings}
-    return RankingEvaluation(network, test_set, pgd, about, RunFolder(folder), **settings)
+    return RankingEvaluation(
+        network, examples or small_images(), pgd, about, RunFolder(folder), **settings
+    )
 
 
 def strong(evaluated, name, restarts):

@@ -38,11 +38,17 @@ def outcomes(share):
     return found
 
 
+def evaluation(collapsed=False):
+    """What records of a row take from an evaluation."""
+    test_set = types.SimpleNamespace(queries=np.arange(2), collapsed=collapsed, limited=False)
+    pgd = types.SimpleNamespace(threat_model=ThreatModel(0.1))
+    return types.SimpleNamespace(test_set=test_set, about=ABOUT, pgd=pgd)
+
+
 def results(share, strength, settings, collapsed=False, names=None, mode="fixed"):
-    test_set = types.SimpleNamespace(queries=np.arange(2), collapsed=collapsed)
     found = {name: value for name, value in outcomes(share).items() if not names or name in names}
     settings = {**settings, "mode": mode, "strength": strength}
-    return row_results(found, test_set, ABOUT, settings=settings, threat_model=ThreatModel(0.1))
+    return row_results(found, evaluation(collapsed), settings)
 
 
 def test_records_of_a_row():
@@ -61,8 +67,7 @@ def test_the_interval_of_the_score_is_over_queries():
     """A cosine of 0 and of 1: the other nine columns give 487.5 points, this one 100 and 0."""
     found = outcomes(0.25)
     found["TMA"]["cosine"] = np.array([0.0, 1.0])
-    test_set = types.SimpleNamespace(queries=np.arange(2), collapsed=False)
-    rows = row_results(found, test_set, ABOUT, settings=PROTOCOL, threat_model=ThreatModel(0.1))
+    rows = row_results(found, evaluation(), PROTOCOL)
     assert rows[-1].metric == "ERS" and rows[-1].interval == pytest.approx((0.4875, 0.5875))
     assert next(r for r in rows if r.metric == "cosine").interval == (0.0, 1.0)
 
