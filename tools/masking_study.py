@@ -3,24 +3,63 @@
     python tools/masking_study.py RUN [RUN ...]
 
 Each RUN has a PGD and the ensemble `standard` on the same images in its results. The table has the
-gap PGD minus `standard` and every sign of `robust_tf.checks.masking_signs` on 256 test images.
+gap PGD minus `standard` and every sign of `SIGNS` on 256 test images.
 """
 
 import argparse
 import sys
 
+import tensorflow as tf
 from scipy.stats import spearmanr
 
-from robust_tf.checks.masking_signs import SIGNS, signs_of_batch
+from robust_tf import randomness
+from robust_tf.attacks.objectives import CrossEntropy
+from robust_tf.attacks.square import Square
+from robust_tf.checks.masking_signs import signs_of_batch, step_sizes
 from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.models.output_of import output_of
 from robust_tf.reports.recorded_run import recorded_run
 from robust_tf.reports.table import markdown
-from robust_tf.threat_model import ThreatModel
+from robust_tf.threat_model import ThreatModel, l2_unit
 from tla_tf.runs.finished_run import FinishedRun
 
 LOOKED_AT = 256
+QUERIES = 50
+
+
+def turning_gradients(look):
+    """1 minus the cosine of the input gradients at two random points of the ball."""
+    first, second = (gradient(look, number) for number in (1, 2))
+    return 1.0 - tf.reduce_sum(first * second, axis=1)
+
+
+def zero_gradients(look):
+    """1 where the input gradient at a random point of the ball is 0 or not finite."""
+    return 1.0 - tf.round(tf.norm(gradient(look, 1), axis=1))
+
+
+def few_queries(look):
+    """1 where 50 queries without gradients succeed and PGD of eps / 4 fails."""
+    square = look.still_correct(Square(look.ball, queries=QUERIES))
+    return tf.cast(look.after_usual_pgd & ~square, tf.float32)
+
+
+def gradient(look, number):
+    """Unit input gradients at random point `number` of the ball, float [b, pixels], or 0."""
+    keys = randomness.fold_in(look.keys, number)
+    point = look.ball.random_start(look.images, keys)
+    *_, slope = CrossEntropy(look.logits_fn, look.labels).differentiate(point)
+    rows = tf.reshape(slope, [randomness.shape_of(point)[0], -1])
+    return l2_unit(tf.where(tf.math.is_finite(rows), rows, 0))
+
+
+SIGNS = {
+    "step_sizes": step_sizes,
+    "turning_gradients": turning_gradients,
+    "zero_gradients": zero_gradients,
+    "few_queries": few_queries,
+}
 
 
 def main(arguments):

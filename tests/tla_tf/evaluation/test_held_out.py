@@ -56,7 +56,7 @@ def selected(tmp_path_factory):
 
     def falling(compiled, examples, *_, title, **__):
         if title == "masking":
-            return [{held_out.SIGN: np.zeros(1)}]
+            return [{"masked": np.zeros(1)}]
         attacked.append((examples, title))
         n, share = len(examples), (0.90, 0.85, 0.70)[(len(attacked) - 1) // 2]
         return [{"correct": np.arange(n) < share * n}]
@@ -128,7 +128,7 @@ def test_interruptions_change_nothing_of_a_selection(
 
     def quick(compiled, examples, *_, title, **__):
         if title == "masking":
-            return [{held_out.SIGN: np.zeros(1)}]
+            return [{"masked": np.zeros(1)}]
         images = tf.constant(examples.images[:8] / np.float32(255))
         keys = randomness.image_keys(0, "test", tf.range(8))
         found = compiled(images, tf.range(8), keys)

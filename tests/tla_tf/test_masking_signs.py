@@ -1,15 +1,20 @@
 """Each sign on a linear network, which masks nothing, and on one that masks."""
 
+import pathlib
+import runpy
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.checks.masking_signs import SIGNS, signs_of_batch
+from robust_tf.checks.masking_signs import signs_of_batch
 from robust_tf.threat_model import ThreatModel
 
 pytestmark = pytest.mark.usefixtures("eager")
 
+TOOL = pathlib.Path(__file__).parents[2] / "tools" / "masking_study.py"
+SIGNS = runpy.run_path(str(TOOL))["SIGNS"]
 BALL = ThreatModel(0.2)
 IMAGES = tf.constant(np.random.default_rng(0).uniform(0.3, 0.7, [64, 4, 4, 1]), tf.float32)
 SLOPE = tf.constant(np.random.default_rng(1).choice([-1.0, 1.0], [16]), tf.float32)
