@@ -10,7 +10,6 @@ from hm_tf.defenses.hardness_manipulation import HardnessManipulation
 from hm_tf.defenses.metric_defense import members
 from hm_tf.defenses.objectives import HardnessObjective
 from hm_tf.triplets.triplet_sampler import Triplets
-from robust_tf.attacks.select_images import select_images
 from robust_tf.errors import UserError
 from robust_tf.randomness import shape_of
 from robust_tf.training.replicas import current_shard, gather
@@ -129,20 +128,16 @@ class FreeHardnessManipulation(HardnessManipulation):
 
     def _step(self, batch, crafted, objective, values, direction):
         """Moves the perturbation as one iteration of `PGD.ascend` does, and keeps it."""
-        attack, images, clean = self.attack_of(batch), crafted["images"], crafted["clean"]
-        ball, going = attack.threat_model, crafted["going"]
-        moved = ball.project(ball.step(images, direction, attack.step_size), clean)
-        change = tf.stack(tf.split(moved - clean, 3), axis=1)
-        before = tf.stack(tf.split(images - clean, 3), axis=1)
-        each = tf.repeat(going > 0, shape_of(values)[0] // self.shards)
-        means = tf.reduce_mean(tf.reshape(values, [self.shards, -1]), axis=1)
-        saturated = objective.saturated(means, crafted["objective"])
+        clean, going = crafted["clean"], crafted["going"]
+        iterates = crafted["images"], values, direction
+        state = crafted["objective"], going > 0
+        moved, means, on = self.attack_of(batch).moved(objective, clean, *iterates, *state)
         for variable, value in (
-            (self.perturbation, select_images(each, change, before)),
+            (self.perturbation, tf.stack(tf.split(moved - clean, 3), axis=1)),
             (self.places, crafted["places"] + _first_place(batch)),
             (self.aim, crafted["destination"]),
             (self.objective, means),
-            (self.going, going * tf.cast(~saturated, going.dtype)),
+            (self.going, tf.cast(on, going.dtype)),
         ):
             variable.assign(gather(tf.stop_gradient(value)))
 

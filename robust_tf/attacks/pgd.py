@@ -161,13 +161,9 @@ class PGD(Attack):
             _, values, direction = objective.differentiate(x_adv)
             if self.momentum is not None:
                 direction = velocity = self.momentum(velocity, direction, step)
-            moved = self.threat_model.step(x_adv, direction, self.step_size)
-            moved = tf.ensure_shape(self.threat_model.project(moved, x), x.shape)
-            if ends:
-                moved = select_images(_images_of(going, values, x), moved, x_adv)
-                means = tf.reduce_mean(tf.reshape(tf.cast(values, x.dtype), [groups, -1]), axis=1)
-                going &= ~objective.saturated(means, previous)
-                previous = means
+            moved, previous, going = self.moved(
+                objective, x, x_adv, values, direction, previous, going
+            )
             seen = _write(seen, step + 1, look, moved)
             return step + 1, moved, velocity, previous, going, seen
 
@@ -178,6 +174,38 @@ class PGD(Attack):
             "parallel_iterations": 1,
             "maximum_iterations": self.steps,
         }
+
+    def moved(
+        self,
+        objective: Objective,
+        x: tf.Tensor,
+        x_adv: tf.Tensor,
+        values: tf.Tensor,
+        direction: tf.Tensor,
+        previous: Any,
+        going: tf.Tensor,
+    ) -> tuple[tf.Tensor, Any, tf.Tensor]:
+        """Makes one step from iterates and their gradients.
+
+        Args:
+            objective, x: see `ascend`.
+            x_adv: float like `x`, the iterates.
+            values, direction: their values and where to go, see `Objective.differentiate`.
+            previous: float [groups], mean values before the last step; () without saturation.
+            going: bool [groups], False for the groups that are saturated: they stay.
+
+        Returns:
+            (the next iterates, mean values of the groups, `going` after this step).
+        """
+        size: Any = self.step_size  # a number since __post_init__
+        moved = self.threat_model.step(x_adv, direction, size)
+        moved = tf.ensure_shape(self.threat_model.project(moved, x), x.shape)
+        if objective.saturated is None:
+            return moved, previous, going
+        moved = select_images(_images_of(going, values, x), moved, x_adv)
+        groups = objective.groups
+        means = tf.reduce_mean(tf.reshape(tf.cast(values, x.dtype), [groups, -1]), axis=1)
+        return moved, means, going & ~objective.saturated(means, previous)
 
     def _with_restarts(self, objective, x, key, shard):
         def restart(number, best, active):
