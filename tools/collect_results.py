@@ -84,7 +84,7 @@ def _score_table(runs):
     eps, radii = recorded_scores.radii([row for *_, row in rows])
     lines = []
     for (name, measured, row), radius in zip(rows, radii, strict=True):
-        clean = recorded_scores.clean_values(measured, row.on.gallery)
+        clean = recorded_scores.clean_percents(measured, row.on.gallery)
         cells = [recorded_scores.text(name, clean.get(name)) for name in recorded_scores.CLEAN]
         of_run = name, measured[0].method, str(measured[0].training_seed)
         of_row = *of_run, row.mode, row.strength

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 
 from hm_tf.evaluation.metric_evaluation import embed, embedding_of_batch
-from hm_tf.evaluation.robustness_score import collapsed
+from hm_tf.evaluation.robustness_score import has_collapsed
 from hm_tf.ranking_attacks.gallery_check import check_gallery
 from hm_tf.ranking_attacks.random_items import FEWEST_FOR_SHARE
 from robust_tf.errors import UserError
@@ -66,7 +66,7 @@ class EmbeddedTestSet:
         return text
 
     @property
-    def collapse(self):
+    def collapse_message(self):
         """The sentence on a network that has collapsed."""
         recall = self.retrieval.recall_at(1).mean()
         return (
@@ -87,8 +87,8 @@ class EmbeddedTestSet:
 
     @property
     def collapsed(self):
-        """Whether the network has collapsed, see `robustness_score.collapsed`."""
-        return collapsed(self.retrieval.recall_at(1).mean(), self.mean_cosine, self.chance)
+        """Whether the network has collapsed, see `has_collapsed`."""
+        return has_collapsed(self.retrieval.recall_at(1).mean(), self.mean_cosine, self.chance)
 
 
 def mean_cosine(embeddings):

@@ -53,7 +53,7 @@ def _collapsed(embed, test_set, images, embeddings, labels):
         return None
     chance, here = chance_recall(labels), _recall_at_1(embeddings, labels)
     if not chance or not near_chance(here, chance):  # the range is the network's
-        return Doubt("collapsed", test_set.collapse)
+        return Doubt("collapsed", test_set.collapse_message)
     for name, scaled in RANGES.items():
         try:
             found = _recall_at_1(embed(scaled(images)).numpy(), labels)
@@ -62,8 +62,8 @@ def _collapsed(embed, test_set, images, embeddings, labels):
         if not near_chance(found, max(chance, here.mean())):
             share = 100 * found.mean()
             hint = f"on {name} R@1 among {len(labels)} images is {share:.1f} %: input range"
-            return Doubt("collapsed", f"{test_set.collapse}; {hint}")
-    return Doubt("collapsed", test_set.collapse)
+            return Doubt("collapsed", f"{test_set.collapse_message}; {hint}")
+    return Doubt("collapsed", test_set.collapse_message)
 
 
 def _recall_at_1(embeddings, labels):

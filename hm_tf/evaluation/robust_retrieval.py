@@ -61,10 +61,7 @@ class RobustRetrieval:
     warnings: list[str]
     table: str
 
-    def __repr__(self) -> str:  # a prompt and a notebook show this
-        return str(self)
-
-    def __str__(self) -> str:
+    def __repr__(self) -> str:  # print, a prompt and a notebook show this
         return f"{self.threat_model}\n\n{self.table}" if self.attacked else self.table
 
 

@@ -79,7 +79,7 @@ def score(values):
     return sum(column.normalised(values[column.name]) for column in COLUMNS) / len(COLUMNS)
 
 
-def collapsed(r1, mean_cosine, chance):
+def has_collapsed(r1, mean_cosine, chance):
     """Whether the network is too bad for ERS to mean anything (HM[S,0] scores 29.7 at R@1 0.8).
 
     Args:

@@ -61,9 +61,6 @@ class Gallery:
         self._centred = _resident(centred)
         self._squared = _resident(np.einsum("nd,nd->n", centred, centred))
 
-    def __repr__(self):
-        return f"Gallery({self.size} x {self.dimension}, block={self.block})"
-
     def vectors(self, items):
         """The embeddings of `items`: int [...] to float [..., d]."""
         return tf.gather(self._centred, items) + self.mean

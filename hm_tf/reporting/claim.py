@@ -5,7 +5,7 @@ from hm_tf.evaluation.robustness_score import COLUMNS
 from hm_tf.reporting.recorded_scores import (
     SCORE,
     claimed_row,
-    clean_results,
+    latest_clean,
     score_falls,
     text,
 )
@@ -60,7 +60,7 @@ def _fall(run, shown):
     """How far R@1 falls: before and after of the same queries, or of how many each is."""
     found, how = _lowest_recall(run, shown)
     gallery = found and found.attack_settings.get("gallery", found.n)
-    clean = clean_results(run.recorded.measured, gallery).get("R@1")
+    clean = latest_clean(run.recorded.measured, gallery).get("R@1")
     if found is None:
         recall = text("R@1", run.values.get("R@1"))
         return f"R@1 {recall} % of clean images, no attack on it was measured"

@@ -15,7 +15,7 @@ from hm_tf.reporting.recorded_scores import (
     PAPER_MAP,
     SCORE,
     claimed_row,
-    clean_values,
+    clean_percents,
     digits,
     paper_row,
     score_rows,
@@ -145,7 +145,7 @@ def _distance(row, run):
 def _reported(name, recorded, trainings):
     rows = score_rows(recorded.measured)
     shown, claimed = paper_row(rows), claimed_row(rows)
-    clean = clean_values(recorded.measured, shown and shown.on.gallery)
+    clean = clean_percents(recorded.measured, shown and shown.on.gallery)
     flags, eta = recorded.flags, None
     if flags and attacks(flags):  # with one step where no flag says how many
         eta = 1 if "pgd_steps" in trainings.unread(flags) else flags["pgd_steps"]

@@ -81,12 +81,12 @@ class ScoreFall(NamedTuple):
         return self.after.values[SCORE] - self.before.values[SCORE]
 
 
-def clean_values(measured, n=None):
-    """Returns dict metric -> percent of the clean images; arguments of `clean_results`."""
-    return {name: 100 * r.value for name, r in clean_results(measured, n).items()}
+def clean_percents(measured, n=None):
+    """Returns dict metric -> percent of the clean images; arguments of `latest_clean`."""
+    return {name: 100 * r.value for name, r in latest_clean(measured, n).items()}
 
 
-def clean_results(measured, n=None):
+def latest_clean(measured, n=None):
     """Returns dict metric -> latest `Result` of the clean images, where possible of n images."""
     clean = [r for r in measured if r.attack == "clean" and r.metric in {*CLEAN, *PAPER_MAP}]
     same = [r for r in clean if r.n == n]

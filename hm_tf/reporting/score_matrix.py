@@ -8,7 +8,7 @@ from hm_tf.reporting.recorded_scores import (
     CLEAN,
     PLACES,
     SCORE,
-    clean_results,
+    latest_clean,
     paper_row,
     score_rows,
 )
@@ -38,7 +38,7 @@ def score_matrix(runs, trainings):
 def _entries(run):
     rows, outcomes = score_rows(run.measured), Outcomes(run)
     shown = paper_row(rows)
-    found = clean_results(run.measured, shown and shown.on.gallery)
+    found = latest_clean(run.measured, shown and shown.on.gallery)
     clean = (found[name] for name in CLEAN if name in found)
     yield from (Entry(result.metric, result, outcomes.of(result)) for result in clean)
     for row in rows:

@@ -64,10 +64,7 @@ class RobustAccuracy:
         """Accuracy by attack, "clean" among them."""
         return {name: float(c.mean()) for name, c in {CLEAN: self.clean, **self.attacks}.items()}
 
-    def __repr__(self) -> str:  # a prompt and a notebook show this
-        return str(self)
-
-    def __str__(self) -> str:
+    def __repr__(self) -> str:  # print, a prompt and a notebook show this
         low, high = (100 * end for end in self.interval)
         lines = [
             f"robust accuracy {100 * self.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f} "

@@ -13,7 +13,7 @@ from hm_tf.reporting.claim import claim
 from hm_tf.reporting.cost_figure import cost_figures
 from hm_tf.reporting.paper_comparison import COMPARABLE, MIXED, beside, compare, reported_runs
 from hm_tf.reporting.paper_tables import TITLES, paper_table
-from hm_tf.reporting.recorded_scores import ALL, clean_values, paper_row, score_rows
+from hm_tf.reporting.recorded_scores import ALL, clean_percents, paper_row, score_rows
 from robust_tf.reports.comparison import COLUMNS
 from robust_tf.reports.published import find
 from robust_tf.reports.recorded_run import RecordedRun
@@ -46,7 +46,7 @@ def test_columns_in_the_papers_units():
     (row,) = score_rows([*clean(), *attacked()])
     assert {name: pytest.approx(row.values[name]) for name in PRINTED} == PRINTED
     assert row.values["ERS"] == pytest.approx(33.455)
-    assert clean_values(clean()) == pytest.approx(
+    assert clean_percents(clean()) == pytest.approx(
         {"R@1": 37.2, "R@2": 47.8, "mAP": 21.4, "MAP@10": 20, "NMI": 48.4}
     )
     assert row.cells() == ("12.9", "40.9", "14.7", "33.7", "0.806", "0.487") + (
@@ -109,7 +109,7 @@ def test_of_evaluations_of_the_same_attacks_that_of_more_queries_counts():
     assert set(row.values) == {"ES:R", "ES:D"}
 
 
-def test_clean_values_are_of_the_whole_gallery():
+def test_clean_percents_are_of_the_whole_gallery():
     (row,) = score_rows(measured_otherwise(attacked(n=100), {"gallery": 5924}))
     assert (row.on.n, row.on.gallery) == (100, 5924)
     few = clean(n=100, recall=0.9)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hm_tf.evaluation.robustness_score import COLUMNS, collapsed, printed, score
+from hm_tf.evaluation.robustness_score import COLUMNS, has_collapsed, printed, score
 from hm_tf.options import TRAIN
 from hm_tf.reporting import published_rows
 
@@ -68,7 +68,7 @@ def test_of_the_printed_rows_one_has_collapsed():
     found = {
         row.defense
         for row in PRINTED
-        if collapsed(row.values["R@1"] / 100, 0.5, CHANCE[row.dataset])
+        if has_collapsed(row.values["R@1"] / 100, 0.5, CHANCE[row.dataset])
     }
     assert found == {"HM[S,0]"}
 
@@ -78,4 +78,4 @@ def test_of_the_printed_rows_one_has_collapsed():
     [(0.2, 0.3, True), (0.25, 0.3, False), (0.9, 0.991, True), (0.9, 0.99, False)],
 )
 def test_chance_and_cosine(r1, cosine, expected):
-    assert collapsed(r1, cosine, chance=0.2) is expected
+    assert has_collapsed(r1, cosine, chance=0.2) is expected
