@@ -30,7 +30,8 @@ def main(options):
     if options.records:
         require_file("records", options.records)
     from hm_tf.evaluation.metric_evaluation import embedding_of_batch
-    from hm_tf.reporting import hardness_records, sampler_hardness
+    from hm_tf.evaluation.sampler_hardness import hardness_results, sampler_hardness
+    from hm_tf.reporting import hardness_records
     from hm_tf.triplets.pairs import pair_dataset
     from robust_tf.reports.table import text_table
     from robust_tf.results.result import append_results
@@ -44,14 +45,14 @@ def main(options):
         seed=options.seed,
         stop_step=options.batches,
     )
-    found = sampler_hardness.sampler_hardness(
+    found = sampler_hardness(
         batches,
         embedding_of_batch(network),
         margin=run.flags["margin"],
         mode=run.flags["sampling"],
         seed=options.seed,
     )
-    results = hardness_records.hardness_results(
+    results = hardness_results(
         found, network, batches=options.batches, seed=options.seed, **run.facts
     )
     print(f"{text_table(hardness_records.COLUMNS, hardness_records.measured(results))}\n")

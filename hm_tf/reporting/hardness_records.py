@@ -1,21 +1,18 @@
-"""Table 1 of HM as records and as text."""
+"""Table 1 of HM beside the records of our samplers."""
 
 from typing import NamedTuple
 
+from hm_tf.evaluation.sampler_hardness import MEAN, OF_MEANS, OF_TRIPLETS
 from hm_tf.reporting import published_rows
 from robust_tf.reports import comparison
 from robust_tf.reports.comparability import unlike
 from robust_tf.reports.comparison import Comparison
 from robust_tf.reports.published import PublishedRow
 from robust_tf.reports.table import Column, text_table
-from robust_tf.results.result import Result, measured_value, read_results, shared_fields
+from robust_tf.results.result import Result, read_results
 
 RECORDS = "sampler_hardness.jsonl"
 PAPER_BATCHES = 1000
-MEAN = "mean hardness"
-# The paper does not say of what its variance is. That of single triplets is far larger.
-OF_MEANS = "variance of a batch's mean hardness"
-OF_TRIPLETS = "variance of a triplet's hardness"
 OF_THE_PAPER = (
     "Table 1 of the paper is of a ResNet-18 with ImageNet weights on CUB before training; ours are "
     "of the trained networks, so only the order of the samplers can be compared."
@@ -40,26 +37,6 @@ COLUMNS = (
     Column("Var of batch means", lambda found: found.variance.value, ".5f"),
     Column("Var of triplets", lambda found: found.of_triplets.value, ".5f"),
 )
-
-
-def hardness_results(found, network, *, batches, seed, **facts):
-    """Returns the list of `Result`, three per sampler.
-
-    Args:
-        found: what `sampler_hardness` returns.
-        network: whose embeddings these are.
-        batches: int, how many there were.
-        seed: Seed of batches and draws.
-        **facts: dataset, method, training_seed and segments, see `Result`.
-    """
-    about = shared_fields(network, split="train", seed=seed, **facts)
-    return [
-        measured_value(
-            about, metric, value, values.triplets, settings={"sampler": name, "batches": batches}
-        )
-        for name, values in found.items()
-        for metric, value in zip((MEAN, OF_MEANS, OF_TRIPLETS), values[:3], strict=True)
-    ]
 
 
 def recorded_hardness(folder, weights):

@@ -8,14 +8,8 @@ import pytest
 import tensorflow as tf
 
 from hm_tf import analyze
-from hm_tf.reporting.hardness_records import (
-    MEAN,
-    OF_MEANS,
-    OF_TRIPLETS,
-    measured,
-    recorded_hardness,
-)
-from hm_tf.reporting.sampler_hardness import sampler_hardness
+from hm_tf.evaluation.sampler_hardness import MEAN, OF_MEANS, OF_TRIPLETS, sampler_hardness
+from hm_tf.reporting.hardness_records import measured, recorded_hardness
 from robust_tf.results.result import read_results
 
 # hm.md 9.1: E6, and the hardness of its hardest triplets.

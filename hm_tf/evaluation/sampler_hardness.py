@@ -9,6 +9,12 @@ from hm_tf.triplets import SYMBOLS
 from hm_tf.triplets.triplet_sampler import TripletSampler
 from robust_tf import randomness
 from robust_tf.losses.triplet import hardness
+from robust_tf.results.result import measured_value, shared_fields
+
+MEAN = "mean hardness"
+# The paper does not say of what its variance is. That of single triplets is far larger.
+OF_MEANS = "variance of a batch's mean hardness"
+OF_TRIPLETS = "variance of a triplet's hardness"
 
 
 class Hardness(NamedTuple):
@@ -49,6 +55,26 @@ def sampler_hardness(batches, embed, *, margin, mode, seed):
             values = hardness(*members(embeddings, triplets)).numpy()
             found[name].append(values[triplets.valid.numpy()])
     return {name: _statistics(values) for name, values in found.items()}
+
+
+def hardness_results(found, network, *, batches, seed, **facts):
+    """Returns the list of `Result`, three per sampler.
+
+    Args:
+        found: what `sampler_hardness` returns.
+        network: whose embeddings these are.
+        batches: int, how many there were.
+        seed: Seed of batches and draws.
+        **facts: dataset, method, training_seed and segments, see `Result`.
+    """
+    about = shared_fields(network, split="train", seed=seed, **facts)
+    return [
+        measured_value(
+            about, metric, value, values.triplets, settings={"sampler": name, "batches": batches}
+        )
+        for name, values in found.items()
+        for metric, value in zip((MEAN, OF_MEANS, OF_TRIPLETS), values[:3], strict=True)
+    ]
 
 
 def _statistics(batches):
