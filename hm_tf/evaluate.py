@@ -32,8 +32,8 @@ from robust_tf.results.output_place import require_folder
 def main(options):
     """Evaluates as the flags say."""
     from hm_tf.evaluation.embedding_checks import check_evaluation
+    from hm_tf.evaluation.ranking_table import ranking_table
     from hm_tf.ranking_attacks.registry import attack_names
-    from hm_tf.reporting.ranking_table import ranking_table
     from hm_tf.runs.saved_run import open_run
     from robust_tf.results.result import append_results, doubted
     from robust_tf.runs import lock

@@ -26,7 +26,7 @@ def main(options):
 
 def _served(run, network, test, gallery, top, on_bad_image, max_pixels):
     from hm_tf.evaluation.artefact_attack import attack_artefact
-    from hm_tf.evaluation.served_gallery import ServedGallery
+    from hm_tf.image_attack.served_gallery import ServedGallery
     from robust_tf.export.endpoints import image_endpoints
     from robust_tf.export.export_run import Served
 

@@ -20,6 +20,15 @@ FLOORS = [
     ["robust_tf/runs"],
     ["robust_tf/reports", "robust_tf/export"],
     ["robust_tf/cli"],
+    ["tla_tf/__init__.py", "hm_tf/__init__.py", "hm_tf/triplets", "hm_tf/pretrained"],
+    ["tla_tf/options.py", "tla_tf/defenses"]
+    + ["hm_tf/options.py", "hm_tf/defenses", "hm_tf/ranking_attacks"],
+    # A run that has ended. Its training, which ends in an evaluation, stands with the commands.
+    ["tla_tf/runs/finished_run.py", "tla_tf/runs/saved_run.py", "tla_tf/runs/__init__.py"]
+    + ["hm_tf/runs/finished_run.py", "hm_tf/runs/saved_run.py", "hm_tf/runs/__init__.py"],
+    ["tla_tf/evaluation", "hm_tf/evaluation"],
+    ["tla_tf/analysis", "hm_tf/image_attack"],
+    ["tla_tf/reporting", "hm_tf/reporting"],
     ["tla_tf", "hm_tf"],
 ]
 PACKAGES = ("robust_tf", "tla_tf", "hm_tf")

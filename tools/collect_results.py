@@ -11,7 +11,7 @@ import json
 import pathlib
 import sys
 
-from hm_tf.reporting import recorded_scores
+from hm_tf.evaluation import recorded_scores
 from robust_tf.cli.flag import written
 from robust_tf.errors import UserError
 from robust_tf.reports.matrix_view import table_of

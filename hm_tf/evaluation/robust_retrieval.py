@@ -13,11 +13,11 @@ from hm_tf.defenses.build import pgd_from_image
 from hm_tf.evaluation.metric_evaluation import clean_values
 from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
 from hm_tf.evaluation.ranking_records import WORST_CASE
+from hm_tf.evaluation.ranking_table import ranking_table
 from hm_tf.evaluation.retrieval_standard import MODE, standard_outcomes, standard_results
 from hm_tf.evaluation.robustness_score import COLUMNS
 from hm_tf.ranking_attacks import STANDARD
 from hm_tf.ranking_attacks.registry import attack_names
-from hm_tf.reporting.ranking_table import ranking_table
 from robust_tf.attacks.logits_of import label_numbers
 from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.data.examples import Examples

@@ -1,1 +1,1 @@
-"""An attack on the user's own image against the user's own folder."""
+"""The user's own folder of images as a gallery: attacked, searched and served."""

@@ -1,14 +1,14 @@
 """What runs, a list of `ReportedRun`, claim, in one sentence with its threat model."""
 
 from hm_tf.evaluation.ranking_records import WORST_CASE
-from hm_tf.evaluation.robustness_score import COLUMNS
-from hm_tf.reporting.recorded_scores import (
+from hm_tf.evaluation.recorded_scores import (
     SCORE,
     claimed_row,
     latest_clean,
     score_falls,
     text,
 )
+from hm_tf.evaluation.robustness_score import COLUMNS
 from robust_tf.reports.verdict import doubtful
 from robust_tf.threat_model import format_magnitude
 

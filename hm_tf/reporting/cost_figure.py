@@ -4,9 +4,9 @@ The paper's sweeps are lines, our runs on the same data are marks in the colour 
 Runs on other data have panels of their own, since their height cannot be compared.
 """
 
+from hm_tf.evaluation.recorded_scores import SCORE
 from hm_tf.reporting.comparability import differing_settings
 from hm_tf.reporting.paper_comparison import DATASETS
-from hm_tf.reporting.recorded_scores import SCORE
 from robust_tf.reports.line_figure import Line, Panel, line_figure
 
 # Beginnings of the rows of each figure. The sweeps of figures 7 and 8 stand in several tables.

@@ -3,14 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
-from hm_tf.reporting.comparability import (
-    attacks,
-    differing_settings,
-    measuring_differences,
-    training_differences,
-)
-from hm_tf.reporting.published_rows import PublishedRow
-from hm_tf.reporting.recorded_scores import (
+from hm_tf.evaluation.recorded_scores import (
     ALL,
     PAPER_MAP,
     SCORE,
@@ -20,6 +13,13 @@ from hm_tf.reporting.recorded_scores import (
     paper_row,
     score_rows,
 )
+from hm_tf.reporting.comparability import (
+    attacks,
+    differing_settings,
+    measuring_differences,
+    training_differences,
+)
+from hm_tf.reporting.published_rows import PublishedRow
 from robust_tf.reports import comparison, recorded_run
 from robust_tf.reports.comparison import Comparison
 from robust_tf.reports.recorded_run import distinct_names

@@ -1,8 +1,8 @@
 """Tables 2 to 11 of the HM paper with our runs among their rows, made of stored results only."""
 
+from hm_tf.evaluation.recorded_scores import ALL, SCORE, text
 from hm_tf.reporting.comparability import differing_settings
 from hm_tf.reporting.paper_comparison import DATASETS, number
-from hm_tf.reporting.recorded_scores import ALL, SCORE, text
 from hm_tf.triplets import SYMBOLS
 from robust_tf.reports.comparison import DIFFERENCE, OURS
 

@@ -5,13 +5,13 @@
 
 from hm_tf.evaluation.closing_evaluation import UNTRAINED
 from hm_tf.evaluation.embedding_checks import SCORE_STANDS
+from hm_tf.evaluation.recorded_scores import ATTACKED, SCORE, radii, score_falls
 from hm_tf.evaluation.robustness_score import directions
 from hm_tf.reporting import hardness_records
 from hm_tf.reporting.claim import claim
 from hm_tf.reporting.hardness_records import OF_THE_PAPER, recorded_hardness
 from hm_tf.reporting.paper_comparison import MIXED, compare
 from hm_tf.reporting.paper_tables import TITLES, paper_table
-from hm_tf.reporting.recorded_scores import ATTACKED, SCORE, radii, score_falls
 from robust_tf.checks.sanity_checks import NOT_RUN
 from robust_tf.reports import sections
 from robust_tf.reports.comparison import DIFFERENCE, OURS, PAPER

@@ -2,8 +2,7 @@
 
 from hm_tf.defenses.method_name import USUAL
 from hm_tf.evaluation.ranking_records import WORST_CASE
-from hm_tf.evaluation.robustness_score import COLUMNS, printed, score
-from hm_tf.reporting.recorded_scores import (
+from hm_tf.evaluation.recorded_scores import (
     ATTACKED,
     CLEAN,
     PLACES,
@@ -12,6 +11,7 @@ from hm_tf.reporting.recorded_scores import (
     paper_row,
     score_rows,
 )
+from hm_tf.evaluation.robustness_score import COLUMNS, printed, score
 from robust_tf.reports.matrix import Entry, matrix
 from robust_tf.reports.outcomes import Outcomes
 

@@ -4,10 +4,10 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 
-from hm_tf.defenses.collapse_guard import CollapseGuard
 from hm_tf.defenses.held_out_pairs import split_pairs, watched_pairs
 from hm_tf.defenses.passes import passes
 from hm_tf.evaluation.closing_evaluation import METRICS, evaluate, of_training
+from hm_tf.evaluation.collapse_guard import CollapseGuard
 from hm_tf.evaluation.embedded_test_set import searchable
 from hm_tf.pretrained.initial_weights import load_initial_weights
 from hm_tf.runs.finished_run import FinishedRun

@@ -6,12 +6,12 @@ import pytest
 from ranking_results import PRINTED, attacked, clean, result
 
 from hm_tf.evaluation.evaluation_conditions import conditions_of_record
+from hm_tf.evaluation.recorded_scores import paper_row, radii, score_falls, score_rows
 from hm_tf.options import TRAIN
 from hm_tf.reporting import report_sections
 from hm_tf.reporting.claim import claim
 from hm_tf.reporting.comparability import measuring_differences
 from hm_tf.reporting.paper_comparison import reported_runs
-from hm_tf.reporting.recorded_scores import paper_row, radii, score_falls, score_rows
 from robust_tf.reports.recorded_run import RecordedRun
 
 WIDE = {"threat_model": {"eps": 77 / 255, "norm": "linf", "lower": 0.0, "upper": 1.0}}

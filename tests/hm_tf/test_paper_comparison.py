@@ -6,6 +6,7 @@ import itertools
 import pytest
 from ranking_results import PRINTED, attacked, clean, result
 
+from hm_tf.evaluation.recorded_scores import ALL, clean_percents, paper_row, score_rows
 from hm_tf.options import TRAIN
 from hm_tf.reporting import published_rows
 from hm_tf.reporting.balance_figure import balance_figure
@@ -13,7 +14,6 @@ from hm_tf.reporting.claim import claim
 from hm_tf.reporting.cost_figure import cost_figures
 from hm_tf.reporting.paper_comparison import COMPARABLE, MIXED, beside, compare, reported_runs
 from hm_tf.reporting.paper_tables import TITLES, paper_table
-from hm_tf.reporting.recorded_scores import ALL, clean_percents, paper_row, score_rows
 from robust_tf.reports.comparison import COLUMNS
 from robust_tf.reports.published import find
 from robust_tf.reports.recorded_run import RecordedRun

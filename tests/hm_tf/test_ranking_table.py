@@ -9,8 +9,8 @@ from ranking_results import clean
 
 from hm_tf.evaluation.metric_evaluation import measured
 from hm_tf.evaluation.ranking_records import row_results, strongest, worst
+from hm_tf.evaluation.ranking_table import ranking_table
 from hm_tf.evaluation.robustness_score import COLUMNS
-from hm_tf.reporting.ranking_table import ranking_table
 from robust_tf.evaluation.doubts import Doubt
 from robust_tf.results.result import doubted
 from robust_tf.threat_model import ThreatModel

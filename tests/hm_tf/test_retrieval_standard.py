@@ -7,6 +7,7 @@ from test_ranking_evaluation import evaluation
 
 from hm_tf.evaluation import ranking_evaluation, retrieval_standard
 from hm_tf.evaluation.ranking_records import WORST_CASE
+from hm_tf.evaluation.ranking_table import ranking_table
 from hm_tf.evaluation.retrieval_standard import (
     standard_members,
     standard_outcomes,
@@ -14,7 +15,6 @@ from hm_tf.evaluation.retrieval_standard import (
 )
 from hm_tf.evaluation.robustness_score import COLUMNS, printed, score
 from hm_tf.ranking_attacks.registry import NAMES
-from hm_tf.reporting.ranking_table import ranking_table
 from robust_tf import randomness
 
 

@@ -18,9 +18,8 @@ from eagerly import eagerly
 from forked import reloads
 
 from hm_tf import attack, evaluate, export, search
-from hm_tf.evaluation import served_gallery
 from hm_tf.evaluation.nearest_images import NearestImages
-from hm_tf.image_attack import image_search
+from hm_tf.image_attack import image_search, served_gallery
 from hm_tf.image_attack.image_search import Found, search_table
 from hm_tf.runs import saved_run
 from hm_tf.runs.finished_run import FinishedRun

@@ -21,9 +21,9 @@ from robust_tf.models.output_of import output_of
 from robust_tf.results.result import read_results
 from robust_tf.threat_model import ThreatModel
 from tla_tf import analyze, train
-from tla_tf.analysis.detection_records import latest_areas
+from tla_tf.analysis.accuracy_curves import OVER_EPS, OVER_STEPS
 from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
-from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS
+from tla_tf.evaluation.detection_records import latest_areas
 from tla_tf.runs.finished_run import FinishedRun
 
 EAGER = pytest.mark.usefixtures("eager")

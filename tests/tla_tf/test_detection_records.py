@@ -7,7 +7,7 @@ import pytest
 from robust_tf.evaluation.reference_images import reference_settings
 from robust_tf.results.result import Result, append_results
 from robust_tf.threat_model import ThreatModel
-from tla_tf.analysis.detection_records import area_metric, latest_areas
+from tla_tf.evaluation.detection_records import area_metric, latest_areas
 from tla_tf.evaluation.evaluation_checks import detector_check
 
 THREAT = ThreatModel("8/255")

@@ -18,9 +18,9 @@ from robust_tf.reports.recorded_run import RecordedRun, ReportedRun, recorded_ru
 from robust_tf.results import jsonl
 from robust_tf.results.result import read_results
 from tla_tf import evaluate, report
+from tla_tf.analysis.accuracy_curves import OVER_EPS, OVER_STEPS, curve_figures
 from tla_tf.options import TRAIN
 from tla_tf.reporting.accuracies import accuracy_matrix
-from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS, curve_figures
 from tla_tf.reporting.claim import caveats, claim, worst_case, worst_cases
 from tla_tf.reporting.report_sections import add_images
 

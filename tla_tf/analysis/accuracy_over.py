@@ -4,7 +4,7 @@ import dataclasses
 
 from robust_tf.attacks import presets
 from robust_tf.errors import UserError
-from tla_tf.reporting.accuracy_curves import FEWEST, OVER_EPS, OVER_STEPS, curve_figures
+from tla_tf.analysis.accuracy_curves import FEWEST, OVER_EPS, OVER_STEPS, curve_figures
 
 RADII = tuple(k / 2 for k in range(9))  # 0 to 4 eps
 

@@ -9,9 +9,9 @@ from robust_tf.errors import UserError
 from robust_tf.export.endpoints import float_endpoint
 from robust_tf.reports.recorded_run import recorded_run
 from robust_tf.results.result import weights_hash, wilson_interval
-from tla_tf.analysis.detection_records import latest_areas
 from tla_tf.analysis.embeddings_under_attack import embeddings_under_attack
 from tla_tf.analysis.mixture_detection import MixtureDetector, MixtureScore, covariance_kind
+from tla_tf.evaluation.detection_records import latest_areas
 from tla_tf.evaluation.held_out_images import in_proportion, split_held_out
 from tla_tf.runs.finished_run import ball
 

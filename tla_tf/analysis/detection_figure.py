@@ -5,9 +5,9 @@ import numpy as np
 from robust_tf.reports.method_colours import looks
 from robust_tf.reports.panels import GRAY, WIDTH, legend_below, panels, wrapped
 from tla_tf.analysis.analyzed_run import CannotBeShown, describe
-from tla_tf.analysis.detection_records import area_metric
 from tla_tf.analysis.detector_attack import detector_preset
 from tla_tf.analysis.mixture_detection import MixtureDetector, covariance_kind, detection_roc
+from tla_tf.evaluation.detection_records import area_metric
 
 # What is to be detected -> names of the positives, of the negatives, and of the metric.
 WORDING = {

@@ -1,12 +1,12 @@
 """From the names given to --attacks to the columns of the table."""
 
 import dataclasses
+import re
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.auto_attack import VERSIONS
 from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_column import CLEAN, ROUNDED, Column, ensemble_columns
-from tla_tf.reporting.cleverhans_comparison import counterpart
 
 ENSEMBLE = "standard"
 TRANSFER = "transfer"
@@ -21,6 +21,16 @@ TABLE1 = {
 GROUPS = (*VERSIONS, "table1", "cleverhans")
 # Steps of the black-box column of TLA, table 1.
 BLACK_BOX = {"mnist": "pgd100", "cifar10": "pgd7", "tiny_imagenet": "pgd10"}
+# cleverhans' attack -> ours of the same kind; fgm, bim, pgd and mim take the same steps too.
+COUNTERPARTS = {
+    "fgm": "fgsm",
+    "bim": "bim",
+    "pgd": "pgd",
+    "madry": "pgd",
+    "mim": "mim",
+    "cw2": "fab-t",
+    "spsa": "square",
+}
 
 
 def attack_columns(
@@ -88,6 +98,15 @@ def expand(names, dataset, norm="linf"):
     theirs = [f"cleverhans-{name}" for name in theirs]
     groups = {**VERSIONS, "table1": columns, "cleverhans": theirs}
     return list(dict.fromkeys(member for name in names for member in groups.get(name, (name,))))
+
+
+def counterpart(name):
+    """Returns the name of our attack for "cleverhans-bim7" and the like, None for other names.
+
+    What comes after the steps, as in "cleverhans-bim7-rounded", stays.
+    """
+    match = re.fullmatch(r"cleverhans-(cw2|[a-z]+)(.*)", name)
+    return COUNTERPARTS[match[1]] + match[2] if match else None
 
 
 def _titled(preset, rounded):

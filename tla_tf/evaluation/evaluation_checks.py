@@ -9,7 +9,7 @@ from robust_tf.checks.run_checks import CheckRun
 from robust_tf.models.output_of import output_of
 from robust_tf.results.check_records import append_checks
 from robust_tf.results.result import read_results
-from tla_tf.analysis.detection_records import latest_areas
+from tla_tf.evaluation.detection_records import latest_areas
 
 # --checks level -> images, queries of the attack without gradients.
 LEVELS = {"quick": (256, 1000), "full": (1000, 5000)}

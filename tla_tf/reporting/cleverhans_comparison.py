@@ -2,26 +2,9 @@
 
 import re
 
-# cleverhans' attack -> ours of the same kind; fgm, bim, pgd and mim take the same steps too.
-COUNTERPARTS = {
-    "fgm": "fgsm",
-    "bim": "bim",
-    "pgd": "pgd",
-    "madry": "pgd",
-    "mim": "mim",
-    "cw2": "fab-t",
-    "spsa": "square",
-}
+from tla_tf.evaluation.attack_columns import counterpart
+
 MIM = "cleverhans' mim normalises gradients, ours only with --mim_form=l1."
-
-
-def counterpart(name):
-    """Returns the name of our attack for "cleverhans-bim7" and the like, None for other names.
-
-    What comes after the steps, as in "cleverhans-bim7-rounded", stays.
-    """
-    match = re.fullmatch(r"cleverhans-(cw2|[a-z]+)(.*)", name)
-    return COUNTERPARTS[match[1]] + match[2] if match else None
 
 
 def cleverhans_comparison(results):

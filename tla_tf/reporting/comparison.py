@@ -8,7 +8,7 @@ from robust_tf.reports.comparability import in_ball, training_differences, unlik
 from robust_tf.reports.comparison import COMPARABLE, DIFFERENCE, OURS, PAPER, Comparison, statement
 from robust_tf.reports.result_tables import interval
 from robust_tf.reports.table import Column, filled, text_table
-from tla_tf.analysis.detection_records import paper_metric
+from tla_tf.evaluation.detection_records import paper_metric
 from tla_tf.reporting.comparable_runs import method_name
 
 SHOWN = 6  # differences that are named

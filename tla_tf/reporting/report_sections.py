@@ -12,7 +12,7 @@ from robust_tf.reports.methods import names_by_weights
 from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, accuracy_columns, seeds_of
 from robust_tf.reports.table import Column, filled
 from robust_tf.threat_model import ThreatModel
-from tla_tf.reporting.accuracy_curves import OVER_EPS, OVER_STEPS, curve_figures
+from tla_tf.analysis.accuracy_curves import OVER_EPS, OVER_STEPS, curve_figures
 from tla_tf.reporting.adversarial_grid import HEADER, adversarial_grid
 from tla_tf.reporting.claim import caveats, claim, listed, worst_cases
 from tla_tf.reporting.comparison import add_comparisons

@@ -3,8 +3,8 @@
 import textwrap
 
 from hm_tf.evaluation.ranking_records import WORST_CASE
+from hm_tf.evaluation.recorded_scores import ATTACKED, PLACES, RAW, SCORE, evaluations, text
 from hm_tf.evaluation.robustness_score import directions
-from hm_tf.reporting.recorded_scores import ATTACKED, PLACES, RAW, SCORE, evaluations, text
 from robust_tf.reports.result_tables import doubt_lines, interval, radius
 from robust_tf.reports.table import COLUMNS, MISSING, aligned
 from robust_tf.threat_model import format_magnitude

@@ -10,13 +10,13 @@ import pytest
 import tensorflow as tf
 
 from hm_tf import train
-from hm_tf.defenses.collapse_guard import (
+from hm_tf.defenses.held_out_pairs import split_pairs, watched_pairs
+from hm_tf.defenses.spread import spread
+from hm_tf.evaluation.collapse_guard import (
     PATIENCE,
     CollapseGuard,
     batch_collapsed,
 )
-from hm_tf.defenses.held_out_pairs import split_pairs, watched_pairs
-from hm_tf.defenses.spread import spread
 from hm_tf.options import TRAIN, likely_collapse
 from robust_tf.data.examples import Examples
 from robust_tf.errors import RunError, UserError
