@@ -8,7 +8,7 @@ from robust_tf.errors import UserError
 from robust_tf.reports.panels import BLACK, BLUE, GRAY, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILLION
 from tla_tf.analysis.analyzed_run import CannotBeShown, describe
 from tla_tf.analysis.confused_classes import attacked_class, class_title, confused_pair
-from tla_tf.analysis.scatter_figure import Group, Scatter, scatter_figure
+from tla_tf.analysis.scatter_figure import Group, Look, Scatter, scatter_figure
 from tla_tf.analysis.tsne import PERPLEXITY, tsne, unit_vectors
 
 PREDICTED_COLOURS = (VERMILLION, BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE)
@@ -30,15 +30,15 @@ def figure1(runs):
         own = run.test.labels == shown
         rows = _sample(own, "figure1", run.seed)
         predicted = run.adversarial_predictions[rows]
-        kinds = {shown: (f"attacked, still {names[shown]}", BLACK, ">")}
-        kinds |= {k: (f"attacked, taken for {names[k]}", c, "<") for k, c in colours.items()}
-        rest = ("attacked, taken for another class", REMAINING_COLOUR, "<")
-        attacked = {kind: np.isin(predicted, [k]) for k, kind in kinds.items()}
-        attacked[rest] = ~np.isin(predicted, list(kinds))
+        looks = {shown: Look(f"attacked, still {names[shown]}", BLACK, ">")}
+        looks |= {k: Look(f"attacked, taken for {names[k]}", c, "<") for k, c in colours.items()}
+        rest = Look("attacked, taken for another class", REMAINING_COLOUR, "<")
+        attacked = {look: predicted == k for k, look in looks.items()}
+        attacked[rest] = ~np.isin(predicted, list(looks))
         turned = f"{np.sum(predicted != shown)} of {len(rows)} misclassified"
         about = f"natural or attacked images of {title}"
         scatters[run.name] = _scatter(
-            run, {("natural", GRAY, "o"): rows}, rows, attacked, turned, about
+            run, {Look("natural", GRAY, "o"): rows}, rows, attacked, turned, about
         )
         run.record_share(f"figure 1: {title} misclassified", run.fooled[own])
     return _figure(f"{title}: natural and attacked images (t-SNE)", runs, scatters)
@@ -57,11 +57,11 @@ def figure2(runs):
         labels, turned = run.test.labels, run.adversarial_predictions == false
         rows = {k: _sample(labels == k, "figure2", run.seed) for k in (true, false)}
         natural = {
-            (f"natural {names[k]}", colour, "o"): rows[k]
+            Look(f"natural {names[k]}", colour, "o"): rows[k]
             for k, colour in ((true, GREEN), (false, SKY_BLUE))
         }
-        label = f"attacked {names[true]}, taken for {names[false]}"
-        attacked = {(label, VERMILLION, "<"): turned[rows[true]]}
+        look = Look(f"attacked {names[true]}, taken for {names[false]}", VERMILLION, "<")
+        attacked = {look: turned[rows[true]]}
         note = f"{np.sum(turned[rows[true]])} of {len(rows[true])} taken for {names[false]}"
         about = f"natural {titles[0]} or {titles[1]}, or {titles[0]} attacked and taken for it"
         scatters[run.name] = _scatter(run, natural, rows[true], attacked, note, about)
@@ -72,7 +72,7 @@ def figure2(runs):
 
 def _figure(subject, runs, scatters):
     points = {
-        name: {group.label: group.points.tolist() for group in scatter.groups}
+        name: {group.look.label: group.points.tolist() for group in scatter.groups}
         for name, scatter in scatters.items()
     }
     return scatter_figure(f"{subject}\n{describe(runs)}", scatters), points
@@ -99,20 +99,17 @@ def _scatter(run, natural, rows, attacked, note, about):
 
     Args:
         run: `AnalyzedRun`.
-        natural: dict (label, colour, marker) -> int [m], test images.
+        natural: dict `Look` -> int [m], test images.
         rows: int [k], the test images that are attacked.
-        attacked: dict (label, colour, marker) -> bool [k], which of `rows` it shows.
+        attacked: dict `Look` -> bool [k], which of `rows` it shows.
         note: str, in the corner.
         about: str, what all of them are, for the `UserError` where they are too few.
     """
-    parts = [(kind, run.natural[own]) for kind, own in natural.items()]
-    parts += [(kind, run.adversarial[rows[own]]) for kind, own in attacked.items()]
-    points = _embedded(np.concatenate([embeddings for _, embeddings in parts]), run, about)
-    split = np.split(points, np.cumsum([len(embeddings) for _, embeddings in parts])[:-1])
-    groups = [
-        Group(label, own, colour, marker)
-        for ((label, colour, marker), _), own in zip(parts, split, strict=True)
-    ]
+    parts = [run.natural[own] for own in natural.values()]
+    parts += [run.adversarial[rows[own]] for own in attacked.values()]
+    points = _embedded(np.concatenate(parts), run, about)
+    split = np.split(points, np.cumsum(list(map(len, parts)))[:-1])
+    groups = list(map(Group, (*natural, *attacked), split))
     places = dict(zip(np.concatenate(list(natural.values())).tolist(), points, strict=False))
     links = [
         (places[row], point)

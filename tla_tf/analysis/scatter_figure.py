@@ -9,19 +9,24 @@ from robust_tf.reports.panels import legend_below, panels
 SIZES = {"o": 14, "<": 34, ">": 34, "D": 26}  # attacked images, in triangles, stand out
 
 
-class Group(NamedTuple):
-    """Points that look alike.
+class Look(NamedTuple):
+    """How a group of points looks.
 
     Attributes:
         label: str, in the legend.
-        points: float [n, 2].
         colour, marker: as matplotlib takes them.
     """
 
     label: str
-    points: np.ndarray
     colour: str
     marker: str
+
+
+class Group(NamedTuple):
+    """Points, float [n, 2], that look alike."""
+
+    look: Look
+    points: np.ndarray
 
 
 class Scatter(NamedTuple):
@@ -56,8 +61,9 @@ def scatter_figure(title, scatters):
         line = {"color": "#888888", "linewidth": 0.5, "label": "the same image"}
         axis.plot(*((links - centre) / extent).T, zorder=2, **line)
         for order, group in enumerate(group for group in groups if len(group.points)):
-            style = {"color": group.colour, "marker": group.marker, "label": group.label}
-            style |= {"s": SIZES[group.marker], "edgecolors": "white", "linewidths": 0.4}
+            label, colour, marker = group.look
+            style = {"color": colour, "marker": marker, "label": label}
+            style |= {"s": SIZES[marker], "edgecolors": "white", "linewidths": 0.4}
             axis.scatter(*((group.points - centre) / extent).T, zorder=3 + order, **style)
         axis.text(0.02, 0.02, note, transform=axis.transAxes, fontsize="small", zorder=99)
         axis.set_box_aspect(1)
@@ -68,4 +74,6 @@ def scatter_figure(title, scatters):
 
 
 def _counted(groups):
-    return ", ".join(f"{len(group.points)} {group.label}" for group in groups if len(group.points))
+    return ", ".join(
+        f"{len(group.points)} {group.look.label}" for group in groups if len(group.points)
+    )

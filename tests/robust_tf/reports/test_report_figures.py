@@ -13,7 +13,7 @@ from robust_tf.reports.line_figure import Line, Panel, line_figure
 from robust_tf.reports.neighbour_figure import OF_CLASS, Row, neighbour_figure
 from robust_tf.reports.panels import BLUE, VERMILLION, legend_below, panels, save_figure
 from tla_tf.analysis.detection_figure import roc_figure
-from tla_tf.analysis.scatter_figure import Group, Scatter, scatter_figure
+from tla_tf.analysis.scatter_figure import Group, Look, Scatter, scatter_figure
 
 NETWORKS = ("UM", "AT", "ALP", "TLA")
 
@@ -32,9 +32,9 @@ def scatter():
     scatters = {
         name: Scatter(
             [
-                Group("natural", rng.normal(size=(9, 2)) * 10**size, "gray", "o"),
-                Group("in no panel", np.zeros((0, 2)), "red", "<"),
-                Group(f"attacked {name}", np.zeros((1, 2)), "red", "<"),
+                Group(Look("natural", "gray", "o"), rng.normal(size=(9, 2)) * 10**size),
+                Group(Look("in no panel", "red", "<"), np.zeros((0, 2))),
+                Group(Look(f"attacked {name}", "red", "<"), np.zeros((1, 2))),
             ],
             np.ones((3, 2, 2)),
             f"{size} of 9",
