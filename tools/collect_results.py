@@ -81,15 +81,17 @@ def _score_table(runs):
         for run in runs
         for row in recorded_scores.score_rows(run.measured)
     ]
-    eps, radii = recorded_scores.radii([row for *_, row in rows])
+    eps = recorded_scores.radii([row for *_, row in rows])
     lines = []
-    for (name, measured, row), radius in zip(rows, radii, strict=True):
+    for name, measured, row in rows:
         clean = recorded_scores.clean_percents(measured, row.on.gallery)
         cells = [recorded_scores.text(name, clean.get(name)) for name in recorded_scores.CLEAN]
         of_run = name, measured[0].method, str(measured[0].training_seed)
         of_row = *of_run, row.mode, row.strength
+        radius = [column.cell(row) for column in eps]
         lines.append((*of_row, *radius, f"{row.on.n:,}", *cells, *row.cells()))
-    header = "run", "defense", "seed", "mode", "strength", *eps, "n", *recorded_scores.ALL
+    columns = (*(column.title for column in eps), "n", *recorded_scores.ALL)
+    header = "run", "defense", "seed", "mode", "strength", *columns
     return markdown(header, lines)
 
 

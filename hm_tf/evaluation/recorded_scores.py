@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from hm_tf.evaluation.evaluation_conditions import EvaluationConditions, conditions_of_record
 from hm_tf.evaluation.robustness_score import COLUMNS, printed
+from robust_tf.reports.table import Column
 from robust_tf.threat_model import format_magnitude
 
 CLEAN = ("R@1", "R@2", "mAP", "NMI")
@@ -153,13 +154,14 @@ def claimed_row(rows):
 
 
 def radii(rows):
-    """Returns (header, list of cells) of a column eps of `ScoreRow`s; empty where all are alike."""
-    balls = [row.on.threat_model for row in rows]
-    several = len({ball.norm for ball in balls}) > 1
-    found = [f"{b.norm} " * several + format_magnitude(b.eps) for b in balls]
-    if len(set(found)) < 2:
-        return (), [()] * len(rows)
-    return ("eps",), [(eps,) for eps in found]
+    """Returns the column eps of a table of `ScoreRow`s in a list; [] where all are alike."""
+    several = len({row.on.threat_model.norm for row in rows}) > 1
+
+    def eps(row):
+        ball = row.on.threat_model
+        return f"{ball.norm} " * several + format_magnitude(ball.eps)
+
+    return [Column("eps", eps)] if len(set(map(eps, rows))) > 1 else []
 
 
 def digits(name):

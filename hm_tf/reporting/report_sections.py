@@ -78,10 +78,10 @@ def add_ranking_attacks(page, runs):
     """The ten columns and ERS of every run, in every mode and strength."""
     rows = [(run.name, row) for run in runs for row in run.rows]
     if rows:
-        header, lines = _lines(rows)
-        cells = [(*line, *row.cells()) for line, (_, row) in zip(lines, rows, strict=True)]
-        page.paragraph(" ".join(directions((*ATTACKED, SCORE))))
-        page.table((*header, *ATTACKED, SCORE), cells, caption=_how(runs))
+        names = *ATTACKED, SCORE
+        of_each = [Column(name, lambda item, name=name: item[1].cell(name)) for name in names]
+        page.paragraph(" ".join(directions(names)))
+        page.table(*filled([*_columns(rows), *of_each], rows), caption=_how(runs))
         page.paragraph(MODES)
         _add_falls(page, runs)
 
@@ -89,28 +89,32 @@ def add_ranking_attacks(page, runs):
 def _add_falls(page, runs):
     """How far stronger attacks lower the score of the protocol, of the same queries."""
     falls = [
-        (run.name, fall) for run in runs for fall in score_falls(run.rows, run.recorded.measured)
+        (run.name, fall.after, fall)
+        for run in runs
+        for fall in score_falls(run.rows, run.recorded.measured)
     ]
-    if not falls:
-        return
-    header, lines = _lines([(name, fall.after) for name, fall in falls])
-    cells = []
-    for line, (_, fall) in zip(lines, falls, strict=True):
-        before, after = (row.values[SCORE] for row in (fall.before, fall.after))
-        cells.append((*line, f"{before:.1f}", f"{after:.1f}", f"{fall.change:+.1f}"))
-    header = (*header, "ERS, protocol", "ERS, stronger", "change")
-    caption = "what stronger attacks leave of the score, both of the same queries and ε"
-    page.table(header, cells, caption=caption)
+    if falls:
+        columns = (
+            *_columns(falls),
+            Column("ERS, protocol", lambda item: item[2].before.values[SCORE], ".1f"),
+            Column("ERS, stronger", lambda item: item[2].after.values[SCORE], ".1f"),
+            Column("change", lambda item: item[2].change, "+.1f"),
+        )
+        caption = "what stronger attacks leave of the score, both of the same queries and ε"
+        page.table(*filled(columns, falls), caption=caption)
 
 
-def _lines(rows):
-    """(header, first cells of every line) of a table of (name of the run, `ScoreRow`)."""
-    eps, radius = radii([row for _, row in rows])
-    lines = [
-        (marked(name, row.results), row.mode, row.strength, *cell, f"{row.on.n:,}")
-        for (name, row), cell in zip(rows, radius, strict=True)
-    ]
-    return ("run", "mode", "strength", *eps, "n"), lines
+def _columns(items):
+    """The first columns of a table of (name of the run, `ScoreRow`, ...)."""
+    of_row = (
+        Column("mode", lambda row: row.mode),
+        Column("strength", lambda row: row.strength),
+        *radii([item[1] for item in items]),
+        Column("n", lambda row: row.on.n, ","),
+    )
+    yield Column("run", lambda item: marked(item[0], item[1].results))
+    for column in of_row:
+        yield column._replace(get=lambda item, get=column.get: get(item[1]))
 
 
 def _how(runs):
