@@ -16,7 +16,7 @@ from hm_tf.evaluation.robustness_score import COLUMNS, printed
 from hm_tf.ranking_attacks import registry
 from robust_tf import randomness
 from robust_tf.evaluation.attack_loop import attack_loop
-from robust_tf.results.cache import ResultsCache, digest
+from robust_tf.results.cache import ResultsCache, digest, identity_of
 
 # The modes of the other attacks differ only where the gallery has one embedding twice.
 MODES_DIFFER = ("ES", "LTM", "GTM")
@@ -201,9 +201,7 @@ class RankingEvaluation:
 
     @property
     def _shared_identity(self):
-        # The outcomes depend on the weights, not on how these came about.
-        about = {name: value for name, value in self.about.items() if name != "segments"}
-        return {**about, "examples": self.test_set.hash}
+        return {**identity_of(self.about), "examples": self.test_set.hash}
 
     def _identity(self, attack, strength, source):
         return {

@@ -10,6 +10,14 @@ from robust_tf.results import jsonl
 from robust_tf.results.digest import of_json
 
 
+def identity_of(about):
+    """Returns what outcomes depend on of the fields that all records share, a dict.
+
+    They depend on the weights, not on how these came about.
+    """
+    return {name: value for name, value in about.items() if name != "segments"}
+
+
 class ResultsCache:
     """What each image did under one attack: arrays by restart and name of the output.
 

@@ -7,6 +7,7 @@ from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.models.output_of import output_of
+from robust_tf.results.cache import identity_of
 from robust_tf.results.result import append_results, measured_share, read_results, shared_fields
 
 
@@ -35,8 +36,7 @@ class RunEvaluation(ClassifierEvaluation):
             output_of(network, "logits"),
             examples,
             seed=seed,
-            # The outcomes depend on the weights, not on how these came about.
-            identity={name: value for name, value in self.about.items() if name != "segments"},
+            identity=identity_of(self.about),
             folder=run.folder.path,
             fixed_size=fixed_size,
             dtype=np.dtype(network.inputs[0].dtype),
