@@ -347,8 +347,8 @@ _DEFENSE_AND_MODEL = (
     text(
         "init_weights",
         "none",
-        "What resnet18 and resnet50 start from: none, imagenet (by way of keras-hub), or a file "
-        "made by tools/convert_resnet_weights.py.",
+        "What resnet18 and resnet50 start from: none, imagenet (by way of keras-hub), or the "
+        ".pth or .safetensors file of a torchvision or timm ResNet.",
     ),
     shared.init_from("; an imported ResNet too"),
 )

@@ -46,7 +46,6 @@ def test_a_speedrun_needs_a_method(tmp_path):
     ("tool", "arguments"),
     [
         ("collect_results.py", ["all", "nowhere"]),
-        ("convert_resnet_weights.py", ["nowhere.pth", "weights.npz"]),
         ("masking_study.py", ["nowhere"]),
         ("results_pages.py", ["nowhere"]),
         ("serving_smoke.py", ["nowhere"]),

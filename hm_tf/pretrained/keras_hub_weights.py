@@ -9,7 +9,7 @@ import re
 from robust_tf.errors import UserError, reason_of
 
 PRESETS = {"resnet18": "resnet_18_imagenet", "resnet50": "resnet_50_imagenet"}
-_ELSE = "or give --init_weights=FILE, made by tools/convert_resnet_weights.py"
+_ELSE = "or give --init_weights=FILE, the .pth or .safetensors file of a ResNet"
 
 
 def backbone_arrays(name):

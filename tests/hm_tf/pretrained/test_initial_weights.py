@@ -1,9 +1,7 @@
 """Pretrained weights: torchvision's arrays converted, keras-hub's renamed, what does not fit."""
 
-import importlib.util
 import json
 import pathlib
-import re
 import sys
 import types
 
@@ -13,7 +11,13 @@ import pytest
 
 from hm_tf import train
 from hm_tf.pretrained import keras_hub_weights
-from hm_tf.pretrained.initial_weights import HEAD, load_initial_weights
+from hm_tf.pretrained.initial_weights import (
+    HEAD,
+    NORM,
+    converted,
+    load_initial_weights,
+    read_arrays,
+)
 from robust_tf.errors import UserError
 from robust_tf.models.assign_weights import assign
 from robust_tf.models.channel_normalization import DEVIATION, MEAN
@@ -22,17 +26,7 @@ from robust_tf.models.resnet import basic_block
 
 INFO = types.SimpleNamespace(image_shape=(33, 33, 3))
 KINDS = {"float32": "F32", "int64": "I64"}
-
-
-def load_tool():
-    path = pathlib.Path(__file__).parents[3] / "tools/convert_resnet_weights.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = load_tool()
+PTH = pathlib.Path(__file__).parents[2] / "robust_tf/models/checkpoint_readers/zip.pth"
 
 
 def torch_block(name, depth, width):
@@ -55,7 +49,7 @@ def torch_block(name, depth, width):
 def torch_arrays(network):
     """Random arrays for a whole network, under torchvision's names."""
     random = np.random.default_rng(1)
-    back = {ours: theirs for theirs, ours in tool.NORM.items()}
+    back = {ours: theirs for theirs, ours in NORM.items()}
     arrays = {
         "fc.weight": np.zeros([1000, 512], np.float32),
         "fc.bias": np.zeros([1000], np.float32),
@@ -98,7 +92,7 @@ def naive_block(x, arrays, name, stride):
 
     def normalized(x, norm):
         scale, offset, mean, variance = (
-            arrays[f"{name}.{norm}.{kind}"][:, None, None] for kind in tool.NORM
+            arrays[f"{name}.{norm}.{kind}"][:, None, None] for kind in NORM
         )
         return (x - mean) / np.sqrt(variance + 1e-5) * scale + offset
 
@@ -111,28 +105,28 @@ def naive_block(x, arrays, name, stride):
 def test_a_converted_block_computes_what_torchvisions_does(side, tmp_path):
     arrays = torch_block("layer2.0", 3, 5)
     write_safetensors(tmp_path / "block.safetensors", arrays)
-    tool.main([str(tmp_path / "block.safetensors"), str(tmp_path / "block.npz")])
     image = keras.Input([side, side, 3])
     model = keras.Model(image, basic_block(image, 5, 2, "frozen", "layer2.0"))
-    with np.load(tmp_path / "block.npz") as converted:
-        assign(model, dict(converted))
+    assign(model, read_arrays(tmp_path / "block.safetensors"))
     x = np.random.default_rng(2).normal(size=(2, side, side, 3)).astype(np.float32)
     expected = naive_block(x.transpose(0, 3, 1, 2), arrays, "layer2.0", 2)
     np.testing.assert_allclose(model(x), expected.transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("suffix", ["npz", "safetensors"])
-def test_every_layer_of_a_file_arrives(suffix, tmp_path):
+@pytest.mark.parametrize("form", ["npz", "safetensors", "npz under our names"])
+def test_every_layer_of_a_file_arrives(form, tmp_path):
     network = get_embedding("resnet18", INFO)
     head = network.get_layer("fc").get_weights()
     arrays = torch_arrays(network)
-    path = tmp_path / f"model.{suffix}"
-    np.savez(path, **arrays) if suffix == "npz" else write_safetensors(path, arrays)
-    tool.main([str(path), str(tmp_path / "weights.npz")])
-    load_initial_weights(network, str(tmp_path / "weights.npz"))
+    path = tmp_path / f"model.{form.split()[0]}"
+    if form == "safetensors":
+        write_safetensors(path, arrays)
+    else:
+        np.savez(path, **(arrays if form == "npz" else converted(arrays)))
+    load_initial_weights(network, str(path))
     for layer in network.layers:
         for variable in layer.weights if layer.name != "fc" else []:
-            kind = {"kernel": "weight", **{v: k for k, v in tool.NORM.items()}}[variable.name]
+            kind = {"kernel": "weight", **{v: k for k, v in NORM.items()}}[variable.name]
             expected = arrays[f"{layer.name}.{kind}"]
             found = variable.numpy()
             found = found.transpose(3, 2, 0, 1) if found.ndim == 4 else found
@@ -141,23 +135,24 @@ def test_every_layer_of_a_file_arrives(suffix, tmp_path):
         np.testing.assert_array_equal(before, after)
 
 
-def test_files_that_are_no_weights(tmp_path, capsys):
+def test_files_that_are_no_weights(tmp_path):
     path = tmp_path / "cut.safetensors"
     write_safetensors(path, {"conv1.weight": np.zeros([2, 3, 7, 7], np.float32)})
     path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(SystemExit, match="^2$"):
-        tool.main([str(path), str(tmp_path / "out.npz")])
-    assert re.search("error: .*cut.safetensors", capsys.readouterr().err)
+    with pytest.raises(UserError, match="^--init_weights=.*cut.safetensors cannot be read"):
+        read_arrays(path)
+    with pytest.raises(UserError, match="^--init_weights=.*zip.pth: whole .6, 4. is not of a"):
+        read_arrays(PTH)
     for name in ("blocks.0.attn.qkv.weight", "bn1.weight"):
         with pytest.raises(UserError, match="not of a ResNet"):
-            tool.converted({name: np.zeros([4, 4])})
+            converted({name: np.zeros([4, 4])})
     with pytest.raises(UserError, match="holds no weights"):
-        tool.converted({"fc.weight": np.zeros([4, 4])})
+        converted({"fc.weight": np.zeros([4, 4])})
 
 
 def test_weights_that_do_not_fit(tmp_path):
     network = get_embedding("resnet18", INFO)
-    good = tool.converted(torch_arrays(network))
+    good = converted(torch_arrays(network))
     name = "layer3.0.conv1/kernel"
     path = tmp_path / "weights.npz"
     for arrays, text in (
