@@ -20,7 +20,7 @@ from forked import begun
 import tla_tf.train
 from robust_tf.cli import command_line
 from robust_tf.cli.flag_table import FlagTable
-from robust_tf.runs.keeper import Keeper
+from robust_tf.runs.training_callback import TrainingCallback
 from robust_tf.runs.training_run import execute
 from robust_tf.training import strategy
 from robust_tf.training.workers import worker_of
@@ -64,14 +64,14 @@ def pair(launcher, tmp_path):
 
 def trained(flags, *signalled):
     """Trains as a worker, which may send itself a signal (its number, the update before)."""
-    end = Keeper.on_train_batch_end
+    end = TrainingCallback.on_train_batch_end
 
-    def on_train_batch_end(keeper, batch, logs=None):
-        end(keeper, batch, logs)
-        if signalled[1:] == (keeper.step,):
+    def on_train_batch_end(callback, batch, logs=None):
+        end(callback, batch, logs)
+        if signalled[1:] == (callback.step,):
             os.kill(os.getpid(), signalled[0])
 
-    Keeper.on_train_batch_end = on_train_batch_end
+    TrainingCallback.on_train_batch_end = on_train_batch_end
     return tla_tf.train.main(["train", "--strategy=multi_worker", *flags])
 
 

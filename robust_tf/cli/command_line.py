@@ -18,7 +18,7 @@ from absl import flags as absl_flags
 
 from robust_tf.cli.start_tensorflow import load_tensorflow
 from robust_tf.errors import INTERRUPTED, SIGNALLED, RunError, UserError, reason_of
-from robust_tf.runs.lost_output import make_outputs_usable, silence
+from robust_tf.runs.standard_output import make_outputs_usable, silence
 
 _PLAIN_FORMAT = warnings.formatwarning
 _STOPPED = "interrupted; the same command goes on where it stopped"

@@ -3,8 +3,8 @@
 import keras
 
 from robust_tf.models.channel_normalization import ChannelNormalization
-from robust_tf.models.ends import full_precision, normalized_input
 from robust_tf.models.initial_weights import head_start
+from robust_tf.models.network_input import full_precision, normalized_input
 from robust_tf.models.per_image_standardization import PerImageStandardization
 
 

@@ -4,7 +4,7 @@ from keras import layers
 
 from robust_tf.models.batch_norm import batch_norm
 from robust_tf.models.classifier import classifier, image_input
-from robust_tf.models.ends import require_side
+from robust_tf.models.network_input import require_side
 
 
 def digits_cnn(info, *, name):

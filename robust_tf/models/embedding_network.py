@@ -4,7 +4,7 @@ import keras
 from keras import initializers, layers
 
 from robust_tf.models.channel_normalization import ImageNetNormalization
-from robust_tf.models.ends import full_precision, normalized_input
+from robust_tf.models.network_input import full_precision, normalized_input
 from robust_tf.models.unit_length import UnitLength
 
 

@@ -6,7 +6,7 @@ from robust_tf.errors import UserError, with_closest
 from robust_tf.models.c2f2 import c2f2
 from robust_tf.models.digits_embedding import digits_embedding
 from robust_tf.models.embedding_network import embedding_network
-from robust_tf.models.ends import require_side
+from robust_tf.models.network_input import require_side
 from robust_tf.models.resnet import imagenet_trunk
 from robust_tf.models.trunks import TRUNKS
 

@@ -4,8 +4,8 @@ from keras import layers
 
 from robust_tf.models.batch_norm import batch_norm
 from robust_tf.models.classifier import classifier, image_input
-from robust_tf.models.ends import require_side
 from robust_tf.models.initial_weights import truncated_start
+from robust_tf.models.network_input import require_side
 
 SMALLEST_SIDE = 4  # two 2x2 poolings
 

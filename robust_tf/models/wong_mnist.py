@@ -4,7 +4,7 @@ from keras import layers
 
 from robust_tf.models.batch_norm import batch_norm
 from robust_tf.models.classifier import classifier
-from robust_tf.models.ends import normalized_input
+from robust_tf.models.network_input import normalized_input
 
 
 def wong_mnist(info, *, name, normalized=False):

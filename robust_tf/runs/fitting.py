@@ -10,9 +10,9 @@ from robust_tf.results import digest
 from robust_tf.results.result import weights_hash
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.interruption import StopOnInterrupt
-from robust_tf.runs.keeper import Keeper
 from robust_tf.runs.progress_line import ProgressLine
-from robust_tf.runs.seldom_logs import SeldomLogs
+from robust_tf.runs.step_logs import StepLogs
+from robust_tf.runs.training_callback import TrainingCallback
 from robust_tf.training import workers
 from robust_tf.training.batch import FailedCheck
 from robust_tf.training.weight_averaging import averages, give_back, take_averages
@@ -70,20 +70,22 @@ def train(
             folder.begin_segment(done)
     if done:
         print(f"resuming after step {done} of {train_steps}")
-    keeper = Keeper(folder, checkpoints, done, train_steps, checkpoint_every, monitors, agreement)
-    keeper.save_every = 60 * save_every_minutes
+    callback = TrainingCallback(
+        folder, checkpoints, done, train_steps, checkpoint_every, monitors, agreement
+    )
+    callback.save_every = 60 * save_every_minutes
     board = Board(folder.tensorboard, write_graph=False)
     epochs = -(-train_steps // checkpoint_every)
     line = ProgressLine(epochs)
-    callbacks = [*monitors, keeper, board, line] if worker.is_chief else [keeper]
-    for monitor in (*monitors, keeper):
+    callbacks = [*monitors, callback, board, line] if worker.is_chief else [callback]
+    for monitor in (*monitors, callback):
         monitor.set_model(model)
         monitor.checkpoints = checkpoints
-    interruption = StopOnInterrupt(keeper.stop, lambda: keeper.step > done)
+    interruption = StopOnInterrupt(callback.stop, lambda: callback.step > done)
     with interruption, checkpoints, contextlib.closing(line):
-        keeper.finish_interval()
-        while keeper.step < train_steps and not keeper.interrupted:
-            start = keeper.step
+        callback.finish_interval()
+        while callback.step < train_steps and not callback.interrupted:
+            start = callback.step
             stop, count = _next_segment(start, train_steps, checkpoint_every)
             first = start // checkpoint_every
             shape = {"epochs": min(first + count, epochs), "steps": (stop - start) // count}
@@ -94,24 +96,24 @@ def train(
                     epochs=shape["epochs"],
                     steps_per_epoch=shape["steps"],
                     shuffle=False,  # the pipeline has shuffled
-                    callbacks=SeldomLogs(callbacks, model=model, verbose="auto", **shape),
+                    callbacks=StepLogs(callbacks, model=model, verbose="auto", **shape),
                 )
             except FailedCheck as error:
-                raise RunError(f"step {keeper.step + 1}: {error}") from error
-            if averages(model.optimizer) and keeper.step < train_steps:
+                raise RunError(f"step {callback.step + 1}: {error}") from error
+            if averages(model.optimizer) and callback.step < train_steps:
                 # Keras ends every `fit` on the averages. Another worker may not see the last
                 # checkpoint yet.
                 with model.distribute_strategy.scope():
-                    give_back(model.optimizer, keeper.own_weights)
+                    give_back(model.optimizer, callback.own_weights)
         checkpoints.wait()
-        keeper.hear()  # the others wait here for the disk of the chief, and still hear signals
-    keeper.hear()
-    if keeper.step >= train_steps:
+        callback.hear()  # the others wait here for the disk of the chief, and still hear signals
+    callback.hear()
+    if callback.step >= train_steps:
         take_averages(model.optimizer)
-    if worker.is_chief and not keeper.interrupted:
+    if worker.is_chief and not callback.interrupted:
         seconds = sum(line["seconds"] for line in folder.read_metrics())
-        print(f"{keeper.step:,} updates in {datetime.timedelta(seconds=round(seconds))} h:min:s")
-    return keeper.step, keeper.interrupted
+        print(f"{callback.step:,} updates in {datetime.timedelta(seconds=round(seconds))} h:min:s")
+    return callback.step, callback.interrupted
 
 
 def _next_segment(start, total, interval):

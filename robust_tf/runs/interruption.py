@@ -8,7 +8,7 @@ import threading
 import time
 
 from robust_tf.errors import SIGNALLED
-from robust_tf.runs.lost_output import LostOutput
+from robust_tf.runs.standard_output import LostOutput
 
 PATIENCE = 1.5  # seconds that the first step, which is traced and compiled, may still take
 TOGETHER = 0.5  # seconds in which signals are one: `timeout` and the end of a session send two

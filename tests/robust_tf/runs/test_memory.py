@@ -13,10 +13,10 @@ from forked import ran
 from robust_tf.evaluation.robust_accuracy import robust_accuracy
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.runs.fitting import Board
-from robust_tf.runs.keeper import Keeper
 from robust_tf.runs.progress_line import ProgressLine
 from robust_tf.runs.run_folder import RunFolder
-from robust_tf.runs.seldom_logs import SeldomLogs
+from robust_tf.runs.step_logs import StepLogs
+from robust_tf.runs.training_callback import TrainingCallback
 from robust_tf.training.workers import Agreement
 
 EPOCH, EPOCHS, PARTS = 50, 24, 6
@@ -54,9 +54,11 @@ def test_a_training_does_not_grow(tmp_path):
     model.optimizer.build(model.trainable_variables)
     checkpoints, watch = Checkpoints(tmp_path / "checkpoints", model), Watch()
     alone = Agreement(model.distribute_strategy)
-    keeper = Keeper(RunFolder(tmp_path), checkpoints, 0, EPOCH * EPOCHS, EPOCH, [], alone)
-    callbacks = SeldomLogs(
-        [keeper, Board(tmp_path / "board"), ProgressLine(EPOCHS), watch],
+    callback = TrainingCallback(
+        RunFolder(tmp_path), checkpoints, 0, EPOCH * EPOCHS, EPOCH, [], alone
+    )
+    callbacks = StepLogs(
+        [callback, Board(tmp_path / "board"), ProgressLine(EPOCHS), watch],
         **{"model": model, "epochs": EPOCHS, "steps": EPOCH, "verbose": 0},
     )
     x = np.zeros([EPOCH, 2], np.float32)

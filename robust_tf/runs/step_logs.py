@@ -11,7 +11,7 @@ from robust_tf.runs.monitor import Monitor
 EVERY = 0.25
 
 
-class SeldomLogs(keras.callbacks.CallbackList):
+class StepLogs(keras.callbacks.CallbackList):
     """Keras's list of callbacks, which fetches the logs of the steps only now and then.
 
     To fetch a number is to wait until the device has made it. Without waiting, the host prepares

@@ -15,7 +15,7 @@ class _CheckStopped(BaseException):
     """A signal ends what monitors do at the end of an interval; no `except Exception` takes it."""
 
 
-class Keeper(Monitor):
+class TrainingCallback(Monitor):
     """Counts updates, watches the loss, asks the monitors, writes metrics and checkpoints."""
 
     def __init__(

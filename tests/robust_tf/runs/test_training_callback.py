@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from robust_tf.runs import fitting
 from robust_tf.runs.checkpoints import Checkpoints
-from robust_tf.runs.keeper import Keeper
 from robust_tf.runs.monitor import Monitor
 from robust_tf.runs.run_folder import RunFolder
+from robust_tf.runs.training_callback import TrainingCallback
 from robust_tf.training.workers import Agreement
 
 
@@ -27,25 +27,25 @@ class Unasked(Monitor):
         pytest.fail("a check began after the signal")
 
 
-def keeper_of(model, checkpoints, *monitors):
+def callback_of(model, checkpoints, *monitors):
     agreement = Agreement(tf.distribute.get_strategy())
-    keeper = Keeper(None, checkpoints, 10, 20, 10, monitors, agreement)
-    keeper.set_model(model)
-    return keeper
+    callback = TrainingCallback(None, checkpoints, 10, 20, 10, monitors, agreement)
+    callback.set_model(model)
+    return callback
 
 
 def test_a_signal_while_the_disk_is_waited_for_lets_no_check_begin(model):
     """A check of held-out images takes minutes, and a cluster kills after half a minute."""
-    waited = SimpleNamespace(writes=True, wait=lambda: keeper.stop(signal.SIGTERM))
-    keeper = keeper_of(model, waited, Unasked())
-    keeper.log({}, 0.0)
-    keeper.hear()
-    assert keeper.interrupted == signal.SIGTERM
+    waited = SimpleNamespace(writes=True, wait=lambda: callback.stop(signal.SIGTERM))
+    callback = callback_of(model, waited, Unasked())
+    callback.log({}, 0.0)
+    callback.hear()
+    assert callback.interrupted == signal.SIGTERM
 
 
 def test_the_chief_alone_reads_what_it_may_replace(model):
     """On NFS a file that is replaced meanwhile is stale for who reads it on another machine."""
-    keeper_of(model, SimpleNamespace(writes=False)).finish_interval()
+    callback_of(model, SimpleNamespace(writes=False)).finish_interval()
 
 
 def test_signals_are_heard_while_workers_wait_for_the_disk_of_the_chief(

@@ -1,4 +1,4 @@
-"""What the ends of every network share: full precision, whatever the policy between them."""
+"""The input of a network, and full precision at its two ends, whatever the policy between."""
 
 import keras
 

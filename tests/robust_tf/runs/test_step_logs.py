@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 
 from robust_tf.errors import RunError
-from robust_tf.runs import seldom_logs
-from robust_tf.runs.keeper import Keeper
+from robust_tf.runs import step_logs
 from robust_tf.runs.monitor import Monitor
-from robust_tf.runs.seldom_logs import EVERY, SeldomLogs
+from robust_tf.runs.step_logs import EVERY, StepLogs
+from robust_tf.runs.training_callback import TrainingCallback
 from robust_tf.training.workers import Agreement
 
 
@@ -29,7 +29,7 @@ class Told(Monitor):
 @pytest.fixture
 def clock(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(seldom_logs.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(step_logs.time, "perf_counter", lambda: now[0])
     return now
 
 
@@ -42,7 +42,7 @@ def after(callbacks, losses, clock, seconds):
 
 def test_fast_steps_are_looked_at_together(clock):
     told = Told()
-    callbacks = SeldomLogs([told], model=keras.Sequential(), epochs=1, steps=6, verbose=0)
+    callbacks = StepLogs([told], model=keras.Sequential(), epochs=1, steps=6, verbose=0)
     after(callbacks, [0, 1, 2, 3, 4, 5], clock, EVERY / 3.5)
     assert told.looks == [[0], [1, 2, 3, 4]]
     assert [entry.get("loss") for entry in told.after_batches] == [0, None, None, None, 4, None]
@@ -54,30 +54,32 @@ def test_fast_steps_are_looked_at_together(clock):
 
 def test_slow_steps_are_looked_at_one_by_one(clock):
     told = Told()
-    callbacks = SeldomLogs([told], model=keras.Sequential(), epochs=1, steps=3, verbose=0)
+    callbacks = StepLogs([told], model=keras.Sequential(), epochs=1, steps=3, verbose=0)
     after(callbacks, [0, 1, 2], clock, 1.1 * EVERY)
     assert told.looks == [[0], [1], [2]] and [e["loss"] for e in told.after_batches] == [0, 1, 2]
 
 
 @pytest.fixture
 def kept():
-    """(callbacks of a `Keeper` that has begun an interval, the keeper, what it has saved)."""
+    """(callbacks, a `TrainingCallback` among them in an interval, this one, what it has saved)."""
     found = []
     checkpoints = SimpleNamespace(
         writes=True, steps=lambda: [], save=lambda *state: found.append(state)
     )
-    keeper = Keeper(None, checkpoints, 0, 10, 10, [], Agreement(tf.distribute.get_strategy()))
-    callbacks = SeldomLogs([keeper], model=keras.Sequential(), epochs=1, steps=10, verbose=0)
+    callback = TrainingCallback(
+        None, checkpoints, 0, 10, 10, [], Agreement(tf.distribute.get_strategy())
+    )
+    callbacks = StepLogs([callback], model=keras.Sequential(), epochs=1, steps=10, verbose=0)
     callbacks.on_epoch_begin(0)
-    return callbacks, keeper, found
+    return callbacks, callback, found
 
 
 @pytest.mark.parametrize("loss, saved", [(2.0, [3]), (float("nan"), [])])
 def test_a_state_is_saved_only_after_finite_losses(loss, saved, clock, kept):
     """The second loss is not looked at when the third update makes a checkpoint due."""
-    callbacks, keeper, found = kept
+    callbacks, callback, found = kept
     after(callbacks, [1.0, loss], clock, EVERY / 10)
-    keeper.save_every = -1.0
+    callback.save_every = -1.0
     try:
         after(callbacks, [3.0], clock, EVERY / 10)
     except RunError as error:
@@ -86,9 +88,9 @@ def test_a_state_is_saved_only_after_finite_losses(loss, saved, clock, kept):
 
 
 def test_a_clock_that_is_set_back_delays_no_state(clock, kept, monkeypatch):
-    callbacks, keeper, found = kept
+    callbacks, callback, found = kept
     monkeypatch.setattr("time.time", lambda: 0.0)
-    keeper.save_every = 0.0
+    callback.save_every = 0.0
     after(callbacks, [1.0], clock, EVERY)
     ((step, seconds, _),) = found
     assert step == 1 and 0 <= seconds < 60
