@@ -12,10 +12,11 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
+
+from robust_tf.runs.child_processes import exit_code, forwarding
 
 REUSE = {"TF_GRPC_REUSE_PORT": "1"}
 
@@ -34,35 +35,18 @@ def main(arguments):
         parser.error("--workers must be 2 or more; a training by itself needs no launcher")
     command = [sys.executable, "-m", known.module, "--strategy=multi_worker", *flags]
     held, places = held_places(known.workers)
-    gpus, workers, came = _gpus(), [], []
-
-    def hand_on(number, _):
-        came.append(number)
-        for worker in workers:
-            worker.send_signal(number)
-
-    # A terminal sends SIGINT to the workers as well.
-    handlers = {signal.SIGINT: lambda *_: None, signal.SIGTERM: hand_on, signal.SIGHUP: hand_on}
-    for number, handler in handlers.items():
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it, for workers too
-            signal.signal(number, handler)
-    for index in range(known.workers):
-        task = {"type": "worker", "index": index}
-        config = json.dumps({"cluster": {"worker": places}, "task": task})
-        gpu = gpus[index] if len(gpus) >= known.workers else "-1"
-        settings = {**REUSE, "TF_CONFIG": config, "CUDA_VISIBLE_DEVICES": gpu}
-        workers.append(subprocess.Popen(command, env={**os.environ, **settings}))
-        for number in came:  # before this worker was known
-            workers[-1].send_signal(number)
-    code = max(map(_exit_code, workers))
+    gpus, workers = _gpus(), []
+    with forwarding() as start:
+        for index in range(known.workers):
+            task = {"type": "worker", "index": index}
+            config = json.dumps({"cluster": {"worker": places}, "task": task})
+            gpu = gpus[index] if len(gpus) >= known.workers else "-1"
+            settings = {**REUSE, "TF_CONFIG": config, "CUDA_VISIBLE_DEVICES": gpu}
+            workers.append(start(command, env={**os.environ, **settings}))
+        code = max(map(exit_code, workers))
     for one in held:
         one.close()
     return code
-
-
-def _exit_code(worker):
-    code = worker.wait()
-    return code if code >= 0 else 128 - code  # as a shell: 128 plus the number of the signal
 
 
 def held_places(count):

@@ -4,17 +4,16 @@ import dataclasses
 import functools
 import re
 import shlex
-import signal
-import subprocess
 import sys
 from collections.abc import Callable
 
 from robust_tf.cli import command_line
 from robust_tf.cli.flag import number, switch, text
 from robust_tf.cli.flag_table import FlagTable
-from robust_tf.errors import SIGNALLED, UserError
+from robust_tf.errors import UserError
 from robust_tf.reports import published
 from robust_tf.reports.table import aligned
+from robust_tf.runs.child_processes import exit_code, forwarding
 
 RUN_TABLE = FlagTable(
     {
@@ -160,30 +159,9 @@ def _name(argument):
 
 
 def _call(module, arguments):
-    """Runs a command to its end; returns its exit code, 128 and the signal that killed it.
-
-    A signal to both, or to this process, is the command's to obey.
-    """
-    process, came = None, []
-
-    def hand_on(number, _):
-        came.append(number)
-        if process:
-            process.send_signal(number)
-
-    # A terminal sends SIGINT to both.
-    handlers = {signal.SIGINT: lambda *_: None, signal.SIGTERM: hand_on, signal.SIGHUP: hand_on}
-    heard = [number for number in handlers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handlers[number]) for number in heard}
-    try:
-        process = subprocess.Popen([sys.executable, "-m", module, *arguments])
-        for number in came:  # before the process was known
-            process.send_signal(number)
-        code = process.wait()
-        return code if code >= 0 else SIGNALLED - code
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    """Runs a command to its end; returns its exit code."""
+    with forwarding() as start:
+        return exit_code(start([sys.executable, "-m", module, *arguments]))
 
 
 def _published(row):
