@@ -8,6 +8,8 @@ import sys
 import tempfile
 import warnings
 
+from robust_tf.results.output_place import can_be_written
+
 # The driver has a folder for each GPU here, in containers too that may use none of them.
 NVIDIA_GPUS = pathlib.Path("/proc/driver/nvidia/gpus")
 # Who may use a GPU has this device.
@@ -69,16 +71,9 @@ def _keep_compiled_programs():
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = os.path.join(cache, "robust_tf", "-".join(["xla", version, *models]))
     # TensorFlow divides the flags at a space, and compiles nothing that it cannot write.
-    if name not in flags and " " not in folder and _can_be_written(pathlib.Path(folder)):
+    if name not in flags and " " not in folder and can_be_written(pathlib.Path(folder)):
         of_gpus = "--tf_xla_persistent_cache_device_types=GPU"
         os.environ["TF_XLA_FLAGS"] = f"{flags} {name}={folder} {of_gpus}".strip()
-
-
-def _can_be_written(folder):
-    """Whether a folder takes new files, or can be made."""
-    # `Path.exists` raises an error within a home that this user may not enter.
-    nearest = next(place for place in (folder, *folder.parents) if os.path.exists(place))
-    return nearest.is_dir() and os.access(nearest, os.W_OK)
 
 
 def _gpu_models():

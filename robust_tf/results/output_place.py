@@ -26,7 +26,18 @@ def require_file(flag, path):
         raise UserError(f"{refused}: no permission; name another")
 
 
+def can_be_written(folder):
+    """Returns whether `folder`, a Path, takes new files, or can be made."""
+    existing = _existing(folder)
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
 def _require(refused, folder):
-    existing = next(p for p in (folder, *folder.parents) if os.path.exists(p))
-    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
-        raise UserError(f"{refused}: {existing} is no folder to write to")
+    if not can_be_written(folder):
+        raise UserError(f"{refused}: {_existing(folder)} is no folder to write to")
+
+
+def _existing(folder):
+    """The folder, or the nearest one above it that exists."""
+    # `Path.exists` raises an error within a home that this user may not enter.
+    return next(place for place in (folder, *folder.parents) if os.path.exists(place))
