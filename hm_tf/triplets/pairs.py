@@ -4,13 +4,11 @@ import tensorflow as tf
 
 from robust_tf.data.class_balanced import SameClass
 from robust_tf.data.epoch_order import stream_index
-from robust_tf.data.pipeline import pixel_lookup, prefetched, to_float, unaugmented
+from robust_tf.data.pipeline import pixel_lookup, prefetched, to_float
 from robust_tf.randomness import key, uniform
 
 
-def pair_dataset(
-    examples, info, *, batch_size, seed, start_step=0, stop_step, augment=True, replays=1
-):
+def pair_dataset(examples, info, *, batch_size, seed, start_step=0, stop_step, replays=1):
     """Returns the training batches of the steps start_step..stop_step-1 as a tf.data.Dataset.
 
     Each element is a dict of B = batch_size rows in the order a0, p0, a1, p1, ... Every even slice
@@ -29,7 +27,6 @@ def pair_dataset(
         seed: int, the seed of the run.
         start_step: first step.
         stop_step: one past the last step.
-        augment: whether to augment.
         replays: how many steps in a row get the same images.
     """
     fetch = pixel_lookup(examples)
@@ -44,11 +41,7 @@ def pair_dataset(
         noise = uniform([pairs], key(seed, step, "partner"), dtype=tf.float64)
         partner = same_class.partner_index(anchor, noise)
         index = tf.reshape(tf.stack([anchor, partner], axis=1), [batch_size])
-        pixels = fetch(index)
-        if augment:
-            pixels = info.augment(pixels, key(seed, step, "augment pairs"))
-        else:
-            pixels = unaugmented(examples, pixels)
+        pixels = info.augment(fetch(index), key(seed, step, "augment pairs"))
         return {
             "image": to_float(pixels),
             "label": tf.gather(labels, index),

@@ -4,9 +4,9 @@ import importlib
 
 from robust_tf.errors import UserError, with_closest
 
-DATASETS = (
-    *("digits", "mnist", "cifar10", "cifar100", "svhn_cropped", "tiny_imagenet", "fashion_mnist"),
-    *("digit_pairs", "cub200", "cars196", "sop", "folder"),
+DATASETS = tuple(
+    "digits mnist cifar10 cifar100 svhn_cropped tiny_imagenet fashion_mnist "
+    "digit_pairs cub200 cars196 sop folder".split()
 )
 
 __all__ = ["DATASETS", "SETTINGS", "Dataset", "of_run", "open"]

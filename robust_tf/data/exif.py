@@ -31,18 +31,13 @@ def oriented(pixels, orientation):
         orientation: int32 scalar in 1..8; 6 says that the first row is shown at the right.
     """
 
-    def flipped():
-        across = tf.reverse(pixels, [1])
-        upside_down = tf.reverse(pixels, [0])
-        turned = tf.reverse(pixels, [0, 1])
-        stored = [pixels, across, turned, upside_down]
-        # From 5 on height and width are exchanged: transposed, then as 1, 4, 3, 2 without it.
-        order = [stored[k] for k in (0, 3, 2, 1)]
-        upright = [lambda image=image: image for image in stored]
-        exchanged = [lambda image=image: tf.transpose(image, [1, 0, 2]) for image in order]
-        return tf.switch_case(orientation - 1, [*upright, *exchanged])
+    def upright():
+        image = tf.cond(orientation < 5, lambda: pixels, lambda: tf.transpose(pixels, [1, 0, 2]))
+        down = tf.where(tf.reduce_any(orientation == [3, 4, 7, 8]), -1, 1)
+        across = tf.where(tf.reduce_any(orientation == [2, 3, 6, 7]), -1, 1)
+        return tf.ensure_shape(image[::down, ::across], [None, None, pixels.shape[-1]])
 
-    return tf.cond(orientation == 1, lambda: pixels, flipped)
+    return tf.cond(orientation == 1, lambda: pixels, upright)
 
 
 def _of_jpeg(data):

@@ -25,7 +25,6 @@ def train_dataset(
     stop_step,
     streams=STREAMS,
     pool_mul=1,
-    augment=True,
     cutmix=0.0,
 ):
     """Returns the training batches of the steps start_step..stop_step-1 as a tf.data.Dataset.
@@ -48,7 +47,6 @@ def train_dataset(
         stop_step: Step after the last one.
         streams: Names among "positive" and "pool" to add to the anchors.
         pool_mul: Pool images per anchor.
-        augment: Whether to augment; every stream draws its own crops and flips.
         cutmix: Factor of `CutMix` on the anchors; 0 for none.
 
     Raises:
@@ -56,7 +54,7 @@ def train_dataset(
     """
     if unknown := set(streams) - set(STREAMS):
         raise ValueError(f"Unknown streams {sorted(unknown)}; allowed: {', '.join(STREAMS)}.")
-    draw = _Draw(examples, info.augment if augment else None, batch_size, seed)
+    draw = _Draw(examples, info.augment, batch_size, seed)
     same_class = SameClass(examples.labels) if "positive" in streams else None
     mix = CutMix(cutmix, info.num_classes) if cutmix else None
 
@@ -85,7 +83,7 @@ def train_dataset(
 
 
 class _Draw:
-    """The images of a step, augmented; not augmented where `augment` is None."""
+    """The images of a step, augmented."""
 
     def __init__(self, examples, augment, batch_size, seed):
         self.labels = tf.constant(examples.labels)
@@ -101,10 +99,8 @@ class _Draw:
 
     def images(self, index, step, stream):
         """Returns float32 [n, h, w, c]; every stream draws its own crops and flips."""
-        pixels = self._fetch(index)
-        if self._augment is None:
-            return to_float(unaugmented(self._examples, pixels))
-        return to_float(self._augment(pixels, key(self._seed, step, f"augment {stream}")))
+        own_key = key(self._seed, step, f"augment {stream}")
+        return to_float(self._augment(self._fetch(index), own_key))
 
 
 def eval_batches(examples, batch_size):
@@ -116,7 +112,9 @@ def eval_batches(examples, batch_size):
     labels = tf.constant(examples.labels)
 
     def batch(index):
-        pixels = unaugmented(examples, fetch(index))
+        pixels = fetch(index)
+        if examples.crop is not None:
+            pixels = examples.crop.centre(pixels)
         return {"image": to_float(pixels), "label": tf.gather(labels, index)}
 
     return prefetched(tf.data.Dataset.range(len(examples)).batch(batch_size), batch)
@@ -131,11 +129,6 @@ def pixel_lookup(examples):
 
     shape = examples.encoded_shape
     return lambda index: image_files.decode(tf.gather(images, index), shape)
-
-
-def unaugmented(examples, pixels):
-    """Returns the input of a network for images without augmentation: the centre crop, if any."""
-    return pixels if examples.crop is None else examples.crop.centre(pixels)
 
 
 def to_float(pixels):

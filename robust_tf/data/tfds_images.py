@@ -5,7 +5,7 @@ import numpy as np
 from robust_tf.data import tfds_copies
 from robust_tf.data.augment import Augment
 from robust_tf.data.dataset_info import DatasetInfo
-from robust_tf.data.examples import Examples, keeps_encoded
+from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError
 
 # Sizes of the downloads: TFDS's checksum files. Without a prepared copy TFDS knows no split sizes.
@@ -20,9 +20,8 @@ MNIST = DatasetInfo(
 FASHION_MNIST = DatasetInfo(
     name="fashion_mnist",
     image_shape=(28, 28, 1),
-    class_names=(
-        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
-        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    class_names=tuple(
+        "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(",")
     ),
     splits={"train": 60000, "test": 10000},
     source="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -111,7 +110,14 @@ def read(info, split, data_dir, limit):
         start, stop = _rows(info, split, builder.info.splits)
         if limit is not None:
             stop = min(stop, start + limit)
-        return _collect(info, builder, f"{_tfds_split(split)}[{start}:{stop}]", stop - start)
+        images = np.empty((stop - start, *info.image_shape), np.uint8)
+        labels = np.empty(stop - start, np.int32)
+        done, rows = 0, f"{_tfds_split(split)}[{start}:{stop}]"
+        for batch in tfds_copies.in_order(builder, rows, batch_size=1000):
+            chunk = slice(done, done + len(batch["label"]))
+            images[chunk], labels[chunk] = batch["image"], batch["label"]
+            done = chunk.stop
+        return Examples(images, labels)
 
 
 def _tfds_split(split):
@@ -134,19 +140,3 @@ def _rows(info, split, found):
     }[split]
     info.warn_if_reduced(split, stop - start)
     return start, stop
-
-
-def _collect(info, builder, rows, count):
-    import tensorflow_datasets as tfds  # slow to import
-
-    encoded = keeps_encoded(count, info.image_shape)
-    shape = (count,) if encoded else (count, *info.image_shape)
-    images = np.empty(shape, object if encoded else np.uint8)
-    labels = np.empty(count, np.int32)
-    decoders = {"image": tfds.decode.SkipDecoding()} if encoded else None
-    done = 0
-    for batch in tfds_copies.in_order(builder, rows, batch_size=1000, decoders=decoders):
-        chunk = slice(done, done + len(batch["label"]))
-        images[chunk], labels[chunk] = batch["image"], batch["label"]
-        done = chunk.stop
-    return Examples(images, labels, info.image_shape if encoded else None)

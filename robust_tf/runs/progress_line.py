@@ -92,13 +92,13 @@ def _as_lines(update):
     return plain
 
 
-def fitting(logs, columns=COLUMNS):
+def fitting(logs):
     """Returns the entries of `logs` that fit, dict name -> float: loss, accuracies, then others."""
     order = sorted(logs, key=lambda name: (name != "loss", "accuracy" not in name))
     chosen, used = {}, 0
     for name in order:
         used += len(f" - {name}: ") + NUMBER
-        if used > columns:
+        if used > COLUMNS:
             break
         chosen[name] = logs[name]
     return chosen

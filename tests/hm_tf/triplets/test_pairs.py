@@ -9,7 +9,8 @@ from robust_tf import data
 from robust_tf.data.augment import Augment
 from robust_tf.data.examples import Examples
 
-INFO = dataclasses.replace(data.open("digits").info, augment=Augment(pad=1, flip=True))
+PLAIN = data.open("digits").info
+INFO = dataclasses.replace(PLAIN, augment=Augment(pad=1, flip=True))
 LABELS = np.array([0] * 12 + [1] * 8 + [2] * 4, np.int32)
 
 
@@ -22,12 +23,11 @@ def numbered():
 def batches(examples=None, *, batch_size=8, seed=0, stop_step=6, augment=False, start_step=0):
     data = pair_dataset(
         examples or numbered(),
-        INFO,
+        INFO if augment else PLAIN,
         batch_size=batch_size,
         seed=seed,
         start_step=start_step,
         stop_step=stop_step,
-        augment=augment,
     )
     return list(data.as_numpy_iterator())
 

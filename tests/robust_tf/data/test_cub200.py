@@ -121,13 +121,11 @@ def test_reduced_copy_warns_once_and_is_halved(tmp_path, caplog):
 
 def test_batches_have_the_windows_of_the_network(folder):
     examples, info = load(folder, image_size=32), data.open("cub200", image_size=32).info
-    for augment in (True, False):
-        batches = pair_dataset(examples, info, batch_size=4, seed=0, stop_step=2, augment=augment)
-        for batch in batches:
-            assert batch["image"].shape == (4, 32, 32, 3)
-            shade = np.array([10, 20, 30])[np.array(batch["label"]) // 99]
-            inside = abs(255 * batch["image"].numpy().mean((1, 2, 3)) - shade)
-            assert (inside < 11).all()
+    for batch in pair_dataset(examples, info, batch_size=4, seed=0, stop_step=2):
+        assert batch["image"].shape == (4, 32, 32, 3)
+        shade = np.array([10, 20, 30])[np.array(batch["label"]) // 99]
+        inside = abs(255 * batch["image"].numpy().mean((1, 2, 3)) - shade)
+        assert (inside < 11).all()
     [batch] = pipeline.eval_batches(examples, 3)
     assert batch["image"].shape == (3, 32, 32, 3)
 

@@ -13,7 +13,8 @@ from robust_tf.data.augment import Augment
 from robust_tf.data.examples import Examples
 
 DIGITS = data.open("digits").load("train")
-INFO = dataclasses.replace(data.open("digits").info, augment=Augment(pad=1, flip=True))
+PLAIN = data.open("digits").info
+INFO = dataclasses.replace(PLAIN, augment=Augment(pad=1, flip=True))
 BATCH = 16
 
 
@@ -76,7 +77,7 @@ def test_streams_do_not_depend_on_which_others_are_asked_for():
 
 def test_labels_belong_to_their_images_and_epochs_are_complete():
     examples = numbered()
-    run = batches(examples, batch_size=5, stop_step=24, pool_mul=2, augment=False)
+    run = batches(examples, PLAIN, batch_size=5, stop_step=24, pool_mul=2)
     anchor, positive, pool = (
         np.concatenate([indices(b[name]).ravel() for b in run])
         for name in ("image", "positive", "pool")
@@ -91,7 +92,7 @@ def test_labels_belong_to_their_images_and_epochs_are_complete():
 
 
 def test_pool_is_independent_of_the_anchors():
-    run = batches(numbered(200), batch_size=20, stop_step=500, augment=False)
+    run = batches(numbered(200), PLAIN, batch_size=20, stop_step=500)
     same = [np.mean(indices(b["image"]) == indices(b["pool"])[:, 0]) for b in run]
     assert np.mean(same) == pytest.approx(1 / 200, abs=0.003)
 
@@ -100,8 +101,8 @@ def test_thousand_batches_of_positives_share_the_label():
     # the label is written into the pixels, so that the positives' labels can be read back
     images = np.broadcast_to(DIGITS.labels[:, None, None, None], DIGITS.images.shape)
     examples = Examples(images.astype(np.uint8), DIGITS.labels)
-    settings = {"batch_size": 8, "stop_step": 1000, "streams": ("positive",), "augment": False}
-    for batch in batches(examples, **settings):
+    settings = {"batch_size": 8, "stop_step": 1000, "streams": ("positive",)}
+    for batch in batches(examples, PLAIN, **settings):
         np.testing.assert_array_equal(indices(batch["positive"]), batch["label"])
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from robust_tf import data
-from robust_tf.data import examples, pipeline, tfds_copies, tfds_images
+from robust_tf.data import tfds_copies, tfds_images
 from robust_tf.errors import RunError, UserError
 
 COUNT = 48
@@ -100,15 +100,6 @@ def test_reduced_copy_warns_once_with_both_sizes(data_dir, caplog):
     data.open("mnist", data_dir).load("train")
     lines = [r.getMessage() for r in caplog.records if "this copy" in r.getMessage()]
     assert lines == ["mnist train: this copy has 44 images, the official one 55000."]
-
-
-def test_encoded_reading_gives_the_same_batches(data_dir, monkeypatch):
-    decoded = data.open("mnist", data_dir).load("train")
-    monkeypatch.setattr(examples, "MAX_DECODED_BYTES", 1000)
-    encoded = data.open("mnist", data_dir).load("train")
-    assert encoded.images.dtype == object and encoded.image_shape == (28, 28, 1)
-    for one, two in zip(*(pipeline.eval_batches(e, 10) for e in (decoded, encoded))):
-        tf.nest.map_structure(np.testing.assert_array_equal, one, two)
 
 
 def test_newest_version_is_found(data_dir, tmp_path, monkeypatch):
