@@ -12,6 +12,7 @@ from robust_tf.magnitude import format_magnitude, parse_magnitude
 from robust_tf.randomness import Shard
 
 NORMS = ("linf", "l2")
+TOLERANCE = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,14 +96,14 @@ class ThreatModel:
         rows = tf.reshape(x_adv - x, [randomness.shape_of(x)[0], -1])
         return tf.norm(rows, ord="euclidean" if self.norm == "l2" else math.inf, axis=1)
 
-    def contains(self, x_adv: tf.Tensor, x: tf.Tensor, tolerance: float = 1e-6) -> tf.Tensor:
-        """Returns bool [batch]: within ball and box up to `tolerance`; False for NaN.
+    def contains(self, x_adv: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        """Returns bool [batch]: within ball and box up to rounding, `TOLERANCE`; False for NaN.
 
         Of a radius above 1 the tolerance is relative, as rounding is.
         """
-        near = self.distance(x_adv, x) <= self.eps + tolerance * max(1.0, self.eps)
+        near = self.distance(x_adv, x) <= self.eps + TOLERANCE * max(1.0, self.eps)
         pixels = tf.reshape(x_adv, [randomness.shape_of(x)[0], -1])
-        valid = (pixels >= self.lower - tolerance) & (pixels <= self.upper + tolerance)
+        valid = (pixels >= self.lower - TOLERANCE) & (pixels <= self.upper + TOLERANCE)
         return near & tf.reduce_all(valid, axis=1)
 
     def _in_box(self, x):

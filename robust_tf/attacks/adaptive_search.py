@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from robust_tf.attacks.objective import per_image
 from robust_tf.attacks.packed_loop import packed_loop
 from robust_tf.attacks.select_images import select_images
 from robust_tf.threat_model import ThreatModel
@@ -179,8 +180,7 @@ def adaptive_search(
 
 def _with_momentum(ball, x, point, slope, previous, sizes, step):
     """The step with momentum; the first has none."""
-    size = tf.reshape(sizes, [-1] + [1] * (x.shape.rank - 1))
-    target = ball.project(ball.step(point, slope, size), x)
+    target = ball.project(ball.step(point, slope, per_image(sizes, x)), x)
     mixed = NEW_DIRECTION * (target - point) + (1 - NEW_DIRECTION) * (point - previous)
     moved = select_images(step == 0, target, ball.project(point + mixed, x))
     return tf.ensure_shape(moved, x.shape)

@@ -41,6 +41,13 @@ def require_step(size: float, eps: float) -> None:
         )
 
 
+def unchecked(frozen: Any, **changes: Any) -> Any:
+    """As `dataclasses.replace`, without the checks: a symbolic tensor has no value to check."""
+    changed = copy.copy(frozen)
+    vars(changed).update(changes)
+    return changed
+
+
 @dataclasses.dataclass(frozen=True)
 class Attack:
     """Base of the attacks: settings in the constructor, data in the call.
@@ -104,16 +111,10 @@ class Attack:
         Args:
             share: in [0, 1], a number or a scalar tensor in the dtype of the images.
         """
-        ball, attack = copy.copy(self.threat_model), copy.copy(self)
-        object.__setattr__(ball, "eps", ball.eps * share)
-        object.__setattr__(attack, "threat_model", ball)
-        return attack
+        ball = self.threat_model
+        return unchecked(self, threat_model=unchecked(ball, eps=ball.eps * share))
 
-    def __call__(
-        self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int | None = None
-    ) -> Any:
-        """Returns adversarial images for a classifier; see `attack_images`."""
-        return attack_images(self, model, x, y, seed=seed, batch_size=batch_size)
+    __call__ = attack_images
 
     def perturb(
         self,

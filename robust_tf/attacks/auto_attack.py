@@ -66,27 +66,28 @@ def _expected(attack):
 
 
 def portions(
-    active: np.ndarray, margins: np.ndarray, sizes: tuple[int, int] | None
+    correct: np.ndarray, margins: np.ndarray, sizes: tuple[int, int] | None
 ) -> Iterator[np.ndarray]:
-    """Yields the images that a member attacks, portion by portion; ask for one after a success.
+    """Yields the images that a member attacks, portion by portion; the last stays correct.
 
     Args:
-        active: bool [n], the images that are correct before.
+        correct: bool [n], the images that are still correct; whoever attacks a portion notes there
+            which stay so.
         margins: float [n], the smallest margins that earlier members left; small ones come first.
         sizes: see `PORTIONS`; None: all at once.
 
     Yields:
-        bool [n], without empty portions.
+        int [m], ascending; no empty portion.
     """
-    rows = np.flatnonzero(active)
+    rows = np.flatnonzero(correct)
     rows = rows[np.argsort(margins[rows], kind="stable")]
     if not len(rows):
         return
     first, further = sizes or (len(rows), 0)
-    for part in np.split(rows, range(first, len(rows), further or len(rows))):
-        portion = np.zeros_like(active)
-        portion[part] = True
-        yield portion
+    for portion in np.split(rows, range(first, len(rows), further or len(rows))):
+        yield np.sort(portion)
+        if correct[portion].all():
+            return
 
 
 def member(name: str, threat_model: ThreatModel) -> Attack:
@@ -135,16 +136,13 @@ class AutoAttack(Attack):
         sizes, margins = PORTIONS.get(self.version, {}), np.full(len(images), np.inf)
 
         for name, attack in zip(VERSIONS[self.version], self.members):
-            for portion in portions(active, margins, sizes.get(name)):
-                rows = np.flatnonzero(portion)
+            for rows in portions(active, margins, sizes.get(name)):
                 attack_rows(attack, logits_fn, images, labels, rows, adversarial, seed, size)
                 for part in np.array_split(rows, range(size, len(rows), size)):
                     logits = logits_fn(tf.constant(adversarial[part]))
                     active[part] = correct(logits, labels[part])
                     left = margin(logits, tf.constant(labels[part]))
                     margins[part] = np.minimum(margins[part], left)
-                if active[rows].all():
-                    break
         adversarial[active] = images[active]
         return tf.constant(adversarial) if tf.is_tensor(x) else adversarial
 

@@ -2,11 +2,10 @@
 
 import dataclasses
 from dataclasses import KW_ONLY
-from typing import Any
 
 import tensorflow as tf
 
-from robust_tf.attacks.attack import Attack, LogitsFn
+from robust_tf.attacks.attack import Attack, LogitsFn, unchecked
 from robust_tf.randomness import Shard
 
 
@@ -41,9 +40,7 @@ class EOT(Attack):
 
     def scaled(self, share: float | tf.Tensor) -> "EOT":
         """As `Attack.scaled`, with the attack inside."""
-        attack: Any = super().scaled(share)
-        object.__setattr__(attack, "attack", self.attack.scaled(share))
-        return attack
+        return unchecked(super().scaled(share), attack=self.attack.scaled(share))
 
     def perturb(
         self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key: tf.Tensor, shard=Shard()

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from robust_tf.attacks.attack import Attack, LogitsFn, later
 from robust_tf.attacks.nearest_classes import nearest_classes
-from robust_tf.attacks.objective import NetworkObjective
+from robust_tf.attacks.objective import NetworkObjective, per_image
 from robust_tf.attacks.objectives import correct, likeliest_others, logit_difference
 from robust_tf.attacks.packed_loop import packed_loop
 from robust_tf.attacks.select_images import select_images
@@ -129,8 +129,7 @@ class FAB(Attack):
             tf.maximum(self.threat_model.distance(step, tf.zeros_like(x)), SHORTEST)
             for step in (from_point, from_x)
         )
-        alpha = tf.minimum(near / (near + far), self.alpha_max)
-        alpha = tf.reshape(alpha, [-1] + [1] * len(axes))
+        alpha = per_image(tf.minimum(near / (near + far), self.alpha_max), x)
         mixed = (1 - alpha) * (point + self.eta * from_point) + alpha * (x + self.eta * from_x)
         return tf.clip_by_value(mixed, self.threat_model.lower, self.threat_model.upper)
 

@@ -5,6 +5,11 @@ from collections.abc import Callable
 import tensorflow as tf
 
 
+def per_image(values: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    """Returns float [batch] `values` with the rank and dtype of `images`, to multiply them with."""
+    return tf.reshape(tf.cast(values, images.dtype), [-1] + [1] * (images.shape.rank - 1))
+
+
 class Objective:
     """A value per item to ascend, as a function of the images alone.
 
@@ -62,11 +67,11 @@ class Objective:
         gradient = network.gradient(
             outputs,
             x,
-            output_gradients=slope / _of_images(scale, slope),
+            output_gradients=slope / per_image(scale, slope),
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         # The backward pass of a SavedModel has forgotten the shape.
-        return outputs, values, tf.ensure_shape(gradient * _of_images(scale, x), x.shape)
+        return outputs, values, tf.ensure_shape(gradient * per_image(scale, x), x.shape)
 
     def active(self, x: tf.Tensor) -> tf.Tensor:
         """Returns bool [batch]: the images still worth attacking."""
@@ -103,11 +108,6 @@ def _largest(slope, shared):
     """Float [batch], the largest entry of each image; if `shared`, the largest of all images."""
     largest = tf.reduce_max(tf.abs(slope), axis=list(range(1, slope.shape.rank)))
     return tf.fill(tf.shape(largest), tf.reduce_max(largest)) if shared else largest
-
-
-def _of_images(scale, tensor):
-    """Float [batch] in the dtype of a tensor [batch, ...], to be multiplied with it."""
-    return tf.reshape(tf.cast(scale, tensor.dtype), [-1] + [1] * (tensor.shape.rank - 1))
 
 
 def _power_of_two(sizes):

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.attack import Attack, LogitsFn, require_step
+from robust_tf.attacks.attack import Attack, LogitsFn, require_step, unchecked
 from robust_tf.attacks.momentum import Momentum
 from robust_tf.attacks.objective import Objective
 from robust_tf.attacks.objectives import CrossEntropy, Margin
@@ -77,8 +77,7 @@ class PGD(Attack):
     def scaled(self, share: float | tf.Tensor) -> "PGD":
         """As `Attack.scaled`, with steps shorter in proportion."""
         attack: Any = super().scaled(share)
-        object.__setattr__(attack, "step_size", attack.step_size * share)
-        return attack
+        return unchecked(attack, step_size=attack.step_size * share)
 
     def ascend(
         self,
@@ -121,19 +120,19 @@ class PGD(Attack):
         x: tf.Tensor,
         *,
         key: tf.Tensor | None = None,
-        shard: Shard = Shard(),
         look: Callable[[tf.Tensor], Any] = tf.identity,
     ) -> Any:
-        """Follows one run; takes the arguments of `ascend`.
+        """Follows one run of the whole batch.
 
         Args:
+            objective, x, key: see `ascend`.
             look: function of an iterate, float like `x`, to a tensor or a structure of tensors.
 
         Returns:
             What `look` returns for the start and after every step, stacked: [steps + 1, ...].
         """
         x = tf.convert_to_tensor(x)
-        loop = self._loop(objective, x, self._start(x, key, shard), look)
+        loop = self._loop(objective, x, self._start(x, key, Shard()), look)
         *_, seen = tf.while_loop(**loop)
         return tf.nest.map_structure(lambda array: tf.stop_gradient(array.stack()), seen)
 

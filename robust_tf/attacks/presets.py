@@ -5,7 +5,6 @@ import math
 import re
 import string
 from collections.abc import Iterable
-from typing import Any
 
 import tensorflow as tf
 
@@ -88,17 +87,13 @@ class Preset:
         """Ball and box of the attack."""
         return self.attack.threat_model
 
-    def __call__(
-        self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int | None = None
-    ) -> Any:
-        """Returns adversarial images for a classifier; see `attack_images`."""
-        return attack_images(self, model, x, y, seed=seed, batch_size=batch_size)
+    __call__ = attack_images
 
     def perturb(self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         """Attacks one batch; see `Attack.perturb` for arguments and result."""
-        return self.finished(self.attack.perturb(logits_fn, x, y, key), x)
+        return self.as_shown(self.attack.perturb(logits_fn, x, y, key), x)
 
-    def finished(self, x_adv: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    def as_shown(self, x_adv: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """Returns attacked images of `x` as a classifier is shown them: rounded, or as they are."""
         return round_pixels(x_adv, x, self.threat_model) if self.rounded else x_adv
 

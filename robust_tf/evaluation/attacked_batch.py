@@ -35,7 +35,7 @@ def classify_attacked(outputs_fn, labels, preset=None, *, source_fn=None, keep=(
         y, attacked = tf.gather(labels, rows), images
         inside = tf.ones_like(rows, tf.bool)
         if preset is not None:
-            attacked = preset.finished(preset.attack.perturb(source_fn, images, y, keys), images)
+            attacked = preset.as_shown(preset.attack.perturb(source_fn, images, y, keys), images)
             inside = preset.threat_model.contains(attacked, images)
         outputs = {"image": attacked, **outputs_of(attacked)}
         outputs["margin"] = margin(outputs["logits"], y)

@@ -166,25 +166,23 @@ class ClassifierEvaluation:
         correct = active.copy()
         # Kept images are of all images that the column attacks.
         sizes = column.portions if kept is None else None
-        for chosen in portions(active, self._margins, sizes):
+        for rows in portions(correct, self._margins, sizes):
             runs = attack_loop(
                 attack_batch,
                 self.examples,
-                np.flatnonzero(chosen),
+                rows,
                 cache=cache,
                 title=column.name,
                 restarts=column.restarts,
                 active=ACTIVE,
                 eager=column.eager,
-                shown=self._share_of_all(np.sum(correct & ~chosen)),
+                shown=self._share_of_all(np.sum(correct) - len(rows)),
                 **self.loop,
             )
-            correct[chosen] = still_correct(runs, len(self.examples))[chosen]
+            correct[rows] = still_correct(runs, len(self.examples))[rows]
             for run in runs:
                 margins = run.get("margin", np.inf)
                 self._margins[run["rows"]] = np.minimum(self._margins[run["rows"]], margins)
-            if correct[chosen].all():
-                break
         if kept is not None:
             kept.save(active)
         if not active.any():

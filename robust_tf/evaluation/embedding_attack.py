@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from robust_tf.attacks.attack_images import attack_images
 from robust_tf.attacks.objective import NetworkObjective
 from robust_tf.attacks.pgd import PGD
 from robust_tf.distances import angular, angular_matrix
@@ -25,6 +26,8 @@ class EmbeddingAttack:
     embedding_fn: Callable = dataclasses.field(repr=False)
     labels: tf.Tensor = dataclasses.field(repr=False)
     gallery: tf.Tensor
+
+    __call__ = attack_images
 
     @property
     def threat_model(self):

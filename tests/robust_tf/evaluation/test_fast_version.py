@@ -175,13 +175,17 @@ def test_portions_begin_with_the_smallest_margins():
     active = np.array([True, True, False, True, True, True])
     margins = np.array([5.0, 1.0, 0.0, 4.0, 2.0, 3.0])
 
-    def rows(sizes):
-        found = auto_attack.portions(active, margins, sizes)
-        return [np.flatnonzero(portion).tolist() for portion in found]
+    def rows(sizes, lost=1):
+        found, correct = [], active.copy()
+        for portion in auto_attack.portions(correct, margins, sizes):
+            found.append(portion.tolist())
+            correct[portion[:lost]] = False
+        return found
 
     assert rows((2, 2)) == [[1, 4], [3, 5], [0]]
     assert rows((2, 0)) == [[1, 4], [0, 3, 5]]
     assert rows((5, 0)) == rows(None) == [[0, 1, 3, 4, 5]]
+    assert rows((2, 2), lost=0) == [[1, 4]]
     assert list(auto_attack.portions(np.zeros(3, bool), margins[:3], (2, 0))) == []
 
 
