@@ -24,11 +24,11 @@ from tla_tf.options import TRAIN
 from tla_tf.reporting.accuracies import accuracy_matrix
 
 SHOWN = (
-    *("dataset", "method", "defense", "source", "destination", "ics", "model", "batch_size"),
-    *("train_steps", "eps", "inner_attack", "attack_steps", "pgd_steps", "attack_objective"),
-    *("pool", "pool_mul", "embedding", "loss", "distance", "ics_triplet", "norm", "free"),
-    *("optimizer", "learning_rates", "schedule", "weight_decay", "ema", "precision"),
-)
+    "dataset method defense source destination ics model batch_size "
+    "train_steps eps inner_attack attack_steps pgd_steps attack_objective "
+    "pool pool_mul embedding loss distance ics_triplet norm free "
+    "optimizer learning_rates schedule weight_decay ema precision"
+).split()
 # Shown where they are not 0.
 PARTS = ("awp", "eps_warmup_steps", "triplet_warmup_steps", "label_smoothing", "cutmix")
 

@@ -31,7 +31,7 @@ def _measure_steps(classifier, options):
     )
     batch = _batch(classifier, options)
     rows = {}
-    attack = recipe.defense(flags.changed(method="at")).inner_attack
+    attack = recipe.training_run(flags.changed(method="at")).settings.defense.inner_attack
     networks = {"float32": classifier.network, "bfloat16": in_bfloat16(classifier)}
     for precision, network in networks.items():
         rows.update(_rows(attack, network, batch, precision))
@@ -47,7 +47,8 @@ def _batch(classifier, options):
     """A training batch of the run; from random images where there are no others."""
     flags = classifier.options
     flags = flags.changed(data_dir=options.data_dir or flags.data_dir)
-    return next(iter(recipe.dataset(flags, *recipe.examples_and_info(flags))))
+    training = recipe.training_run(flags)
+    return next(recipe.batches(training, recipe.examples(training, flags)))
 
 
 def _rows(attack, network, batch, precision):

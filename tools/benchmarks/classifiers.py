@@ -55,7 +55,7 @@ def classifiers(options, train=True):
 def in_bfloat16(classifier):
     """Returns the network with the same weights under mixed_bfloat16."""
     options = classifier.options.changed(precision="mixed_bfloat16")
-    copy = recipe.network(options, classifier.dataset.info)
+    copy = recipe.network(recipe.training_run(options))
     copy.set_weights(classifier.network.get_weights())
     return copy
 
@@ -66,11 +66,11 @@ def _finished(workdir, data_dir):
 
 
 def _made(options, train):
-    examples, info = recipe.examples_and_info(options)
+    training = recipe.training_run(options)
     keras.utils.set_random_seed(options.seed)
-    model = recipe.model_of(options, info)
+    model = recipe.model_of(training)
     if train:
-        update = recipe.train_step(model, options)
-        for batch in recipe.dataset(options, examples, info, stop_step=options.train_steps):
+        update = recipe.train_step(model, training)
+        for batch in training.batches(training.images[0], 0, options.train_steps):
             update(batch)
-    return Classifier(model.network, options, recipe.dataset_of(options), options.method)
+    return Classifier(model.network, options, training.dataset, options.method)

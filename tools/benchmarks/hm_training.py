@@ -12,12 +12,8 @@ import tensorflow as tf
 
 from benchmarks import recipe, rounds
 from benchmarks.passes import input_gradient_pass, training_pass, waiting, weighted_sum
-from hm_tf.defenses.build import DefenseSettings
-from hm_tf.defenses.passes import passes
-from hm_tf.triplets.pairs import pair_dataset
 from robust_tf.attacks.objective import Objective
 from robust_tf.errors import UserError
-from robust_tf.models.embedding_registry import get_embedding
 from robust_tf.reports.table import markdown
 from robust_tf.training.strategy import use_xla
 
@@ -37,18 +33,19 @@ def run(options):
     """Measures and prints."""
     if options.defense != "hm":
         raise UserError(f"--defense={options.defense}: this measures --defense=hm only")
-    examples, info = recipe.examples_and_info(options, disjoint=True)
+    training = recipe.training_run(options)
+    examples = recipe.examples(training, options)
     print(
-        f"{_settings(options).title}, {options.model}, {options.batch_size} images of "
-        f"{options.dataset} {info.image_shape[0]} pixels wide, eta = {options.pgd_steps}, "
+        f"{training.settings.defense.title}, {options.model}, {options.batch_size} images of "
+        f"{options.dataset} {examples.image_shape[0]} pixels wide, eta = {options.pgd_steps}, "
         f"{options.precision}; {rounds.conditions(options.rounds)}"
     )
-    batch = next(_batches(options, examples, info))
+    batch = next(recipe.batches(training, examples))
     if options.rows is not None:
-        _show_parts(options, info, batch)
+        _show_parts(options, batch)
         return
-    model = _defense(options, info, stops=False)
-    step = recipe.train_step(model, options)
+    model = _model(training, stops=False)
+    step = recipe.train_step(model, training)
     rows = {"step": lambda: step(batch)}
     rows.update(_bare_rows(options, model.network, batch["image"]))
     seconds = rounds.measure(rows, options.rounds)
@@ -56,15 +53,15 @@ def run(options):
     bare = sum(_passes(options, name) * row for name, row in seconds.items() if name != "step")
     rounds.show_ratios([("HM step / its bare passes", seconds["step"] / bare, "<= 1.10")])
     if recipe.has_data(options):
-        _show_saving(options, examples, info)
+        _show_saving(training, examples, options.updates)
 
 
-def _show_parts(options, info, batch):
+def _show_parts(options, batch):
     """Prints what a step costs with each part of --rows, relative to HM."""
     parts = {"hm": {}} | recipe.rows(options, PARTS)
-    parts = {name: options.changed(**values) for name, values in parts.items()}
+    parts = {name: recipe.training_run(options.changed(**values)) for name, values in parts.items()}
     steps = {
-        name: functools.partial(recipe.train_step(_defense(part, info, stops=False), part), batch)
+        name: functools.partial(recipe.train_step(_model(part, stops=False), part), batch)
         for name, part in parts.items()
     }
     seconds = {
@@ -72,7 +69,7 @@ def _show_parts(options, info, batch):
         for title, clock in rounds.CLOCKS.items()
     }
     rounds.show_times(seconds["wall time"])
-    cost = {name: passes(_settings(part)).forwards for name, part in parts.items()}
+    cost = {name: part.passes().forwards for name, part in parts.items()}
     rows = [
         (name, f"{cost[name]:g}", f"{cost[name] / cost['hm']:.2f}")
         + tuple(rounds.quartiles(found[name] / found["hm"]) for found in seconds.values())
@@ -82,19 +79,8 @@ def _show_parts(options, info, batch):
     print(f"\n{markdown(header, rows)}")
 
 
-def _settings(options):
-    return DefenseSettings.read(options.defense, options.arguments)
-
-
-def _batches(options, examples, info):
-    size, seed = options.batch_size, options.seed
-    return iter(pair_dataset(examples, info, batch_size=size, seed=seed, stop_step=10**6))
-
-
-def _defense(options, info, stops):
-    with recipe.policy(options):
-        network = get_embedding(options.model, info, options.bn)
-    model = _settings(options).build(network)
+def _model(training, stops):
+    model = recipe.model_of(training)
     model.attack = ObservedAttack(model.attack, stops)
     return model
 
@@ -122,22 +108,23 @@ def _passes(options, name):
     return options.pgd_steps if name.startswith("input-gradient") else 1
 
 
-def _show_saving(options, examples, info):
+def _show_saving(training, examples, updates):
     """Trains from the start and counts the steps that the attacks make."""
-    model, batches = _defense(options, info, stops=True), _batches(options, examples, info)
-    update = recipe.train_step(model, options)
+    model, batches = _model(training, stops=True), recipe.batches(training, examples)
+    update = recipe.train_step(model, training)
     made = []
-    for _ in range(options.updates):
+    for _ in range(updates):
         before = int(model.attack.steps)
         update(next(batches))
         made.append(int(model.attack.steps) - before)
     made = np.array(made)
-    saved = 1 - made / options.pgd_steps
+    steps = model.attack.attack.steps
+    saved = 1 - made / steps
     print(
-        f"\nSaturation stop, updates 1 to {options.updates} of training: "
+        f"\nSaturation stop, updates 1 to {updates} of training: "
         f"{100 * saved.mean():.1f} % of the attack steps saved "
         f"({100 * saved[len(saved) // 2 :].mean():.1f} % in the second half), "
-        f"{100 * np.mean(made < options.pgd_steps):.1f} % of the updates end early"
+        f"{100 * np.mean(made < steps):.1f} % of the updates end early"
     )
 
 

@@ -8,9 +8,9 @@ from benchmarks import recipe, rounds
 
 def run(options):
     """Measures and prints."""
-    examples, info = recipe.examples_and_info(options)
-    batches = iter(recipe.dataset(options, examples, info))
-    step = recipe.train_step(recipe.model_of(options, info), options)
+    training = recipe.training_run(options)
+    batches = recipe.batches(training, recipe.examples(training, options))
+    step = recipe.train_step(recipe.model_of(training), training)
     batch = next(batches)
     print(f"{options.method}, {recipe.title(options)}; {rounds.conditions(options.rounds)}")
     rows = {"step": lambda: step(batch), "batches": recipe.input_row(batches)}

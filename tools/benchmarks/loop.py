@@ -19,23 +19,22 @@ from robust_tf.runs.run_folder import RunFolder
 from robust_tf.runs.speed import Speed
 from robust_tf.training.passes import forward_flop
 from robust_tf.training.strategy import use_xla
-from tla_tf.defenses.passes import passes
 
 
 def run(options):
     """Measures and prints."""
-    examples, info = recipe.examples_and_info(options)
-    cost = passes(recipe.defense(options), options.pool_mul)
+    training = recipe.training_run(options)
+    examples, cost = recipe.examples(training, options), training.passes()
     xla = use_xla(options.jit_compile)
-    model = recipe.model_of(options, info)
-    model.compile(optimizer=recipe.optimizer(options), jit_compile=xla)
+    model = recipe.model_of(training)
+    model.compile(optimizer=training.settings.make_optimizer(), jit_compile=xla)
     print(
         f"{options.method}, {recipe.title(options)}, "
         f"{options.precision}, XLA {'on' if xla else 'off'}; {rounds.conditions(options.rounds)}"
     )
     with tempfile.TemporaryDirectory() as folder:
-        loop = Loop(model, examples, info, options, Unnamed(folder), cost.attack_share)
-        calls = {"bare step": _bare(options, examples, info, xla), "loop": loop}
+        loop = Loop(model, training, examples, options.updates, Unnamed(folder))
+        calls = {"bare step": _bare(training, examples, options.updates, xla), "loop": loop}
         # XLA takes long for a program that its cache has not.
         first = rounds.measure(calls, 1, warmups=0)
         rows = _measured(calls, options.rounds)
@@ -63,23 +62,24 @@ class Unnamed(RunFolder):
 class Loop:
     """Trains interval after interval, as `tla_tf.train` does."""
 
-    def __init__(self, model, examples, info, options, folder, attack_share):
-        self._model, self._folder, self._options = model, folder, options
-        self._examples, self._info = examples, info
-        self._speed = Speed(options.batch_size, attack_share)
+    def __init__(self, model, training, examples, updates, folder):
+        self._model, self._folder, self._updates = model, folder, updates
+        self._training, self._examples = training, examples
+        self._size = training.settings.batch_size
+        self._speed = Speed(self._size, training.passes().attack_share)
         self._done = self.fetches = 0
         self.waits = []
 
     def __call__(self):
         """Makes an interval; returns the seconds of an update."""
-        options, fetch = self._options, ops._EagerTensorBase._numpy
+        fetch = ops._EagerTensorBase._numpy
         self.fetches = 0
 
         def counted(tensor):
             self.fetches += 1
             return fetch(tensor)
 
-        self._done += options.updates
+        self._done += self._updates
         counting = mock.patch.object(ops._EagerTensorBase, "_numpy", counted)
         with counting, contextlib.redirect_stdout(io.StringIO()):
             fitting.train(
@@ -87,31 +87,30 @@ class Loop:
                 self._batches,
                 self._folder,
                 train_steps=self._done,
-                checkpoint_every=options.updates,
+                checkpoint_every=self._updates,
                 monitors=[self._speed],
             )
         logs = self._folder.read_metrics()[-1]
         self.waits.append(logs["input_wait"])
-        return options.batch_size / logs["images_per_second"]
+        return self._size / logs["images_per_second"]
 
     def _batches(self, start, stop):
-        dataset = recipe.dataset(self._options, self._examples, self._info, start, stop)
-        return self._speed.watched(dataset)
+        return self._speed.watched(self._training.batches(self._examples, start, stop))
 
 
-def _bare(options, examples, info, xla):
+def _bare(training, examples, updates, xla):
     """The function that makes as many updates on one batch; returns the seconds of an update."""
-    batch = next(iter(recipe.dataset(options, examples, info)))
-    other = recipe.model_of(options, info)
-    other.compile(optimizer=recipe.optimizer(options))
+    batch = next(recipe.batches(training, examples))
+    other = recipe.model_of(training)
+    other.compile(optimizer=training.settings.make_optimizer())
     step = tf.function(other.train_step, jit_compile=xla, autograph=False)
 
     def several():
-        for _ in range(options.updates):
+        for _ in range(updates):
             logs = step(batch)
         return float(logs["loss"])
 
-    return lambda: rounds.measure({"": several}, 1, warmups=0)[""][0] / options.updates
+    return lambda: rounds.measure({"": several}, 1, warmups=0)[""][0] / updates
 
 
 def _measured(calls, count):

@@ -15,8 +15,8 @@ import tensorflow as tf
 from benchmarks import recipe, rounds
 from robust_tf.reports.table import markdown
 from robust_tf.runs.checkpoints import Checkpoints
-from robust_tf.runs.keeper import Keeper
 from robust_tf.runs.run_folder import RunFolder
+from robust_tf.runs.training_callback import TrainingCallback
 from robust_tf.training.workers import Agreement
 
 METRICS, GUARDS = "metrics of a step", "guards of a step"
@@ -26,10 +26,10 @@ INTERVAL = "guards and line of an interval"
 
 def run(options):
     """Measures and prints."""
-    examples, info = recipe.examples_and_info(options)
-    model = recipe.model_of(options, info)
-    model.compile(optimizer=recipe.optimizer(options))
-    batches = iter(recipe.dataset(options, examples, info))
+    training = recipe.training_run(options)
+    model = recipe.model_of(training)
+    model.compile(optimizer=training.settings.make_optimizer())
+    batches = recipe.batches(training, recipe.examples(training, options))
     model.make_train_function()
     every = options.checkpoint_every
     print(
@@ -61,8 +61,8 @@ def _rows(model, folder, options):
     folder.path.joinpath("checkpoints").mkdir()
     checkpoints = Checkpoints(folder.checkpoints, model)
     alone = Agreement(model.distribute_strategy)
-    keeper = Keeper(folder, checkpoints, 0, 10**9, options.checkpoint_every, [], alone)
-    keeper.set_model(model)
+    callback = TrainingCallback(folder, checkpoints, 0, 10**9, options.checkpoint_every, [], alone)
+    callback.set_model(model)
     logs = {name: 0.5 for name in model.trackers}
     values = {name: tf.ones([options.batch_size]) for name in model.trackers}
     count = iter(range(1, 10**6))
@@ -74,12 +74,12 @@ def _rows(model, folder, options):
         return {name: model.trackers[name].result() for name in values}
 
     def end_of_interval():
-        keeper.require_finite_weights()
-        keeper.log(logs, 1.0)
+        callback.require_finite_weights()
+        callback.log(logs, 1.0)
 
     def guard():
-        keeper.on_train_batch_end(0, logs)
-        keeper.on_updates([logs])
+        callback.on_train_batch_end(0, logs)
+        callback.on_updates([logs])
 
     def save():
         checkpoints.save(next(count))

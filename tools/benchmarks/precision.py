@@ -10,13 +10,11 @@ from benchmarks import recipe, rounds
 
 def run(options):
     """Measures and prints."""
-    examples, info = recipe.examples_and_info(options)
-    rows = {}
+    examples, rows = recipe.examples(recipe.training_run(options), options), {}
     for precision in ("float32", "mixed_bfloat16"):
-        row = options.changed(method="at", precision=precision)
-        step = recipe.train_step(recipe.model_of(row, info), row)
-        batch = next(iter(recipe.dataset(row, examples, info)))
-        rows[precision] = functools.partial(step, batch)
+        row = recipe.training_run(options.changed(method="at", precision=precision))
+        step = recipe.train_step(recipe.model_of(row), row)
+        rows[precision] = functools.partial(step, next(recipe.batches(row, examples)))
     print(f"at, {recipe.title(options)}; {rounds.conditions(options.rounds)}")
     seconds = rounds.measure(rows, options.rounds)
     rounds.show_times(seconds)

@@ -30,7 +30,7 @@ def measure(classifiers, options):
     undefended, defended = (
         (classifier, classifier.test_images(options.images)) for classifier in classifiers
     )
-    eps = recipe.defense(undefended[0].options).threat_model
+    eps = recipe.training_run(undefended[0].options).settings.defense.threat_model
     cases = [(*undefended, eps, ">= 10"), (*defended, _half_robust(*defended), ">= 1.5")]
     rows = {}
     for classifier, examples, threat_model, _ in cases:
@@ -100,7 +100,8 @@ def _logits_fn(network):
 
 def _half_robust(classifier, examples):
     """The ball in which about half of the images are robust to PGD-20, by bisection."""
-    low, high = 0.0, 2 * recipe.defense(classifier.options).threat_model.eps
+    training = recipe.training_run(classifier.options)
+    low, high = 0.0, 2 * training.settings.defense.threat_model.eps
     for _ in range(BISECTIONS):
         eps = (low + high) / 2
         threat_model = ThreatModel(eps, classifier.options.norm)

@@ -18,7 +18,6 @@ from robust_tf.models.output_of import output_of
 from robust_tf.reports.table import markdown
 from robust_tf.training.passes import forward_flop
 from robust_tf.training.strategy import use_xla
-from tla_tf.defenses.passes import passes
 from tla_tf.defenses.positives import in_batch_positive
 
 # Row -> flags on top of the recipe.
@@ -42,15 +41,16 @@ GOALS = {"tla, pool=batch": "<= 1.25"}
 
 def run(options):
     """Measures and prints."""
-    examples, info = recipe.examples_and_info(options)
+    examples = recipe.examples(recipe.training_run(options), options)
     print(
         f"{recipe.title(options)}, "
         f"{options.attack_steps} attack steps; {rounds.conditions(options.rounds)}"
     )
     rows, methods = {}, recipe.rows(options, METHODS)
     for name, values in methods.items():
-        rows.update(_rows_of(name, options.changed(**values), examples, info))
-    rows["attack"], rows["bare pass"] = _attack_rows(options, examples, info)
+        rows.update(_rows_of(name, options.changed(**values), examples))
+    at = recipe.training_run(options.changed(method="at"))
+    rows["attack"], rows["bare pass"] = _attack_rows(at, examples)
     seconds = rounds.measure(rows, options.rounds)
     for name in methods:
         seconds[f"{name}: input"] /= recipe.BATCHES
@@ -60,32 +60,30 @@ def run(options):
     print(f"\n{markdown(header, rows)}")
     ratio = seconds["attack"] / options.attack_steps / seconds["bare pass"]
     rounds.show_ratios([("PGD step / bare pass", ratio, "<= 1.10")])
-    rate = options.changed(method="at")
-    forwards = passes(recipe.defense(rate)).forwards
-    flop = forwards * forward_flop(recipe.network(rate, info)) * rate.batch_size
+    flop = at.passes().forwards * forward_flop(recipe.network(at)) * options.batch_size
     xla = use_xla(options.jit_compile)
     print(f"\nat on {device_rate.line(flop, np.median(seconds['at']), options.precision, xla)}")
 
 
-def _rows_of(name, options, examples, info):
+def _rows_of(name, options, examples):
     """The step of a method, and its input and mining by themselves."""
-    batches = iter(recipe.dataset(options, examples, info))
+    training = recipe.training_run(options)
+    batches = recipe.batches(training, examples)
     batch = next(batches)
-    step = recipe.train_step(recipe.model_of(options, info), options)
+    step = recipe.train_step(recipe.model_of(training), training)
     rows = {name: lambda: step(batch)}
     rows[f"{name}: input"] = recipe.input_row(batches)
     if options.method.startswith("tla"):
-        bystander = recipe.model_of(options, info)
+        bystander = recipe.model_of(training)
         rows[f"{name}: mining"] = mining(bystander, batch, use_xla(options.jit_compile))
     return rows
 
 
-def _attack_rows(options, examples, info):
+def _attack_rows(training, examples):
     """The attack of one train step, and one bare pass on the same images."""
-    options = options.changed(method="at")
-    classifier, attack = recipe.network(options, info), recipe.defense(options).inner_attack
-    batch = next(iter(recipe.dataset(options, examples, info)))
-    xla = use_xla(options.jit_compile)
+    classifier, attack = recipe.network(training), training.settings.defense.inner_attack
+    batch = next(recipe.batches(training, examples))
+    xla = use_xla(training.settings.jit_compile)
     objective = CrossEntropy(output_of(classifier, "logits"), batch["label"])
     crafted, bare = attack_pass(attack, objective, xla), input_gradient_pass(objective, xla)
     return waiting(crafted, batch["image"]), waiting(bare, batch["image"])
