@@ -70,7 +70,7 @@ def _run(options):
 def _test_images(run, limit):
     """The `Examples`; says where they are, and how many there are."""
     run.dataset.announce()
-    test = run.dataset.load("test", limit)
+    test = run.test_images(limit)
     print(run.dataset.describe(f"test {len(test):,} images"))
     return test
 

@@ -63,8 +63,13 @@ class OwnImages(EmbeddedGallery):
     def __init__(self, run, gallery, query, *, query_class, on_bad_image, batch_size, max_pixels):
         # A query that cannot be read is found before the gallery is embedded.
         self._query, self.notice = gallery_folder.read_single(query, run.info, max_pixels)
-        reading = {"on_bad_image": on_bad_image, "max_pixels": max_pixels}
-        super().__init__(run, gallery, batch_size=batch_size, **reading)
+        super().__init__(
+            run,
+            gallery,
+            on_bad_image=on_bad_image,
+            max_pixels=max_pixels,
+            batch_size=batch_size,
+        )
         embedding = self.embed(self._query)
         self.search = search_with(self.files, self.embeddings, query, embedding, query_class)
 

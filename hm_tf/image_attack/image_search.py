@@ -129,8 +129,9 @@ def read_queries(query, info, on_bad_image="fail", max_pixels=None):
             f"{other_folder('query', first_with_images(path))}"
         )
     files = gallery_folder.GalleryFolder(files, None, ())
-    reading = {"on_bad_image": on_bad_image, "max_pixels": max_pixels, "name": f"--query={path}"}
-    files, examples = gallery_folder.read(files, info, **reading)
+    files, examples = gallery_folder.read(
+        files, info, on_bad_image, max_pixels, name=f"--query={path}"
+    )
     return files.paths, [gallery_folder.pixels_of(examples, row) for row in range(len(examples))]
 
 

@@ -9,7 +9,6 @@ import keras
 from hm_tf.defenses import build  # noqa: F401
 from hm_tf.ranking_attacks.registry import PROFILES, Profile
 from hm_tf.runs.finished_run import FinishedRun
-from robust_tf import data
 from robust_tf.data import class_disjoint
 from robust_tf.data.arrays import open_arrays
 from robust_tf.data.augment import ResizedCrop
@@ -19,8 +18,8 @@ from robust_tf.evaluation.keras_file import KerasFile, open_signature
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.export.sidecar import read_sidecar
 from robust_tf.models.keras_network import as_embedding
+from robust_tf.runs import saved_run
 from robust_tf.runs.run_folder import RunFolder
-from robust_tf.training.strategy import keep_float32
 
 STEPS = 32  # of the HM paper's evaluation
 EMBEDDING = "embedding"  # the usual output
@@ -66,25 +65,21 @@ def _as_embedding(network, output):
     return keras.Model(network.inputs[0], outputs, name=network.name)
 
 
-class SavedRun:
-    """Has the attributes of a `FinishedRun` that search, attack and evaluation read.
+class SavedRun(saved_run.SavedRun):
+    """An embedding network without a run folder, as search, attack and evaluation see it.
 
     Photos are resized as the training did it, where `model.json` of a SavedModel says how, and to
-    the size that the network takes otherwise. Records go to a folder beside the model.
+    the size that the network takes otherwise.
 
     Args:
         signature: `SavedSignature` or `KerasFile`, see `open_signature`.
         output: name of its output, unit vectors.
-        dataset: name of a data set, or None.
+        dataset, data_dir, max_pixels: see `SavedSignature.open_data`; without one, None.
         images: path of an .npz file of the user's own arrays, all of them test images, or None.
             Without both, the images are a gallery.
-        data_dir: folder of the data set.
-        max_pixels: see `FileSettings`; None means 100 megapixels.
 
     Attributes:
-        info: `DatasetInfo`.
         train_classes: names of the training classes, where the files of the run give them, or None.
-        folder: `RunFolder` of the records.
 
     Raises:
         UserError: no such output, a network of any image size, or one that takes batches of one
@@ -110,28 +105,20 @@ class SavedRun:
             )
         if dataset and images:
             raise UserError("--dataset and --images=X.npz are two sets of images; give one")
-        self._all_test, self.dataset = images is not None, images and open_arrays(images)
+        self._all_test = images is not None
+        opened = images and open_arrays(images)
         if dataset:
-            reading = {**signature.reading, "max_pixels": max_pixels}
-            self.dataset = data.open(dataset, data_dir, **reading)
-        self.info = self.dataset.info if self.dataset else _own_images(path, tuple(shape))
-        self.train_classes = _train_classes(signature, self.info) if dataset else None
-        self.folder = RunFolder(path.with_name(f"{path.name}.evaluation"))
-        self._network = SavedEmbedding(signature, self.info.image_shape, output=output)
-        name = self.dataset and self.info.name
-        self.facts = {"dataset": name, "method": "saved_model", "training_seed": 0}
-
-    def network(self, precision="float32"):
-        """Returns the `SavedEmbedding`, see `keep_float32`."""
-        if precision != "float32":
-            raise UserError("--precision: a SavedModel has its own; leave the flag out")
-        keep_float32()
-        return self._network
+            opened = signature.open_data(dataset, data_dir, max_pixels)
+        info = opened.info if opened else _own_images(path, tuple(shape))
+        self.train_classes = _train_classes(signature, info) if dataset else None
+        network = SavedEmbedding(signature, info.image_shape, output=output)
+        super().__init__(path, info, opened, network)
 
     def test_images(self, limit=None):
         """Returns the first `limit` images of the test classes, None for all."""
-        self.folder.path.mkdir(exist_ok=True)
-        return self._test_images.take(limit)
+        if self._all_test:
+            return super().test_images(limit)
+        return class_disjoint.load_side(self.dataset, "test", self.train_classes).take(limit)
 
     def attack(self, steps=None, step_size=None, eps=None, profile="run", norm=None):
         """Returns the `PGD` of the evaluation, as `FinishedRun.attack` does.
@@ -143,12 +130,6 @@ class SavedRun:
             raise UserError("a model without a run needs --eps, which no run folder gives")
         base = PROFILES.get(profile) or Profile(eps, None, STEPS, norm or "linf")
         return base.attack(steps, step_size, eps, norm)
-
-    @functools.cached_property
-    def _test_images(self):
-        if self._all_test:
-            return self.dataset.load("test")
-        return class_disjoint.load_side(self.dataset, "test", self.train_classes)
 
 
 def _train_classes(signature, info):

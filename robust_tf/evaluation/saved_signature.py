@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from robust_tf import data
 from robust_tf.errors import UserError, reason_of
 from robust_tf.results import digest
 
@@ -27,8 +28,6 @@ class SavedSignature:
         loaded: the SavedModel, as TensorFlow loads it.
         shape: tf.TensorShape of the input.
         batch_size: how many images it takes together, None for any number.
-        side: height and width of its images in pixels, None where they differ or are open.
-        reading: dict of arguments of `data.open` for image files that suit the signature.
         widths: dict, name of an output -> its last size, 0 where this is open.
         name: Name of the SavedModel's folder.
 
@@ -59,12 +58,6 @@ class SavedSignature:
         self.widths = {name: (of.rank and of[-1]) or 0 for name, of in sorted(shapes.items())}
         self.name = pathlib.Path(path).resolve().name
         self.batch_size = shape[0] if shape.rank else None
-        self.side = self._side()
-        self.reading = {
-            "image_size": self.side,
-            "grayscale": shape.rank == 4 and shape[3] == 1,
-            "on_bad_image": "skip",
-        }
         self.input_range = input_range
 
     def _run(self, images):
@@ -91,6 +84,26 @@ class SavedSignature:
         if used[1:] == [usual, [0, 1], None] and self.endpoint in USUAL:
             return self.weights_hash
         return digest.of_json([self.weights_hash, *used])
+
+    def open_data(self, name, data_dir=None, max_pixels=None):
+        """Returns the `Dataset` of a name; image files get the side and the channels that it takes.
+
+        Files among them that cannot be decoded are left out and named: a SavedModel does not say
+        how the training took them.
+
+        Args:
+            name, data_dir: see `data.open`.
+            max_pixels: see `FileSettings`; None means 100 megapixels.
+        """
+        shape = self.shape if self.shape.rank == 4 else [None] * 4
+        return data.open(
+            name,
+            data_dir,
+            image_size=shape[1] if shape[1] == shape[2] else None,
+            grayscale=shape[3] == 1,
+            on_bad_image="skip",
+            max_pixels=max_pixels,
+        )
 
     def require(self, image_shape, output):
         """Raises UserError unless it takes images (h, w, c) and has an output of this name."""
@@ -125,11 +138,6 @@ class SavedSignature:
                 f"{', '.join(signatures) or 'none'} (--endpoint)"
             )
         return signatures[endpoint]
-
-    def _side(self):
-        if self.shape.rank != 4 or self.shape[1] != self.shape[2]:
-            return None
-        return self.shape[1]
 
 
 def newest_version(path):

@@ -3,34 +3,28 @@
 import dataclasses
 import pathlib
 
-from robust_tf import data
 from robust_tf.attacks.square import Square
 from robust_tf.data.arrays import open_arrays
 from robust_tf.data.text_lines import read_names
 from robust_tf.errors import UserError
 from robust_tf.evaluation.saved_classifier import SavedClassifier
-from robust_tf.runs.run_folder import RunFolder
+from robust_tf.runs import saved_run
 
 # Loading needs the class of a saved defense.
 from tla_tf.defenses import build  # noqa: F401
 
 
-class SavedRun:
-    """Has the same attributes as a `FinishedRun`; its results go to a folder beside the model.
-
-    Images of a folder get the side and the channels that the signature takes. Files among them that
-    cannot be decoded are left out and named: a SavedModel does not say how the training took them.
+class SavedRun(saved_run.SavedRun):
+    """A classifier without a run folder.
 
     Args:
         signature: `SavedSignature` or `KerasFile`, see `keras_file.open_signature`.
-        dataset: name of a data set, or None.
+        eps: radius of the evaluation; a SavedModel knows none.
+        dataset, data_dir, max_pixels: see `SavedSignature.open_data`; without one, None.
         images: path of an .npz file of the user's own arrays, or None.
         class_names: path of a file with the names of the logits in their order, or None.
-        eps, data_dir: Radius and data folder of the evaluation; a SavedModel knows no radius.
-        max_pixels: see `FileSettings`; None means 100 megapixels.
         output: name of the signature's output.
         batch_size: images of an evaluated batch.
-        precision: must be "float32".
 
     Raises:
         UserError: flags that are missing or do not fit, see also `SavedSignature`, `KerasFile`,
@@ -49,29 +43,22 @@ class SavedRun:
         max_pixels=None,
         output="logits",
         batch_size=250,
-        precision="float32",
     ):
         path, self._input_range = pathlib.Path(signature.path), signature.input_range
         if eps is None or (dataset is None) == (images is None):
             raise UserError(
                 f"{path} needs --dataset or --images=X.npz, and --eps, which no run folder gives"
             )
-        if precision != "float32":
-            raise UserError("--precision: a SavedModel has its own; leave the flag out")
         class_names = class_names and read_names(class_names, "class_names")
         if images is not None:
             # The labels of a few images need not name every class.
-            self.dataset = open_arrays(images, class_names, signature.widths.get(output, 0))
+            dataset = open_arrays(images, class_names, signature.widths.get(output, 0))
         else:
-            self.dataset = data.open(dataset, data_dir, **signature.reading, max_pixels=max_pixels)
-        self.info = self.dataset.info
+            dataset = signature.open_data(dataset, data_dir, max_pixels)
         self.flags = {"eps": eps, "norm": "linf"}
-        facts = {"method": "saved_model", "training_seed": 0, "segments": ()}
-        self.facts = {"dataset": self.info.name, **facts}
-        self.folder = RunFolder(path.with_name(f"{path.name}.evaluation"))
-        self._network = SavedClassifier(
-            signature, self.info, output=output, class_names=class_names
-        )
+        names = {"output": output, "class_names": class_names}
+        network = SavedClassifier(signature, dataset.info, **names)
+        super().__init__(path, dataset.info, dataset, network)
         fixed = signature.batch_size
         if fixed not in (None, batch_size):
             raise UserError(f"{path} takes batches of {fixed} images; use --batch_size={fixed}")
@@ -80,11 +67,6 @@ class SavedRun:
     def differentiable(self):
         """Whether attacks can have the gradient."""
         return self._network.differentiable
-
-    def network(self, precision="float32"):
-        """Returns the `SavedClassifier`; makes the folder of its results."""
-        self.folder.path.mkdir(exist_ok=True)
-        return self._network
 
     def hint(self, clean):
         """Returns a line where the clean accuracy is near chance, else "".
