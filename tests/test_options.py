@@ -14,6 +14,7 @@ from robust_tf.cli.flag_table import FlagTable
 from robust_tf.errors import UserError
 from robust_tf.models.embedding_registry import BN_MODES
 from tla_tf import options as tla
+from tla_tf.analysis.outputs import OUTPUTS
 from tla_tf.defenses.build import DEFENSES as TLA_DEFENSES
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -114,6 +115,7 @@ def test_choices_are_those_of_the_library():
     assert hm.TRAIN.flags["distance"].choices == tuple(DISTANCES)
     assert set(hm.TRAIN.flags["bn"].choices) == set(BN_MODES)
     assert set(evaluate["profile"].choices) == {"run", *PROFILES}
+    assert set(tla.ANALYZE.flags["outputs"].default) < OUTPUTS.keys()
 
 
 def sources_below_the_commands():

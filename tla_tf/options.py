@@ -44,7 +44,6 @@ _ANCHOR = {"tla": "adv", "tla_rn": "adv", "tla_sa": "clean"}
 # Data sets that test on other classes than they train on.
 OF_EMBEDDINGS = ("cub200", "cars196", "sop")
 OF_THE_PAPER = ("table2", "table3", "figure1", "figure2", "figure4", "figure5")
-OUTPUTS = (*OF_THE_PAPER, "accuracy_over_eps", "accuracy_over_steps")
 _DATA_DIR = shared.data_dir(
     "TFDS folder, folder of tiny-imagenet-200.zip, or folder of the classes. Default: TFDS's own, "
     "downloading."

@@ -4,11 +4,13 @@ import functools
 
 import numpy as np
 
-from robust_tf.errors import RunError
+from robust_tf.attacks import presets
+from robust_tf.errors import RunError, UserError
 from robust_tf.evaluation.reference_images import reference_settings
 from robust_tf.results.attack_settings import attack_settings
 from robust_tf.results.result import append_results, measured_share, measured_value, shared_fields
 from tla_tf.analysis.embeddings_under_attack import correct_after_steps, embeddings_under_attack
+from tla_tf.runs.finished_run import ball
 
 
 class CannotBeShown(RunError):
@@ -130,3 +132,24 @@ def describe(runs, n=None):
     networks = ", ".join(dict.fromkeys(run.network.name for run in runs))
     attack = f"{first.preset.name}, {first.preset.attack.threat_model}"
     return f"{first.info.name}, {networks}, {attack}, n={n or len(first.test)}"
+
+
+def common_preset(runs, attack, eps, norm):
+    """Returns the `Preset` of an attack on all runs.
+
+    Args:
+        runs: list of `FinishedRun`.
+        attack: name of the attack.
+        eps, norm: see `ball`.
+
+    Raises:
+        UserError: runs with different balls, no such attack.
+    """
+    balls = dict.fromkeys(ball(run.flags, eps, norm) for run in runs)
+    if len(balls) > 1:
+        found = ", ".join(map(str, balls))
+        raise UserError(f"the runs have different balls ({found}); give the attack's --eps, --norm")
+    try:
+        return presets.get(attack, *balls)
+    except ValueError as error:
+        raise UserError(f"--attack: {error}") from error

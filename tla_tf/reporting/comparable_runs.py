@@ -1,10 +1,5 @@
 """Finished runs that may stand side by side in a figure."""
 
-import collections
-
-import numpy as np
-
-from robust_tf.errors import UserError
 from robust_tf.reports.recorded_run import distinct_names
 from robust_tf.reports.same_data import require_same_data
 from tla_tf.runs.finished_run import FinishedRun
@@ -31,28 +26,3 @@ def method_name(method):
     """Returns a method as the paper prints it: "TLA-RN" for "tla_rn"; a setting stays as it is."""
     name, *settings = method.split()
     return " ".join([name.upper().replace("_", "-"), *settings])
-
-
-def check_training_images(train, class_names, *, neighbours=0, per_class=0):
-    """Checks that there are enough natural training images for an analysis.
-
-    Args:
-        train: `Examples`.
-        class_names: tuple of str.
-        neighbours: how many there must be in all.
-        per_class: how many of every class that occurs.
-
-    Raises:
-        UserError: there are fewer.
-    """
-    if len(train) < neighbours:
-        raise UserError(
-            f"{neighbours} nearest neighbours need as many training images, not {len(train)}; "
-            "raise --limit_train"
-        )
-    for label, count in sorted(collections.Counter(np.asarray(train.labels).tolist()).items()):
-        if count < per_class:
-            raise UserError(
-                f"a Gaussian needs {per_class} training images of every class, class "
-                f"{class_names[label]} has {count}; raise --limit_train"
-            )
