@@ -10,7 +10,6 @@ from hm_tf.pretrained.keras_hub_weights import PRESETS
 from hm_tf.ranking_attacks import ATTACK_MODES, STANDARD
 from hm_tf.triplets import ICS_TRIPLETS, SAMPLING_MODES, SYMBOLS
 from robust_tf.cli import flag_rules as rules
-from robust_tf.cli import recipe as recipes
 from robust_tf.cli import shared_flags as shared
 from robust_tf.cli.default_folder import default_folder
 from robust_tf.cli.flag import (
@@ -29,6 +28,7 @@ from robust_tf.cli.flag_table import FlagTable
 from robust_tf.data import DATASETS, require_data_set
 from robust_tf.errors import UserError
 from robust_tf.magnitude import usual_step_size
+from robust_tf.training import recipe as recipes
 
 DEFENSES = ("hm", "none", "est", "act", "minmax", "ses")
 FEWEST_HELD_OUT = 50
@@ -632,5 +632,3 @@ SEARCH = FlagTable(
     },
     settle=_settle_search,
 )
-
-recipe, or_recipe = TRAIN.recipe, TRAIN.or_recipe

@@ -135,7 +135,7 @@ def test_attack_optimizer_and_defenses_can_be_built(path, without_data):
 
 
 def test_learning_rates_change_after_their_boundaries():
-    cifar10 = tla.recipe("cifar10")
+    cifar10 = tla.TRAIN.parse(["--dataset=cifar10"]).values
     optimizer = make_optimizer(
         learning_rate(cifar10["learning_rates"], cifar10["boundaries"]), "momentum"
     )
@@ -241,7 +241,8 @@ def test_every_typed_change_replays(path, tmp_path, monkeypatch):
 def test_a_step_size_that_was_dropped_replays(tmp_path):
     """The recipe's step does not reach the typed radius; on replay it must not come back."""
     options = tla.TRAIN.parse(["--dataset=cifar10", "--eps=25/255"])
-    assert options.attack_step_size is None and tla.recipe("cifar10")["attack_step_size"]
+    assert options.attack_step_size is None
+    assert tla.TRAIN.parse(["--dataset=cifar10"]).attack_step_size
     assert "--attack_step_size=auto\n" in options.flagfile()
     (tmp_path / "flags.txt").write_text(options.flagfile())
     again = tla.TRAIN.parse([f"--flagfile={tmp_path}/flags.txt"])

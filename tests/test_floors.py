@@ -81,5 +81,17 @@ def test_no_import_circles():
     assert not graph, f"circle among {sorted(map(str, graph))}"
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_library_knows_no_flags(package):
+    """What a face exports imports neither the flags of a command nor what reads them."""
+    stub = ast.parse((ROOT / package / "__init__.pyi").read_text())
+    names = [node.module for node in stub.body if isinstance(node, ast.ImportFrom)]
+    found = {ROOT.joinpath(package, *name.split(".")).with_suffix(".py") for name in names}
+    while more := {target for path in found for target in imported(path)} - found:
+        found |= more
+    knowing = [path for path in found if path.name == "options.py" or "cli" in path.parts]
+    assert len(found) > 20 and not knowing
+
+
 def test_no_code_in_flags():
     assert not list((ROOT / "flags").rglob("*.py"))

@@ -11,8 +11,11 @@ from hm_tf.defenses.build import DEFENSES as HM_DEFENSES
 from hm_tf.defenses.metric_losses import DISTANCES
 from hm_tf.ranking_attacks.registry import PROFILES
 from robust_tf.cli.flag_table import FlagTable
+from robust_tf.data import DATASETS
 from robust_tf.errors import UserError
 from robust_tf.models.embedding_registry import BN_MODES
+from robust_tf.training import recipe
+from robust_tf.training.recipe import Recipe
 from tla_tf import options as tla
 from tla_tf.analysis.outputs import OUTPUTS
 from tla_tf.defenses.build import DEFENSES as TLA_DEFENSES
@@ -182,11 +185,21 @@ def test_constructor_arguments_come_from_the_table():
     assert sa.arguments("defense")["anchor"] == "clean" and sa.flags["anchor"] is None
     assert "pairing_weight" not in sa.arguments("defense")
     hm_flags = hm.TRAIN.parse(["--dataset=digits", "--defense=none"])
-    ball = {"eps": hm.recipe("digits")["eps"], "norm": "linf"}
+    ball = {"eps": Recipe("hm", "digits").number("eps"), "norm": "linf"}
     assert hm_flags.arguments("attack") == ball and not hm_flags.arguments("manipulation")
 
 
-def test_recipes_as_values():
-    cifar10, cub200 = tla.recipe("cifar10"), hm.recipe("cub200")
-    assert cifar10["eps"] == 8 / 255 and cifar10["learning_rates"] == [0.1, 0.01, 0.001]
-    assert cub200["pgd_step_size"] == 1 / 255 and cub200["ics"] == 0.5
+@pytest.mark.parametrize(
+    "family, table, step",
+    [("tla", tla.TRAIN, "attack_step_size"), ("hm", hm.TRAIN, "pgd_step_size")],
+)
+def test_recipes_are_the_same_without_flags(family, table, step):
+    """The library reads them by itself."""
+    for dataset in (name for name in DATASETS if recipe.exists(family, name)):
+        values, found = table.parse([f"--dataset={dataset}"]).values, Recipe(family, dataset)
+        for name in ("eps", step, "margin", "weight_decay", "train_steps"):
+            assert found.number(name) == values[name]
+    with pytest.raises(ValueError, match="unknown recipe 'svhn_cropped'"):
+        Recipe(family, "svhn_cropped")
+    assert Recipe("hm", "cub200").text("source") == "softhard"
+    assert Recipe("tla", "cifar10").number("eps", given=0.1) == 0.1

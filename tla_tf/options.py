@@ -28,6 +28,7 @@ from robust_tf.cli.flag_table import FlagTable
 from robust_tf.data import DATASETS, require_data_set
 from robust_tf.errors import UserError
 from robust_tf.magnitude import format_magnitude
+from tla_tf.defenses import CHOICES
 
 METHODS = ("um", "at", "alp", "tla", "tla_rn", "tla_sa", "trades", "mart")
 # Which methods read a flag.
@@ -219,7 +220,7 @@ _INNER_ATTACK = (
             "ce",
             "What the attack ascends: the cross entropy, the triplet term, the loss, or the "
             "triplet's hardness up to --attack_hardness.",
-            ("ce", "full", "triplet", "hardness"),
+            CHOICES["attack_objective"],
             only={"method": (*TRIPLET["method"], *PAIRING["method"])},
             into="defense",
         ),
@@ -236,7 +237,7 @@ _INNER_ATTACK = (
             "attack_bn_mode",
             "inference",
             "Batch norm in the attack's passes; training: the authors' AT.",
-            ("inference", "training"),
+            CHOICES["attack_bn_mode"],
             into="defense",
         ),
         only=ATTACKED,
@@ -263,8 +264,8 @@ _TRIPLET_LOSS = group(
         "Weight of the embedding norms, lambda_2.",
         into="defense.norm_weight",
     ),
-    choice("norm_form", "l2", "Sum of norms, or the authors' mean square.", ("l2", "mean_sq")),
-    choice("pool", RECIPE, "Candidates: clean batch, or separate images.", ("batch", "separate")),
+    choice("norm_form", "l2", "Sum of norms, or the authors' mean square.", CHOICES["norm_form"]),
+    choice("pool", RECIPE, "Candidates: clean batch, or separate images.", CHOICES["pool"]),
     count(
         "pool_mul",
         RECIPE,
@@ -276,7 +277,7 @@ _TRIPLET_LOSS = group(
         "positive",
         "other",
         "Natural image beside the attacked one: another of the class, its own, or both.",
-        ("other", "own", "both"),
+        CHOICES["positive"],
     ),
     magnitude("own_noise", "0", "Noise on the own image, in the unit of --eps."),
     number("own_margin_mul", 1.0, "Factor on the margin of the own-image triplet."),
@@ -285,7 +286,7 @@ _TRIPLET_LOSS = group(
         "negative",
         None,
         "Choice of the negative. Default: of the method (tla nearest, tla_rn random).",
-        ("nearest", "random", "masked"),
+        CHOICES["selection"],
         by=("method", _NEGATIVE),
         into="negatives.selection",
     ),
@@ -301,14 +302,14 @@ _TRIPLET_LOSS = group(
         "neg_similarity",
         "abs",
         "Which candidate is near: by angular distance, or by signed cosine.",
-        ("abs", "signed"),
+        CHOICES["similarity"],
         into="negatives.similarity",
     ),
     choice(
         "neg_mask",
         "neg_inf",
         "Score of candidates of the own class; zero: as the authors' code, can mislabel.",
-        ("neg_inf", "zero"),
+        CHOICES["mask"],
         into="negatives.mask",
     ),
     switch(
@@ -321,11 +322,11 @@ _TRIPLET_LOSS = group(
         "anchor",
         None,
         "Anchor of the triplet. Default: of the method (tla adv, tla_sa clean).",
-        ("adv", "clean"),
+        CHOICES["anchor"],
         by=("method", _ANCHOR),
     ),
     switch("concat_forward", False, "One training-mode forward of all images of an update."),
-    choice("mining", "global", "Candidates of all replicas, or local.", ("global", "replica")),
+    choice("mining", "global", "Candidates of all replicas, or local.", CHOICES["mining"]),
     only=TRIPLET,
     into="defense",
 )
@@ -342,14 +343,14 @@ _LOGIT_PAIRING = group(
         "alp_layer",
         "logits",
         "Output that is paired; x4: the embedding.",
-        ("logits", "x4"),
+        CHOICES["layer"],
         into="defense.layer",
     ),
     choice(
         "alp_reduce",
         "sum",
         "Reduction of the pairing over the coordinates.",
-        ("sum", "mean"),
+        CHOICES["reduce"],
         into="defense.reduce",
     ),
     only=PAIRING,
@@ -552,5 +553,3 @@ IMPORT_WEIGHTS = FlagTable(
         ),
     }
 )
-
-recipe, or_recipe = TRAIN.recipe, TRAIN.or_recipe

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hm_tf import options
 from hm_tf.defenses.metric_defense import MetricDefense, members
 from hm_tf.defenses.objectives import HardnessObjective
 from hm_tf.triplets import ICS_TRIPLETS, SYMBOLS, destinations
@@ -15,6 +14,7 @@ from hm_tf.triplets.intra_class_structure import ROLES, clean_roles, intra_class
 from robust_tf.errors import require_known
 from robust_tf.losses.triplet import hardness
 from robust_tf.randomness import shape_of
+from robust_tf.training.recipe import Recipe
 from robust_tf.training.replicas import current_shard, gather
 
 # The loss before the first update (the authors' code): every gradual destination starts at its end.
@@ -62,8 +62,8 @@ class HardnessManipulation(MetricDefense):
         **kw: Any,
     ) -> None:
         require_known("ics_triplet", ics_triplet, ICS_TRIPLETS)
-        margin = options.or_recipe(margin, recipe, "margin")
-        ics = options.or_recipe(ics, recipe, "ics")
+        values = Recipe("hm", recipe)
+        margin, ics = values.number("margin", margin), values.number("ics", ics)
         super().__init__(
             network,
             margin=margin,
@@ -73,7 +73,7 @@ class HardnessManipulation(MetricDefense):
             extra_monitors=("destination",),
             **kw,
         )
-        self.destination = options.or_recipe(destination, recipe, "destination")
+        self.destination = values.text("destination", destination)
         self.goal = destinations.get(
             self.destination, margin=margin, rise=rise, loss_bound=loss_bound
         )

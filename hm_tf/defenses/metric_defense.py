@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from hm_tf import options
 from hm_tf.defenses import METRIC_LOSSES
 from hm_tf.defenses.metric_losses import DISTANCES, metric_loss
 from hm_tf.defenses.objectives import ShiftObjective
@@ -24,6 +23,7 @@ from robust_tf.losses.triplet import hardness
 from robust_tf.models.keras_network import UNIT_RANGE, as_embedding, with_vector
 from robust_tf.threat_model import ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
+from robust_tf.training.recipe import Recipe
 from robust_tf.training.replicas import current_shard, gather
 
 # A hardness this close to 0 is counted as a loss at the margin.
@@ -100,6 +100,7 @@ class MetricDefense(AdversarialModel):
     ) -> None:
         require_known("metric_loss", metric_loss, METRIC_LOSSES)
         require_known("distance", distance, DISTANCES)
+        values = Recipe("hm", recipe)
         network = as_embedding(network, embedding=embedding, input_range=input_range)
         self._output = "vector" if distance == "unnormalized" else "embedding"
         if self._output not in network.output:
@@ -108,17 +109,17 @@ class MetricDefense(AdversarialModel):
             network,
             term_weights={metric_loss: 1.0, **extra_weights},
             monitors=(*MONITORS, *extra_monitors),
-            weight_decay=options.or_recipe(weight_decay, recipe, "weight_decay"),
+            weight_decay=values.number("weight_decay", weight_decay),
             **kw,
         )
-        self.source = options.or_recipe(source, recipe, "source")
-        self.margin = options.or_recipe(margin, recipe, "margin")
+        self.source = values.text("source", source)
+        self.margin = values.number("margin", margin)
         self.metric_loss = metric_loss
         self.distance = distance
         self.distance_fn = DISTANCES[distance]
         self.sampling = sampling
         self.sampler = self.sampler_of(self.source)
-        self.attack = self._inner_attack(eps, norm, attack, recipe)
+        self.attack = self._inner_attack(eps, norm, attack, values)
         self.shards = shards
         # Not among the shown metrics: at the end of an epoch they become one warning.
         self.barren = keras.metrics.Sum(name="barren_batches")
@@ -289,20 +290,18 @@ class MetricDefense(AdversarialModel):
                 stacklevel=2,
             )
 
-    def _inner_attack(self, eps, norm, attack, recipe):
+    def _inner_attack(self, eps, norm, attack, values):
         if attack is not None and eps is not None:
             raise UserError("give eps='8/255' or attack=PGD(...), not both")
         if attack is not None and norm not in ("linf", own := attack.threat_model.norm):
             raise UserError(f"norm={norm!r} goes with eps; the attack has its own norm, {own}")
         if attack is not None or not (self.attacked or eps is not None):
             return attack
-        values = options.recipe(recipe)
-        ball = pixel_ball(options.or_recipe(eps, recipe, "eps"), norm)
+        ball, steps = pixel_ball(values.text("eps", eps), norm), int(values.number("pgd_steps"))
         # The step size of the recipe belongs to the radius of the recipe.
-        same = ball == ThreatModel(values["eps"])
-        return PGD(
-            ball, values["pgd_steps"], values["pgd_step_size"] if same else None, random_start=False
-        )
+        same = ball == ThreatModel(values.number("eps"))
+        size = values.number("pgd_step_size") if same else None
+        return PGD(ball, steps, size, random_start=False)
 
 
 def members(values, triplets):

@@ -2,7 +2,7 @@
 
 import shlex
 
-from robust_tf.cli import recipe
+from robust_tf.training import recipe
 
 # Defense -> the flags that make it, whatever the flags of the finished run are.
 _OTHERS = {

@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping
 
 from absl import flags as absl_flags
 
-from robust_tf.cli import recipe
 from robust_tf.cli.flag import AS_GIVEN, Flag, written
 from robust_tf.cli.flag_kinds import define
-from robust_tf.data import DATASETS
-from robust_tf.errors import UserError, require_known
+from robust_tf.errors import UserError
 from robust_tf.runs.run_identity import RunIdentity
+from robust_tf.training import recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,37 +63,6 @@ class FlagTable:
         values = self._read(everything)
         options = Options(self, {name: values[name].value for name in self.flags}, frozenset(given))
         return options.without_unread()
-
-    @functools.cached_property
-    def recipe(self):
-        """Function (name of a data set) -> dict of the values of its recipe, in their types.
-
-        It raises the ValueError of a name without a recipe.
-        """
-
-        def values(dataset):
-            known = [name for name in DATASETS if recipe.exists(self.family, name)]
-            require_known("recipe", dataset, known)
-            return self.parse([f"--dataset={dataset}"]).values
-
-        return functools.cache(values)
-
-    def or_recipe(self, value, dataset, flag):
-        """Returns `value`, or the value of `flag` in the recipe of `dataset` where it is None."""
-        return self.recipe(dataset)[flag] if value is None else value
-
-    def require_allowed(self, part, settings):
-        """Raises the ValueError of a constructor argument that is none of its flag's choices.
-
-        Args:
-            part: as in `Flag.into`.
-            settings: dict, name of an argument -> value; others may be there, None counts as right.
-        """
-        for flag in self.flags.values():
-            for target, argument in flag.targets():
-                given = settings.get(argument)
-                if target == part and flag.choices and given is not None:
-                    require_known(argument, given, flag.choices)
 
     def resolve(self, arguments):
         """Returns dict of all flags, of those typed, as config.json keeps them.

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.training.adversarial_model import weighted_total
-from tla_tf import options
+from tla_tf.defenses import require_allowed
 from tla_tf.defenses.classifier_defense import ClassifierDefense, correct
 
 REDUCTIONS = {"sum": tf.reduce_sum, "mean": tf.reduce_mean}
@@ -25,9 +25,8 @@ class AdversarialLogitPairing(ClassifierDefense):
     The TLA paper gives no formula; this is the one of the cited paper.
 
     Args:
-        pairing_weight: weight l of the pairing term. None: value of the recipe.
+        pairing_weight: weight l of the pairing term.
         clean_weight: weight w of the clean cross entropy; 0 is adversarial training plus pairing.
-            None: value of the recipe.
         layer: paired output: "logits", or "x4" for the embedding.
         reduce: "sum" or "mean" over the coordinates.
         attack_objective: what the inner attack ascends: "ce", or "full", the loss itself with the
@@ -40,25 +39,20 @@ class AdversarialLogitPairing(ClassifierDefense):
         self,
         network: keras.Model,
         *,
-        pairing_weight: float | None = None,
-        clean_weight: float | None = None,
+        pairing_weight: float = 0.5,
+        clean_weight: float = 0.5,
         layer: str = "logits",
         reduce: str = "sum",
         attack_objective: str = "ce",
-        recipe: str = "cifar10",
         **kw: Any,
     ) -> None:
-        options.TRAIN.require_allowed("defense", locals())
-        pairing_weight = options.or_recipe(pairing_weight, recipe, "alp_weight")
-        clean_weight = options.or_recipe(clean_weight, recipe, "alp_clean_weight")
+        require_allowed(locals())
         weights = {
             "clean_cross_entropy": clean_weight,
             "cross_entropy": 1.0 - clean_weight,
             "pairing": pairing_weight,
         }
-        super().__init__(
-            network, term_weights=weights, monitors=("robust_accuracy",), recipe=recipe, **kw
-        )
+        super().__init__(network, term_weights=weights, monitors=("robust_accuracy",), **kw)
         self.pairing_weight = pairing_weight
         self.clean_weight = clean_weight
         self.layer = layer

@@ -16,8 +16,9 @@ from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.models.keras_network import UNIT_RANGE, as_classifier
 from robust_tf.threat_model import ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
+from robust_tf.training.recipe import Recipe
 from robust_tf.training.replicas import current_shard
-from tla_tf import options
+from tla_tf.defenses import require_allowed
 
 
 class ClassifierDefense(AdversarialModel):
@@ -65,11 +66,12 @@ class ClassifierDefense(AdversarialModel):
         input_range: tuple[float, float] = UNIT_RANGE,
         **kw: Any,
     ) -> None:
-        options.TRAIN.require_allowed("defense", locals())
+        require_allowed(locals())
+        values = Recipe("tla", recipe)
         network = as_classifier(network, embedding=embedding, input_range=input_range)
-        attack = self._inner_attack(eps, norm, attack, recipe)
+        attack = self._inner_attack(eps, norm, attack, values)
         tested = ("accuracy", "robust_accuracy") if attack else ("accuracy",)
-        decay = options.or_recipe(weight_decay, recipe, "weight_decay")
+        decay = values.number("weight_decay", weight_decay)
         super().__init__(network, weight_decay=decay, tested=tested, **kw)
         self.attack = attack
         self.label_smoothing = label_smoothing
@@ -128,7 +130,7 @@ class ClassifierDefense(AdversarialModel):
             objective, batch["image"], key=key, shard=current_shard()
         )
 
-    def _inner_attack(self, eps, norm, attack, recipe):
+    def _inner_attack(self, eps, norm, attack, values):
         if not self.attacked and eps is None:
             return attack
         if (eps is None) == (attack is None):
@@ -140,11 +142,11 @@ class ClassifierDefense(AdversarialModel):
             if norm not in ("linf", own := attack.threat_model.norm):
                 raise UserError(f"norm={norm!r} goes with eps; the attack has its own norm, {own}")
             return attack
-        values, ball = options.recipe(recipe), pixel_ball(eps, norm)
+        ball, steps = pixel_ball(eps, norm), int(values.number("attack_steps"))
         # The step size of the recipe belongs to the ball of the recipe.
-        same = ball == ThreatModel(values["eps"], values["norm"])
-        size = values["attack_step_size"] if same else None
-        return PGD(ball, values["attack_steps"], size, random_start=True)
+        same = ball == ThreatModel(values.number("eps"))
+        size = values.number("attack_step_size") if same else None
+        return PGD(ball, steps, size, random_start=True)
 
 
 class _LossObjective(ClassifierObjective):

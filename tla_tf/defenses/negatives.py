@@ -8,7 +8,7 @@ import tensorflow as tf
 from robust_tf.distances import cosine_matrix
 from robust_tf.miners.masked_choice import best_choice, uniform_choice
 from robust_tf.training.saved_settings import savable
-from tla_tf import options
+from tla_tf.defenses import require_allowed
 
 
 def nearest_negative(scores, allowed, mask="neg_inf"):
@@ -59,7 +59,7 @@ class NegativeSelection:
     class_check: bool = True
 
     def __post_init__(self):
-        options.TRAIN.require_allowed("negatives", vars(self))
+        require_allowed(vars(self))
 
     def __call__(self, keys, labels, candidates, candidate_labels, *, noise, own_slot):
         """Returns (index int32 [rows], valid bool [rows]) into the candidates.

@@ -10,8 +10,9 @@ from robust_tf import randomness
 from robust_tf.errors import UserError
 from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.training.adversarial_model import weighted_total
+from robust_tf.training.recipe import Recipe
 from robust_tf.training.replicas import current_shard, first_row, gather
-from tla_tf import options
+from tla_tf.defenses import require_allowed
 from tla_tf.defenses.classifier_defense import ClassifierDefense, correct
 from tla_tf.defenses.negatives import NegativeSelection
 from tla_tf.defenses.positives import in_batch_positive
@@ -77,9 +78,10 @@ class TripletAdversarial(ClassifierDefense):
         recipe: str = "cifar10",
         **kw: Any,
     ) -> None:
-        options.TRAIN.require_allowed("defense", locals())
-        triplet_weight = options.or_recipe(triplet_weight, recipe, "lambda_triplet")
-        norm_weight = options.or_recipe(norm_weight, recipe, "lambda_norm")
+        require_allowed(locals())
+        values = Recipe("tla", recipe)
+        triplet_weight = values.number("lambda_triplet", triplet_weight)
+        norm_weight = values.number("lambda_norm", norm_weight)
         norm = norm_weight * (triplet_weight if norm_form == "mean_sq" else 1.0)
         weights = {"cross_entropy": 1.0, "triplet": triplet_weight, "embedding_norm": norm}
         if match_l2:
@@ -89,7 +91,7 @@ class TripletAdversarial(ClassifierDefense):
         self.require_embedding()
         self.triplet_weight = triplet_weight
         self.norm_weight = norm_weight
-        self.margin = options.or_recipe(margin, recipe, "margin")
+        self.margin = values.number("margin", margin)
         self.own_margin_mul = own_margin_mul
         self.negatives = NegativeSelection() if negatives is None else negatives
         self.positive = positive

@@ -68,7 +68,7 @@ def test_cosine_after_a_linear_rise():
     "step, rate", [(0, 0.1), (50_000, 0.1), (50_001, 0.01), (60_000, 0.01), (60_001, 0.001)]
 )
 def test_schedule_of_the_cifar10_recipe(step, rate):
-    recipe = options.recipe("cifar10")
+    recipe = options.TRAIN.parse(["--dataset=cifar10"]).values
     optimizer = make_optimizer(
         learning_rate(recipe["learning_rates"], recipe["boundaries"]), recipe["optimizer"]
     )

@@ -2,8 +2,8 @@
 
 import pytest
 
-from robust_tf.cli import recipe
 from robust_tf.errors import UserError
+from robust_tf.training import recipe
 
 
 @pytest.fixture

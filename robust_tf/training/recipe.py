@@ -6,7 +6,9 @@ import re
 import shlex
 
 import robust_tf
-from robust_tf.errors import UserError
+from robust_tf.data import DATASETS
+from robust_tf.errors import UserError, require_known
+from robust_tf.magnitude import parse_magnitude
 
 # What is quoted, and else a # behind another character.
 _QUOTED_OR_HASH = re.compile(r"""'[^']*'|"[^"]*"|(?<=\S)#""")
@@ -22,6 +24,32 @@ def store():
 def exists(family, dataset):
     """Whether the store has a recipe for a data set."""
     return (store() / family / f"{dataset}.flags").exists()
+
+
+class Recipe:
+    """The recipe of a data set, for the arguments that a user leaves out.
+
+    Args:
+        family: the subfolder of the recipes, "tla" or "hm".
+        dataset: name of the data set.
+
+    Raises:
+        ValueError: there is no such recipe.
+    """
+
+    def __init__(self, family, dataset):
+        known = [name for name in DATASETS if exists(family, name)]
+        require_known("recipe", dataset, known)
+        flags = _read(store() / family / f"{dataset}.flags", ())
+        self._texts = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
+
+    def text(self, name, given=None):
+        """Returns `given`, or where it is None what the recipe writes for the flag `name`."""
+        return self._texts[name] if given is None else given
+
+    def number(self, name, given=None):
+        """Returns `given`, or where it is None the number that the recipe has, a float."""
+        return parse_magnitude(self._texts[name]) if given is None else given
 
 
 def combine(arguments, read_dataset, family):
