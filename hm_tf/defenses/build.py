@@ -12,11 +12,10 @@ from hm_tf.defenses.min_max import MinMax
 from hm_tf.defenses.no_defense import NoDefense
 from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
 from hm_tf.triplets import destinations
-from robust_tf.attacks.apgd import APGD
-from robust_tf.attacks.noisy_fgsm import FORMS
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
+from robust_tf.training import defense_settings
 
 DEFENSES = {
     "none": NoDefense,
@@ -28,27 +27,36 @@ DEFENSES = {
 }
 
 
+def pgd_from_image(eps, steps, step_size, norm="linf"):
+    """Returns the `PGD` of training or evaluation, which starts at the image itself.
+
+    A single step goes all the way (HM, authors' code).
+
+    Args:
+        eps: radius in [0, 1] pixels; "8/255" is understood.
+        steps: int, number of steps.
+        step_size: in the unit of `eps`, None for 2.5 * eps / steps; nothing reads the size of a
+            single step.
+        norm: "linf" or "l2".
+    """
+    ball = ThreatModel(eps, norm)
+    return PGD(ball, steps, ball.eps if steps == 1 else step_size, random_start=False)
+
+
 @dataclasses.dataclass(frozen=True)
-class DefenseSettings:
-    """A training method with all its hyper-parameters.
+class DefenseSettings(defense_settings.DefenseSettings):
+    """A method of `DEFENSES`.
 
     Attributes:
-        name: a key of `DEFENSES`.
-        arguments: dict of the constructor arguments of every defense: source, sampling, margin,
-            weight_decay, seed.
         manipulation: dict of the further arguments of HM, such as destination and ics; empty for
             other defenses.
-        attack: dict of eps and norm, and where there is an inner attack of its kind, a name in
-            `INNER_ATTACKS`, and its settings.
-        batch_size, shard_size: images of an update, and images among which triplets are mined.
+        batch_size, shard_size: images of an update, and those among which triplets are mined.
     """
 
-    name: str
-    arguments: Mapping
     manipulation: Mapping
-    attack: Mapping
     batch_size: int
     shard_size: int
+    inner_attacks = {**defense_settings.DefenseSettings.inner_attacks, "pgd": pgd_from_image}
 
     @classmethod
     def read(cls, name, arguments):
@@ -58,7 +66,7 @@ class DefenseSettings:
             name: a key of `DEFENSES`.
             arguments: function from the name of a part, such as "attack", to its dict.
         """
-        parts = map(arguments, ("defense", "manipulation", "attack"))
+        parts = map(arguments, ("defense", "attack", "manipulation"))
         return cls(name, *parts, **arguments("shards"))
 
     def check(self):
@@ -74,17 +82,6 @@ class DefenseSettings:
         settings["loss"] = settings["metric_loss"]
         settings["inner_attack"] = self.attack.get("kind", "pgd")
         return title_of({**settings, "defense": self.name})
-
-    @property
-    def threat_model(self):
-        """The `ThreatModel` of training and evaluation."""
-        return ThreatModel(self.attack["eps"], self.attack["norm"])
-
-    @property
-    def inner_attack(self):
-        """The attack of the inner maximisation (HM, section 3)."""
-        settings = {name: value for name, value in self.attack.items() if name != "kind"}
-        return INNER_ATTACKS[self.attack["kind"]](**settings)
 
     @property
     def replays(self):
@@ -111,23 +108,3 @@ class DefenseSettings:
         return FreeHardnessManipulation(
             network, free=self.replays, batch_size=self.batch_size, **arguments
         )
-
-
-def pgd_from_image(eps, steps, step_size, norm="linf"):
-    """Returns the `PGD` of training or evaluation, which starts at the image itself.
-
-    A single step goes all the way (HM, authors' code).
-
-    Args:
-        eps: radius in [0, 1] pixels; "8/255" is understood.
-        steps: int, number of steps.
-        step_size: in the unit of `eps`, None for 2.5 * eps / steps; nothing reads the size of a
-            single step.
-        norm: "linf" or "l2".
-    """
-    ball = ThreatModel(eps, norm)
-    return PGD(ball, steps, ball.eps if steps == 1 else step_size, random_start=False)
-
-
-# The inner attack, from its ball and the flags that it reads.
-INNER_ATTACKS = {"pgd": pgd_from_image, "apgd": APGD, **FORMS}

@@ -89,9 +89,6 @@ class MetricTrainingRun(TrainingRun):
     def build_model(self, network):
         return self.settings.defense.build(network, self.strategy.num_replicas_in_sync)
 
-    def title(self):
-        return f"{self.settings.defense.title}, {self.settings.defense.threat_model},"
-
     def batches(self, examples, start, stop):
         return pair_dataset(
             examples,

@@ -71,7 +71,7 @@ class TrainingRun:
 
     def plan(self):
         """Returns the plan of the training, in a few lines; reads the images, to count them."""
-        settings = self.settings
+        settings, defense = self.settings, self.settings.defense
         images = settings.train_steps * settings.batch_size
         passes = images / len(self.images[0])
         parameters = sum(math.prod(v.shape) for v in self.model.trainable_variables)
@@ -79,7 +79,8 @@ class TrainingRun:
         shared = f" on {replicas} replicas" if replicas > 1 else ""
         lines = (
             f"{self.describe_data()}\n"
-            f"{self.title()} on {settings.model} ({parameters:,} parameters)\n"
+            f"{defense.title}, {defense.threat_model}, on {settings.model} "
+            f"({parameters:,} parameters)\n"
             f"{settings.train_steps:,} updates of {settings.batch_size} images{shared} "
             f"({images:,} images, {passes:.1f} passes), checkpoint every "
             f"{settings.checkpoint_every:,}; Keras counts these stretches as epochs\n"
@@ -218,10 +219,6 @@ class TrainingRun:
     def build_model(self, network):
         """Returns the `AdversarialModel` around a network, not compiled."""
         return self.settings.defense.build(network)
-
-    def title(self):
-        """Returns method and threat model in a few words."""
-        raise NotImplementedError
 
     def batches(self, examples, start, stop):
         """Returns the dataset of the batches of the updates start..stop-1."""

@@ -13,7 +13,7 @@ import tensorflow as tf
 from small_embedding import small_images, small_network
 
 from hm_tf.defenses import metric_defense
-from hm_tf.defenses.build import INNER_ATTACKS
+from hm_tf.defenses.build import DefenseSettings
 from hm_tf.options import TRAIN
 from hm_tf.train import training_run
 from robust_tf.attacks.apgd import APGD
@@ -88,7 +88,9 @@ def test_the_inner_attack_of_other_defenses(defense):
 
 
 def test_inner_attacks_are_those_of_their_papers():
-    attacks = {name: built(*HM, f"--inner_attack={name}").attack for name in INNER_ATTACKS}
+    attacks = {
+        name: built(*HM, f"--inner_attack={name}").attack for name in DefenseSettings.inner_attacks
+    }
     ball = ThreatModel(0.2)
     assert attacks == {
         "pgd": PGD(ball, 2, 0.15, random_start=False),

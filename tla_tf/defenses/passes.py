@@ -18,14 +18,14 @@ def _without_awp(settings, gradients, pool_mul):
     arguments, attack = settings.arguments, {"input_gradient": gradients}
     # Before an attack on the loss the clean batch is embedded once.
     clean = arguments.get("attack_objective", "ce") != "ce"
-    if settings.method in ("um", "at", "alp", "trades", "mart"):
+    if settings.name in ("um", "at", "alp", "trades", "mart"):
         return {
             "um": Passes(),
             "at": Passes(**attack),
             "alp": Passes(forward=clean, **attack, training=2),
             "trades": Passes(forward=1, **attack, training=2),
             "mart": Passes(**attack, training=2),
-        }[settings.method]
+        }[settings.name]
     own = arguments["positive"] != "other" or bool(arguments["match_l2"])
     noisy = own and bool(arguments["own_noise"])
     if arguments["pool"] == "batch":  # clean and adversarial images, and own ones with noise

@@ -67,9 +67,6 @@ class ClassifierTrainingRun(TrainingRun):
     def plan(self):
         return "\n".join(filter(None, [super().plan(), self._majority()]))
 
-    def title(self):
-        return f"{self.settings.defense.method}, {self.threat_model},"
-
     def batches(self, examples, start, stop):
         return pipeline.train_dataset(
             examples,
@@ -116,7 +113,7 @@ class ClassifierTrainingRun(TrainingRun):
     def monitors(self, held_out):
         settings, monitors = self.settings, []
         batch_size = settings.eval_batch_size
-        if settings.defense.method != "um":  # its train steps show the clean accuracy
+        if settings.defense.name != "um":  # its train steps show the clean accuracy
             monitors.append(CleanAccuracyMonitor(self.images[0], batch_size=batch_size))
         if held_out is not None:
             about = {"seed": settings.seed, "batch_size": batch_size}
