@@ -16,11 +16,9 @@ the same command goes on where a crash stopped it. --saved_model=DIR evaluates a
 user's own arrays.
 """
 
-import functools
 import sys
 
 from hm_tf.options import EVALUATE, check_step_size
-from hm_tf.ranking_attacks import STANDARD
 from robust_tf.cli import command_line
 from robust_tf.cli.flag_rules import place_of
 from robust_tf.errors import UserError
@@ -33,10 +31,12 @@ def main(options):
     """Evaluates as the flags say."""
     from hm_tf.evaluation.embedding_checks import check_evaluation
     from hm_tf.evaluation.ranking_table import ranking_table
+    from hm_tf.evaluation.run_evaluation import open_evaluation, rows
     from hm_tf.ranking_attacks.registry import attack_names
     from hm_tf.runs.saved_run import open_run
     from robust_tf.results.result import append_results, doubted
     from robust_tf.runs import lock
+    from robust_tf.training.strategy import use_xla
 
     names = attack_names(options.attacks, "--attacks")
     place = place_of(options)
@@ -46,10 +46,12 @@ def main(options):
     run = options.fill(open_run)
     require_folder(place, run.folder.path)
     with lock.held(run.folder.path, shared=True):
-        evaluation, substitute = _evaluation(run, options)
+        pgd = options.fill(run.attack, steps=options.eval_steps, step_size=options.eval_step_size)
+        check_step_size(options, "eval_step_size", pgd.steps, pgd.threat_model.norm)
+        xla = use_xla(options.jit_compile)
+        evaluation, other = options.fill(open_evaluation, run=run, pgd=pgd, xla=xla)
         results = []
-        given = {"evaluation": evaluation, "names": names, "other": substitute}
-        for measure in options.fill(_rows, **given):
+        for measure in options.fill(rows, evaluation=evaluation, names=names, other=other):
             # A finished row is on the disk before the next one begins.
             found = doubted(measure(), evaluation.doubts)
             append_results(run.folder.results, found)
@@ -60,52 +62,6 @@ def main(options):
         if options.checks != "none":
             lines = check_evaluation(evaluation, results, options.checks)
             print(f"\n{lines}\nrecords: {run.folder.path / 'checks.jsonl'}")
-
-
-def _rows(evaluation, names, other, attacks, mode, strength, restarts):
-    """One function for each row of the table, in order, which measures the records of the row."""
-    from hm_tf.evaluation.retrieval_standard import standard_outcomes, standard_results
-
-    rows = [evaluation.clean_row]
-    if attacks == [STANDARD]:
-        return [*rows, lambda: standard_results(evaluation, standard_outcomes(evaluation, names))]
-    modes = ("compat", "fixed") if mode == "both" else (mode,)
-    for mode in modes if names else ():
-        rows.append(functools.partial(evaluation.protocol_row, names, mode))
-        if strength == "strong":
-            rows.append(functools.partial(evaluation.strong_rows, names, mode, restarts))
-        if other:
-            rows.append(functools.partial(evaluation.protocol_row, names, mode, other))
-    return rows
-
-
-def _evaluation(run, options):
-    """The `RankingEvaluation`, and the `Substitute` or None."""
-    from hm_tf.evaluation.ranking_evaluation import RankingEvaluation
-    from hm_tf.evaluation.substitute import load_substitute, substitute_run
-    from robust_tf.attacks.spread_rows import spread_rows
-    from robust_tf.results.result import shared_fields
-    from robust_tf.training.strategy import use_xla
-
-    steps, step_size = options.eval_steps, options.eval_step_size
-    pgd = options.fill(run.attack, steps=steps, step_size=step_size)
-    check_step_size(options, "eval_step_size", pgd.steps, pgd.threat_model.norm)
-    other = options.substitute and substitute_run(options.substitute, run)
-    settings = {"batch_size": options.batch_size, "xla": use_xla(options.jit_compile)}
-    network = run.network(options.precision)
-    about = shared_fields(network, **run.facts, precision=options.precision, seed=options.seed)
-    examples, fresh = run.test_images(options.limit_test), options.fresh
-    evaluation = RankingEvaluation(
-        network, examples, pgd, about, run.folder, fresh=fresh, **settings
-    )
-    if options.limit_queries:
-        queries = spread_rows(evaluation.test_set.queries, options.limit_queries)
-        evaluation = evaluation.of_queries(queries)
-    print(f"{run.facts['dataset']}, {run.facts['method']}, {evaluation.test_set}")
-    substitute = other and load_substitute(other, examples, options.precision, **settings)
-    for doubt in evaluation.doubts:
-        print(f"warning: {doubt.message}")
-    return evaluation, substitute
 
 
 if __name__ == "__main__":

@@ -25,8 +25,10 @@ def main(options):
     """Evaluates as the flags say."""
     from robust_tf.runs import lock
     from robust_tf.training.strategy import use_xla
+    from tla_tf.evaluation.evaluation_checks import check_evaluation
     from tla_tf.evaluation.run_evaluation import RunEvaluation
     from tla_tf.evaluation.substitute import load_substitutes, substitute_runs
+    from tla_tf.reporting.evaluation_report import report
     from tla_tf.runs.finished_run import ball
 
     place = place_of(options)
@@ -36,9 +38,10 @@ def main(options):
     with lock.held(run.folder.path, shared=not options.save_adversarial):
         threat_model = ball(run.flags, options.eps, options.norm)
         runs = substitute_runs(options.substitute, run)
-        forms = {"mim_form": options.mim_form, "round_pixels": options.round_pixels}
-        columns = _columns(run, threat_model, list(runs), options.attacks, **forms)
-        test = _test_images(run, options.limit_test)
+        columns = _columns(run, threat_model, list(runs), options)
+        run.dataset.announce()
+        test = run.test_images(options.limit_test)
+        print(run.dataset.describe(f"test {len(test):,} images"))
         substitutes = load_substitutes(runs, options.precision)
         settings = {name: options.values[name] for name in SETTINGS}
         # A served graph names its classes, and XLA knows no strings.
@@ -47,12 +50,12 @@ def main(options):
         evaluation.run(columns)
         evaluation.add(evaluation.worst_case(threat_model))
         clean = evaluation.clean_result()
-        report = options.fill(_report, evaluation=evaluation, clean=clean)
-        print(f"\n{report}\n\nrecords: {run.folder.results}")
+        print(f"\n{options.fill(report, evaluation=evaluation, clean=clean)}")
+        print(f"\nrecords: {run.folder.results}")
         if options.workdir is None and (hint := run.hint(clean)):
             print(hint)
         if options.checks != "none":
-            print(_checked(evaluation, columns, threat_model, substitutes, options.checks))
+            print(check_evaluation(evaluation, columns, threat_model, substitutes, options.checks))
 
 
 def _run(options):
@@ -67,20 +70,12 @@ def _run(options):
     return options.fill(SavedRun, signature=signature, eps=options.flags["eps"])
 
 
-def _test_images(run, limit):
-    """The `Examples`; says where they are, and how many there are."""
-    run.dataset.announce()
-    test = run.test_images(limit)
-    print(run.dataset.describe(f"test {len(test):,} images"))
-    return test
-
-
-def _columns(run, threat_model, substitutes, attacks, **forms):
+def _columns(run, threat_model, substitutes, options):
     """The columns that the network allows; prints the names of the others."""
-    from tla_tf.evaluation.attack_columns import attack_columns
-    from tla_tf.runs.saved_run import without_gradients
+    from tla_tf.evaluation.attack_columns import attack_columns, without_gradients
 
-    columns = attack_columns(attacks, threat_model, run.info.name, substitutes, **forms)
+    given = {"names": options.attacks, "threat_model": threat_model, "dataset": run.info.name}
+    columns = options.fill(attack_columns, substitutes=substitutes, **given)
     if getattr(run, "differentiable", True):
         return columns
     kept, left_out = without_gradients(columns)
@@ -89,37 +84,6 @@ def _columns(run, threat_model, substitutes, attacks, **forms):
         f"{', '.join(left_out) or 'nothing'}"
     )
     return kept
-
-
-def _report(evaluation, clean, attacks, substitute):
-    from robust_tf.reports.result_tables import accuracy_table
-    from tla_tf.evaluation.run_evaluation import lower_worst_case
-    from tla_tf.reporting.cleverhans_comparison import cleverhans_comparison
-
-    results = evaluation.results
-    shown = results if any(r.attack == clean.attack for r in results) else [clean, *results]
-    parts = [accuracy_table(shown), lower_worst_case(results[-1], evaluation.folder)]
-    if "table1" in attacks and not substitute:
-        parts.append("left out: the black-box column of table 1; it needs --substitute=RUN")
-    if "cleverhans" in attacks:
-        parts.append(cleverhans_comparison(results))
-    return "\n\n".join(filter(None, parts))
-
-
-def _checked(evaluation, columns, threat_model, substitutes, thoroughness):
-    """The checks of the claim as lines."""
-    from tla_tf.evaluation.evaluation_checks import check_attacks, claimed_attack
-
-    if not getattr(evaluation.network, "differentiable", True):
-        return "checks: left out, they need gradients"
-    undefended = [other.logits_fn for other in substitutes.values() if not other.defended]
-    lines = check_attacks(
-        evaluation,
-        claimed_attack(columns, threat_model),
-        thoroughness,
-        undefended=next(iter(undefended), None),
-    )
-    return f"\n{lines}\nrecords: {evaluation.folder / 'checks.jsonl'}"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import re
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.auto_attack import VERSIONS
+from robust_tf.attacks.square import Square
 from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_column import CLEAN, ROUNDED, Column, ensemble_columns
 
@@ -82,6 +83,17 @@ def attack_columns(
             f"groups {', '.join(GROUPS)}; with --substitute {TRANSFER}, {TRANSFER}-NAME"
         )
     return list({(c.name, c.ensemble): c for c in columns}.values())
+
+
+def without_gradients(columns):
+    """Returns the columns that need no gradients of the network, and the names of the others."""
+    kept = [
+        dataclasses.replace(column, ensemble=None)
+        for column in columns
+        if column.preset is None or column.substitute or isinstance(column.preset.attack, Square)
+    ]
+    names = {column.name for column in kept}
+    return kept, [column.name for column in columns if column.name not in names]
 
 
 def expand(names, dataset, norm="linf"):

@@ -30,6 +30,24 @@ def claimed_attack(columns, threat_model):
     return longest or presets.get("pgd20", threat_model)
 
 
+def check_evaluation(evaluation, columns, threat_model, substitutes, level):
+    """Returns the lines of the checks of an evaluation, and where their records are.
+
+    Args:
+        evaluation: `RunEvaluation`.
+        columns: list of `Column` that it measured.
+        threat_model: `ThreatModel`.
+        substitutes: dict name -> `Substitute`.
+        level: see `check_attacks`.
+    """
+    if not getattr(evaluation.network, "differentiable", True):
+        return "checks: left out, they need gradients"
+    undefended = [other.logits_fn for other in substitutes.values() if not other.defended]
+    claim = claimed_attack(columns, threat_model)
+    lines = check_attacks(evaluation, claim, level, undefended=next(iter(undefended), None))
+    return f"\n{lines}\nrecords: {evaluation.folder / 'checks.jsonl'}"
+
+
 def check_attacks(evaluation, claim, level, *, undefended):
     """Runs the checks, appends them to `checks.jsonl` and returns their lines.
 

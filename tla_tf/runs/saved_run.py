@@ -1,9 +1,7 @@
 """A SavedModel or a .keras file in the place of a run folder, as evaluation sees it."""
 
-import dataclasses
 import pathlib
 
-from robust_tf.attacks.square import Square
 from robust_tf.data.arrays import open_arrays
 from robust_tf.data.text_lines import read_names
 from robust_tf.errors import UserError
@@ -87,14 +85,3 @@ class SavedRun(saved_run.SavedRun):
             "labels are "
             f"{' '.join(names[:10])}{more} (--class_names=FILE for another order)"
         )
-
-
-def without_gradients(columns):
-    """Returns the columns that need no gradients of the network, and the names of the others."""
-    kept = [
-        dataclasses.replace(column, ensemble=None)
-        for column in columns
-        if column.preset is None or column.substitute or isinstance(column.preset.attack, Square)
-    ]
-    names = {column.name for column in kept}
-    return kept, [column.name for column in columns if column.name not in names]
