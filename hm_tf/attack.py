@@ -34,9 +34,9 @@ REQUIRED = {
 def main(options):
     """Attacks as the flags say."""
     require(options, **REQUIRED)
-    place_of(options)
+    place = place_of(options)
     from hm_tf.image_attack.attack_aim import aim, check_candidate
-    from hm_tf.image_attack.attack_files import write_attack
+    from hm_tf.image_attack.attack_files import usual_folder, write_attack
     from hm_tf.image_attack.attacked_ranking import ranking_table
     from hm_tf.image_attack.embedded_gallery import OwnImages
     from hm_tf.runs.saved_run import open_run
@@ -47,7 +47,8 @@ def main(options):
     run = options.fill(open_run)
     pgd = options.fill(run.attack)
     check_step_size(options, "step_size", pgd.steps, pgd.threat_model.norm)
-    folder = options.fill(_folder, run=run)
+    folder = pathlib.Path(options.output_dir or options.fill(usual_folder, run=run))
+    require_folder("output_dir", folder)
     images = options.fill(OwnImages, run=run)
     search = images.search
     goal = aim(ranking_attack, search, options.candidate, options.seed)
@@ -56,12 +57,8 @@ def main(options):
             f"--top={options.top}: the gallery has {len(search.embeddings) - 1} images besides the "
             "query; lower it"
         )
-    print("\n".join(_notices(images, goal)))
-    asked = {
-        "run": options.workdir or options.saved_model or options.model,
-        "query": options.query,
-        "seed": options.seed,
-    }
+    print("\n".join(images.notices(goal)))
+    asked = {"run": options.values[place], "query": options.query, "seed": options.seed}
     with lock.held(folder):
         rankings, reached = write_attack(
             folder, ranking_attack, pgd, images, goal, options.top, **asked
@@ -83,32 +80,6 @@ def _ranking_attack(name, mode):
         return registry.get(name, mode)
     except ValueError as error:
         raise UserError(f"--attack: {error}".lower()) from error
-
-
-def _notices(images, goal):
-    """What the user may not expect, a line each."""
-    search = images.search
-    if images.notice:
-        yield images.notice
-    classes = len(search.files.class_names)
-    yield (
-        f"gallery: {len(search.embeddings) - search.added:,} images"
-        + (f" of {classes} classes" if classes else "; without subfolders it has no classes")
-        + ("; the query is added, and never finds itself" if search.added else "; it has the query")
-    )
-    if goal.target is not None:
-        drawn = ", drawn with --seed; --candidate=IMG names one" if goal.drawn else ""
-        yield f"aim: {search.name_of(goal.target)}{drawn}"
-
-
-def _folder(run, query, attack, output_dir):
-    """The folder of the output, which can be made."""
-    query = pathlib.Path(query).resolve()
-    # Images of other classes often have the same names.
-    name = f"{query.parent.name}_{query.stem}_{attack.lower()}"
-    folder = pathlib.Path(output_dir or run.folder.path / "attacks" / name)
-    require_folder("output_dir", folder)
-    return folder
 
 
 if __name__ == "__main__":

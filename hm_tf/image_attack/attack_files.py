@@ -1,13 +1,15 @@
 """What an attack on one image leaves behind: the image, what changed, the rankings."""
 
 import json
+import pathlib
 
 import numpy as np
 import tensorflow as tf
 
 from hm_tf.image_attack.attacked_ranking import STATES, attacked_ranking, outcome
 from hm_tf.image_attack.ranking_picture import ranking_picture
-from hm_tf.image_attack.single_attack import amplified, attack_image, rounded
+from hm_tf.image_attack.single_attack import attack_image
+from robust_tf.attacks.round_pixels import round_pixels
 from robust_tf.data import gallery_folder
 from robust_tf.reports.panels import save_figure
 from robust_tf.results import atomic
@@ -16,6 +18,19 @@ from robust_tf.threat_model import format_magnitude
 
 IMAGE, DIFFERENCE = "adversarial.png", "difference.png"
 RANKING, NUMBERS = "ranking.png", "attack.json"
+
+
+def usual_folder(run, query, attack):
+    """Returns the folder of an attack below a run, a pathlib.Path.
+
+    Args:
+        run: `FinishedRun` or `SavedRun`.
+        query: path of the image.
+        attack: name of the attack.
+    """
+    query = pathlib.Path(query).resolve()
+    # Images of other classes often have the same names.
+    return run.folder.path / "attacks" / f"{query.parent.name}_{query.stem}_{attack.lower()}"
 
 
 def write_attack(folder, attack, pgd, images, aim, top, **asked):
@@ -37,9 +52,13 @@ def write_attack(folder, attack, pgd, images, aim, top, **asked):
     attacked, earlier = attack_image(images.embed_fn, attack, pgd, clean, aim)
     # Of an attack that was made here before; an interrupted one is without numbers.
     (folder / NUMBERS).unlink(missing_ok=True)
-    save_image(folder / IMAGE, rounded(attacked, clean, pgd.threat_model))
+    levels = round_pixels(tf.constant(attacked), tf.constant(clean), pgd.threat_model)
+    save_image(folder / IMAGE, levels.numpy())
     saved, _ = gallery_folder.read_single(folder / IMAGE, images.info)
-    save_image(folder / DIFFERENCE, amplified(saved - clean, pgd.threat_model.eps))
+    # From -eps to eps as from black to white, unchanged pixels gray.
+    eps = pgd.threat_model.eps
+    change = (saved - clean) / (2 * eps) if eps else np.zeros_like(clean)
+    save_image(folder / DIFFERENCE, 0.5 + change)
     moved = dict(zip(STATES, (clean, attacked, saved), strict=True))
     rankings = {
         state: attacked_ranking(attack, images.search, aim, images.embed(image), early)

@@ -77,5 +77,28 @@ class OwnImages(EmbeddedGallery):
         """Image float32 [h, w, c] to its embedding, float32 [d]."""
         return self.embed_fn(image[None]).numpy()[0].astype(np.float32)
 
+    def notices(self, aim):
+        """Yields what the user of an attack may not expect, a line each.
+
+        Args:
+            aim: `Aim`.
+        """
+        search = self.search
+        if self.notice:
+            yield self.notice
+        classes = len(search.files.class_names)
+        yield (
+            f"gallery: {len(search.embeddings) - search.added:,} images"
+            + (f" of {classes} classes" if classes else "; without subfolders it has no classes")
+            + (
+                "; the query is added, and never finds itself"
+                if search.added
+                else "; it has the query"
+            )
+        )
+        if aim.target is not None:
+            drawn = ", drawn with --seed; --candidate=IMG names one" if aim.drawn else ""
+            yield f"aim: {search.name_of(aim.target)}{drawn}"
+
     def pixels_of(self, row):
         return self._query if row == self.search.query else super().pixels_of(row)

@@ -1,9 +1,8 @@
-"""A ranking attack on one image, and its rest in a file of 8 bits per pixel."""
+"""A ranking attack on one image."""
 
 import tensorflow as tf
 
 from hm_tf.evaluation.attack_strength import final_and_early
-from robust_tf.attacks.round_pixels import round_pixels
 from robust_tf.errors import RunError
 
 
@@ -37,13 +36,3 @@ def attack_image(embed_fn, attack, pgd, image, aim):
     if not tf.reduce_all(tf.math.is_finite(embed_fn(moved))):
         raise RunError("the embedding of the attacked image is not finite: it has no ranking")
     return moved[0].numpy(), None if last is None else embed_fn(last)[0].numpy()
-
-
-def rounded(attacked, image, threat_model):
-    """Returns the attacked image in whole 255ths, still in the ball; all float32 [h, w, c]."""
-    return round_pixels(tf.constant(attacked), tf.constant(image), threat_model).numpy()
-
-
-def amplified(difference, eps):
-    """Returns a change of -eps ... eps per pixel as black ... white; unchanged pixels are gray."""
-    return 0.5 + difference / (2 * eps) if eps else 0.5 + 0 * difference
