@@ -266,7 +266,7 @@ _RUN = (
         "runs/hm_tf/<dataset>/<defense>-<source>[-<destination>-ics<w>]/seed<k>; the name "
         "with a hash of the settings that are not the recipe's."
     ),
-    shared.seed("Seed of weights, batches, attack starts and selections.", into="defense"),
+    shared.SEED,
     *shared.LENGTH,
 )
 _DATA = (
@@ -452,7 +452,7 @@ _SAVED_MODEL = (
 EVALUATE = FlagTable(
     {
         "Run": (
-            shared.workdir("Folder of the finished run to evaluate."),
+            shared.EVALUATED,
             *_SAVED_MODEL,
             *shared.DATA_OF_A_MODEL,
             shared.seed("Seed of the chosen items and of random starts."),

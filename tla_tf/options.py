@@ -160,7 +160,7 @@ _RUN = (
         "Run folder. Default: runs/tla_tf/<dataset>/<method>/seed<k>; the method with a "
         "hash of the settings that are not the recipe's."
     ),
-    shared.seed("Seed of weights, batches, attack starts and selections.", into="defense"),
+    shared.SEED,
     *shared.LENGTH,
     shared.init_from(),
 )
@@ -403,7 +403,7 @@ TRAIN = FlagTable(
 EVALUATE = FlagTable(
     {
         "Run": (
-            shared.workdir("Folder of the finished run to evaluate."),
+            shared.EVALUATED,
             shared.seed("Seed of the attacks' random starts."),
         ),
         "SavedModel or .keras file instead of a run": (

@@ -19,14 +19,10 @@ def open_evaluation(
 
     Args:
         run: `FinishedRun` or `SavedRun`.
-        pgd: `PGD` of the protocol.
-        seed: Seed of the draws.
-        precision: Keras policy of the network.
-        batch_size, xla: see `EmbeddedTestSet`.
-        limit_test: how many of the first test images are used; None for all.
-        limit_queries: how many of them are attacked, spread over all; None for all.
+        pgd, batch_size, xla, fresh: see `RankingEvaluation`.
+        seed, precision: see `shared_fields`.
+        limit_test, limit_queries: how many images and queries are used; None for all.
         substitute: folder of the run to transfer images from, or None.
-        fresh: see `RankingEvaluation`.
     """
     settings = {"batch_size": batch_size, "xla": xla}
     other = substitute and substitute_run(substitute, run)
@@ -52,10 +48,7 @@ def rows(evaluation, names, other, attacks, mode, strength, restarts):
         evaluation: `RankingEvaluation`.
         names: names of the attacks as records have them.
         other: `Substitute`, or None.
-        attacks: names as the user gave them.
-        mode: "compat", "fixed" or "both".
-        strength: "protocol" or "strong".
-        restarts: int, random starts of "strong".
+        attacks, mode, strength, restarts: flags of hm_tf.evaluate.
     """
     found = [evaluation.clean_row]
     if attacks == [STANDARD]:

@@ -76,6 +76,8 @@ def max_pixels(default, **more):
     return count("max_pixels", None, about, **more)
 
 
+EVALUATED = workdir("Folder of the finished run to evaluate.")
+SEED = seed("Seed of weights, batches, attack starts and selections.", into="defense")
 LENGTH = (
     count(
         "train_steps",
