@@ -8,7 +8,6 @@ the trainings cost.
 """
 
 import functools
-import shlex
 import sys
 
 from robust_tf.cli import run_table
@@ -24,7 +23,7 @@ def commands(row, flags):
     training = [*row.flags, *flags]
     options = TRAIN.parse(training)
     folder = workdir_of(options)
-    _, _, module, *measure = shlex.split(row.measure)
+    module, measure = row.measure
     measure += [f"--workdir={folder}"]
     measure += [f"--limit_test={options.limit_test}"] if options.limit_test else []
     others = [

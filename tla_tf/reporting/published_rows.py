@@ -58,17 +58,13 @@ class PublishedRow(published.PublishedRow):
 
     @property
     def measure(self):
-        """The command that measures the row on a trained run, without its --workdir."""
-        if self.table == ANCHORS:
-            return "python -m tla_tf.evaluate --attacks=clean,standard"
-        if self.table in SERIES:
-            return "python -m tla_tf.evaluate --attacks=clean,cw30,pgd20,mim40"
-        if self.table == CHALLENGE:
-            return f"python -m tla_tf.evaluate --attacks={','.join(self.values)}"
-        if not self.attack:
-            return "python -m tla_tf.evaluate --attacks=table1"
-        flags = f"--outputs={self.table} --attack={self.attack} --eps={self.eps}"
-        return f"python -m tla_tf.analyze {flags}"
+        """(Module, list of its flags without --workdir) that measure the row on a trained run."""
+        attacks = dict.fromkeys(SERIES, "clean,cw30,pgd20,mim40")
+        attacks |= {ANCHORS: "clean,standard", CHALLENGE: ",".join(self.values)}
+        if self.table in attacks or not self.attack:
+            return "tla_tf.evaluate", [f"--attacks={attacks.get(self.table, 'table1')}"]
+        flags = [f"--outputs={self.table}", f"--attack={self.attack}", f"--eps={self.eps}"]
+        return "tla_tf.analyze", flags
 
     def cell(self, column):
         """Returns the `Cell` of a column of `values`."""
