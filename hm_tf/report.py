@@ -27,9 +27,7 @@ def main(options):
     from hm_tf.reporting.paper_comparison import reported_runs
     from hm_tf.reporting.report_attacks import add_attacks
     from hm_tf.reporting.score_matrix import score_matrix
-    from robust_tf.reports import verdict
-    from robust_tf.reports.matrix_view import page_title
-    from robust_tf.reports.page import Page
+    from robust_tf.reports.matrix_view import page_of
     from robust_tf.reports.recorded_run import evaluated_runs
     from robust_tf.reports.sections import add_training, training_figure
 
@@ -41,7 +39,7 @@ def main(options):
     if balance := balance_figure(runs):
         figures["figure4"] = balance
     training = training_figure(found.methods, sections.QUANTITIES)
-    page = Page(page_title(found), *verdict.headline(found, headline(runs)))
+    page = page_of(found, headline(runs))
     page.section("Retrieval and ranking attacks")
     sections.add_scores(page, runs, found)
     sections.add_checks(page, runs)

@@ -16,9 +16,7 @@ from tla_tf.options import REPORT, TRAIN
 def main(options):
     """Writes the page."""
     require_file("output", options.output)
-    from robust_tf.reports import verdict
-    from robust_tf.reports.matrix_view import page_title
-    from robust_tf.reports.page import Page
+    from robust_tf.reports.matrix_view import page_of
     from robust_tf.reports.recorded_run import ReportedRun, evaluated_runs
     from robust_tf.reports.sections import add_training, training_figure
     from tla_tf.reporting import comparison, published_rows
@@ -33,7 +31,7 @@ def main(options):
     rows = published_rows.rows(TRAIN)
     comparisons = comparison.compare(rows, recorded)
     found = accuracy_matrix(recorded, TRAIN)
-    page = Page(page_title(found), *verdict.headline(found, headline(runs)))
+    page = page_of(found, headline(runs))
     sections.add_accuracies(page, runs, found)
     sections.add_checks(page, runs)
     sections.add_table_1(page, runs, rows, comparisons)

@@ -16,16 +16,17 @@ def show(found, html=None):
     """Prints a `Matrix`, and writes its page if the path of a file is given."""
     print("\n\n".join(terminal_lines(found)))
     if html:
-        page = Page(page_title(found), *headline(found))
+        page = page_of(found)
         add_matrix(page, found)
         page.write(html)
         print(f"\npage: {html}")
 
 
-def page_title(found):
-    """Returns the names of the methods and their data set."""
+def page_of(found, alone=("", "")):
+    """Returns the `Page` of a `Matrix`, with its title and its message; `alone`: see `headline`."""
     dataset = found.methods[0].runs[0].results[0].dataset
-    return f"{', '.join(method.title for method in found.methods)} on {dataset}"
+    title = f"{', '.join(method.title for method in found.methods)} on {dataset}"
+    return Page(title, *headline(found, alone))
 
 
 def terminal_lines(found):
