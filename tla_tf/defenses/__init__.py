@@ -27,5 +27,6 @@ def require_allowed(arguments):
     Args:
         arguments: dict, name -> value; others than in `CHOICES` may be there.
     """
-    for name in CHOICES.keys() & arguments.keys():
-        require_known(name, arguments[name], CHOICES[name])
+    for name, allowed in CHOICES.items():
+        if name in arguments:
+            require_known(name, arguments[name], allowed)
