@@ -43,3 +43,17 @@ def test_an_image_is_attacked_alike_in_any_batch():
     attack = EmbeddingAttack(PGD(ThreatModel(0.1), 3), embedding_fn, labels, embedding_fn(x))
     whole, part = (attack.perturb(None, x[s], labels[s], keys[s]) for s in (slice(6), slice(4, 6)))
     np.testing.assert_allclose(whole[4:], part, atol=1e-6)
+
+
+def test_it_has_the_public_call_of_every_attack():
+    random = np.random.default_rng(0)
+    x = random.uniform(0.3, 0.7, [6, 3, 3, 1]).astype(np.float32)
+    weights = tf.constant(random.normal(size=[9, 4]), tf.float32)
+
+    def embedding_fn(images):
+        return tf.reshape(images, [-1, 9]) @ weights
+
+    threat_model, labels = ThreatModel(0.1), np.arange(6) % 3
+    attack = EmbeddingAttack(PGD(threat_model, 3), embedding_fn, labels, embedding_fn(x))
+    x_adv = attack(embedding_fn, x, labels, seed=1, batch_size=4)
+    assert threat_model.contains(x_adv, x).numpy().all() and (x_adv != x).any(axis=(1, 2, 3)).all()
