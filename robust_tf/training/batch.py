@@ -32,7 +32,7 @@ def refuse_names(labels):
 
 
 def refuse_empty(images):
-    """Raises the `UserError` of an array without images; Keras would only warn, and train on none."""
+    """Raises the `UserError` of an array without images; Keras trains on none and only warns."""
     shape = getattr(images, "shape", None)
     if shape and shape[0] == 0:
         raise UserError(f"there are no images: x has the shape {tuple(shape)}")
