@@ -50,7 +50,7 @@ class HardnessManipulation(MetricDefense):
         self,
         network: keras.Model,
         *,
-        destination: str | None = None,
+        destination: str | float | None = None,
         margin: float | None = None,
         ics: float | None = None,
         ics_margin: float = 0.0,

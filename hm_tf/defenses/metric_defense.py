@@ -21,8 +21,9 @@ from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError, require_known
 from robust_tf.losses.triplet import hardness
 from robust_tf.models.keras_network import UNIT_RANGE, as_embedding, with_vector
-from robust_tf.threat_model import ThreatModel, pixel_ball
+from robust_tf.threat_model import ThreatModel
 from robust_tf.training.adversarial_model import AdversarialModel
+from robust_tf.training.inner_attack import require_inner_attack
 from robust_tf.training.recipe import Recipe
 from robust_tf.training.replicas import current_shard, gather
 
@@ -142,7 +143,9 @@ class MetricDefense(AdversarialModel):
                 "validation measures recall_at_1"
             )
         if kwargs.get("steps_per_execution", 1) != 1:
-            raise UserError("steps_per_execution: validation needs the embeddings of every batch")
+            raise UserError(
+                "steps_per_execution: validation needs the embeddings of every batch; leave it out"
+            )
         super().compile(optimizer, loss, **kwargs)
 
     def decayed_variables(self):
@@ -158,8 +161,20 @@ class MetricDefense(AdversarialModel):
             )
         if "plain" not in batch:
             return batch
-        order = paired_order(batch["label"])
+        order = self._paired_shards(batch["label"])
         return {**batch, **{name: tf.gather(batch[name], order) for name in ("image", "label")}}
+
+    def _paired_shards(self, labels):
+        """`paired_order` inside every shard: two replicas pair the images that two shards pair."""
+        count, rows = self.shards, randomness.shape_of(labels)[0]
+        said = f"shards={count}: a batch has images that do not divide into so many parts, namely"
+        divides = tf.debugging.Assert(tf.equal(rows % count, 0), [said, rows])
+        with tf.control_dependencies([] if divides is None else [divides]):
+            parts = tf.reshape(labels, [count, rows // count])
+        return tf.concat(
+            [number * (rows // count) + paired_order(parts[number]) for number in range(count)],
+            axis=0,
+        )
 
     def embed(self, images, training=False):
         """phi(images), float [n, d]; in inference mode for attacks and mining."""
@@ -264,6 +279,14 @@ class MetricDefense(AdversarialModel):
         rows = {"label": batch["label"], **embedded}
         return {name: gather(values) for name, values in rows.items()}
 
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Not defined: retrieval is measured on a whole set.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError("test_on_batch: retrieval needs a whole set; call evaluate(x, y)")
+
     def make_test_function(self, force=False):
         if self.test_function is not None and not force:
             return
@@ -286,7 +309,8 @@ class MetricDefense(AdversarialModel):
             self._warned = True
             warnings.warn(
                 f"{count} batches of this epoch have no two images of one class beside another "
-                "class, so nothing is learnt from them; hm_tf.PairedBatches(x, y) makes pairs",
+                "class; only weight decay moves the weights then. hm_tf.PairedBatches(x, y) makes "
+                "pairs",
                 stacklevel=2,
             )
 
@@ -295,9 +319,11 @@ class MetricDefense(AdversarialModel):
             raise UserError("give eps='8/255' or attack=PGD(...), not both")
         if attack is not None and norm not in ("linf", own := attack.threat_model.norm):
             raise UserError(f"norm={norm!r} goes with eps; the attack has its own norm, {own}")
-        if attack is not None or not (self.attacked or eps is not None):
+        if attack is not None:
+            return require_inner_attack(attack)
+        if not (self.attacked or eps is not None):
             return attack
-        ball, steps = pixel_ball(values.text("eps", eps), norm), int(values.number("pgd_steps"))
+        ball, steps = ThreatModel(values.text("eps", eps), norm), int(values.number("pgd_steps"))
         # The step size of the recipe belongs to the radius of the recipe.
         same = ball == ThreatModel(values.number("eps"))
         size = values.number("pgd_step_size") if same else None

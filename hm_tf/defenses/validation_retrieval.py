@@ -41,8 +41,8 @@ class ValidationRetrieval:
     def result(self):
         """Returns dict of the recalls, floats in [0, 1], and forgets the embeddings.
 
-        NaN, with a warning, where no class has two images or all are of one; empty without
-        embeddings.
+        NaN, with a warning, where an embedding is not finite, no class has two images, or all are
+        of one; empty without embeddings.
         """
         if not self._parts:
             return {}
@@ -50,6 +50,9 @@ class ValidationRetrieval:
         whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         labels = whole.pop("label").astype(np.int64)
         shown = {"embedding": "recall_at_1", "shifted": "robust_recall_at_1"}
+        if not all(np.isfinite(rows).all() for rows in whole.values()):
+            warnings.warn("the recalls are NaN: embeddings are not finite", stacklevel=2)
+            return {shown[name]: float("nan") for name in whole}
         if (classes := len(np.unique(labels))) in (1, len(labels)):
             warnings.warn(
                 f"the recalls are NaN: {len(labels)} validation images of {classes} classes; they "

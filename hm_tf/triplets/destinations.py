@@ -101,7 +101,7 @@ def get(name, *, margin=0.2, rise=0.1, loss_bound=None):
     """Returns the Destination of a name, see the top of this file.
 
     Args:
-        name: str.
+        name: str, or a number for one hardness.
         margin: margin of the triplet loss; the gradual functions start at -margin.
         rise: the most that "gb:" adds.
         loss_bound: bound of the `loss_level` of a gradual destination; None means the margin.
@@ -110,7 +110,7 @@ def get(name, *, margin=0.2, rise=0.1, loss_bound=None):
         UserError: unknown name; a function that cannot be imported or fails, or whose result has
             NaN or another shape than its arguments; a bound that is not positive or not used.
     """
-    found = _named(name, margin, rise)
+    found = _named(str(name), margin, rise)
     flag, bound = ("margin", margin) if loss_bound is None else ("loss_bound", loss_bound)
     if found.gradual and bound <= 0:
         raise UserError(

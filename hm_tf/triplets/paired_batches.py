@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from robust_tf.errors import UserError
+from robust_tf.training.batch import refuse_names
 
 
 class PairedBatches(keras.utils.PyDataset):
@@ -35,6 +36,7 @@ class PairedBatches(keras.utils.PyDataset):
         if len(x) != len(y):
             raise UserError(f"{len(x)} images and {len(y)} labels; each image needs its label")
         self.x, self.y = np.asarray(x), np.asarray(y)
+        refuse_names(self.y)
         self.batch_size = batch_size
         self.seed = seed
         self._epoch = 0

@@ -16,6 +16,11 @@ PROBABILITIES = (
     "out its last softmax, or give the function x -> log(model(x))"
 )
 ONE_IMAGE = "labels are an array [n]; of one image give x[None] and [y]"
+WHOLE = "labels must be integers or one-hot, a single 1 in each row"
+# Types that hold other numbers than int32 -> the largest number that both hold.
+INT32 = 2**31 - 1
+EXACT = {name: INT32 for name in ("uint32", "int64", "uint64", "float64")}
+EXACT |= {"float32": 2**24, "float16": 2**11, "bfloat16": 2**8}
 LABELS = "the labels must lie in 0 ... {}, the model's classes; they range from"
 
 
@@ -111,6 +116,9 @@ def is_one_hot(labels: np.ndarray) -> bool:
 def assert_labels(labels: tf.Tensor) -> list:
     """Asserts that a tensor [n] or [n, 1] has whole numbers, or that [n, classes] is one-hot.
 
+    The numbers must be among those that int32 holds. A float type holds fewer: beyond 2^24 float32
+    has rounded, and two classes may have become one.
+
     Returns:
         List of the assertions; empty where the dtype tells, and eagerly.
     """
@@ -119,11 +127,14 @@ def assert_labels(labels: tf.Tensor) -> list:
             tf.cast(labels == tf.cast(value, labels.dtype), tf.int32) for value in (1, 0)
         )
         valid = tf.reduce_all(tf.reduce_sum(ones, axis=1) == 1) & tf.reduce_all(ones + zeros == 1)
-    elif labels.dtype.is_floating:
-        valid = tf.reduce_all(labels == tf.round(labels))  # false for NaN
-    else:
+        return _asserted(valid, WHOLE)
+    if labels.dtype.name not in EXACT:
         return []
-    return _asserted(valid, "labels must be integers or one-hot, a single 1 in each row")
+    valid = tf.reduce_all(labels == tf.round(labels)) if labels.dtype.is_floating else True
+    highest = EXACT[labels.dtype.name]
+    within = tf.reduce_all(tf.abs(tf.cast(labels, tf.float64)) <= highest)  # false for NaN
+    beyond = f"labels of {labels.dtype.name} must be within +-{highest}; number the classes from 0"
+    return _asserted(valid, WHOLE) + _asserted(within, beyond)
 
 
 def assert_within(values: tf.Tensor, lowest: float, highest: float, said: str) -> list:

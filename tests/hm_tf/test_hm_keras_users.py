@@ -14,7 +14,9 @@ from hm_tf.defenses.min_max import MinMax
 from hm_tf.defenses.no_defense import NoDefense
 from hm_tf.defenses.suppressing_embedding_shift import SuppressingEmbeddingShift
 from hm_tf.triplets.paired_batches import PairedBatches
+from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.pgd import PGD
+from robust_tf.attacks.square import Square
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
 
@@ -97,6 +99,65 @@ def test_anchors_without_a_partner_are_counted():
     y = np.array([0, 0, 1, 1, 2, 3, 4, 5])
     history = fit(defense(), X[:8], y, batch_size=8)
     assert history["skipped_triplets"] == [0.5]  # (2, 3) and (4, 5) are no pairs
+
+
+@EAGER
+def test_pairs_are_made_inside_a_shard_as_on_another_replica():
+    """Of 0 1 0 1 | 0 0 2 3 every shard keeps its images, whatever pairs the whole batch has."""
+    y = np.array([0, 1, 0, 1, 0, 0, 2, 3])
+    batch = defense(shards=2).unpack((tf.constant(X[:8]), tf.constant(y)), tf.constant(0))
+    assert list(batch["label"]) == [0, 0, 1, 1, 0, 0, 2, 3]
+    np.testing.assert_array_equal(batch["image"], X[:8][[0, 2, 1, 3, 4, 5, 6, 7]])
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_a_batch_that_the_shards_do_not_divide_is_one_line(run_eagerly):
+    model = defense(shards=2)
+    model.compile("sgd", run_eagerly=run_eagerly)
+    with pytest.raises(UserError, match="^shards=2: a batch has images that do not divide .* 9$"):
+        fit(model)  # the last batch has 9 images
+
+
+@EAGER
+def test_large_numbers_for_classes_are_told_apart_or_refused():
+    y = Y + 2**30
+    assert fit(defense(), y=y) == fit(defense())
+    for labels in Y * 2**32, (Y + 10**8).astype("float32"):
+        with pytest.raises(UserError, match=f"labels of {labels.dtype} must be within"):
+            fit(defense(), y=labels)
+        with pytest.raises(UserError, match=f"labels of {labels.dtype} must be within"):
+            defense().evaluate(X, labels)
+
+
+@EAGER
+def test_an_evaluation_of_a_broken_network_has_recalls_of_nan():
+    model = defense()
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    with pytest.warns(UserWarning, match="the recalls are NaN: embeddings are not finite"):
+        assert np.isnan(model.evaluate(X, Y, verbose=0, return_dict=True)["recall_at_1"])
+
+
+@pytest.mark.parametrize("attack", [FAB(eps=0.1), Square(eps=0.1)])
+def test_an_attack_without_ascent_is_no_inner_attack(attack):
+    with pytest.raises(UserError, match="a defense trains with PGD, APGD or NoisyFGSM"):
+        HardnessManipulation(network(), attack=attack)
+
+
+@EAGER
+def test_a_number_is_a_destination_as_its_text_is():
+    number, text = defense(destination=-0.1), defense(destination="-0.1")
+    assert fit(number) == fit(text)
+    assert HardnessManipulation.from_config(number.get_config()).destination == -0.1
+
+
+def test_a_single_batch_is_not_measured():
+    with pytest.raises(UserError, match=r"retrieval needs a whole set; call evaluate\(x, y\)"):
+        defense().test_on_batch(X, Y)
+
+
+def test_paired_batches_refuse_names_for_labels():
+    with pytest.raises(UserError, match="labels must be numbers, not text"):
+        PairedBatches(X, np.array(["cat", "dog", "owl", "cow", "hen"])[Y], 8)
 
 
 @EAGER

@@ -6,7 +6,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.pgd import PGD
+from robust_tf.attacks.square import Square
 from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
 from tla_tf.defenses import triplet_adversarial
@@ -117,6 +119,21 @@ def test_wrong_images_and_labels_are_one_line_in_a_compiled_step():
 def test_no_images_are_one_line(method):
     with pytest.raises(UserError, match=r"^there are no images: x has the shape \(0, 4, 4, 1\)$"):
         getattr(defense(), method)(X[:0], Y[:0])
+
+
+@EAGER
+@pytest.mark.parametrize("method", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
+def test_labels_that_would_be_cut_or_rounded_to_others_are_refused(method):
+    """2^32 + 1 has the low bits of class 1, and float32 has no 100,000,001."""
+    for labels in Y + 2**32, (Y + 10**8).astype("float32"):
+        with pytest.raises(UserError, match=f"labels of {labels.dtype} must be within"):
+            getattr(defense(Undefended), method)(X, labels)
+
+
+@pytest.mark.parametrize("attack", [FAB(eps=0.1), Square(eps=0.1)])
+def test_an_attack_without_ascent_is_no_inner_attack(attack):
+    with pytest.raises(UserError, match="a defense trains with PGD, APGD or NoisyFGSM"):
+        AdversarialTraining(network(), attack=attack)
 
 
 def test_names_for_labels_are_one_line():

@@ -14,8 +14,9 @@ from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.models.keras_network import UNIT_RANGE, as_classifier
-from robust_tf.threat_model import ThreatModel, pixel_ball
+from robust_tf.threat_model import ThreatModel
 from robust_tf.training.adversarial_model import AdversarialModel
+from robust_tf.training.inner_attack import require_inner_attack
 from robust_tf.training.recipe import Recipe
 from robust_tf.training.replicas import current_shard
 from tla_tf.defenses import require_allowed
@@ -132,7 +133,7 @@ class ClassifierDefense(AdversarialModel):
 
     def _inner_attack(self, eps, norm, attack, values):
         if not self.attacked and eps is None:
-            return attack
+            return attack and require_inner_attack(attack)
         if (eps is None) == (attack is None):
             raise UserError(
                 f"{type(self).__name__} needs a radius or an attack, not both: eps='8/255' or "
@@ -141,8 +142,8 @@ class ClassifierDefense(AdversarialModel):
         if attack is not None:
             if norm not in ("linf", own := attack.threat_model.norm):
                 raise UserError(f"norm={norm!r} goes with eps; the attack has its own norm, {own}")
-            return attack
-        ball, steps = pixel_ball(eps, norm), int(values.number("attack_steps"))
+            return require_inner_attack(attack)
+        ball, steps = ThreatModel(eps, norm), int(values.number("attack_steps"))
         # The step size of the recipe belongs to the ball of the recipe.
         same = ball == ThreatModel(values.number("eps"))
         size = values.number("attack_step_size") if same else None
