@@ -15,7 +15,7 @@ def open_evaluation(
 ):
     """Returns the `RankingEvaluation` of a run, and its `Substitute` or None.
 
-    It prints what is evaluated, and the doubts.
+    Prints data, method and test images, and the doubts.
 
     Args:
         run: `FinishedRun` or `SavedRun`.

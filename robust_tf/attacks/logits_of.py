@@ -116,8 +116,8 @@ def is_one_hot(labels: np.ndarray) -> bool:
 def assert_labels(labels: tf.Tensor) -> list:
     """Asserts that a tensor [n] or [n, 1] has whole numbers, or that [n, classes] is one-hot.
 
-    The numbers must be among those that int32 holds. A float type holds fewer: beyond 2^24 float32
-    has rounded, and two classes may have become one.
+    int32 must hold the numbers. A float type holds fewer: beyond 2^24 float32 has rounded, and two
+    classes may have become one.
 
     Returns:
         List of the assertions; empty where the dtype tells, and eagerly.
