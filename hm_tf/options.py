@@ -446,7 +446,8 @@ _SAVED_MODEL = (
     text(
         "output",
         "embedding",
-        "Name of that signature's output, unit vectors; or the layer of the .keras file.",
+        "Name of that signature's output, unit vectors, or its only one; or the layer of the .keras "
+        "file.",
     ),
 )
 EVALUATE = FlagTable(

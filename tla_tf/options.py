@@ -417,7 +417,7 @@ EVALUATE = FlagTable(
             *shared.DATA_OF_A_MODEL,
             path("class_names", None, "File with the names of its logits in order, one a line."),
             *shared.SIGNATURE,
-            text("output", "logits", "Name of that signature's output."),
+            text("output", "logits", "Name of that signature's output, or its only one."),
         ),
         "Data": (_DATA_DIR, shared.LIMIT_TEST),
         "Attacks": (

@@ -109,8 +109,7 @@ def searchable(labels):
     if len(values) < 2 or not len(queries):
         raise UserError(
             f"of the {len(labels)} test images {len(queries)} have another one of their class, in "
-            f"{len(values)} classes; retrieval needs some, and two classes: take more images, "
-            "or leave limit_test out"
+            f"{len(values)} classes; retrieval needs some, and two classes: take more images"
         )
     return queries
 

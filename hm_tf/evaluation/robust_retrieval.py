@@ -161,11 +161,11 @@ def _network(model, image_shape, embedding, input_range):
     """The model with unit vectors as the output "embedding", of images in [0, 1]."""
     if isinstance(model, (str, os.PathLike)):
         signature = SavedSignature(newest_version(model), input_range=tuple(input_range))
-        outputs = list(signature.widths)
-        output = embedding or (outputs[0] if len(outputs) == 1 else "embedding")
-        if output not in outputs:
+        output = embedding or signature.output_like("embedding")
+        if output not in signature.widths:
+            outputs = ", ".join(signature.widths)
             raise UserError(
-                f"{model} has no output {output!r}; name one with embedding=: {', '.join(outputs)}"
+                f"{model} has no output {output!r}; name one with embedding=: {outputs}"
             )
         return SavedEmbedding(signature, image_shape, output=output)
     if not isinstance(model, keras.Model):

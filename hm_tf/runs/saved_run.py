@@ -105,6 +105,7 @@ class SavedRun(saved_run.SavedRun):
             )
         if dataset and images:
             raise UserError("--dataset and --images=X.npz are two sets of images; give one")
+        output = signature.output_like(output) if output == EMBEDDING else output
         self._all_test = images is not None
         opened = images and open_arrays(images)
         if dataset:

@@ -23,7 +23,9 @@ def require(options, **flags):
 def place_of(options):
     """Returns the name of the one flag among `PLACES` that was given; `UserError` without one."""
     given = [name for name in PLACES if options.values[name] is not None]
-    if len(given) != 1:
+    if len(given) > 1:
+        raise UserError(f"--{given[0]} and --{given[1]} are two places of a network; give one")
+    if not given:
         raise UserError(
             "--workdir=RUN is required, the folder of a finished run, or else --saved_model=DIR or "
             "--model=FILE.keras"

@@ -3,6 +3,7 @@
 import functools
 import math
 import pathlib
+import zipfile
 
 import keras
 import tensorflow as tf
@@ -91,8 +92,10 @@ def _load(path):
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:
+        if not zipfile.is_zipfile(path):  # Keras says that the file is not found
+            raise UserError(f"--model={path} is no .keras file, or is cut off") from error
         reason = reason_of(error).split(" Full object config:")[0]
         raise UserError(
             f"--model={path} cannot be loaded: {reason.rstrip('.')}; a model with code of your own "
-            "is loaded in Python, for robust_tf.robust_accuracy"
+            "is loaded in Python, for robust_tf.robust_accuracy or hm_tf.robust_retrieval"
         ) from error

@@ -105,6 +105,10 @@ class SavedSignature:
             max_pixels=max_pixels,
         )
 
+    def output_like(self, usual):
+        """Returns the output of this name, or the only one, whatever its name: Keras's output_0."""
+        return usual if usual in self.widths or len(self.widths) != 1 else next(iter(self.widths))
+
     def require(self, image_shape, output):
         """Raises UserError unless it takes images (h, w, c) and has an output of this name."""
         if not self.shape.is_compatible_with([None, *image_shape]):

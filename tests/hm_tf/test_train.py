@@ -122,7 +122,7 @@ def test_hm_trains_in_mixed_precision(tmp_path):
         (["--held_out=100000"], "both sides need two classes"),
         (["--train_classes=/nowhere/classes"], "train_classes"),
         (["--limit_train=1"], "1 training images are of one class; metric learning needs two"),
-        (["--limit_test=1"], "take more images, or leave limit_test out"),
+        (["--limit_test=1"], "two classes: take more images"),
         (["--eval_steps=1", "--eval_step_size=0.1"], "--eval_step_size does nothing with one step"),
         (["--pgd_steps=1", "--pgd_step_size=0.1"], "--pgd_step_size does nothing with one step"),
         (["--pgd_step_size=0"], "--pgd_step_size=0: steps of no length attack nothing"),

@@ -164,7 +164,7 @@ def test_photos_of_a_folder_are_read_as_the_network_takes_them(place, tmp_path, 
 @EAGER
 def test_the_folder_one_stands_in_is_a_saved_model_too(place, expected, monkeypatch):
     monkeypatch.chdir(place / "plain")
-    flags = ["--dataset=digits", "--output=output_0"]
+    flags = ["--dataset=digits"]  # its only output is Keras's output_0
     assert command("--saved_model=.", *flags) == 0
     assert measured(place / "plain.evaluation") == expected
     monkeypatch.chdir(place / "plain" / "variables")
@@ -192,7 +192,8 @@ def test_the_folder_one_stands_in_is_a_saved_model_too(place, expected, monkeypa
             "a defense takes images in [0, 1]; leave --input_range out",
         ),
         (["--model={}/plain.keras", "--dataset=digits", "--class_names=x"], "is not a file"),
-        (["--model={}/plain.keras", "--saved_model=x", "--dataset=digits"], "or else"),
+        (["--model={}/plain.keras", "--saved_model=x", "--dataset=digits"], "two places of a net"),
+        (["--model={}/names.txt", "--dataset=digits"], "is no .keras file, or is cut off"),
     ],
 )
 def test_mistakes(place, flags, said, capsys):

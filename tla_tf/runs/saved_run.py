@@ -11,6 +11,8 @@ from robust_tf.runs import saved_run
 # Loading needs the class of a saved defense.
 from tla_tf.defenses import build  # noqa: F401
 
+LOGITS = "logits"  # the usual output
+
 
 class SavedRun(saved_run.SavedRun):
     """A classifier without a run folder.
@@ -39,10 +41,11 @@ class SavedRun(saved_run.SavedRun):
         class_names=None,
         data_dir=None,
         max_pixels=None,
-        output="logits",
+        output=LOGITS,
         batch_size=250,
     ):
         path, self._input_range = pathlib.Path(signature.path), signature.input_range
+        output = signature.output_like(output) if output == LOGITS else output
         if eps is None or (dataset is None) == (images is None):
             raise UserError(
                 f"{path} needs --dataset or --images=X.npz, and --eps, which no run folder gives"
