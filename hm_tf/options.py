@@ -446,8 +446,7 @@ _SAVED_MODEL = (
     text(
         "output",
         "embedding",
-        "Name of that signature's output, unit vectors, or its only one; or the layer of the .keras "
-        "file.",
+        "Name of that signature's output, unit vectors, or its only one; or layer of the file.",
     ),
 )
 EVALUATE = FlagTable(

@@ -21,7 +21,11 @@ FORKING = multiprocessing.get_context("forkserver")
 FORKING.set_forkserver_preload(
     ["sklearn.datasets.data", "tensorflow_datasets", "tensorboard.summary", "keras.src.callbacks"]
     + ["robust_tf.data.dataset", "fsspec.registry"]
-    + [f"{package}.{name}" for package in ("tla_tf", "hm_tf") for name in ("train", "runs.training_run")]
+    + [
+        f"{package}.{name}"
+        for package in ("tla_tf", "hm_tf")
+        for name in ("train", "runs.training_run")
+    ]
 )
 
 

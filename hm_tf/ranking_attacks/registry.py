@@ -13,7 +13,6 @@ from hm_tf.ranking_attacks.query_attack import QueryDown, QueryUp
 from hm_tf.ranking_attacks.targeted_mismatch import TargetedMismatch
 from robust_tf.errors import UserError, require_known, with_closest
 from robust_tf.runs.finished_run import attacked_ball
-from robust_tf.threat_model import ThreatModel
 
 _CLASSES = [
     CandidateUp,
@@ -46,7 +45,7 @@ class Profile(NamedTuple):
         Raises:
             UserError: see `attacked_ball`.
         """
-        ball = attacked_ball(ThreatModel(self.eps, self.norm), eps, norm)
+        ball = attacked_ball(self.eps, self.norm, eps, norm)
         size = self.step_size if ball.norm == self.norm else None
         size = size if step_size is None else step_size
         return pgd_from_image(ball.eps, steps or self.steps, size, ball.norm)

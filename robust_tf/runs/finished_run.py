@@ -11,28 +11,29 @@ from robust_tf import data
 from robust_tf.errors import UserError, require_pixel_change
 from robust_tf.runs import provenance
 from robust_tf.runs.run_folder import RunFolder
-from robust_tf.threat_model import ThreatModel, format_magnitude
+from robust_tf.threat_model import ThreatModel, format_magnitude, parse_magnitude
 from robust_tf.training.strategy import keep_float32
 
 
-def attacked_ball(own, eps=None, norm=None):
+def attacked_ball(own_eps, own_norm, eps=None, norm=None):
     """Returns the `ThreatModel` of an evaluation.
 
     Args:
-        own: `ThreatModel` of the training or of a profile.
+        own_eps, own_norm: radius and norm of the training or of a profile; a radius may be text.
         eps, norm: flags of the evaluation; None: as its own.
 
     Raises:
         UserError: another norm without a radius, an L-infinity radius above 1.
     """
-    if eps is None and norm not in (None, own.norm):
+    radius = parse_magnitude(own_eps if eps is None else eps)
+    if eps is None and norm not in (None, own_norm):
         raise UserError(
-            f"--norm={norm} needs --eps: {format_magnitude(own.eps)} is a radius in {own.norm}"
+            f"--norm={norm} needs --eps: {format_magnitude(radius)} is a radius in {own_norm}"
         )
-    found = ThreatModel(own.eps if eps is None else eps, norm or own.norm)
-    if found.norm == "linf":
-        require_pixel_change(f"--eps={found.eps:g}", f"{found.eps:g}", found.eps)
-    return found
+    norm = norm or own_norm
+    if norm == "linf":
+        require_pixel_change(f"--eps={radius:g}", f"{radius:g}", radius)
+    return ThreatModel(radius, norm)
 
 
 class FinishedRun:

@@ -23,7 +23,7 @@ def tool(monkeypatch):
 
 
 def test_the_gap_and_the_correlation(finished, tmp_path, tool, monkeypatch, capsys):
-    """Records of other metrics under PGD, as analyses leave them, or in another ball do not count."""
+    """Records of other metrics under PGD, as analyses leave them, and other balls do not count."""
     other = shutil.copytree(finished, tmp_path / "other")
     (pgd,) = [r for r in read_results(finished / "results.jsonl") if r.attack == "pgd2"]
     analysed = dataclasses.replace(pgd, metric="50-NN accuracy", value=0.9)

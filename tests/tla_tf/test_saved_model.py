@@ -92,7 +92,7 @@ def test_without_gradients_only_square_and_transfer_are_run(
             "has no output 'scores'; it has class, class_name, embedding, logits",
         ),
         (["--dataset=mnist"], "the images are 28x28x1"),
-        (["--workdir=somewhere"], "or else --saved_model"),
+        (["--workdir=somewhere"], "are two places of a network; give one"),
         (["--precision=mixed_bfloat16"], "--precision"),
         (["--saved_model=nowhere"], "nowhere holds no SavedModel"),
     ],

@@ -2,7 +2,6 @@
 
 from robust_tf.models import registry as models
 from robust_tf.runs import finished_run
-from robust_tf.threat_model import ThreatModel
 
 
 class FinishedRun(finished_run.FinishedRun):
@@ -23,4 +22,4 @@ class FinishedRun(finished_run.FinishedRun):
 
 def ball(flags, eps=None, norm=None):
     """Returns the `ThreatModel` of a training, or of an attack's flags, see `attacked_ball`."""
-    return finished_run.attacked_ball(ThreatModel(flags["eps"], flags["norm"]), eps, norm)
+    return finished_run.attacked_ball(flags["eps"], flags["norm"], eps, norm)

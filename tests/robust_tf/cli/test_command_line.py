@@ -11,7 +11,7 @@ import warnings
 import pytest
 import tensorflow as tf
 
-from robust_tf.cli import command_line, recipe
+from robust_tf.cli import command_line
 from robust_tf.cli.flag import count, text
 from robust_tf.cli.flag_table import FlagTable
 from robust_tf.errors import RunError, UserError
@@ -167,6 +167,7 @@ LOGGING = """
 import logging
 from absl import logging as absl_logging
 from robust_tf.cli import command_line, flag_table
+from robust_tf.training import recipe
 command_line.load_tensorflow = print
 def body(options):
     absl_logging.warning("%d classes without an image", 2)

@@ -13,7 +13,7 @@ from tla_tf.evaluation.attack_columns import TABLE1
 from tla_tf.options import ANALYZE, EVALUATE, METHODS, TRAIN
 from tla_tf.reporting import published_rows
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 ROWS = published_rows.rows(TRAIN)
 TRAINABLE = [row for row in ROWS if row.flags]
 AREA = "misclassification detection AUC"
