@@ -64,7 +64,8 @@ def test_what_differs_is_named_and_kept_apart():
     same, other = compared(run(record("clean", 0.8)), short)
     assert said(same) == "comparable"
     assert said(other) == (
-        "not comparable: model wrn_10_1, not wrn_32_10; train_steps 100, not 80000; margin 0.05, not 0.03; "
+        "not comparable: model wrn_10_1, not wrn_32_10; train_steps 100, not 80000; "
+        "margin 0.05, not 0.03; "
         "n 100, not 10,000"
     )
 
