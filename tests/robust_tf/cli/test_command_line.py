@@ -15,6 +15,7 @@ from robust_tf.cli import command_line
 from robust_tf.cli.flag import count, text
 from robust_tf.cli.flag_table import FlagTable
 from robust_tf.errors import RunError, UserError
+from robust_tf.training import recipe
 
 ROOT = pathlib.Path(__file__).parents[3]
 SIZE = count("size", 1, "A size.")
@@ -167,7 +168,6 @@ LOGGING = """
 import logging
 from absl import logging as absl_logging
 from robust_tf.cli import command_line, flag_table
-from robust_tf.training import recipe
 command_line.load_tensorflow = print
 def body(options):
     absl_logging.warning("%d classes without an image", 2)
