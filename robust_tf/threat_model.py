@@ -27,8 +27,7 @@ class ThreatModel:
         lower, upper: the box of valid pixels.
 
     Raises:
-        ValueError: unknown norm, eps not a number >= 0 or, in L-infinity, above the size of the
-            box; empty box.
+        ValueError: unknown norm, eps not a number >= 0, empty box.
     """
 
     eps: float
@@ -43,13 +42,10 @@ class ThreatModel:
         ) -> None: ...
 
     def __post_init__(self):
-        given = self.eps
-        object.__setattr__(self, "eps", parse_magnitude(given, "eps"))
+        object.__setattr__(self, "eps", parse_magnitude(self.eps, "eps"))
         require_known("norm", self.norm, NORMS)
         if not self.lower < self.upper:
             raise ValueError(f"lower ({self.lower}) must be below upper ({self.upper})")
-        if self.norm == "linf":
-            require_pixels("eps", given, self.eps, (self.lower, self.upper))
 
     def __str__(self):
         return f"{self.norm} eps={format_magnitude(self.eps)}"
@@ -114,20 +110,30 @@ class ThreatModel:
         return tf.clip_by_value(x, self.lower, self.upper)
 
 
-def require_pixels(
-    name: str, given: float | str, size: float, box: tuple[float, float] = (0.0, 1.0)
-) -> None:
-    """Raises the ValueError of an L-infinity size that is larger than the box of the pixels.
+def pixel_ball(eps: float | str, norm: str = "linf") -> ThreatModel:
+    """Returns the `ThreatModel` of a radius that a user gives for images in [0, 1].
+
+    Raises:
+        ValueError: as `ThreatModel`, and an L-infinity radius above 1, which is one of 0 ... 255.
+    """
+    ball = ThreatModel(eps, norm)
+    if norm == "linf":
+        require_pixels("eps", eps, ball.eps)
+    return ball
+
+
+def require_pixels(name: str, given: float | str, size: float) -> None:
+    """Raises the ValueError of an L-infinity size above 1 among images in [0, 1].
 
     Args:
         name: of the argument, for the message.
         given: the size as the user wrote it.
         size: the same in pixel units.
-        box: the lowest and the highest valid pixel.
     """
-    if size > box[1] - box[0]:
-        meant = f"; did you mean {name}='{given}/255'?" if tuple(box) == (0, 1) else ""
-        raise ValueError(f"{name}={given!r}: pixels are in [{box[0]:g}, {box[1]:g}]{meant}")
+    if size > 1:
+        raise ValueError(
+            f"{name}={given!r}: pixels are in [0, 1]; did you mean {name}='{given}/255'?"
+        )
 
 
 def _pixel_axes(x):

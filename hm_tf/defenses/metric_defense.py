@@ -21,7 +21,7 @@ from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError, require_known
 from robust_tf.losses.triplet import hardness
 from robust_tf.models.keras_network import UNIT_RANGE, as_embedding, with_vector
-from robust_tf.threat_model import ThreatModel
+from robust_tf.threat_model import ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.inner_attack import require_inner_attack
 from robust_tf.training.recipe import Recipe
@@ -323,7 +323,7 @@ class MetricDefense(AdversarialModel):
             return require_inner_attack(attack)
         if not (self.attacked or eps is not None):
             return attack
-        ball, steps = ThreatModel(values.text("eps", eps), norm), int(values.number("pgd_steps"))
+        ball, steps = pixel_ball(values.text("eps", eps), norm), int(values.number("pgd_steps"))
         # The step size of the recipe belongs to the radius of the recipe.
         same = ball == ThreatModel(values.number("eps"))
         size = values.number("pgd_step_size") if same else None

@@ -27,7 +27,7 @@ from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.models.keras_network import UNIT_RANGE, as_embedding
 from robust_tf.results.result import doubted, shared_fields
-from robust_tf.threat_model import ThreatModel
+from robust_tf.threat_model import ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.strategy import in_float32
 
@@ -122,7 +122,7 @@ def robust_retrieval(
         if count is not None:
             whole_number(name, count, lowest=1)
     given = list(attacks) if isinstance(attacks, (list, tuple)) else [attacks]
-    names, ball = attack_names(given), ThreatModel(eps, norm)
+    names, ball = attack_names(given), pixel_ball(eps, norm)
     examples = Examples(images_in_unit_range(x, input_range, model), label_numbers(y))
     network = _network(model, examples.image_shape, embedding, input_range)
     settings = {"batch_size": batch_size, "xla": jit_compile, "progress": progress}

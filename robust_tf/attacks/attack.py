@@ -11,7 +11,7 @@ import tensorflow as tf
 from robust_tf.attacks.attack_images import attack_images
 from robust_tf.errors import whole_number
 from robust_tf.randomness import Shard
-from robust_tf.threat_model import ThreatModel, format_magnitude
+from robust_tf.threat_model import ThreatModel, format_magnitude, pixel_ball
 
 # Images float [batch, ...] to logits float [batch, classes].
 LogitsFn = Callable[[tf.Tensor], tf.Tensor]
@@ -83,7 +83,7 @@ class Attack:
         if self.threat_model is None and eps is None:
             raise ValueError(f"{name} needs a radius: {name}(eps='8/255') or a ThreatModel")
         if self.threat_model is None:
-            object.__setattr__(self, "threat_model", ThreatModel(**given))
+            object.__setattr__(self, "threat_model", pixel_ball(**given))
         elif not isinstance(self.threat_model, ThreatModel):
             raise ValueError(
                 f"{name} takes a ThreatModel or eps=, got {self.threat_model!r}; "

@@ -23,7 +23,7 @@ from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.results.cache import digest
 from robust_tf.results.result import weights_hash, wilson_interval
-from robust_tf.threat_model import ThreatModel, parse_magnitude
+from robust_tf.threat_model import ThreatModel, parse_magnitude, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.strategy import in_float32
 
@@ -167,9 +167,9 @@ def _columns(attack, eps, norm):
         if isinstance(one, str) and eps is None:
             raise ValueError("eps is missing, the radius of the ball, e.g. eps='8/255'")
         if isinstance(one, str) and one in auto_attack.VERSIONS:
-            one = auto_attack.AutoAttack(ThreatModel(eps, norm), version=one)
+            one = auto_attack.AutoAttack(pixel_ball(eps, norm), version=one)
         elif isinstance(one, str):
-            one = _preset(one, ThreatModel(eps, norm))
+            one = _preset(one, pixel_ball(eps, norm))
         elif not isinstance(getattr(one, "threat_model", None), ThreatModel):
             raise ValueError(
                 f"attack={one!r}: expected a name such as 'pgd20', or an attack such as "

@@ -328,7 +328,7 @@ def test_a_missing_query_is_found_before_the_gallery_is_read(finished_smoke, gal
     "flags, said",
     [
         (["--query=x.png"], "or else --saved_model"),
-        (["--workdir=x", "--saved_model=y", "--query=x.png"], "or else --saved_model"),
+        (["--workdir=x", "--saved_model=y", "--query=x.png"], "are two places of a network"),
         (["--workdir=x"], "--query=IMG or --embeddings=OUT.npz"),
         (["--saved_model=x", "--query=x.png"], "holds no SavedModel"),
         (["--workdir=x", "--query=x.png", "--picture=found"], "--picture=found is no file .png"),

@@ -10,6 +10,7 @@ from robust_tf.threat_model import (
     format_magnitude,
     l2_unit,
     parse_magnitude,
+    pixel_ball,
 )
 
 KEY = randomness.key(0, 0, "test")
@@ -181,11 +182,10 @@ def test_random_start_with_a_batch_size_known_only_at_run_time(norm):
 
 
 def test_a_radius_of_8_bit_pixels_is_refused_where_a_user_gives_it():
-    assert ThreatModel(1).eps == 1 and ThreatModel(3, "l2").eps == 3
-    assert ThreatModel(8, upper=255).eps == 8
-    with pytest.raises(ValueError, match=r"eps=300: pixels are in \[0, 255\]$"):
-        ThreatModel(300, upper=255.0)
-    for give in (ThreatModel, lambda eps: PGD(eps=eps)):
+    assert pixel_ball("8/255") == ThreatModel("8/255") and pixel_ball(1).eps == 1
+    assert pixel_ball(3, "l2") == ThreatModel(3, "l2")
+    assert ThreatModel(2).eps == 2  # a check attacks in several times the radius
+    for give in (pixel_ball, lambda eps: PGD(eps=eps)):
         with pytest.raises(
             ValueError, match=r"eps=8: pixels are in \[0, 1\]; did you mean eps='8/"
         ):

@@ -14,7 +14,7 @@ from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.models.keras_network import UNIT_RANGE, as_classifier
-from robust_tf.threat_model import ThreatModel
+from robust_tf.threat_model import ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.inner_attack import require_inner_attack
 from robust_tf.training.recipe import Recipe
@@ -143,7 +143,7 @@ class ClassifierDefense(AdversarialModel):
             if norm not in ("linf", own := attack.threat_model.norm):
                 raise UserError(f"norm={norm!r} goes with eps; the attack has its own norm, {own}")
             return require_inner_attack(attack)
-        ball, steps = ThreatModel(eps, norm), int(values.number("attack_steps"))
+        ball, steps = pixel_ball(eps, norm), int(values.number("attack_steps"))
         # The step size of the recipe belongs to the ball of the recipe.
         same = ball == ThreatModel(values.number("eps"))
         size = values.number("attack_step_size") if same else None
