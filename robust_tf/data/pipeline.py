@@ -108,16 +108,15 @@ def eval_batches(examples, batch_size):
 
     The last batch may have fewer images than `batch_size`.
     """
-    fetch = pixel_lookup(examples)
-    labels = tf.constant(examples.labels)
-
-    def batch(index):
-        pixels = fetch(index)
-        if examples.crop is not None:
-            pixels = examples.crop.centre(pixels)
-        return {"image": to_float(pixels), "label": tf.gather(labels, index)}
-
+    images, labels = eval_images(examples), tf.constant(examples.labels)
+    batch = lambda index: {"image": images(index), "label": tf.gather(labels, index)}
     return prefetched(tf.data.Dataset.range(len(examples)).batch(batch_size), batch)
+
+
+def eval_images(examples):
+    """Returns the function index [n] -> float32 [n, h, w, c] in [0, 1], photos cut to the middle."""
+    fetch, crop = pixel_lookup(examples), examples.crop
+    return lambda index: to_float(crop.centre(fetch(index)) if crop else fetch(index))
 
 
 def pixel_lookup(examples):
