@@ -53,8 +53,20 @@ def decode_one(data, channels):
     with tf.control_dependencies(
         [tf.debugging.Assert(image_header.known(data), ["unknown format"])]
     ):
-        image = tf.io.decode_image(data, channels, expand_animations=False)
-    image = tf.ensure_shape(image, [None, None, channels])
+        data = tf.identity(data)
+
+    def of_channels(number):
+        image = tf.io.decode_image(data, number, expand_animations=False)
+        return tf.ensure_shape(image, [None, None, number])
+
+    if channels == 3:
+        image = of_channels(3)
+    else:
+        image = tf.cond(
+            image_header.colours_only(data),
+            lambda: tf.image.rgb_to_grayscale(of_channels(3)),
+            lambda: of_channels(1),
+        )
     return oriented(image, orientation(data))
 
 

@@ -33,6 +33,16 @@ def sixteen_bit(data):
     return _is_png(head) & (head[24] == 16)
 
 
+def colours_only(data):
+    """Returns whether the decoder gives an encoded image no single channel, bool: WebP, CMYK."""
+    head = _head(data)
+
+    def of_cmyk():
+        return tf.image.extract_jpeg_shape(data)[2] == 4
+
+    return tf.cond(_is_jpeg(head), of_cmyk, lambda: _is_webp(head))
+
+
 def size(data):
     """Returns int64 [2], height and width, of an encoded image; [0, 0] where it is not `known`.
 

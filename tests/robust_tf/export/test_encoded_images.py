@@ -85,6 +85,18 @@ def test_a_network_for_gray_images_takes_files_too():
     np.testing.assert_allclose(found[..., 0], [gray / 255, on_white], atol=0.51 / 255)
 
 
+def test_files_that_decode_to_colours_alone_become_gray():
+    info = DatasetInfo("gray", (60, 90, 1), ("one",), {}, "")
+    smooth = np.add.outer(np.arange(60), np.arange(90)).astype(np.uint8)
+    colours = np.stack([smooth, smooth, smooth], axis=-1)
+    cmyk = io.BytesIO()
+    Image.fromarray(colours).convert("CMYK").save(cmyk, "JPEG", quality=95)
+    webp = [encoded("WEBP", colours, quality=95), encoded("WEBP", colours, lossless=True)]
+    decode = tf.function(lambda data: decoded_images(data, info), autograph=False)
+    found = decode(tf.constant([cmyk.getvalue(), *webp, encoded("JPEG", colours, quality=95)]))
+    assert np.abs(255 * found.numpy()[..., 0] - smooth).max() < 4
+
+
 def with_size(width, height):
     return encoded()[:16] + struct.pack(">II", width, height) + encoded()[24:]
 
@@ -92,10 +104,15 @@ def with_size(width, height):
 REFUSED = {
     "nothing": (b"", "got bytes:"),
     "text": (b"hello, this is no image", "that begin with"),
+    "bytes that are no UTF-8": (b"RIFF\xae\xff\0\n" + bytes(range(256)), "that begin with"),
     "a gif": (encoded("GIF"), "JPEG, PNG or WebP"),
     "an animation": (
         encoded("WEBP", save_all=True, append_images=[Image.fromarray(PIXELS[::-1])]),
         "JPEG, PNG or WebP",
+    ),
+    "a webp with a colour profile": (
+        encoded("WEBP", icc_profile=bytes(200)),
+        "WebP without animation, metadata or alpha",
     ),
     "a huge png": (with_size(30_000, 30_000), "the header says height and width"),
     "an overflowing png": (with_size(2**31 - 1, 2**31 - 1), "the header says"),
