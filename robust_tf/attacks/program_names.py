@@ -6,8 +6,10 @@ has moved: a resumed training, which reads a checkpoint first, would find none o
 """
 
 import functools
+import os
 from collections.abc import Callable
 
+import tensorflow as tf
 from tensorflow.python.framework import ops  # there is no public way to these numbers
 
 # More than a process needs before its first training, and than the trace of an attack needs.
@@ -15,15 +17,25 @@ TRAINING, ATTACK = 2**22, 2**20
 
 
 def round_up(stride: int) -> None:
-    """Moves TensorFlow's running number to the next multiple; takes some tenths of a second.
+    """Moves TensorFlow's running number to the next multiple, where XLA keeps programs on disk.
 
-    Call it where the trace of a function begins. All names inside follow then.
+    Takes some tenths of a second. Call it where the trace of a function begins. All names inside
+    follow then.
 
     Args:
         stride: int, of which the number becomes a multiple.
     """
-    while ops.uid() % stride:
-        pass
+    if _kept():
+        while ops.uid() % stride:
+            pass
+
+
+def _kept():
+    """Whether XLA keeps its programs, of all devices or of a GPU that is here."""
+    flags = os.environ.get("TF_XLA_FLAGS", "")
+    if "--tf_xla_persistent_cache_device_types=GPU" in flags:
+        return bool(tf.config.list_physical_devices("GPU"))
+    return "--tf_xla_persistent_cache_directory" in flags
 
 
 def alike(function: Callable) -> Callable:

@@ -8,7 +8,9 @@ import pytest
 import tensorflow as tf
 from forked import begun
 from tensorflow.python.eager import context
+from tensorflow.python.framework import ops
 
+from robust_tf.attacks import program_names
 from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError
@@ -251,3 +253,15 @@ def test_a_start_after_a_kill_finds_the_programs_of_the_first(tmp_path):
         assert "[[2.]]" in said.read_text(), said.read_text()[-2000:]
         found.append({path.name: path.stat().st_mtime_ns for path in tmp_path.glob("cache/*")})
     assert len(found[0]) >= 2 and found[1] == found[0]
+
+
+def test_the_running_number_moves_only_where_programs_are_kept(monkeypatch):
+    kept = "--tf_xla_persistent_cache_directory=x"
+    of_gpus = f"{kept} --tf_xla_persistent_cache_device_types=GPU"
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    for flags, moves in (("", False), (kept, True), (of_gpus, gpu)):
+        monkeypatch.setenv("TF_XLA_FLAGS", flags)
+        before = ops.uid()
+        program_names.round_up(1000)
+        after = ops.uid() - 1
+        assert after % 1000 == 0 if moves else after == before, flags
