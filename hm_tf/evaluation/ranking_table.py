@@ -73,7 +73,9 @@ def _intervals(rows, names):
 
 
 def _interval(row, name):
-    """The 95 % interval of a column as text, None where the record has none."""
+    """The 95 % interval of a column as text, None where the record has none or no meaning."""
+    if name == SCORE and row.collapsed:
+        return None
     form = interval(2) if name in RAW else interval(1, 100.0)
     return form(row.records[PLACES[name]]) if name in row.values else None
 

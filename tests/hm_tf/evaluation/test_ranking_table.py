@@ -96,6 +96,8 @@ def test_a_collapsed_network_has_no_score():
     table = ranking_table(both).splitlines()
     assert [line.split()[-1] for line in table[2:5]] == ["collapsed", "collapsed", "-"]
     assert max(map(len, table)) <= 100
+    (intervals,) = [line.split() for line in table if line.startswith("95 % interval")]
+    assert intervals[-1] == "GTT"
 
 
 def test_doubts_stand_below_the_metrics():
