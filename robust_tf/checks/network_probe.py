@@ -22,8 +22,12 @@ class NetworkProbe:
     def __init__(self, examples, rows, outputs_fn, *, objective, correct, **loop):
         self._examples, self.rows = examples, rows
         self._objective, self._correct = objective, correct
+
+        def forward(images, rows, keys):  # TensorFlow names its inputs by the arguments
+            return {"outputs": outputs_fn(images)}
+
         # One function called again: traced anew under a fixed seed it would repeat its draws.
-        self._forward = CompiledBatch(lambda images, *_: {"outputs": outputs_fn(images)})
+        self._forward = CompiledBatch(forward)
         self.loop = {"title": "checks", **loop}
 
     def look(self, function, rows=None, **changes):

@@ -86,6 +86,11 @@ def layer(function):
     return keras.layers.Lambda(function)
 
 
+def test_a_look_at_a_network_makes_tensorflow_warn_of_nothing(caplog):
+    classifier_probe(evaluation(classifier()), np.arange(COUNT)).outputs()
+    assert not caplog.records
+
+
 def test_an_honest_network_passes():
     found = statuses(classifier())
     assert found.pop("undefended network falls") == "amber"
