@@ -176,6 +176,7 @@ def _checked(outputs, title, count):
     if not inside.all():
         raise RunError(
             f"{title}: {np.sum(~inside)} of {count} attacked images left the ball or the box of "
-            "the threat model; their result would mean nothing"
+            "the threat model, or are not finite, as after a gradient that is not; their result "
+            "would mean nothing"
         )
     return outputs
