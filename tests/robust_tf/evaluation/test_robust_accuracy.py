@@ -207,6 +207,7 @@ def test_a_cache_goes_on_and_knows_the_weights(images, labels, expected, tmp_pat
         ({"attack": PGD(ThreatModel(2, "l2")), "eps": 3}, "eps=3, but the attack has l2 eps=2"),
         ({"attack": PGD(eps=EPS), "norm": "l2"}, "norm='l2', but the attack has linf eps=0.06"),
         ({"input_range": (0, 255)}, r"range from .* to 1; float images fill .*\(0, 255\) too"),
+        ({"input_range": (-1, 1)}, r"range from .* to 1; float images fill .*\(-1, 1\) too"),
         (
             {"attack": PGD(ThreatModel(0.1, lower=-1)), "eps": None},
             r"pixels lie in \[-1, 1\]; here .* \[0, 1\]",
