@@ -29,13 +29,21 @@ from robust_tf.results.result import worst_case
 
 # The output of an attacked batch that says which images later restarts attack.
 ACTIVE = "correct"
-# By whether a late member of the fast version uses gradients: the doubt, the share of all images
-# that it may fool without one, what does not fool them, and what follows. Square may fool none:
-# gradients mislead there. Targeted APGD finds single images that few steps miss. If it finds many,
-# more may lie behind its portions.
+# By whether the version is fast, and whether a late member of it uses gradients: the doubt, the
+# share of all images that it may fool without one, what does not fool them, what follows, and what
+# may find more. Square may fool none in the fast version: gradients mislead there. After the full
+# attacks it may fool a few (AutoAttack's flag). Targeted APGD finds single images that few steps
+# miss. If it finds many, more may lie behind its portions.
 WEAKNESS = {
-    False: ("masked gradients", 0.0, "gradients do not", "they are masked"),
-    True: ("weak attack", 0.002, "fewer steps and targets do not", "fast is too weak here"),
+    (True, False): ("masked gradients", 0.0, "gradients do not", "they are masked", "standard"),
+    (True, True): (
+        *("weak attack", 0.002, "fewer steps and targets do not"),
+        *("fast is too weak here", "standard"),
+    ),
+    (False, False): (
+        *("masked gradients", 0.002, "gradients do not"),
+        *("they are masked", "an attack through the masking (BPDA)"),
+    ),
 }
 
 
@@ -123,13 +131,13 @@ class ClassifierEvaluation:
             self._stored.adversarial(column)
         for line in self._remarks(columns):
             self.say(line)
-        ensembles = {}
+        ensembles, last = {}, {column.ensemble: column for column in columns if column.ensemble}
         for column in columns:
             active, after = ensembles.get(column.ensemble, (None, ()))
             if column.ensemble and active is None:
                 active, after = self.correct(Column(CLEAN)), (CLEAN,)
             correct = self.correct(column, active)
-            if column.portions:
+            if column.portions or column is last.get(column.ensemble):
                 self._warn_of_weakness(column, active, correct)
             self.add(self._outcome(column, correct, after))
             if column.ensemble:
@@ -216,9 +224,12 @@ class ClassifierEvaluation:
 
     def _warn_of_weakness(self, column, active, correct):
         """A red light where a late member fools what the others did not, see `WEAKNESS`."""
-        name, allowed, others, verdict = WEAKNESS[column.uses_gradients]
+        fast = bool(column.portions)
+        if (fast, column.uses_gradients) not in WEAKNESS:
+            return
+        name, allowed, others, verdict, stronger = WEAKNESS[fast, column.uses_gradients]
         fallen, count = np.sum(active & ~correct), len(active)
-        if fallen > allowed * count:
+        if fallen > allowed * count and (fast or fallen > 1):
             line = (
                 f"red light: {column.name} fools {fallen} of {np.sum(active)} images that {others}"
             )
@@ -226,7 +237,7 @@ class ClassifierEvaluation:
                 line += f": it is counted, but {count} images are too few to tell whether more are "
                 line += "missed; run standard"
             else:
-                line += f": {verdict}; standard may find more"
+                line += f": {verdict}; {stronger} may find more"
             self.checked.doubts.append(Doubt(name, line))
             self.say(f"warning: {line}")
 

@@ -1,4 +1,4 @@
-"""AutoAttack's fast version: members on a sample until they fool one, and the red light."""
+"""AutoAttack's fast version: members on a sample until they fool one; the red lights."""
 
 import re
 
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from robust_tf.attacks import auto_attack, presets
 from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.malt import MALT
 from robust_tf.attacks.square import Square
 from robust_tf.data.examples import Examples
@@ -25,6 +26,8 @@ SHORT = {
     "malt": lambda threat: MALT(threat, steps=5, targets=2),
     "square": lambda threat: Square(threat, queries=60),
     "apgd-t": lambda threat: APGD(threat, "targeted-margin", steps=5, targets=2),
+    "apgd-ce": lambda threat: APGD(threat, "ce", steps=5),
+    "fab-t": lambda threat: FAB(threat, steps=5, targets=2),
 }
 # The members that all images meet see a hundredth of the ball.
 WEAK = SHORT | {
@@ -59,14 +62,14 @@ def masked(images):
     return honest(images), gradient
 
 
-def evaluated(outputs_fn, **options):
+def evaluated(outputs_fn, version="fast", **options):
     images = np.random.default_rng(1).integers(0, 256, (COUNT, 4, 4, 1), np.uint8)
     labels = np.argmax(honest(tf.constant(images / 255, tf.float32)), axis=1).astype(np.int32)
     lines = []
     evaluation = ClassifierEvaluation(
         outputs_fn, Examples(images, labels), progress=False, say=lines.append, **options
     )
-    evaluation.run(ensemble_columns("fast", lambda name: presets.get(name, THREAT)))
+    evaluation.run(ensemble_columns(version, lambda name: presets.get(name, THREAT)))
     return evaluation, lines
 
 
@@ -143,7 +146,8 @@ def test_the_light_is_red_where_more_steps_and_targets_fool_one(monkeypatch):
 @EAGER
 def test_the_light_stays_green_where_only_a_few_of_many_images_fall_late(monkeypatch):
     monkeypatch.setattr(auto_attack, "MEMBERS", WEAK)
-    monkeypatch.setitem(classifier_evaluation.WEAKNESS, True, ("weak attack", 0.99, "late", ""))
+    late = ("weak attack", 0.99, "late", "", "")
+    monkeypatch.setitem(classifier_evaluation.WEAKNESS, (True, True), late)
     evaluation, _ = evaluated(honest)
     _, before, targeted, *_ = evaluation.outcomes
     assert targeted.correct.sum() < before.correct.sum()
@@ -169,6 +173,31 @@ def test_one_of_few_images_is_red_and_says_what_it_does_not_tell(member, fallen,
     evaluation._warn_of_weakness(column, np.ones(COUNT, bool), np.arange(COUNT) >= fallen)
     assert len(evaluation.checked.doubts) == 1
     assert re.search(f"^warning: red light: {said}$", lines[-1])
+
+
+@EAGER
+def test_the_light_of_standard_is_red_where_square_fools_what_gradients_do_not():
+    evaluation, lines = evaluated(masked, version="standard")
+    *_, gradients, square, _ = evaluation.outcomes
+    fallen = gradients.correct.sum() - square.correct.sum()
+    assert fallen > 1
+    assert [doubt.name for doubt in evaluation.checked.doubts] == ["masked gradients"]
+    left = gradients.correct.sum()
+    assert lines[-1] == (
+        f"warning: red light: square fools {fallen} of {left} images that gradients do not: they "
+        "are masked; an attack through the masking (BPDA) may find more"
+    )
+    evaluation, lines = evaluated(honest, version="standard")
+    assert not evaluation.checked.doubts and not any("red light" in line for line in lines)
+
+
+@EAGER
+def test_a_single_image_that_falls_to_square_alone_is_no_sign_of_masking():
+    evaluation, _ = evaluated(honest, version="standard")
+    square = ensemble_columns("standard", lambda name: presets.get(name, THREAT))[-1]
+    for fallen in (1, 2):
+        evaluation._warn_of_weakness(square, np.ones(COUNT, bool), np.arange(COUNT) >= fallen)
+        assert len(evaluation.checked.doubts) == fallen - 1
 
 
 def test_portions_begin_with_the_smallest_margins():
