@@ -3,6 +3,8 @@
 `gallery_check` refuses embeddings that are not finite or not of unit length.
 """
 
+import collections
+
 import numpy as np
 import tensorflow as tf
 
@@ -13,11 +15,15 @@ from robust_tf.evaluation.doubts import (
     largest_gradients,
     looked_at,
     near_chance,
+    of,
     unsteady,
     zero_gradients,
 )
 from robust_tf.evaluation.retrieval import chance_recall, retrieve
 from robust_tf.models.output_of import output_of
+
+# The share of images with a copy from which R@1 is doubted; less is within its interval.
+COPIES = 0.01
 
 
 def embedding_doubts(network, test_set, batch_size):
@@ -41,11 +47,29 @@ def embedding_doubts(network, test_set, batch_size):
 
     embeddings, gradients = largest_gradients(embed, along, images)
     doubts = [
+        _copied(test_set.examples),
         _collapsed(embed, test_set, images, embeddings.numpy(), test_set.labels[rows]),
         zero_gradients(gradients, "of the embedding: no gradient attack means anything there"),
         unsteady(embed, images, embeddings.numpy()),
     ]
     return [doubt for doubt in doubts if doubt is not None]
+
+
+def _copied(examples):
+    """An attack moves one of two equal images of a class; the other is found, whatever it does."""
+    known = [
+        hash((image if isinstance(image, bytes) else image.tobytes(), int(label)))
+        for image, label in zip(examples.images, examples.labels)
+    ]
+    counts = collections.Counter(known)
+    copied = np.array([counts[one] > 1 for one in known])
+    if copied.mean() <= COPIES:
+        return None
+    return Doubt(
+        "copies",
+        f"{of(copied)} have an equal one of their class in the gallery, which no attack moves: R@1 "
+        "is too high; keep one of each",
+    )
 
 
 def _collapsed(embed, test_set, images, embeddings, labels):

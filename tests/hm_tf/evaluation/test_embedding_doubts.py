@@ -94,6 +94,20 @@ def test_near_chance_on_images_that_say_nothing_of_their_class():
     assert [doubt.name for doubt in doubts(small_network(), noise)] == ["collapsed"]
 
 
+def test_copies_in_the_gallery_are_said(monkeypatch):
+    twice = IMAGES.rows(np.r_[:COUNT, 5:8])
+    (doubt,) = doubts(small_network(), twice)
+    assert doubt.name == "copies" and "6 of 123 images have an equal one" in doubt.message
+    files = np.array([tf.io.encode_png(image).numpy() for image in twice.images], object)
+    encoded = Examples(files, twice.labels, encoded_shape=twice.images.shape[1:])
+    assert doubts(small_network(), encoded) == [doubt]
+    # Of another class they lower R@1.
+    other = Examples(twice.images, np.r_[IMAGES.labels, IMAGES.labels[5:8] + 1])
+    assert doubts(small_network(), other) == []
+    monkeypatch.setattr("hm_tf.evaluation.embedding_doubts.COPIES", 0.05)
+    assert doubts(small_network(), twice) == []
+
+
 def test_the_looks_cost_no_more_than_the_shortest_attack_on_one_batch():
     """One step shows a batch forward and backward, and forward again; backward counts twice."""
     shown = []
