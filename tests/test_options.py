@@ -76,6 +76,7 @@ def test_every_flag_stands_once_in_the_table_of_its_command(table):
         (hm.SEARCH, "--workdir=RUN --embeddings=X.npz --top=3", "--top does nothing with --emb"),
         (hm.EXPORT, "--workdir=RUN --top=3", "--top does nothing with an export without --gallery"),
         (hm.EXPORT, "--format=onnx --gallery=DIR", "--gallery goes with --format=saved_model"),
+        (tla.EXPORT, "--format=onnx --detector_fpr=0.1", "goes with --format=saved_model"),
         (hm.TRAIN, "--dataset=digits --pgd_step_size=8", "--pgd_step_size=8: .* mean 8/255"),
         (
             hm.EVALUATE,

@@ -526,7 +526,13 @@ EXPORT = FlagTable(
         **shared.EXPORT,
         "Format": (shared.export_format("litert_int8"),),
         "Detector": (
-            number("detector_fpr", 0.05, "Share of clean images that it rejects.", highest=0.5),
+            number(
+                "detector_fpr",
+                0.05,
+                "Share of clean images that it rejects.",
+                highest=0.5,
+                only={"format": ("saved_model",)},
+            ),
         ),
     },
     settle=_settle_export,
