@@ -6,9 +6,10 @@ from collections.abc import Callable
 import numpy as np
 
 from robust_tf.attacks.auto_attack import PORTIONS, VERSIONS
+from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.presets import Preset
 from robust_tf.attacks.square import Square
-from robust_tf.threat_model import ThreatModel
+from robust_tf.threat_model import ThreatModel, format_magnitude
 
 # Enough for every loss to take its usual form.
 MANY_CLASSES = 10
@@ -68,6 +69,19 @@ class Column:
             return ""
         return (
             f"{self.name}: ascends the {taken}; {num_classes} classes are too few for the {usual}"
+        )
+
+    def too_short(self):
+        """Returns a line on steps that together do not cross the radius of the ball, else ""."""
+        attack = self.preset and self.preset.attack
+        if not isinstance(attack, PGD):
+            return ""
+        steps, size, eps = attack.steps, attack.step_size, attack.threat_model.eps
+        if steps * size > eps * (1 - 1e-6) or not eps:
+            return ""
+        return (
+            f"{self.name}: {steps} step{'s' * (steps > 1)} of {format_magnitude(size)} do not cross "
+            f"the radius {format_magnitude(eps)}; its number is too high"
         )
 
 

@@ -129,6 +129,8 @@ class ClassifierEvaluation:
         """
         for column in columns:  # refuses kept images of others, before any work
             self._stored.adversarial(column)
+        short = filter(None, (column.too_short() for column in columns))
+        self.checked.doubts.extend(Doubt("short attack", line) for line in short)
         for line in self._remarks(columns):
             self.say(line)
         ensembles, last = {}, {column.ensemble: column for column in columns if column.ensemble}
