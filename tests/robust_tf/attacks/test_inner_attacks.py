@@ -67,7 +67,11 @@ def test_a_step_of_no_length_is_refused(settings):
 def test_scaled(attack, norm):
     """Half the radius, in a graph that does not know the half."""
     whole, half = (attack(ThreatModel(eps, norm)) for eps in (0.2, 0.1))
-    grow = tf.function(lambda share: whole.scaled(share).ascend(Quadratic(), X, key=KEY))
+
+    @tf.function(autograph=False)
+    def grow(share):
+        return whole.scaled(share).ascend(Quadratic(), X, key=KEY)
+
     expected = half.ascend(Quadratic(), X, key=KEY)
     np.testing.assert_allclose(grow(tf.constant(0.5)), expected, atol=1e-6)
     assert whole.threat_model.eps == 0.2  # the original stays

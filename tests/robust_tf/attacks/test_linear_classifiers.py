@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.apgd import APGD, LOSSES
+from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.fab import FAB, step_to_hyperplane
 from robust_tf.attacks.square import Square
 from robust_tf.threat_model import ThreatModel
@@ -13,7 +13,6 @@ from robust_tf.threat_model import ThreatModel
 KEY = randomness.key(0, 0, "test")
 NORMS = pytest.mark.parametrize("norm", ["linf", "l2"])
 INNER = (0.45, 0.55)  # pixels that the attacks move, but not as far as to the box
-CLASSES = pytest.mark.parametrize("classes", [2, 3, 10])
 
 
 def shortest(x, normal, excess, norm):
@@ -74,7 +73,7 @@ def test_away_from_the_box_the_distance_is_the_gap_over_the_dual_norm(norm):
 
 
 @NORMS
-@CLASSES
+@pytest.mark.parametrize("classes", [2, 10])
 def test_fab_finds_the_minimal_distance_at_the_box_too(classes, norm):
     linear = Linear(classes, norm, (0.0, 1.0))
     attack = FAB(ThreatModel(1.0, norm), steps=60)
@@ -87,12 +86,14 @@ def test_fab_finds_the_minimal_distance_at_the_box_too(classes, norm):
     assert np.max(ratio) < 1.02
 
 
-# With more classes the cross entropy weighs them all and need not lead to the nearest.
-CASES = [("ce", 2)] + [(loss, classes) for loss in LOSSES[1:] for classes in (2, 3, 10)]
+# Each form of each loss (see `loss_name`), and both norms with few classes and with many. With more
+# than two the cross entropy weighs them all and need not lead to the nearest.
+CASES = [("ce", 2, "linf"), ("dlr", 2, "l2"), ("dlr", 3, "linf"), ("dlr", 10, "l2")]
+CASES += [("targeted-dlr", 3, "l2"), ("targeted-dlr", 10, "linf"), ("targeted-dlr", 10, "l2")]
+CASES += [("targeted-dlr", 2, "linf"), ("targeted-margin", 10, "linf")]
 
 
-@NORMS
-@pytest.mark.parametrize("loss, classes", CASES)
+@pytest.mark.parametrize("loss, classes, norm", CASES)
 def test_apgd_succeeds_exactly_where_eps_exceeds_the_distance(loss, classes, norm):
     check_success(lambda threat: APGD(threat, loss, steps=30), Linear(classes, norm, INNER), norm)
 
@@ -102,7 +103,7 @@ def test_fab_succeeds_exactly_where_eps_exceeds_the_distance(norm):
     check_success(lambda threat: FAB(threat, steps=30), Linear(10, norm, INNER), norm)
 
 
-@CLASSES
+@pytest.mark.parametrize("classes", [2, 3, 10])
 def test_square_reaches_the_corner_that_linf_needs(classes):
     linear = Linear(classes, "linf", INNER)
     check_success(lambda threat: Square(threat, queries=1000), linear, "linf")

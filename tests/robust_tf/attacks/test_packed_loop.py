@@ -23,10 +23,9 @@ BALLS = {"linf": ThreatModel(0.12), "l2": ThreatModel(0.6, "l2")}
 ATTACKS = {
     "apgd-ce": lambda ball: APGD(ball, "ce", steps=12),
     "two runs": lambda ball: APGD(ball, "dlr", steps=6, restarts=2),
-    "apgd-t": lambda ball: APGD(ball, "targeted-dlr", steps=6, targets=3),
     "malt": lambda ball: MALT(ball, steps=6, targets=2),
     "fab-t": lambda ball: FAB(ball, steps=6, targets=3),
-    "fab": lambda ball: FAB(ball, steps=8, targeted=False),
+    "fab": lambda ball: FAB(ball, steps=8, targets=3, targeted=False),
     # In a larger ball: few images fall to few queries.
     "square": lambda ball: Square(dataclasses.replace(ball, eps=2 * ball.eps), queries=60),
 }
@@ -47,14 +46,16 @@ def digits():
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    network.compile(keras.optimizers.Adam(0.01), loss)
+    network.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
     network.fit(images[COUNT:], labels[COUNT:], epochs=3, batch_size=64, verbose=0)
     keys = randomness.image_keys(0, "evaluation", tf.range(COUNT))
     return network, tf.constant(images[:COUNT]), tf.constant(labels[:COUNT], tf.int32), keys
 
 
 @pytest.mark.parametrize(
-    "name, norm", [*((name, "linf") for name in ATTACKS), ("fab-t", "l2"), ("square", "l2")]
+    "name, norm",
+    [("two runs", "linf"), ("malt", "linf"), ("fab", "linf")]
+    + [("fab-t", "l2"), ("square", "linf"), ("square", "l2")],
 )
 def test_every_image_ends_as_in_the_whole_batch(digits, name, norm):
     network, *batch = digits

@@ -98,8 +98,7 @@ def test_objective_is_traced_once_per_compile_and_evaluated_every_step():
         assert objective.calls == 1
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("norm, eps", [("linf", 0.1), ("l2", 0.5)])
+@pytest.mark.parametrize("norm, eps, dtype", [("linf", 0.1, "float32"), ("l2", 0.5, "float64")])
 def test_eager_graph_and_xla_agree_and_keep_dtype_and_shape(norm, eps, dtype, classifier):
     logits_fn, x, labels = classifier(dtype)
     attack = PGD(ThreatModel(eps, norm), 5, momentum=Momentum(0.9, "ema"), random_start=False)
@@ -123,9 +122,11 @@ def test_xla_compiles_random_start_and_restarts(classifier):
     """XLA draws other random numbers than TensorFlow's kernels, so the images differ from those."""
     logits_fn, x, labels = classifier()
     attack = PGD(LINF, 3, random_start=True, restarts=3)
-    compiled = tf.function(
-        lambda x, key: attack.ascend(CrossEntropy(logits_fn, labels), x, key=key), jit_compile=True
-    )
+
+    @tf.function(autograph=False, jit_compile=True)
+    def compiled(x, key):
+        return attack.ascend(CrossEntropy(logits_fn, labels), x, key=key)
+
     x_adv = compiled(x, KEY)
     assert np.all(LINF.contains(x_adv, x))
     np.testing.assert_array_equal(x_adv, compiled(x, KEY))
