@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from eagerly import eagerly
 
 from robust_tf.attacks import auto_attack, presets
 from robust_tf.attacks.apgd import APGD
@@ -38,12 +39,13 @@ WEAK = SHORT | {
 MASKED = ["weak attack", "masked gradients"]
 
 
-@pytest.fixture(autouse=True)
-def short_attacks(monkeypatch):
-    monkeypatch.setattr(auto_attack, "MEMBERS", SHORT)
-    monkeypatch.setitem(
-        auto_attack.PORTIONS, "fast", {"apgd-t": (PROBE, PROBE), "square": (PROBE, 0)}
-    )
+@pytest.fixture(scope="module", autouse=True)
+def short_attacks():
+    portions = {"apgd-t": (PROBE, PROBE), "square": (PROBE, 0)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auto_attack, "MEMBERS", SHORT)
+        patch.setitem(auto_attack.PORTIONS, "fast", portions)
+        yield
 
 
 def honest(images):
@@ -62,15 +64,33 @@ def masked(images):
     return honest(images), gradient
 
 
-def evaluated(outputs_fn, version="fast", **options):
+def made(outputs_fn, **options):
+    """Returns an evaluation, and the list of lines that it will say."""
     images = np.random.default_rng(1).integers(0, 256, (COUNT, 4, 4, 1), np.uint8)
     labels = np.argmax(honest(tf.constant(images / 255, tf.float32)), axis=1).astype(np.int32)
     lines = []
-    evaluation = ClassifierEvaluation(
-        outputs_fn, Examples(images, labels), progress=False, say=lines.append, **options
-    )
+    examples = Examples(images, labels)
+    options = {"progress": False, "say": lines.append, **options}
+    return ClassifierEvaluation(outputs_fn, examples, **options), lines
+
+
+def evaluated(outputs_fn, version="fast", **options):
+    evaluation, lines = made(outputs_fn, **options)
     evaluation.run(ensemble_columns(version, lambda name: presets.get(name, THREAT)))
     return evaluation, lines
+
+
+@pytest.fixture(scope="module")
+def of_honest(tmp_path_factory):
+    """The evaluation of the honest network, run once, and its lines."""
+    with eagerly():
+        return evaluated(honest, folder=tmp_path_factory.mktemp("honest"))
+
+
+@pytest.fixture(scope="module")
+def of_masked():
+    with eagerly():
+        return evaluated(masked)
 
 
 def rows_of(evaluation, name="square"):
@@ -91,8 +111,8 @@ def attacked(evaluation, name="square"):
 
 
 @EAGER
-def test_square_attacks_only_a_sample_where_it_fools_nothing(tmp_path):
-    evaluation, lines = evaluated(honest, folder=tmp_path)
+def test_square_attacks_only_a_sample_where_it_fools_nothing(of_honest):
+    evaluation, lines = of_honest
     *_, before, targeted, square, whole = evaluation.outcomes
     assert 0 < before.correct.sum() < COUNT
     np.testing.assert_array_equal(targeted.correct, before.correct)
@@ -102,14 +122,13 @@ def test_square_attacks_only_a_sample_where_it_fools_nothing(tmp_path):
     assert attacked(evaluation, "apgd-t") == min(PROBE, before.correct.sum())
     assert not evaluation.checked.doubts and not any("red light" in line for line in lines)
     # The sample is not the whole of what is stored.
-    _, lines = evaluated(honest, folder=tmp_path)
+    _, lines = evaluated(honest, folder=evaluation.folder)
     share = 100 * square.correct.mean()
     assert f"square: stored ({share:.2f} %); --fresh measures again" in lines
 
 
-@EAGER
-def test_the_samples_are_the_smallest_margins_that_earlier_members_left():
-    evaluation, _ = evaluated(honest)
+def test_the_samples_are_the_smallest_margins_that_earlier_members_left(of_honest):
+    evaluation, _ = of_honest
     left = np.full(COUNT, np.inf)
     for name in ("apgd-ce50", "malt"):
         rows, margins = rows_of(evaluation, name)
@@ -120,8 +139,8 @@ def test_the_samples_are_the_smallest_margins_that_earlier_members_left():
     assert set(rows_of(evaluation, "apgd-t")[0]) == set(nearest)
 
 
-def test_square_attacks_all_and_the_light_is_red_where_it_fools_one():
-    evaluation, lines = evaluated(masked)
+def test_square_attacks_all_and_the_light_is_red_where_it_fools_one(of_masked):
+    evaluation, lines = of_masked
     *_, before, square, whole = evaluation.outcomes
     assert attacked(evaluation) == before.correct.sum() > PROBE
     assert whole.name == "fast" and whole.correct.sum() < before.correct.sum()
@@ -131,8 +150,8 @@ def test_square_attacks_all_and_the_light_is_red_where_it_fools_one():
     np.testing.assert_array_equal(square.correct, whole.correct)
 
 
-def test_the_light_is_red_where_more_steps_and_targets_fool_one(monkeypatch):
-    reference, _ = evaluated(honest)
+def test_the_light_is_red_where_more_steps_and_targets_fool_one(of_honest, monkeypatch):
+    reference, _ = of_honest
     monkeypatch.setattr(auto_attack, "MEMBERS", WEAK)
     evaluation, lines = evaluated(honest)
     _, before, targeted, *_, whole = evaluation.outcomes
@@ -154,7 +173,6 @@ def test_the_light_stays_green_where_only_a_few_of_many_images_fall_late(monkeyp
     assert not evaluation.checked.doubts
 
 
-@EAGER
 @pytest.mark.parametrize(
     "member, fallen, said",
     [
@@ -164,7 +182,7 @@ def test_the_light_stays_green_where_only_a_few_of_many_images_fall_late(monkeyp
     ],
 )
 def test_one_of_few_images_is_red_and_says_what_it_does_not_tell(member, fallen, said):
-    evaluation, lines = evaluated(honest)
+    evaluation, lines = made(honest)
     [column] = [
         column
         for column in ensemble_columns("fast", lambda name: presets.get(name, THREAT))
@@ -191,9 +209,8 @@ def test_the_light_of_standard_is_red_where_square_fools_what_gradients_do_not()
     assert not evaluation.checked.doubts and not any("red light" in line for line in lines)
 
 
-@EAGER
 def test_a_single_image_that_falls_to_square_alone_is_no_sign_of_masking():
-    evaluation, _ = evaluated(honest, version="standard")
+    evaluation, _ = made(honest)
     square = ensemble_columns("standard", lambda name: presets.get(name, THREAT))[-1]
     for fallen in (1, 2):
         evaluation._warn_of_weakness(square, np.ones(COUNT, bool), np.arange(COUNT) >= fallen)
@@ -234,10 +251,14 @@ def test_the_light_is_red_where_images_are_kept_too(tmp_path):
     assert "warning: red light: square fools" in lines[-1]
 
 
-@pytest.mark.parametrize("outputs_fn, portions", [(honest, 1), (masked, 2)])
+@pytest.mark.parametrize(
+    "outputs_fn, evaluation, portions", [(honest, "of_honest", 1), (masked, "of_masked", 2)]
+)
 @EAGER
-def test_the_public_call_probes_too_and_attacks_no_image_twice(outputs_fn, portions, monkeypatch):
-    evaluation, _ = evaluated(outputs_fn)
+def test_the_public_call_probes_too_and_attacks_no_image_twice(
+    outputs_fn, evaluation, portions, monkeypatch, request
+):
+    evaluation, _ = request.getfixturevalue(evaluation)
     attack_rows, by_square = auto_attack.attack_rows, []
 
     def counted(attack, logits_fn, images, labels, rows, *rest):

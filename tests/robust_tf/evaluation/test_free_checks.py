@@ -108,7 +108,7 @@ def test_a_range_that_is_hardly_better_is_not_named(data):
 def outcomes(outputs_fn, data):
     options = {"batch_size": 64, "say": None, "progress": False}
     evaluation = ClassifierEvaluation(outputs_fn, data, **options)
-    names = ["fgsm", "pgd5", "cw5", "apgd-dlr"]
+    names = ["pgd5", "cw5", "apgd-dlr"]
     found = evaluation.run([Column(n, presets.get(n, ThreatModel(0.08))) for n in names])
     return np.array([outcome.correct for outcome in found])
 
@@ -124,6 +124,7 @@ def test_the_same_network_gives_the_same_number_with_and_without_its_end(data, h
     np.testing.assert_array_equal(outcomes(lambda x: end(logits_of(x)), data), honest)
 
 
+@pytest.mark.usefixtures("eager")
 def test_square_follows_where_probabilities_are_saturated(data, monkeypatch):
     monkeypatch.setitem(auto_attack.MEMBERS, "square", lambda ball: Square(ball, queries=9))
     said = []

@@ -20,16 +20,13 @@ Y = np.random.default_rng(0).integers(0, 3, 21)
 X = np.random.default_rng(1).random([21, 4, 4, 1])
 
 
-def fitted(kind, chosen, attack, metrics):
+def fitted(kind, chosen, attack, metrics=None, **how):
     keras.utils.set_random_seed(0)
     with chosen.scope():
         network = keras.Sequential(
             [keras.Input([4, 4, 1]), layers.Flatten(), layers.Dense(6, "tanh"), layers.Dense(3)]
         )
         model = kind(network, attack=attack)
-        # Alone without a trace, which would take most of the time. XLA refuses several replicas.
-        alone = chosen.num_replicas_in_sync == 1
-        how = {"run_eagerly": alone, "jit_compile": not alone}
         model.compile(keras.optimizers.SGD(0.1), metrics=metrics, **how)
     history = model.fit(
         X, Y, batch_size=16, epochs=2, shuffle=False, verbose=0, validation_data=(X, Y)
@@ -56,7 +53,7 @@ def check_overflow(two):
     keras.config.set_dtype_policy("mixed_float16")
     with two.scope():
         model = Sums()
-        model.compile(keras.optimizers.SGD(0.1))
+        model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
     before = model.get_weights()
     for labels in ([0, 0, 0, 1], [1, 0, 0, 0]):  # on the second replica, on the first
         model.fit(np.ones([4, 2]), np.array(labels), batch_size=4, shuffle=False, verbose=0)
@@ -70,10 +67,12 @@ def main():
     keras.config.set_floatx("float64")
     two = strategy.make_strategy("mirrored", 16, logical_cpus=2)
     attack = PGD(ThreatModel(0.1), 2, random_start=False)
+    # Alone without a trace, which would take most of the time. XLA refuses several replicas.
+    how = {"run_eagerly": True}, {"jit_compile": True}
     weights, histories = zip(
         *(
-            fitted(TripletAdversarial, chosen, attack, ["accuracy"])
-            for chosen in (tf.distribute.get_strategy(), two)
+            fitted(TripletAdversarial, chosen, attack, ["accuracy"], **settings)
+            for chosen, settings in zip((tf.distribute.get_strategy(), two), how)
         )
     )
     for one, other in zip(*weights):
@@ -81,7 +80,7 @@ def main():
         np.testing.assert_allclose(one, other, atol=0.05)
     for name in "accuracy", "val_accuracy", "val_robust_accuracy":
         np.testing.assert_allclose(*(history[name] for history in histories), atol=0.1)
-    _, history = fitted(HardnessManipulation, two, attack, None)
+    _, history = fitted(HardnessManipulation, two, attack, jit_compile=False)
     assert np.isfinite(list(history.values())).all()
     for name in "val_recall_at_1", "val_robust_recall_at_1":
         assert 0 <= history[name][0] <= 1

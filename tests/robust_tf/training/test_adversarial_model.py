@@ -8,6 +8,8 @@ import tensorflow as tf
 from robust_tf.errors import UserError
 from robust_tf.training.adversarial_model import AdversarialModel, weighted_total
 
+EAGER = pytest.mark.usefixtures("eager")
+
 
 class Plain(AdversarialModel):
     """Squared logits of shifted images; the shift is what it crafts."""
@@ -49,18 +51,20 @@ def test_the_logged_loss_is_the_weighted_mean_of_the_terms():
     np.testing.assert_allclose(history["loss"], [2 * SQUARES.mean()], rtol=1e-6)
 
 
+@EAGER
 def test_reduction_sum():
     history = fit(Plain(network(), reduction="sum"), IMAGES)
     np.testing.assert_allclose(history["loss"], [2 * SQUARES.sum()], rtol=1e-6)
 
 
+@EAGER
 def test_weight_decay_is_on_kernels_only():
     history = fit(Plain(network(), weight_decay=10.0), IMAGES)
     decay = 10.0 * 0.5 * 6  # six ones in the kernel, two in the bias
     np.testing.assert_allclose(history["loss"], [2 * SQUARES.mean() + decay], rtol=1e-6)
 
 
-@pytest.mark.usefixtures("eager")
+@EAGER
 def test_the_loss_of_an_epoch_is_the_mean_over_images():
     """The last batch has one image of three: a mean over batches would count it as two."""
     model = Plain(network())
@@ -69,7 +73,7 @@ def test_the_loss_of_an_epoch_is_the_mean_over_images():
     np.testing.assert_allclose(history["loss"], [2 * SQUARES.mean()], rtol=1e-6)
 
 
-@pytest.mark.usefixtures("eager")
+@EAGER
 def test_the_regularizers_of_weights_are_in_the_loss_and_move_the_weights():
     image = keras.Input([3])
     penalty = keras.regularizers.L2(10.0)
@@ -87,7 +91,7 @@ def test_a_regularizer_of_outputs_is_refused():
         Plain(keras.Model(image, {"logits": logits}))
 
 
-@pytest.mark.usefixtures("eager")
+@EAGER
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_a_batch_may_be_a_dict(jit_compile):
     """As data sets of TensorFlow Datasets have it, with further entries."""
@@ -115,6 +119,7 @@ def test_one_step_follows_the_gradient():
     np.testing.assert_allclose(kernel[:, 0], 1 - 0.1 * gradient, rtol=1e-5)
 
 
+@EAGER
 def test_what_is_crafted_carries_no_gradient():
     plain, crafting = Plain(network()), Plain(network(), shift=1e-6)
     for model in (plain, crafting):
@@ -128,6 +133,7 @@ def test_what_is_crafted_carries_no_gradient():
     np.testing.assert_allclose(kernel, 1 - 0.1 * 2 * 2 * 4 * np.ones([3, 2]), rtol=1e-5)
 
 
+@EAGER
 def test_crafting_in_inference_mode_leaves_the_moving_statistics():
     model = Plain(network(batch_norm=True))
     fit(model, IMAGES)
@@ -135,7 +141,7 @@ def test_crafting_in_inference_mode_leaves_the_moving_statistics():
     np.testing.assert_allclose(mean, 0.5 * IMAGES.mean(0), rtol=1e-5)  # one update, not two
 
 
-@pytest.mark.usefixtures("eager")
+@EAGER
 def test_the_radius_of_the_attack_grows_linearly_and_stays():
     shares = []
 
@@ -148,6 +154,7 @@ def test_the_radius_of_the_attack_grows_linearly_and_stays():
     assert shares == [0.25, 0.5, 0.75, 1, 1, 1]
 
 
+@EAGER
 @pytest.mark.parametrize("value", [1.5, -0.1, np.nan])
 def test_images_out_of_range_are_refused(value):
     images = IMAGES.copy()

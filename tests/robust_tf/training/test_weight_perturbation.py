@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from robust_tf.training.adversarial_model import AdversarialModel
 
+EAGER = pytest.mark.usefixtures("eager")
 IMAGES = np.array([[0.5, 0, 0], [0, 1, 1], [0.25, 0.25, 0]], np.float32)
 LABELS = np.zeros(3, np.int32)
 GAMMA, RATE, DECAY = 0.3, 0.1, 0.05
@@ -52,18 +53,21 @@ def test_the_gradient_is_taken_at_the_worst_weights_of_the_ball():
     np.testing.assert_allclose(history["square"], [loss], rtol=1e-5)
 
 
+@EAGER
 def test_a_step_of_0_leaves_the_weights_bit_for_bit():
     _, (kernel, bias), _ = trained(keras.optimizers.SGD(0.0), awp=GAMMA)
     np.testing.assert_array_equal(kernel, KERNEL)
     np.testing.assert_array_equal(bias, BIAS)
 
 
+@EAGER
 def test_batch_norm_sees_the_batch_once():
     model, _, _ = trained(batch_norm=True, awp=GAMMA)
     mean = model.network.layers[1].moving_mean.numpy()
     np.testing.assert_allclose(mean, 0.5 * IMAGES.mean(0), rtol=1e-5)
 
 
+@EAGER
 def test_without_a_slope_nothing_moves():
     """A gradient of 0 has no direction."""
     image = keras.Input([3])

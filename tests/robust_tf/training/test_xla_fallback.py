@@ -53,13 +53,23 @@ def fitted(model, *, jit_compile, **more):
     ).history
 
 
-@pytest.fixture
-def undecided(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def undecided():
     """Whatever other tests have switched on: Keras allows XLA."""
-    monkeypatch.setattr(keras.src.trainers.trainer, "model_supports_jit", lambda model: True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.src.trainers.trainer, "model_supports_jit", lambda model: True)
+        yield
 
 
-def test_the_train_step_falls_back_and_loses_no_batch(undecided):
+@pytest.fixture(scope="module")
+def by_xla():
+    """A model that XLA compiles once for all tests."""
+    model = Squares()
+    model.compile(keras.optimizers.SGD(0.01), jit_compile=True)
+    return model
+
+
+def test_the_train_step_falls_back_and_loses_no_batch():
     model, plain = Squares(refused), Squares()
     line = "the train step goes on without XLA, which refuses: Detected unsupported operations"
     with pytest.warns(UserWarning, match=line) as said:
@@ -69,7 +79,7 @@ def test_the_train_step_falls_back_and_loses_no_batch(undecided):
     assert int(model.optimizer.iterations) == 4
 
 
-def test_the_test_step_falls_back(undecided):
+def test_the_test_step_falls_back():
     """By itself, and as the validation of a training that XLA compiles."""
     model = Squares(tested_by=refused)
     model.compile("sgd", jit_compile=True)
@@ -83,22 +93,6 @@ def test_the_test_step_falls_back(undecided):
     assert history["val_sum"] == pytest.approx(2 * [IMAGES.sum() / 8])
 
 
-def test_the_range_is_checked_under_xla(undecided):
-    low = IMAGES - 0.5
-    pairs = tf.data.Dataset.from_tensor_slices((low, LABELS)).batch(4)
-    dicts = pairs.map(
-        lambda images, labels: {"image": images, "label": labels, "step": tf.zeros([4], tf.int64)}
-    )
-    model = Squares()
-    model.compile("sgd", jit_compile=True)
-    for x, y in ((low, LABELS), (pairs, None), (dicts, None)):
-        with pytest.raises(UserError, match="in .0, 1.; this batch ranges"):
-            model.fit(x, y, shuffle=False, verbose=0)
-        with pytest.raises(UserError, match="in .0, 1.; this batch ranges"):
-            model.evaluate(x, y, verbose=0)
-    assert model.jit_compile and int(model.optimizer.iterations) == 0
-
-
 def arrays(images, labels):
     return images, labels
 
@@ -109,6 +103,11 @@ def entries(images, labels):
 
 def dataset(images, labels):
     return tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
+
+
+def dataset_of_dicts(images, labels):
+    steps = np.zeros(len(images), np.int64)
+    return dataset(images, labels).map(lambda x, y: {"image": x, "label": y, "step": steps[:4]})
 
 
 def generator(images, labels):
@@ -130,12 +129,14 @@ class Batches(keras.utils.PyDataset):
         return self.images[part], self.labels[part]
 
 
-@pytest.mark.parametrize("form", [arrays, entries, dataset, generator, Batches])
-def test_every_kind_of_input_is_checked_under_xla(undecided, form):
+@pytest.mark.parametrize("form", [arrays, entries, dataset, dataset_of_dicts, generator, Batches])
+def test_every_kind_of_input_is_checked_under_xla(by_xla, form):
     """In training, in an evaluation, and in validation, by name or by position."""
-    model = Squares()
-    model.compile(keras.optimizers.SGD(0.01), jit_compile=True)
-    low, wrong = IMAGES.copy(), LABELS.copy()
+    model, low, wrong = by_xla, IMAGES.copy(), LABELS.copy()
+    steps = int(model.optimizer.iterations)
+    with pytest.raises(UserError, match="in .0, 1.; this batch ranges"):
+        trained(model, form(IMAGES - 0.5, LABELS))
+    assert int(model.optimizer.iterations) == steps
     low[-1], wrong[-1] = -0.5, 2
     for images, labels, said in (
         (low, LABELS, "images must be finite and in .0, 1.; this batch ranges from -0.5"),
@@ -167,25 +168,22 @@ def validated_by_position(model, data):
 
 
 @pytest.mark.parametrize("method", ["train_on_batch", "test_on_batch"])
-def test_a_single_batch_is_checked_under_xla(undecided, method):
-    model = Squares()
-    model.compile("sgd", jit_compile=True)
+def test_a_single_batch_is_checked_under_xla(by_xla, method):
+    model, steps = by_xla, int(by_xla.optimizer.iterations)
     for x, y, said in (
         (IMAGES - 0.5, LABELS, "in .0, 1.; this batch ranges"),
         (IMAGES, LABELS + 2, "labels must be 0 to 1; this batch ranges from 2 to 2"),
     ):
         with pytest.raises(UserError, match=said):
             getattr(model, method)(x, y)
-    assert model.jit_compile and int(model.optimizer.iterations) == 0
+    assert model.jit_compile and int(model.optimizer.iterations) == steps
     assert np.isfinite(getattr(model, method)(IMAGES, LABELS)).all()
 
 
-def test_names_for_labels_in_a_dataset_are_one_line_under_xla(undecided):
+def test_names_for_labels_in_a_dataset_are_one_line_under_xla(by_xla):
     names = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS.astype(str))).batch(4)
-    model = Squares()
-    model.compile("sgd", jit_compile=True)
     with pytest.raises(UserError, match=r"^labels must be numbers, not text; [^\n]*$"):
-        model.fit(names, shuffle=False, verbose=0)
+        by_xla.fit(names, shuffle=False, verbose=0)
 
 
 def test_the_range_of_all_images_is_checked_off_the_gpu(monkeypatch):
