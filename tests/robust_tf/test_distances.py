@@ -78,7 +78,11 @@ def test_gradients_at_zero_and_equal_vectors_are_finite(function, jit_compile, d
     """With XLA too: its square root, unlike TensorFlow's kernel on CPU, has 0 * inf = NaN at 0."""
     u = np.array([[0, 0, 0], [1, 2, 3], [1, 0, 0]], dtype)
     v = np.array([[0, 0, 0], [1, 2, 3], [0, 1, 0]], dtype)
-    compiled = tf.function(lambda u, v: gradients(function, u, v), jit_compile=jit_compile)
+
+    @tf.function(autograph=False, jit_compile=jit_compile)
+    def compiled(u, v):
+        return gradients(function, u, v)
+
     for gradient in compiled(u, v):
         assert np.all(np.isfinite(gradient)) and np.max(np.abs(gradient)) < 10
 

@@ -47,8 +47,8 @@ def test_other_classes_get_a_fresh_last_layer():
 @pytest.mark.parametrize(
     "classifier, embedding, channels",
     [("torchvision_resnet_18", "resnet18", 3)]
-    + [(name, name, 1) for name in ("resnet10_16", "resnet_18", "preact_resnet_18")]
-    + [(name, name, 3) for name in ("resnet_18_silu", "preact_resnet_18_silu")],
+    + [(name, name, 1) for name in ("resnet10_16", "preact_resnet_18")]
+    + [("resnet_18_silu", "resnet_18_silu", 3)],
 )
 def test_a_classifier_gives_its_trunk_to_an_embedding(classifier, embedding, channels):
     info = DatasetInfo("x", (8, 8, channels), tuple("abc"), {}, "", standardize=True)

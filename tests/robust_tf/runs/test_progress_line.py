@@ -11,6 +11,7 @@ import pytest
 from robust_tf.runs import progress_line
 from robust_tf.runs.progress_line import ProgressLine, fitting
 
+pytestmark = pytest.mark.usefixtures("eager")
 LOGS = {"cross_entropy": 2.6131, "embedding_norm": 16.8447, "loss": 2.6532}
 LOGS |= {"robust_accuracy": 0.1406, "skipped_triplets": 0.0, "triplet": 0.04}
 
