@@ -18,7 +18,7 @@ from robust_tf.models.batch_norm import batch_norm
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.training import strategy, workers
 
-STEPS, BATCH = 5, 16
+STEPS, BATCH = 3, 16
 TLA = [f"--batch_size={BATCH}", "--attack_steps=2", "--learning_rates=0.01"]
 POOL = ["--method=tla", "--pool=batch", *TLA]
 SEPARATE = [
@@ -40,6 +40,12 @@ CASES = {
     "tla, pool=separate": (tla_tf.train, SEPARATE),
     "hm & ics": (hm_tf.train, [*HM, *AWP]),
     "free hm": (hm_tf.train, [*HM, "--free=2"]),
+}
+# Replicas and workers divide them: how a method exchanges and what carries it are two things.
+DIVIDED = {
+    "device": CASES,
+    "replicas": ("tla, pool=batch", "hm & ics"),
+    "workers": ("tla, pool=separate", "free hm"),
 }
 # They exchange no more than means of gradients, of losses and of batch statistics.
 SIMPLE = {
@@ -66,11 +72,11 @@ def network(unit):
     return keras.Model(image, outputs)
 
 
-def trained(command, flags, chosen):
+def trained(command, flags, chosen, steps=STEPS):
     """Losses of all steps, and the variables after them."""
     settings = command.training_run(command.TRAIN.parse(flags)).settings
     defense, digits = settings.defense, data.open("digits")
-    examples, common = digits.load("train"), {"batch_size": BATCH, "seed": 0, "stop_step": STEPS}
+    examples, common = digits.load("train"), {"batch_size": BATCH, "seed": 0, "stop_step": steps}
     keras.utils.set_random_seed(0)
     with chosen.scope():
         if command is tla_tf.train:
@@ -81,7 +87,7 @@ def trained(command, flags, chosen):
             model = defense.build(network(unit=True), chosen.num_replicas_in_sync)
             dataset = pair_dataset(examples, digits.info, replays=defense.replays, **common)
         # Without traces it is the reference of both: they take longest, and other tests compile it.
-        eager = chosen.num_replicas_in_sync == 1
+        eager = chosen.num_replicas_in_sync == 1 or steps == 1
         model.compile(settings.make_optimizer(), jit_compile=False, run_eagerly=eager)
     losses = []
     log = keras.callbacks.LambdaCallback(
@@ -89,7 +95,7 @@ def trained(command, flags, chosen):
     )
     model.fit(
         workers.divided(dataset, chosen),
-        steps_per_epoch=STEPS,
+        steps_per_epoch=steps,
         shuffle=False,
         verbose=0,
         callbacks=[log],
@@ -131,8 +137,13 @@ def require_rows_in_order(mirrored):
     assert np.array(divided).tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
 
 
-def main(output, simple=""):
-    """Saves all arrays in `output`, an .npz; as a worker where TF_CONFIG says so."""
+def main(output, every=False):
+    """Saves all arrays in `output`, an .npz; as a worker where TF_CONFIG says so.
+
+    Args:
+        output: path.
+        every: whether each kind of strategy trains all cases, the simple ones included.
+    """
     worker = workers.this_worker()
     if worker.count > 1:
         strategies = {"workers": strategy.make_strategy("multi_worker", BATCH)}
@@ -144,14 +155,14 @@ def main(output, simple=""):
     keras.config.set_dtype_policy("float64")
     # TensorFlow's optimiser of graphs takes a fifth of the time, and the same steps are compared.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    cases = [(name, "", SIMPLE if simple else CASES) for name in strategies]
-    if not simple:
-        cases += [(name, "other ", OTHERS[name]) for name in strategies if name in OTHERS]
-    arrays = {
-        f"{name}/{prefix}{case}/{key}": value
-        for name, prefix, several in cases
-        for case, settings in several.items()
-        for key, value in trained(*settings, strategies[name]).items()
-    }
+    arrays, several = {}, {**CASES, **SIMPLE} if every else CASES
+    for kind, chosen in strategies.items():
+        runs = {
+            case: trained(*several[case], chosen) for case in (several if every else DIVIDED[kind])
+        }
+        for case, settings in OTHERS.get(kind, {}).items():
+            runs[f"other {case}"] = trained(*settings, chosen, steps=1)
+        for case, found in runs.items():
+            arrays |= {f"{kind}/{case}/{key}": value for key, value in found.items()}
     if worker.is_chief:
         np.savez(output, **arrays)
