@@ -22,11 +22,18 @@ CASES = {
 }
 
 
-def test_five_kills_a_sigterm_and_a_sighup(smoke_run, tmp_path):
-    """With a state after every update, the run goes on in the middle of an interval, too."""
-    plan = reliability.stops_of_a_smoke_run(signal.SIGTERM, signal.SIGHUP)
-    reliability.survive("tla_tf.train", [*SMOKE, "--save_every_minutes=0"], tmp_path / "run", plan)
-    reliability.assert_same(reliability.state(tmp_path / "run"), reliability.state(smoke_run))
+def test_three_kills_and_a_sighup_of_a_run_with_all_parts(smoke, tmp_path):
+    """Averages, perturbed weights, schedule, growing radius; with a state after every update.
+
+    So the run goes on in the middle of an interval, too.
+    """
+    parts = ["--ema=0.5", "--awp=0.01", "--schedule=onecycle", "--inner_attack=n_fgsm"]
+    parts += ["--eps_warmup_steps=7", "--save_every_minutes=0", "--eval_attacks=clean"]
+    plan = reliability.stops_of_a_smoke_run(signal.SIGHUP)
+    reliability.survive("tla_tf.train", [*SMOKE, *parts], tmp_path / "run", plan)
+    assert smoke(*parts, f"--workdir={tmp_path / 'whole'}") == 0
+    found, expected = (reliability.state(tmp_path / name) for name in ("run", "whole"))
+    reliability.assert_same(found, expected)
 
 
 @pytest.mark.slow

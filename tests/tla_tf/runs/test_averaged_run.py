@@ -98,34 +98,6 @@ def test_a_longer_run_goes_on_from_its_own_weights(trained, tmp_path, monkeypatc
     assert len(first + second) == 4 and len(whole) == 3
 
 
-def test_a_run_with_all_parts_resumes_bit_for_bit(smoke, tmp_path, monkeypatch, capsys):
-    """From the middle of an interval: averages, perturbed weights, schedule, growing radius."""
-    save = Checkpoints.save
-
-    def save_and_die(self, step, *more):
-        save(self, step, *more)
-        if step == 6:
-            raise KeyboardInterrupt
-
-    parts = [
-        "--method=at",
-        "--ema=0.5",
-        "--schedule=onecycle",
-        "--awp=0.01",
-        "--inner_attack=n_fgsm",
-    ]
-    flags = [*parts, "--eps_warmup_steps=7", "--eval_attacks=clean", "--save_every_minutes=0"]
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoints, "save", save_and_die)
-        assert smoke(*flags, f"--workdir={tmp_path / 'killed'}") == 130
-    assert smoke(*flags, f"--workdir={tmp_path / 'killed'}") == 0
-    assert "resuming after step 6 of 8" in capsys.readouterr().out
-    assert smoke(*flags, f"--workdir={tmp_path / 'whole'}") == 0
-    killed, whole = (weights(tmp_path / name / "final.keras") for name in ("killed", "whole"))
-    for found, expected in zip(killed, whole, strict=True):
-        np.testing.assert_array_equal(found, expected)
-
-
 def metrics(workdir):
     return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
