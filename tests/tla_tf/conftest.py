@@ -28,9 +28,13 @@ def smoke_run(smoke, tmp_path_factory):
 @pytest.fixture(scope="session")
 def served(smoke_run, tmp_path_factory):
     """The first version of its export, with a detector, that no test may change."""
+    from eagerly import eagerly  # TensorFlow is imported by tests that need it
+    from forked import reloads
+
     folder = tmp_path_factory.mktemp("served")
     flags = [f"--workdir={smoke_run}", f"--export_dir={folder}", "--limit_test=40"]
-    assert export.main(["export", *flags, "--detector_fpr=0.1"]) == 0
+    with eagerly(), reloads():
+        assert export.main(["export", *flags, "--detector_fpr=0.1"]) == 0
     return folder / "1"
 
 
