@@ -123,29 +123,32 @@ def killed():
 def test_interruptions_change_nothing_of_a_selection(
     tmp_path, monkeypatch, heard_signals, recwarn, capsys
 ):
-    command = ["train", *FLAGS, "--select=best"]
+    command = ["train", *FLAGS, "--method=um", "--select=best"]
     whole, stopped = (f"--workdir={tmp_path / name}" for name in ("whole", "stopped"))
+
+    shares = []
 
     def quick(compiled, examples, *_, title, **__):
         if title == "masking":
             return [{"masked": np.zeros(1)}]
-        images = tf.constant(examples.images[:8] / np.float32(255))
-        keys = randomness.image_keys(0, "test", tf.range(8))
-        found = compiled(images, tf.range(8), keys)
-        share = float(tf.reduce_mean(tf.cast(found["correct"], tf.float32)))
-        return [{"correct": np.arange(len(examples)) < share * len(examples)}]
+        if title == "fgsm":  # PGD-10 seems to find as many: its steps take as long as the training
+            images = tf.constant(examples.images[:8] / np.float32(255))
+            keys = randomness.image_keys(0, "test", tf.range(8))
+            found = compiled(images, tf.range(8), keys)
+            shares.append(float(tf.reduce_mean(tf.cast(found["correct"], tf.float32))))
+        return [{"correct": np.arange(len(examples)) < shares[-1] * len(examples)}]
 
     monkeypatch.setattr(held_out, "attack_loop", quick)
     assert train.main([*command, whole]) == 0
 
     def ctrl_c(monitor, batch, logs=None):
-        if monitor.model.optimizer.iterations in (6, 7):  # checkpoints are at 4, 8 and 12
+        if monitor.model.optimizer.iterations == 7:  # checkpoints are at 4, 8 and 12
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
         patch.setattr(held_out.HeldOutMonitor, "on_train_batch_end", ctrl_c)
         patch.setattr(interruption, "PATIENCE", 60)  # this process must not end on a slow machine
-        assert [train.main([*command, stopped]) for _ in range(2)] == [130, 130]
+        assert train.main([*command, stopped]) == 130
         interval = tmp_path / "stopped/checkpoints/step-00000007/interval.json"
         left = json.loads(interval.read_text())
         interval.write_text(json.dumps({**left, "seconds": 1000 + left["seconds"]}))
