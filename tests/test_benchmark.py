@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 TOOL = pathlib.Path(__file__).parents[1] / "tools" / "benchmark.py"
-TLA = ["--flagfile=flags/tla/smoke.flags", "--model=mlp", "--optimizer=momentum"]
+TLA = ["--flagfile=flags/tla/smoke.flags", "--optimizer=momentum"]
 METHODS = ("at", "tla, pool=batch")
 QUARTILES = r"\d+\.\d\d \(\d+\.\d\d to \d+\.\d\d\)"
 # arguments -> what the rows of the result begin with
@@ -60,9 +60,12 @@ def tool(monkeypatch, tmp_path):
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("arguments, rows", CASES.values(), ids=CASES)
 def test_prints_its_rows(arguments, rows, tool, capsys, monkeypatch):
-    restarts, tla_training = (
-        importlib.import_module(f"benchmarks.{file}") for file in ("restarts", "tla_training")
+    restarts, rounds, tla_training = (
+        importlib.import_module(f"benchmarks.{file}")
+        for file in ("restarts", "rounds", "tla_training")
     )
+    without_warmups = (0, *rounds.measure.__defaults__[1:])
+    monkeypatch.setattr(rounds.measure, "__defaults__", without_warmups)
     monkeypatch.setattr(restarts, "BISECTIONS", 1)
     monkeypatch.setattr(restarts, "STEPS", 3)
     some = {name: tla_training.METHODS[name] for name in METHODS}
