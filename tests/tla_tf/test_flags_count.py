@@ -61,19 +61,22 @@ OF_PAIRING = [
     "--alp_layer=x4",
     "--alp_reduce=mean",
 ]
+# Read after the images of a triplet are there, wherever they come from.
+OF_TERMS = [
+    "--lambda_triplet=2",
+    "--margin=0.9",
+    "--embedding=logits",
+    "--lambda_norm=0.2",
+    "--norm_form=mean_sq",
+    "--triplet_warmup_steps=4",
+]
 # Of several flags in a line the last is the one in question.
 OF_TRIPLETS = """
-    --lambda_triplet=2
-    --margin=0.9
-    --embedding=logits
-    --lambda_norm=0.2
-    --norm_form=mean_sq
     --positive=own
     --positive=both
     --positive=both --own_noise=0.3
     --positive=both --own_margin_mul=2
     --match_l2=0.5
-    --triplet_warmup_steps=4
     --negative=random
     --negative=masked
     --negative=masked --neg_keep=0.1
@@ -158,6 +161,11 @@ def test_of_adversarial_training(flag):
 @pytest.mark.parametrize("flag", OF_PAIRING)
 def test_of_logit_pairing(flag):
     assert_last_counts("--method=alp", flag)
+
+
+@pytest.mark.parametrize("flag", OF_TERMS)
+def test_of_the_terms_of_triplets(flag):
+    assert_last_counts("--pool=batch", flag)
 
 
 @pytest.mark.parametrize("pool", ["batch", "separate"])
