@@ -3,12 +3,14 @@
 import json
 import os
 import pathlib
+import runpy
 import shutil
 import subprocess
 import sys
 import zipfile
 
 import pytest
+from forked import ran
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGES = [name for name in ("robust_tf", "tla_tf", "hm_tf") if (ROOT / name).is_dir()]
@@ -60,21 +62,30 @@ def test_every_recipe_is_in_it(content):
     assert recipes and {f"robust_tf/recipes/{path.as_posix()}" for path in recipes} <= content
 
 
+def started(installed, elsewhere, *arguments):
+    """`python -m tla_tf.train` of the wheel, in a process that has forgotten the checkout."""
+    for name in [*sys.modules]:
+        if name.split(".")[0] in PACKAGES:
+            del sys.modules[name]
+    checkout = (path for path in sys.path if pathlib.Path(path or ".", PACKAGES[0]).is_dir())
+    for path in [*checkout]:
+        sys.path.remove(path)
+    sys.path.insert(0, str(installed))
+    os.chdir(elsewhere)
+    sys.argv = ["train", *arguments]
+    runpy.run_module("tla_tf.train", run_name="__main__", alter_sys=True)
+
+
 def test_it_runs_without_the_checkout(wheel, tmp_path):
     installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
     elsewhere.mkdir()
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
     smoke = ["--flagfile=flags/tla/smoke.flags", "--method=um", "--workdir=run"]
-    done = subprocess.run(
-        [sys.executable, "-m", "tla_tf.train", *smoke],
-        cwd=elsewhere,
-        env={**os.environ, "PYTHONPATH": str(installed)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert len((elsewhere / "run/results.jsonl").read_text().splitlines()) == 3
+    smoke += ["--train_steps=2", "--eval_attacks=clean"]
+    code, said = ran(started, installed, elsewhere, *smoke, output=tmp_path / "said.txt")
+    assert code == 0, said[-2000:]
+    assert len((elsewhere / "run/results.jsonl").read_text().splitlines()) == 1
     config = json.loads((elsewhere / "run/config.json").read_text())
     assert config["segments"][0]["commit"] is None, (
         "a commit is known: the checkout has run, not the wheel"
