@@ -17,9 +17,9 @@ from tla_tf.reporting.comparable_runs import comparable_runs
 from tla_tf.runs.finished_run import FinishedRun
 
 SHORT = (
-    *("--batch_size=4", "--train_steps=2", "--checkpoint_every=1", "--attack_steps=1"),
+    *("--batch_size=4", "--train_steps=2", "--checkpoint_every=1"),
     *("--image_size=16", "--boundaries=", "--learning_rates=0.01", "--eval_attacks=clean,fgsm"),
-    "--model=digits_cnn",
+    *("--model=digits_cnn", "--method=um"),
 )
 
 
