@@ -270,10 +270,9 @@ def test_early_stopping_and_model_checkpoint_on_the_robust_accuracy(tmp_path):
     np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("kind", DEFENSES)
 @EAGER
-def test_a_loaded_model_goes_on_as_the_saved_one(kind, tmp_path):
-    model = defense(kind, keras.optimizers.SGD(0.1, momentum=0.9), batch_norm=True, seed=3)
+def test_a_loaded_model_goes_on_as_the_saved_one(tmp_path):
+    model = defense(optimizer=keras.optimizers.SGD(0.1, momentum=0.9), batch_norm=True, seed=3)
     fit(model)
     model.save(tmp_path / "robust.keras")
     loaded = keras.models.load_model(tmp_path / "robust.keras")
@@ -282,6 +281,14 @@ def test_a_loaded_model_goes_on_as_the_saved_one(kind, tmp_path):
         fit(one)
     for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", DEFENSES)
+def test_config_round_trip_of_every_defense(kind):
+    model = defense(kind, seed=3)
+    copy = kind.from_config(model.get_config())
+    assert copy.get_config() == model.get_config() and copy.seed == 3
+    assert repr(copy.attack) == repr(model.attack)
 
 
 def test_config_round_trip():
@@ -359,8 +366,13 @@ def test_a_network_of_keras_applications_trains():
     assert any(np.any(a != b) for a, b in zip(before, mobile.get_weights()))
 
 
-@pytest.mark.parametrize("epochs", [16, pytest.param(91, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("settings", [{}, {"positive": "both", "anchor": "clean"}])
+SLOW = [
+    pytest.param(settings, 91, marks=pytest.mark.slow)
+    for settings in ({}, {"positive": "both", "anchor": "clean"})
+]
+
+
+@pytest.mark.parametrize("settings, epochs", [({}, 16), *SLOW])
 def test_batches_of_fit_have_no_wrong_label(settings, epochs, monkeypatch):
     """The images themselves show their class: the brightest pixel is not read from the labels."""
     random = np.random.default_rng(1)
