@@ -60,6 +60,8 @@ def write_portable(folder, network, format, images):
         network.export(
             str(path), format="onnx" if format == "onnx" else "litert", verbose=False, **options
         )
+    except OSError:  # of the disk, not of the network
+        raise
     except Exception as error:
         raise RunError(
             f"--format={format}: the network cannot be converted: {reason_of(error)}"

@@ -1,5 +1,6 @@
 """ONNX and LiteRT files: compared with their network, or refused where packages are missing."""
 
+import errno
 import importlib.util
 
 import keras
@@ -67,9 +68,21 @@ def test_a_missing_package_is_named(format, monkeypatch):
         portable.require_packages(format)
 
 
-def test_what_cannot_be_converted_is_one_line(tmp_path):
+@pytest.mark.parametrize(
+    "failure, kind, said",
+    [
+        (
+            ValueError("no such operation\nand a page more"),
+            RunError,
+            "cannot be converted: no such operation$",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), OSError, "No space left on device"),
+    ],
+    ids=["operation", "disk"],
+)
+def test_what_cannot_be_converted_is_one_line(tmp_path, failure, kind, said):
     def export(*_, **__):
-        raise ValueError("no such operation\nand a page more")
+        raise failure
 
     class Network:
         def __call__(self, images):
@@ -77,5 +90,5 @@ def test_what_cannot_be_converted_is_one_line(tmp_path):
 
     network = Network()
     network.export = export
-    with pytest.raises(RunError, match="cannot be converted: no such operation$"):
+    with pytest.raises(kind, match=said):
         portable.write_portable(tmp_path / "1", network, "onnx", IMAGES)
