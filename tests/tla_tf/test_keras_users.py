@@ -51,9 +51,9 @@ def fit(model, x=X, y=Y, **more):
     return model.fit(x, y, **more).history
 
 
-def weights_after(labels=Y, **more):
-    model = defense()
-    fit(model, y=labels, **more)
+def weights_after(labels=Y, kind=TripletAdversarial):
+    model = defense(kind)
+    fit(model, y=labels)
     return model.get_weights()
 
 
@@ -92,9 +92,9 @@ def test_a_radius_or_an_attack_is_needed(kind):
 
 @EAGER
 def test_integer_and_one_hot_labels_train_alike():
-    expected = weights_after()
+    expected = weights_after(kind=AdversarialTraining)
     for labels in Y[:, None], ONE_HOT.astype(np.int64):
-        for one, other in zip(expected, weights_after(labels), strict=True):
+        for one, other in zip(expected, weights_after(labels, AdversarialTraining), strict=True):
             np.testing.assert_array_equal(one, other)
     with pytest.raises(UserError, match="integers or one-hot"):
         fit(defense(AdversarialTraining), y=0.5 * ONE_HOT)
@@ -228,7 +228,7 @@ def test_compiled_metrics_measure_the_clean_logits(labels):
     kind = "Sparse" if labels is Y else ""
     entropy = getattr(keras.metrics, f"{kind}CategoricalCrossentropy")(from_logits=True, name="ce")
     compiled = {"metrics": ["accuracy", entropy], "weighted_metrics": ["accuracy"]}
-    model = defense(optimizer=keras.optimizers.SGD(0.0), compiled=compiled)
+    model = defense(AdversarialTraining, keras.optimizers.SGD(0.0), compiled)
     weights = (Y == 0).astype(np.float32)
     history = fit(model, y=labels, validation_data=(X, labels, weights))
     logits = model.predict(X, verbose=0)["logits"]
