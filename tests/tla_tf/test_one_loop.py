@@ -14,7 +14,7 @@ from robust_tf.results.result import read_results
 from tla_tf import evaluate
 from tla_tf.runs.finished_run import FinishedRun
 
-ATTACKS = ["fgsm", "pgd3", "2pgd2", "apgd-dlr"]
+ATTACKS = ["fgsm", "2pgd2", "mim2"]
 
 
 def test_the_command_equals_the_library_call_to_the_image(unevaluated):
