@@ -6,6 +6,7 @@ import json
 import pathlib
 import signal
 
+import keras
 import pytest
 from made_results import BALL, made
 
@@ -13,6 +14,7 @@ import hm_tf.options
 import hm_tf.run_table
 import tla_tf.options
 import tla_tf.run_table
+from hm_tf.runs.training_run import MetricTrainingRun
 from robust_tf.cli import run_table
 from robust_tf.results.result import append_results, read_results
 
@@ -116,7 +118,10 @@ def test_device_hours_of_a_row_and_its_substitutes(capsys):
     assert total[:2] == [f"{(2 * at + um) / 2e12 / 3600:.2f}", f"{(2 * at + um) / 1e15:.4g}"]
 
 
-def test_device_hours_grow_with_the_steps_of_the_attack(capsys):
+def test_device_hours_grow_with_the_steps_of_the_attack(capsys, monkeypatch):
+    image = keras.Input([224, 224, 3])
+    small = keras.Model(image, keras.layers.Conv2D(64, 7)(image))
+    monkeypatch.setattr(MetricTrainingRun, "build_network", lambda run: small)
     assert hm_tf.run_table.main(["run_table", "--rows=table3/ACT[R]/*", "--device_hours"]) == 0
     *_, total = lines = capsys.readouterr().out.splitlines()[2:]
     hours = [float(line.split()[0]) for line in lines]
