@@ -152,7 +152,7 @@ class MetricDefense(AdversarialModel):
         """All of them: biases and batch norm decay too (HM, authors' code)."""
         return self.network.trainable_variables
 
-    def unpack(self, data, step):
+    def unpack(self, data, step, *, trained=True):
         batch = super().unpack(data, step)
         if "sample_weight" in batch:
             raise UserError(
@@ -162,6 +162,8 @@ class MetricDefense(AdversarialModel):
         if "plain" not in batch:
             return batch
         order = self._paired_shards(batch["label"])
+        if trained:  # Of one image there is no pair. With its copy there is one, without a negative.
+            order = tf.repeat(order, tf.where(tf.shape(order)[0] == self.shards, 2, 1))
         return {**batch, **{name: tf.gather(batch[name], order) for name in ("image", "label")}}
 
     def _paired_shards(self, labels):
@@ -270,7 +272,7 @@ class MetricDefense(AdversarialModel):
 
     def test_step(self, data):
         """The embeddings of a validation batch; `ValidationRetrieval` measures all of them."""
-        batch = self.unpack(data, tf.constant(0))
+        batch = self.unpack(data, tf.constant(0), trained=False)
         images = {"embedding": batch["image"]}
         if self.attack is not None:
             images["shifted"] = self.shift(batch)

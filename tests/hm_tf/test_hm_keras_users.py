@@ -173,11 +173,26 @@ def test_batches_without_a_triplet_warn_once_and_change_no_weight():
 
 
 @pytest.mark.parametrize("run_eagerly", [False, True])
-def test_a_last_batch_of_one_image(run_eagerly):
-    model = defense()
-    model.compile("sgd", run_eagerly=run_eagerly)
+@pytest.mark.parametrize("kind", DEFENSES)
+def test_a_last_batch_of_one_image_is_a_skipped_triplet(kind, run_eagerly):
+    """Convolutions do not compute with no images, and the statistics of none would be NaN."""
+    convolution = [layers.Conv2D(3, 3, activation="relu"), layers.BatchNormalization()]
+    attack = None if kind is NoDefense else FAST
+    model = kind(
+        keras.Sequential([keras.Input([4, 4, 1]), *convolution, layers.Flatten(), layers.Dense(4)]),
+        attack=attack,
+        weight_decay=0.0,
+    )
+    model.compile("sgd", run_eagerly=run_eagerly, jit_compile=False)
     history = fit(model, X[:17], np.arange(17) % 4)
     assert np.all(np.isfinite(list(history.values())))
+    before = [variable.numpy() for variable in model.trainable_variables]
+    history = fit(model, X[:1], Y[:1])
+    assert history["skipped_triplets"] == [1.0] and history["triplet"] == [0.0]
+    assert np.all([np.isfinite(weight).all() for weight in model.get_weights()])
+    if kind is not SuppressingEmbeddingShift:  # whose shift is a term of each image
+        for one, other in zip(before, model.trainable_variables):
+            np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize(
