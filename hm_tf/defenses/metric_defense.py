@@ -162,7 +162,7 @@ class MetricDefense(AdversarialModel):
         if "plain" not in batch:
             return batch
         order = self._paired_shards(batch["label"])
-        if trained:  # Of one image there is no pair. With its copy there is one, without a negative.
+        if trained:  # One image has no pair. With its copy it has one, without a negative.
             order = tf.repeat(order, tf.where(tf.shape(order)[0] == self.shards, 2, 1))
         return {**batch, **{name: tf.gather(batch[name], order) for name in ("image", "label")}}
 
@@ -319,10 +319,8 @@ class MetricDefense(AdversarialModel):
     def _inner_attack(self, eps, norm, attack, values):
         if attack is not None and eps is not None:
             raise UserError("give eps='8/255' or attack=PGD(...), not both")
-        if attack is not None and norm not in ("linf", own := attack.threat_model.norm):
-            raise UserError(f"norm={norm!r} goes with eps; the attack has its own norm, {own}")
         if attack is not None:
-            return require_inner_attack(attack)
+            return require_inner_attack(attack, norm)
         if not (self.attacked or eps is not None):
             return attack
         ball, steps = pixel_ball(values.text("eps", eps), norm), int(values.number("pgd_steps"))

@@ -20,6 +20,7 @@ from robust_tf.training import replicas, saved_settings
 from robust_tf.training.batch import (
     check_arrays,
     checked,
+    drawn_twice,
     parts_of,
     refuse_empty,
     refuse_names,
@@ -110,16 +111,27 @@ class AdversarialModel(keras.Model):
         The optimiser's variables exist afterwards, so that they can be restored.
 
         Raises:
-            UserError: a loss.
+            UserError: a loss or its weights; a network that is not on the devices of the strategy.
         """
-        if loss is not None:
-            raise UserError(
-                f"compile(loss=...): {type(self).__name__} has the loss of its paper; leave it out"
-            )
+        for name, value in {"loss": loss, "loss_weights": kwargs.get("loss_weights")}.items():
+            if value is not None:
+                raise UserError(
+                    f"compile({name}=...): {type(self).__name__} has the loss of its paper; leave "
+                    "it out"
+                )
+        self._require_network_in_scope()
         super().compile(optimizer=optimizer, **kwargs)
         with self.distribute_strategy.scope():
             self.optimizer.build(self.trainable_variables)
             average_statistics(self.optimizer, self.network)
+
+    def _require_network_in_scope(self):
+        created_here = self.distribute_strategy.extended.variable_created_in_scope
+        if not all(created_here(variable.value) for variable in self.network.variables):
+            raise UserError(
+                f"{self.network.name} was made in another scope than its defense; make both inside "
+                "strategy.scope(), and compile there"
+            )
 
     def compile_from_config(self, config):
         """Keras leaves a model with a `compile` of its own uncompiled unless this is defined."""
@@ -173,21 +185,30 @@ class AdversarialModel(keras.Model):
             if not self.compiled or not self.jit_compile:
                 return method(x, *args, **kwargs)
             check_arrays(x, labels, self._classes())
-            before = self._updates()
+            self._stepped, again = False, x
+            if inspect.isgenerator(x):
+                x, again = drawn_twice(x, lambda: self._stepped)
             try:
                 return method(x, *args, **kwargs)
             except REFUSAL as error:
-                if self._updates() > before or assertion(error):
+                if self._stepped or assertion(error):
                     raise
                 warn_of_refusal(title, error)
             self.jit_compile = False
             self.make_train_function(force=True)
             self.make_test_function(force=True)
-            return method(x, *args, **kwargs)
+            return method(again, *args, **kwargs)
 
-    def _updates(self):
-        # On several replicas the variable is no number for int().
-        return int(self.optimizer.iterations.numpy())
+    def _make_function(self, step_function):
+        """As in Keras. A step that has run is noted: XLA does not refuse it any more."""
+        function = super()._make_function(step_function)
+
+        def noted(iterator):
+            shown = function(iterator)
+            self._stepped = True
+            return shown
+
+        return noted
 
     def craft(self, batch):
         """Returns a dict of tensors that the loss treats as constants. By default nothing."""
@@ -247,6 +268,7 @@ class AdversarialModel(keras.Model):
         """Returns the numbers of the step to show, and the gradients of this replica's loss."""
         with tf.GradientTape() as tape:
             terms, monitors = self.loss_terms(batch, crafted)
+            _refuse_losses_of_calls(self.network)
             terms = _weighted(terms, batch)
             loss = self._local_share(terms, self._penalty() if penalized else 0)
             scaled = self.optimizer.scale_loss(loss)
@@ -369,6 +391,16 @@ def _refuse_activity_regularizers(network):
             raise UserError(
                 f"the layer {layer.name} has an activity_regularizer, which a defense does not "
                 "train with; leave it out (regularizers of weights are honoured)"
+            )
+
+
+def _refuse_losses_of_calls(network):
+    """Raises the `UserError` of a layer whose last call has added a loss, for the same reason."""
+    for layer in network._flatten_layers():
+        if layer._losses:
+            raise UserError(
+                f"the layer {layer.name} calls add_loss, which a defense does not train with; "
+                "leave it out (regularizers of weights are honoured)"
             )
 
 

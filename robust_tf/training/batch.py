@@ -1,6 +1,8 @@
 """What a train or test step reads, from the input pipeline or from what a Keras user passes."""
 
 import contextlib
+import itertools
+import threading
 
 import numpy as np
 import tensorflow as tf
@@ -106,6 +108,39 @@ def checked(batches, classes=None):
     return batches.map(checked_batch)
 
 
+def drawn_twice(batches, ran):
+    """Returns two generators of the batches of a generator, each from the first batch.
+
+    Keras draws ahead, in a thread that may outlive its `fit`. Once the second generator has begun,
+    the first has ended.
+
+    Args:
+        batches: generator.
+        ran: function of nothing to bool, whether a step has run: then the second generator will not
+            be needed, and no batch is kept for it.
+    """
+    kept, lock, over = [], threading.Lock(), threading.Event()
+
+    def first():
+        while True:
+            with lock:
+                batch = None if over.is_set() else next(batches, None)
+                if batch is None:
+                    return
+                if ran():
+                    kept.clear()
+                else:
+                    kept.append(batch)
+            yield batch
+
+    def second():
+        with lock:
+            over.set()
+        yield from itertools.chain(kept, batches)
+
+    return first(), second()
+
+
 def _plain(data, step):
     images, labels, weights = parts_of(data)
     if labels is None:
@@ -137,6 +172,8 @@ def _integers(labels):
     """int32 [B] of labels [B], [B, 1] or one-hot [B, classes]."""
     refuse_names(labels)
     labels = tf.convert_to_tensor(labels)  # `train_on_batch` with run_eagerly=True has an array
+    if labels.shape.rank == 0:
+        raise UserError("this is one image, and a step takes a batch: dataset.batch(32) makes them")
     assert_labels(labels)
     return label_tensor(labels)
 

@@ -4,13 +4,16 @@ from robust_tf.attacks.square import Square
 from robust_tf.errors import UserError
 
 
-def require_inner_attack(attack):
+def require_inner_attack(attack, norm):
     """Returns an attack that ascends an objective by its gradient.
 
     Raises:
-        UserError: another attack: it needs labels and logits, or has no gradient.
+        UserError: another attack: it needs labels and logits, or has no gradient; something else
+            than an attack; an attack in another norm than `norm`, unless this is the default.
     """
-    if not hasattr(attack, "ascend") or isinstance(attack, Square):
+    if not hasattr(attack, "ascend") or isinstance(attack, (Square, type)):
         kind = type(attack).__name__
         raise UserError(f"attack={kind}: a defense trains with PGD, APGD or NoisyFGSM")
+    if norm not in ("linf", own := attack.threat_model.norm):
+        raise UserError(f"norm={norm!r} goes with eps; the attack has its own norm, {own}")
     return attack

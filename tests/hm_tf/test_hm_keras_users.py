@@ -137,7 +137,7 @@ def test_an_evaluation_of_a_broken_network_has_recalls_of_nan():
         assert np.isnan(model.evaluate(X, Y, verbose=0, return_dict=True)["recall_at_1"])
 
 
-@pytest.mark.parametrize("attack", [FAB(eps=0.1), Square(eps=0.1)])
+@pytest.mark.parametrize("attack", [FAB(eps=0.1), Square(eps=0.1), "pgd", PGD], ids=str)
 def test_an_attack_without_ascent_is_no_inner_attack(attack):
     with pytest.raises(UserError, match="a defense trains with PGD, APGD or NoisyFGSM"):
         HardnessManipulation(network(), attack=attack)

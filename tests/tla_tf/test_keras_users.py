@@ -130,7 +130,7 @@ def test_labels_that_would_be_cut_or_rounded_to_others_are_refused(method):
             getattr(defense(Undefended), method)(X, labels)
 
 
-@pytest.mark.parametrize("attack", [FAB(eps=0.1), Square(eps=0.1)])
+@pytest.mark.parametrize("attack", [FAB(eps=0.1), Square(eps=0.1), "pgd", PGD], ids=str)
 def test_an_attack_without_ascent_is_no_inner_attack(attack):
     with pytest.raises(UserError, match="a defense trains with PGD, APGD or NoisyFGSM"):
         AdversarialTraining(network(), attack=attack)
@@ -205,9 +205,10 @@ def test_a_selection_that_does_not_exist_is_refused():
         NegativeSelection("nearst")
 
 
-def test_a_loss_is_refused():
+@pytest.mark.parametrize("given", [{"loss": "mse"}, {"loss_weights": [2.0]}], ids=str)
+def test_a_loss_is_refused(given):
     with pytest.raises(UserError, match="has the loss of its paper"):
-        defense().compile("sgd", loss="sparse_categorical_crossentropy")
+        defense().compile("sgd", **given)
 
 
 @EAGER

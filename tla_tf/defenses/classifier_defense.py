@@ -133,16 +133,14 @@ class ClassifierDefense(AdversarialModel):
 
     def _inner_attack(self, eps, norm, attack, values):
         if not self.attacked and eps is None:
-            return attack and require_inner_attack(attack)
+            return attack and require_inner_attack(attack, norm)
         if (eps is None) == (attack is None):
             raise UserError(
                 f"{type(self).__name__} needs a radius or an attack, not both: eps='8/255' or "
                 "attack=PGD(...)"
             )
         if attack is not None:
-            if norm not in ("linf", own := attack.threat_model.norm):
-                raise UserError(f"norm={norm!r} goes with eps; the attack has its own norm, {own}")
-            return require_inner_attack(attack)
+            return require_inner_attack(attack, norm)
         ball, steps = pixel_ball(eps, norm), int(values.number("attack_steps"))
         # The step size of the recipe belongs to the ball of the recipe.
         same = ball == ThreatModel(values.number("eps"))

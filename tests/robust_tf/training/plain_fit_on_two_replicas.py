@@ -6,11 +6,13 @@ The last batch of an epoch has 5 images, which the replicas share unequally.
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from keras import layers
 
 from hm_tf.defenses.hardness_manipulation import HardnessManipulation
 from robust_tf.attacks.pgd import PGD
+from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
 from robust_tf.training import strategy
 from robust_tf.training.adversarial_model import AdversarialModel
@@ -63,6 +65,18 @@ def check_overflow(two):
     np.testing.assert_allclose(model.get_weights()[0], before[0] - 0.1, rtol=1e-5)
 
 
+def check_scopes(two):
+    """A network of another scope is one line, before Keras fails on its variables."""
+    for network_in, defense_in in (
+        (two, tf.distribute.get_strategy()),
+        (tf.distribute.get_strategy(), two),
+    ):
+        with network_in.scope():
+            network = keras.Sequential([keras.Input([2, 2, 1]), layers.Flatten(), layers.Dense(2)])
+        with defense_in.scope(), pytest.raises(UserError, match="was made in another scope"):
+            TripletAdversarial(network, eps=0.1).compile("sgd")
+
+
 def main():
     keras.config.set_floatx("float64")
     two = strategy.make_strategy("mirrored", 16, logical_cpus=2)
@@ -84,4 +98,5 @@ def main():
     assert np.isfinite(list(history.values())).all()
     for name in "val_recall_at_1", "val_robust_recall_at_1":
         assert 0 <= history[name][0] <= 1
+    check_scopes(two)
     check_overflow(two)

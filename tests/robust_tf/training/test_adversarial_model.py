@@ -91,6 +91,30 @@ def test_a_regularizer_of_outputs_is_refused():
         Plain(keras.Model(image, {"logits": logits}))
 
 
+class AddedLoss(keras.layers.Layer):
+    def call(self, outputs):
+        self.add_loss(keras.ops.mean(outputs**2))
+        return outputs
+
+
+@EAGER
+def test_a_loss_that_a_layer_adds_is_refused():
+    image = keras.Input([3])
+    logits = AddedLoss(name="own")(keras.layers.Dense(2)(image))
+    model = Plain(keras.Model(image, {"logits": logits}))
+    model.compile(optimizer="sgd", jit_compile=False)
+    with pytest.raises(UserError, match="^the layer own calls add_loss"):
+        model.fit(IMAGES, np.zeros(3), verbose=0)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_dataset_without_batches_is_one_line(jit_compile):
+    model = Plain(network())
+    model.compile(optimizer="sgd", jit_compile=jit_compile)
+    with pytest.raises(UserError, match=r"^this is one image, .* dataset.batch\(32\)"):
+        model.fit(tf.data.Dataset.from_tensor_slices((IMAGES, np.zeros(3))), verbose=0)
+
+
 @EAGER
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_a_batch_may_be_a_dict(jit_compile):

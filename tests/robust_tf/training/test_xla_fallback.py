@@ -1,6 +1,8 @@
 """What XLA refuses goes on without it; what it compiled is kept. It refuses Python functions."""
 
+import itertools
 import warnings
+import weakref
 
 import keras
 import numpy as np
@@ -77,6 +79,48 @@ def test_the_train_step_falls_back_and_loses_no_batch():
     assert len(said) == 1 and not model.jit_compile
     assert history == fitted(plain, jit_compile=False)
     assert int(model.optimizer.iterations) == 4
+
+
+@pytest.mark.parametrize("steps", [None, 4])
+def test_a_generator_begins_with_its_first_batch_where_a_step_falls_back(steps):
+    """Although Keras has drawn ahead."""
+    images = np.random.default_rng(1).random([6, 4, 2, 2, 1], np.float32)
+
+    def batches():
+        for part in itertools.cycle(images) if steps else images:
+            yield part, LABELS[:4]
+
+    rows = images[:steps].reshape(-1, 2, 2, 1)
+    model, plain = Squares(refused, tested_by=refused), Squares()
+    plain.compile(keras.optimizers.SGD(0.01), jit_compile=False)
+    expected = plain.fit(rows, np.zeros(len(rows)), batch_size=4, shuffle=False, verbose=0).history
+    model.compile(keras.optimizers.SGD(0.01), jit_compile=True)
+    with pytest.warns(UserWarning, match="the train step goes on without XLA"):
+        assert model.fit(batches(), steps_per_epoch=steps, verbose=0).history == expected
+    model.compile("sgd", jit_compile=True)
+    with pytest.warns(UserWarning, match="the test step goes on without XLA"):
+        found = model.evaluate(batches(), steps=steps, verbose=0, return_dict=True)
+    assert found["sum"] == pytest.approx(rows.sum() / len(rows))
+
+
+def test_batches_are_kept_for_a_second_drawing_until_a_step_has_run():
+    made, ran = [], []
+
+    def batches():
+        for number in range(5):
+            made.append(weakref.ref(array := np.array(number)))
+            yield array
+
+    first, second = batch.drawn_twice(batches(), lambda: bool(ran))
+    assert [int(next(first)) for _ in range(2)] == [0, 1]
+    assert [int(array) for array in second] == [0, 1, 2, 3, 4]
+    assert next(first, None) is None  # a thread of the first takes no batch away
+    made.clear()
+    first, second = batch.drawn_twice(batches(), lambda: bool(ran))
+    assert int(next(first)) == 0 and made[0]() is not None
+    ran.append(True)
+    assert int(next(first)) == 1 and made[0]() is None
+    assert int(next(first)) == 2 and made[1]() is None
 
 
 def test_the_test_step_falls_back():
