@@ -85,7 +85,7 @@ def test_carlini_wagner_finds_near_images_of_another_class(network):
     logits_fn, _ = network
     x, threat_model = images("l2"), ThreatModel(1.0, "l2")
     labels = tf.argmax(logits_fn(x), axis=1)
-    attack = CleverhansAttack(threat_model, "cw2", 40, 0.05)
+    attack = CleverhansAttack(threat_model, "cw2", 20, 0.1)
     run = tf.function(lambda x, y: attack.perturb(logits_fn, x, y), autograph=False)
     x, y = x[:3], tf.concat([labels[:2], (labels[2:3] + 1) % 3], axis=0)
     moved = run(x, y)
