@@ -88,9 +88,10 @@ def test_silu_in_place_of_relu(name):
     )
 
 
-@pytest.mark.parametrize("name, info", SMALL_CASES)
 @pytest.mark.parametrize(
-    "dtype_policy, expected", [("mixed_bfloat16", "float32"), ("float64", "float64")]
+    "name, info, dtype_policy, expected",
+    [(*case, "mixed_bfloat16", "float32") for case in SMALL_CASES]
+    + [("lenet_small", DIGITS, "float64", "float64"), ("wrn_10_1", CIFAR10, "float64", "float64")],
 )
 def test_outputs_are_in_full_precision(policy, name, info, dtype_policy, expected):
     policy(dtype_policy)
