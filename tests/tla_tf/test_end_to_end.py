@@ -80,11 +80,14 @@ def test_the_same_command_again_reprints_the_result(smoke, finished, monkeypatch
 
 
 # Each of them compiles a defense that no other test does. TLA and adversarial training are compiled
-# by other tests of whole runs, adversarial logit pairing by Keras users.
+# by other tests of whole runs, adversarial logit pairing by Keras users. The tests of fine-tuning
+# and of a longer run take ALP and TLA-SA through the command.
 VARIANTS = [
     ["--method=um"],
-    ["--method=tla_rn", "--pool=separate", "--pool_mul=2", "--positive=both"],
-    ["--method=tla_sa", "--precision=mixed_bfloat16", "--eval_attacks=pgd2"],
+    [
+        *("--method=tla_rn", "--pool=separate", "--pool_mul=2", "--positive=both"),
+        *("--anchor=clean", "--precision=mixed_bfloat16", "--eval_attacks=pgd2"),
+    ],
     ["--method=trades", "--strategy=mirrored", "--eval_attacks=pgd2"],
     ["--method=mart"],
 ]

@@ -46,7 +46,7 @@ def test_many_kills(number, case, tmp_path):
 @pytest.mark.usefixtures("eager")
 def test_a_longer_run_counts_no_seconds_twice(smoke, tmp_path):
     """The last line of a run may be inside an interval, which the longer run finishes."""
-    flags = ["--checkpoint_every=2", "--eval_attacks=clean", f"--workdir={tmp_path}"]
-    assert smoke(*flags, "--train_steps=3") == 0
+    flags = ["--method=tla_sa", "--checkpoint_every=2", "--eval_attacks=clean"]
+    assert smoke(*flags, f"--workdir={tmp_path}", "--train_steps=3") == 0
     interval = json.loads((tmp_path / "checkpoints/step-00000003/interval.json").read_text())
     assert interval["seconds"] == 0
