@@ -30,7 +30,6 @@ def saved_command(path, *flags):
     return evaluate.main(["evaluate", *given, *flags])
 
 
-@EAGER
 def test_it_gives_the_numbers_of_its_run(unevaluated, saved_model, tmp_path):
     path = shutil.copytree(saved_model, tmp_path / "model")
     flags = ["--attacks=clean,pgd3,fgsm"]
@@ -111,11 +110,10 @@ class Fixed(tf.Module):
         return {"logits": tf.reshape(image, [32, 64])[:, ::7]}
 
 
+@EAGER
 @pytest.mark.parametrize("level", ["quick", "full"])
-def test_checks(saved_model, tmp_path, capsys, monkeypatch, level, request):
+def test_checks(saved_model, tmp_path, monkeypatch, level):
     """Ours, which takes any number of images, and one that takes more than there are."""
-    if level == "quick":
-        request.getfixturevalue("eager")
     monkeypatch.setattr(evaluation_checks, "LEVELS", {"quick": (12, 5), "full": (20, 10)})
     path = tmp_path / "model"
     if level == "quick":
