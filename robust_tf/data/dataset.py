@@ -88,6 +88,11 @@ class Dataset:
     def __init__(self, info, reader, data_dir):
         self.info, self.data_dir, self._reader = info, data_dir, reader
         self._notices = list(info.notices)
+        if data_dir and reader.locate is None and not callable(reader.info):
+            self._notices.append(
+                f"--data_dir={printable(data_dir)} is not read: {info.name} are part of "
+                "scikit-learn; for a folder of images add --dataset=folder"
+            )
 
     @property
     def name(self):

@@ -70,6 +70,7 @@ def accuracy_columns(results):
         Column("steps", _steps),
         Column("step size", setting("step_size"), format_magnitude),
         Column("restarts", setting("restarts")),
+        Column("seed", _seed),
         Column("n", lambda result: result.n),
         Column("accuracy %", lambda r: marked(f"{100 * r.value:.2f}", [r])),
         Column("95% interval", interval(2, 100.0)),
@@ -98,6 +99,10 @@ def marked(text, results):
     return f"{text} {DOUBTED}" if any(map(doubts, results)) else text
 
 
+def _seed(result):
+    return result.seed if result.threat_model else None
+
+
 def _steps(result):
     queries = result.attack_settings.get("queries")
     return f"{queries} queries" if queries else result.attack_settings.get("steps")
@@ -107,6 +112,7 @@ METRIC_COLUMNS = (
     Column("metric", lambda result: result.metric),
     Column("attack", lambda result: result.attack),
     Column("steps", setting("steps")),
+    Column("seed", _seed),
     Column("n", lambda result: result.n),
     Column("value %", lambda r: marked(f"{100 * r.value:.2f}", [r])),
     Column("95% interval", interval(2, 100.0)),

@@ -49,6 +49,16 @@ def test_facts_of_the_paper():
     assert (tiny.augment, tiny.standardize) == (Augment(pad=4, flip=True), True)
 
 
+@pytest.mark.parametrize("name", ["digits", "digit_pairs"])
+def test_a_folder_that_nothing_is_read_from_is_told_once(name, tmp_path, caplog):
+    opened = data.open(name, str(tmp_path))
+    opened.load("test"), opened.load("test")
+    (line,) = caplog.messages
+    assert f"--data_dir={tmp_path} is not read" in line and "--dataset=folder" in line
+    data.open(name).load("test")
+    assert len(caplog.messages) == 1
+
+
 def test_digits_are_scaled_and_split():
     train, test = data.open("digits").load("train"), data.open("digits").load("test")
     assert (len(train), len(test)) == (1437, 360)
