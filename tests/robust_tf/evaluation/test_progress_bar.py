@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robust_tf.attacks import presets
+from robust_tf.attacks import auto_attack, presets
+from robust_tf.attacks.apgd import APGD
+from robust_tf.attacks.fab import FAB
 from robust_tf.data.examples import Examples
 from robust_tf.evaluation import progress_bar
 from robust_tf.evaluation.attack_column import Column
@@ -66,8 +68,11 @@ def test_a_silent_bar_shows_nothing(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_the_bar_of_an_ensemble_member_ends_in_the_number_of_the_table(capsys):
+@pytest.mark.usefixtures("eager")
+def test_the_bar_of_an_ensemble_member_ends_in_the_number_of_the_table(capsys, monkeypatch):
     """It attacks what the members before it have left, and its number counts all images."""
+    short = {"apgd-ce": lambda ball: APGD(ball, steps=3), "fab-t": lambda ball: FAB(ball, steps=3)}
+    monkeypatch.setattr(auto_attack, "MEMBERS", short)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (60, 4, 4, 1)).astype(np.uint8)
     labels = (images.mean(axis=(1, 2, 3)) > 127).astype(np.int64)
