@@ -1,5 +1,6 @@
 """The attack that knows the detector: never weaker than the attack itself, harder to detect."""
 
+import functools
 import json
 
 import numpy as np
@@ -51,11 +52,27 @@ def outcome(x, labels, detector):
     return wrong, detector.scores(outputs["embedding"].numpy())
 
 
+@pytest.fixture(scope="module")
+def attacked(images, detector):
+    """Returns the function (name, *, hide_correct) -> attacked images, each made once.
+
+    Without `hide_correct` the attack does not know the detector.
+    """
+
+    @functools.cache
+    def attacked(name, **known):
+        plain = presets.get(name, ThreatModel(0.15))
+        return attack(
+            detector_preset(plain, network, detector, **known) if known else plain, images
+        )
+
+    return attacked
+
+
 @pytest.fixture(scope="module", params=["pgd10", "cw10", "mim10"])
-def pair(request, images, detector):
+def pair(request, attacked):
     """(attacked images, those of the attack that knows the detector)."""
-    plain = presets.get(request.param, ThreatModel(0.15))
-    return attack(plain, images), attack(detector_preset(plain, network, detector), images)
+    return attacked(request.param), attacked(request.param, hide_correct=False)
 
 
 def test_it_stays_in_the_ball_and_is_never_the_weaker_attack(pair, images, detector):
@@ -77,13 +94,10 @@ def test_an_image_that_is_never_misclassified_keeps_that_of_the_attack_itself(
     np.testing.assert_array_equal(adaptive[standing], plain[standing])
 
 
-def test_images_that_stay_correct_hide_too_if_they_are_to(images, detector):
-    plain = presets.get("pgd10", ThreatModel(0.15))
-    found = {}
-    for hide in False, True:
-        preset = detector_preset(plain, network, detector, hide_correct=hide)
-        found[hide] = outcome(attack(preset, images), images[1], detector)
-    (wrong, density), (hiding_wrong, hiding_density) = found[False], found[True]
+def test_images_that_stay_correct_hide_too_if_they_are_to(attacked, images, detector):
+    (wrong, density), (hiding_wrong, hiding_density) = (
+        outcome(attacked("pgd10", hide_correct=hide), images[1], detector) for hide in (False, True)
+    )
     np.testing.assert_array_equal(hiding_wrong, wrong)
     np.testing.assert_array_equal(hiding_density[wrong], density[wrong])
     assert (hiding_density[~wrong] >= density[~wrong] - 1e-4).all()
@@ -100,12 +114,11 @@ def test_the_area_under_the_curve_falls(pair, images, detector):
     assert areas[1] < areas[0] - 0.005
 
 
-def test_weight_zero_is_the_attack_itself(images, detector):
-    plain = presets.get("pgd10", ThreatModel(0.15))
+def test_weight_zero_is_the_attack_itself(attacked, images, detector):
     loss = UndetectedLoss(network, MixtureScore(detector), CrossEntropy, images[1])
     key = randomness.key(0, 0, "test")
     found = DetectorAttack(ThreatModel(0.15), 10, weights=(0.0,)).ascend(loss, images[0], key=key)
-    np.testing.assert_array_equal(found, attack(plain, images))
+    np.testing.assert_array_equal(found, attacked("pgd10"))
 
 
 def test_joint_loss_by_hand(detector):

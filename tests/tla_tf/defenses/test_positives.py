@@ -6,25 +6,28 @@ import tensorflow as tf
 from tla_tf.defenses.positives import in_batch_positive
 
 
+def chosen(labels, noise):
+    """The positives of many batches at once, int [batches, batch]: each call costs more than one."""
+    call = lambda one: in_batch_positive(one[0], one[0], tf.range(labels.shape[1]), one[1])
+    return tf.function(tf.map_fn)(call, (labels, noise), fn_output_signature=tf.int32).numpy()
+
+
 def test_a_thousand_batches_without_a_wrong_label():
     random = np.random.default_rng(1)
-    call = tf.function(lambda labels, noise: in_batch_positive(labels, labels, tf.range(10), noise))
+    batches = [random.integers(0, 1 + step % 8, 10).astype(np.int32) for step in range(1000)]
+    found = chosen(np.stack(batches), random.uniform(size=[1000, 10, 10]).astype(np.float32))
     alone = 0
-    for step in range(1000):
-        labels = random.integers(0, 1 + step % 8, 10).astype(np.int32)
-        chosen = call(labels, random.uniform(size=[10, 10]).astype(np.float32)).numpy()
-        assert np.all(labels[chosen] == labels)
+    for labels, index in zip(batches, found, strict=True):
+        assert np.all(labels[index] == labels)
         counts = np.bincount(labels)[labels]
-        np.testing.assert_array_equal(chosen == np.arange(10), counts == 1)
+        np.testing.assert_array_equal(index == np.arange(10), counts == 1)
         alone += np.sum(counts == 1)
     assert alone > 0
 
 
 def test_all_others_are_equally_likely():
-    labels = tf.constant([0, 0, 1, 0])
-    counts = np.zeros(4)
-    for seed in range(400):
-        noise = tf.random.stateless_uniform([4, 4], [seed, 3])
-        counts[in_batch_positive(labels, labels, tf.range(4), noise)[0]] += 1
+    labels = np.tile(np.array([0, 0, 1, 0], np.int32), [400, 1])
+    found = chosen(labels, tf.random.stateless_uniform([400, 4, 4], [0, 3]))
+    counts = np.bincount(found[:, 0], minlength=4)
     assert counts[0] == counts[2] == 0
     np.testing.assert_allclose(counts[[1, 3]] / 400, 0.5, atol=0.08)
