@@ -57,13 +57,14 @@ def unpack(data, step, dtype, classes=None):
         and plain=True.
 
     Raises:
-        UserError: no labels, labels that are text, or entries of other names.
+        UserError: no labels, labels that are text, one-hot labels of other classes, or entries of
+            other names.
         tf.errors.InvalidArgumentError: images outside [0, 1]; labels neither integer nor one-hot,
             or of no class.
     """
     if not (isinstance(data, dict) and "step" in data):
         data = _plain(data, step)
-    images, labels = tf.cast(data["image"], dtype), _integers(data["label"])
+    images, labels = tf.cast(data["image"], dtype), _integers(data["label"], classes)
     with tf.control_dependencies(_check(images, labels, classes)):
         # Else a kernel may meet such a label before the check does.
         images, labels = tf.identity(images), tf.identity(labels)
@@ -168,13 +169,15 @@ def parts_of(data):
     return parts
 
 
-def _integers(labels):
+def _integers(labels, classes=None):
     """int32 [B] of labels [B], [B, 1] or one-hot [B, classes]."""
     refuse_names(labels)
     labels = tf.convert_to_tensor(labels)  # `train_on_batch` with run_eagerly=True has an array
     if labels.shape.rank == 0:
         raise UserError("this is one image, and a step takes a batch: dataset.batch(32) makes them")
     assert_labels(labels)
+    if classes and labels.shape.rank == 2 and labels.shape[1] not in (1, classes, None):
+        raise UserError(f"one-hot labels of {labels.shape[1]} classes; the network has {classes}")
     return label_tensor(labels)
 
 
@@ -189,5 +192,5 @@ def _check(images, labels=None, classes=None):
         return checks
     last = classes - 1
     return checks + assert_within(
-        _integers(labels), 0, last, said.format(f"labels must be 0 to {last}")
+        _integers(labels, classes), 0, last, said.format(f"labels must be 0 to {last}")
     )

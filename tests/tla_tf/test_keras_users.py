@@ -100,6 +100,8 @@ def test_integer_and_one_hot_labels_train_alike():
         fit(defense(AdversarialTraining), y=0.5 * ONE_HOT)
     with pytest.raises(UserError, match="integers or one-hot"):
         fit(defense(AdversarialTraining), y=Y + 0.5)
+    with pytest.raises(UserError, match="one-hot labels of 4 classes; the network has 3"):
+        fit(defense(AdversarialTraining), y=np.pad(ONE_HOT, [(0, 0), (0, 1)]))
 
 
 def test_wrong_images_and_labels_are_one_line_in_a_compiled_step():
