@@ -66,13 +66,13 @@ def assert_last_counts(*given):
 @pytest.mark.parametrize(
     "flag",
     [
-        *(f"--ics_triplet={name}" for name in ("a,a~,p~", "a,p,n", "p,p~,a", "a,a~,n~", "a,p,n~")),
+        *(f"--ics_triplet={name}" for name in ("a,p,n", "a,a~,n~")),  # with all roles, with one
         "--norm=l2",
         "--loss=contrastive",
         "--loss=multi_similarity",
         "--distance=cosine",
         "--distance=unnormalized",
-        *(f"--inner_attack={name}" for name in ("fgsm_rs", "n_fgsm", "apgd")),
+        *(f"--inner_attack={name}" for name in ("n_fgsm", "apgd")),
         *(f"--optimizer={name}" for name in ("momentum", "nesterov")),
     ],
 )
