@@ -22,8 +22,9 @@ CASES = {
 }
 
 
-def test_three_kills_and_an_interrupt(finished_smoke, tmp_path):
-    plan = reliability.stops_of_a_smoke_run(signal.SIGINT)
+def test_an_interrupt_and_a_kill(finished_smoke, tmp_path):
+    """More stops of a smoke run are in test_tla_reliability.py; the code of runs is the same."""
+    plan = [reliability.Stop(signal.SIGINT, event=10), reliability.Stop(event=15)]
     reliability.survive("hm_tf.train", [*SMOKE, "--save_every_minutes=0"], tmp_path / "run", plan)
     found = reliability.state(tmp_path / "run")
     reliability.assert_same(found, reliability.state(finished_smoke))
