@@ -80,7 +80,7 @@ def test_the_size_of_the_batches_changes_nothing(tmp_path):
 @pytest.mark.parametrize("name", ["CA-", "LTM"])
 @EAGER
 def test_strong_is_per_query_never_weaker_in_the_objective(tmp_path, name):
-    runs = strong(evaluation(tmp_path), name, 2)
+    runs = strong(evaluation(tmp_path, batch_size=24), name, 2)
     best = strongest(runs)["objective"]
     assert len(runs) == 3
     assert (best >= runs[0]["objective"]).all()
