@@ -249,8 +249,8 @@ def test_without_held_out_images_training_images_are_watched(finished_smoke):
 @EAGER
 def test_a_healthy_run_with_held_out_images(tmp_path, recwarn):
     folder = tmp_path / "run"
-    flags = [SMOKE, "--held_out=60", "--on_collapse=stop", f"--workdir={folder}"]
-    assert train.main(["train", *flags]) == 0
+    flags = ["--train_steps=2", "--checkpoint_every=1", "--held_out=60", "--on_collapse=stop"]
+    assert train.main(["train", SMOKE, *flags, f"--workdir={folder}"]) == 0
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert all(line["held_out_recall"] > 0.5 and line["spread"] > 0.1 for line in lines)
     assert not [w for w in recwarn.list if "collapse" in str(w.message)]

@@ -47,6 +47,12 @@ def run(finished_smoke, tmp_path):
     return shutil.copytree(finished_smoke, tmp_path / "run")
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are not drawn: the text of a page is at stake."""
+    monkeypatch.setattr("robust_tf.reports.page.figure_uri", lambda source: "data:,")
+
+
 def page_of(tmp_path, *flags):
     output = tmp_path / "page" / "report.html"
     assert report.main(["report", f"--output={output}", *flags]) == 0
@@ -89,6 +95,7 @@ def test_a_metric_without_a_record_is_a_dash():
     assert "HM[S,gLGA]&ICS--47.821.4-20.048.4--" in Text(page.html()).text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_missing_stands_on_the_page_and_its_command_in_the_terminal(run, tmp_path, capsys):
     run = run.rename(run.with_name("a run"))
     page = page_of(tmp_path, f"--workdir={run}")
@@ -169,6 +176,7 @@ def test_an_attack_of_an_older_version_says_nothing_on_its_aim(tmp_path):
     assert f"eps {numbers['eps']} (l2), " in shown()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_only_what_the_present_network_did_is_shown(run, tmp_path):
     """A run that was trained on may keep what was made of its older weights."""
     assert analyze.main(["analyze", f"--workdir={run}", "--batches=2"]) == 0
@@ -189,6 +197,7 @@ def test_only_what_the_present_network_did_is_shown(run, tmp_path):
     assert "Not measured of" in page.text and "No single image was attacked" in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_two_runs_stand_side_by_side(run, tmp_path):
     other = shutil.copytree(run, tmp_path / "other")
     page = page_of(tmp_path, f"--workdir={run},{other}")
@@ -245,6 +254,7 @@ def test_mistakes_are_one_line(run, tmp_path, capsys):
     assert not (tmp_path / "r.html").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_doubts_mark_the_numbers_and_the_headline(run, tmp_path, capsys):
     doubts = [Doubt("zero gradients", "9 of 100 images have a zero gradient")]
     path = run / "results.jsonl"
