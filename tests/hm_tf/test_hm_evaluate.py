@@ -261,7 +261,7 @@ def test_checks_are_printed_and_stored(run, capsys, monkeypatch):
 
     monkeypatch.setattr(embedding_checks, "RESTARTS", 2)
     flags = ["--attacks=ES", "--mode=fixed", "--checks=quick", "--limit_test=60"]
-    assert command(run, *flags, "--batch_size=32") == 0
+    assert command(run, *flags, "--batch_size=64") == 0
     said = capsys.readouterr().out
     assert "checks of R@1 under ES" in said and "on 60 queries" in said
     stored = [json.loads(line) for line in (run / "checks.jsonl").read_text().splitlines()]
