@@ -56,12 +56,16 @@ def exported(finished_smoke, gallery, tmp_path_factory):
     return folder / "1"
 
 
-def test_an_export_embeds_as_the_network(finished_smoke, exported):
+@pytest.fixture(scope="module")
+def signatures(exported):
+    return tf.saved_model.load(str(exported)).signatures
+
+
+def test_an_export_embeds_as_the_network(finished_smoke, exported, signatures):
     finished = FinishedRun(finished_smoke)
     images = finished.test_images(5).images.astype(np.float32) / 255
     expected = finished.network()(images)["embedding"]
-    serve = tf.saved_model.load(str(exported)).signatures["serving_default"]
-    found = serve(image=tf.constant(images))
+    found = signatures["serving_default"](image=tf.constant(images))
     assert found.keys() == {"embedding"}
     np.testing.assert_allclose(found["embedding"], expected, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(expected, axis=1), 1, atol=1e-5)
@@ -104,10 +108,9 @@ def test_the_nearest_images_are_those_of_a_naive_loop(
         assert (tmp_path / "found.png").stat().st_size > 1000
 
 
-def test_the_endpoints_of_an_export_find_the_same(finished_smoke, gallery, exported):
+def test_the_endpoints_of_an_export_find_the_same(finished_smoke, gallery, exported, signatures):
     query = gallery.parent / "query" / "40.png"
     names, distances = naive(finished_smoke, gallery, query)
-    signatures = tf.saved_model.load(str(exported)).signatures
     of_float = signatures["search"](image=tf.constant(images_of([query] * 2)))
     of_file = signatures["search_encoded"](encoded=tf.constant([query.read_bytes()]))
     for found in (of_float, of_file):

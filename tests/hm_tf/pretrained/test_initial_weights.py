@@ -46,9 +46,15 @@ def torch_block(name, depth, width):
     return arrays
 
 
-def torch_arrays(network):
+@pytest.fixture(scope="module")
+def network():
+    """A ResNet-18; every test gives it the weights that it needs."""
+    return get_embedding("resnet18", INFO)
+
+
+def torch_arrays(network, seed=1):
     """Random arrays for a whole network, under torchvision's names."""
-    random = np.random.default_rng(1)
+    random = np.random.default_rng(seed)
     back = {ours: theirs for theirs, ours in NORM.items()}
     arrays = {
         "fc.weight": np.zeros([1000, 512], np.float32),
@@ -113,11 +119,10 @@ def test_a_converted_block_computes_what_torchvisions_does(side, tmp_path):
     np.testing.assert_allclose(model(x), expected.transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("form", ["npz", "safetensors", "npz under our names"])
-def test_every_layer_of_a_file_arrives(form, tmp_path):
-    network = get_embedding("resnet18", INFO)
+@pytest.mark.parametrize("seed, form", enumerate(["npz", "safetensors", "npz under our names"]))
+def test_every_layer_of_a_file_arrives(seed, form, network, tmp_path):
     head = network.get_layer("fc").get_weights()
-    arrays = torch_arrays(network)
+    arrays = torch_arrays(network, seed)
     path = tmp_path / f"model.{form.split()[0]}"
     if form == "safetensors":
         write_safetensors(path, arrays)
@@ -150,8 +155,7 @@ def test_files_that_are_no_weights(tmp_path):
         converted({"fc.weight": np.zeros([4, 4])})
 
 
-def test_weights_that_do_not_fit(tmp_path):
-    network = get_embedding("resnet18", INFO)
+def test_weights_that_do_not_fit(network, tmp_path):
     good = converted(torch_arrays(network))
     name = "layer3.0.conv1/kernel"
     path = tmp_path / "weights.npz"
@@ -170,7 +174,7 @@ def test_weights_that_do_not_fit(tmp_path):
             load_initial_weights(network, str(wrong))
 
 
-def test_names_of_keras_hub():
+def test_names_of_keras_hub(network):
     """Of the layers of its ResNetBackbone 0.32, in its order; every one of ours is met once."""
     theirs = ["conv1_conv", "conv1_bn"]
     for stack in range(4):
@@ -178,7 +182,6 @@ def test_names_of_keras_hub():
             numbers = (0, 1, 2) if stack and not block else (1, 2)
             units = [f"{number}_{kind}" for number in numbers for kind in ("conv", "bn")]
             theirs += [f"stack{stack}_block{block}_{unit}" for unit in units]
-    network = get_embedding("resnet18", INFO)
     ours = {layer.name for layer in network.layers if layer.weights} - {"fc"}
     assert {keras_hub_weights.our_layer(name) for name in theirs} == ours
     assert len(theirs) == len(ours)

@@ -104,12 +104,10 @@ def test_distance_weighted_draws():
         assert np.all(shares[np.array(expected) == 0] == 0)
 
 
-@pytest.mark.parametrize("mode", SAMPLING_MODES)
-@pytest.mark.parametrize("name", SYMBOLS)
-def test_a_thousand_batches_without_a_wrong_label(name, mode):
-    """One class only, duplicates and collapsed embeddings included; compat may err there alone."""
-    sampler, batches = TripletSampler(name, mode=mode), []
-    random = np.random.default_rng(0)
+@pytest.fixture(scope="module")
+def batches():
+    """A thousand: one class only, duplicates and collapsed embeddings included."""
+    batches, random = [], np.random.default_rng(0)
     for step in range(1000):
         labels = np.repeat(random.integers(0, 1 + step % 6, 6), 2).astype(np.int32)
         embeddings = random.normal(size=[12, 4]).astype(np.float32)
@@ -119,6 +117,14 @@ def test_a_thousand_batches_without_a_wrong_label(name, mode):
             embeddings[6:] = embeddings[:6]
         embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
         batches.append((embeddings, labels, noise(6, 12, step)))
+    return batches
+
+
+@pytest.mark.parametrize("mode", SAMPLING_MODES)
+@pytest.mark.parametrize("name", SYMBOLS)
+def test_a_thousand_batches_without_a_wrong_label(batches, name, mode):
+    """Compat may err with one class, duplicates and collapsed embeddings alone."""
+    sampler = TripletSampler(name, mode=mode)
     # In one call: each call costs more than the batch.
     types = Triplets(tf.int32, tf.int32, tf.int32, tf.bool)
     many = tuple(map(np.stack, zip(*batches, strict=True)))
