@@ -27,9 +27,17 @@ def updated(*flags):
     return np.concatenate([np.ravel(value) for value in model.network.get_weights()])
 
 
-@pytest.mark.parametrize("defense", ["hm", "act"])
 @pytest.mark.parametrize(
-    "flag", ["--awp=0.1", "--ema=0.5", "--schedule=onecycle", "--eps_warmup_steps=5"]
+    "flag, defense",
+    [
+        ("--awp=0.1", "hm"),
+        ("--awp=0.1", "act"),
+        ("--eps_warmup_steps=5", "hm"),
+        ("--eps_warmup_steps=5", "act"),
+        # Of the optimizer, whatever the defense.
+        ("--ema=0.5", "act"),
+        ("--schedule=onecycle", "act"),
+    ],
 )
 def test_read(flag, defense):
     given = [f"--defense={defense}", *(["--ics=0"] if defense == "act" else [])]
