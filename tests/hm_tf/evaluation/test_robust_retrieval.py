@@ -30,11 +30,11 @@ def short(monkeypatch):
         monkeypatch.setattr(retrieval_standard, name, value)
 
 
-@pytest.mark.parametrize("attacks, batch_size", [("all", 12), ("standard", 24)])
-def test_it_equals_the_evaluation_of_the_command(tmp_path, attacks, batch_size, short):
+@pytest.mark.parametrize("attacks", ["all", "standard"])
+def test_it_equals_the_evaluation_of_the_command(tmp_path, attacks, short):
     network, pgd = small_network(), pgd_from_image(EPS, 3, None, "linf")
-    found = measured(network, attacks=attacks, batch_size=batch_size)
-    beside = evaluation(tmp_path, network, pgd=pgd, batch_size=batch_size)
+    found = measured(network, attacks=attacks, batch_size=24)
+    beside = evaluation(tmp_path, network, pgd=pgd, batch_size=24)
     names = [column.attack for column in COLUMNS]
     outcomes = (
         standard_outcomes(beside, names)

@@ -50,7 +50,7 @@ def run(attack, vectors, labels, block):
 def test_block_size_changes_nothing(points, name, mode):
     attack = registry.get(name, mode)
     whole = run(attack, *points, block=40)
-    for block in (7, 19, 1000):
+    for block in (7, 19):
         for blocked, expected in zip(run(attack, *points, block=block), whole, strict=True):
             np.testing.assert_allclose(blocked, expected, rtol=0, atol=1e-12)
 
