@@ -66,25 +66,23 @@ def test_a_continued_run_equals_a_whole_one(tmp_path, monkeypatch):
     assert [line["step"] for line in lines] == [1, 2]
 
 
-@pytest.mark.parametrize("defense", ["none", "ses"])  # without an attack, with a flag of its own
+@pytest.mark.parametrize(
+    "defense, precision",
+    # Without an attack, and with a flag of its own.
+    [("none", "float32"), ("ses", "mixed_bfloat16")],
+)
 @EAGER
-def test_a_baseline_runs(defense, tmp_path):
+def test_a_baseline_runs(defense, precision, tmp_path):
     folder = tmp_path / "run"
     flags = [f"--defense={defense}", "--source=random", "--train_steps=2"]
+    flags += [f"--precision={precision}"]
     assert train.main(["train", SMOKE, *flags, f"--workdir={folder}"]) == 0
     # Its flags replay, with the destination of the recipe among them; its ICS is off.
     said = (folder / "flags.txt").read_text().splitlines()
     assert "--destination=lga" in said and "--ics=0.0" in said
     replay = f"--flagfile={folder / 'flags.txt'}"
     assert train.main(["train", replay, f"--workdir={folder}"]) == 0
-
-
-@EAGER
-def test_hm_trains_in_mixed_precision(tmp_path):
-    folder = tmp_path / "run"
-    flags = ["--precision=mixed_bfloat16", "--train_steps=2", f"--workdir={folder}"]
-    assert train.main(["train", SMOKE, *flags]) == 0
-    assert {r.precision for r in read_results(folder / "results.jsonl")} == {"mixed_bfloat16"}
+    assert {r.precision for r in read_results(folder / "results.jsonl")} == {precision}
 
 
 @pytest.mark.parametrize(
