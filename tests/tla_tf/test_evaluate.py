@@ -16,6 +16,7 @@ from robust_tf.attacks import auto_attack, cleverhans_adapter
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.square import Square
+from robust_tf.checks import run_checks
 from robust_tf.evaluation import classifier_evaluation
 from robust_tf.results.result import read_results
 from robust_tf.runs import provenance
@@ -315,6 +316,7 @@ def test_weights_that_cannot_be_read(run, capsys):
 def test_checks_are_printed_and_stored_and_attack_nothing_twice(run, capsys, monkeypatch):
     """Neither what the columns are, nor, when the command comes again, anything at all."""
     monkeypatch.setattr(evaluation_checks, "LEVELS", {"quick": (16, 20)})
+    monkeypatch.setattr(run_checks, "RESTARTS", 3)
     attacked, whole = [], classifier_evaluation.attack_loop
 
     def recorded(*images, **work):
@@ -324,9 +326,9 @@ def test_checks_are_printed_and_stored_and_attack_nothing_twice(run, capsys, mon
         return runs
 
     monkeypatch.setattr(classifier_evaluation, "attack_loop", recorded)
-    flags = ["--attacks=20pgd2,pgd2,cw3,fgsm", "--checks=quick", "--batch_size=20"]
+    flags = ["--attacks=3pgd2,pgd2,cw3,fgsm", "--checks=quick", "--batch_size=20"]
     assert command(run, *flags) == 0
-    assert attacked.count("pgd2") == attacked.count("fgsm") == 1 and "20pgd2" in attacked
+    assert attacked.count("pgd2") == attacked.count("fgsm") == 1 and "3pgd2" in attacked
     assert {"pgd4", "apgd-dlr", "pgd2 at 2 eps", "pgd2 unbounded"} < set(attacked)
     lines = (run / "checks.jsonl").read_text()
     said, stored = capsys.readouterr().out, [json.loads(line) for line in lines.splitlines()]

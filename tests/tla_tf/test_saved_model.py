@@ -9,6 +9,7 @@ import tensorflow as tf
 from robust_tf import data
 from robust_tf.attacks import auto_attack
 from robust_tf.attacks.square import Square
+from robust_tf.checks import run_checks
 from robust_tf.evaluation.saved_classifier import SavedClassifier
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.results import jsonl
@@ -115,6 +116,7 @@ class Fixed(tf.Module):
 def test_checks(saved_model, tmp_path, monkeypatch, level):
     """Ours, which takes any number of images, and one that takes more than there are."""
     monkeypatch.setattr(evaluation_checks, "LEVELS", {"quick": (12, 5), "full": (20, 10)})
+    monkeypatch.setattr(run_checks, "RESTARTS", 3)
     path = tmp_path / "model"
     if level == "quick":
         shutil.copytree(saved_model, path)
