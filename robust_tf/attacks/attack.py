@@ -63,6 +63,7 @@ class Attack:
     Attributes:
         restarts: number of independent runs.
         eager: whether `perturb` belongs outside of a `tf.function`.
+        uses_gradients: whether it does nothing without a gradient.
 
     Raises:
         ValueError: neither `threat_model` nor `eps`, or a setting out of its range.
@@ -76,6 +77,7 @@ class Attack:
     # Not annotated: a field of a subclass would take the place of these.
     restarts = 1
     eager = False
+    uses_gradients = True
 
     def __post_init__(self, eps: float | str | None, norm: str | None) -> None:
         name, settings = type(self).__name__, {"eps": eps, "norm": norm}

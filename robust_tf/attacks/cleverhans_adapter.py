@@ -85,6 +85,11 @@ class CleverhansAttack(Attack):
         """Whether `perturb` belongs outside of a `tf.function`: in one it takes twice the time."""
         return self.name == "cw2"
 
+    @property
+    def uses_gradients(self) -> bool:  # type: ignore[override]
+        """Whether it does nothing without a gradient."""
+        return self.name != "spsa"
+
     def perturb(
         self, logits_fn: LogitsFn, x: tf.Tensor, y: tf.Tensor, key=None, shard: Shard = Shard()
     ) -> tf.Tensor:

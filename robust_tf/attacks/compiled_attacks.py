@@ -1,6 +1,7 @@
 """The attacks on a classifier that earlier calls have compiled, while it computes the same."""
 
 import functools
+import warnings
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -13,6 +14,10 @@ from robust_tf.attacks.logits_of import logits_of
 
 # A graph and single operations round differently: by less than this share of the largest logit.
 ROUNDING = 0.01
+NO_GRADIENT = (
+    "no gradient of the logits reaches the images, as behind rounding or tf.stop_gradient: an "
+    "attack by gradients ends where it starts; Square needs no gradient"
+)
 
 
 def known_logits_of(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -47,6 +52,7 @@ class CompiledAttacks:
     _compiled: Callable[[Any], CompiledBatch]
     # False once what was just compiled differs: random logits, a coarse rounding. None: unknown.
     _comparable: bool | None
+    _differentiable: bool | None  # None: unknown
 
     def __init__(self, logits_fn: Callable[[tf.Tensor], tf.Tensor]):
         self._logits_fn = logits_fn
@@ -59,6 +65,8 @@ class CompiledAttacks:
             attack: an `Attack`.
             image: float [1, ...], on which compiled and present logits are compared.
         """
+        if getattr(attack, "uses_gradients", False) and not self._has_gradient(image):
+            warnings.warn(NO_GRADIENT, stacklevel=4)
         if getattr(attack, "eager", False):
             return self._perturb(attack)
         now = self._logits_fn(image)
@@ -68,7 +76,16 @@ class CompiledAttacks:
             self._comparable = _near(self._forward(image), now)
         return self._compiled(attack)
 
+    def _has_gradient(self, image):
+        if self._differentiable is None:
+            with tf.GradientTape() as tape:
+                tape.watch(image)
+                logits = self._logits_fn(image)
+            self._differentiable = tape.gradient(logits, image) is not None
+        return self._differentiable
+
     def _forget(self):
+        self._differentiable = None
         self._forward = CompiledBatch(self._logits_fn, any_size=True)
         self._comparable = None
         self._compiled = functools.lru_cache(maxsize=8)(

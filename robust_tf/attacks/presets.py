@@ -83,6 +83,11 @@ class Preset:
         return getattr(self.attack, "eager", False)
 
     @property
+    def uses_gradients(self) -> bool:
+        """Whether the attack does nothing without a gradient."""
+        return getattr(self.attack, "uses_gradients", True)
+
+    @property
     def threat_model(self) -> ThreatModel:
         """Ball and box of the attack."""
         return self.attack.threat_model

@@ -33,6 +33,8 @@ class Square(Attack):
         ValueError: a setting out of its range.
     """
 
+    uses_gradients = False
+
     _: KW_ONLY
     queries: int = 5000
     p: float = 0.8

@@ -8,7 +8,6 @@ import numpy as np
 from robust_tf.attacks.auto_attack import PORTIONS, VERSIONS
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.presets import Preset
-from robust_tf.attacks.square import Square
 from robust_tf.threat_model import ThreatModel, format_magnitude
 
 # Enough for every loss to take its usual form.
@@ -58,8 +57,8 @@ class Column:
 
     @property
     def uses_gradients(self):
-        """Whether it is not Square."""
-        return self.preset is None or not isinstance(self.preset.attack, Square)
+        """See `Attack`."""
+        return self.preset is None or self.preset.uses_gradients
 
     def on_loss(self, num_classes):
         """Returns a line on an attack whose usual loss takes more classes, else ""."""
@@ -80,8 +79,8 @@ class Column:
         if steps * size > eps * (1 - 1e-6) or not eps:
             return ""
         return (
-            f"{self.name}: {steps} step{'s' * (steps > 1)} of {format_magnitude(size)} do not cross "
-            f"the radius {format_magnitude(eps)}; its number is too high"
+            f"{self.name}: {steps} step{'s' * (steps > 1)} of {format_magnitude(size)} cannot "
+            f"cross the radius {format_magnitude(eps)}; its number is too high"
         )
 
 

@@ -1,6 +1,7 @@
 """attack(model, x, y): any classifier, arrays and tensors, in batches, for every family."""
 
 import dataclasses
+import warnings
 
 import keras
 import numpy as np
@@ -102,9 +103,10 @@ def test_a_network_is_traced_once_for_all_calls(network, data):
     attack = PGD(eps=0.1, steps=2)
     for seed in range(3):
         PGD(eps=0.1, steps=2)(counted, *data, seed=seed)
-    eager = [shape for shape in traces if shape[0] == 1]  # two looks at one image before
+    # Two looks at one image before each call, and one for its gradient.
+    eager = [shape for shape in traces if shape[0] == 1]
     # The attack, and the logits that are compared with later ones.
-    assert len(eager) == 3 * 2 and len(traces) - len(eager) == 2
+    assert len(eager) == 3 * 2 + 1 and len(traces) - len(eager) == 2
     assert attack == PGD(eps=0.1, steps=2) != PGD(eps=0.1, steps=3)
 
 
@@ -280,6 +282,19 @@ def test_a_call_of_the_user_is_not_passed_over(network, data):
     np.testing.assert_array_equal(logits_of(model)(x), model(x))
     adapted = as_classifier(model)
     np.testing.assert_array_equal(adapted(x)["logits"], model(x))
+
+
+def test_a_model_without_a_gradient_is_told_to_attacks_that_need_one(network, data):
+    x, y = data
+    rounded = Preprocessed(network.input, network.output)
+    for attack in PGD(eps=0.1, steps=2), FAB(eps=0.1, steps=2):
+        with pytest.warns(UserWarning, match="no gradient of the logits reaches") as warned:
+            attack(rounded, x, y)
+        assert warned[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Square(eps=0.1, queries=2)(rounded, x, y)
+        PGD(eps=0.1, steps=2)(network, x, y)
 
 
 @pytest.mark.parametrize("attack", [PGD(eps=0.1, steps=2), AutoAttack(eps=0.1)])

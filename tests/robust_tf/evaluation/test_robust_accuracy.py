@@ -131,7 +131,7 @@ def test_an_activation_at_the_end_is_left_out_with_one_line(images, labels, expe
 @EAGER
 def test_steps_that_do_not_cross_the_radius_are_a_doubt(model, images, labels):
     short = PGD(eps=EPS, steps=5, step_size=0.01)
-    with pytest.warns(UserWarning, match="^PGD: 5 steps of 0.01 do not cross the radius 0.06; its"):
+    with pytest.warns(UserWarning, match="^PGD: 5 steps of 0.01 cannot cross the radius 0.06; its"):
         found = robust_accuracy(model, images, labels, attack=short, **QUIET)
     assert len(found.warnings) == 1
     for enough in (PGD(eps=EPS, steps=6, step_size=0.01), PGD(eps=0, steps=2)):
