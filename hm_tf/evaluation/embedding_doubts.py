@@ -56,7 +56,7 @@ def embedding_doubts(network, test_set, batch_size):
 
 
 def _copied(examples):
-    """An attack moves one of two equal images of a class; the other is found, whatever it does."""
+    """An attack moves one of two equal images of a class; the other stays where the query was."""
     known = [
         hash((image if isinstance(image, bytes) else image.tobytes(), int(label)))
         for image, label in zip(examples.images, examples.labels)

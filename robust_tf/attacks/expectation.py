@@ -38,6 +38,11 @@ class EOT(Attack):
                 f"{self.threat_model}; give both the same"
             )
 
+    @property
+    def uses_gradients(self) -> bool:  # type: ignore[override]
+        """Whether the attack inside does nothing without a gradient."""
+        return self.attack.uses_gradients
+
     def scaled(self, share: float | tf.Tensor) -> "EOT":
         """As `Attack.scaled`, with the attack inside."""
         return unchecked(super().scaled(share), attack=self.attack.scaled(share))

@@ -175,8 +175,7 @@ def _checked(outputs, title, count):
         raise RunError(f"{title}: outputs of the network are not finite")
     if not inside.all():
         raise RunError(
-            f"{title}: {np.sum(~inside)} of {count} attacked images left the ball or the box of "
-            "the threat model, or are not finite, as after a gradient that is not; their result "
-            "would mean nothing"
+            f"{title}: {np.sum(~inside)} of {count} attacked images left the ball or the box, "
+            "or are not finite, as after a gradient that is not: they mean nothing"
         )
     return outputs

@@ -29,11 +29,11 @@ from robust_tf.results.result import worst_case
 
 # The output of an attacked batch that says which images later restarts attack.
 ACTIVE = "correct"
-# By whether the version is fast, and whether a late member of it uses gradients: the doubt, the
-# share of all images that it may fool without one, what does not fool them, what follows, and what
-# may find more. Square may fool none in the fast version: gradients mislead there. After the full
-# attacks it may fool a few (AutoAttack's flag). Targeted APGD finds single images that few steps
-# miss. If it finds many, more may lie behind its portions.
+# What a late member says: by whether the version is fast, and whether the member uses gradients.
+# The doubt; the share of all images that it may fool without one; what does not fool them; what
+# follows; and what may find more. Square may fool none in the fast version: gradients mislead
+# there. After the full attacks it may fool a few (AutoAttack's flag). Targeted APGD finds single
+# images that few steps miss. If it finds many, more may lie behind its portions.
 WEAKNESS = {
     (True, False): ("masked gradients", 0.0, "gradients do not", "they are masked", "standard"),
     (True, True): (

@@ -57,14 +57,19 @@ def unpack(data, step, dtype, classes=None):
         and plain=True.
 
     Raises:
-        UserError: no labels, labels that are text, one-hot labels of other classes, or entries of
-            other names.
+        UserError: no labels, labels that are text, one-hot labels of other classes, another number
+            of labels than of images, or entries of other names.
         tf.errors.InvalidArgumentError: images outside [0, 1]; labels neither integer nor one-hot,
             or of no class.
     """
     if not (isinstance(data, dict) and "step" in data):
         data = _plain(data, step)
     images, labels = tf.cast(data["image"], dtype), _integers(data["label"], classes)
+    if not images.shape[:1].is_compatible_with(labels.shape[:1]):
+        raise UserError(
+            f"{images.shape[0]} images have {labels.shape[0]} labels; if this is one image, "
+            "dataset.batch(32) makes batches"
+        )
     with tf.control_dependencies(_check(images, labels, classes)):
         # Else a kernel may meet such a label before the check does.
         images, labels = tf.identity(images), tf.identity(labels)
@@ -117,8 +122,8 @@ def drawn_twice(batches, ran):
 
     Args:
         batches: generator.
-        ran: function of nothing to bool, whether a step has run: then the second generator will not
-            be needed, and no batch is kept for it.
+        ran: function of nothing to bool, whether a step has run. Then no batch is kept: the second
+            generator will not be needed.
     """
     kept, lock, over = [], threading.Lock(), threading.Event()
 

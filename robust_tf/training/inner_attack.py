@@ -8,12 +8,14 @@ def require_inner_attack(attack, norm):
     """Returns an attack that ascends an objective by its gradient.
 
     Raises:
-        UserError: another attack: it needs labels and logits, or has no gradient; something else
-            than an attack; an attack in another norm than `norm`, unless this is the default.
+        UserError: another attack, which needs labels and logits or has no gradient. What is no
+            attack. An attack in another norm than `norm`, unless this is the default.
     """
     if not hasattr(attack, "ascend") or isinstance(attack, (Square, type)):
         kind = type(attack).__name__
-        raise UserError(f"attack={kind}: a defense trains with PGD, APGD or NoisyFGSM")
+        raise UserError(
+            f"attack={kind}: a defense trains with PGD, APGD or NoisyFGSM: attack=PGD(eps='8/255')"
+        )
     if norm not in ("linf", own := attack.threat_model.norm):
         raise UserError(f"norm={norm!r} goes with eps; the attack has its own norm, {own}")
     return attack

@@ -15,6 +15,7 @@ from robust_tf.attacks.attack import Attack
 from robust_tf.attacks.attack_images import PURPOSE
 from robust_tf.attacks.auto_attack import VERSIONS, AutoAttack
 from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
+from robust_tf.attacks.expectation import EOT
 from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.logits_of import logits_of
 from robust_tf.attacks.pgd import PGD
@@ -293,7 +294,9 @@ def test_a_model_without_a_gradient_is_told_to_attacks_that_need_one(network, da
         assert warned[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Square(eps=0.1, queries=2)(rounded, x, y)
+        square = Square(eps=0.1, queries=2)
+        for attack in square, EOT(eps=0.1, attack=square, passes=2):
+            attack(rounded, x, y)
         PGD(eps=0.1, steps=2)(network, x, y)
 
 

@@ -139,6 +139,7 @@ def test_steps_that_do_not_cross_the_radius_are_a_doubt(model, images, labels):
         assert found.warnings == []
 
 
+@EAGER
 def test_another_input_range(images, labels, expected):
     other = network(scale=1 / 255)
     for x in (images, np.float32(images)):

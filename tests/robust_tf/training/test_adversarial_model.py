@@ -111,8 +111,12 @@ def test_a_loss_that_a_layer_adds_is_refused():
 def test_a_dataset_without_batches_is_one_line(jit_compile):
     model = Plain(network())
     model.compile(optimizer="sgd", jit_compile=jit_compile)
-    with pytest.raises(UserError, match=r"^this is one image, .* dataset.batch\(32\)"):
-        model.fit(tf.data.Dataset.from_tensor_slices((IMAGES, np.zeros(3))), verbose=0)
+    for labels, said in (
+        (np.zeros(3), "this is one image"),
+        (np.eye(2)[[0, 1, 0]], "3 images have 2"),
+    ):
+        with pytest.raises(UserError, match=rf"^{said}.* dataset.batch\(32\)"):
+            model.fit(tf.data.Dataset.from_tensor_slices((IMAGES, labels)), verbose=0)
 
 
 @EAGER
