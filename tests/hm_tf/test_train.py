@@ -216,7 +216,7 @@ def test_two_sources_of_first_weights_are_refused(tmp_path, capsys):
 
 def test_the_default_data_teach_something(tmp_path):
     """With few updates of a weak attack: retrieval of classes that did not train gets better."""
-    short = ["--train_steps=60", "--checkpoint_every=60", "--pgd_steps=1", "--ics=0"]
+    short = ["--train_steps=80", "--checkpoint_every=80", "--pgd_steps=1", "--ics=0"]
     measured = ["--limit_test=200", "--eval_steps=1", f"--workdir={tmp_path / 'run'}"]
     assert train.main(["train", *short, *measured]) == 0
     found = read_results(tmp_path / "run" / "results.jsonl")
