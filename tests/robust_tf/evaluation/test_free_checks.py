@@ -124,6 +124,14 @@ def test_the_same_network_gives_the_same_number_with_and_without_its_end(data, h
     np.testing.assert_array_equal(outcomes(lambda x: end(logits_of(x)), data), honest)
 
 
+@pytest.mark.parametrize("end", [tf.nn.softmax, tf.nn.sigmoid])
+def test_what_is_attacked_are_the_logits_before_the_end(data, end):
+    """Up to a constant of each image, which no loss sees."""
+    checked, images = look(lambda x: end(logits_of(x)), data), tf.constant(data.images)
+    apart = (checked.logits_fn(images) - logits_of(images)).numpy()
+    np.testing.assert_allclose(apart - apart[:, :1], 0, atol=1e-4)
+
+
 @pytest.mark.usefixtures("eager")
 def test_square_follows_where_probabilities_are_saturated(data, monkeypatch):
     monkeypatch.setitem(auto_attack.MEMBERS, "square", lambda ball: Square(ball, queries=9))
