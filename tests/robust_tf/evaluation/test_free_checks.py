@@ -129,7 +129,8 @@ def test_what_is_attacked_are_the_logits_before_the_end(data, end):
     """Up to a constant of each image, which no loss sees."""
     checked, images = look(lambda x: end(logits_of(x)), data), tf.constant(data.images)
     apart = (checked.logits_fn(images) - logits_of(images)).numpy()
-    np.testing.assert_allclose(apart - apart[:, :1], 0, atol=1e-4)
+    # Close to 1 a probability in float32 has lost digits.
+    np.testing.assert_allclose(apart - apart[:, :1], 0, atol=1e-3)
 
 
 @pytest.mark.usefixtures("eager")
