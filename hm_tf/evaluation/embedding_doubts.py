@@ -22,7 +22,7 @@ from robust_tf.evaluation.doubts import (
 from robust_tf.evaluation.retrieval import chance_recall, retrieve
 from robust_tf.models.output_of import output_of
 
-# The share of images with a copy from which R@1 is doubted; less is within its interval.
+# The share of images with a copy from which R@1 is doubted; fewer move it by a point at most.
 COPIES = 0.01
 
 
@@ -30,7 +30,8 @@ def embedding_doubts(network, test_set, batch_size):
     """Returns the `Doubt`s about a network, a list; costs less than one batch of a one-step attack.
 
     One forward and backward pass over at most 100 images, and two forward passes over half of them.
-    A collapsed network gets one more for each other input range. Nothing is traced.
+    A collapsed network gets one more for each other input range. Nothing is traced. The files or
+    pixels of all images are hashed once, to find copies.
 
     Args:
         network: Network with the output "embedding".

@@ -65,13 +65,13 @@ class CompiledAttacks:
             attack: an `Attack`.
             image: float [1, ...], on which compiled and present logits are compared.
         """
+        now = self._logits_fn(image)
+        if self._comparable and not _near(self._forward(image), now):
+            self._forget()
         if getattr(attack, "uses_gradients", False) and not self._has_gradient(image):
             warnings.warn(NO_GRADIENT, stacklevel=4)
         if getattr(attack, "eager", False):
             return self._perturb(attack)
-        now = self._logits_fn(image)
-        if self._comparable and not _near(self._forward(image), now):
-            self._forget()
         if self._comparable is None:
             self._comparable = _near(self._forward(image), now)
         return self._compiled(attack)

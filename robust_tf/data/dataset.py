@@ -90,8 +90,8 @@ class Dataset:
         self._notices = list(info.notices)
         if data_dir and reader.locate is None and not callable(reader.info):
             self._notices.append(
-                f"--data_dir={printable(data_dir)} is not read: {info.name} are part of "
-                "scikit-learn; for a folder of images add --dataset=folder"
+                f"--data_dir={printable(data_dir)} is not read: {info.name} come from "
+                f"{info.source}; for a folder of images add --dataset=folder"
             )
 
     @property

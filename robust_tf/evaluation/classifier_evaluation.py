@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -29,20 +30,45 @@ from robust_tf.results.result import worst_case
 
 # The output of an attacked batch that says which images later restarts attack.
 ACTIVE = "correct"
-# What a late member says: by whether the version is fast, and whether the member uses gradients.
-# The doubt; the share of all images that it may fool without one; what does not fool them; what
-# follows; and what may find more. Square may fool none in the fast version: gradients mislead
-# there. After the full attacks it may fool a few (AutoAttack's flag). Targeted APGD finds single
-# images that few steps miss. If it finds many, more may lie behind its portions.
+
+
+class Weakness(NamedTuple):
+    """What a late member of an ensemble shows by fooling images that others do not fool.
+
+    Attributes:
+        name: name of the doubt.
+        allowed: share of all images that it may fool without a doubt.
+        fewest: number of images that it may fool without a doubt, however few images there are.
+        others: what does not fool them.
+        verdict: what follows.
+        stronger: what may find more.
+    """
+
+    name: str
+    allowed: float
+    fewest: int
+    others: str
+    verdict: str
+    stronger: str
+
+
+_MASKED = Weakness("masked gradients", 0, 0, "gradients do not", "they are masked", "standard")
+# By whether the member attacks in the portions of the fast version, and whether it uses gradients.
+# Square may fool none after the few steps of the fast version: gradients mislead there. After the
+# full attacks it may fool a few (AutoAttack's flag). Targeted APGD finds single images that few
+# steps miss. If it finds many, more may lie behind its portions.
 WEAKNESS = {
-    (True, False): ("masked gradients", 0.0, "gradients do not", "they are masked", "standard"),
-    (True, True): (
-        *("weak attack", 0.002, "fewer steps and targets do not"),
-        *("fast is too weak here", "standard"),
+    (True, False): _MASKED,
+    (True, True): Weakness(
+        name="weak attack",
+        allowed=0.002,
+        fewest=0,
+        others="fewer steps and targets do not",
+        verdict="fast is too weak here",
+        stronger="standard",
     ),
-    (False, False): (
-        *("masked gradients", 0.002, "gradients do not"),
-        *("they are masked", "an attack through the masking (BPDA)"),
+    (False, False): _MASKED._replace(
+        allowed=0.002, fewest=1, stronger="an attack through the masking (BPDA)"
     ),
 }
 
@@ -133,13 +159,13 @@ class ClassifierEvaluation:
         self.checked.doubts.extend(Doubt("short attack", line) for line in short)
         for line in self._remarks(columns):
             self.say(line)
-        ensembles, last = {}, {column.ensemble: column for column in columns if column.ensemble}
+        ensembles = {}
         for column in columns:
             active, after = ensembles.get(column.ensemble, (None, ()))
             if column.ensemble and active is None:
                 active, after = self.correct(Column(CLEAN)), (CLEAN,)
             correct = self.correct(column, active)
-            if column.portions or column is last.get(column.ensemble):
+            if column.ensemble:
                 self._warn_of_weakness(column, active, correct)
             self.add(self._outcome(column, correct, after))
             if column.ensemble:
@@ -226,22 +252,18 @@ class ClassifierEvaluation:
 
     def _warn_of_weakness(self, column, active, correct):
         """A red light where a late member fools what the others did not, see `WEAKNESS`."""
-        fast = bool(column.portions)
-        if (fast, column.uses_gradients) not in WEAKNESS:
-            return
-        name, allowed, others, verdict, stronger = WEAKNESS[fast, column.uses_gradients]
+        found = WEAKNESS.get((bool(column.portions), column.uses_gradients))
         fallen, count = np.sum(active & ~correct), len(active)
-        if fallen > allowed * count and (fast or fallen > 1):
-            line = (
-                f"red light: {column.name} fools {fallen} of {np.sum(active)} images that {others}"
-            )
-            if fallen == 1 and allowed:  # one is too many of few images only
-                line += f": it is counted, but {count} images are too few to tell whether more are "
-                line += "missed; run standard"
-            else:
-                line += f": {verdict}; {stronger} may find more"
-            self.checked.doubts.append(Doubt(name, line))
-            self.say(f"warning: {line}")
+        if found is None or fallen <= max(found.allowed * count, found.fewest):
+            return
+        line = f"red light: {column.name} fools {fallen} of {np.sum(active)} images that "
+        if fallen == 1 and found.allowed:  # one is too many of few images only
+            line += f"{found.others}: it is counted, but {count} images are too few to tell "
+            line += "whether more are missed; run standard"
+        else:
+            line += f"{found.others}: {found.verdict}; {found.stronger} may find more"
+        self.checked.doubts.append(Doubt(found.name, line))
+        self.say(f"warning: {line}")
 
     def is_stored(self, column):
         """Returns whether the results of all images under the column are known."""

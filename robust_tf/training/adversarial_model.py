@@ -388,20 +388,21 @@ def _refuse_activity_regularizers(network):
     """A step has several passes, and a regularizer of outputs does not say of which."""
     for layer in network._flatten_layers():
         if getattr(layer, "activity_regularizer", None) is not None:
-            raise UserError(
-                f"the layer {layer.name} has an activity_regularizer, which a defense does not "
-                "train with; leave it out (regularizers of weights are honoured)"
-            )
+            raise _refusal(layer, "has an activity_regularizer")
 
 
 def _refuse_losses_of_calls(network):
     """Raises the `UserError` of a layer whose last call has added a loss, for the same reason."""
     for layer in network._flatten_layers():
         if layer._losses:
-            raise UserError(
-                f"the layer {layer.name} calls add_loss, which a defense does not train with; "
-                "leave it out (regularizers of weights are honoured)"
-            )
+            raise _refusal(layer, "calls add_loss")
+
+
+def _refusal(layer, what):
+    return UserError(
+        f"the layer {layer.name} {what}, which a defense does not train with; leave it out "
+        "(regularizers of weights are honoured)"
+    )
 
 
 def weighted_total(terms, weights, reduction):

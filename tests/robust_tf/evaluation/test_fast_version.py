@@ -167,7 +167,7 @@ def test_the_light_is_red_where_more_steps_and_targets_fool_one(of_honest, monke
 
 
 def test_the_light_stays_green_where_only_a_few_of_many_images_fall_late(monkeypatch):
-    late = ("weak attack", 0.1, "late", "", "")
+    late = classifier_evaluation.WEAKNESS[True, True]._replace(allowed=0.1)
     monkeypatch.setitem(classifier_evaluation.WEAKNESS, (True, True), late)
     evaluation, _ = made(honest)
     for fallen, doubts in ((4, 0), (5, 1)):  # of 40
