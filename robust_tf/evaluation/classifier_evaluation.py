@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 import pathlib
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -25,52 +24,12 @@ from robust_tf.evaluation.attacked_batch import classify_attacked, still_correct
 from robust_tf.evaluation.doubts import Doubt, looked_at
 from robust_tf.evaluation.free_checks import free_checks
 from robust_tf.evaluation.stored_attacks import StoredAttacks
+from robust_tf.evaluation.weakness import WEAKNESS
 from robust_tf.results.cache import examples_hash
 from robust_tf.results.result import worst_case
 
 # The output of an attacked batch that says which images later restarts attack.
 ACTIVE = "correct"
-
-
-class Weakness(NamedTuple):
-    """What a late member of an ensemble shows by fooling images that others do not fool.
-
-    Attributes:
-        name: name of the doubt.
-        allowed: share of all images that it may fool without a doubt.
-        fewest: number of images that it may fool without a doubt, however few images there are.
-        others: what does not fool them.
-        verdict: what follows.
-        stronger: what may find more.
-    """
-
-    name: str
-    allowed: float
-    fewest: int
-    others: str
-    verdict: str
-    stronger: str
-
-
-_MASKED = Weakness("masked gradients", 0, 0, "gradients do not", "they are masked", "standard")
-# By whether the member attacks in the portions of the fast version, and whether it uses gradients.
-# Square may fool none after the few steps of the fast version: gradients mislead there. After the
-# full attacks it may fool a few (AutoAttack's flag). Targeted APGD finds single images that few
-# steps miss. If it finds many, more may lie behind its portions.
-WEAKNESS = {
-    (True, False): _MASKED,
-    (True, True): Weakness(
-        name="weak attack",
-        allowed=0.002,
-        fewest=0,
-        others="fewer steps and targets do not",
-        verdict="fast is too weak here",
-        stronger="standard",
-    ),
-    (False, False): _MASKED._replace(
-        allowed=0.002, fewest=1, stronger="an attack through the masking (BPDA)"
-    ),
-}
 
 
 class ClassifierEvaluation:
@@ -254,7 +213,7 @@ class ClassifierEvaluation:
         """A red light where a late member fools what the others did not, see `WEAKNESS`."""
         found = WEAKNESS.get((bool(column.portions), column.uses_gradients))
         fallen, count = np.sum(active & ~correct), len(active)
-        if found is None or fallen <= max(found.allowed * count, found.fewest):
+        if found is None or fallen <= max(found.allowed * count, found.allowed_images):
             return
         line = f"red light: {column.name} fools {fallen} of {np.sum(active)} images that "
         if fallen == 1 and found.allowed:  # one is too many of few images only
