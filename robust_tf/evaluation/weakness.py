@@ -9,7 +9,7 @@ class Weakness(NamedTuple):
     Attributes:
         name: name of the doubt.
         allowed: share of all images that it may fool without a doubt.
-        allowed_images: number of images that it may fool without a doubt, however few images there are.
+        allowed_images: number of images that it may fool without a doubt, of however few.
         others: what does not fool them.
         verdict: what follows.
         stronger: what may find more.
