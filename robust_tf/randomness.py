@@ -58,7 +58,7 @@ def image_keys(seed: int, purpose: str, indices: tf.Tensor) -> tf.Tensor:
 def fold_in(key: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
     """Returns a key, or one per image, for run `number` (int >= 0): independent of all others."""
     if len(key.shape) == 1:
-        return tf.random.experimental.stateless_fold_in(key, number)
+        return tf.random.experimental.stateless_fold_in(key, number, alg="philox")
     return tf.bitcast(_bits(key, tf.reshape(tf.cast(number, tf.int64), [1])), tf.int32)[:, 0]
 
 
@@ -78,7 +78,7 @@ def uniform(
         dtype: float type of the numbers.
     """
     if len(key.shape) == 1:
-        return _shard_rows(tf.random.stateless_uniform, shape, key, shard, dtype)
+        return _shard_rows(_uniform, shape, key, shard, dtype)
     bits = _bits(key, tf.range(math.prod(shape[1:]), dtype=tf.int64))
     precision = PRECISION[tf.as_dtype(dtype)]
     numbers = tf.cast(_shift(bits, 64 - precision), dtype) * tf.cast(2.0**-precision, dtype)
@@ -93,11 +93,9 @@ def normal(
 ) -> tf.Tensor:
     """Returns standard normal numbers; takes the arguments of `uniform`."""
     if len(key.shape) == 1:
-        return _shard_rows(tf.random.stateless_normal, shape, key, shard, dtype)
-    # Box and Muller 1958.
+        return _shard_rows(_normal, shape, key, shard, dtype)
     u = uniform([*shape, 2], key, shard, dtype)
-    radius, angle = tf.sqrt(-2.0 * tf.math.log(1.0 - u[..., 0])), 2.0 * math.pi * u[..., 1]
-    return radius * tf.cos(angle)
+    return _box_muller(1.0 - u[..., 0], u[..., 1])[1]
 
 
 def shape_of(x: tf.Tensor) -> list[int | tf.Tensor]:
@@ -113,8 +111,35 @@ def _stream(seed, purpose):
 
 def _shard_rows(draw, shape, key, shard, dtype):
     rows = shape[0]
-    everything = draw([rows * shard.count, *shape[1:]], seed=key, dtype=dtype)
+    everything = draw([rows * shard.count, *shape[1:]], key, dtype)
     return everything[shard.index * rows : (shard.index + 1) * rows]
+
+
+def _uniform(shape, key, dtype):
+    """`tf.random.stateless_uniform`, with the same float32 numbers under XLA.
+
+    TensorFlow and XLA draw the same bits, and turn them into other floats.
+    """
+    if dtype != tf.float32:
+        return tf.random.stateless_uniform(shape, key, dtype=dtype)
+    bits = tf.random.stateless_uniform(shape, key, None, None, tf.uint32, alg="philox")
+    mantissa = tf.bitwise.bitwise_and(bits, tf.constant(2**23 - 1, tf.uint32))
+    one = tf.constant(0x3F800000, tf.uint32)  # the bits of 1.0
+    return tf.bitcast(tf.bitwise.bitwise_or(one, mantissa), tf.float32) - 1.0
+
+
+def _normal(shape, key, dtype):
+    """`tf.random.stateless_normal` up to rounding, with or without XLA."""
+    count = math.prod(shape)
+    u = tf.reshape(_uniform([count + count % 2], key, dtype), [-1, 2])
+    pairs = _box_muller(tf.maximum(u[:, 0], 1e-7), u[:, 1])  # TensorFlow's bound
+    return tf.reshape(tf.reshape(tf.stack(pairs, 1), [-1])[:count], shape)
+
+
+def _box_muller(u, v):
+    """Two normal numbers from two uniform ones, u above 0 (Box and Muller 1958)."""
+    radius, angle = tf.sqrt(-2.0 * tf.math.log(u)), 2.0 * math.pi * v
+    return radius * tf.sin(angle), radius * tf.cos(angle)
 
 
 def _bits(keys, counters):

@@ -210,7 +210,7 @@ def _keyed_spsa(key):
     theirs = module.SPSAAdam
 
     def uniform(shape, minval, maxval, dtype):
-        numbers = tf.random.stateless_uniform(shape, randomness.fold_in(key, step[0]), dtype=dtype)
+        numbers = randomness.uniform(tf.unstack(shape), randomness.fold_in(key, step[0]), dtype=dtype)
         return minval + (maxval - minval) * numbers
 
     class Adam(types.SimpleNamespace):

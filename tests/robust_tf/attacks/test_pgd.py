@@ -119,17 +119,15 @@ def test_eager_graph_and_xla_agree_and_keep_dtype_and_shape(norm, eps, dtype, cl
 
 
 def test_xla_compiles_random_start_and_restarts(classifier):
-    """XLA draws other random numbers than TensorFlow's kernels, so the images differ from those."""
     logits_fn, x, labels = classifier()
     attack = PGD(LINF, 3, random_start=True, restarts=3)
 
-    @tf.function(autograph=False, jit_compile=True)
-    def compiled(x, key):
+    def run(x, key):
         return attack.ascend(CrossEntropy(logits_fn, labels), x, key=key)
 
-    x_adv = compiled(x, KEY)
+    x_adv = tf.function(run, autograph=False, jit_compile=True)(x, KEY)
     assert np.all(LINF.contains(x_adv, x))
-    np.testing.assert_array_equal(x_adv, compiled(x, KEY))
+    np.testing.assert_allclose(x_adv, run(x, KEY), atol=1e-5)
 
 
 def test_batch_size_known_only_at_run_time(classifier):

@@ -112,6 +112,14 @@ def test_crafting_leaves_the_moving_statistics(network, batch, pool):
         np.testing.assert_array_equal(old, new)
 
 
+def test_xla_crafts_the_same_images(network, batch):
+    """Rounding may turn the sign of a gradient close to 0."""
+    defense = TripletAdversarial(network, **TLA)
+    crafted = defense.craft(batch)["adversarial"]
+    compiled = tf.function(defense.craft, autograph=False, jit_compile=True)(batch)["adversarial"]
+    assert np.mean(np.abs(compiled - crafted) > 1e-5) < 0.01
+
+
 def test_attack_in_training_mode_moves_the_statistics(network, batch):
     before = statistics(network)
     AdversarialTraining(network, attack=ATTACK, attack_bn_mode="training").craft(batch)
