@@ -31,9 +31,8 @@ def comparison(row, flags):
     """Returns the row beside the numbers of its run, a str."""
     from hm_tf.reporting import hardness_records
     from hm_tf.reporting.paper_comparison import beside, reported_runs
-    from robust_tf.reports.comparison import COLUMNS
+    from robust_tf.reports.comparison import comparison_table
     from robust_tf.reports.recorded_run import recorded_run
-    from robust_tf.reports.table import text_table
     from robust_tf.results.result import read_results
 
     if row.table == "table1":
@@ -41,7 +40,7 @@ def comparison(row, flags):
     recorded = recorded_run(workdir_of(TRAIN.parse([*row.flags, *flags])))
     (run,) = reported_runs([recorded], TRAIN)
     found = beside(row, run)
-    return f"{found.title()}: {found.statement}\n{text_table(COLUMNS, [*found.numbers()])}"
+    return f"{found.title()}: {found.statement}\n{comparison_table([*found.numbers()])}"
 
 
 def _rows():

@@ -5,6 +5,9 @@ from robust_tf.results.result import Result
 BALL = {"eps": 0.1, "norm": "linf", "lower": 0.0, "upper": 1.0}
 
 
+DOUBTED = ({"name": "gradients", "message": "zero gradients"},)
+
+
 def made(attack, value, **changes):
     """An accuracy of one network on digits, in `BALL` unless the images are clean."""
     fields = {

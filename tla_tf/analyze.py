@@ -64,6 +64,9 @@ def _make_all(outputs, finished, figures, options):
         for run, name in zip(finished, names, strict=True)
         if len(left_out) < len(outputs)
     ]
+    for run in runs:
+        for doubt in run.doubts:
+            print(f"warning: {run.name}: {doubt.message}")
     for name, output in outputs.items():
         if name in left_out:
             continue
@@ -83,15 +86,14 @@ def _keep(output, runs, made, path):
     from robust_tf.reports.methods import names_by_weights
     from robust_tf.reports.panels import save_figure
     from robust_tf.reports.recorded_run import recorded_run
-    from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, seeds_of
-    from robust_tf.reports.table import text_table
+    from robust_tf.reports.result_tables import measurement_table, seeds_of
     from robust_tf.results import atomic
     from tla_tf.reporting.accuracies import methods
 
     kept = [result for run in runs for result in run.keep()]
     recorded = [recorded_run(run.records.parent) for run in runs]
     names = names_by_weights(methods([run for run in recorded if run.results], TRAIN))
-    print(f"\n{output}\n{text_table(MEASUREMENT_COLUMNS, seeds_of(kept, names))}", flush=True)
+    print(f"\n{output}\n{measurement_table(seeds_of(kept, names))}", flush=True)
     if made:
         figure, plotted = made
         save_figure(figure, path)

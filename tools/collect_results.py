@@ -14,8 +14,9 @@ import sys
 from hm_tf.evaluation import recorded_scores
 from robust_tf.cli.flag import written
 from robust_tf.errors import UserError
-from robust_tf.reports.matrix_view import table_of
+from robust_tf.reports.matrix_view import doubts, table_of
 from robust_tf.reports.recorded_run import flags_by_weights, recorded_run
+from robust_tf.reports.result_tables import doubt_lines, marked
 from robust_tf.reports.table import markdown
 from robust_tf.results import atomic
 from robust_tf.results.result import append_results, read_results
@@ -66,7 +67,8 @@ def _table(recorded):
     if any("defense" in run.flags for run in recorded):
         return _score_table(recorded)
     # Of a classifier the accuracies; what its embeddings were analysed for is another table.
-    return markdown(*table_of(accuracy_matrix(recorded, TRAIN)))
+    found = accuracy_matrix(recorded, TRAIN)
+    return "\n\n".join([markdown(*table_of(found)), *doubts(found.rows)])
 
 
 def _name(run):
@@ -82,17 +84,19 @@ def _score_table(runs):
         for row in recorded_scores.score_rows(run.measured)
     ]
     eps = recorded_scores.radii([row for *_, row in rows])
-    lines = []
+    lines, shown = [], []
     for name, measured, row in rows:
         clean = recorded_scores.clean_percents(measured, row.on.gallery)
         cells = [recorded_scores.text(name, clean.get(name)) for name in recorded_scores.CLEAN]
-        of_run = name, measured[0].method, str(measured[0].training_seed)
+        numbers = [*recorded_scores.latest_clean(measured, row.on.gallery).values(), *row.results]
+        of_run = marked(name, numbers), measured[0].method, str(measured[0].training_seed)
+        shown += numbers
         of_row = *of_run, row.mode, row.strength
         radius = [column.cell(row) for column in eps]
         lines.append((*of_row, *radius, f"{row.on.n:,}", *cells, *row.cells()))
     columns = (*(column.title for column in eps), "n", *recorded_scores.ALL)
     header = "run", "defense", "seed", "mode", "strength", *columns
-    return markdown(header, lines)
+    return "\n\n".join([markdown(header, lines), *doubt_lines(shown)])
 
 
 def _run_line(run):

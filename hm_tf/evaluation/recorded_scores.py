@@ -55,6 +55,11 @@ class ScoreRow(NamedTuple):
         return list(self.records.values())
 
     @property
+    def by_column(self):
+        """dict column -> the `Result` of its value."""
+        return {name: self.records[PLACES[name]] for name in self.values}
+
+    @property
     def scored(self):
         """Whether its score means something."""
         return SCORE in self.values and not self.collapsed

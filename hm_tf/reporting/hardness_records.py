@@ -6,9 +6,9 @@ from hm_tf.evaluation.sampler_hardness import MEAN, OF_MEANS, OF_TRIPLETS
 from hm_tf.reporting import published_rows
 from robust_tf.reports import comparison
 from robust_tf.reports.comparability import unlike
-from robust_tf.reports.comparison import Comparison
+from robust_tf.reports.comparison import Comparison, comparison_table
 from robust_tf.reports.published import PublishedRow
-from robust_tf.reports.table import Column, text_table
+from robust_tf.reports.table import Column
 from robust_tf.results.result import Result, read_results
 
 RECORDS = "sampler_hardness.jsonl"
@@ -57,15 +57,15 @@ def beside(row, results):
     """Returns a row of `published_rows.sampler_rows` beside the latest `Result`s, as text."""
     found = _measured(row, results)
     numbers = [
-        Comparison(row, name, name, result.value, digits)
+        Comparison(row, name, name, result.value, digits, results=(result,))
         for name, result, digits in (
             ("E[H]", found.mean, 3),
             ("Var[H]", found.variance, 5),
             ("variance of triplets", found.of_triplets, 5),
         )
     ]
-    table = text_table(comparison.COLUMNS, numbers)
-    return f"{row.name}: {comparison.statement(_differences(found.mean))}\n{table}"
+    said = comparison.statement(_differences(found.mean))
+    return f"{row.name}: {said}\n{comparison_table(numbers)}"
 
 
 def _measured(row, results):

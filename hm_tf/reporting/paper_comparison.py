@@ -10,6 +10,7 @@ from hm_tf.evaluation.recorded_scores import (
     claimed_row,
     clean_percents,
     digits,
+    latest_clean,
     paper_row,
     score_rows,
 )
@@ -36,12 +37,14 @@ class ReportedRun(recorded_run.ReportedRun):
     Attributes:
         eta: PGD steps in training, None where nothing is attacked or the flags are unknown.
         values: dict column -> value as printed, see `recorded_scores.ALL`.
+        records: dict column -> the `Result` of the value.
         collapsed: see `ScoreRow`.
         rows: list of `ScoreRow`.
     """
 
     eta: int | None
     values: dict
+    records: dict
     collapsed: bool | None
     rows: list
 
@@ -100,7 +103,8 @@ class RowComparison(NamedTuple):
 def number(row, run, column, name):
     """Returns the `Comparison` of a column of a row with the value of a run called `name`."""
     ours = "collapsed" if name == SCORE and run.collapsed else run.values.get(name)
-    return Comparison(row, column, name, ours, digits(name), same_data=same_data(row, run))
+    same, results = same_data(row, run), tuple(filter(None, [run.records.get(name)]))
+    return Comparison(row, column, name, ours, digits(name), same_data=same, results=results)
 
 
 def compare(rows, runs):
@@ -145,7 +149,7 @@ def _distance(row, run):
 def _reported(name, recorded, trainings):
     rows = score_rows(recorded.measured)
     shown, claimed = paper_row(rows), claimed_row(rows)
-    clean = clean_percents(recorded.measured, shown and shown.on.gallery)
+    of_clean = recorded.measured, shown and shown.on.gallery
     flags, eta = recorded.flags, None
     if flags and attacks(flags):  # with one step where no flag says how many
         eta = 1 if "pgd_steps" in trainings.unread(flags) else flags["pgd_steps"]
@@ -153,7 +157,8 @@ def _reported(name, recorded, trainings):
         name,
         recorded,
         eta=eta,
-        values={**clean, **(shown.values if shown else {})},
+        values={**clean_percents(*of_clean), **(shown.values if shown else {})},
+        records={**latest_clean(*of_clean), **(shown.by_column if shown else {})},
         collapsed=claimed.collapsed if claimed else None,
         rows=rows,
     )

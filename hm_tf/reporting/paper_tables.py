@@ -5,6 +5,7 @@ from hm_tf.reporting.comparability import differing_settings
 from hm_tf.reporting.paper_comparison import DATASETS, number
 from hm_tf.triplets import SYMBOLS
 from robust_tf.reports.comparison import DIFFERENCE, OURS
+from robust_tf.reports.result_tables import marked
 
 TITLES = {
     2: "Table 2: source and destination samplers, R@1 / ERS",
@@ -73,7 +74,9 @@ def _matrix(rows, runs):
             row = next(r for r in rows if r.defense == f"HM[{source},{destination}]")
             pairs = [_pair(row.values) if row.values else "collapse"]
             for run in _of_row(row, runs):
-                pairs.append(f"ours, {run.dataset}: {_pair(run.values, run.collapsed)}")
+                pair = _pair(run.values, run.collapsed)
+                doubted = [run.records[name] for name in ("R@1", SCORE) if name in run.records]
+                pairs.append(f"ours, {run.dataset}: {marked(pair, doubted)}")
                 shown.add(run.name)
             cells.append("; ".join(pairs))
         lines.append((source, *cells))

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from robust_tf.reports.published import PublishedRow
-from robust_tf.reports.table import Column
+from robust_tf.reports.result_tables import doubt_lines, marked
+from robust_tf.reports.table import Column, text_table
 
 COMPARABLE = "comparable"
 
@@ -20,7 +21,7 @@ class Comparison(NamedTuple):
         digits: int, how many the paper prints after the point.
         differences: tuple of str, what keeps the two from being compared; empty if nothing does.
         same_data: whether both are of one data set; else there is no difference.
-        results: tuple of `Result`, one a training seed, of which ours is the mean.
+        results: tuple of `Result`, one a training seed, of which ours is the mean; () without ours.
     """
 
     row: PublishedRow
@@ -57,10 +58,25 @@ def _paper(comparison):
     return None if paper is None else f"{comparison.text(paper)}{row.mark(column)}"
 
 
+def _ours(comparison):
+    ours = comparison.text(comparison.ours)
+    return None if ours is None else marked(ours, comparison.results)
+
+
 PAPER = Column("paper", _paper)
-OURS = Column("ours", lambda comparison: comparison.text(comparison.ours))
+OURS = Column("ours", _ours)
 DIFFERENCE = Column("difference", lambda c: c.text(c.difference, "+"))
 COLUMNS = (Column("column", lambda comparison: comparison.name), PAPER, OURS, DIFFERENCE)
+
+
+def comparison_table(comparisons, columns=COLUMNS):
+    """Returns `Comparison`s, a list, as aligned text, and a line per doubt about our numbers."""
+    return "\n".join([text_table(columns, comparisons), *doubts_of(comparisons)])
+
+
+def doubts_of(comparisons):
+    """Returns a line of text per doubt about our numbers in `Comparison`s, a list."""
+    return doubt_lines([result for comparison in comparisons for result in comparison.results])
 
 
 def statement(differences, most=None):

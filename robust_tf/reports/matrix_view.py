@@ -9,6 +9,7 @@ from robust_tf.reports.result_tables import DOUBTED
 from robust_tf.reports.table import COLUMNS, MISSING, aligned
 from robust_tf.reports.verdict import headline
 
+SPREAD = "one standard deviation over seeds"
 MOST = 3  # methods whose differences fit the table of their values
 
 
@@ -41,6 +42,8 @@ def terminal_lines(found):
         header = (f"{name} − {first}", "difference", "95% interval", "test", "p")
         tested = [(row.title, row.difference(first, name)) for row in found.rows]
         yield aligned(header, [(title, *_cells(change)) for title, change in tested if change])
+    if any(cell.spread is not None for row in found.rows for cell in row.cells.values()):
+        yield f"±: {SPREAD}"
     yield from map(_wrapped, doubts(found.rows))
 
 
@@ -103,7 +106,7 @@ def add_bars(page, found, rows):
         f"{row.title}: " + ", ".join(f"{name} {value(cell)}" for name, cell in row.cells.items())
         for row in shares
     )
-    spread = "one standard deviation over seeds"
+    spread = SPREAD
     single = {cell.spread is None for row in shares for cell in row.cells.values()}
     if True in single:
         several = ", of several seeds one standard deviation" * (False in single)

@@ -88,6 +88,12 @@ def metric_table(results):
     return "\n".join([text_table(METRIC_COLUMNS, results), *doubt_lines(results)])
 
 
+def measurement_table(groups):
+    """Returns analyses (list of lists of `Result`, see `seeds_of`) likewise."""
+    lines = doubt_lines([result for group in groups for result in group])
+    return "\n".join([text_table(MEASUREMENT_COLUMNS, groups), *lines])
+
+
 def doubt_lines(results):
     """Returns a line of text per doubt about `results`, a list of `Result`."""
     said = dict.fromkeys(message for result in results for message in doubts(result))
@@ -115,7 +121,7 @@ METRIC_COLUMNS = (
     Column("seed", _seed),
     Column("n", lambda result: result.n),
     Column("value %", lambda r: marked(f"{100 * r.value:.2f}", [r])),
-    Column("95% interval", interval(2, 100.0)),
+    Column("95% interval, ± sd", interval(2, 100.0)),
 )
 
 
@@ -146,8 +152,8 @@ def seeds_of(results, names):
 
 def _mean(results):
     if len(results) == 1 and isinstance(results[0].value, int):
-        return str(results[0].value)
-    return f"{statistics.mean(result.value for result in results):.4f}"
+        return marked(str(results[0].value), results)
+    return marked(f"{statistics.mean(result.value for result in results):.4f}", results)
 
 
 def _spread(results):
@@ -165,5 +171,5 @@ MEASUREMENT_COLUMNS = (
     Column("eps", lambda results: radius(results[0].threat_model)),
     Column("n", lambda results: results[0].n),
     Column("value", _mean),
-    Column("95% interval, ± over seeds", _spread),
+    Column("95% interval, ± sd over seeds", _spread),
 )

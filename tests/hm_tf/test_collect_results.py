@@ -7,6 +7,7 @@ import pathlib
 import re
 
 import pytest
+from made_results import DOUBTED, made
 from ranking_results import attacked, clean, result
 
 from robust_tf.reports.recorded_run import find_runs
@@ -108,3 +109,18 @@ def test_the_flags_stay_beside_the_records(tool, tmp_path):
     (tmp_path / "new" / "all.flags.json").unlink()
     [run] = find_runs([tmp_path / "new" / "all.jsonl"])
     assert run.flags == {}
+
+
+def test_doubted_numbers_are_marked_and_the_doubt_is_said(tool, tmp_path):
+    doubted = [dataclasses.replace(r, warnings=DOUBTED) for r in attacked()]
+    text = collected(tool, tmp_path, [*clean(), *doubted])
+    assert "seed0 ! |" in text and "\n\n! zero gradients\n" in text
+
+
+def test_doubted_accuracies_are_marked_and_the_doubt_is_said(tool, tmp_path):
+    folder = tmp_path / "run"
+    run_folder(folder, [made("clean", 0.5, warnings=DOUBTED)], None)
+    (folder / "config.json").write_text(json.dumps({"flags": {"method": "tla"}}))
+    tool.main([str(tmp_path / "all"), str(folder)])
+    text = (tmp_path / "all.md").read_text()
+    assert "50.00 ! |" in text and "\n\n! TLA: zero gradients (clean)\n" in text

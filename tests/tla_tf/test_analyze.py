@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -100,6 +101,27 @@ def test_accuracy_over_eps_and_over_the_steps_of_the_attack(run):
         assert (run / "figures" / f"{name}.svg").exists()
         ((_, lines),) = json.loads((run / "figures" / f"{name}.json").read_text()).items()
         assert len(lines["TLA"]) == len(over_eps if name == outputs[0] else over_steps)
+
+
+@EAGER
+def test_doubts_of_the_free_checks_stand_in_the_records(run, monkeypatch, capsys):
+    built = FinishedRun.network
+
+    def rounded(finished, *settings):
+        """Without a gradient."""
+        network = built(finished, *settings)
+        (image,) = network.inputs
+        return keras.Model(image, network(keras.ops.round(image)), name=network.name)
+
+    monkeypatch.setattr(FinishedRun, "network", rounded)
+    before = len(read_results(run / "results.jsonl"))
+    assert command(run, "--outputs=table3", "--limit_test=60") == 0
+    said = "60 of 60 images have a zero or non-finite gradient of the loss"
+    out = capsys.readouterr().out
+    assert f"warning: TLA: {said}" in out and f"\n! {said}" in out
+    for record in read_results(run / "results.jsonl")[before:]:
+        assert record.warnings[0]["message"].startswith(said)
+        assert f"{record.value:.4f} !" in out
 
 
 @EAGER

@@ -4,9 +4,10 @@ import dataclasses
 import json
 
 import pytest
-from made_results import BALL, made
+from made_results import BALL, DOUBTED, made
 
 from robust_tf.reports.comparison import statement
+from robust_tf.reports.page import Page
 from robust_tf.reports.published import find
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS
@@ -92,6 +93,19 @@ def test_another_radius_norm_or_ensemble_is_no_comparison():
 def test_transfer_names_its_source():
     (found,) = compared(run(record("transfer-pgd7 from um", 0.7)))
     assert line(found)[:4] == ("transfer-pgd7 from um", "70.63", "70.00", "-0.63")
+
+
+def test_a_number_that_its_evaluation_doubts_is_marked_and_the_doubt_is_said():
+    doubted = dataclasses.replace(record("clean", 0.9, warnings=DOUBTED), training_seed=7)
+    found = compared(run(record("clean", 0.8)), run(doubted, seed=7))
+    assert [line(one)[2] for one in found] == ["85.00 !"]
+    (text,) = comparison.comparison_lines(found)
+    assert text.splitlines()[-1] == "! zero gradients"
+    page = Page("paper")
+    comparison.add_comparisons(page, found, "table 1")
+    assert "85.00 !" in page.html() and "! zero gradients" in page.html()
+    (sure,) = comparison.comparison_lines(compared(run(record("clean", 0.8))))
+    assert "!" not in sure
 
 
 def test_doubt_and_ratios():

@@ -3,10 +3,15 @@
 import functools
 
 import numpy as np
+import tensorflow as tf
 
 from robust_tf.attacks import presets
 from robust_tf.errors import RunError, UserError
+from robust_tf.evaluation.attack_loop import images_of
+from robust_tf.evaluation.doubts import looked_at
+from robust_tf.evaluation.free_checks import free_checks
 from robust_tf.evaluation.reference_images import reference_settings
+from robust_tf.models.output_of import output_of
 from robust_tf.results.attack_settings import attack_settings
 from robust_tf.results.result import append_results, measured_share, measured_value, shared_fields
 from tla_tf.analysis.embeddings_under_attack import correct_after_steps, embeddings_under_attack
@@ -27,6 +32,7 @@ class AnalyzedRun:
         preset: `Preset`, the attack.
         natural, adversarial: embeddings of clean and attacked test images, float32 [n, d].
         predictions, adversarial_predictions: predicted classes, int64 [n].
+        doubts: list of `Doubt` of the free checks, which every record has.
         results: list of `Result`, what was recorded here and not kept yet; `records` is the file
             that `keep` appends them to.
 
@@ -45,7 +51,9 @@ class AnalyzedRun:
         self.network = run.network()
         self._settings = {"batch_size": batch_size, "seed": seed}
         self.records = run.folder.results
-        self._about = shared_fields(self.network, seed=seed, **run.facts)
+        self.doubts = self._free_checks(batch_size)
+        warnings = tuple(doubt._asdict() for doubt in self.doubts)
+        self._about = shared_fields(self.network, seed=seed, warnings=warnings, **run.facts)
         self.natural, self.predictions = self._embed(test, None)
         self.adversarial, self.adversarial_predictions = self._embed(test, preset)
 
@@ -115,6 +123,12 @@ class AnalyzedRun:
         append_results(self.records, self.results)
         kept, self.results = self.results, []
         return kept
+
+    def _free_checks(self, batch_size):
+        rows = looked_at(len(self.test), batch_size)
+        labels = tf.constant(self.test.labels[rows], tf.int32)
+        images = images_of(self.test, rows)
+        return free_checks(output_of(self.network, "logits"), images, labels).doubts
 
     def _embed(self, examples, preset):
         found = embeddings_under_attack(self.network, examples, preset, **self._settings)

@@ -39,9 +39,10 @@ def _entries(run):
     outcomes = Outcomes(run)
     for result in run.results:
         if result.metric == "accuracy" and not result.after:
-            yield Entry(_title(result), result, outcomes.of(result))
+            yield Entry(accuracy_title(result), result, outcomes.of(result))
 
 
-def _title(result):
+def accuracy_title(result):
+    """Returns the attack of a `Result`; a worst case says over how many."""
     over = result.attack_settings.get("over")
     return f"{result.attack} of {len(over)}" if over else result.attack

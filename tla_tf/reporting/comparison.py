@@ -5,9 +5,18 @@ import textwrap
 
 from robust_tf.evaluation.reference_images import limited_reference
 from robust_tf.reports.comparability import in_ball, training_differences, unlike
-from robust_tf.reports.comparison import COMPARABLE, DIFFERENCE, OURS, PAPER, Comparison, statement
+from robust_tf.reports.comparison import (
+    COMPARABLE,
+    DIFFERENCE,
+    OURS,
+    PAPER,
+    Comparison,
+    comparison_table,
+    doubts_of,
+    statement,
+)
 from robust_tf.reports.result_tables import interval
-from robust_tf.reports.table import Column, filled, text_table
+from robust_tf.reports.table import Column, filled
 from tla_tf.evaluation.detection_records import paper_metric
 from tla_tf.reporting.comparable_runs import method_name
 
@@ -31,7 +40,7 @@ COLUMNS = (
     OURS,
     DIFFERENCE,
     Column("n", lambda c: "/".join(sorted({f"{result.n:,}" for result in c.results}))),
-    Column("95% interval", _interval),
+    Column("95% interval, ± sd", _interval),
     Column("seeds", lambda c: len({result.training_seed for result in c.results})),
 )
 
@@ -49,7 +58,7 @@ def comparison_lines(comparisons):
         blocks.setdefault((comparison.row.name, said), []).append(comparison)
     for (name, said), found in blocks.items():
         columns = [c for c in COLUMNS if any(c.get(one) is not None for one in found)]
-        yield f"{textwrap.fill(f'{name}: {said}', 100)}\n{text_table(columns, found)}"
+        yield f"{textwrap.fill(f'{name}: {said}', 100)}\n{comparison_table(found, columns)}"
 
 
 def compare(published, runs):
@@ -103,6 +112,8 @@ def add_comparisons(page, comparisons, caption):
         page.table(*filled(columns, comparisons), caption=f"{caption}{doubt}")
         for number, differences in enumerate(notes, start=1):
             page.paragraph(f"({number}) Not comparable: {'; '.join(differences)}.")
+        for line in doubts_of(comparisons):
+            page.paragraph(line)
 
 
 def _method(comparison):

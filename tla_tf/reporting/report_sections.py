@@ -9,7 +9,12 @@ from robust_tf.reports import sections
 from robust_tf.reports.data_uri import description
 from robust_tf.reports.matrix_view import add_matrix
 from robust_tf.reports.methods import names_by_weights
-from robust_tf.reports.result_tables import MEASUREMENT_COLUMNS, accuracy_columns, seeds_of
+from robust_tf.reports.result_tables import (
+    MEASUREMENT_COLUMNS,
+    accuracy_columns,
+    doubt_lines,
+    seeds_of,
+)
 from robust_tf.reports.table import Column, filled
 from robust_tf.threat_model import ThreatModel
 from tla_tf.analysis.accuracy_curves import OVER_EPS, OVER_STEPS, curve_figures
@@ -157,6 +162,8 @@ def add_analyses(page, runs, methods, comparisons):
         lines = seeds_of(measured, names_by_weights(methods))
         with page.details("All numbers of the analyses"):
             page.table(*filled(MEASUREMENT_COLUMNS, lines))
+            for line in doubt_lines(measured):
+                page.paragraph(line)
     if not measured and not paths:
         page.missing("Not analysed.", *_ANALYZE, f"--workdir={_folders(runs)}")
 

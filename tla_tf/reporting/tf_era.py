@@ -5,7 +5,10 @@ from typing import NamedTuple
 from robust_tf.reports import published
 from robust_tf.reports.comparability import in_ball
 from robust_tf.reports.page import Page
+from robust_tf.reports.published import DOUBT
+from robust_tf.reports.result_tables import doubt_lines, marked
 from robust_tf.reports.table import Column, filled
+from tla_tf.reporting.accuracies import accuracy_title
 from tla_tf.reporting.comparable_runs import method_name
 from tla_tf.reporting.published_rows import ANCHORS, CHALLENGE, FOLDER
 
@@ -42,7 +45,8 @@ def add_networks(page, rows, runs, dataset, eps):
         eps: Radius as text, e.g. "8/255".
     """
     networks = [_published(row) for row in rows if _is_of(row, dataset, eps)]
-    networks += [_measured(run, eps) for run in runs if run.results[0].dataset == dataset]
+    own = [run for run in runs if run.results[0].dataset == dataset]
+    networks += [_measured(run, eps) for run in own]
     attacks = list(dict.fromkeys(attack for found in networks for attack in found.accuracies))
     columns = [
         Column("network", lambda network: network.name),
@@ -53,9 +57,12 @@ def add_networks(page, rows, runs, dataset, eps):
         Column("training", lambda network: network.training),
         Column("source", lambda network: network.source),
     ]
-    caption = "Accuracy in %, in parentheses the number of test images."
+    caption = "Accuracy in %, in parentheses the number of test images. "
+    caption += f"{DOUBT}: doubtful in the paper."
     page.section(f"{dataset}, linf eps={eps}")
     page.table(*filled(columns, networks), caption=caption)
+    for line in doubt_lines([result for run in own for result in _shown(run, eps)]):
+        page.paragraph(line)
 
 
 def tf_era_page(rows, runs):
@@ -83,7 +90,9 @@ def _is_of(row, dataset, eps):
 
 
 def _published(row):
-    accuracies = {name: f"{value:.2f} ({row.n:,})" for name, value in row.values.items()}
+    accuracies = {
+        name: f"{value:.2f}{row.mark(name)} ({row.n:,})" for name, value in row.values.items()
+    }
     training = row.note or f"python -m tla_tf.train {' '.join(row.flags)}"
     source = _SOURCES.get(row.table, row.note)
     return Network(method_name(row.method), accuracies, training, source)
@@ -92,10 +101,8 @@ def _published(row):
 def _measured(run, eps):
     first, flags = run.results[0], run.flags
     accuracies = {
-        result.attack: f"{100 * result.value:.2f} ({result.n:,})"
-        for result in run.results
-        if result.metric == "accuracy" and not result.after
-        if not result.threat_model or in_ball(result, eps, "linf")
+        accuracy_title(result): f"{marked(f'{100 * result.value:.2f}', [result])} ({result.n:,})"
+        for result in _shown(run, eps)
     }
     if "checkpoint" in flags:
         name, training = f"imported: {flags['architecture']}", f"unknown, {flags['checkpoint']}"
@@ -104,6 +111,16 @@ def _measured(run, eps):
         settings = {setting: flags.get(setting) for setting in _TRAINING}
         training = ", ".join(f"{key} {value}" for key, value in settings.items() if value)
     return Network(name, accuracies, training, f"here: {run.path}")
+
+
+def _shown(run, eps):
+    """The accuracies of a run on clean images and in the ball."""
+    return [
+        result
+        for result in run.results
+        if result.metric == "accuracy" and not result.after
+        if not result.threat_model or in_ball(result, eps, "linf")
+    ]
 
 
 def _add_entries(page):

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 
 import pytest
+from made_results import DOUBTED
 from ranking_results import PRINTED, attacked, clean, result
 
 from hm_tf.evaluation.recorded_scores import ALL, clean_percents, paper_row, score_rows
@@ -14,7 +15,7 @@ from hm_tf.reporting.claim import claim
 from hm_tf.reporting.cost_figure import cost_figures
 from hm_tf.reporting.paper_comparison import COMPARABLE, MIXED, beside, compare, reported_runs
 from hm_tf.reporting.paper_tables import TITLES, paper_table
-from robust_tf.reports.comparison import COLUMNS
+from robust_tf.reports.comparison import COLUMNS, comparison_table
 from robust_tf.reports.published import find
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.table import filled
@@ -133,6 +134,29 @@ def test_the_same_run_is_comparable_and_without_difference():
     assert lines["R@1"] == ("37.2", "37.2", "+0.0")
     assert lines["TMA"] == ("0.806", "0.806", "+0.000")
     assert lines["ERS"][:2] == ("33.5", "33.5")
+
+
+def test_numbers_that_their_evaluation_doubts_are_marked():
+    measured = [*clean(), *attacked()]
+    for doubted in ("ES", "clean"):
+        results = [
+            dataclasses.replace(r, warnings=DOUBTED) if r.attack == doubted else r for r in measured
+        ]
+        (found,) = compare(ROWS, [run(results)])
+        lines = lines_of(found)
+        marked = {name for name, (_, ours, _) in lines.items() if ours.endswith(" !")}
+        of_es = {"ES:D", "ES:R"}
+        assert marked == (of_es if doubted == "ES" else {"R@1", "R@2", "mAP", "MAP@10", "NMI"})
+        text = comparison_table([*found.numbers()])
+        assert text.splitlines()[-1] == "! zero gradients"
+    same = {"source": "random", "destination": "semihard", "ics": 0.0}
+    (cell,) = [
+        cell
+        for line in paper_table(2, ROWS, [run(results, **same)])[1]
+        for cell in line
+        if "ours" in cell
+    ]
+    assert cell == "27.0 / 35.1; ours, cub200: 37.2 / 33.5 !"
 
 
 def test_what_differs_is_said():

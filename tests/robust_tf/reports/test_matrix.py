@@ -466,3 +466,10 @@ def test_methods_on_the_same_images_are_paired(stored, tmp_path):
     assert row.difference("A", "B").value == -50
     (row,) = matrix(seeds[:3], "AAB", read, paired).rows
     assert row.difference("A", "B").test == "seeds and images"
+
+
+def test_a_terminal_says_what_stands_behind_the_sign():
+    seeds = [run(record("clean", 90 - seed, seed=seed)) for seed in (0, 1)]
+    lines = list(terminal_lines(compared(*seeds, titles="AA")))
+    assert "89.50 ± 0.71" in lines[0] and lines[1] == "±: one standard deviation over seeds"
+    assert len(list(terminal_lines(compared(seeds[0])))) == 1

@@ -2,13 +2,14 @@
 
 import dataclasses
 
-from made_results import made
+from made_results import DOUBTED, made
 
 from robust_tf.reports.result_tables import (
     MEASUREMENT_COLUMNS,
     METRIC_COLUMNS,
     accuracy_columns,
     accuracy_table,
+    measurement_table,
     seeds_of,
 )
 from robust_tf.reports.table import filled
@@ -107,3 +108,10 @@ def test_a_radius_of_a_measurement_has_its_norm():
     measured = [RESULTS[0], RESULTS[1], dataclasses.replace(RESULTS[1], threat_model=threat)]
     _, found = filled(MEASUREMENT_COLUMNS, seeds_of(measured, {}))
     assert [line[4] for line in found] == ["-", "8/255", "0.5 (l2)"]
+
+
+def test_a_doubted_measurement_is_marked_and_its_doubt_is_said():
+    groups = [[RESULTS[0]], [RESULTS[1], dataclasses.replace(RESULTS[1], warnings=DOUBTED)]]
+    lines = measurement_table(groups).splitlines()
+    assert "0.5000 !" in lines[3] and lines[4:] == ["! zero gradients"]
+    assert "!" not in measurement_table(groups[:1])

@@ -2,7 +2,7 @@
 
 import csv
 
-from made_results import made
+from made_results import DOUBTED, made
 
 from robust_tf.reports.recorded_run import RecordedRun
 from tla_tf import compare
@@ -37,6 +37,18 @@ def test_every_cell_has_its_number_of_images_and_every_row_its_source():
     ):
         assert text in html, text
     assert "(77)" not in html  # another radius
+
+
+def test_doubtful_numbers_are_marked_those_of_the_paper_and_ours():
+    rows = published_rows.rows(TRAIN)
+    (_, own) = runs()
+    assert "96.64 ? (10,000)" in tf_era.tf_era_page(rows, [own]).html()
+    assert "!" not in tf_era.tf_era_page(rows, [own]).html().split("<body")[1]
+    over = {"over": ["clean", "fgsm"]}
+    worst = made("worst case", 0.4, dataset="mnist", attack_settings=over, warnings=DOUBTED)
+    worst.threat_model["eps"] = 0.3
+    html = tf_era.tf_era_page(rows, [RecordedRun("run", [worst], own.config)]).html()
+    assert "40.00 ! (100)" in html and "! zero gradients" in html and "worst case of 2" in html
 
 
 def test_entries_agree_with_the_challenge_rows():
