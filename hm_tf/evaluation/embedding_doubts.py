@@ -12,8 +12,9 @@ from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.evaluation.doubts import (
     RANGES,
     Doubt,
-    largest_gradients,
+    input_gradients,
     looked_at,
+    misleading_gradients,
     near_chance,
     of,
     unsteady,
@@ -27,9 +28,9 @@ COPIES = 0.01
 
 
 def embedding_doubts(network, test_set, batch_size):
-    """Returns the `Doubt`s about a network, a list; costs less than one batch of a one-step attack.
+    """Returns the `Doubt`s about a network, a list; costs less than FGSM on one batch of 120.
 
-    One forward and backward pass over at most 100 images, and two forward passes over half of them.
+    One forward and backward pass over at most 100 images, three forward passes over half of them.
     A collapsed network gets one more for each other input range. Nothing is traced. The files or
     pixels of all images are hashed once, to find copies.
 
@@ -46,12 +47,14 @@ def embedding_doubts(network, test_set, batch_size):
         direction = tf.random.stateless_normal(embeddings.shape[1:], [0, 0], dtype=embeddings.dtype)
         return tf.linalg.matvec(embeddings, direction)
 
-    embeddings, gradients = largest_gradients(embed, along, images)
+    looked = embeddings, _, gradients = input_gradients(embed, along, images)
+    unsteadiness = unsteady(embed, images, embeddings.numpy())
     doubts = [
         _copied(test_set.examples),
         _collapsed(embed, test_set, images, embeddings.numpy(), test_set.labels[rows]),
         zero_gradients(gradients, "of the embedding: no gradient attack means anything there"),
-        unsteady(embed, images, embeddings.numpy()),
+        misleading_gradients(embed, along, images, looked, unsteadiness),
+        unsteadiness,
     ]
     return [doubt for doubt in doubts if doubt is not None]
 

@@ -12,9 +12,18 @@ from scipy.stats import binomtest
 
 from robust_tf.attacks.objective import NetworkObjective
 from robust_tf.attacks.spread_rows import spread_rows
+from robust_tf.threat_model import format_magnitude
 
 # Images that are looked at; fewer than a batch of most attacks.
 IMAGES = 100
+# Along the sign of a gradient: shorter than any common eps, longer than rounding.
+SHORT_STEP = 2 / 255
+# Of a value: float32 and the sums inside a network lose less.
+ROUNDING = 1e-4
+# So many images say nothing about a network.
+FEW = 4
+# Name of the doubt about a network with random outputs.
+RANDOM = "random outputs"
 # Of a batch in another order and size; more than rounding, even in bfloat16.
 SAME_OUTPUTS = 0.05
 # The usual input ranges of networks, as functions of images in [0, 1].
@@ -34,12 +43,12 @@ def looked_at(count, batch_size, fixed_size=False):
     return np.resize(spread_rows(np.arange(count), wanted), wanted)
 
 
-def largest_gradients(outputs_fn, values_fn, images):
-    """Returns the outputs, and float [b], the largest entry of each input gradient.
+def input_gradients(outputs_fn, values_fn, images):
+    """Returns the outputs, the values [b], and their input gradients [b, h, w, c].
 
     An attack has the same gradients, see `Objective.differentiate`: zero where a value does not
     depend on the images. None means that the outputs cannot be differentiated, so no attack with
-    gradients can run.
+    gradients can run; then the values are None, too.
 
     Args:
         outputs_fn: images [b, h, w, c] to outputs [b, d].
@@ -54,27 +63,58 @@ def largest_gradients(outputs_fn, values_fn, images):
         return values
 
     try:
-        *_, gradient = NetworkObjective(outputs_fn, valued).differentiate(images)
+        return NetworkObjective(outputs_fn, valued).differentiate(images)
     except (LookupError, tf.errors.OpError, TypeError, ValueError):
         if not seen:  # the outputs themselves are wrong
             raise
-        return seen[0], None
-    return seen[0], np.abs(gradient.numpy()).reshape(len(images), -1).max(1)
+        return seen[0], None, None
 
 
 def zero_gradients(gradients, advice):
     """Returns the `Doubt` of images without a usable gradient, None if all have one.
 
     Args:
-        gradients: float [b] or None, see `largest_gradients`.
+        gradients: [b, h, w, c] or None, see `input_gradients`.
         advice: str, the end of the message: what the gradient is of, and what to do.
     """
     if gradients is None:
         return None
-    bad = ~np.isfinite(gradients) | (gradients == 0)
+    largest = np.abs(gradients.numpy()).reshape(len(gradients), -1).max(1)
+    bad = ~np.isfinite(largest) | (largest == 0)
     if not bad.any():
         return None
     return Doubt("zero gradients", f"{of(bad)} have a zero or non-finite gradient {advice}")
+
+
+def misleading_gradients(outputs_fn, values_fn, images, looked, unsteadiness, fixed_size=False):
+    """Returns the `Doubt` of values that do not rise along their gradients, or None.
+
+    The gradient of a masked network points elsewhere. One forward pass of half of the images, after
+    a short step along its sign, shows it. Flat values do not count: rounding hides their rise.
+
+    Args:
+        outputs_fn, values_fn, images: see `input_gradients`.
+        looked: what it returned.
+        unsteadiness: `Doubt` or None, see `unsteady`; random outputs rise and fall by themselves.
+        fixed_size: whether the network accepts batches of this size only.
+    """
+    outputs, before, gradients = looked
+    if gradients is None or unsteadiness and unsteadiness.name == RANDOM:
+        return None
+    count = len(images) if fixed_size else max(len(images) // 2, 1)
+    moved = tf.clip_by_value(images + SHORT_STEP * tf.sign(gradients), 0, 1)
+    foretold = tf.reduce_sum(gradients * (moved - images), [1, 2, 3]).numpy()[:count]
+    shown = tf.concat([outputs_fn(moved[:count]), outputs[count:]], axis=0)
+    before, after = before.numpy()[:count], values_fn(shown).numpy()[:count]
+    steep = np.isfinite(foretold) & (foretold > ROUNDING * np.maximum(np.abs(before), 1))
+    wrong = steep & (after <= before)
+    if wrong.sum() <= max(steep.sum() / 2, FEW):
+        return None
+    return Doubt(
+        "misleading gradients",
+        f"in {of(wrong[steep])} a step of {format_magnitude(SHORT_STEP)} along the gradient does "
+        "not raise its value: gradients are masked; only attacks without gradients mean anything",
+    )
 
 
 def unsteady(outputs_fn, images, values, fixed_size=False):
@@ -96,7 +136,7 @@ def unsteady(outputs_fn, images, values, fixed_size=False):
     random = (first != second).any(axis=1)
     if random.any():
         return Doubt(
-            "random outputs",
+            RANDOM,
             f"two passes over the same batch differ in {of(random)}: the network is random; "
             "numbers of attacks that do not average many passes (EOT, as rand does) are too high",
         )

@@ -34,6 +34,12 @@ def noisy(x):
     return x + tf.random.normal(tf.shape(x), stddev=0.01)
 
 
+@tf.custom_gradient
+def turned(x):
+    """Its gradient has the wrong sign."""
+    return tf.identity(x), tf.negative
+
+
 def cut_above(x):
     """No gradient for some images only."""
     return tf.where(x[:, :1] > 0.5, tf.stop_gradient(x), x)
@@ -47,6 +53,7 @@ def takes_raw_pixels(x):
 MISTAKES = [
     (lambda x: tf.round(8 * x) / 8, "zero gradients", "100 of 100 images have a zero"),
     (cut_above, "zero gradients", "of 100 images have a zero or non-finite gradient of the emb"),
+    (turned, "misleading gradients", "in 50 of 50 images a step of 2/255"),
     (noisy, "random outputs", "50 of 50 images: the network is random"),
     (normalised, "outputs depend on the batch", "of 50 images get other outputs"),
     (lambda x: 0.5 + 0.01 * x, "collapsed", "attacks on it mean nothing"),

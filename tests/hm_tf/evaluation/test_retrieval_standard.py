@@ -16,6 +16,8 @@ from hm_tf.evaluation.retrieval_standard import (
 from hm_tf.evaluation.robustness_score import COLUMNS, printed, score
 from hm_tf.ranking_attacks.registry import NAMES
 from robust_tf import randomness
+from robust_tf.attacks.square import Square
+from robust_tf.results.result import doubted
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +80,30 @@ def test_every_record_has_an_interval_around_its_value_and_all_is_in_the_table(
     text = ranking_table(results)
     assert "fixed standard, low" in text and "else by bootstrap" in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("share, said", [(0.2, False), (0.3, True)])
+def test_square_in_the_lead_is_a_red_light(tmp_path, monkeypatch, share, said):
+    """It shows gradients that mislead; the records and the table say so."""
+
+    def square_leads(attack, searched, *others, **settings):
+        def attack_batch(images, rows, keys):
+            square = isinstance(searched, Square)
+            objective = tf.cast(rows, tf.float32) < share * len(tested.test_set.queries)
+            zeros = tf.zeros(images.shape[0])
+            outputs = dict.fromkeys(attack.measures, zeros + 0.5)
+            return {
+                **outputs,
+                "objective": tf.cast(objective, tf.float32) if square else zeros,
+                "active": tf.fill([images.shape[0]], True),
+            }
+
+        return attack_batch
+
+    monkeypatch.setattr(ranking_evaluation, "compile_ranking_attack", square_leads)
+    tested = evaluation(tmp_path)
+    results = standard_results(tested, standard_outcomes(tested, ["QA+", "LTM"]))
+    results = doubted(results, tested.doubts)
+    lines = [line for line in ranking_table(results).splitlines() if "red light" in line]
+    assert len(lines) == said
+    assert not said or "Square gets further than APGD in QA+, LTM" in lines[0]

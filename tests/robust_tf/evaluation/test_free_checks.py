@@ -37,6 +37,12 @@ def cut(x):
     return logits_of(tf.stop_gradient(x) + 0 * x)
 
 
+@tf.custom_gradient
+def turned(x):
+    """Its gradient has the wrong sign."""
+    return tf.identity(x), tf.negative
+
+
 def flat_above(x):
     """No gradient for some images only."""
     return tf.where(x[:, :1, 0, 0] > 0.8, logits_of(tf.stop_gradient(x) + 0 * x), logits_of(x))
@@ -57,6 +63,7 @@ MISTAKES = [
     (lambda x: logits_of(tf.round(9 * x) / 9), "zero gradients", "100 of 100 images have a zero"),
     (flat_above, "zero gradients", "of 100 images have a zero"),
     (lambda x: 100 * logits_of(x), "zero gradients", "huge logits"),
+    (lambda x: logits_of(turned(x)), "misleading gradients", "in 50 of 50 images a step of 2/255"),
     (noisy, "random outputs", "of 50 images: the network is random"),
     (with_batch_statistics, "outputs depend on the batch", "of 50 images get other outputs"),
     (lambda x: logits_of((x - 127.5) / 40), "near chance", "on [0, 255] it is"),
@@ -89,6 +96,23 @@ def test_a_confident_network_in_float16_is_honest(data):
 def test_a_mistake_is_one_line(data, network, name, message):
     (doubt,) = [d for d in look(network, data).doubts if d.name == name]
     assert message in doubt.message and "\n" not in doubt.message
+
+
+def test_misleading_gradients_need_several_images_without_noise(data):
+    """Random outputs have a doubt of their own."""
+    names = [doubt.name for doubt in look(lambda x: noisy(turned(x)), data).doubts]
+    assert names == ["random outputs"]
+    for count, doubted in ((8, False), (10, True)):
+        images, labels = tf.constant(data.images[:count]), tf.constant(data.labels[:count])
+        found = free_checks(lambda x: logits_of(turned(x)), images, labels).doubts
+        assert ("misleading gradients" in [doubt.name for doubt in found]) == doubted
+
+
+def test_a_rounding_layer_with_a_straight_gradient_misleads_nobody(data):
+    def rounded(x):
+        return logits_of(x + tf.stop_gradient(tf.round(15 * x) / 15 - x))
+
+    assert look(rounded, data).doubts == []
 
 
 def test_a_range_that_is_hardly_better_is_not_named(data):
