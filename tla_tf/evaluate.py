@@ -48,7 +48,8 @@ def main(options):
         settings["jit_compile"] = use_xla(options.jit_compile) and options.workdir is not None
         evaluation = RunEvaluation(run, test, substitutes=substitutes, **settings)
         evaluation.run(columns)
-        evaluation.add(evaluation.worst_case(threat_model))
+        if any(result.threat_model for result in evaluation.results):
+            evaluation.add(evaluation.worst_case(threat_model))
         clean = evaluation.clean_result()
         print(f"\n{options.fill(report, evaluation=evaluation, clean=clean)}")
         print(f"\nrecords: {run.folder.results}")

@@ -159,6 +159,13 @@ def test_results_cut_off_mid_line(run, capsys):
     assert again == first
 
 
+def test_clean_images_alone_have_no_worst_case(run, capsys):
+    before = len(read_results(run / "results.jsonl"))
+    assert command(run, "--attacks=clean") == 0
+    assert [r.attack for r in read_results(run / "results.jsonl")[before:]] == ["clean"]
+    assert "worst case" not in capsys.readouterr().out
+
+
 @EAGER
 def test_records_name_the_parts_of_a_training_under_other_conditions(run, monkeypatch):
     other = {"versions": {"tensorflow": "3.0"}, "commit": "other", "device": "x", "precision": "y"}

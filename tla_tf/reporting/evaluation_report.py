@@ -9,7 +9,7 @@ def report(evaluation, clean, attacks, substitute):
     """Returns the results as text.
 
     Args:
-        evaluation: `RunEvaluation`; its last result is the worst case.
+        evaluation: `RunEvaluation`; its last result is the worst case, if anything attacked.
         clean: `Result` of the clean images.
         attacks: names that the user gave.
         substitute: folders of the substitutes.
