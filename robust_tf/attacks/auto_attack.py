@@ -1,7 +1,7 @@
 """AutoAttack, an ensemble of attacks without settings to choose (Croce and Hein 2020)."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,25 +28,23 @@ ALL_CLASSES = 1_000_000
 # theirs share one in a batch, and in L2 each channel its budget, as the code of Square's authors
 # does. "fab", not targeted, runs once and looks at the nine likeliest classes, where theirs has
 # four more runs from random starts and looks at all classes.
-MEMBERS = {
-    "apgd-ce": lambda threat_model: APGD(threat_model, "ce", steps=100),
-    "apgd-dlr": lambda threat_model: APGD(threat_model, "dlr", steps=100),
-    "apgd-t": lambda threat_model: APGD(threat_model, "targeted-dlr", steps=100, targets=9),
-    "fab-t": lambda threat_model: FAB(threat_model, steps=100, targets=9),
-    "square": lambda threat_model: Square(threat_model, queries=5000, rescaled=False),
-    "5apgd-ce": lambda threat_model: APGD(threat_model, "ce", steps=100, restarts=5),
-    "5apgd-dlr": lambda threat_model: APGD(threat_model, "dlr", steps=100, restarts=5),
-    "fab": lambda threat_model: FAB(threat_model, steps=100, targets=9, targeted=False),
-    "eot-apgd-ce": lambda threat_model: _expected(APGD(threat_model, "ce", steps=100)),
-    "eot-apgd-dlr": lambda threat_model: _expected(APGD(threat_model, "dlr", steps=100)),
+MEMBERS: dict[str, Callable[[ThreatModel], Attack]] = {
+    "apgd-ce": lambda ball: APGD(ball, "ce", steps=100),
+    "apgd-dlr": lambda ball: APGD(ball, "dlr", steps=100),
+    "apgd-t": lambda ball: APGD(ball, "targeted-dlr", steps=100, targets=9),
+    "fab-t": lambda ball: FAB(ball, steps=100, targets=9),
+    "square": lambda ball: Square(ball, queries=5000, rescaled=False),
+    "5apgd-ce": lambda ball: APGD(ball, "ce", steps=100, restarts=5),
+    "5apgd-dlr": lambda ball: APGD(ball, "dlr", steps=100, restarts=5),
+    "fab": lambda ball: FAB(ball, steps=100, targets=9, targeted=False),
+    "eot-apgd-ce": lambda ball: EOT(ball, attack=APGD(ball, "ce", steps=100), passes=20),
+    "eot-apgd-dlr": lambda ball: EOT(ball, attack=APGD(ball, "dlr", steps=100), passes=20),
     # Of the fast version: half the steps, a third of the targets.
-    "apgd-ce50": lambda threat_model: APGD(threat_model, "ce", steps=50),
+    "apgd-ce50": lambda ball: APGD(ball, "ce", steps=50),
     "malt": MALT,
     # Towards all classes.
-    "apgd-t-all": lambda threat_model: APGD(threat_model, "targeted-dlr", targets=ALL_CLASSES),
-    "multi-targeted": lambda threat_model: APGD(
-        threat_model, "targeted-margin", targets=ALL_CLASSES
-    ),
+    "apgd-t-all": lambda ball: APGD(ball, "targeted-dlr", targets=ALL_CLASSES),
+    "multi-targeted": lambda ball: APGD(ball, "targeted-margin", targets=ALL_CLASSES),
 }
 VERSIONS = {
     "standard": ("apgd-ce", "apgd-t", "fab-t", "square"),
@@ -59,10 +57,6 @@ VERSIONS = {
 # the smallest margins that earlier members left. Square is last: gradients fool none of the images
 # that it fools.
 PORTIONS = {"fast": {"apgd-t": (50, 50), "square": (100, 0)}}
-
-
-def _expected(attack):
-    return EOT(attack.threat_model, attack=attack, passes=20)
 
 
 def portions(
@@ -88,11 +82,6 @@ def portions(
         yield np.sort(portion)
         if correct[portion].all():
             return
-
-
-def member(name: str, threat_model: ThreatModel) -> Attack:
-    """Returns the attack of AutoAttack called `name`, one of `MEMBERS`."""
-    return MEMBERS[name](threat_model)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +110,7 @@ class AutoAttack(Attack):
     @property
     def members(self) -> tuple[Attack, ...]:
         """The attacks in their order."""
-        return tuple(member(name, self.threat_model) for name in VERSIONS[self.version])
+        return tuple(MEMBERS[name](self.threat_model) for name in VERSIONS[self.version])
 
     def __call__(
         self, model: Any, x: Any, y: Any, *, seed: int = 0, batch_size: int | None = None

@@ -61,7 +61,9 @@ class CompiledBatch:
         devices = 1 if tensors[0].shape[0] % devices else devices
         while True:
             any_size = self.any_size and not self._xla
-            specs = [_any_size(tensor) for tensor in tensors] if any_size else tensors
+            specs = tensors
+            if any_size:
+                specs = [tf.TensorSpec([None, *t.shape[1:]], t.dtype) for t in tensors]
             try:
                 return self._on(devices).get_concrete_function(*specs)(*tensors)
             except REFUSAL as error:
@@ -147,7 +149,3 @@ def warn_of_refusal(title: str, error: Exception) -> None:
     said = [line for line in lines if line and line[-1] != ":" and not line.startswith(places)]
     reason = (said or [type(error).__name__])[0][:200]
     warnings.warn(f"{title} goes on without XLA, which refuses: {reason}", stacklevel=3)
-
-
-def _any_size(tensor):
-    return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)

@@ -58,11 +58,13 @@ def packed_loop(
     def pack(rows, kept, batch):
         going = tf.where(batch[-1])[:, 0]
         kept = _put(kept, rows, result(batch[1]))
-        return tf.gather(rows, going), kept, _gather(batch, going)
+        batch = tf.nest.map_structure(lambda tensor: tf.gather(tensor, going), batch)
+        return tf.gather(rows, going), kept, batch
 
     def follow(number, rows, kept, batch):
         if packs:
-            few = _count(batch[-1]) < PACKED_AT * tf.cast(tf.size(rows), tf.float32)
+            going = tf.reduce_sum(tf.cast(batch[-1], tf.float32))
+            few = going < PACKED_AT * tf.cast(tf.size(rows), tf.float32)
             rows, kept, batch = tf.cond(
                 few, lambda: pack(rows, kept, batch), lambda: (rows, kept, batch)
             )
@@ -84,16 +86,8 @@ def packed_loop(
     return _put(kept, rows, result(state)), _put(tf.zeros([count], tf.bool), rows, active)
 
 
-def _gather(structure, rows):
-    return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), structure)
-
-
 def _put(kept, rows, values):
     def put(old, new):
         return tf.ensure_shape(tf.tensor_scatter_nd_update(old, rows[:, None], new), old.shape)
 
     return tf.nest.map_structure(put, kept, values)
-
-
-def _count(chosen):
-    return tf.reduce_sum(tf.cast(chosen, tf.float32))

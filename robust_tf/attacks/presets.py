@@ -125,7 +125,7 @@ def get(name: str, threat_model: ThreatModel, mim_form: str = "accumulate") -> P
         ValueError: an attack that the ball does not allow.
     """
     if name in auto_attack.MEMBERS:
-        return Preset(name, auto_attack.member(name, threat_model))
+        return Preset(name, auto_attack.MEMBERS[name](threat_model))
     if match := CLEVERHANS.fullmatch(name):
         return Preset(name, _cleverhans(match, threat_model))
     match = GRAMMAR.fullmatch(name)

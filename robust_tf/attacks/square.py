@@ -90,7 +90,9 @@ class Square(Attack):
 
     def _search(self, look, x, items, key, shard, active):
         """Lowers the first of the two that `look` returns, until the second is true."""
-        proposals = self._proposals(x.shape[1:])
+        kind = LinfProposals if self.threat_model.norm == "linf" else L2Proposals
+        areas = [self.p / 2**level for level in range(len(HALVINGS) + 1)]
+        proposals = kind(self.threat_model, areas, x.shape[1:])
 
         def query(number, fixed, state, active):
             (x, items, key), (candidate, best, lowest) = fixed, state
@@ -113,11 +115,6 @@ class Square(Attack):
             result=lambda state: state[1],
         )
         return tf.stop_gradient(best)
-
-    def _proposals(self, shape):
-        kind = LinfProposals if self.threat_model.norm == "linf" else L2Proposals
-        areas = [self.p / 2**level for level in range(len(HALVINGS) + 1)]
-        return kind(self.threat_model, areas, shape)
 
     def _level(self, number):
         """Number of halvings of the squares after `number` queries."""
