@@ -82,16 +82,13 @@ class _NumbersParser(flags.ListParser):
     def parse(self, argument):
         found = super().parse(argument)
         for one in found:
-            self._check(one)
+            try:
+                value = self._convert(one)
+            except ValueError as error:
+                raise ValueError(f"'{one}' is not a {self._expected}") from error
+            if not 0 <= value < math.inf:  # false for nan
+                raise ValueError(f"'{one}' must be finite and not negative")
         return found
-
-    def _check(self, one):
-        try:
-            value = self._convert(one)
-        except ValueError as error:
-            raise ValueError(f"'{one}' is not a {self._expected}") from error
-        if not 0 <= value < math.inf:  # false for nan
-            raise ValueError(f"'{one}' must be finite and not negative")
 
 
 _PARSERS = {

@@ -58,7 +58,8 @@ class FlagTable:
             typed = everything = recipe.spliced(arguments)
         else:
             typed = recipe.typed(arguments)
-            everything = recipe.combine(arguments, self._dataset, self.family)
+            dataset = lambda given: self._read(given)["dataset"].value
+            everything = recipe.combine(arguments, dataset, self.family)
         given = {name for name, flag in self._read(typed).items() if not flag.using_default_value}
         values = self._read(everything)
         options = Options(self, {name: values[name].value for name in self.flags}, frozenset(given))
@@ -109,9 +110,6 @@ class FlagTable:
             for name, flag in self.flags.items()
             if not conditional.get(flag.identity, bool(flags.get(flag.identity)))
         }
-
-    def _dataset(self, arguments):
-        return self._read(arguments)["dataset"].value
 
     def _read(self, arguments):
         """The absl flags after parsing, as dict."""
@@ -187,7 +185,12 @@ class Options:
             if name not in self.typed:
                 off |= {} if flag.off is AS_GIVEN else {name: flag.off}
             elif self.values[name] != flag.off:
-                raise UserError(self._refusal(flag))
+                other, allowed = self.table.closed(flag, self.flags)
+                given = self.flags[other]
+                raise UserError(
+                    f"--{name} goes with --{other}={', '.join(allowed)}, "
+                    f"not {'without it' if given is None else written(given)}; leave it out"
+                )
         return self.changed(**off)
 
     def require(self):
@@ -214,11 +217,3 @@ class Options:
             if not flag.place and (self.flags[name] is not None or flag.may_be_unset)
         ]
         return "\n".join(lines) + "\n"
-
-    def _refusal(self, flag):
-        name, allowed = self.table.closed(flag, self.flags)
-        given = self.flags[name]
-        return (
-            f"--{flag.name} goes with --{name}={', '.join(allowed)}, "
-            f"not {'without it' if given is None else written(given)}; leave it out"
-        )

@@ -1,5 +1,6 @@
 """The flags that the commands of both papers have."""
 
+import functools
 from typing import Any
 
 from robust_tf.cli.flag import (
@@ -26,19 +27,10 @@ STEPS: dict[str, Any] = {"only": {"inner_attack": ("pgd", "apgd")}, "into": "att
 STEP_SIZE: dict[str, Any] = {"only": {"inner_attack": ("pgd",)}, "into": "attack.step_size"}
 
 
-def workdir(about, **more):
-    """The folder of a run."""
-    return path("workdir", None, about, identity=False, place=True, **more)
-
-
-def seed(about, **more):
-    """The seed of whatever a command draws."""
-    return count("seed", 0, about, lowest=0, highest=LARGEST_SEED, compared=False, **more)
-
-
-def data_dir(about):
-    """The folder of the data."""
-    return path("data_dir", None, about, identity=False, place=True)
+# Functions of the help, and of more arguments of a `Flag`.
+workdir = functools.partial(path, "workdir", None, identity=False, place=True)
+data_dir = functools.partial(path, "data_dir", None, identity=False, place=True)
+seed = functools.partial(count, "seed", 0, lowest=0, highest=LARGEST_SEED, compared=False)
 
 
 def radius(default, more="", **about):
