@@ -71,7 +71,8 @@ def _open(place, folder, data_dir):
     if place == _find(folder, WHOLE):
         rows = _annotated(folder / WHOLE_LABELS, "relative_im_path")
         return rows, functools.partial(packed_files.read_files, place)
-    photos = TfdsPhotos(TFDS_NAME, data_dir, None, "label", _as_in_archives, ("id",))
+    as_in_archives = lambda split, _, features: f"cars_{split}/{features['id'].decode()}.jpg"
+    photos = TfdsPhotos(TFDS_NAME, data_dir, None, "label", as_in_archives, ("id",))
     return photos.rows(), photos.files
 
 
@@ -95,10 +96,6 @@ def _required(folder, unpacked, archive):
     if place is None:
         raise UserError(f"{folder} has no {archive}; cars196 needs {NEEDED}")
     return place
-
-
-def _as_in_archives(split, position, features):
-    return f"cars_{split}/{features['id'].decode()}.jpg"
 
 
 def _two_parts(folder):

@@ -61,7 +61,8 @@ def read(info, split, data_dir, limit):
     else:
         if place is None:
             reach(info, data_dir)
-        photos = TfdsPhotos(TFDS_NAME, data_dir, None, "label", _named, (_NAME,))
+        named = lambda split, position, features: features[_NAME].decode()
+        photos = TfdsPhotos(TFDS_NAME, data_dir, None, "label", named, (_NAME,))
         everything, files = sorted(photos.rows()), photos.files
     return photo_set.divided(info, split, everything, files, limit, place=place or info.source)
 
@@ -69,10 +70,6 @@ def read(info, split, data_dir, limit):
 def reach(info, data_dir):
     """Raises UserError if the place of the download does not answer."""
     tfds_copies.require_network(TFDS_NAME, info.source, data_dir)
-
-
-def _named(split, position, features):
-    return features[_NAME].decode()
 
 
 def _listed(place):

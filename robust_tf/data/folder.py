@@ -117,7 +117,10 @@ def read(info, split, data_dir, limit):
     def load(path):
         data = read_file(path)
         pixels = decoded(displayed(data, info.settings.max_pixels), info.image_shape[-1])
-        return _resized(pixels, info.image_shape, encoded), sixteen_bit(data)
+        with tf.device("cpu"):
+            image = resize(pixels, info.image_shape)
+            image = tf.io.encode_png(image) if encoded else image
+        return image.numpy(), sixteen_bit(data)
 
     kept, found = read_all([path for path, _ in rows], load, info.settings.on_bad_image)
     rows = [rows[row] for row in kept]
@@ -239,9 +242,3 @@ def _natural(name):
 def _labelled(found, classes):
     """Returns [(path, label)] of each class."""
     return [[(path, label) for path in found.get(n, ())] for label, n in enumerate(classes)]
-
-
-def _resized(pixels, image_shape, encoded):
-    with tf.device("cpu"):
-        image = resize(pixels, image_shape)
-        return (tf.io.encode_png(image) if encoded else image).numpy()

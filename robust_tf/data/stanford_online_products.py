@@ -49,13 +49,10 @@ def read(info, split, data_dir, limit):
         rows = _listed(place, f"{ROOT}/Ebay_{split}.txt")
         files = functools.partial(packed_files.read_files, place)
     else:
-        photos = TfdsPhotos(TFDS_NAME, data_dir, [f"Ebay_{split}"], "class_id", _numbered)
+        numbered = lambda part, position, _: f"{part}/{position}"
+        photos = TfdsPhotos(TFDS_NAME, data_dir, [f"Ebay_{split}"], "class_id", numbered)
         rows, files = photos.rows(), photos.files
     return photo_set.examples(info, split, rows, files, limit, place=place)
-
-
-def _numbered(split, position, features):
-    return f"{split}/{position}"
 
 
 def _listed(place, name):

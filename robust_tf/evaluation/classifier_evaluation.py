@@ -84,7 +84,7 @@ class ClassifierEvaluation:
         self._any_size = not (fixed_size or jit_compile)
         self._jit_compile = jit_compile
         self._substitutes = substitutes or {}
-        self.say = say or _say_nothing
+        self.say = say or (lambda line: None)
         rows = looked_at(len(examples), batch_size, fixed_size)
         labels = tf.constant(examples.labels[rows], tf.int32)
         images = images_of(examples, rows, dtype)
@@ -232,7 +232,7 @@ class ClassifierEvaluation:
     def silent(self):
         """Returns the same evaluation without lines, bars and kept images; results are shared."""
         other = copy.copy(self)
-        other.say, other.loop = _say_nothing, {**self.loop, "progress": False}
+        other.say, other.loop = lambda line: None, {**self.loop, "progress": False}
         other._stored = dataclasses.replace(self._stored, save_adversarial=False)
         other.outcomes = []
         return other
@@ -274,7 +274,3 @@ class ClassifierEvaluation:
     def _outcome(self, column, correct, after=()):
         settings = self._stored.settings(column)
         return Outcome(column.name, correct, column.threat_model, settings, tuple(after))
-
-
-def _say_nothing(line):
-    pass

@@ -37,7 +37,13 @@ class SavedSignature:
 
     def __init__(self, path, endpoint="serving_default", input_range=(0.0, 1.0)):
         self.loaded = _load(path)  # the signature does not keep its variables alive
-        self._signature = self._find(path, endpoint)
+        signatures = self.loaded.signatures
+        if endpoint not in signatures:
+            raise UserError(
+                f"{path} has no endpoint {endpoint!r}; it has "
+                f"{', '.join(signatures) or 'none'} (--endpoint)"
+            )
+        self._signature = signatures[endpoint]
         inputs = self._signature.structured_input_signature[1]
         if len(inputs) != 1:
             raise UserError(f"{path}: {endpoint} takes {len(inputs)} inputs, not only images")
@@ -133,15 +139,6 @@ class SavedSignature:
             return tape.gradient(found, images) is not None, found
         except (LookupError, tf.errors.OpError, TypeError, ValueError):
             return False, self(images)[output]
-
-    def _find(self, path, endpoint):
-        signatures = self.loaded.signatures
-        if endpoint not in signatures:
-            raise UserError(
-                f"{path} has no endpoint {endpoint!r}; it has "
-                f"{', '.join(signatures) or 'none'} (--endpoint)"
-            )
-        return signatures[endpoint]
 
 
 def newest_version(path):

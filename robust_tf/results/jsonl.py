@@ -65,7 +65,8 @@ def read(path):
 
 def text(records):
     """Returns the lines of dicts."""
-    return "".join(_line(json.dumps(record)) + "\n" for record in records)
+    lines = map(json.dumps, records)
+    return "".join(f'{one[:-1]}, "{CHECKSUM}": "{_checksum(one.encode())}"}}\n' for one in lines)
 
 
 def parsed(line):
@@ -80,10 +81,6 @@ def parsed(line):
     except (ValueError, RecursionError):  # no JSON, no text, brackets without end
         return None
     return record if isinstance(record, dict) and CHECKSUM not in record else None
-
-
-def _line(record):
-    return f'{record[:-1]}, "{CHECKSUM}": "{_checksum(record.encode())}"}}'
 
 
 def _checksum(record):

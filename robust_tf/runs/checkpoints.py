@@ -100,7 +100,10 @@ class Checkpoints:
         damaged = {}
         for step in reversed(self.steps()):
             try:
-                self._restore(step)
+                self._require_unchanged(step)
+                self._interval(step)
+                status = self._checkpoint.read(str(self._folder(step) / "state"))
+                status.assert_existing_objects_matched()
             except _DAMAGED as error:
                 damaged[step] = reason_of(error)[:200]
                 # Some tensors may have been read before the damage was met.
@@ -122,12 +125,6 @@ class Checkpoints:
                 "the training anew"
             )
         return 0
-
-    def _restore(self, step):
-        self._require_unchanged(step)
-        self._interval(step)
-        status = self._checkpoint.read(str(self._folder(step) / "state"))
-        status.assert_existing_objects_matched()
 
     def resume_interval(self, step):
         """Gives the model the sums of the metrics that were saved with a state.

@@ -63,10 +63,13 @@ class RunFolder:
         require_folder("workdir", self.path)
         if self._digest.has_config():
             self._refuse_other_run(run)
-        elif self.path.exists() and any(map(_is_content, self.path.iterdir())):
-            raise UserError(
-                f"--workdir={self.path} is not empty and holds no run; name a new or empty folder"
-            )
+        elif self.path.exists():
+            # More than what a killed process or a lock has left.
+            if any(p.suffix != ".partial" and p.name != lock.NAME for p in self.path.iterdir()):
+                raise UserError(
+                    f"--workdir={self.path} is not empty and holds no run; name a new or empty "
+                    "folder"
+                )
 
     def claim(self, run, class_names=(), images=None, train_classes=None):
         """Makes the folder and writes the flags of the run that `check` has let through.
@@ -262,11 +265,6 @@ class RunFolder:
                 f"--workdir={self.path} holds a run of {before['train_steps']} steps; "
                 f"--train_steps={flags['train_steps']} may only grow"
             )
-
-
-def _is_content(path):
-    """Whether a file is more than what a killed process or a lock has left."""
-    return path.suffix != ".partial" and path.name != lock.NAME
 
 
 def _given(value):

@@ -67,10 +67,12 @@ class TrainingCallback(Monitor):
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
-        due = self._agree()
+        due = self.checkpoints.writes and time.monotonic() - self._saved > self.save_every
+        *came, due = self.agreement.now_and_then(self.step, [*self._signals(), due])
+        self._take(came)
         self.model.stop_training = bool(self.interrupted)
         # A checkpoint inside an interval waits for the losses up to it.
-        self.wants_logs = due and bool(self.step % self.checkpoint_every)
+        self.wants_logs = bool(due and self.step % self.checkpoint_every)
 
     def on_updates(self, logs):
         for step, values in enumerate(logs, self.step - len(logs) + 1):
@@ -97,13 +99,6 @@ class TrainingCallback(Monitor):
             self._save(seconds)
         if averages(self.model.optimizer):
             self.own_weights = own_weights(self.model.optimizer)
-
-    def _agree(self):
-        """Takes a signal to any worker; returns whether the chief's minutes are over."""
-        due = self.checkpoints.writes and time.monotonic() - self._saved > self.save_every
-        *came, due = self.agreement.now_and_then(self.step, [*self._signals(), due])
-        self._take(came)
-        return bool(due)
 
     def _signals(self):
         return [self._came == number for number in StopOnInterrupt.SIGNALS]

@@ -271,7 +271,12 @@ def execute(run):
         if agreement.of_chief(run.finished):
             print("finished before: this is its result; for a new run name another --workdir")
         else:
-            stopped_by = _trained(run)
+            chief = run.worker.is_chief
+            with lock.held(run.folder.path) if chief else contextlib.nullcontext():
+                run.dataset.require()
+                run.dataset.announce()
+                print(run.plan())
+                stopped_by = run.train()
         # All have stopped after the same step; otherwise only the chief knows its results.
         agreement.part(done=stopped_by or run.worker.is_chief)
         if stopped_by:
@@ -279,12 +284,3 @@ def execute(run):
         if run.worker.is_chief:  # a network file system may show the others an older folder
             print(run.report())
         return 0
-
-
-def _trained(run):
-    """Trains and measures; returns the number of the signal that stopped it, or 0."""
-    with lock.held(run.folder.path) if run.worker.is_chief else contextlib.nullcontext():
-        run.dataset.require()
-        run.dataset.announce()
-        print(run.plan())
-        return run.train()

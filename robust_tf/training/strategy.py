@@ -143,22 +143,17 @@ def all_devices(logical_cpus=1):
     Raises:
         UserError: TF_CONFIG has several workers.
     """
-    _require_one_worker()
+    if (workers := this_worker().count) > 1:  # each would do the whole work for itself
+        raise UserError(
+            f"TF_CONFIG names {workers} workers: they train together with --strategy=multi_worker; "
+            "for the devices of this machine unset TF_CONFIG"
+        )
     gpus = tf.config.list_physical_devices("GPU")
     if logical_cpus > 1:
         _divide_processor(logical_cpus)
     if gpus:
         return [f"GPU:{i}" for i in range(len(gpus))]
     return [f"CPU:{i}" for i in range(logical_cpus)]
-
-
-def _require_one_worker():
-    """Refuses the environment of a cluster: each worker would do the whole work for itself."""
-    if (workers := this_worker().count) > 1:
-        raise UserError(
-            f"TF_CONFIG names {workers} workers: they train together with --strategy=multi_worker; "
-            "for the devices of this machine unset TF_CONFIG"
-        )
 
 
 def _divide_processor(count):
