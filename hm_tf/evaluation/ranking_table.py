@@ -26,7 +26,8 @@ def ranking_table(results):
     names = [name for name in (*ATTACKED, SCORE) if any(name in row.values for row in rows)]
     parts = [_clean(clean) if clean else "", _wrapped(doubt_lines(results))]
     if rows:
-        parts += [_attacked(rows, names), _intervals(rows, names), _notes(rows, names)]
+        notes = _wrapped([*_worst_cases(rows), *_strengths(rows), *directions(names)])
+        parts += [_attacked(rows, names), _intervals(rows, names), notes]
     return "\n\n".join(filter(None, parts))
 
 
@@ -78,10 +79,6 @@ def _interval(row, name):
         return None
     form = interval(2) if name in RAW else interval(1, 100.0)
     return form(row.records[PLACES[name]]) if name in row.values else None
-
-
-def _notes(rows, names):
-    return _wrapped([*_worst_cases(rows), *_strengths(rows), *directions(names)])
 
 
 def _wrapped(lines):

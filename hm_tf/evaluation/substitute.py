@@ -45,17 +45,13 @@ def substitute_run(workdir, run):
             )
     # Other data sets have one split, of classes or, like MNIST, of images.
     if run.info.name in class_disjoint.DIVIDED:
-        _check_unseen(workdir, other, run)
+        searched = set(run.info.class_names) - _training_classes(run)
+        if seen := sorted(searched & _training_classes(other)):
+            raise UserError(
+                f"--substitute={workdir} was trained on classes that are searched here: "
+                f"{first_of(seen)}; name a run with the training classes of the evaluated one"
+            )
     return other
-
-
-def _check_unseen(workdir, other, run):
-    searched = set(run.info.class_names) - _training_classes(run)
-    if seen := sorted(searched & _training_classes(other)):
-        raise UserError(
-            f"--substitute={workdir} was trained on classes that are searched here: "
-            f"{first_of(seen)}; name a run with the training classes of the evaluated one"
-        )
 
 
 def _training_classes(run):

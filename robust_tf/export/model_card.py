@@ -12,7 +12,7 @@ def model_card(entries):
     Args:
         entries: dict, see `robust_tf.export.sidecar.sidecar`.
     """
-    sections = (_head, _endpoints, _results, _checks, _detector, _gallery, _verification, _origin)
+    sections = (_head, _endpoints, _results, _checks, _further, _verification, _origin)
     return "\n\n".join(filter(None, (section(entries) for section in sections))) + "\n"
 
 
@@ -74,14 +74,9 @@ def _checks(entries):
     return "## Checks of the robustness\n\n" + markdown(("status", "check", "figure"), rows)
 
 
-def _detector(entries):
-    detector = entries.get("detector")
-    return detector and f"## Detector\n\n{_listed(detector)}"
-
-
-def _gallery(entries):
-    gallery = entries.get("gallery")
-    return gallery and f"## Gallery\n\n{_listed(gallery)}"
+def _further(entries):
+    found = {name: entries[name] for name in ("detector", "gallery") if entries.get(name)}
+    return "\n\n".join(f"## {name.title()}\n\n{_listed(of)}" for name, of in found.items())
 
 
 def _verification(entries):

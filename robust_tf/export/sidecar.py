@@ -28,6 +28,9 @@ def sidecar(recorded, network, run, signatures, endpoints, **more):
     """
     own, segments, info = weights_hash(network), recorded.segments(), run.info
     commit = segments[-1].get("commit") if segments else None
+    # A folder's name: its path says more of the exporter's machine than of the data.
+    of_folder = isinstance(info, FolderInfo)
+    source = pathlib.Path(info.source).resolve().name if of_folder else info.source
     return {
         "name": network.name,
         "method": recorded.results[-1].method if recorded.results else None,
@@ -36,7 +39,7 @@ def sidecar(recorded, network, run, signatures, endpoints, **more):
         # Image files of another size: resized to this before the middle is cut out, or refused.
         "resized_to": list(target_size(info)) if resizes(info) else None,
         "classes": list(info.class_names),
-        "dataset": {"name": info.name, "source": _source(info), "images": info.identity},
+        "dataset": {"name": info.name, "source": source, "images": info.identity},
         "training": {
             "flags": without_places(recorded.flags),
             "classes": run.train_classes,
@@ -66,11 +69,6 @@ def read_sidecar(path):
     except (OSError, ValueError):
         return {}
     return entries if isinstance(entries, dict) else {}
-
-
-def _source(info):
-    """A folder's name: its path says more of the exporter's machine than of the data."""
-    return pathlib.Path(info.source).resolve().name if isinstance(info, FolderInfo) else info.source
 
 
 def _endpoint(endpoint, signature):

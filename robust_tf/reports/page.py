@@ -94,14 +94,7 @@ class Page:
         self._parts.append(f'<p class="status {level}"><b>{level}</b> {escape(text)}</p>')
 
     def table(self, header, rows, *, caption="", kind=""):
-        """Adds a table that scrolls in its own box.
-
-        Args:
-            header: tuple of str.
-            rows: list of tuples of str, `Mark` or `Picture`.
-            caption: str, above the table.
-            kind: str, see `html_table.table`; "grid" for pictures.
-        """
+        """Adds a table that scrolls in its own box; see `html_table.table` for the arguments."""
         self._parts.append(table(header, rows, caption, kind))
 
     def bars(self, groups, names, *, alt, caption, limit=100.0):

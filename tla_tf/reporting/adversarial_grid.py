@@ -43,7 +43,8 @@ def adversarial_grid(folder, data_dir=None):
         raise UserError(f"the images kept in {folder} were made for other weights")
     count = min(SEARCHED, len(stored))
     clean, labels = images_of(examples, slice(count)).numpy(), examples.labels[:count]
-    before, after = (_predictions(network, images) for images in (clean, stored[:count]))
+    outputs = (network(images, training=False) for images in (clean, stored[:count]))
+    before, after = (np.argmax(output["logits"], axis=-1) for output in outputs)
     wrong = np.flatnonzero((before == labels) & (after != labels))[:MISCLASSIFIED]
     still_correct = np.flatnonzero((before == labels) & (after == labels))[:STILL_CORRECT]
     names = run.info.class_names
@@ -61,10 +62,6 @@ def adversarial_grid(folder, data_dir=None):
 
 def _effort(settings):
     return settings.get("restarts", 1) * settings.get("steps", 1)
-
-
-def _predictions(network, images):
-    return np.argmax(network(images, training=False)["logits"], axis=-1)
 
 
 def _row(clean, attacked, label, before, after):

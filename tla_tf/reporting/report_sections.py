@@ -74,7 +74,7 @@ def add_accuracies(page, runs, found):
 
 
 def add_table_1(page, runs, rows, comparisons):
-    """Paper, ours, difference."""
+    """Paper, ours, difference; folded away the best-known numbers of the field."""
     dataset = runs[0].dataset
     page.section("The paper and ours")
     found = [item for item in comparisons if item.row.table == "table1"]
@@ -86,7 +86,9 @@ def add_table_1(page, runs, rows, comparisons):
         flags = "--attacks=table1", "--workdir=RUN", "--substitute=RUN2"
         said = f"Without a result here: {row.name}, {', '.join(columns)}."
         page.missing(said, *_EVALUATE, *flags)
-    _add_anchors(page, [row for row in rows if (row.table, row.dataset) == (ANCHORS, dataset)])
+    if anchors := [row for row in rows if (row.table, row.dataset) == (ANCHORS, dataset)]:
+        with page.details("Where the field stands: AutoAttack, RobustBench of March 2025"):
+            page.table(*filled(ANCHOR_COLUMNS, anchors))
 
 
 def _metrics(run):
@@ -120,14 +122,6 @@ def _unmeasured(runs, rows, found):
     done = {(item.row.name, item.column) for item in found}
     missing = [(row, [c for c in row.values if (row.name, c) not in done]) for row in own]
     return [(row, columns) for row, columns in missing if columns]
-
-
-def _add_anchors(page, anchors):
-    """The best-known numbers of the field on the data set."""
-    if not anchors:
-        return
-    with page.details("Where the field stands: AutoAttack, RobustBench of March 2025"):
-        page.table(*filled(ANCHOR_COLUMNS, anchors))
 
 
 def add_checks(page, runs):
