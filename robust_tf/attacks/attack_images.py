@@ -100,7 +100,11 @@ def prepare(threat_model, logits_fn, x, y, batch_size):
     """
     if batch_size is not None:
         whole_number("batch_size", batch_size, lowest=1)
-    images = _checked_images(x, threat_model)
+    images = image_array(x)
+    _require_float(images.dtype.name, threat_model)
+    lower, upper = threat_model.lower, threat_model.upper
+    if images.size and not (images.min() >= lower and images.max() <= upper):  # NaN: refused
+        raise ValueError(f"{_said(threat_model)} {images.min():g} to {images.max():g}")
     if not len(images):
         return images, np.zeros(0, np.int32), 1
     labels = _checked_labels(y, images, logits_fn)
@@ -138,15 +142,6 @@ def _require_float(dtype, threat_model):
     box = f"[{threat_model.lower:g}, {threat_model.upper:g}]"
     cast = "tf.cast(x, 'float32')" if "float" in dtype else "x.astype('float32') / 255"
     raise ValueError(f"images must be float in {box}, got {dtype}; e.g. {cast}")
-
-
-def _checked_images(x, threat_model):
-    images = image_array(x)
-    _require_float(images.dtype.name, threat_model)
-    lower, upper = threat_model.lower, threat_model.upper
-    if images.size and not (images.min() >= lower and images.max() <= upper):  # NaN: refused
-        raise ValueError(f"{_said(threat_model)} {images.min():g} to {images.max():g}")
-    return images
 
 
 def _said(threat_model):

@@ -172,7 +172,12 @@ def _logits(tensor, network):
             "Dense(classes) without activation"
         )
     if not activation:
-        _refuse_probabilities(tensor, network)
+        found = _found_by_own_code(tensor, network)
+        try:
+            if found is not None:
+                refuse_probabilities(found)
+        except ValueError as error:
+            raise UserError(f"{network.name}: {error}") from error
         return tensor
     if before is None:
         layer = operation_of(tensor).name
@@ -182,15 +187,6 @@ def _logits(tensor, network):
         stacklevel=3,
     )
     return before
-
-
-def _refuse_probabilities(tensor, network):
-    found = _found_by_own_code(tensor, network)
-    try:
-        if found is not None:
-            refuse_probabilities(found)
-    except ValueError as error:
-        raise UserError(f"{network.name}: {error}") from error
 
 
 def _found_by_own_code(tensor, network):

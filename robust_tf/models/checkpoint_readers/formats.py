@@ -32,7 +32,10 @@ def read(path):
         raise UserError(f"{path} is of no known format: {known} or a TensorFlow 1 checkpoint")
     else:
         tensors = _READERS[path.suffix](path)
-    _require_precision(tensors, path)
+    for name, tensor in tensors.items():
+        # Rounded weights are another network: its robust accuracy is not the published one.
+        if tensor.dtype == np.float16:
+            raise UserError(f"{path}: {name} is float16, not float32; give the float32 weights")
     return tensors
 
 
@@ -75,10 +78,3 @@ def _tensor(file, name, path):
     if dtype in _WITHOUT_NUMPY:
         raise UserError(f"{path}: {name} is {dtype}, not float32; give the float32 weights")
     return file.get_tensor(name)
-
-
-def _require_precision(tensors, path):
-    """Rounded weights are another network: its robust accuracy is not the published one."""
-    for name, tensor in tensors.items():
-        if tensor.dtype == np.float16:
-            raise UserError(f"{path}: {name} is float16, not float32; give the float32 weights")

@@ -42,7 +42,7 @@ class TensorUnpickler(pickle.Unpickler):
 
     def find_class(self, module, name):
         if module == "torch" and name in _DTYPES:
-            return StorageType(_DTYPES[name])
+            return np.dtype(_DTYPES[name])  # the type of the values of a storage
         if module == "torch" and name.endswith("Storage"):
             raise UserError(f"holds a torch.{name}; give the weights in float32")
         if (module, name) not in _ALLOWED:
@@ -54,13 +54,6 @@ class TensorUnpickler(pickle.Unpickler):
 
     def persistent_load(self, pid):
         return self._storage(pid)
-
-
-class StorageType:
-    """The type of the values of a storage."""
-
-    def __init__(self, dtype):
-        self.dtype = np.dtype(dtype)
 
 
 def _rebuild_tensor(storage, offset, size, stride, *unused):

@@ -52,8 +52,8 @@ def _read_zip(content):
         little = order not in names or archive.read(order).strip() == b"little"
 
         def storage(pid):
-            _, kind, key, _, count = pid
-            return _flat(archive.read(f"{root}data/{key}"), kind.dtype, count, little)
+            _, dtype, key, _, count = pid
+            return _flat(archive.read(f"{root}data/{key}"), dtype, count, little)
 
         return TensorUnpickler(io.BytesIO(archive.read(pickled)), storage).load()
 
@@ -71,10 +71,10 @@ def _read_legacy(content):
     start, declared = file.tell(), {}
 
     def declare(pid):
-        _, kind, key, _, count, _ = pid
-        _require_bytes(len(content), kind.dtype, count)
-        declared[key] = kind.dtype, count
-        return np.zeros(count, kind.dtype)
+        _, dtype, key, _, count, _ = pid
+        _require_bytes(len(content), dtype, count)
+        declared[key] = dtype, count
+        return np.zeros(count, dtype)
 
     TensorUnpickler(file, declare).load()
     values = {}
