@@ -86,7 +86,7 @@ class AdversarialModel(keras.Model):
     ):
         super().__init__(**kw)
         require_known("reduction", reduction, ("mean", "sum"))
-        _refuse_activity_regularizers(network)
+        _refuse_losses_of(network, "activity_regularizer", "has an activity_regularizer")
         self.network = network
         self.term_weights = dict(term_weights)
         self.weight_decay = weight_decay
@@ -268,7 +268,7 @@ class AdversarialModel(keras.Model):
         """Returns the numbers of the step to show, and the gradients of this replica's loss."""
         with tf.GradientTape() as tape:
             terms, monitors = self.loss_terms(batch, crafted)
-            _refuse_losses_of_calls(self.network)
+            _refuse_losses_of(self.network, "_losses", "calls add_loss")
             terms = _weighted(terms, batch)
             loss = self._local_share(terms, self._penalty() if penalized else 0)
             scaled = self.optimizer.scale_loss(loss)
@@ -384,25 +384,14 @@ class AdversarialModel(keras.Model):
             iterator._distributed_dataset = distribute(checked(batches, self._classes()))
 
 
-def _refuse_activity_regularizers(network):
-    """A step has several passes, and a regularizer of outputs does not say of which."""
+def _refuse_losses_of(network, attribute, what):
+    """A step has several passes, and a loss of a layer's outputs does not say of which."""
     for layer in network._flatten_layers():
-        if getattr(layer, "activity_regularizer", None) is not None:
-            raise _refusal(layer, "has an activity_regularizer")
-
-
-def _refuse_losses_of_calls(network):
-    """Raises the `UserError` of a layer whose last call has added a loss, for the same reason."""
-    for layer in network._flatten_layers():
-        if layer._losses:
-            raise _refusal(layer, "calls add_loss")
-
-
-def _refusal(layer, what):
-    return UserError(
-        f"the layer {layer.name} {what}, which a defense does not train with; leave it out "
-        "(regularizers of weights are honoured)"
-    )
+        if getattr(layer, attribute, None):
+            raise UserError(
+                f"the layer {layer.name} {what}, which a defense does not train with; leave it out "
+                "(regularizers of weights are honoured)"
+            )
 
 
 def weighted_total(terms, weights, reduction):

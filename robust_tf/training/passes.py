@@ -1,5 +1,6 @@
 """What an update costs: passes of images through the network, and FLOP of a pass."""
 
+import functools
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -54,14 +55,10 @@ def forward_flop(network):
     return sum(_FLOP[found.type](found) for found in operations if found.type in _FLOP)
 
 
-def _convolution(operation):
+def _convolution(operation, axes):
+    """Of each output as many as the `axes`, a slice, of the kernel have entries."""
     kernel, outputs = operation.inputs[1].shape, operation.outputs[0].shape
-    return 2 * outputs.num_elements() * kernel[:-1].num_elements()
-
-
-def _depthwise_convolution(operation):
-    kernel, outputs = operation.inputs[1].shape, operation.outputs[0].shape
-    return 2 * outputs.num_elements() * kernel[:2].num_elements()
+    return 2 * outputs.num_elements() * kernel[axes].num_elements()
 
 
 def _matrix_product(operation):
@@ -70,7 +67,7 @@ def _matrix_product(operation):
 
 
 _FLOP = {
-    "Conv2D": _convolution,
-    "DepthwiseConv2dNative": _depthwise_convolution,
+    "Conv2D": functools.partial(_convolution, axes=slice(-1)),
+    "DepthwiseConv2dNative": functools.partial(_convolution, axes=slice(2)),
     "MatMul": _matrix_product,
 }
