@@ -67,7 +67,12 @@ def attack_columns(
         names = [*names, TRANSFER]
 
     def preset_of(name):
-        return _titled(presets.get(name, threat_model, mim_form), round_pixels)
+        """The preset, whose name has the settings that are not the default."""
+        preset = presets.get(name, threat_model, mim_form)
+        momentum = getattr(preset.attack, "momentum", None)
+        form = f"-{momentum.form}" if momentum and momentum.form != "accumulate" else ""
+        title = f"{preset.name}{form}{ROUNDED if round_pixels else ''}"
+        return dataclasses.replace(preset, name=title, rounded=round_pixels)
 
     columns, unknown = [], []
     for name in names:
@@ -119,14 +124,6 @@ def counterpart(name):
     """
     match = re.fullmatch(r"cleverhans-(cw2|[a-z]+)(.*)", name)
     return COUNTERPARTS[match[1]] + match[2] if match else None
-
-
-def _titled(preset, rounded):
-    """Returns the preset, rounded or not; its name has the settings that are not the default."""
-    momentum = getattr(preset.attack, "momentum", None)
-    form = f"-{momentum.form}" if momentum and momentum.form != "accumulate" else ""
-    name = f"{preset.name}{form}{ROUNDED if rounded else ''}"
-    return dataclasses.replace(preset, name=name, rounded=rounded)
 
 
 def _columns_of(name, preset_of, dataset, substitutes, norm):
