@@ -17,7 +17,7 @@ from robust_tf.attacks.attack_images import image_array
 from robust_tf.attacks.logits_of import label_numbers, logits_of
 from robust_tf.attacks.presets import Preset
 from robust_tf.data.examples import Examples
-from robust_tf.errors import whole_number
+from robust_tf.errors import UserError, whole_number
 from robust_tf.evaluation.attack_column import CLEAN, Column, ensemble_columns
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
@@ -263,7 +263,7 @@ def _layers_of(model):
     kinds = [type(layer).__qualname__ for layer in (model, *model.layers)]
     try:
         settings = json.dumps(keras.saving.serialize_keras_object(model.get_config()))
-    except (NotImplementedError, TypeError, ValueError):  # settings that Keras cannot write
+    except (NotImplementedError, TypeError, ValueError, UserError):  # it cannot be written
         return kinds
     for number, layer in enumerate((model, *model.layers)):
         settings = settings.replace(f'"{layer.name}"', f'"layer {number}"')

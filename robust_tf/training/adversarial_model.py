@@ -10,6 +10,7 @@ import tensorflow as tf
 from robust_tf import randomness
 from robust_tf.attacks import program_names
 from robust_tf.attacks.compiled_batch import REFUSAL, assertion, warn_of_refusal
+from robust_tf.attacks.keras_graph import output_of
 from robust_tf.errors import UserError, require_known
 from robust_tf.losses.weight_decay import (
     decayed_kernels,
@@ -27,6 +28,7 @@ from robust_tf.training.batch import (
     told_in_a_line,
     unpack,
 )
+from robust_tf.training.named_terms import LOSS, require_names, require_terms
 from robust_tf.training.weight_averaging import average_statistics, take_averages
 from robust_tf.training.weight_perturbation import worst_weights
 from robust_tf.training.workers import on_several
@@ -65,7 +67,8 @@ class AdversarialModel(keras.Model):
 
     Raises:
         ValueError: an unknown reduction.
-        UserError: a layer that regularizes its outputs.
+        UserError: a layer that regularizes its outputs, a network without a dict of outputs, two
+            values of one name.
     """
 
     resolved: frozenset[str] = frozenset()
@@ -86,6 +89,8 @@ class AdversarialModel(keras.Model):
     ):
         super().__init__(**kw)
         require_known("reduction", reduction, ("mean", "sum"))
+        require_names(term_weights, monitors)
+        _require_named_outputs(network)
         _refuse_losses_of(network, "activity_regularizer", "has an activity_regularizer")
         self.network = network
         self.term_weights = dict(term_weights)
@@ -94,9 +99,9 @@ class AdversarialModel(keras.Model):
         self.awp = awp
         self.eps_warmup_steps = eps_warmup_steps
         self.seed = seed
-        names = dict.fromkeys(["loss", *self.term_weights, *monitors, *tested])
+        names = dict.fromkeys([LOSS, *self.term_weights, *monitors, *tested])
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
-        self.built = True  # the network is, and the defense adds no layer of its own
+        self.built = True  # the network is; `compile` refuses a layer beside it that is not
 
     def call(self, images: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         return self.network(images, training=training)
@@ -111,7 +116,8 @@ class AdversarialModel(keras.Model):
         The optimiser's variables exist afterwards, so that they can be restored.
 
         Raises:
-            UserError: a loss or its weights; a network that is not on the devices of the strategy.
+            UserError: a loss or its weights; a network that is not on the devices of the strategy;
+                a layer of the defense itself that has no weights yet.
         """
         for name, value in {"loss": loss, "loss_weights": kwargs.get("loss_weights")}.items():
             if value is not None:
@@ -120,6 +126,7 @@ class AdversarialModel(keras.Model):
                     "it out"
                 )
         self._require_network_in_scope()
+        self._require_built_layers()
         super().compile(optimizer=optimizer, **kwargs)
         with self.distribute_strategy.scope():
             self.optimizer.build(self.trainable_variables)
@@ -132,6 +139,14 @@ class AdversarialModel(keras.Model):
                 f"{self.network.name} was made in another scope than its defense; make both inside "
                 "strategy.scope(), and compile there"
             )
+
+    def _require_built_layers(self):
+        for layer in self.layers:
+            if not layer.built:
+                raise UserError(
+                    f"the layer {layer.name} of {type(self).__name__} has no weights to train yet; "
+                    "call its build(shape) in the constructor"
+                )
 
     def compile_from_config(self, config):
         """Keras leaves a model with a `compile` of its own uncompiled unless this is defined."""
@@ -216,12 +231,20 @@ class AdversarialModel(keras.Model):
         return {}
 
     def loss_terms(self, batch, crafted):
-        """Returns (terms, monitors): dicts of name -> values [batch]."""
-        raise NotImplementedError
+        """Returns (terms, monitors): dicts of name -> values [batch].
+
+        The terms have the names of `term_weights`, the others are among `monitors`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no method loss_terms")
 
     def test_values(self, batch):
-        """Returns what `evaluate` and validation show: dict of name -> values [batch]."""
-        raise NotImplementedError
+        """Returns what `evaluate` and validation show: dict of name -> values [batch].
+
+        Its names are "loss" and the names in `tested`.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no method test_values, which evaluate and validation show"
+        )
 
     def decayed_variables(self):
         """The variables under weight decay: by default convolution and dense kernels."""
@@ -267,7 +290,8 @@ class AdversarialModel(keras.Model):
     def _gradients(self, batch, crafted, *, penalized):
         """Returns the numbers of the step to show, and the gradients of this replica's loss."""
         with tf.GradientTape() as tape:
-            terms, monitors = self.loss_terms(batch, crafted)
+            returned = self.loss_terms(batch, crafted)
+            terms, monitors = require_terms(returned, self.term_weights, self.trackers)
             _refuse_losses_of(self.network, "_losses", "calls add_loss")
             terms = _weighted(terms, batch)
             loss = self._local_share(terms, self._penalty() if penalized else 0)
@@ -296,13 +320,22 @@ class AdversarialModel(keras.Model):
 
     def get_config(self):
         settings = {
-            name: saved_settings.to_config(getattr(self, name))
+            name: saved_settings.to_config(self._setting(name))
             for cls in type(self).__mro__[: type(self).__mro__.index(AdversarialModel) + 1]
             for name in saved_settings.arguments(cls)
             if name not in _NOT_SAVED | self.resolved
         }
         network = keras.saving.serialize_keras_object(self.network)
         return {"name": self.name, "dtype": self.dtype_policy.name, "network": network, **settings}
+
+    def _setting(self, name):
+        try:
+            return getattr(self, name)
+        except AttributeError as error:
+            raise UserError(
+                f"{type(self).__name__} cannot be saved: it does not keep its argument {name}; "
+                f"write self.{name} = {name} in its constructor"
+            ) from error
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -382,6 +415,14 @@ class AdversarialModel(keras.Model):
         if isinstance(batches, tf.data.Dataset):  # and not distributed by the caller
             distribute = self.distribute_strategy.experimental_distribute_dataset
             iterator._distributed_dataset = distribute(checked(batches, self._classes()))
+
+
+def _require_named_outputs(network):
+    if not isinstance(output_of(network), dict):
+        raise UserError(
+            f"{network.name} does not return a dict of outputs; as_classifier and as_embedding of "
+            "robust_tf.models.keras_network make a network that does"
+        )
 
 
 def _refuse_losses_of(network, attribute, what):

@@ -209,3 +209,80 @@ def test_weighted_total():
     terms = {"a": tf.constant([1.0, 3.0]), "b": tf.constant([2.0, 2.0])}
     assert weighted_total(terms, {"a": 1.0, "b": 0.5}, "mean") == 3.0
     assert weighted_total(terms, {"a": 1.0, "b": 0.5}, "sum") == 6.0
+
+
+class Returning(Plain):
+    """What its `loss_terms` returns is made of the term and of the monitor of `Plain`."""
+
+    def __init__(self, change, **kw):
+        super().__init__(network(), **kw)
+        self.change = change
+
+    def loss_terms(self, batch, crafted):
+        terms, monitors = super().loss_terms(batch, crafted)
+        return self.change(terms["square"], monitors["seen"])
+
+
+@EAGER
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        # A column times the sample weights [n] would be a matrix, whose mean forgets the weights.
+        (lambda term, seen: ({"square": term[:, None]}, {}), r"square has the shape \(3, 1\)"),
+        (lambda term, seen: ({"square": term[:, None] - term}, {}), r"has the shape \(3, 3\)"),
+        (lambda term, seen: ({"square": tf.reduce_mean(term)}, {}), r"has the shape \(\)"),
+        (lambda term, seen: ({"squares": term}, {}), "terms squares; term_weights names square$"),
+        (lambda term, seen: ({}, {}), "terms none; term_weights names square$"),
+        (lambda term, seen: ({"square": term}, {"scene": seen}), "scene; name it in monitors=$"),
+        (lambda term, seen: {"square": term}, "returns two dicts"),
+        (lambda term, seen: None, "returns two dicts"),
+    ],
+)
+def test_what_a_hook_of_ones_own_returns_is_one_line(change, said):
+    model = Returning(change)
+    model.compile(optimizer="sgd", jit_compile=False)
+    with pytest.raises(UserError, match=f"^loss_terms.*{said}"):
+        model.fit(IMAGES, np.zeros(3), sample_weight=np.array([0.0, 1.0, 2.0]), verbose=0)
+
+
+@pytest.mark.parametrize("name, monitors", [("loss", ()), ("a", ("a",))])
+def test_two_values_of_one_name_are_refused(name, monitors):
+    with pytest.raises(UserError, match=f"^two values are called {name}:"):
+        AdversarialModel(network(), term_weights={name: 1.0}, monitors=monitors)
+
+
+def test_a_network_without_named_outputs_is_one_line():
+    image = keras.Input([3])
+    for outputs in (image, [image, image]):
+        with pytest.raises(UserError, match="^mine does not return a dict of outputs; as_class"):
+            Plain(keras.Model(image, outputs, name="mine"))
+
+
+def test_a_defense_of_ones_own_says_what_it_lacks():
+    class Forgetful(Plain):
+        def __init__(self, network, rate, **kw):
+            super().__init__(network, **kw)
+
+    with pytest.raises(UserError, match="^Forgetful cannot be saved: .*write self.rate = rate in"):
+        Forgetful(network(), 0.5).get_config()
+    with pytest.raises(NotImplementedError, match="^Plain has no method test_values"):
+        Plain(network()).test_values({})
+
+
+def test_a_layer_of_the_defense_is_trained_if_it_is_built():
+    class Headed(Plain):
+        def __init__(self, network, **kw):
+            super().__init__(network, **kw)
+            self.head = keras.layers.Dense(1, name="head")
+
+        def loss_terms(self, batch, crafted):
+            terms, monitors = super().loss_terms(batch, crafted)
+            return {"square": self.head(terms["square"][:, None])[:, 0]}, monitors
+
+    model = Headed(network())
+    with pytest.raises(UserError, match="^the layer head of Headed has no weights .* its build"):
+        model.compile("sgd")
+    model.head.build([None, 1])
+    before = model.head.kernel.numpy()
+    fit(model, IMAGES, rate=0.1)
+    assert np.all(model.head.kernel.numpy() != before)
