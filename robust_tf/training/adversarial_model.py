@@ -311,7 +311,12 @@ class AdversarialModel(keras.Model):
 
     def unpack(self, data, step):
         """Returns the batch of a step, see `robust_tf.training.batch`."""
-        return unpack(data, step, self.variable_dtype, self._classes())
+        batch = unpack(data, step, self.variable_dtype, self._classes())
+        images, known = batch["image"], self.network.inputs[0].shape
+        # A dataset may leave open how large its images are; Keras refuses others in its own words.
+        if images.shape.is_compatible_with(known):
+            images = tf.ensure_shape(images, known)
+        return {**batch, "image": images}
 
     def _classes(self):
         """The number of classes; None where the network only embeds."""

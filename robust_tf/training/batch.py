@@ -180,6 +180,11 @@ def _integers(labels, classes=None):
     labels = tf.convert_to_tensor(labels)  # `train_on_batch` with run_eagerly=True has an array
     if labels.shape.rank == 0:
         raise UserError("this is one image, and a step takes a batch: dataset.batch(32) makes them")
+    if labels.shape.rank is None:
+        raise UserError(
+            "the labels of this dataset have no shape; give output_signature= to from_generator, "
+            "or call labels.set_shape([None]) in a map"
+        )
     assert_labels(labels)
     if classes and labels.shape.rank == 2 and labels.shape[1] not in (1, classes, None):
         raise UserError(f"one-hot labels of {labels.shape[1]} classes; the network has {classes}")

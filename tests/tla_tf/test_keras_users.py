@@ -253,6 +253,25 @@ def test_datasets_generators_and_steps_per_epoch():
     model.fit(((X[i : i + 5], Y[i : i + 5]) for i in range(0, 30, 5)), verbose=0)
 
 
+@pytest.mark.parametrize("shape", [None, [None, None, None, 1]])
+def test_a_dataset_may_leave_the_size_of_its_images_open(shape):
+    def batches():
+        for start in range(0, SIZE, BATCH):
+            yield X[start : start + BATCH], Y[start : start + BATCH]
+
+    images = tf.TensorSpec(shape, tf.float32)
+    for labels in (tf.TensorSpec([None], tf.int64), tf.TensorSpec(None, tf.int64)):
+        dataset = tf.data.Dataset.from_generator(batches, output_signature=(images, labels))
+        model = defense()
+        if labels.shape.rank is None:
+            with pytest.raises(UserError, match="^the labels of this dataset have no shape; give"):
+                model.fit(dataset, verbose=0)
+            continue
+        model.fit(dataset, verbose=0, shuffle=False, validation_data=dataset)
+        for one, other in zip(weights_after(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("run_eagerly", [False, True])
 def test_single_batches(run_eagerly):
     model = defense(compiled={"run_eagerly": run_eagerly})
