@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from robust_tf.attacks.attack_images import attack_images
-from robust_tf.errors import whole_number
+from robust_tf.errors import UserError, whole_number
 from robust_tf.randomness import Shard
 from robust_tf.threat_model import ThreatModel, format_magnitude, pixel_ball
 
@@ -53,7 +53,8 @@ class Attack:
     """Base of the attacks: settings in the constructor, data in the call.
 
     A new attack is a frozen dataclass with its settings and the method `perturb`. An int among them
-    is a whole number >= 1; its default may be lower.
+    is a whole number >= 1; its default may be lower. Two attacks of the same settings are the same:
+    the second finds what the first has compiled and stored.
 
     Args:
         threat_model: ball and box of the adversarial images; or give `eps`.
@@ -67,6 +68,7 @@ class Attack:
 
     Raises:
         ValueError: neither `threat_model` nor `eps`, or a setting out of its range.
+        UserError: a subclass with an `__init__`.
     """
 
     threat_model: ThreatModel = None  # type: ignore[assignment]
@@ -78,6 +80,14 @@ class Attack:
     restarts = 1
     eager = False
     uses_gradients = True
+
+    def __init_subclass__(cls) -> None:
+        # A constructor of one's own keeps settings that no comparison of two attacks sees.
+        if "__init__" in vars(cls) and "__dataclass_params__" not in vars(cls):
+            raise UserError(
+                f"{cls.__name__} has an __init__; an attack is a @dataclasses.dataclass("
+                "frozen=True), and its settings are the fields"
+            )
 
     def __post_init__(self, eps: float | str | None, norm: str | None) -> None:
         name, settings = type(self).__name__, {"eps": eps, "norm": norm}
@@ -138,4 +148,4 @@ class Attack:
         Returns:
             Images like `x`, in ball and box, without gradient.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no method perturb")

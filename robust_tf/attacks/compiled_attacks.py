@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.attacks.logits_of import logits_of
+from robust_tf.attacks.perturbed import perturbed
 
 # A graph and single operations round differently: by less than this share of the largest logit.
 ROUNDING = 0.01
@@ -93,7 +94,7 @@ class CompiledAttacks:
         )
 
     def _perturb(self, attack):
-        return lambda x, y, keys: attack.perturb(self._logits_fn, x, y, keys)
+        return lambda x, y, keys: perturbed(attack, self._logits_fn, x, y, keys)
 
 
 # One for each classifier, so that a second attack finds what the first has compiled.

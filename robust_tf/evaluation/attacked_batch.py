@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from robust_tf.attacks.objectives import correct as is_correct
 from robust_tf.attacks.objectives import margin
+from robust_tf.attacks.perturbed import perturbed
 
 
 def classify_attacked(outputs_fn, labels, preset=None, *, source_fn=None, keep=()):
@@ -35,7 +36,8 @@ def classify_attacked(outputs_fn, labels, preset=None, *, source_fn=None, keep=(
         y, attacked = tf.gather(labels, rows), images
         inside = tf.ones_like(rows, tf.bool)
         if preset is not None:
-            attacked = preset.as_shown(preset.attack.perturb(source_fn, images, y, keys), images)
+            attacked = perturbed(preset.attack, source_fn, images, y, keys)
+            attacked = preset.as_shown(attacked, images)
             inside = preset.threat_model.contains(attacked, images)
         outputs = {"image": attacked, **outputs_of(attacked)}
         outputs["margin"] = margin(outputs["logits"], y)

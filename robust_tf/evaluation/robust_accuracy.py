@@ -176,14 +176,26 @@ def _columns(attack, eps, norm):
                 "PGD(eps='8/255')"
             )
         elif not isinstance(one, (Preset, auto_attack.AutoAttack)):
-            alone = sum(type(other) is type(one) for other in attacks) == 1
-            one = Preset(type(one).__name__ if alone else str(one), one)
+            kind = type(one).__name__
+            alone = sum(type(other).__name__ == kind for other in attacks) == 1
+            one = Preset(kind if alone else str(one), one)
         if isinstance(one, Preset):
             columns.append(Column(one.name, one))
             continue
         ball = one.threat_model
         columns += ensemble_columns(one.version, lambda name: presets.get(name, ball))
+    _refuse_one_name_of_two(columns)
     return columns
+
+
+def _refuse_one_name_of_two(columns):
+    """A table has one line for a name, which would hide the other attack."""
+    known = {CLEAN: None}
+    for column in columns:
+        if known.setdefault(column.name, column.preset) != column.preset:
+            raise ValueError(
+                f"two different attacks are called {column.name!r}; give their classes other names"
+            )
 
 
 def _preset(name, ball):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -20,7 +21,7 @@ from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.logits_of import logits_of
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.square import Square
-from robust_tf.errors import RunError
+from robust_tf.errors import RunError, UserError
 from robust_tf.models.keras_network import as_classifier
 from robust_tf.threat_model import ThreatModel
 
@@ -475,6 +476,63 @@ class Shift(Attack):
     def perturb(self, logits_fn, x, y, key, shard=None):
         chosen = tf.reshape(tf.cast(y == self.label, x.dtype), [-1, 1, 1, 1])
         return self.threat_model.project(x + self.threat_model.eps * chosen, x)
+
+
+@dataclasses.dataclass(frozen=True)
+class Other(Attack):
+    """Returns what is no attacked batch."""
+
+    change: Callable = tf.identity
+
+    def perturb(self, logits_fn, x, y, key, shard=None):
+        return self.change(x)
+
+
+def of_numpy(x):
+    """As a function of another library, which forgets the shape."""
+    return tf.numpy_function(lambda images: np.clip(images + np.float32(0.05), 0, 1), [x], x.dtype)
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_an_attack_of_ones_own_may_forget_the_shape(traced, network, data):
+    x, y = data
+    attack = Other(eps=0.1, change=of_numpy)
+    call = (
+        tf.function(lambda x: attack(network, x, y)) if traced else lambda x: attack(network, x, y)
+    )
+    found = call(tf.constant(x))
+    assert found.shape == x.shape
+    np.testing.assert_allclose(found, np.clip(x + np.float32(0.05), 0, 1))
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda x: tf.cast(x, tf.float64), "float64 .* images like x, float32"),
+        (lambda x: x[..., 0], r"float32 \(None, 4, 4\); it must"),
+        (lambda x: tf.transpose(x, [0, 3, 1, 2]), r"\(None, 1, 4, 4\); it must"),
+    ],
+)
+def test_images_of_another_form_are_one_line(change, said, network, data):
+    with pytest.raises(UserError, match=f"^Other.perturb returns .*{said}"):
+        Other(eps=0.1, change=change)(network, *data)
+
+
+def test_one_image_does_not_stand_for_all(network, data):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Other.perturb returns another num"):
+        Other(eps=0.1, change=lambda x: x[:1])(network, *data)
+
+
+def test_an_attack_has_its_settings_in_fields():
+    """Two objects whose settings no field holds are equal: one would be taken for the other."""
+    with pytest.raises(UserError, match=r"^Own has an __init__; an attack is a @dataclasses"):
+
+        class Own(Attack):
+            def __init__(self, size, **kw):
+                super().__init__(**kw)
+
+    with pytest.raises(NotImplementedError, match="^Attack has no method perturb$"):
+        Attack(eps=0.1).perturb(None, None, None, None)
 
 
 def test_auto_attack_runs_each_member_on_what_is_still_correct(monkeypatch):

@@ -1,11 +1,14 @@
 """One call for any classifier; the number of each is the same."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from robust_tf.attacks import auto_attack, presets
+from robust_tf.attacks.attack import Attack
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
 from robust_tf.evaluation.robust_accuracy import robust_accuracy
@@ -236,3 +239,36 @@ def test_a_file_is_no_saved_model(images, labels, tmp_path):
     network().save(tmp_path / "model.keras")
     with pytest.raises(UserError, match=r"load_model\(FILE\).export"):
         robust_accuracy(tmp_path / "model.keras", images, labels, **QUIET)
+
+
+@dataclasses.dataclass(frozen=True)
+class Shifted(Attack):
+    """Moves all pixels alike."""
+
+    share: float = dataclasses.field(default=0.5, repr=False)
+
+    def perturb(self, logits_fn, x, y, key, shard=None):
+        return self.threat_model.project(x + self.share * self.threat_model.eps, x)
+
+
+class Named:
+    """A namespace, as another module is: its PGD is another class of that name."""
+
+    class PGD(PGD):
+        pass
+
+    class clean(Shifted):
+        pass
+
+
+def test_two_attacks_do_not_share_a_line(model, images, labels):
+    settings = {"steps": 2, "random_start": False}
+    pair = [PGD(eps=EPS, **settings), Named.PGD(eps=EPS, steps=1, random_start=False)]
+    found = robust_accuracy(model, images, labels, attack=pair, progress=False)
+    assert list(found.attacks) == [str(attack) for attack in pair]
+    for same in (
+        [Shifted(eps=EPS), Shifted(eps=EPS, share=-0.5)],  # a field that is not shown
+        [Named.clean(eps=EPS)],
+    ):
+        with pytest.raises(ValueError, match="^two different attacks are called '.*'; give"):
+            robust_accuracy(model, images, labels, attack=same, progress=False)
