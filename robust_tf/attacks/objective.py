@@ -1,8 +1,14 @@
 """What an attack ascends: a value of images, with a gradient that is safe in every precision."""
 
+import warnings
 from collections.abc import Callable
 
 import tensorflow as tf
+
+NO_GRADIENT = (
+    "the values of {} have no gradient, as after tf.stop_gradient, rounding or a cast to integers: "
+    "an attack by gradients ends where it starts"
+)
 
 
 def per_image(values: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
@@ -62,7 +68,10 @@ class Objective:
             values = tf.cast(self.values(outputs), x.dtype)
             # The sum, not the mean: the step of an image must not depend on the size of the batch.
             total = tf.reduce_sum(values)
-        slope = loss.gradient(total, outputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        slope = loss.gradient(total, outputs)
+        if slope is None:
+            warnings.warn(NO_GRADIENT.format(type(self).__name__), stacklevel=2)
+            slope = tf.zeros_like(outputs)
         scale = _power_of_two(_largest(slope, self.coupled))
         gradient = network.gradient(
             outputs,

@@ -68,13 +68,23 @@ def test_an_image_without_gradient_does_not_move(norm):
     np.testing.assert_allclose(moved, [[0.5, 0.5, 0.5], [0.6, 0.5, 0.5]], atol=1e-6)
 
 
-def test_an_objective_that_ignores_the_image_leaves_it_alone():
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: tf.ones([2]),
+        lambda x: tf.stop_gradient(x[:, 0]),
+        lambda x: tf.cast(10 * x[:, 0], tf.int32),
+    ],
+)
+def test_an_objective_that_ignores_the_image_leaves_it_alone_and_says_so(function):
     class Constant(Objective):
         def __call__(self, x):
-            return tf.ones([2])
+            return function(x)
 
     x = tf.fill([2, 3], 0.5)
-    np.testing.assert_array_equal(PGD(LINF, 2, random_start=False).ascend(Constant(), x), x)
+    with pytest.warns(UserWarning, match="^the values of Constant have no gradient, as after"):
+        found = PGD(LINF, 2, random_start=False).ascend(Constant(), x)
+    np.testing.assert_array_equal(found, x)
 
 
 def test_step_size_defaults_to_two_and_a_half_radii_over_the_run():
