@@ -92,12 +92,17 @@ def test_every_promise_of_a_run_names_its_tests():
         assert list((ROOT / "tests").rglob(name)), name
 
 
-def test_the_code_of_extending_runs():
+def test_the_code_of_extending_runs(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), re.S)
     namespace = {}
     for block in blocks:
         exec(block, namespace)
     assert abs(namespace["adversarial"] - namespace["images"]).numpy().max() > 0.9 * 8 / 255
+    assert list(namespace["robust"].attacks) == ["RandomSearch", "pgd20"]
+    model, file = namespace["model"], tmp_path / "model.keras"
+    model.save(file)
+    loaded = namespace["keras"].models.load_model(file)
+    assert loaded.weight == model.weight and loaded.attack == model.attack
 
 
 def test_ci_runs_the_test_command_of_the_readme():
