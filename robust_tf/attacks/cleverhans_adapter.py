@@ -210,7 +210,8 @@ def _keyed_spsa(key):
     theirs = module.SPSAAdam
 
     def uniform(shape, minval, maxval, dtype):
-        numbers = randomness.uniform(tf.unstack(shape), randomness.fold_in(key, step[0]), dtype=dtype)
+        step_key = randomness.fold_in(key, step[0])
+        numbers = randomness.uniform(tf.unstack(shape), step_key, dtype=dtype)
         return minval + (maxval - minval) * numbers
 
     class Adam(types.SimpleNamespace):

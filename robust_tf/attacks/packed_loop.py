@@ -9,6 +9,8 @@ import tensorflow as tf
 
 # The batch is packed as soon as no more than this share of its images is active.
 PACKED_AT = 0.75
+# What holds the values of a type while they are put back into the whole batch.
+SCATTERED = {tf.bool: tf.int64, tf.float16: tf.float32, tf.bfloat16: tf.float32}
 _shrinks = contextvars.ContextVar("shrinks", default=False)
 
 
@@ -88,6 +90,9 @@ def packed_loop(
 
 def _put(kept, rows, values):
     def put(old, new):
-        return tf.ensure_shape(tf.tensor_scatter_nd_update(old, rows[:, None], new), old.shape)
+        # GPUs have no kernel for other types: the loop would wait for the processor.
+        kind = SCATTERED.get(old.dtype, old.dtype)
+        found = tf.tensor_scatter_nd_update(tf.cast(old, kind), rows[:, None], tf.cast(new, kind))
+        return tf.ensure_shape(tf.cast(found, old.dtype), old.shape)
 
     return tf.nest.map_structure(put, kept, values)

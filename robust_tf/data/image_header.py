@@ -2,7 +2,11 @@
 
 import tensorflow as tf
 
-FORMATS = "JPEG, PNG or WebP"
+# TensorFlow 2.18 has no decoder for it.
+READS_WEBP = hasattr(tf.io, "decode_webp")
+FORMATS = "JPEG or PNG"
+if READS_WEBP:
+    FORMATS = "JPEG, PNG or WebP (without animation, metadata or alpha)"
 
 
 def known(data):
@@ -15,7 +19,7 @@ def known(data):
         data: string scalar.
     """
     head = _head(data)
-    return _is_jpeg(head) | _is_png(head) | _is_webp(head)
+    return _is_jpeg(head) | _is_png(head) | (READS_WEBP & _is_webp(head))
 
 
 def transparent(data):

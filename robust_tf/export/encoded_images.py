@@ -40,8 +40,7 @@ def decoded_images(encoded, info):
 def _checked(data):
     """The same bytes, of a known format and within the limits."""
     length = tf.strings.length(data)
-    kinds = f"{image_header.FORMATS} (WebP without animation, metadata or alpha)"
-    text = f"encoded: want a file of {kinds}; got bytes:"
+    text = f"encoded: want a file of {image_header.FORMATS}; got bytes:"
     # Clients decode the line of an error as UTF-8.
     begin = tf.strings.unicode_transcode(tf.strings.substr(data, 0, 8), "UTF-8", "UTF-8")
     data = after(require(image_header.known(data), text, length, "that begin with", begin), data)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from robust_tf.data.image_header import FORMATS
 from robust_tf.export.encoded_images import decoded_images
 from robust_tf.export.guard import guarded_images, guarded_pixels
 
@@ -38,7 +39,7 @@ def image_endpoints(answer, info, does):
     return [
         float_endpoint("serving_default", answer, shape, f"{does} images with values in [0, 1]."),
         uint8_endpoint("uint8", answer, shape, f"{does} images of raw pixels, 0 to 255."),
-        encoded_endpoint("encoded", answer, info, f"{does} JPEG, PNG or WebP files."),
+        encoded_endpoint("encoded", answer, info, f"{does} files of {FORMATS}."),
     ]
 
 

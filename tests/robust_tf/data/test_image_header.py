@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from robust_tf.data.image_header import known, size
+from robust_tf.data.image_header import READS_WEBP, known, size
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 300, 3), np.uint8)
 
@@ -40,7 +40,7 @@ UNKNOWN = {
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_size_is_that_of_the_decoded_image(name):
-    assert known(tf.constant(KNOWN[name]))
+    assert known(tf.constant(KNOWN[name])) == (READS_WEBP or "webp" not in name)
     assert size(tf.constant(KNOWN[name])).numpy().tolist() == [24, 300]
 
 
