@@ -272,3 +272,19 @@ def test_two_attacks_do_not_share_a_line(model, images, labels):
     ):
         with pytest.raises(ValueError, match="^two different attacks are called '.*'; give"):
             robust_accuracy(model, images, labels, attack=same, progress=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Foreign(Attack):
+    """A function of another library, which forgets the shape of the images."""
+
+    def perturb(self, logits_fn, x, y, key, shard=None):
+        darker = lambda images: np.clip(images - np.float32(self.threat_model.eps), 0, 1)
+        return tf.numpy_function(darker, [x], x.dtype)
+
+
+def test_an_attack_of_another_library_may_forget_the_shape(model, images, labels):
+    found = robust_accuracy(model, images, labels, attack=Foreign(eps=EPS), progress=False)
+    darker = np.clip(images / np.float32(255) - np.float32(EPS), 0, 1)
+    right = model(darker).numpy().argmax(axis=1) == labels
+    np.testing.assert_array_equal(found.attacks["Foreign"], right)
