@@ -21,6 +21,7 @@ from robust_tf.errors import UserError, whole_number
 from robust_tf.evaluation.attack_column import CLEAN, Column, ensemble_columns
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
+from robust_tf.results.attack_settings import untold
 from robust_tf.results.cache import digest
 from robust_tf.results.result import weights_hash, wilson_interval
 from robust_tf.threat_model import ThreatModel, parse_magnitude, pixel_ball
@@ -112,7 +113,8 @@ def robust_accuracy(
             takes (0, 1).
         jit_compile: whether XLA compiles the attacks.
         cache: folder where finished images are kept, so that the same call goes on after a kill.
-            A model is known by its weights and its layers' settings, not by code of your own.
+            A model is known by its weights and its layers' settings, not by code of your own. An
+            attack of your own is known by its class name and fields.
         progress: whether to show progress bars.
 
     Returns:
@@ -125,6 +127,8 @@ def robust_accuracy(
     """
     whole_number("batch_size", batch_size, lowest=1)
     columns = _columns(attack, eps, norm)
+    if cache:
+        _refuse_untold_fields(columns)
     ball = _only_threat_model(columns)
     if eps is not None and not math.isclose(parse_magnitude(eps), ball.eps, rel_tol=1e-6):
         raise ValueError(f"eps={eps}, but the attack has {ball}; leave eps out")
@@ -195,6 +199,15 @@ def _refuse_one_name_of_two(columns):
         if known.setdefault(column.name, column.preset) != column.preset:
             raise ValueError(
                 f"two different attacks are called {column.name!r}; give their classes other names"
+            )
+
+
+def _refuse_untold_fields(columns):
+    for attack in (column.preset.attack for column in columns):
+        if names := untold(attack):
+            raise ValueError(
+                f"cache= does not know two {type(attack).__name__} apart by {', '.join(names)}: "
+                "its fields must be numbers, text or tuples of these; leave cache out"
             )
 
 

@@ -1,5 +1,9 @@
 """The hyper-parameters of an attack as records store them."""
 
+import dataclasses
+
+import numpy as np
+
 from robust_tf.attacks.attack import Attack, recorded
 
 
@@ -23,10 +27,28 @@ def attack_settings(preset, num_classes):
     return {**settings, "rounded": True} if preset.rounded else settings
 
 
+def untold(attack):
+    """Returns the names of the fields of an attack that `attack_settings` does not tell apart.
+
+    Two arrays may have one shape, two functions or models have no settings at all. A field that is
+    not shown is not stored.
+    """
+    fields = dataclasses.fields(attack)
+    return [f.name for f in fields if not (f.repr and _is_told(getattr(attack, f.name)))]
+
+
+def _is_told(value):
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_told, value))
+    if dataclasses.is_dataclass(value):
+        return not untold(value)
+    return value is None or isinstance(value, (bool, int, float, str, np.generic))
+
+
 def _plain(value):
-    """Objects as dicts of their attributes, down to what JSON takes; a tensor as its shape."""
+    """Objects as dicts of their attributes, down to what JSON takes; an array as its shape."""
     if hasattr(value, "shape"):
-        return list(value.shape)
+        return list(value.shape) if len(value.shape) else np.asarray(value).item()
     if not hasattr(value, "__dict__"):
         return value
     inside = recorded(value) if isinstance(value, Attack) else vars(value)

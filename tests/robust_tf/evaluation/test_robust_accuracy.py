@@ -288,3 +288,28 @@ def test_an_attack_of_another_library_may_forget_the_shape(model, images, labels
     darker = np.clip(images / np.float32(255) - np.float32(EPS), 0, 1)
     right = model(darker).numpy().argmax(axis=1) == labels
     np.testing.assert_array_equal(found.attacks["Foreign"], right)
+
+
+@dataclasses.dataclass(frozen=True)
+class Along(Attack):
+    """Moves the images along a direction."""
+
+    direction: object = 1.0
+
+    def perturb(self, logits_fn, x, y, key, shard=None):
+        return self.threat_model.project(x + self.threat_model.eps * self.direction, x)
+
+
+def test_a_cache_knows_attacks_of_ones_own_apart(model, images, labels, tmp_path):
+    options = {"cache": tmp_path, "progress": False}
+    for direction in np.float32(1), np.float32(-1):
+        attack = Along(eps=EPS, direction=direction)
+        alone = robust_accuracy(model, images, labels, attack=attack, progress=False)
+        found = robust_accuracy(model, images, labels, attack=attack, **options)
+        np.testing.assert_array_equal(found.correct, alone.correct)
+    for unknown in np.ones([SIDE, SIDE, 1], np.float32), lambda x: x, model:
+        attack = Along(eps=EPS, direction=(unknown,))
+        with pytest.raises(ValueError, match="^cache= does not know two Along apart by direction"):
+            robust_accuracy(model, images, labels, attack=attack, **options)
+    with pytest.raises(ValueError, match="^cache= does not know two Shifted apart by share"):
+        robust_accuracy(model, images, labels, attack=Shifted(eps=EPS), **options)

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from robust_tf.attacks import presets
+from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.presets import Preset
 from robust_tf.evaluation.embedding_attack import EmbeddingAttack
-from robust_tf.results.attack_settings import attack_settings
+from robust_tf.results.attack_settings import attack_settings, untold
 from robust_tf.threat_model import ThreatModel
 
 
@@ -49,3 +50,16 @@ def test_settings_of_an_attack_around_another_can_be_stored():
 def test_the_loss_is_the_one_that_this_many_classes_allow(classes, loss):
     preset = presets.get("apgd-t", ThreatModel("8/255"))
     assert attack_settings(preset, classes)["loss"] == loss
+
+
+@pytest.mark.parametrize("number", [np.int64(5), np.array(5)])
+def test_a_number_of_numpy_is_stored_as_a_number(number):
+    """As an array of no axes it would have the shape of any other number."""
+    found, expected = (attack_settings(Preset("p", PGD(eps=0.1, steps=n)), 10) for n in (number, 5))
+    assert found["steps"] == expected["steps"] == 5
+    assert json.loads(json.dumps(found))["steps"] == 5
+
+
+@pytest.mark.parametrize("name", ["2pgd3", "mim3", "apgd-t", "square", "eot-apgd-ce", "malt"])
+def test_the_settings_of_known_attacks_tell_all(name):
+    assert untold(presets.get(name, ThreatModel("8/255")).attack) == []
