@@ -18,7 +18,9 @@ def best_choice(mask, scores):
         index int32 [rows], valid bool [rows].
     """
     lowest = tf.constant(-float("inf"), scores.dtype)
-    index = tf.argmax(tf.where(mask, scores, lowest), axis=1, output_type=tf.int32)
+    # A replica without an image in the last batch has no column. One more is never the first.
+    scores = tf.pad(tf.where(mask, scores, lowest), [[0, 0], [0, 1]], constant_values=lowest)
+    index = tf.argmax(scores, axis=1, output_type=tf.int32)
     return index, tf.reduce_any(mask, axis=1)
 
 
