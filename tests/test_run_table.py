@@ -67,6 +67,29 @@ def test_the_black_box_column_has_substitutes_of_another_seed(capsys):
     assert "published, table1/cifar10/tla: clean 86.21" in out
 
 
+def test_a_substitute_has_the_given_flags_that_it_reads(capsys):
+    given = ["--attack_steps", "5", "--margin=0.1", "--noconcat_forward", "--train_steps", "9"]
+    row = "--row=table1/cifar10/tla"
+    assert tla_tf.run_table.main(["run_table", row, *given, "--dry_run"]) == 0
+    _, um, at, _ = commands(capsys.readouterr().out)
+    start = "python -m tla_tf.train --dataset=cifar10 --method=tla "
+    assert um == f"{start}--train_steps=9 --method=um --seed=1"
+    assert at == f"{start}--attack_steps=5 --train_steps=9 --method=at --seed=1"
+    # A flag that the row itself does not read is a mistake.
+    assert tla_tf.run_table.main(["run_table", "--row=table1/cifar10/um", *given]) == 2
+
+
+def test_a_run_that_is_not_the_rows_is_said(tmp_path, monkeypatch, capsys):
+    flags = tla_tf.options.TRAIN.resolve(["--dataset=mnist", "--method=tla_rn"])
+    (tmp_path / "config.json").write_text(json.dumps({"flags": flags}))
+    append_results(tmp_path / "results.jsonl", [made("cw30", 0.5, dataset="mnist")])
+    monkeypatch.setattr(run_table, "_call", lambda *command: 0)
+    given = ["--row=pool/1", "--dataset=mnist", f"--workdir={tmp_path}"]
+    assert tla_tf.run_table.main(["run_table", *given]) == 0
+    said = "pool/1: data set, method, norm or radius of the run are not the row's"
+    assert said in capsys.readouterr().out
+
+
 def test_doubtful_values_have_a_mark(capsys):
     assert tla_tf.run_table.main(["run_table", "--row=table1/cifar10/tla_rn", "--dry_run"]) == 0
     assert "20pgd20 45.55 ?" in capsys.readouterr().out

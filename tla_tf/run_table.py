@@ -1,10 +1,10 @@
 """python -m tla_tf.run_table --row=table1/cifar10/tla: a row of the TLA paper's tables as a run.
 
 Trains the row, measures all its columns, and shows paper, ours and difference. The black-box column
-of table 1 transfers images from UM and AT of the next seed, which are trained too. --rows=pool/*,
-lambda/* and margin/* are series over a setting; on other data with --dataset. Flags of
-tla_tf.train may follow, e.g. --seed=1. What is finished is not done again. --device_hours says what
-the trainings cost.
+of table 1 transfers images from UM and AT of the next seed. They are trained too; a given flag that
+they do not read is left out. --rows=pool/*, lambda/* and margin/* are series over a setting; on
+other data with --dataset. Flags of tla_tf.train may follow, e.g. --seed=1. What is finished is not
+done again. --device_hours says what the trainings cost.
 """
 
 import functools
@@ -26,9 +26,7 @@ def commands(row, flags):
     module, measure = row.measure
     measure += [f"--workdir={folder}"]
     measure += [f"--limit_test={options.limit_test}"] if options.limit_test else []
-    others = [
-        _substitute(training, method, options.seed + 1, options.workdir) for method in SUBSTITUTES
-    ]
+    others = [_substitute(training, method, options) for method in SUBSTITUTES]
     others = others if row.table == "table1" else []
     measure += [f"--substitute={workdir_of(TRAIN.parse(other))}" for other in others]
     trainings = [("tla_tf.train", arguments) for arguments in (training, *others)]
@@ -41,14 +39,22 @@ def comparison(row, flags):
     from tla_tf.reporting import comparison
 
     run = recorded_run(workdir_of(TRAIN.parse([*row.flags, *flags])))
-    return "\n\n".join(comparison.comparison_lines(comparison.compare([row], [run])))
+    found = comparison.compare([row], [run])
+    if not found:
+        return f"{row.name}: data set, method, norm or radius of the run are not the row's"
+    return "\n\n".join(comparison.comparison_lines(found))
 
 
-def _substitute(training, method, seed, workdir):
-    """The arguments of a training like the row's, of another method and seed."""
-    arguments = [*training, f"--method={method}", f"--seed={seed}"]
-    if workdir:
-        arguments.append(f"--workdir={workdir}-{method}-substitute")
+def _substitute(training, method, options):
+    """The arguments of a training like the row's, of another method and of the next seed.
+
+    `options` is what the row's training reads. A flag that the method does not read is left out.
+    """
+    unread = TRAIN.unread({**options.flags, "method": method}) & options.typed
+    arguments = run_table.without(training, unread, TRAIN) if unread else training
+    arguments = [*arguments, f"--method={method}", f"--seed={options.seed + 1}"]
+    if options.workdir:
+        arguments.append(f"--workdir={options.workdir}-{method}-substitute")
     return arguments
 
 

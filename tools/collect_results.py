@@ -14,7 +14,7 @@ import sys
 from hm_tf.evaluation import recorded_scores
 from robust_tf.cli.flag import written
 from robust_tf.errors import UserError
-from robust_tf.reports.matrix_view import doubts, table_of
+from robust_tf.reports.matrix_view import notes, table_of
 from robust_tf.reports.recorded_run import flags_by_weights, recorded_run
 from robust_tf.reports.result_tables import doubt_lines, marked
 from robust_tf.reports.table import markdown
@@ -31,7 +31,14 @@ SHOWN = (
     "optimizer learning_rates schedule weight_decay ema precision"
 ).split()
 # Shown where they are not 0.
-PARTS = ("awp", "eps_warmup_steps", "triplet_warmup_steps", "label_smoothing", "cutmix")
+PARTS = (
+    "limit_train",
+    "awp",
+    "eps_warmup_steps",
+    "triplet_warmup_steps",
+    "label_smoothing",
+    "cutmix",
+)
 
 
 def main(arguments):
@@ -68,7 +75,7 @@ def _table(recorded):
         return _score_table(recorded)
     # Of a classifier the accuracies; what its embeddings were analysed for is another table.
     found = accuracy_matrix(recorded, TRAIN)
-    return "\n\n".join([markdown(*table_of(found)), *doubts(found.rows)])
+    return "\n\n".join([markdown(*table_of(found)), *notes(found.rows)])
 
 
 def _name(run):

@@ -71,18 +71,30 @@ def run(argv=None, *, paper, about):
     return command_line.run([command, *own], table=RUN_TABLE, body=body, about=about)
 
 
-def joined(arguments):
+def joined(arguments, table=RUN_TABLE):
     """Returns the arguments with `--row NAME` as `--row=NAME`, as every other command takes both.
 
     Args:
         arguments: list of str.
+        table: `FlagTable`; flags of others stay as they are.
     """
-    valued = {name for name, flag in RUN_TABLE.flags.items() if flag.kind != "switch"}
+    valued = {name for name, flag in table.flags.items() if flag.kind != "switch"}
     words = iter(arguments)
     return [
         f"{word}={next(words, '')}" if word.startswith("-") and word.lstrip("-") in valued else word
         for word in words
     ]
+
+
+def without(arguments, names, table):
+    """Returns the arguments without the flags called `names`, a list.
+
+    Args:
+        arguments: list of str.
+        names: set of names of flags in `table`, a `FlagTable`.
+    """
+    typed = {*names, *(f"no{name}" for name in names if table.flags[name].kind == "switch")}
+    return [word for word in joined(arguments, table) if _name(word) not in typed]
 
 
 def matching(rows, name, pattern):

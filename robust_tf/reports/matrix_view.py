@@ -42,9 +42,7 @@ def terminal_lines(found):
         header = (f"{name} − {first}", "difference", "95% interval", "test", "p")
         tested = [(row.title, row.difference(first, name)) for row in found.rows]
         yield aligned(header, [(title, *_cells(change)) for title, change in tested if change])
-    if any(cell.spread is not None for row in found.rows for cell in row.cells.values()):
-        yield f"±: {SPREAD}"
-    yield from map(_wrapped, doubts(found.rows))
+    yield from map(_wrapped, notes(found.rows))
 
 
 def table_of(found):
@@ -72,6 +70,13 @@ def value(cell):
     low, high = cell.interval
     digits = 1 if cell.entries[0].scale == 100 else 2
     return f"{cell.value:.2f} ({low:.{digits}f} to {high:.{digits}f}){mark}"
+
+
+def notes(rows):
+    """Yields what the signs in a table of the rows mean: ±, and a line for every doubt."""
+    if any(cell.spread is not None for row in rows for cell in row.cells.values()):
+        yield f"±: {SPREAD}"
+    yield from doubts(rows)
 
 
 def doubts(rows):

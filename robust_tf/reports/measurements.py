@@ -9,6 +9,7 @@ from robust_tf.reports.comparability import words
 from robust_tf.threat_model import format_magnitude
 
 NAMED = 3  # attacks that one sentence names
+OVER = "over"  # setting of a worst case
 FIRST = ("n", "eps", "norm", "steps")  # told alone where they suffice
 
 
@@ -20,7 +21,7 @@ def row_titles(results):
     """
     titles = {}
     for title in dict.fromkeys(place[0] for place in results):
-        same = {place: _facts(r) for place, r in results.items() if place[0] == title}
+        same = _facts_apart({place: r for place, r in results.items() if place[0] == title})
         for chosen in (FIRST, None):
             named = {
                 place: ", ".join([title, *_apart(own, same.values(), chosen)])
@@ -48,7 +49,7 @@ def measuring_differences(results, names):
     for title in dict.fromkeys(place[0] for place in results):
         rows = [of for place, of in results.items() if place[0] == title]
         first = {name: result for of in reversed(rows) for name, result in of.items()}
-        if any("over" in result.attack_settings for result in first.values()):
+        if any(OVER in result.attack_settings for result in first.values()):
             continue
         having = tuple(name for name in names if name in first)
         if len(having) < len(names):
@@ -59,11 +60,20 @@ def measuring_differences(results, names):
     return said + [f"{_some(titles)} of {', '.join(of)} only" for of, titles in alone.items()]
 
 
-def _facts(result):
+def _facts_apart(results):
+    """dict place -> `_facts`, without the attacks that all of the worst cases are over."""
+    over = [{*result.attack_settings.get(OVER, ())} for result in results.values()]
+    shared = set.intersection(*over)
+    return {place: _facts(result, shared) for place, result in results.items()}
+
+
+def _facts(result, shared=()):
     """Name -> value in words, the most telling first."""
     settings, ball = result.attack_settings, dict(result.threat_model)
     if ball:
         ball["eps"] = format_magnitude(ball["eps"])
+    if OVER in settings:
+        settings = {**settings, OVER: [name for name in settings[OVER] if name not in shared]}
     steps = {name: value for name, value in settings.items() if name == "steps"}
     own = {"precision": result.precision, "after": list(result.after)}
     facts = {"n": f"{result.n:,}", **ball, **steps, **own, **settings}

@@ -1,10 +1,12 @@
 """A table is a list of columns; text tables for a terminal and for Markdown."""
 
+import textwrap
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 MISSING = "-"
 COLUMNS = 100  # of a terminal
+WIDEST = 50  # characters of a first column, which stands in every part of a wide table
 
 
 class Column(NamedTuple):
@@ -42,13 +44,14 @@ def text_table(columns, items):
 def aligned(header, rows):
     """Returns aligned text for a terminal, one line per row.
 
-    A table that is wider than `COLUMNS` goes on below itself, with its first column repeated.
+    A table that is wider than `COLUMNS` goes on below itself, with its first column repeated. A
+    first cell longer than `WIDEST` goes on in the next line.
 
     Args:
         header: tuple of str.
         rows: list of tuples of str.
     """
-    columns = list(zip(header, *rows, strict=True))
+    columns = list(zip(header, *_broken(rows), strict=True))
     widths = [max(map(len, column)) for column in columns]
     blocks, used = [[0]], widths[0]
     for place, width in enumerate(widths[1:], start=1):
@@ -58,6 +61,16 @@ def aligned(header, rows):
         blocks[-1].append(place)
         used += 2 + width
     return "\n\n".join(_block([columns[place] for place in block]) for block in blocks)
+
+
+def _broken(rows):
+    """Yields rows; what does not fit a first cell stands below it."""
+    for first, *others in rows:
+        parts = [first]
+        if len(first) > WIDEST:
+            parts = textwrap.wrap(first, WIDEST, subsequent_indent="  ", break_on_hyphens=False)
+        yield (parts[0], *others)
+        yield from ((part, *[""] * len(others)) for part in parts[1:])
 
 
 def _block(columns):

@@ -108,6 +108,19 @@ def test_a_number_that_its_evaluation_doubts_is_marked_and_the_doubt_is_said():
     assert "!" not in sure
 
 
+def test_transfers_of_seeds_are_one_comparison_and_of_a_substitute_the_paper_does_not_name():
+    """The substitute of a seed is of the next one."""
+    names = ["transfer-pgd7 from um-wrn_32_10-seed1", "transfer-pgd7 from um-wrn_32_10-seed2"]
+    first, second = (record(name, 0.7 + k / 10) for k, name in enumerate(names))
+    (found,) = compared(run(first), run(dataclasses.replace(second, training_seed=1), seed=1))
+    about = "transfer-pgd7 from um-wrn_32_10", "70.63", "75.00", "+4.37"
+    assert line(found)[:4] == about and line(found)[-1] == "2"
+    assert found.differences == ("substitute chosen here, the paper names none",)
+    both = compared(run(first, second))
+    assert [line(one)[0] for one in both] == names
+    assert [line(one)[2] for one in both] == ["70.00", "80.00"]
+
+
 def test_doubt_and_ratios():
     published = [find(published_rows.rows(TRAIN), "table2/cifar10/tla/8/255")]
     ratio = record("pgd20", 1.2, metric="separation ratio", interval=None)
@@ -115,6 +128,11 @@ def test_doubt_and_ratios():
     assert line(found)[:6] == (
         *("separation ratio, pgd20", "1.093", "1.200", "+0.107", "10,000", "-"),
     )
+    left_out = dataclasses.replace(ratio, metric="separation ratio: classes left out")
+    for count, said in ((0, ()), (3, ("3 classes left out",))):
+        counted = dataclasses.replace(left_out, value=count)
+        (found,) = comparison.compare(published, [run(ratio, counted)])
+        assert found.differences == said
     published = [find(published_rows.rows(TRAIN), "table1/cifar10/tla_rn")]
     doubtful = record("20pgd20", 0.5, method="tla_rn")
     (found,) = comparison.compare(published, [run(doubtful)])

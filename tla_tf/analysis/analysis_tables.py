@@ -3,7 +3,7 @@
 import numpy as np
 
 from tla_tf.analysis.nearest_neighbours import nearest_neighbours, vote
-from tla_tf.analysis.separation_ratio import separation_ratios
+from tla_tf.analysis.separation_ratio import LEFT_OUT, separation_ratios
 
 NEIGHBOURS = 50  # TLA, table 3
 
@@ -32,7 +32,7 @@ def _record_ratio(run, metric, groups, counted):
     left_out = np.isnan(ratios)
     if not left_out.all():
         run.record(metric, float(np.mean(ratios[~left_out])), len(labels))
-    run.record(f"{metric}: classes left out", int(np.sum(left_out)), len(labels))
+    run.record(f"{metric}{LEFT_OUT}", int(np.sum(left_out)), len(labels))
 
 
 def table3(runs):

@@ -5,6 +5,8 @@ import numpy as np
 from robust_tf.distances import angular_matrix
 from robust_tf.evaluation.row_blocks import row_blocks
 
+LEFT_OUT = ": classes left out"  # end of the metric that counts classes without a ratio
+
 
 def separation_ratios(natural, natural_labels, adversarial, groups, num_classes):
     """Returns r_k = sigma_adv / sigma_ntrl of every class (TLA, section 5.2 and table 2).

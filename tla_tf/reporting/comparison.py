@@ -1,5 +1,6 @@
 """The paper's rows beside our runs: paper, ours, difference, and whether they may be compared."""
 
+import re
 import statistics
 import textwrap
 
@@ -17,10 +18,13 @@ from robust_tf.reports.comparison import (
 )
 from robust_tf.reports.result_tables import interval
 from robust_tf.reports.table import Column, filled
+from tla_tf.analysis.separation_ratio import LEFT_OUT
 from tla_tf.evaluation.detection_records import paper_metric
 from tla_tf.reporting.comparable_runs import method_name
 
 SHOWN = 6  # differences that are named
+# The images of a transfer are named after the network they come from.
+_FROM = " from "
 # What matters most stands first.
 _FIRST = ("model", "train_steps", "eps", "attack_steps", "limit_train", "batch_size")
 
@@ -136,6 +140,8 @@ def _measured_otherwise(result, row):
     if limited := limited_reference(result):
         used, split = limited
         different.append(f"{used:,} training images, not {split:,}")
+    if _FROM in result.attack:
+        different.append("substitute chosen here, the paper names none")
     return different + unlike([("precision", result.precision, "float32")])
 
 
@@ -144,21 +150,40 @@ def _comparisons(row, column, runs):
     for run, trained in runs:
         for result in run.results:
             if _measures(result, row, cell):
-                different = (*trained, *_measured_otherwise(result, row))
-                attack, metric = result.attack, result.metric
-                name = attack if metric == "accuracy" else f"{metric}, {attack}"
-                seeds = groups.setdefault((name, result.model, different), {})
+                different = *_measured_otherwise(result, row), *_classes_left_out(result, run)
+                alike = result.model, (*trained, *different)
+                name = _name(result)
+                # Each seed has a substitute of its own.
+                seeds = groups.setdefault((re.sub(r"-seed\d+$", "", name), *alike), {})
+                if _name(seeds.get(result.training_seed, result)) != name:
+                    seeds = groups.setdefault((name, *alike), {})
                 seeds[result.training_seed] = result
-    for (name, _, different), seeds in groups.items():
+    for (kind, _, different), seeds in groups.items():
         results = tuple(seeds.values())
+        names = {_name(result) for result in results}
+        name = kind if len(names) > 1 else names.pop()
         ours = cell.scale * statistics.mean(result.value for result in results)
         digits = 2 if cell.scale > 1 else 3
         yield Comparison(row, column, name, ours, digits, different, results=results)
 
 
+def _classes_left_out(result, run):
+    """What a mean over classes lacks, list of str."""
+    same = (
+        other
+        for other in run.results
+        if other.metric == f"{result.metric}{LEFT_OUT}"
+        and (other.attack, other.threat_model) == (result.attack, result.threat_model)
+    )
+    return [f"{other.value:g} classes left out" for other in same if other.value]
+
+
+def _name(result):
+    return result.attack if result.metric == "accuracy" else f"{result.metric}, {result.attack}"
+
+
 def _measures(result, row, cell):
-    # The images of a transfer are named after the network they come from.
-    attack = result.attack.split(" from ")[0]
+    attack = result.attack.split(_FROM)[0]
     if result.after or (attack, paper_metric(result.metric)) != (cell.attack, cell.metric):
         return False
     return cell.attack == "clean" or in_ball(result, row.eps, row.norm)

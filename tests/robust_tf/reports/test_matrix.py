@@ -473,3 +473,15 @@ def test_a_terminal_says_what_stands_behind_the_sign():
     lines = list(terminal_lines(compared(*seeds, titles="AA")))
     assert "89.50 ± 0.71" in lines[0] and lines[1] == "±: one standard deviation over seeds"
     assert len(list(terminal_lines(compared(seeds[0])))) == 1
+
+
+def test_worst_cases_of_as_many_attacks_are_told_apart_by_the_attacks_they_do_not_share():
+    """Of table 1, where each seed has substitutes of its own."""
+    shared = ["clean", "fgsm", "20pgd100"]
+    both = [
+        record("worst case", 40 + k, settings={"over": [*shared, f"transfer-pgd7 from um-seed{k}"]})
+        for k in (1, 2)
+    ]
+    found = compared(run(*both, path="a"), run(*both, path="b"), titles="AB")
+    wanted = [f"worst case, over transfer-pgd7 from um-seed{k}" for k in (1, 2)]
+    assert [row.title for row in found.rows] == wanted

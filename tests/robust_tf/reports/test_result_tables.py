@@ -12,7 +12,7 @@ from robust_tf.reports.result_tables import (
     measurement_table,
     seeds_of,
 )
-from robust_tf.reports.table import filled
+from robust_tf.reports.table import aligned, filled
 
 
 def result(attack, settings, eps, value, interval):
@@ -115,3 +115,15 @@ def test_a_doubted_measurement_is_marked_and_its_doubt_is_said():
     lines = measurement_table(groups).splitlines()
     assert "0.5000 !" in lines[3] and lines[4:] == ["! zero gradients"]
     assert "!" not in measurement_table(groups[:1])
+
+
+def test_a_long_first_cell_goes_on_in_the_next_line():
+    """Otherwise each column of a wide table stands alone."""
+    title = "worst case of 10, over transfer-pgd100 from um-mlp-seed1/transfer-pgd100 from at-mlp"
+    assert aligned(("attack", "n"), [(title, "40"), ("clean", "9")]).splitlines() == [
+        "attack                                       n",
+        "-------------------------------------------  --",
+        "worst case of 10, over transfer-pgd100 from  40",
+        "  um-mlp-seed1/transfer-pgd100 from at-mlp",
+        "clean                                        9",
+    ]
