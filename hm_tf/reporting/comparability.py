@@ -45,7 +45,9 @@ def training_differences(flags, row):
     """
     if not flags:
         return ["settings of the training unknown"]
-    compared = row.compared - {"limit_train"}
+    # Regular training has several names, and what it does not read.
+    alike = {*_ROW_SETTINGS} - {"bn"} - differing_settings(flags, row)
+    compared = row.compared - {"limit_train"} - alike
     found = comparability.training_differences(flags, row.training, compared=compared, first=_FIRST)
     if flags.get("limit_train"):
         found.append(f"{flags['limit_train']:,} training images, not all")

@@ -2,7 +2,7 @@
 
 from hm_tf.evaluation.recorded_scores import ALL, SCORE, text
 from hm_tf.reporting.comparability import differing_settings
-from hm_tf.reporting.paper_comparison import DATASETS, number
+from hm_tf.reporting.paper_comparison import DATASETS, beside, number
 from hm_tf.triplets import SYMBOLS
 from robust_tf.reports.comparison import DIFFERENCE, OURS
 from robust_tf.reports.result_tables import marked
@@ -62,7 +62,7 @@ def _of_row(row, runs):
 
 def _ours(row, run):
     numbers = [number(row, run, name, name) for name in ALL]
-    yield (f"ours: {run.name}, {run.dataset}", *map(OURS.cell, numbers))
+    yield (f"ours: {run.name}, {_data(row, run)}", *map(OURS.cell, numbers))
     yield ("difference", *map(DIFFERENCE.cell, numbers))
 
 
@@ -76,11 +76,16 @@ def _matrix(rows, runs):
             for run in _of_row(row, runs):
                 pair = _pair(run.values, run.collapsed)
                 doubted = [run.records[name] for name in ("R@1", SCORE) if name in run.records]
-                pairs.append(f"ours, {run.dataset}: {marked(pair, doubted)}")
+                pairs.append(f"ours, {_data(row, run)}: {marked(pair, doubted)}")
                 shown.add(run.name)
             cells.append("; ".join(pairs))
         lines.append((source, *cells))
     return ("source \\ destination", *symbols), lines, shown
+
+
+def _data(row, run):
+    """The data of a run, and whether its numbers are no numbers of the row."""
+    return f"{run.dataset}{', not comparable' if beside(row, run).differences else ''}"
 
 
 def _pair(values, collapsed=False):

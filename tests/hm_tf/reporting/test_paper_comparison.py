@@ -159,6 +159,15 @@ def test_numbers_that_their_evaluation_doubts_are_marked():
     assert cell == "27.0 / 35.1; ours, cub200: 37.2 / 33.5 !"
 
 
+def test_runs_in_the_papers_tables_are_marked_where_they_cannot_be_compared():
+    same = {"source": "random", "destination": "semihard", "ics": 0.0}
+    for steps, said in ((3975, ""), (30, ", not comparable")):
+        short = run(train_steps=steps, **same)
+        (line, *_) = [line for line in paper_table(3, ROWS, [short])[1] if "ours" in line[0]]
+        assert line[0] == f"ours: HM[S,gLGA]&ICS, cub200{said}"
+        assert f"; ours, cub200{said}: 37.2" in str(paper_table(2, ROWS, [short])[1])
+
+
 def test_what_differs_is_said():
     trained = {"model": "digits_embedding", "train_steps": 300, "seed": 4, "limit_train": 500}
     results = changed_data([*clean(), *attacked(mode="fixed")], "digits")
@@ -330,6 +339,7 @@ def test_regular_training_stands_on_the_diagonal():
     ]
     plain = run(own, **flags)
     assert plain.eta is None and plain.cost == 1
+    assert beside(find(ROWS, "table2/HM[R,R]"), plain).differences == []
     assert paper_table(2, ROWS, [plain])[1][0][1] == "53.9 / 3.8; ours, cub200: 37.2 / 33.5"
     lines = paper_table(11, ROWS, [plain])[1]
     assert [line[1] for line in lines[:3]] == ["53.9", "37.2", "-16.7"]
