@@ -6,7 +6,7 @@ from robust_tf.reports.bars import Bar
 from robust_tf.reports.html_table import Mark
 from robust_tf.reports.page import Page
 from robust_tf.reports.result_tables import DOUBTED
-from robust_tf.reports.table import COLUMNS, MISSING, aligned
+from robust_tf.reports.table import COLUMNS, MISSING, aligned, with_narrow_titles
 from robust_tf.reports.verdict import headline
 
 SPREAD = "one standard deviation over seeds"
@@ -36,12 +36,14 @@ def terminal_lines(found):
         yield _wrapped(headline(found)[0])
         if not found.rows:
             return
-    yield aligned(*table_of(found))
+    header, lines = table_of(found)
+    yield aligned(header, with_narrow_titles(lines))
     first, *others = found.names
     for name in others:
         header = (f"{name} − {first}", "difference", "95% interval", "test", "p")
         tested = [(row.title, row.difference(first, name)) for row in found.rows]
-        yield aligned(header, [(title, *_cells(change)) for title, change in tested if change])
+        lines = [(title, *_cells(change)) for title, change in tested if change]
+        yield aligned(header, with_narrow_titles(lines))
     yield from map(_wrapped, notes(found.rows))
 
 

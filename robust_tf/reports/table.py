@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 MISSING = "-"
 COLUMNS = 100  # of a terminal
-WIDEST = 50  # characters of a first column, which stands in every part of a wide table
+WIDEST = 50  # characters of a title that stands in every part of a wide table
 
 
 class Column(NamedTuple):
@@ -44,14 +44,13 @@ def text_table(columns, items):
 def aligned(header, rows):
     """Returns aligned text for a terminal, one line per row.
 
-    A table that is wider than `COLUMNS` goes on below itself, with its first column repeated. A
-    first cell longer than `WIDEST` goes on in the next line.
+    A table that is wider than `COLUMNS` goes on below itself, with its first column repeated.
 
     Args:
         header: tuple of str.
         rows: list of tuples of str.
     """
-    columns = list(zip(header, *_broken(rows), strict=True))
+    columns = list(zip(header, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
     blocks, used = [[0]], widths[0]
     for place, width in enumerate(widths[1:], start=1):
@@ -63,12 +62,13 @@ def aligned(header, rows):
     return "\n\n".join(_block([columns[place] for place in block]) for block in blocks)
 
 
-def _broken(rows):
-    """Yields rows; what does not fit a first cell stands below it."""
-    for first, *others in rows:
-        parts = [first]
-        if len(first) > WIDEST:
-            parts = textwrap.wrap(first, WIDEST, subsequent_indent="  ", break_on_hyphens=False)
+def with_narrow_titles(rows):
+    """Yields the rows of a table, tuples of str; a long first cell goes on in a row below.
+
+    Otherwise each column of a wide table stands alone.
+    """
+    for title, *others in rows:
+        parts = textwrap.wrap(title, WIDEST, subsequent_indent="  ", break_on_hyphens=False)
         yield (parts[0], *others)
         yield from ((part, *[""] * len(others)) for part in parts[1:])
 
