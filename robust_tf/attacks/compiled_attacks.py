@@ -75,7 +75,10 @@ class CompiledAttacks:
             return self._perturb(attack)
         if self._comparable is None:
             self._comparable = _near(self._forward(image), now)
-        return self._compiled(attack)
+        try:
+            return self._compiled(attack)
+        except TypeError:  # a list or an array among its fields: it cannot be found again
+            return self._compile(attack)
 
     def _has_gradient(self, image):
         if self._differentiable is None:
@@ -89,9 +92,10 @@ class CompiledAttacks:
         self._differentiable = None
         self._forward = CompiledBatch(self._logits_fn, any_size=True)
         self._comparable = None
-        self._compiled = functools.lru_cache(maxsize=8)(
-            lambda attack: CompiledBatch(self._perturb(attack), any_size=True)
-        )
+        self._compiled = functools.lru_cache(maxsize=8)(self._compile)
+
+    def _compile(self, attack):
+        return CompiledBatch(self._perturb(attack), any_size=True)
 
     def _perturb(self, attack):
         return lambda x, y, keys: perturbed(attack, self._logits_fn, x, y, keys)

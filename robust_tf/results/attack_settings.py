@@ -46,10 +46,15 @@ def _is_told(value):
 
 
 def _plain(value):
-    """Objects as dicts of their attributes, down to what JSON takes; an array as its shape."""
+    """Settings as dicts of their fields, down to what JSON takes.
+
+    An array is its shape, a function or another object, such as a model, its name.
+    """
     if hasattr(value, "shape"):
         return list(value.shape) if len(value.shape) else np.asarray(value).item()
     if not hasattr(value, "__dict__"):
         return value
+    if not dataclasses.is_dataclass(value):
+        return getattr(value, "__qualname__", type(value).__qualname__)
     inside = recorded(value) if isinstance(value, Attack) else vars(value)
     return {name: _plain(inner) for name, inner in inside.items()}

@@ -518,6 +518,23 @@ def test_images_of_another_form_are_one_line(change, said, network, data):
         Other(eps=0.1, change=change)(network, *data)
 
 
+@dataclasses.dataclass(frozen=True)
+class Moved(Attack):
+    """Moves all images along an array."""
+
+    along: np.ndarray | None = None
+
+    def perturb(self, logits_fn, x, y, key, shard=None):
+        return self.threat_model.project(x + self.along, x)
+
+
+def test_a_setting_may_be_an_array(network, data):
+    x, y = data
+    for size in np.float32([0.05, 0.02]):
+        found = Moved(eps=0.1, along=np.full([4, 4, 1], size))(network, x, y)
+        np.testing.assert_allclose(found, np.clip(x + size, 0, 1), atol=1e-6)
+
+
 def test_one_image_does_not_stand_for_all(network, data):
     with pytest.raises(tf.errors.InvalidArgumentError, match="Other.perturb returns another num"):
         Other(eps=0.1, change=lambda x: x[:1])(network, *data)

@@ -313,3 +313,21 @@ def test_a_cache_knows_attacks_of_ones_own_apart(model, images, labels, tmp_path
             robust_accuracy(model, images, labels, attack=attack, **options)
     with pytest.raises(ValueError, match="^cache= does not know two Shifted apart by share"):
         robust_accuracy(model, images, labels, attack=Shifted(eps=EPS), **options)
+
+
+@dataclasses.dataclass(frozen=True)
+class Transfer(Attack):
+    """The images that fool another network."""
+
+    source: keras.Model | None = None
+
+    def perturb(self, logits_fn, x, y, key, shard=None):
+        return PGD(self.threat_model, 3, random_start=False).perturb(self.source, x, y)
+
+
+def test_a_setting_may_be_a_model(model, images, labels):
+    attack = Transfer(eps=EPS, source=network(scale=0.5))
+    found = robust_accuracy(model, images, labels, attack=attack, progress=False)
+    moved = attack(model, images / np.float32(255), labels)
+    right = model(moved).numpy().argmax(axis=1) == labels
+    np.testing.assert_array_equal(found.attacks["Transfer"], right)
