@@ -116,8 +116,9 @@ class AdversarialModel(keras.Model):
         The optimiser's variables exist afterwards, so that they can be restored.
 
         Raises:
-            UserError: a loss or its weights; a network that is not on the devices of the strategy;
-                a layer of the defense itself that has no weights yet.
+            UserError: a loss or its weights; a metric with the name of another number of the
+                defense; a network that is not on the devices of the strategy; a layer of the
+                defense itself that has no weights yet.
         """
         for name, value in {"loss": loss, "loss_weights": kwargs.get("loss_weights")}.items():
             if value is not None:
@@ -125,12 +126,23 @@ class AdversarialModel(keras.Model):
                     f"compile({name}=...): {type(self).__name__} has the loss of its paper; leave "
                     "it out"
                 )
+        self._require_other_names(kwargs.get("metrics"), kwargs.get("weighted_metrics"))
         self._require_network_in_scope()
         self._require_built_layers()
         super().compile(optimizer=optimizer, **kwargs)
         with self.distribute_strategy.scope():
             self.optimizer.build(self.trainable_variables)
             average_statistics(self.optimizer, self.network)
+
+    def _require_other_names(self, *metrics):
+        """Keras's accuracy is the number that the defense shows by this name; others are not."""
+        for metric in keras.tree.flatten(metrics):
+            name = metric if isinstance(metric, str) else getattr(metric, "name", None)
+            if name in self.trackers and name != "accuracy":
+                raise UserError(
+                    f"compile(metrics=...): {type(self).__name__} shows its own {name}; give the "
+                    "metric another name"
+                )
 
     def _require_network_in_scope(self):
         created_here = self.distribute_strategy.extended.variable_created_in_scope

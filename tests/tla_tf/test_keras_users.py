@@ -213,6 +213,14 @@ def test_a_loss_is_refused(given):
         defense().compile("sgd", **given)
 
 
+@pytest.mark.parametrize("kind", ["metrics", "weighted_metrics"])
+def test_a_metric_with_the_name_of_a_number_of_the_defense_is_refused(kind):
+    """It stood in the place of the robust accuracy, in every log."""
+    metric = keras.metrics.SparseCategoricalAccuracy("robust_accuracy")
+    with pytest.raises(UserError, match="shows its own robust_accuracy; give the metric another"):
+        defense(compiled={kind: ["accuracy", metric]})
+
+
 @EAGER
 def test_evaluate_measures_clean_and_robust_accuracy():
     model = defense(AdversarialTraining, keras.optimizers.SGD(0.5))
