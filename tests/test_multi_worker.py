@@ -32,6 +32,8 @@ LAUNCHED = [sys.executable, LAUNCHER, "--workers=2", "-m"]
 # What the workers tell one another about their end does not depend on the method.
 SMOKE = [f"--flagfile={ROOT / 'flags' / 'tla' / 'smoke.flags'}"]
 SMOKE += ["--method=um", "--checkpoint_every=4", "--eval_attacks=clean"]
+# Of the web, as clusters name one to their nodes; it does not know the workers.
+PROXY = {"http_proxy": "http://localhost:9", "no_proxy": "", "no_grpc_proxy": ""}
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def pair(launcher, tmp_path):
             task = {"type": "worker", "index": index}
             config = json.dumps({"cluster": {"worker": places}, "task": task})
             files = {name: tmp_path / f"{name}{index}.txt" for name in ("output", "errors")}
-            environment = {**launcher.REUSE, "TF_CONFIG": config}
+            environment = {**launcher.REUSE, **PROXY, "TF_CONFIG": config}
             workers.append(begun(function, **files, environment=environment))
         return workers
 
@@ -218,6 +220,18 @@ def test_a_signal_to_one_worker_stops_all_of_them(pair, tmp_path):
     )
 
 
+def test_workers_with_other_flags_train_nothing(pair, tmp_path):
+    """Each would apply a rate of its own to the same gradients, and drift away unseen."""
+    flags = [*SMOKE, "--train_steps=12", f"--workdir={tmp_path / 'run'}"]
+    other = [*flags, "--learning_rates=0.5"]
+    for index, worker in enumerate(pair(partial(trained, flags), partial(trained, other))):
+        worker.join(300)
+        errors = said(tmp_path, f"errors{index}")
+        assert worker.exitcode == 1 and "Traceback" not in errors, errors[-3000:]
+        assert "the workers do not have the same flags" in errors
+    assert not (tmp_path / "run").exists()
+
+
 def measuring(pair, tmp_path):
     """Begins two workers; returns (chief, other) once the chief measures."""
     chief, other = pair(*2 * [partial(measured, tmp_path)])
@@ -346,23 +360,47 @@ def test_one_worker_needs_no_launcher():
     assert done.returncode == 2 and "--workers must be 2 or more" in done.stderr
 
 
-def test_the_launcher_of_slurm_names_the_workers(tmp_path):
+@pytest.fixture
+def slurm(tmp_path):
+    """Returns the function (**variables) -> the launcher's process in a task of two nodes."""
     scontrol = tmp_path / "scontrol"
     scontrol.write_text('#!/bin/bash\n[ "$*" = "show hostnames n[1-2]" ] && printf "n1\\nn2\\n"\n')
     scontrol.chmod(0o755)
-    slurm = {"SLURM_JOB_NODELIST": "n[1-2]", "SLURM_PROCID": "3", "SLURM_NTASKS": "4"}
     launcher = [str(ROOT / "tools" / "launch_slurm.sh"), "printenv", "TF_CONFIG"]
-    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    done = subprocess.run(launcher, env={**os.environ, **slurm, **path}, capture_output=True)
+    common = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_NODELIST": "n[1-2]"}
+    common |= {"SLURM_JOB_ID": "1376", "SLURM_PROCID": "3", "SLURM_NTASKS": "4"}
+    return lambda **variables: subprocess.run(
+        launcher, env={**os.environ, **common, **variables}, capture_output=True, text=True
+    )
+
+
+def test_the_launcher_of_slurm_names_the_workers(slurm):
+    done = slurm(SLURMD_NODENAME="n2")
     assert json.loads(done.stdout) == {
-        "cluster": {"worker": ["n1:23456", "n1:23457", "n2:23456", "n2:23457"]},
+        "cluster": {"worker": ["n1:10016", "n1:10017", "n2:10016", "n2:10017"]},
         "task": {"type": "worker", "index": 3},
     }
     step = {"SLURM_JOB_NODELIST": "n[1-4]", "SLURM_STEP_NODELIST": "n[1-2]"}
-    again = subprocess.run(
-        launcher, env={**os.environ, **slurm, **step, **path}, capture_output=True
-    )
-    assert again.stdout == done.stdout
-    slurm["SLURM_NTASKS"] = "3"
-    done = subprocess.run(launcher, env={**os.environ, **slurm, **path}, capture_output=True)
-    assert done.returncode == 2 and b"do not divide" in done.stderr
+    assert slurm(**step).stdout == done.stdout
+    assert '"n2:70"]' in slurm(PORT="69").stdout
+
+
+def test_jobs_on_one_node_do_not_meet(slurm):
+    """A worker that comes to the chief of another job would end that one, too."""
+    cluster = json.loads(slurm().stdout)["cluster"]["worker"]
+    others = [slurm(SLURM_JOB_ID=str(1376 + apart)).stdout for apart in (-1, 1, 2)]
+    assert not any(place in other for place in cluster for other in others)
+
+
+@pytest.mark.parametrize(
+    "placed, said",
+    [
+        ({"SLURM_NTASKS": "3"}, "do not divide"),
+        ({"SLURM_PROCID": "1", "SLURMD_NODENAME": "n2"}, "runs on n2, not on n1"),  # cyclic
+        ({"SLURM_PROCID": "2", "SLURMD_NODENAME": "n1"}, "runs on n1, not on n2"),  # 3 and 1
+    ],
+)
+def test_tasks_of_slurm_that_are_placed_otherwise_are_refused(slurm, placed, said):
+    """Their places would name other machines, and all would wait for ever."""
+    done = slurm(**placed)
+    assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1

@@ -2,11 +2,14 @@
 # Makes a task of SLURM a worker of one training: writes TF_CONFIG, then runs the command.
 # Usage, in a job script with one task a node (or a GPU):
 #   srun --ntasks-per-node=1 --gpus-per-task=4 tools/launch_slurm.sh python -m tla_tf.train --strategy=multi_worker --workdir=SHARED/RUN ...
-# --workdir must be on a file system that all nodes see. PORT (default 23456) must be free on them.
+# --workdir must be on a file system that all nodes see. The first task of a node listens on PORT, the
+# next ones on the ports above it. PORT comes from the number of the job. Two steps of a job that run
+# at once need a PORT each.
 set -eu
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# //p' "$0"; exit ;; esac
 : "${SLURM_JOB_NODELIST:?start this with srun}" "${SLURM_PROCID:?}" "${SLURM_NTASKS:?}"
-port=${PORT:-23456}
+# Jobs that share a node must not meet: 16 ports for each, below those that kernels give away.
+port=${PORT:-$((10000 + ${SLURM_JOB_ID:-0} % 1375 * 16))}
 # A step of srun may have fewer nodes than its job.
 mapfile -t nodes < <(scontrol show hostnames "${SLURM_STEP_NODELIST:-$SLURM_JOB_NODELIST}")
 if ((SLURM_NTASKS % ${#nodes[@]})); then
@@ -15,11 +18,17 @@ if ((SLURM_NTASKS % ${#nodes[@]})); then
 fi
 each=$((SLURM_NTASKS / ${#nodes[@]}))
 workers=()
-for node in "${nodes[@]}"; do # SLURM numbers the tasks node by node
+for name in "${nodes[@]}"; do # SLURM numbers the tasks node by node
   for ((task = 0; task < each; task++)); do
-    workers+=("\"$node:$((port + task))\"")
+    workers+=("\"$name:$((port + task))\"")
   done
 done
+node=${nodes[SLURM_PROCID / each]}
+if [[ ${SLURMD_NODENAME:-$node} != "$node" ]]; then
+  echo "task $SLURM_PROCID runs on $SLURMD_NODENAME, not on $node: tasks must fill node by node;" \
+    "set --ntasks-per-node and --distribution=block" >&2
+  exit 2
+fi
 list=$(IFS=,; echo "${workers[*]}")
 export TF_CONFIG="{\"cluster\": {\"worker\": [$list]}, \"task\": {\"type\": \"worker\", \"index\": $SLURM_PROCID}}"
 exec "$@"

@@ -15,7 +15,7 @@ def provenance():
     """Returns what this process trains under, a dict for JSON."""
     return {
         "versions": versions(),
-        "commit": _commit(),
+        "commit": commit(),
         "device": device(),
         "precision": keras.config.dtype_policy().name,
     }
@@ -68,8 +68,8 @@ def facts_of(segment):
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _commit():
-    """The commit of the checkout this package runs from, None outside of one."""
+def commit():
+    """Returns the commit of the checkout this package runs from, None outside of one."""
     checkout = pathlib.Path(robust_tf.__file__).parents[1]
     if not (checkout / ".git").exists():
         return None

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from robust_tf.errors import SIGNALLED, UserError
 from robust_tf.results import digest
-from robust_tf.runs import fitting, lock
+from robust_tf.results.result import versions
+from robust_tf.runs import fitting, lock, provenance
 from robust_tf.runs.checkpoints import folder_name
 from robust_tf.runs.fine_tuning import start_from
 from robust_tf.runs.profiling import Profile
@@ -53,6 +54,7 @@ class TrainingRun:
             settings.strategy, settings.batch_size, settings.logical_cpus, self.shard_size()
         )
         self.worker = workers.worker_of(self.strategy)
+        self._require_same_start()
         self.check_method()
         if self.worker.is_chief:  # who may have begun the folder before the others look
             self.folder.check(settings.run_identity)
@@ -149,6 +151,21 @@ class TrainingRun:
             save_every_minutes=settings.save_every_minutes,
             keep_checkpoints=settings.keep_checkpoints,
             monitors=[speed, *profile, *self.monitors(held_out)],
+        )
+
+    def _require_same_start(self):
+        """Raises RunError unless all workers have the same flags and the same code.
+
+        Each would apply its own learning rate to gradients that its own attack has a part in.
+        """
+        agreement, flags = workers.Agreement(self.strategy), self.settings.run_identity.flagfile
+        agreement.require_equal(lambda: digest.of_json(flags), "flags; give all the same command")
+        agreement.require_equal(
+            lambda: digest.of_json(versions()), "versions of Python and packages; install the same"
+        )
+        agreement.require_equal(
+            lambda: (commit := provenance.commit()) and digest.of_json(commit),
+            "commit of this code; check out the same",
         )
 
     def _damaged(self):

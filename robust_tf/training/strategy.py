@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from robust_tf.errors import UserError, reason_of
-from robust_tf.training.workers import this_worker
+from robust_tf.training.workers import reach_directly, this_worker
 
 
 def make_strategy(name, batch_size, logical_cpus=1, shard_size=1):
@@ -53,6 +53,7 @@ def _multi_worker(batch_size):
             "tools/launch_local.py or tools/launch_slurm.sh"
         )
     _require_whole(batch_size, worker.count)
+    reach_directly()
     print(f"waiting for all {worker.count} workers of TF_CONFIG", flush=True)
     try:
         with _ended_by_signals():

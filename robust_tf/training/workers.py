@@ -44,21 +44,51 @@ def this_worker():
     """Returns the `Worker` that TF_CONFIG says this process is.
 
     Raises:
-        UserError: TF_CONFIG does not name a cluster and a task of it.
+        UserError: TF_CONFIG does not name a cluster and a task of it, or no place for every task.
     """
     try:
         config = json.loads(os.environ.get("TF_CONFIG") or "{}")
-        cluster = config.get("cluster", {})
-        tasks = [(job, i) for job in ("chief", "worker") for i in range(len(cluster.get(job, ())))]
-        if len(tasks) < 2:
+        places = _places(config.get("cluster", {}))
+        if len(places) < 2:
             return Worker()
         task = config["task"]["type"], int(config["task"]["index"])
-        return Worker(tasks.index(task), len(tasks))
+        worker = Worker([*places].index(task), len(places))
     except (ValueError, AttributeError, TypeError, KeyError):
         raise UserError(
             "TF_CONFIG names no cluster of TensorFlow with its task; unset it, or start the "
             "workers with tools/launch_local.py or tools/launch_slurm.sh"
         ) from None
+    if len({*places.values()}) < len(places) or not all(map(_is_place, places.values())):
+        raise UserError(
+            f"TF_CONFIG has the workers at {', '.join(map(str, places.values()))}; each needs a "
+            "place of its own, host:port with a port from 1 to 65535"
+        )
+    return worker
+
+
+def _places(cluster):
+    """Returns dict (job, index) of a worker -> its place; the chief is the first."""
+    return {
+        (job, index): place
+        for job in ("chief", "worker")
+        for index, place in enumerate(cluster.get(job, ()))
+    }
+
+
+def _is_place(place):
+    host, _, port = str(place).rpartition(":")
+    return host != "" and port.isdecimal() and 0 < int(port) < 2**16
+
+
+def reach_directly():
+    """Lets gRPC call the workers of TF_CONFIG without the proxy that the environment may name.
+
+    A proxy for the web does not know them, and all of them would wait for one another.
+    """
+    places = _places(json.loads(os.environ["TF_CONFIG"])["cluster"]).values()
+    hosts = dict.fromkeys(place.rpartition(":")[0] for place in places)
+    excepted = os.environ.get("no_grpc_proxy") or os.environ.get("no_proxy")  # as gRPC reads them
+    os.environ["no_grpc_proxy"] = ",".join([*filter(None, [excepted]), *hosts])
 
 
 def worker_of(strategy):
@@ -222,15 +252,17 @@ class Agreement:
             self.total([0])
 
     def require_equal(self, digest, what):
-        """Raises RunError unless all workers have found the same.
+        """Raises RunError unless all workers that have found something have found the same.
 
         Args:
-            digest: function () -> hex digits, called where there are several workers.
+            digest: function () -> hex digits, or None of a worker that cannot know; called where
+                there are several workers.
             what: str for the message: what they must have, and from where.
         """
         if not self._several:
             return
-        count, number = this_worker().count, int(digest()[:6], 16)  # its square is an int64
-        total, squares = self.total([number, number**2])
-        if total != count * number or squares != count * number**2:
+        found = digest()
+        number = int(found[:6], 16) if found else 0  # its square is an int64
+        count, total, squares = self.total([int(found is not None), number, number**2])
+        if total**2 != count * squares:  # they are equal for equal numbers alone
             raise RunError(f"the workers do not have the same {what}")

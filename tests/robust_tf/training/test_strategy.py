@@ -66,6 +66,10 @@ def test_a_deterministic_run_leaves_xla_out_and_says_so(tmp_path):
         ('{"cluster": {"worker": ["a:1", "b:1"]}}', "no cluster"),
         ("[1]", "no cluster"),
         ("{", "no cluster"),
+        (PAIR.replace("b:1", "b"), "has the workers at a:1, b; each needs a place of its own"),
+        (PAIR.replace("b:1", "b:65536"), "b:65536; each needs"),
+        (PAIR.replace("b:1", "a:1"), "a:1, a:1; each needs"),
+        (PAIR.replace('["a:1", "b:1"]', '"a:1"'), "a, :, 1; each needs"),
     ],
 )
 def test_a_cluster_is_refused(monkeypatch, config, message):

@@ -1,3 +1,4 @@
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,3 +21,16 @@ def test_of_two_workers_with_two_devices_each_device_has_its_rows(index, rows, m
     batches = tf.data.Dataset.from_tensor_slices(tf.reshape(tf.range(16), [2, 8]))
     found = [part.tolist() for part in workers.divided(batches, two_by_two).as_numpy_iterator()]
     assert found == [*rows, *(np.array(rows) + 8).tolist()]
+
+
+@pytest.mark.parametrize(
+    "given, excepted",
+    [({}, "a,b"), ({"no_proxy": "x"}, "x,a,b"), ({"no_proxy": "x", "no_grpc_proxy": "y"}, "y,a,b")],
+)
+def test_a_proxy_is_not_asked_for_workers(monkeypatch, given, excepted):
+    cluster = '{"cluster": {"chief": ["a:1"], "worker": ["b:1", "b:2"]}}'
+    environment = {"no_proxy": "", "no_grpc_proxy": "", **given, "TF_CONFIG": cluster}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    workers.reach_directly()
+    assert os.environ["no_grpc_proxy"] == excepted
