@@ -363,11 +363,11 @@ class AdversarialModel(keras.Model):
     def _shown(self, values, batch):
         """Adds values of a step to the metrics; returns the means so far.
 
-        A scalar is the mean over a batch, which counts by its images.
+        A scalar is this replica's share of the mean over a batch, see `replicas.mean`. It counts by
+        the images of the whole batch.
         """
-        images = tf.shape(batch["image"])[0]
         for name, value in values.items():
-            count = None if value.shape.rank else images
+            count = None if value.shape.rank else replicas.mean_items(batch["image"])
             self.trackers[name].update_state(value, sample_weight=count)
         shown = {name: self.trackers[name].result() for name in values}
         if on_several(self.distribute_strategy):

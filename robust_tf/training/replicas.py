@@ -23,11 +23,15 @@ def mean(values):
     """
     if values.shape[0]:
         return tf.reduce_mean(values)
-    count = current_shard().count
-    items = tf.cast(tf.shape(values)[0], values.dtype)
-    if count > 1:
-        items = tf.distribute.get_replica_context().all_reduce("SUM", items)
-    return tf.math.divide_no_nan(tf.reduce_sum(values) * count, items)
+    return tf.math.divide_no_nan(tf.reduce_sum(values), mean_items(values, values.dtype))
+
+
+def mean_items(values, dtype=tf.float32):
+    """Returns how many items of [batch, ...] a replica has on average, a scalar of `dtype`."""
+    count, items = current_shard().count, tf.cast(tf.shape(values)[0], dtype)
+    if values.shape[0] or count == 1:
+        return items
+    return tf.distribute.get_replica_context().all_reduce("SUM", items) / count
 
 
 def first_row(rows):

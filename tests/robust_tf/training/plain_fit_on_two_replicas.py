@@ -66,6 +66,16 @@ def check_overflow(two):
     np.testing.assert_allclose(model.get_weights()[0], before[0] - 0.1, rtol=1e-5)
 
 
+def check_loss_shown(two):
+    """Replicas share the last batch unequally; the shown loss is the mean over all images."""
+    with two.scope():
+        model = Sums()
+        model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    images = np.random.default_rng(2).random([7, 2])
+    shown = model.fit(images, np.zeros(7), batch_size=4, shuffle=False, verbose=0).history
+    np.testing.assert_allclose(shown["loss"], shown["sum"], rtol=1e-6)
+
+
 def check_scopes(two):
     """A network of another scope is one line, before Keras fails on its variables."""
     for network_in, defense_in in (
@@ -99,5 +109,6 @@ def main():
     assert np.isfinite(list(history.values())).all()
     for name in "val_recall_at_1", "val_robust_recall_at_1":
         assert 0 <= history[name][0] <= 1
+    check_loss_shown(two)
     check_scopes(two)
     check_overflow(two)
