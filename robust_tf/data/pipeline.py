@@ -114,7 +114,7 @@ def eval_batches(examples, batch_size):
 
 
 def eval_images(examples):
-    """Returns the function index [n] -> float32 [n, h, w, c] in [0, 1], photos cut to the middle."""
+    """Returns a function index [n] -> float32 [n, h, w, c] in [0, 1], photos cut to the middle."""
     fetch, crop = pixel_lookup(examples), examples.crop
     return lambda index: to_float(crop.centre(fetch(index)) if crop else fetch(index))
 
