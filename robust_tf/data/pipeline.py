@@ -103,16 +103,6 @@ class _Draw:
         return to_float(self._augment(self._fetch(index), own_key))
 
 
-def eval_batches(examples, batch_size):
-    """Returns {"image": float32 [b, h, w, c] in [0, 1], "label": int32 [b]} in order.
-
-    The last batch may have fewer images than `batch_size`.
-    """
-    images, labels = eval_images(examples), tf.constant(examples.labels)
-    batch = lambda index: {"image": images(index), "label": tf.gather(labels, index)}
-    return prefetched(tf.data.Dataset.range(len(examples)).batch(batch_size), batch)
-
-
 def eval_images(examples):
     """Returns a function index [n] -> float32 [n, h, w, c] in [0, 1], photos cut to the middle."""
     fetch, crop = pixel_lookup(examples), examples.crop

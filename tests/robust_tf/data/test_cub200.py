@@ -19,8 +19,8 @@ from small_photos import (
 
 from hm_tf.triplets.pairs import pair_dataset
 from robust_tf import data
-from robust_tf.data import pipeline
 from robust_tf.data.augment import ResizedCrop
+from robust_tf.evaluation.attack_loop import images_of
 
 ROOT = "CUB_200_2011"
 # Number of the image -> (name, class). The order of the numbers is none of the names.
@@ -126,8 +126,7 @@ def test_batches_have_the_windows_of_the_network(folder):
         shade = np.array([10, 20, 30])[np.array(batch["label"]) // 99]
         inside = abs(255 * batch["image"].numpy().mean((1, 2, 3)) - shade)
         assert (inside < 11).all()
-    [batch] = pipeline.eval_batches(examples, 3)
-    assert batch["image"].shape == (3, 32, 32, 3)
+    assert images_of(examples, slice(3)).shape == (3, 32, 32, 3)
 
 
 def test_missing_lists(folder):
