@@ -3,17 +3,25 @@
 import os
 import pathlib
 
+from robust_tf.data.text_lines import printable
 from robust_tf.errors import UserError
 
 
 def require_folder(flag, folder):
     """Raises UserError unless `folder` is, or can become, a folder to write to; creates nothing.
 
+    TensorFlow cannot write to a folder whose name is not UTF-8.
+
     Args:
         flag: str, name of the flag of the folder.
         folder: Path of the folder.
     """
-    _require(f"--{flag}={folder}", pathlib.Path(folder))
+    given = f"--{flag}={printable(folder)}"
+    _require(given, pathlib.Path(folder))
+    try:
+        os.fspath(folder).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{given}: its path is not UTF-8; name another") from None
 
 
 def require_file(flag, path):

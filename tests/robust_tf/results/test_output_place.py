@@ -1,6 +1,7 @@
 """A place that cannot be written is said before any work."""
 
 import os
+import pathlib
 
 import pytest
 
@@ -35,6 +36,13 @@ def test_a_file_is_no_folder_and_a_folder_no_file(file, tmp_path):
         require_file("output", file / "x")
     with pytest.raises(UserError, match="cannot be written: it is a folder; name a file"):
         require_file("output", tmp_path)
+
+
+def test_a_folder_that_tensorflow_cannot_write_to_is_refused(tmp_path):
+    """It would fail at the first log or checkpoint, after the images were read."""
+    latin = pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    with pytest.raises(UserError, match=r"caf\\xe9/run: its path is not UTF-8"):
+        require_folder("workdir", latin / "run")
 
 
 def test_what_may_not_be_written_is_refused(file, tmp_path, monkeypatch):
