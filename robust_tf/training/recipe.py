@@ -1,5 +1,7 @@
 """Recipes: the flagfiles in flags/, the single store of hyper-parameters, and how they combine."""
 
+import math
+import numbers
 import os
 import pathlib
 import re
@@ -48,8 +50,16 @@ class Recipe:
         return self._texts[name] if given is None else given
 
     def number(self, name, given=None):
-        """Returns `given`, or where it is None the number that the recipe has, a float."""
-        return parse_magnitude(self._texts[name]) if given is None else given
+        """Returns `given`, or where it is None the number that the recipe has, a float.
+
+        Raises:
+            ValueError: `given` is negative, not finite or no number.
+        """
+        if given is None:
+            return parse_magnitude(self._texts[name])
+        if not (isinstance(given, numbers.Real) and 0 <= given < math.inf):
+            raise ValueError(f"{name} must be a non-negative number, got {given!r}")
+        return given
 
 
 def combine(arguments, read_dataset, family):

@@ -1,5 +1,6 @@
 """Precedence: recipe of the dataset < flagfiles < explicit flags, whatever the order typed."""
 
+import numpy as np
 import pytest
 
 from robust_tf.errors import UserError
@@ -29,6 +30,15 @@ def test_explicit_flags_win_wherever_they_stand(store):
 def test_recipes_are_found_from_any_folder(store, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert combine("--flagfile=flags/tla/quick.flags") == ["--lr=0.1", "--batch=7", "--lr=0.2"]
+
+
+@pytest.mark.parametrize("given", [-1, float("nan"), float("inf"), "x"])
+def test_a_number_of_a_defense_is_what_its_flag_takes(given):
+    """`HardnessManipulation(network, ics=-1)` trained, and a text ended in a TypeError."""
+    values = recipe.Recipe("hm", "digits")
+    assert values.number("ics") == 0.5 and values.number("ics", np.float32(0)) == 0
+    with pytest.raises(ValueError, match=f"ics must be a non-negative number, got {given!r}"):
+        values.number("ics", given)
 
 
 def test_nested_flagfiles_are_found_beside_the_file_that_names_them(store, tmp_path):
