@@ -22,8 +22,6 @@ SHORT_STEP = 2 / 255
 ROUNDING = 1e-4
 # So many images say nothing about a network.
 FEW = 4
-# Name of the doubt about a network with random outputs.
-RANDOM = "random outputs"
 # Of a batch in another order and size; more than rounding, even in bfloat16.
 SAME_OUTPUTS = 0.05
 # The usual input ranges of networks, as functions of images in [0, 1].
@@ -87,33 +85,36 @@ def zero_gradients(gradients, advice):
 
 
 def misleading_gradients(outputs_fn, values_fn, images, looked, unsteadiness, fixed_size=False):
-    """Returns the `Doubt` of values that do not rise along their gradients, or None.
+    """Returns the `Doubt` of values that fall along their gradients, or None.
 
     The gradient of a masked network points elsewhere. One forward pass of half of the images, after
-    a short step along its sign, shows it. Flat values do not count: rounding hides their rise.
+    a short step along its sign, shows it. A value that stays misleads nobody: a layer that rounds
+    may hide a short step. Nor does a flat one, whose fall is rounding.
 
     Args:
         outputs_fn, values_fn, images: see `input_gradients`.
         looked: what it returned.
-        unsteadiness: `Doubt` or None, see `unsteady`; random outputs rise and fall by themselves.
+        unsteadiness: `Doubt` or None, see `unsteady`; such outputs rise and fall by themselves.
         fixed_size: whether the network accepts batches of this size only.
     """
     outputs, before, gradients = looked
-    if gradients is None or unsteadiness and unsteadiness.name == RANDOM:
+    if gradients is None or unsteadiness is not None:
         return None
     count = len(images) if fixed_size else max(len(images) // 2, 1)
-    moved = tf.clip_by_value(images + SHORT_STEP * tf.sign(gradients), 0, 1)
+    # An exported model may refuse NaN: an image without a finite gradient stays.
+    signs = tf.sign(tf.where(tf.math.is_finite(gradients), gradients, 0))
+    moved = tf.clip_by_value(images + SHORT_STEP * signs, 0, 1)
     foretold = tf.reduce_sum(gradients * (moved - images), [1, 2, 3]).numpy()[:count]
     shown = tf.concat([outputs_fn(moved[:count]), outputs[count:]], axis=0)
     before, after = before.numpy()[:count], values_fn(shown).numpy()[:count]
     steep = np.isfinite(foretold) & (foretold > ROUNDING * np.maximum(np.abs(before), 1))
-    wrong = steep & (after <= before)
+    wrong = steep & (after < before)
     if wrong.sum() <= max(steep.sum() / 2, FEW):
         return None
     return Doubt(
         "misleading gradients",
-        f"in {of(wrong[steep])} a step of {format_magnitude(SHORT_STEP)} along the gradient does "
-        "not raise its value: gradients are masked; only attacks without gradients mean anything",
+        f"in {of(wrong[steep])} a step of {format_magnitude(SHORT_STEP)} along the gradient "
+        "lowers its value: gradients are masked; only attacks without gradients mean anything",
     )
 
 
@@ -136,7 +137,7 @@ def unsteady(outputs_fn, images, values, fixed_size=False):
     random = (first != second).any(axis=1)
     if random.any():
         return Doubt(
-            RANDOM,
+            "random outputs",
             f"two passes over the same batch differ in {of(random)}: the network is random; "
             "numbers of attacks that do not average many passes (EOT, as rand does) are too high",
         )

@@ -108,11 +108,39 @@ def test_misleading_gradients_need_several_images_without_noise(data):
         assert ("misleading gradients" in [doubt.name for doubt in found]) == doubted
 
 
-def test_a_rounding_layer_with_a_straight_gradient_misleads_nobody(data):
+@pytest.mark.parametrize("levels", [15, 1])
+def test_a_rounding_layer_with_a_straight_gradient_misleads_nobody(data, levels):
+    """Black and white images stay what they are after a short step."""
+    images = np.round(levels * data.images) / levels
+    labels = logits_of(images).numpy().argmax(axis=1).astype(np.int32)
+
     def rounded(x):
         return logits_of(x + tf.stop_gradient(tf.round(15 * x) / 15 - x))
 
-    assert look(rounded, data).doubts == []
+    assert look(rounded, Examples(images, labels)).doubts == []
+
+
+def test_rounding_in_bfloat16_misleads_nobody(data):
+    """A short step is less than the distance of two numbers around the logits."""
+    rounded = lambda x: tf.cast(tf.cast(logits_of(x) / 40 + 8, tf.bfloat16), tf.float32)
+    labels = rounded(data.images).numpy().argmax(axis=1).astype(np.int32)
+    assert look(rounded, Examples(data.images, labels)).doubts == []
+
+
+def test_outputs_that_depend_on_the_batch_are_no_misleading_gradients(data):
+    """Normalised along the wrong axis, half of the images have larger logits and a lower loss."""
+    found = look(lambda x: 30 * tf.math.l2_normalize(logits_of(x), axis=0), data)
+    assert [doubt.name for doubt in found.doubts] == ["outputs depend on the batch"]
+
+
+def test_a_model_that_refuses_nan_is_not_shown_any(data):
+    def without_finite_gradient(x):
+        tf.debugging.assert_less_equal(x, 1.0)
+        logits = logits_of(x)
+        return logits + tf.sqrt(0 * logits)
+
+    found = look(without_finite_gradient, data)
+    assert [doubt.name for doubt in found.doubts] == ["zero gradients"]
 
 
 def test_a_range_that_is_hardly_better_is_not_named(data):
