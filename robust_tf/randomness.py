@@ -129,11 +129,13 @@ def _uniform(shape, key, dtype):
 
 
 def _normal(shape, key, dtype):
-    """`tf.random.stateless_normal` up to rounding, with or without XLA."""
+    """`tf.random.stateless_normal` up to rounding; under XLA, too, but not in float64."""
     count = math.prod(shape)
-    u = tf.reshape(_uniform([count + count % 2], key, dtype), [-1, 2])
+    # In 16 bits many u would be 0, and their numbers the largest.
+    drawn = tf.float64 if dtype == tf.float64 else tf.float32
+    u = tf.reshape(_uniform([count + count % 2], key, drawn), [-1, 2])
     pairs = _box_muller(tf.maximum(u[:, 0], 1e-7), u[:, 1])  # TensorFlow's bound
-    return tf.reshape(tf.reshape(tf.stack(pairs, 1), [-1])[:count], shape)
+    return tf.cast(tf.reshape(tf.reshape(tf.stack(pairs, 1), [-1])[:count], shape), dtype)
 
 
 def _box_muller(u, v):

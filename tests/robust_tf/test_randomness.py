@@ -44,6 +44,17 @@ def test_numbers_of_training_are_those_of_tensorflow():
     np.testing.assert_array_equal(randomness.fold_in(key, 4), folded)
 
 
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.float64])
+def test_numbers_of_training_in_other_types_are_those_of_tensorflow(dtype):
+    key = randomness.key(3, 7, "noise")
+    uniform = tf.random.stateless_uniform([60, 50], key, dtype=dtype)
+    np.testing.assert_array_equal(randomness.uniform([60, 50], key, dtype=dtype), uniform)
+    ours = randomness.normal([60, 50], key, dtype=dtype)
+    theirs = tf.random.stateless_normal([60, 50], key, dtype=dtype)
+    assert ours.dtype == dtype
+    np.testing.assert_allclose(*(tf.cast(drawn, tf.float64) for drawn in (ours, theirs)), rtol=0.01)
+
+
 @pytest.mark.parametrize("keyed", [randomness.key, randomness.image_keys])
 def test_xla_draws_the_same_numbers(keyed):
     """Its own `stateless_uniform` and `stateless_fold_in` draw others: the second, of some keys."""
