@@ -138,6 +138,7 @@ class AdversarialModel(keras.Model):
         """Keras's accuracy is the number that the defense shows by this name; others are not."""
         for metric in keras.tree.flatten(metrics):
             name = metric if isinstance(metric, str) else getattr(metric, "name", None)
+            name = name or getattr(metric, "__name__", None)  # of a function
             if name in self.trackers and name != "accuracy":
                 raise UserError(
                     f"compile(metrics=...): {type(self).__name__} shows its own {name}; give the "
@@ -153,8 +154,9 @@ class AdversarialModel(keras.Model):
             )
 
     def _require_built_layers(self):
-        for layer in self.layers:
-            if not layer.built:
+        for layer in self._flatten_layers(include_self=False):
+            # Without a `build` of its own a layer has no weights to make, as an augmentation.
+            if not layer.built and type(layer).build is not keras.layers.Layer.build:
                 raise UserError(
                     f"the layer {layer.name} of {type(self).__name__} has no weights to train yet; "
                     "call its build(shape) in the constructor"

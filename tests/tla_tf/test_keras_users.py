@@ -216,9 +216,13 @@ def test_a_loss_is_refused(given):
 @pytest.mark.parametrize("kind", ["metrics", "weighted_metrics"])
 def test_a_metric_with_the_name_of_a_number_of_the_defense_is_refused(kind):
     """It stood in the place of the robust accuracy, in every log."""
-    metric = keras.metrics.SparseCategoricalAccuracy("robust_accuracy")
-    with pytest.raises(UserError, match="shows its own robust_accuracy; give the metric another"):
-        defense(compiled={kind: ["accuracy", metric]})
+
+    def robust_accuracy(labels, outputs):
+        return tf.zeros_like(labels)
+
+    for metric in (keras.metrics.SparseCategoricalAccuracy("robust_accuracy"), robust_accuracy):
+        with pytest.raises(UserError, match="shows its own robust_accuracy; give the metric"):
+            defense(compiled={kind: ["accuracy", metric]})
 
 
 @EAGER

@@ -286,3 +286,39 @@ def test_a_layer_of_the_defense_is_trained_if_it_is_built():
     before = model.head.kernel.numpy()
     fit(model, IMAGES, rate=0.1)
     assert np.all(model.head.kernel.numpy() != before)
+
+
+class Halves(keras.layers.Layer):
+    """Has no weights of its own, and no `build`."""
+
+    def __init__(self, inner=None):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, x):
+        return x / 2
+
+
+class Scaled(Plain):
+    """Attacks images after a layer of its own."""
+
+    def __init__(self, network, scale, **kw):
+        super().__init__(network, **kw)
+        self.scale = scale
+
+    def craft(self, batch):
+        return super().craft({"image": self.scale(batch["image"])})
+
+
+@EAGER
+@pytest.mark.parametrize("scale", [keras.layers.Rescaling(0.5), Halves()])
+def test_a_layer_without_weights_needs_no_build(scale):
+    history = fit(Scaled(network(), scale), IMAGES)
+    squares = 2 * (1 + IMAGES.sum(1) / 2) ** 2
+    np.testing.assert_allclose(history["square"], [squares.mean()], rtol=1e-6)
+
+
+def test_a_layer_inside_a_layer_needs_its_build():
+    inner = keras.layers.Dense(3, name="inner")
+    with pytest.raises(UserError, match="^the layer inner of Scaled has no weights"):
+        Scaled(network(), Halves(inner)).compile("sgd")
