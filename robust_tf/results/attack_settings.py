@@ -46,15 +46,20 @@ def _is_told(value):
 
 
 def _plain(value):
-    """Settings as dicts of their fields, down to what JSON takes.
+    """Settings as lists and dicts of their fields, down to what JSON takes.
 
     An array is its shape, a function or another object, such as a model, its name.
     """
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, dict):
+        return {str(name): _plain(inner) for name, inner in value.items()}
     if hasattr(value, "shape"):
         return list(value.shape) if len(value.shape) else np.asarray(value).item()
-    if not hasattr(value, "__dict__"):
-        return value
-    if not dataclasses.is_dataclass(value):
-        return getattr(value, "__qualname__", type(value).__qualname__)
-    inside = recorded(value) if isinstance(value, Attack) else vars(value)
-    return {name: _plain(inner) for name, inner in inside.items()}
+    if isinstance(value, Attack):
+        return {name: _plain(inner) for name, inner in recorded(value).items()}
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return getattr(value, "__qualname__", type(value).__qualname__)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from robust_tf.attacks import presets
+from robust_tf.attacks.attack import Attack
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.presets import Preset
 from robust_tf.evaluation.embedding_attack import EmbeddingAttack
@@ -58,6 +59,31 @@ def test_a_number_of_numpy_is_stored_as_a_number(number):
     found, expected = (attack_settings(Preset("p", PGD(eps=0.1, steps=n)), 10) for n in (number, 5))
     assert found["steps"] == expected["steps"] == 5
     assert json.loads(json.dumps(found))["steps"] == 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    size: int = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Own(Attack):
+    given: object = None
+
+
+@pytest.mark.parametrize(
+    "given, stored",
+    [
+        ((np.float32(0.5), np.int64(3)), [0.5, 3]),
+        ([np.ones([2, 3]), len], [[2, 3], "len"]),
+        (Part(), {"size": 2}),
+        ({"part": Part(4)}, {"part": {"size": 4}}),
+        ({1}, "set"),
+    ],
+)
+def test_a_setting_of_any_kind_can_be_stored(given, stored):
+    found = attack_settings(Preset("p", Own(eps=0.1, given=given)), 10)
+    assert json.loads(json.dumps(found))["given"] == stored
 
 
 @pytest.mark.parametrize("name", ["2pgd3", "mim3", "apgd-t", "square", "eot-apgd-ce", "malt"])
