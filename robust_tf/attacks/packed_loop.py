@@ -90,7 +90,7 @@ def packed_loop(
 
 def _put(kept, rows, values):
     def put(old, new):
-        # GPUs have no kernel for other types: the loop would wait for the processor.
+        # A GPU has no kernel for the types of `SCATTERED`: the loop would wait for the processor.
         kind = SCATTERED.get(old.dtype, old.dtype)
         found = tf.tensor_scatter_nd_update(tf.cast(old, kind), rows[:, None], tf.cast(new, kind))
         return tf.ensure_shape(tf.cast(found, old.dtype), old.shape)
