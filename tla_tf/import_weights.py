@@ -36,7 +36,7 @@ def main(options):
     dataset = data.open(options.dataset or architecture.dataset, options.data_dir)
     # What was typed stands under RobustBench's names of the buffers.
     typed = {"mu": options.pixel_mean, "sigma": options.pixel_std}
-    tensors = formats.read(options.checkpoint)
+    tensors = architecture.without_prefixes(formats.read(options.checkpoint))
     tensors |= {name: np.float32(given) for name, given in typed.items() if given is not None}
     folder = RunFolder(options.workdir)
     network = imported_run(architecture, tensors, dataset, folder, options.checkpoint)

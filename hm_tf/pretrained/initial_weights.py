@@ -67,7 +67,7 @@ def read_arrays(path):
 
 
 def converted(arrays, source="the file"):
-    """Returns the backbone under our names, float32, kernels as height, width, in, out.
+    """Returns the backbone under our names, kernels as height, width, in, out.
 
     The classifier `fc` is left out: the embedding has a new last layer.
 
@@ -86,7 +86,7 @@ def converted(arrays, source="the file"):
         ours = {1: NORM, 4: {"weight": "kernel"}}.get(value.ndim, {}).get(kind)
         if ours is None:
             raise UserError(f"{source}: {name} {value.shape} is not of a ResNet of torchvision")
-        found[f"{layer}/{ours}"] = np.ascontiguousarray(keras_layout(value), np.float32)
+        found[f"{layer}/{ours}"] = np.ascontiguousarray(keras_layout(value))
     if not found:
         raise UserError(f"{source} holds no weights")
     return found

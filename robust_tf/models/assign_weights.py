@@ -4,6 +4,9 @@ import numpy as np
 
 from robust_tf.data.text_lines import first_of
 
+# Quantised weights need their scales, and rounded ones are another network.
+FLOATS = (np.float32, np.float64)
+
 
 def assign(network, arrays, fresh=()):
     """Sets the variables of a network; nothing is set unless everything fits.
@@ -15,8 +18,8 @@ def assign(network, arrays, fresh=()):
         fresh: Names of the layers that keep their own weights.
 
     Raises:
-        ValueError: A variable has no array, one of another shape, or one with NaN; an array has no
-            variable.
+        ValueError: A variable has no array, one of another shape, one of another type than
+            `FLOATS`, or one that is not finite in float32; an array has no variable.
     """
     variables = named_variables(network, fresh)
     if missing := [name for name in variables if name not in arrays]:
@@ -24,9 +27,11 @@ def assign(network, arrays, fresh=()):
     if unknown := sorted(arrays.keys() - variables.keys()):
         raise ValueError(f"{network.name} has no {first_of(unknown)}")
     for name, variable in variables.items():
+        if arrays[name].dtype not in FLOATS:
+            raise ValueError(f"{name} is {arrays[name].dtype.name}, not float32")
         if arrays[name].shape != tuple(variable.shape):
             raise ValueError(f"{name} is {arrays[name].shape}, not {tuple(variable.shape)}")
-        if not np.isfinite(arrays[name]).all():
+        if not (np.abs(arrays[name]) <= np.finfo(np.float32).max).all():  # NaN is not, either
             raise ValueError(f"{name} is not finite")
     for name, variable in variables.items():
         variable.assign(arrays[name])

@@ -8,9 +8,10 @@ import pytest
 
 from robust_tf import data
 from robust_tf.models import registry
+from robust_tf.models.assign_weights import named_variables
 from robust_tf.runs.run_folder import RunFolder
 from tla_tf import evaluate, export, import_weights
-from tla_tf.imported import tf1_names
+from tla_tf.imported import architectures, tf1_names
 from tla_tf.runs.finished_run import FinishedRun
 
 
@@ -70,6 +71,25 @@ def test_evaluate_and_export(imported, tmp_path, capsys):
     results = (RunFolder(imported).results).read_text()
     assert '"imported"' in results and "pgd5" in results
     assert export.main(["export", *flags, f"--export_dir={tmp_path}"]) == 0
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("normalised", [True, False])
+@pytest.mark.filterwarnings("ignore:clean accuracy")
+def test_whether_the_file_holds_a_normalisation(normalised, prefix, tmp_path, capsys):
+    architecture = architectures.get("robustbench_wrn_28_10").sized(10, 1)
+    network = registry.get(architecture.model, data.open("digits").info)
+    arrays = {}
+    for key, variable in named_variables(network).items():
+        name, value = architecture.tensor_name(*key.split("/")), variable.numpy()
+        if normalised or name not in architecture.optional:
+            value = value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T
+            arrays[prefix + name] = value
+    np.savez(tmp_path / "weights.npz", **arrays)
+    sizes = ["--architecture=robustbench_wrn_28_10", "--depth=10", "--width=1", "--dataset=digits"]
+    file, folder = f"--checkpoint={tmp_path / 'weights.npz'}", f"--workdir={tmp_path / 'run'}"
+    assert run(file, folder, *sizes) == 0
+    assert ("without a normalisation" in capsys.readouterr().out) != normalised
 
 
 def test_swapped_axes_are_doubted(trained, tmp_path, capsys):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from robust_tf.errors import UserError
-from robust_tf.models.assign_weights import assign, named_variables
+from robust_tf.models.assign_weights import FLOATS, assign, named_variables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Architecture:
         layout: Function (layer, variable, tensor) -> array with the axes of our variable.
         prefixes: Beginnings of tensor names that carry no meaning.
         left_over: Pattern of the tensors that our network has no variable for.
-        optional: Names of tensors that may be missing: our variable keeps its initial value.
+        optional: Names of tensors that may be missing, all of them: our variables keep their
+            initial values.
         depth, width: Sizes, None where they are fixed.
     """
 
@@ -67,7 +68,7 @@ class Architecture:
         Raises:
             UserError: The two do not fit; the first mismatch is named and nothing is set.
         """
-        found = self._without_prefixes(tensors)
+        found = self.without_prefixes(tensors)
         wanted = {key: self.tensor_name(*key.split("/")) for key in named_variables(network)}
         unknown = found.keys() - set(wanted.values())
         unknown = [name for name in unknown if not self.left_over.fullmatch(name)]
@@ -75,7 +76,7 @@ class Architecture:
         for key, variable in named_variables(network).items():
             if wanted[key] in found:
                 arrays[key] = self._array(key, variable, found[wanted[key]], wanted[key])
-            elif wanted[key] in self.optional:
+            elif wanted[key] in self.optional and not found.keys() & set(self.optional):
                 arrays[key] = variable.numpy()
             else:
                 raise self._mismatch(f"{wanted[key]} is missing", found)
@@ -86,16 +87,27 @@ class Architecture:
         except ValueError as error:
             raise UserError(f"the weights are no {self.name}: {error}") from error
 
-    def _without_prefixes(self, tensors):
-        found = {}
-        for name, tensor in tensors.items():
+    def without_prefixes(self, tensors):
+        """Returns the tensors by their names without `prefixes`.
+
+        Args:
+            tensors: Dict from name to array.
+
+        Raises:
+            UserError: Two of them would have one name.
+        """
+        found, names = {}, {}
+        for full, tensor in tensors.items():
+            name = full
             for prefix in self.prefixes:
                 name = name.removeprefix(prefix)
-            found[name] = tensor
+            if name in found and not self.left_over.fullmatch(name):
+                raise self._mismatch(f"{names[name]} and {full} both stand for {name}")
+            found[name], names[name] = tensor, full
         return found
 
     def _array(self, key, variable, tensor, name):
-        if tensor.dtype not in (np.float32, np.float64):  # quantised ones need their scales
+        if tensor.dtype not in FLOATS:
             raise self._mismatch(f"{name} is {tensor.dtype.name}, not float32")
         try:
             array = np.asarray(self.layout(*key.split("/"), tensor), np.float32)

@@ -103,11 +103,12 @@ def _weights(found):
     """The dict of arrays in what a training script saved."""
     if not isinstance(found, dict):
         raise UserError(f"holds a {type(found).__name__}, not the weights of a network by name")
-    arrays = {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
-    if arrays:
-        return arrays
+    # First: an accuracy beside them may be a tensor, too.
     for key in _WEIGHTS:
         if isinstance(found.get(key), dict):
             return _weights(found[key])
+    arrays = {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+    if arrays:
+        return arrays
     keys = ", ".join(map(str, list(found)[:5])) or "nothing"
     raise UserError(f"holds {keys}, and no weights under {', '.join(_WEIGHTS)}")

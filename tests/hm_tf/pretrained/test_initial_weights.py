@@ -163,11 +163,17 @@ def test_weights_that_do_not_fit(network, tmp_path):
         ({k: v for k, v in good.items() if k != name}, "no weights for layer3.0.conv1"),
         ({**good, name: good[name][:1]}, "not \\(3, 3, 128, 256\\)"),
         ({**good, name: good[name] * np.nan}, "not finite"),
+        ({**good, name: good[name].astype(np.float64) * 1e300}, "not finite"),
+        ({**good, name: good[name].astype(np.int8)}, "is int8, not float32"),
         ({**good, "layer5.0.conv1/kernel": good[name]}, "has no layer5.0.conv1"),
     ):
         np.savez(path, **arrays)
         with pytest.raises(UserError, match=text):
             load_initial_weights(network, str(path))
+    quantised = {key: value.astype(np.int8) for key, value in torch_arrays(network).items()}
+    np.savez(path, **quantised)
+    with pytest.raises(UserError, match="is int8, not float32"):
+        load_initial_weights(network, str(path))
     path.write_text("no zip")
     for wrong in (path, tmp_path, tmp_path / "nowhere"):
         with pytest.raises(UserError, match="--init_weights="):

@@ -45,6 +45,25 @@ def test_prefixes_of_wrappers_carry_no_meaning():
     np.testing.assert_array_equal(network.get_layer("logits").bias, found["module.7.bias"])
 
 
+def test_two_tensors_for_one_variable_are_refused():
+    """A file with a second copy of the weights: which one was published, it does not say."""
+    found = tensors("wong_mnist")
+    found["module.7.bias"] = found["7.bias"] + 1
+    with pytest.raises(UserError, match="7.bias and module.7.bias both stand for 7.bias"):
+        imported("wong_mnist", found)
+    del found["module.7.bias"]
+    found |= {"bn.num_batches_tracked": np.array(1), "net.bn.num_batches_tracked": np.array(2)}
+    imported("wong_mnist", found)  # counters have no variable
+
+
+@pytest.mark.parametrize("name", ["mu", "sigma"])
+def test_half_a_normalisation_is_refused(name):
+    found = tensors("robustbench_wrn_16_2")
+    del found[name]
+    with pytest.raises(UserError, match=f"{name} is missing"):
+        imported("robustbench_wrn_16_2", found)
+
+
 def test_without_its_normalisation_the_images_go_in_as_they_are():
     found = tensors("robustbench_wrn_16_2")
     del found["mu"], found["sigma"]

@@ -50,6 +50,17 @@ def test_torch_files(name):
         assert found[key].dtype == np.float32
 
 
+def test_an_accuracy_beside_the_weights_is_none_of_them(tmp_path):
+    """PyTorch's own ImageNet script saves its best accuracy as a tensor."""
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n((S'storage'\nctorch\nFloatStorage\n"
+    tensor += b"S'0'\nS'cpu'\nI24\ntQI0\n(t(tI00\nNtR"
+    saved = b"(dS'best_acc1'\n" + tensor + b"sS'state_dict'\n(dS'weight'\n" + tensor + b"ss."
+    with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+        archive.writestr("archive/data.pkl", saved)
+        archive.writestr("archive/data/0", BASE.tobytes())
+    assert formats.read(tmp_path / "a.pth").keys() == {"weight"}
+
+
 def test_npz_and_safetensors(tmp_path):
     np.savez(tmp_path / "a.npz", weight=BASE)
     save_file({"weight": BASE}, tmp_path / "a.safetensors")
