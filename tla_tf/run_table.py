@@ -26,7 +26,7 @@ def commands(row, flags):
     module, measure = row.measure
     measure += [f"--workdir={folder}"]
     measure += [f"--limit_test={options.limit_test}"] if options.limit_test else []
-    others = [_substitute(training, method, options) for method in SUBSTITUTES]
+    others = [_substitute(training, method) for method in SUBSTITUTES]
     others = others if row.table == "table1" else []
     measure += [f"--substitute={workdir_of(TRAIN.parse(other))}" for other in others]
     trainings = [("tla_tf.train", arguments) for arguments in (training, *others)]
@@ -45,11 +45,12 @@ def comparison(row, flags):
     return "\n\n".join(comparison.comparison_lines(found))
 
 
-def _substitute(training, method, options):
+def _substitute(training, method):
     """The arguments of a training like the row's, of another method and of the next seed.
 
-    `options` is what the row's training reads. A flag that the method does not read is left out.
+    A flag that the method does not read is left out.
     """
+    options = TRAIN.parse(training)
     unread = TRAIN.unread({**options.flags, "method": method}) & options.typed
     arguments = run_table.without(training, unread, TRAIN) if unread else training
     arguments = [*arguments, f"--method={method}", f"--seed={options.seed + 1}"]

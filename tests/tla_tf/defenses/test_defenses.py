@@ -112,8 +112,10 @@ def test_crafting_leaves_the_moving_statistics(network, batch, pool):
         np.testing.assert_array_equal(old, new)
 
 
-def test_xla_crafts_the_same_images(network, batch):
-    """Rounding may turn the sign of a gradient close to 0."""
+def test_xla_crafts_the_same_images(batch):
+    """Rounding may turn the sign of a gradient close to 0. The network has no max pooling."""
+    keras.utils.set_random_seed(0)
+    network = models.get("mlp", data.open("digits").info)
     defense = TripletAdversarial(network, **TLA)
     crafted = defense.craft(batch)["adversarial"]
     compiled = tf.function(defense.craft, autograph=False, jit_compile=True)(batch)["adversarial"]

@@ -60,7 +60,7 @@ def test_numbers_of_other_conditions_are_no_worst_case_of_this(other, tmp_path):
 
 @pytest.mark.usefixtures("eager")
 def test_the_command_prints_it(unevaluated, capsys):
-    command = ["evaluate", f"--workdir={unevaluated}", "--limit_test=20", "--attacks=clean"]
+    command = ["evaluate", f"--workdir={unevaluated}", "--limit_test=20", "--attacks=fgsm"]
     assert evaluate.main(command) == 0
     assert "lowest stored" not in capsys.readouterr().out
     path = unevaluated / "results.jsonl"
@@ -69,4 +69,4 @@ def test_the_command_prints_it(unevaluated, capsys):
     append_results(path, [dataclasses.replace(last, value=0.0, correct=0)])
     assert evaluate.main(command) == 0
     said = capsys.readouterr().out
-    assert "lowest stored worst case: 0.00 % (n=20, over clean); quote this one" in said
+    assert "lowest stored worst case: 0.00 % (n=20, over clean, fgsm); quote this one" in said
