@@ -12,6 +12,8 @@ from robust_tf.models.checkpoint_readers import formats
 from robust_tf.models.torch_layout import COUNTER, NAMES, keras_layout
 
 HEAD = "fc"
+# DataParallel holds the network under this name, and PyTorch's ImageNet script saves it so.
+WRAPPER = "module."
 # Torchvision's names of what a batch norm holds, and ours.
 NORM = {NAMES[ours]: ours for ours in ("gamma", "beta", "moving_mean", "moving_variance")}
 
@@ -72,15 +74,16 @@ def converted(arrays, source="the file"):
     The classifier `fc` is left out: the embedding has a new last layer.
 
     Args:
-        arrays: dict of torchvision's names, kernels as out, in, height, width.
+        arrays: dict of torchvision's names, kernels as out, in, height, width. All names may begin
+            with `WRAPPER`.
         source: Name of the file for an error.
 
     Raises:
         UserError: an array that no ResNet of torchvision has, or no array.
     """
-    found = {}
+    found, wrapped = {}, all(name.startswith(WRAPPER) for name in arrays)
     for name, value in arrays.items():
-        layer, _, kind = name.rpartition(".")
+        layer, _, kind = name[len(WRAPPER) * wrapped :].rpartition(".")
         if layer == HEAD or kind == COUNTER:
             continue
         ours = {1: NORM, 4: {"weight": "kernel"}}.get(value.ndim, {}).get(kind)

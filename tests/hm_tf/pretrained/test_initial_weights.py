@@ -155,6 +155,14 @@ def test_files_that_are_no_weights(tmp_path):
         converted({"fc.weight": np.zeros([4, 4])})
 
 
+def test_the_wrapper_of_data_parallel_is_taken_off(network):
+    arrays = torch_arrays(network)
+    wrapped = {f"module.{name}": value for name, value in {**arrays, "fc.weight": 0}.items()}
+    found, expected = converted(wrapped), converted(arrays)
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
 def test_weights_that_do_not_fit(network, tmp_path):
     good = converted(torch_arrays(network))
     name = "layer3.0.conv1/kernel"
