@@ -56,7 +56,7 @@ def attack_images(attack, model: Any, x: Any, y: Any, *, seed: int = 0, batch_si
     if in_a_function():
         images, labels = checked_tensors(attack.threat_model, logits_fn, x, y)
         keys = randomness.image_keys(seed, PURPOSE, tf.range(tf.shape(images)[0]))
-        return perturbed(attack, logits_fn, images, labels, keys)
+        return perturbed(attack, attack.perturb(logits_fn, images, labels, keys), images)
     images, labels, size = prepare(attack.threat_model, logits_fn, x, y, batch_size)
     adversarial = images.copy()
     attack_rows(attack, logits_fn, images, labels, np.arange(len(images)), adversarial, seed, size)

@@ -98,7 +98,7 @@ class CompiledAttacks:
         return CompiledBatch(self._perturb(attack), any_size=True)
 
     def _perturb(self, attack):
-        return lambda x, y, keys: perturbed(attack, self._logits_fn, x, y, keys)
+        return lambda x, y, keys: perturbed(attack, attack.perturb(self._logits_fn, x, y, keys), x)
 
 
 # One for each classifier, so that a second attack finds what the first has compiled.

@@ -1,6 +1,5 @@
-"""One batch under an attack, which may be of the user's own or of another library."""
+"""What an attack makes of a batch; it may be of the user's own or of another library."""
 
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -8,22 +7,21 @@ import tensorflow as tf
 from robust_tf.errors import UserError
 
 
-def perturbed(
-    attack: Any, logits_fn: Callable, x: tf.Tensor, y: tf.Tensor, keys: tf.Tensor
-) -> tf.Tensor:
-    """Returns what the `perturb` of an attack makes of a batch, in shape and dtype of `x`.
+def perturbed(attack: Any, found: Any, x: tf.Tensor) -> tf.Tensor:
+    """Returns what the `perturb` of an attack has found, in shape and dtype of `x`.
 
     A function of another library may have lost the shape of the images; it comes back here.
 
     Args:
         attack: an `Attack`, or an object with its `perturb`.
-        logits_fn, x, y, keys: see `Attack.perturb`; a key per image.
+        found: what it returned for `x`.
+        x: images [batch, h, w, c].
 
     Raises:
         UserError: no images like `x`.
         tf.errors.InvalidArgumentError: the same, where only the values show it.
     """
-    found = tf.convert_to_tensor(attack.perturb(logits_fn, x, y, keys))
+    found = tf.convert_to_tensor(found)
     if found.dtype != x.dtype or not found.shape.is_compatible_with(x.shape):
         raise UserError(
             f"{type(attack).__name__}.perturb returns {found.dtype.name} {found.shape}; it must "

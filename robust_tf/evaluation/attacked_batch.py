@@ -36,7 +36,8 @@ def classify_attacked(outputs_fn, labels, preset=None, *, source_fn=None, keep=(
         y, attacked = tf.gather(labels, rows), images
         inside = tf.ones_like(rows, tf.bool)
         if preset is not None:
-            attacked = perturbed(preset.attack, source_fn, images, y, keys)
+            attacked = preset.attack.perturb(source_fn, images, y, keys)
+            attacked = perturbed(preset.attack, attacked, images)
             attacked = preset.as_shown(attacked, images)
             inside = preset.threat_model.contains(attacked, images)
         outputs = {"image": attacked, **outputs_of(attacked)}
