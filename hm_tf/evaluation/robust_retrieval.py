@@ -22,7 +22,7 @@ from robust_tf.attacks.logits_of import label_numbers
 from robust_tf.attacks.spread_rows import spread_rows
 from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError, whole_number
-from robust_tf.evaluation.robust_accuracy import images_in_unit_range
+from robust_tf.evaluation.input_range import images_in_unit_range
 from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.models.keras_network import UNIT_RANGE, as_embedding

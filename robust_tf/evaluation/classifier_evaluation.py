@@ -5,7 +5,6 @@ import dataclasses
 import pathlib
 
 import numpy as np
-import tensorflow as tf
 
 from robust_tf.attacks import presets
 from robust_tf.attacks.auto_attack import portions
@@ -19,10 +18,10 @@ from robust_tf.evaluation.attack_column import (
     Column,
     Outcome,
 )
-from robust_tf.evaluation.attack_loop import attack_loop, images_of
+from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked, still_correct
-from robust_tf.evaluation.doubts import Doubt, looked_at
-from robust_tf.evaluation.free_checks import free_checks
+from robust_tf.evaluation.doubts import Doubt
+from robust_tf.evaluation.free_checks import check_examples
 from robust_tf.evaluation.stored_attacks import StoredAttacks
 from robust_tf.evaluation.weakness import WEAKNESS
 from robust_tf.results.cache import examples_hash
@@ -84,11 +83,10 @@ class ClassifierEvaluation:
         self._any_size = not (fixed_size or jit_compile)
         self._jit_compile = jit_compile
         self._substitutes = substitutes or {}
-        self.say = say or (lambda line: None)
-        rows = looked_at(len(examples), batch_size, fixed_size)
-        labels = tf.constant(examples.labels[rows], tf.int32)
-        images = images_of(examples, rows, dtype)
-        self.checked = free_checks(outputs_fn, images, labels, fixed_size=fixed_size)
+        self.say = say or _say_nothing
+        self.checked = check_examples(
+            outputs_fn, examples, batch_size, fixed_size=fixed_size, dtype=dtype
+        )
         require_labels(examples.labels, self.checked.num_classes)
         self.logits_fn = self.checked.logits_fn
         about = {"kind": self.checked.kind, **(identity or {}), "examples": examples_hash(examples)}
@@ -232,7 +230,7 @@ class ClassifierEvaluation:
     def silent(self):
         """Returns the same evaluation without lines, bars and kept images; results are shared."""
         other = copy.copy(self)
-        other.say, other.loop = lambda line: None, {**self.loop, "progress": False}
+        other.say, other.loop = _say_nothing, {**self.loop, "progress": False}
         other._stored = dataclasses.replace(self._stored, save_adversarial=False)
         other.outcomes = []
         return other
@@ -274,3 +272,7 @@ class ClassifierEvaluation:
     def _outcome(self, column, correct, after=()):
         settings = self._stored.settings(column)
         return Outcome(column.name, correct, column.threat_model, settings, tuple(after))
+
+
+def _say_nothing(line):
+    del line

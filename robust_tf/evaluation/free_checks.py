@@ -12,10 +12,12 @@ import tensorflow as tf
 
 from robust_tf.attacks.keras_graph import PROBABILITIES
 from robust_tf.attacks.logits_of import require_classes, require_labels
+from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.evaluation.doubts import (
     RANGES,
     Doubt,
     input_gradients,
+    looked_at,
     misleading_gradients,
     near_chance,
     of,
@@ -90,6 +92,21 @@ def free_checks(outputs_fn, images, labels, *, fixed_size=False):
 
     found = [doubt for doubt in doubts if doubt is not None]
     return FreeChecks(logits_fn, kind, values.shape[1], found, bool(saturated.any()))
+
+
+def check_examples(outputs_fn, examples, batch_size, *, fixed_size=False, dtype="float32"):
+    """Makes the `free_checks` on the rows that `looked_at` names; same result.
+
+    Args:
+        outputs_fn, fixed_size: see `free_checks`.
+        examples: `Examples`.
+        batch_size: images of an attacked batch.
+        dtype: data type of the images.
+    """
+    rows = looked_at(len(examples), batch_size, fixed_size)
+    labels = tf.constant(examples.labels[rows], tf.int32)
+    images = images_of(examples, rows, dtype)
+    return free_checks(outputs_fn, images, labels, fixed_size=fixed_size)
 
 
 def output_kind(outputs):

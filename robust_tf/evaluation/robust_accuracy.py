@@ -1,34 +1,29 @@
 """Robust accuracy of any classifier, in one call."""
 
 import dataclasses
-import json
 import math
 import os
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from robust_tf.attacks import auto_attack, presets
 from robust_tf.attacks.attack import Attack
-from robust_tf.attacks.attack_images import image_array
 from robust_tf.attacks.logits_of import label_numbers, logits_of
 from robust_tf.attacks.presets import Preset
 from robust_tf.data.examples import Examples
-from robust_tf.errors import UserError, whole_number
+from robust_tf.errors import whole_number
 from robust_tf.evaluation.attack_column import CLEAN, Column, ensemble_columns
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
+from robust_tf.evaluation.input_range import UNIT_INTERVAL, images_in_unit_range
+from robust_tf.evaluation.model_identity import identity_of
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.results.attack_settings import untold
-from robust_tf.results.cache import digest
-from robust_tf.results.result import weights_hash, wilson_interval
+from robust_tf.results.result import wilson_interval
 from robust_tf.threat_model import ThreatModel, parse_magnitude, pixel_ball
-from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.strategy import in_float32
-
-UNIT_INTERVAL = (0.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -143,7 +138,7 @@ def robust_accuracy(
         outputs_fn,
         examples,
         seed=seed,
-        identity=cache and {**_identity(model), "input_range": list(input_range), "seed": seed},
+        identity=cache and {**identity_of(model), "input_range": list(input_range), "seed": seed},
         folder=cache,
         batch_size=fixed_size or batch_size,
         fixed_size=fixed_size is not None,
@@ -243,61 +238,3 @@ def _outputs_of(model, input_range):
     if tuple(input_range) == UNIT_INTERVAL:
         return logits_fn, fixed_size
     return lambda images: logits_fn(low + (high - low) * images), fixed_size
-
-
-def images_in_unit_range(x, input_range, model):
-    """Returns uint8 images as they are, others as float32 [n, ...] in [0, 1].
-
-    Args:
-        x: array or tensor [n, ...]; uint8, or float in `input_range`.
-        input_range: (low, high), the values of black and white.
-        model: what takes them; a defense has its range inside.
-
-    Raises:
-        ValueError: no range, no images, or float images outside the range, or of another one.
-    """
-    images = image_array(x)
-    if np.shape(input_range) != (2,) or not input_range[0] < input_range[1]:
-        raise ValueError(f"input_range is (low, high), low first; got {input_range!r}")
-    if isinstance(model, AdversarialModel) and tuple(input_range) != UNIT_INTERVAL:
-        raise ValueError("a defense takes images in [0, 1]; leave input_range out")
-    low, high = input_range
-    if not images.size:
-        raise ValueError(f"there are no images: x has the shape {images.shape}")
-    if images.dtype == np.uint8:
-        return images
-    lowest, highest = images.min(), images.max()
-    if not (lowest >= low and highest <= high):  # false for NaN too
-        raise ValueError(
-            f"images must be finite and in [{low:g}, {high:g}]; these range from {lowest:g} to "
-            f"{highest:g}; scale them, or give uint8; input_range= says what the model takes"
-        )
-    if lowest >= 0 and highest <= 1 and tuple(input_range) != UNIT_INTERVAL:
-        raise ValueError(
-            f"these images range from {lowest:g} to {highest:g}; float images fill "
-            f"input_range=({low:g}, {high:g}) too: scale them, or give uint8"
-        )
-    return np.float32((images - low) / (high - low))
-
-
-def _layers_of(model):
-    """What tells networks of the same weights apart: one may have a layer more, without weights.
-
-    The names of the layers do not: Keras numbers them by what the process has built before.
-    """
-    kinds = [type(layer).__qualname__ for layer in (model, *model.layers)]
-    try:
-        settings = json.dumps(keras.saving.serialize_keras_object(model.get_config()))
-    except (NotImplementedError, TypeError, ValueError, UserError):  # it cannot be written
-        return kinds
-    for number, layer in enumerate((model, *model.layers)):
-        settings = settings.replace(f'"{layer.name}"', f'"layer {number}"')
-    return digest({"kinds": kinds, "settings": settings})
-
-
-def _identity(model):
-    if isinstance(model, keras.Model):
-        return {"weights_hash": weights_hash(model), "layers": _layers_of(model)}
-    if isinstance(model, SavedSignature):
-        return {"weights_hash": model.weights_hash}
-    raise ValueError("cache= needs a keras.Model or the path of a SavedModel, to know its weights")

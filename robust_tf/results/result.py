@@ -145,8 +145,13 @@ def measured_mean(about, metric, values, **attack):
 
 def doubted(results, doubts):
     """Returns the `Result`s of an evaluation with the `Doubt`s of its free checks, a list."""
-    warnings = tuple(doubt._asdict() for doubt in doubts)
+    warnings = as_warnings(doubts)
     return [dataclasses.replace(result, warnings=warnings) for result in results]
+
+
+def as_warnings(doubts):
+    """Returns a list of `Doubt` as the field `warnings` of a `Result`, a tuple of dicts."""
+    return tuple(doubt._asdict() for doubt in doubts)
 
 
 def worst_case(outcomes):

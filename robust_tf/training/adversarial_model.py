@@ -1,7 +1,6 @@
 """The train-step template of every defense of this repository."""
 
 import contextlib
-import inspect
 from typing import Any
 
 import keras
@@ -9,25 +8,15 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks import program_names
-from robust_tf.attacks.compiled_batch import REFUSAL, assertion, warn_of_refusal
-from robust_tf.attacks.keras_graph import output_of
 from robust_tf.errors import UserError, require_known
 from robust_tf.losses.weight_decay import (
     decayed_kernels,
     l2_weight_decay,
     regularizers_of_layers,
 )
-from robust_tf.training import replicas, saved_settings
-from robust_tf.training.batch import (
-    check_arrays,
-    checked,
-    drawn_twice,
-    parts_of,
-    refuse_empty,
-    refuse_names,
-    told_in_a_line,
-    unpack,
-)
+from robust_tf.training import compile_checks, replicas, saved_settings
+from robust_tf.training.batch import parts_of, unpack
+from robust_tf.training.checked_fit import CheckedFit
 from robust_tf.training.named_terms import LOSS, require_names, require_terms
 from robust_tf.training.weight_averaging import average_statistics, take_averages
 from robust_tf.training.weight_perturbation import worst_weights
@@ -37,7 +26,7 @@ from robust_tf.training.workers import on_several
 _NOT_SAVED = {"network", "term_weights", "monitors", "tested"}
 
 
-class AdversarialModel(keras.Model):
+class AdversarialModel(CheckedFit):
     """A network together with the way it is trained.
 
     A defense overrides two hooks, which read like the algorithm box of its paper:
@@ -90,8 +79,8 @@ class AdversarialModel(keras.Model):
         super().__init__(**kw)
         require_known("reduction", reduction, ("mean", "sum"))
         require_names(term_weights, monitors)
-        _require_named_outputs(network)
-        _refuse_losses_of(network, "activity_regularizer", "has an activity_regularizer")
+        compile_checks.require_named_outputs(network)
+        compile_checks.refuse_regularized_outputs(network)
         self.network = network
         self.term_weights = dict(term_weights)
         self.weight_decay = weight_decay
@@ -126,47 +115,20 @@ class AdversarialModel(keras.Model):
                     f"compile({name}=...): {type(self).__name__} has the loss of its paper; leave "
                     "it out"
                 )
-        self._require_other_names(kwargs.get("metrics"), kwargs.get("weighted_metrics"))
-        self._require_network_in_scope()
-        self._require_built_layers()
+        metrics = kwargs.get("metrics"), kwargs.get("weighted_metrics")
+        compile_checks.refuse_shown_names(self, *metrics)
+        compile_checks.require_network_in_scope(self)
+        compile_checks.require_built_layers(self)
         super().compile(optimizer=optimizer, **kwargs)
         with self.distribute_strategy.scope():
             self.optimizer.build(self.trainable_variables)
             average_statistics(self.optimizer, self.network)
 
-    def _require_other_names(self, *metrics):
-        """Keras's accuracy is the number that the defense shows by this name; others are not."""
-        for metric in keras.tree.flatten(metrics):
-            name = metric if isinstance(metric, str) else getattr(metric, "name", None)
-            name = name or getattr(metric, "__name__", None)  # of a function
-            if name in self.trackers and name != "accuracy":
-                raise UserError(
-                    f"compile(metrics=...): {type(self).__name__} shows its own {name}; give the "
-                    "metric another name"
-                )
-
-    def _require_network_in_scope(self):
-        created_here = self.distribute_strategy.extended.variable_created_in_scope
-        if not all(created_here(variable.value) for variable in self.network.variables):
-            raise UserError(
-                f"{self.network.name} was made in another scope than its defense; make both inside "
-                "strategy.scope(), and compile there"
-            )
-
-    def _require_built_layers(self):
-        for layer in self._flatten_layers(include_self=False):
-            # Without a `build` of its own a layer has no weights to make, as an augmentation.
-            if not layer.built and type(layer).build is not keras.layers.Layer.build:
-                raise UserError(
-                    f"the layer {layer.name} of {type(self).__name__} has no weights to train yet; "
-                    "call its build(shape) in the constructor"
-                )
-
     def compile_from_config(self, config):
         """Keras leaves a model with a `compile` of its own uncompiled unless this is defined."""
         self.compile(**keras.saving.deserialize_keras_object(config))
 
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As in Keras. With `use_ema=True` the batch-norm statistics end as averages, too.
 
         A train step that XLA refuses is trained without XLA.
@@ -174,70 +136,9 @@ class AdversarialModel(keras.Model):
         Raises:
             UserError: images outside [0, 1], labels of no class or, in either set, text.
         """
-        given = inspect.signature(super().fit).bind(x, *args, **kwargs).arguments
-        held_out = given.get("validation_data")
-        if isinstance(held_out, (tuple, list)) and len(held_out) > 1 and held_out[1] is not None:
-            refuse_names(held_out[1])  # Keras would look at them after the first epoch
-        history = self._with_xla_if_it_can("the train step", super().fit, x, *args, **kwargs)
+        history = super().fit(*args, **kwargs)
         take_averages(self.optimizer)
         return history
-
-    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As in Keras. A test step that XLA refuses goes on without XLA, as the train step then.
-
-        Raises:
-            UserError: images outside [0, 1], labels of no class.
-        """
-        return self._with_xla_if_it_can("the test step", super().evaluate, x, *args, **kwargs)
-
-    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As in Keras, with the checks of `fit`, and without XLA where XLA refuses the step.
-
-        Raises:
-            UserError: images outside [0, 1], labels of no class.
-        """
-        method = super().train_on_batch
-        return self._with_xla_if_it_can("the train step", method, x, *args, **kwargs)
-
-    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As `train_on_batch`, of the test step."""
-        method = super().test_on_batch
-        return self._with_xla_if_it_can("the test step", method, x, *args, **kwargs)
-
-    def _with_xla_if_it_can(self, title, method, x, *args, **kwargs):
-        """Calls a method of Keras; where XLA refuses its step, once more without XLA."""
-        labels = args[0] if args else kwargs.get("y")
-        if labels is not None:
-            refuse_names(labels)
-        refuse_empty(x)
-        with told_in_a_line():
-            if not self.compiled or not self.jit_compile:
-                return method(x, *args, **kwargs)
-            check_arrays(x, labels, self._classes())
-            self._stepped, again = False, x
-            if inspect.isgenerator(x):
-                x, again = drawn_twice(x, lambda: self._stepped)
-            try:
-                return method(x, *args, **kwargs)
-            except REFUSAL as error:
-                if self._stepped or assertion(error):
-                    raise
-                warn_of_refusal(title, error)
-            self.jit_compile = False
-            self.make_train_function(force=True)
-            self.make_test_function(force=True)
-            return method(again, *args, **kwargs)
-
-    def _make_function(self, step_function):
-        """As in Keras. A step that has run is noted: XLA does not refuse it any more."""
-        function = super()._make_function(step_function)
-
-        def noted(iterator):
-            shown = function(iterator)
-            self._stepped = True
-            return shown
-
-        return noted
 
     def craft(self, batch):
         """Returns a dict of tensors that the loss treats as constants. By default nothing."""
@@ -306,7 +207,7 @@ class AdversarialModel(keras.Model):
         with tf.GradientTape() as tape:
             returned = self.loss_terms(batch, crafted)
             terms, monitors = require_terms(returned, self.term_weights, self.trackers)
-            _refuse_losses_of(self.network, "_losses", "calls add_loss")
+            compile_checks.refuse_added_losses(self.network)
             terms = _weighted(terms, batch)
             loss = self._local_share(terms, self._penalty() if penalized else 0)
             scaled = self.optimizer.scale_loss(loss)
@@ -425,33 +326,6 @@ class AdversarialModel(keras.Model):
         label = keras.KerasTensor(target.shape, target.dtype)
         with self.distribute_strategy.scope():
             self._compile_metrics.build(label, self.network.output["logits"])
-
-    def _check_batches_of(self, iterator):
-        """Lets an iterator of Keras draw checked batches; arrays were checked as a whole."""
-        if type(iterator.data_adapter).__name__ == "ArrayDataAdapter":
-            return
-        batches = iterator.data_adapter.get_tf_dataset()
-        if isinstance(batches, tf.data.Dataset):  # and not distributed by the caller
-            distribute = self.distribute_strategy.experimental_distribute_dataset
-            iterator._distributed_dataset = distribute(checked(batches, self._classes()))
-
-
-def _require_named_outputs(network):
-    if not isinstance(output_of(network), dict):
-        raise UserError(
-            f"{network.name} does not return a dict of outputs; as_classifier and as_embedding of "
-            "robust_tf.models.keras_network make a network that does"
-        )
-
-
-def _refuse_losses_of(network, attribute, what):
-    """A step has several passes, and a loss of a layer's outputs does not say of which."""
-    for layer in network._flatten_layers():
-        if getattr(layer, attribute, None):
-            raise UserError(
-                f"the layer {layer.name} {what}, which a defense does not train with; leave it out "
-                "(regularizers of weights are honoured)"
-            )
 
 
 def weighted_total(terms, weights, reduction):

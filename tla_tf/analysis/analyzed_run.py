@@ -3,17 +3,20 @@
 import functools
 
 import numpy as np
-import tensorflow as tf
 
 from robust_tf.attacks import presets
 from robust_tf.errors import RunError, UserError
-from robust_tf.evaluation.attack_loop import images_of
-from robust_tf.evaluation.doubts import looked_at
-from robust_tf.evaluation.free_checks import free_checks
+from robust_tf.evaluation.free_checks import check_examples
 from robust_tf.evaluation.reference_images import reference_settings
 from robust_tf.models.output_of import output_of
 from robust_tf.results.attack_settings import attack_settings
-from robust_tf.results.result import append_results, measured_share, measured_value, shared_fields
+from robust_tf.results.result import (
+    append_results,
+    as_warnings,
+    measured_share,
+    measured_value,
+    shared_fields,
+)
 from tla_tf.analysis.embeddings_under_attack import correct_after_steps, embeddings_under_attack
 from tla_tf.runs.finished_run import ball
 
@@ -51,8 +54,8 @@ class AnalyzedRun:
         self.network = run.network()
         self._settings = {"batch_size": batch_size, "seed": seed}
         self.records = run.folder.results
-        self.doubts = self._free_checks(batch_size)
-        warnings = tuple(doubt._asdict() for doubt in self.doubts)
+        self.doubts = check_examples(output_of(self.network, "logits"), test, batch_size).doubts
+        warnings = as_warnings(self.doubts)
         self._about = shared_fields(self.network, seed=seed, warnings=warnings, **run.facts)
         self.natural, self.predictions = self._embed(test, None)
         self.adversarial, self.adversarial_predictions = self._embed(test, preset)
@@ -123,12 +126,6 @@ class AnalyzedRun:
         append_results(self.records, self.results)
         kept, self.results = self.results, []
         return kept
-
-    def _free_checks(self, batch_size):
-        rows = looked_at(len(self.test), batch_size)
-        labels = tf.constant(self.test.labels[rows], tf.int32)
-        images = images_of(self.test, rows)
-        return free_checks(output_of(self.network, "logits"), images, labels).doubts
 
     def _embed(self, examples, preset):
         found = embeddings_under_attack(self.network, examples, preset, **self._settings)

@@ -8,7 +8,13 @@ from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.models.output_of import output_of
 from robust_tf.results.cache import identity_of
-from robust_tf.results.result import append_results, measured_share, read_results, shared_fields
+from robust_tf.results.result import (
+    append_results,
+    as_warnings,
+    measured_share,
+    read_results,
+    shared_fields,
+)
 
 
 class RunEvaluation(ClassifierEvaluation):
@@ -64,7 +70,7 @@ class RunEvaluation(ClassifierEvaluation):
             settings=outcome.settings,
             threat_model=outcome.threat_model,
             after=outcome.after,
-            warnings=[doubt._asdict() for doubt in self.checked.doubts],
+            warnings=as_warnings(self.checked.doubts),
         )
 
 

@@ -1,0 +1,75 @@
+"""What a defense refuses before its first step: networks, layers and metrics."""
+
+import keras
+
+from robust_tf.attacks.keras_graph import output_of
+from robust_tf.errors import UserError
+
+
+def require_named_outputs(network):
+    """Raises the UserError of a network that does not return a dict."""
+    if not isinstance(output_of(network), dict):
+        raise UserError(
+            f"{network.name} does not return a dict of outputs; as_classifier and as_embedding of "
+            "robust_tf.models.keras_network make a network that does"
+        )
+
+
+def refuse_regularized_outputs(network):
+    """Raises the UserError of a layer with an activity_regularizer."""
+    _refuse_losses_of(network, "activity_regularizer", "has an activity_regularizer")
+
+
+def refuse_added_losses(network):
+    """Raises the UserError of a layer that has called `add_loss` in a pass."""
+    _refuse_losses_of(network, "_losses", "calls add_loss")
+
+
+def _refuse_losses_of(network, attribute, what):
+    """A step has several passes, and a loss of a layer's outputs does not say of which."""
+    for layer in network._flatten_layers():
+        if getattr(layer, attribute, None):
+            raise UserError(
+                f"the layer {layer.name} {what}, which a defense does not train with; leave it out "
+                "(regularizers of weights are honoured)"
+            )
+
+
+def refuse_shown_names(defense, *metrics):
+    """Raises the UserError of a compiled metric with the name of a number of the defense.
+
+    Keras's accuracy is the number that the defense shows by this name; others are not.
+
+    Args:
+        defense: `AdversarialModel`.
+        metrics: metrics of Keras, their names, functions, or lists of these.
+    """
+    for metric in keras.tree.flatten(metrics):
+        name = metric if isinstance(metric, str) else getattr(metric, "name", None)
+        name = name or getattr(metric, "__name__", None)  # of a function
+        if name in defense.trackers and name != "accuracy":
+            raise UserError(
+                f"compile(metrics=...): {type(defense).__name__} shows its own {name}; give the "
+                "metric another name"
+            )
+
+
+def require_network_in_scope(defense):
+    """Raises the UserError of a network on other devices than the strategy of its defense."""
+    created_here = defense.distribute_strategy.extended.variable_created_in_scope
+    if not all(created_here(variable.value) for variable in defense.network.variables):
+        raise UserError(
+            f"{defense.network.name} was made in another scope than its defense; make both inside "
+            "strategy.scope(), and compile there"
+        )
+
+
+def require_built_layers(defense):
+    """Raises the UserError of a layer beside the network that has no weights yet."""
+    for layer in defense._flatten_layers(include_self=False):
+        # Without a `build` of its own a layer has no weights to make, as an augmentation.
+        if not layer.built and type(layer).build is not keras.layers.Layer.build:
+            raise UserError(
+                f"the layer {layer.name} of {type(defense).__name__} has no weights to train yet; "
+                "call its build(shape) in the constructor"
+            )
