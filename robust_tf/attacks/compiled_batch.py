@@ -78,8 +78,8 @@ class CompiledBatch:
 
     def _on(self, devices):
         if devices not in self._compiled:
-            compiled = self._compile()
-            self._compiled[devices] = compiled if devices == 1 else on_every_device(compiled)
+            compiled = self._compile() if devices == 1 else on_every_device(self._compile)
+            self._compiled[devices] = compiled
         return self._compiled[devices]
 
     def _compile(self):
@@ -98,12 +98,13 @@ def device_count() -> int:
     return 1 if several else strategy.num_replicas_in_sync
 
 
-def on_every_device(function: Any) -> Any:
+def on_every_device(compile: Callable[[], Callable]) -> Any:
     """Returns the `tf.function` that divides a batch over the devices of the current strategy.
 
     Args:
-        function: tensors [b, ...] -> tensor [b, ...] or a structure of such. Variables that were
-            made in the scope of the strategy, a network's weights, lie on each device.
+        compile: returns a function of tensors [b, ...] to a tensor [b, ...] or a structure of such.
+            Each device has its own: a program of XLA reads variables of one device. Variables that
+            were made in the scope of the strategy, a network's weights, lie on each device.
     """
     strategy = tf.distribute.get_strategy()
     count = strategy.num_replicas_in_sync
@@ -116,7 +117,7 @@ def on_every_device(function: Any) -> Any:
             )
             for part in parts
         ]
-        found = strategy.run(function, shares)
+        found = strategy.run(lambda *share: compile()(*share), shares)
         return tf.nest.map_structure(
             lambda value: tf.concat(strategy.experimental_local_results(value), axis=0), found
         )

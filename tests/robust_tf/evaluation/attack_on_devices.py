@@ -4,6 +4,7 @@ A process of its own, since the processor can be divided only before TensorFlow 
 """
 
 import pathlib
+import warnings
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ from hm_tf.evaluation.ranking_batch import Ranker, compile_ranking_attack
 from hm_tf.ranking_attacks import registry as ranking_attacks
 from robust_tf import data, randomness
 from robust_tf.attacks import presets
+from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.attacks.pgd import PGD
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
@@ -48,7 +50,7 @@ def trained():
     return network
 
 
-def attacked(examples, weights):
+def attacked(examples, weights, jit_compile=False):
     """Outputs of an attack on a classifier, and how many images each device has classified."""
     network = classifier(weights)
     seen = tf.Variable(
@@ -63,12 +65,13 @@ def attacked(examples, weights):
 
     preset = presets.get("2pgd5", BALL)
     attack = classify_attacked(logits_fn, examples.labels, preset, keep=["image"])
+    attack = CompiledBatch(attack, jit_compile=jit_compile)
     runs = attack_loop(attack, examples, restarts=2, active="correct", title="pgd", **SETTINGS)
     local = tf.distribute.get_strategy().experimental_local_results(seen)
     return runs, [int(count) for count in local]
 
 
-def ranked(examples, weights, name):
+def ranked(examples, weights, name, xla=False):
     """Outputs of a ranking attack."""
     network = classifier(weights)
     test_set = EmbeddedTestSet(network, examples, batch_size=BATCH)
@@ -77,7 +80,7 @@ def ranked(examples, weights, name):
         copies = tf.distribute.get_strategy().experimental_local_results(ranker.gallery._centred)
         assert len({copy.device for copy in copies}) == len(copies)  # the whole on each device
     pgd = PGD(BALL, 3, random_start=False)
-    attack = compile_ranking_attack(ranking_attacks.get(name, "fixed"), pgd, key, ranker)
+    attack = compile_ranking_attack(ranking_attacks.get(name, "fixed"), pgd, key, ranker, xla=xla)
     return attack_loop(attack, examples, test_set.queries, title=name, **SETTINGS)
 
 
@@ -104,13 +107,18 @@ def main(folder):
         with (chosen if count > 1 else tf.distribute.get_strategy()).scope():
             ranking = [ranked(examples, weights, name) for name in ("QA+",)]
             found[count] = [attacked(examples, weights), *ranking]
+            if count > 1:
+                with warnings.catch_warnings(action="error"):  # that XLA refuses
+                    compiled = [attacked(examples, weights, jit_compile=True)[0]]
+                    compiled += [ranked(examples, weights, name, xla=True) for name in ("QA+",)]
     (first, work), *others = found[1]
     assert 0 < first[0]["correct"].sum() < IMAGES
     (runs, share), *ranking = found[2]
     # As much on each device; together somewhat more, since batches are filled up.
     assert len(share) == 2 and len(set(share)) == 1, share
     assert work[0] <= sum(share) <= 1.5 * work[0], (share, work)
-    for expected, outputs in zip([first, *others], [runs, *ranking], strict=True):
+    pairs = zip([first, *others] * 2, [runs, *ranking, *compiled], strict=True)
+    for expected, outputs in pairs:
         for one, other in zip(expected, outputs, strict=True):
             for name, values in one.items():
                 np.testing.assert_allclose(other[name], values, atol=1e-6, err_msg=name)
