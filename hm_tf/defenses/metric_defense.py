@@ -254,10 +254,9 @@ class MetricDefense(AdversarialModel):
         objective = ShiftObjective(self.embed, batch["image"], target, jitter)
         return self.ascend(batch, objective, batch["image"])
 
-    def ascend(self, batch, objective, images):
-        """Returns the images after the inner attack on an `Objective`."""
+    def ascend(self, batch, objective, images, **draws):
         keys = self._start_keys(batch, objective.roles, randomness.shape_of(images)[0])
-        return self.attack_of(batch).ascend(objective, images, key=keys)
+        return super().ascend(batch, objective, images, key=keys, **draws)
 
     def _start_keys(self, batch, roles, rows):
         """A random key per image, int32 [rows, 2].

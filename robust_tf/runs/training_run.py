@@ -33,7 +33,7 @@ class TrainingRun:
         settings: `TrainingSettings`.
 
     Attributes:
-        xla: whether XLA compiles the attacks, and on one device the train step; known after
+        xla: whether XLA compiles the attacks, and on one device the whole train step; known after
             `check`.
     """
 
@@ -209,9 +209,7 @@ class TrainingRun:
             if not self.finished():  # where they come from may be gone by then
                 self.set_first_weights(network)
             model = self.build_model(network)
-            # XLA compiles no sum over devices.
-            alone = self.strategy.num_replicas_in_sync == 1
-            model.compile(optimizer=settings.make_optimizer(), jit_compile=self.xla and alone)
+            model.compile(optimizer=settings.make_optimizer(), jit_compile=self.xla)
         return model
 
     # What a package says.

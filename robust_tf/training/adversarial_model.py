@@ -1,6 +1,7 @@
 """The train-step template of every defense of this repository."""
 
 import contextlib
+import functools
 from typing import Any
 
 import keras
@@ -102,7 +103,8 @@ class AdversarialModel(CheckedFit):
     def compile(self, optimizer: Any = "adam", loss: Any = None, **kwargs: Any) -> None:
         """As in Keras, without a loss.
 
-        The optimiser's variables exist afterwards, so that they can be restored.
+        The optimiser's variables exist afterwards, so that they can be restored. On several
+        replicas `jit_compile=True` compiles the inner attack, and not the rest of the step.
 
         Raises:
             UserError: a loss or its weights; a metric with the name of another number of the
@@ -120,6 +122,10 @@ class AdversarialModel(CheckedFit):
         compile_checks.require_network_in_scope(self)
         compile_checks.require_built_layers(self)
         super().compile(optimizer=optimizer, **kwargs)
+        # XLA compiles no sum over devices, and an attack has none.
+        several = self.distribute_strategy.num_replicas_in_sync > 1
+        self._attack_by_xla = several and self.jit_compile
+        self.jit_compile = self.jit_compile and not several
         with self.distribute_strategy.scope():
             self.optimizer.build(self.trainable_variables)
             average_statistics(self.optimizer, self.network)
@@ -179,8 +185,22 @@ class AdversarialModel(CheckedFit):
         share = batch.get("eps_share")
         return self.attack if share is None else self.attack.scaled(share)
 
+    def ascend(self, batch, objective, images, **draws):
+        """Returns images after the inner attack of a batch.
+
+        Args:
+            batch: batch of the step.
+            objective: `Objective` to ascend.
+            images: float [n, h, w, c], where the attack begins.
+            **draws: key and shard, see `PGD.ascend`.
+        """
+        ascend = functools.partial(self.attack_of(batch).ascend, objective, images, **draws)
+        if self._attack_by_xla:
+            ascend = tf.function(ascend, autograph=False, jit_compile=True)
+        return ascend()
+
     def train_step(self, data):
-        if self.jit_compile and not tf.executing_eagerly():
+        if (self.jit_compile or self._attack_by_xla) and not tf.executing_eagerly():
             program_names.round_up(program_names.TRAINING)
         batch = self.unpack(data, self.optimizer.iterations)
         if self.eps_warmup_steps:

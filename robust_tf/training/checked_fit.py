@@ -24,6 +24,8 @@ class CheckedFit(keras.Model):
     `_check_batches_of` check the rest. Without XLA the steps of the subclass make the checks.
     """
 
+    _attack_by_xla = False  # whether XLA compiles the attack of a step that it cannot compile
+
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As in Keras. A train step that XLA refuses is trained without XLA.
 
@@ -68,10 +70,10 @@ class CheckedFit(keras.Model):
             refuse_names(labels)
         refuse_empty(x)
         with told_in_a_line():
-            if not self.compiled or not self.jit_compile:
+            if not self.compiled or not (self.jit_compile or self._attack_by_xla):
                 return method(x, *args, **kwargs)
             check_arrays(x, labels, self._classes())
-            self._stepped, again = False, x
+            self._stepped, again, state = False, x, self._state_of_a_refused_step()
             if inspect.isgenerator(x):
                 x, again = drawn_twice(x, lambda: self._stepped)
             try:
@@ -80,10 +82,22 @@ class CheckedFit(keras.Model):
                 if self._stepped or assertion(error):
                     raise
                 warn_of_refusal(title, error)
-            self.jit_compile = False
+            self.jit_compile = self._attack_by_xla = False
+            for variable, value in state:
+                variable.assign(value)
             self.make_train_function(force=True)
             self.make_test_function(force=True)
             return method(again, *args, **kwargs)
+
+    def _state_of_a_refused_step(self):
+        """(variable, value) of what a step moves, perhaps, although XLA refuses the attack in it.
+
+        Trained weights and the optimiser's averages wait for the attack.
+        """
+        if not self._attack_by_xla:
+            return []
+        variables = *self.non_trainable_variables, *self.metrics_variables
+        return [(v, v.numpy()) for v in (*variables, self.optimizer.iterations)]
 
     def _make_function(self, step_function):
         """As in Keras. A step that has run is noted: XLA does not refuse it any more."""

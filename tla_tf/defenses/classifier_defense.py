@@ -127,9 +127,7 @@ class ClassifierDefense(AdversarialModel):
             widths = {name: output.shape[-1] for name, output in self.network.output.items()}
             objective = _LossObjective(outputs_fn, widths, labels, loss, coupled=training)
         key = self.key(batch, "attack start")
-        return self.attack_of(batch).ascend(
-            objective, batch["image"], key=key, shard=current_shard()
-        )
+        return self.ascend(batch, objective, batch["image"], key=key, shard=current_shard())
 
     def _inner_attack(self, eps, norm, attack, values):
         if not self.attacked and eps is None:

@@ -16,6 +16,7 @@ from robust_tf.errors import UserError
 from robust_tf.threat_model import ThreatModel
 from robust_tf.training import strategy
 from robust_tf.training.adversarial_model import AdversarialModel
+from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
 from tla_tf.defenses.triplet_adversarial import TripletAdversarial
 
 Y = np.random.default_rng(0).integers(0, 3, 21)
@@ -88,11 +89,47 @@ def check_scopes(two):
             TripletAdversarial(network, eps=0.1).compile("sgd")
 
 
+class Refused(layers.Layer):
+    """A layer that XLA refuses, in the inference mode of the inner attack alone."""
+
+    def call(self, x, training=False):
+        if training:
+            return x
+        return tf.ensure_shape(tf.py_function(lambda values: values, [x], x.dtype), x.shape)
+
+
+def check_xla(two):
+    """XLA compiles the inner attack, or it goes on without XLA; no update is lost."""
+
+    def trained(layer, jit_compile):
+        keras.utils.set_random_seed(0)
+        with two.scope():
+            dense = [layers.BatchNormalization(synchronized=True), layer, layers.Dense(3)]
+            network = keras.Sequential([keras.Input([4, 4, 1]), layers.Flatten(), *dense])
+            # In float64 XLA draws other random starts.
+            attack = PGD(ThreatModel(0.1), 2, random_start=False)
+            model = AdversarialLogitPairing(network, attack=attack)
+            model.compile(keras.optimizers.SGD(0.1), jit_compile=jit_compile)
+        model.fit(X[:16], Y[:16], batch_size=8, epochs=2, shuffle=False, verbose=0)
+        assert model.optimizer.iterations.numpy() == 4
+        return model
+
+    plain = trained(layers.Identity(), False)
+    compiled = trained(layers.Identity(), True)
+    with pytest.warns(UserWarning, match="the train step goes on without XLA") as said:
+        refused = trained(Refused(), True)
+    assert len(said) == 1
+    assert [model._attack_by_xla for model in (plain, compiled, refused)] == [False, True, False]
+    for model in compiled, refused:
+        for one, other in zip(plain.get_weights(), model.get_weights()):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+
+
 def main():
     keras.config.set_floatx("float64")
     two = strategy.make_strategy("mirrored", 16, logical_cpus=2)
     attack = PGD(ThreatModel(0.1), 2, random_start=False)
-    # Alone without a trace, which would take most of the time. XLA refuses several replicas.
+    # Alone without a trace, which would take most of the time.
     how = {"run_eagerly": True}, {"jit_compile": True}
     weights, histories = zip(
         *(
@@ -105,10 +142,11 @@ def main():
         np.testing.assert_allclose(one, other, atol=0.05)
     for name in "accuracy", "val_accuracy", "val_robust_accuracy":
         np.testing.assert_allclose(*(history[name] for history in histories), atol=0.1)
-    _, history = fitted(HardnessManipulation, two, attack, images=17, jit_compile=False)
+    _, history = fitted(HardnessManipulation, two, attack, images=17, jit_compile=True)
     assert np.isfinite(list(history.values())).all()
     for name in "val_recall_at_1", "val_robust_recall_at_1":
         assert 0 <= history[name][0] <= 1
+    check_xla(two)
     check_loss_shown(two)
     check_scopes(two)
     check_overflow(two)
