@@ -220,9 +220,7 @@ def notes(options):
             "--bn=frozen: batch norm statistics stay as they are; those of the authors' EST are "
             "live, --bn=live"
         )
-    reach = (options.pgd_steps or 0) * (options.pgd_step_size or 0)
-    by_steps = options.defense != "none" and options.inner_attack == "pgd"
-    if by_steps and "eps" in options.typed and reach < options.eps:
+    if _falls_short(options):
         size, eps = options.flags["pgd_step_size"], options.flags["eps"]
         lines.append(
             f"--pgd_steps={options.pgd_steps} of {size} do not reach --eps={eps}: the inner attack "
@@ -240,6 +238,13 @@ def notes(options):
             "weights; from random ones flags/hm/folder.flags has 0.001"
         )
     return tuple(lines)
+
+
+def _falls_short(options):
+    """Whether the steps of the inner attack together are shorter than the radius."""
+    if options.defense == "none" or options.inner_attack != "pgd" or options.pgd_steps == 1:
+        return False  # a single step is as long as the radius
+    return rules.fall_short(options.pgd_steps, options.pgd_step_size, options.eps)
 
 
 def likely_collapse(options):
@@ -270,11 +275,16 @@ _RUN = (
     *shared.LENGTH,
 )
 _DATA = (
-    text("dataset", "digit_pairs", "digit_pairs, mnist, folder and the other data sets."),
+    text(
+        "dataset",
+        "digit_pairs",
+        f"{', '.join(DATASETS)}. There is a recipe for digit_pairs, digits, mnist, fashion_mnist, "
+        "cub200, cars196, sop and folder; the others take one of these as --flagfile.",
+    ),
     shared.data_dir("Folder with the data. Default: TFDS's own, downloading."),
     *shared.READING,
     shared.LIMIT_TEST,
-    path("train_classes", None, "File with the training classes, one a line (folder)."),
+    path("train_classes", None, "File with the training classes, one a line (folder, digits)."),
 )
 _DEFENSE_AND_MODEL = (
     choice("defense", "hm", "Training method.", DEFENSES),

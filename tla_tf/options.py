@@ -3,7 +3,6 @@
 Hyper-parameters have no default here. Their values stand in flags/tla/<dataset>.flags.
 """
 
-import math
 from typing import Any
 
 from robust_tf.cli import flag_rules as rules
@@ -123,8 +122,7 @@ def _falls_short(options):
     """Whether the steps of the inner attack together are shorter than the radius."""
     if options.inner_attack != "pgd" or options.attack_step_size is None:  # 2.5 * eps / steps
         return False
-    reach = options.attack_steps * options.attack_step_size
-    return reach < options.eps and not math.isclose(reach, options.eps)
+    return rules.fall_short(options.attack_steps, options.attack_step_size, options.eps)
 
 
 def workdir_of(options):

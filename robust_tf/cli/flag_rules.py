@@ -1,5 +1,7 @@
 """The rules between flags that the commands of both papers have."""
 
+import math
+
 from robust_tf.errors import UserError, require_pixel_change
 
 # What is evaluated, searched or attacked.
@@ -132,3 +134,8 @@ def check_steps(options):
                 f"--{name}={options.flags[name]}: steps of no length attack nothing; give a size "
                 "> 0, or leave it out"
             )
+
+
+def fall_short(steps, size, eps):
+    """Whether an attack of so many steps of one size stays inside a smaller ball than `eps`."""
+    return steps * size < eps and not math.isclose(steps * size, eps)

@@ -32,6 +32,9 @@ def defense(*arguments):
         (["--dataset=mnist", "--destination=gb:softhard"], None),
         (["--dataset=mnist", "--eps_warmup_steps=1000000"], "the training ends before, at "),
         (["--dataset=mnist", "--defense=none", "--source=random"], None),
+        (["--dataset=cub200", "--pgd_steps=2"], "--pgd_steps=2 of 1/255 do not reach --eps=8/255"),
+        (["--dataset=cub200", "--pgd_steps=8"], None),
+        (["--dataset=cub200", "--pgd_steps=1", "--eps=16/255"], None),  # one step is eps long
     ],
 )
 def test_notes(arguments, note):
