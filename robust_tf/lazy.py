@@ -11,9 +11,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from robust_tf.errors import UserError
+
 
 def lazy(package: str, file: str) -> tuple[list[str], Callable[[str], Any], Callable[[], list]]:
     """Returns what a package assigns to `__all__`, `__getattr__` and `__dir__`.
+
+    The use of a name raises `UserError` where Keras runs on another backend than TensorFlow.
 
     Args:
         package: `__name__` of the package.
@@ -25,10 +29,20 @@ def lazy(package: str, file: str) -> tuple[list[str], Callable[[str], Any], Call
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(f"{package}.{modules[name]}"), name)
+        _require_tensorflow()
         setattr(sys.modules[package], name, value)
         return value
 
     return sorted(modules), get, lambda: sorted({*vars(sys.modules[package]), *modules})
+
+
+def _require_tensorflow():
+    keras = sys.modules.get("keras")
+    if keras and (backend := keras.config.backend()) != "tensorflow":
+        raise UserError(
+            f"Keras runs on {backend}; attacks and defenses need TensorFlow: set "
+            "KERAS_BACKEND=tensorflow before the first import of keras"
+        )
 
 
 def _modules(stub):

@@ -5,7 +5,11 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import pytest
+
+from robust_tf.errors import UserError
+from robust_tf.lazy import lazy
 
 ROOT = pathlib.Path(__file__).parents[1]
 FACES = {
@@ -67,6 +71,13 @@ MISTAKES = [
 
 def test_importing_the_packages_imports_no_tensorflow():
     assert subprocess.run([sys.executable, "-c", IMPORT], cwd=ROOT).returncode == 0
+
+
+def test_another_backend_of_keras_is_refused_in_one_line(monkeypatch):
+    *_, get, _ = lazy("robust_tf", str(ROOT / "robust_tf" / "__init__.py"))
+    monkeypatch.setattr(keras.config, "backend", lambda: "torch")
+    with pytest.raises(UserError, match="Keras runs on torch; .* set KERAS_BACKEND=tensorflow"):
+        get("PGD")
 
 
 @pytest.mark.parametrize("name", FACES)

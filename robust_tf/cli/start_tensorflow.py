@@ -1,4 +1,4 @@
-"""How a command starts TensorFlow: without its notes, and with a cache of what XLA compiles."""
+"""How a command starts TensorFlow: as Keras's backend, without its notes, with XLA's cache."""
 
 import importlib.metadata
 import os
@@ -22,6 +22,7 @@ def load_tensorflow():
     It writes them from C++ before any log level holds, so the file descriptor itself is redirected.
     They are shown if the import fails. One of them is that it cannot use the GPU: it has a line.
     """
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # other projects of the user may have another
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TensorFlow else takes all memory of a GPU, and another command there none.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

@@ -88,6 +88,12 @@ def test_every_command_leaves_memory_of_a_gpu_to_others(before, after, monkeypat
     assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == after
 
 
+def test_a_command_runs_keras_on_tensorflow(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    start_tensorflow.load_tensorflow()
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
+
+
 @pytest.mark.parametrize("visible, said", [(None, 1), ("0,1", 1), ("", 0), ("-1", 0)])
 def test_a_gpu_that_tensorflow_cannot_use_is_named(visible, said, machine, monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [])
