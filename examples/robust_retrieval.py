@@ -28,6 +28,7 @@ def main(argv=None):
     network = keras.Sequential([keras.Input(x.shape[1:]), *convolutions, *head])
     model = HardnessManipulation(network, source="softhard", destination="lga", eps="8/255")
     model.compile("adam")
+    # Of the images of the training; for a claim search classes that it has not seen.
     model.fit(PairedBatches(x, y, 32), epochs=given.epochs, validation_data=(x, y), verbose=2)
     embeddings = model.predict(x, verbose=0)["embedding"]  # unit vectors
     nearest = np.argsort(-embeddings @ embeddings[0])[1:4]
