@@ -34,7 +34,7 @@ class RunError(Exception):
 
 def require_known(kind, name, allowed):
     """Raises the ValueError of a name that is not among the allowed ones."""
-    if name not in allowed:
+    if name not in list(allowed):  # a list has no hash, and is no key
         found = with_closest(name, allowed)
         raise ValueError(f"unknown {kind} {found}; choose from {', '.join(allowed)}")
 
@@ -44,11 +44,11 @@ def whole_number(name, value, lowest=None):
 
     Args:
         name: what the number is, for the message.
-        value: int, or what stands for one, such as a number of NumPy.
+        value: int, or what stands for one, such as a number of NumPy; no bool.
         lowest: int, or None for any number.
     """
     try:
-        number = operator.index(value)
+        number = operator.index(None if isinstance(value, bool) else value)
         if lowest is None or number >= lowest:
             return number
     except TypeError:

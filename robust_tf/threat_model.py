@@ -10,6 +10,7 @@ from robust_tf import randomness
 from robust_tf.errors import require_known
 from robust_tf.magnitude import format_magnitude, parse_magnitude
 from robust_tf.randomness import Shard
+from robust_tf.settings import check_fields
 
 NORMS = ("linf", "l2")
 TOLERANCE = 1e-6
@@ -27,7 +28,7 @@ class ThreatModel:
         lower, upper: the box of valid pixels.
 
     Raises:
-        ValueError: unknown norm, eps not a number >= 0, empty box.
+        ValueError: unknown norm, eps not a number >= 0, a box without numbers or empty.
     """
 
     eps: float
@@ -44,6 +45,7 @@ class ThreatModel:
     def __post_init__(self):
         object.__setattr__(self, "eps", parse_magnitude(self.eps, "eps"))
         require_known("norm", self.norm, NORMS)
+        check_fields(self)
         if not self.lower < self.upper:
             raise ValueError(f"lower ({self.lower}) must be below upper ({self.upper})")
 

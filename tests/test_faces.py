@@ -22,13 +22,13 @@ FACES = {
         *("NoisyFGSM", "PGD", "Square", "get"),
     },
     "tla_tf": {
-        *("AdversarialLogitPairing", "AdversarialTraining", "Mart", "NegativeSelection"),
-        *("Trades", "TripletAdversarial", "Undefended"),
+        *("AdversarialLogitPairing", "AdversarialTraining", "ClassifierDefense", "Mart"),
+        *("NegativeSelection", "Trades", "TripletAdversarial", "Undefended"),
     },
     "hm_tf": {
-        *("AntiCollapseTriplet", "EmbeddingShiftedTriplet", "HardnessManipulation", "MinMax"),
-        *("NoDefense", "PairedBatches", "RobustRetrieval", "SuppressingEmbeddingShift"),
-        "robust_retrieval",
+        *("AntiCollapseTriplet", "EmbeddingShiftedTriplet", "HardnessManipulation"),
+        *("MetricDefense", "MinMax", "NoDefense", "PairedBatches", "RobustRetrieval"),
+        *("SuppressingEmbeddingShift", "robust_retrieval"),
     },
 }
 IMPORT = (

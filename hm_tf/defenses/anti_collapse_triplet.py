@@ -9,7 +9,10 @@ from hm_tf.defenses.objectives import CollapseObjective
 
 @keras.saving.register_keras_serializable("hm_tf")
 class AntiCollapseTriplet(MetricDefense):
-    """mean_k L_T(a_k, p~_k, n~_k), positive and negative drawn together by the attack."""
+    """mean_k L_T(a_k, p~_k, n~_k), positive and negative drawn together by the attack.
+
+    `MetricDefense` describes the arguments.
+    """
 
     def craft(self, batch):
         triplets = self.mine(batch, self.embed(batch["image"]))

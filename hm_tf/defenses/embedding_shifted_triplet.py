@@ -11,6 +11,8 @@ class EmbeddingShiftedTriplet(MetricDefense):
 
     The triplets are mined in the adversarial embeddings. Before the attack a clean forward
     in training mode moves the averages of batch norm, where they are live (the authors' code).
+
+    `MetricDefense` describes the arguments.
     """
 
     def craft(self, batch):

@@ -11,9 +11,10 @@ from hm_tf.defenses.objectives import HardnessObjective
 from hm_tf.triplets import ICS_TRIPLETS, SYMBOLS, destinations
 from hm_tf.triplets.destinations import loss_level
 from hm_tf.triplets.intra_class_structure import ROLES, clean_roles, intra_class_structure
-from robust_tf.errors import require_known
+from robust_tf.errors import require_known, whole_number
 from robust_tf.losses.triplet import hardness
 from robust_tf.randomness import shape_of
+from robust_tf.settings import number
 from robust_tf.training.recipe import Recipe
 from robust_tf.training.replicas import current_shard, gather
 
@@ -62,6 +63,10 @@ class HardnessManipulation(MetricDefense):
         **kw: Any,
     ) -> None:
         require_known("ics_triplet", ics_triplet, ICS_TRIPLETS)
+        whole_number("shards", shards, lowest=1)
+        rise, ics_margin = number("rise", rise), number("ics_margin", ics_margin)
+        if loss_bound is not None:
+            loss_bound = number("loss_bound", loss_bound)
         values = Recipe("hm", recipe)
         margin, ics = values.number("margin", margin), values.number("ics", ics)
         super().__init__(

@@ -18,10 +18,10 @@ from robust_tf import randomness
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.noisy_fgsm import NoisyFGSM
 from robust_tf.attacks.pgd import PGD
-from robust_tf.errors import UserError, require_known
+from robust_tf.errors import UserError, require_known, whole_number
 from robust_tf.losses.triplet import hardness
 from robust_tf.models.keras_network import UNIT_RANGE, as_embedding, with_vector
-from robust_tf.threat_model import ThreatModel, pixel_ball
+from robust_tf.threat_model import NORMS, ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.inner_attack import require_inner_attack
 from robust_tf.training.recipe import Recipe
@@ -71,6 +71,11 @@ class MetricDefense(AdversarialModel):
         extra_monitors: names of values besides "hardness", "skipped_triplets", and what a collapse
             shows in: "spread", the mean distance of the anchors, and "at_margin", the share of
             triplets whose loss is the margin.
+
+    Raises:
+        UserError: eps and attack; a network that is no embedding; an attack for images
+            outside [0, 1], with restarts, or with a loss of its own.
+        ValueError: an unknown name, a setting out of its range.
     """
 
     attacked = True  # whether the defense trains on adversarial images
@@ -121,7 +126,7 @@ class MetricDefense(AdversarialModel):
         self.sampling = sampling
         self.sampler = self.sampler_of(self.source)
         self.attack = self._inner_attack(eps, norm, attack, values)
-        self.shards = shards
+        self.shards = whole_number("shards", shards, lowest=1)
         # Not among the shown metrics: at the end of an epoch they become one warning.
         self.barren = keras.metrics.Sum(name="barren_batches")
         self._retrieval = ValidationRetrieval()
@@ -316,10 +321,12 @@ class MetricDefense(AdversarialModel):
             )
 
     def _inner_attack(self, eps, norm, attack, values):
+        require_known("norm", norm, NORMS)
         if attack is not None and eps is not None:
             raise UserError("give eps='8/255' or attack=PGD(...), not both")
         if attack is not None:
-            return require_inner_attack(attack, norm)
+            # Restarts are for images that stay classified correctly; an embedding has none.
+            return require_inner_attack(attack, norm, restarts=False)
         if not (self.attacked or eps is not None):
             return attack
         ball, steps = pixel_ball(values.text("eps", eps), norm), int(values.number("pgd_steps"))

@@ -9,7 +9,10 @@ from hm_tf.defenses.objectives import MinMaxObjective
 
 @keras.saving.register_keras_serializable("hm_tf")
 class MinMax(MetricDefense):
-    """mean_k max_r L_T(a~_k, p~_k, n~_k): every triplet is made as hard as the attack can."""
+    """mean_k max_r L_T(a~_k, p~_k, n~_k): every triplet is made as hard as the attack can.
+
+    `MetricDefense` describes the arguments.
+    """
 
     def craft(self, batch):
         triplets = self.mine(batch, self.embed(batch["image"]))

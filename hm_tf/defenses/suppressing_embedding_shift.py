@@ -7,6 +7,7 @@ import keras
 from hm_tf.defenses.embedding_shifted_triplet import EmbeddingShiftedTriplet
 from hm_tf.defenses.metric_defense import members
 from robust_tf.distances import shifted_euclidean
+from robust_tf.settings import number
 
 
 @keras.saving.register_keras_serializable("hm_tf")
@@ -20,6 +21,7 @@ class SuppressingEmbeddingShift(EmbeddingShiftedTriplet):
     """
 
     def __init__(self, network: keras.Model, *, shift_weight: float = 1.0, **kw: Any) -> None:
+        shift_weight = number("shift_weight", shift_weight)
         super().__init__(network, extra_weights={"shift": shift_weight}, **kw)
         self.shift_weight = shift_weight
 

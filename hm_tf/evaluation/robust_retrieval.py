@@ -27,6 +27,7 @@ from robust_tf.evaluation.saved_embedding import SavedEmbedding
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.models.keras_network import UNIT_RANGE, as_embedding
 from robust_tf.results.result import doubted, shared_fields
+from robust_tf.settings import value_range
 from robust_tf.threat_model import ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.strategy import in_float32
@@ -121,6 +122,7 @@ def robust_retrieval(
     for name, count in {"steps": steps, "queries": queries, "batch_size": batch_size}.items():
         if count is not None:
             whole_number(name, count, lowest=1)
+    input_range = value_range("input_range", input_range)
     given = list(attacks) if isinstance(attacks, (list, tuple)) else [attacks]
     names, ball = attack_names(given), pixel_ball(eps, norm)
     examples = Examples(images_in_unit_range(x, input_range, model), label_numbers(y))
@@ -160,7 +162,7 @@ def robust_retrieval(
 def _network(model, image_shape, embedding, input_range):
     """The model with unit vectors as the output "embedding", of images in [0, 1]."""
     if isinstance(model, (str, os.PathLike)):
-        signature = SavedSignature(newest_version(model), input_range=tuple(input_range))
+        signature = SavedSignature(newest_version(model), input_range=input_range)
         output = embedding or signature.output_like("embedding")
         if output not in signature.widths:
             outputs = ", ".join(signature.widths)

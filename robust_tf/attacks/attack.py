@@ -9,8 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 from robust_tf.attacks.attack_images import attack_images
-from robust_tf.errors import UserError, whole_number
+from robust_tf.errors import UserError
 from robust_tf.randomness import Shard
+from robust_tf.settings import check_fields
 from robust_tf.threat_model import ThreatModel, format_magnitude, pixel_ball
 
 # Images float [batch, ...] to logits float [batch, classes].
@@ -53,8 +54,9 @@ class Attack:
     """Base of the attacks: settings in the constructor, data in the call.
 
     A new attack is a frozen dataclass with its settings and the method `perturb`. An int among them
-    is a whole number >= 1; its default may be lower. Two attacks of the same settings are the same:
-    the second finds what the first has compiled and stored.
+    is a whole number >= 1; its default may be lower. A float is a number, a bool True or False. Two
+    attacks of the same settings are the same: the second finds what the first has compiled and
+    stored.
 
     Args:
         threat_model: ball and box of the adversarial images; or give `eps`.
@@ -104,10 +106,7 @@ class Attack:
         elif given:
             changed = dataclasses.replace(self.threat_model, **given)
             object.__setattr__(self, "threat_model", changed)
-        for field in dataclasses.fields(self):
-            if field.type is int:
-                lowest = 1 if field.default is dataclasses.MISSING else min(1, field.default)
-                whole_number(f"{name}: {field.name}", getattr(self, field.name), lowest)
+        check_fields(self)
 
     def __str__(self) -> str:
         """A short form for tables and records."""

@@ -19,6 +19,7 @@ from robust_tf.attacks.logits_of import (
     mistake_of_names,
     refuse_probabilities,
     require_classes,
+    require_label_shape,
     require_labels,
 )
 from robust_tf.attacks.perturbed import perturbed
@@ -159,11 +160,6 @@ def _checked_labels(y, images, logits_fn):
     logits = logits_fn(tf.constant(images[:1]))
     require_classes(logits)
     refuse_probabilities(logits)
-    count, classes, shape = len(images), logits.shape[1], np.shape(y)
-    if shape not in ((count,), (count, 1), (count, classes)):
-        raise ValueError(
-            f"{count} images of {classes} classes need labels [{count}] or one-hot "
-            f"[{count}, {classes}], got {list(shape)}"
-        )
-    require_labels(labels, classes)
+    require_label_shape(y, len(images), logits.shape[1])
+    require_labels(labels, logits.shape[1])
     return labels

@@ -165,6 +165,16 @@ def label_tensor(y: Any) -> tf.Tensor:
     return tf.reshape(tf.cast(labels, tf.int32), [-1])
 
 
+def require_label_shape(y: Any, count: int, classes: int) -> None:
+    """Raises ValueError unless `y` has a label for each of `count` images of `classes` classes."""
+    shape = np.shape(y)
+    if shape not in ((count,), (count, 1), (count, classes)):
+        raise ValueError(
+            f"{count} images of {classes} classes need labels [{count}] or one-hot "
+            f"[{count}, {classes}], got {list(shape)}"
+        )
+
+
 def require_labels(labels: np.ndarray, num_classes: int) -> None:
     """Raises ValueError unless all of int [n] `labels` are among the classes of a model."""
     if labels.min() < 0 or labels.max() >= num_classes:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from robust_tf.attacks.select_images import select_images
 from robust_tf.errors import require_known
+from robust_tf.settings import check_fields
 
 FORMS = ("accumulate", "l1", "ema")
 
@@ -33,6 +34,7 @@ class Momentum:
 
     def __post_init__(self):
         require_known("form", self.form, FORMS)
+        check_fields(self)
         highest = 1 if self.form == "ema" else math.inf
         if not 0 <= self.decay < highest:  # true for NaN
             below = " and < 1" if self.form == "ema" else ""

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import KW_ONLY
+from types import NoneType
 from typing import Any
 
 import tensorflow as tf
@@ -32,7 +33,7 @@ class PGD(Attack):
         threat_model, eps, norm: see `Attack`.
         steps: number of gradient steps, >= 1.
         step_size: length of a step in pixel units, also "1/255", > 0 unless eps is 0; default
-            2.5 * eps / steps.
+            2.5 * eps / steps. `dataclasses.replace` keeps it, whatever the new eps or steps.
         loss: value to ascend on a classifier: "ce", the cross entropy, or "margin", the loss of
             Carlini and Wagner 2017. `ascend` takes any `Objective` instead.
         random_start: whether to start at a random point of the ball (Madry et al. 2018) or at the
@@ -58,6 +59,8 @@ class PGD(Attack):
         if self.restarts > 1 and not self.random_start:
             raise ValueError("without a random start every restart would repeat the first run")
         require_known("loss", self.loss, LOSSES)
+        if not isinstance(self.momentum, (Momentum, NoneType)):
+            raise ValueError(f"momentum is Momentum(0.9), or None; got {self.momentum!r}")
         size = self.step_size
         if size is None:
             length = usual_step_size(self.threat_model.eps, self.steps)

@@ -15,7 +15,7 @@ from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
 from robust_tf.attacks.momentum import Momentum
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.round_pixels import round_pixels
-from robust_tf.errors import with_closest
+from robust_tf.errors import require_known, with_closest
 from robust_tf.threat_model import ThreatModel, parse_magnitude
 
 _STEPS, _RESTARTS = ("fgsm", "bimN", "mimN", "pgdN", "cwN"), ("RpgdN", "RcwN")
@@ -120,10 +120,24 @@ def get(name: str, threat_model: ThreatModel, mim_form: str = "accumulate") -> P
     apgd-t (targeted ratio), fab-t, square: the members of AutoAttack. cleverhans-...: the attack of
     this name in that library, with the step size of ours.
 
+    Args:
+        name: one of these, with its numbers.
+        threat_model: `ThreatModel`, its radius in pixel units.
+        mim_form: form of `Momentum` in mim.
+
+    Returns:
+        `Preset`, which has the call of an `Attack`.
+
     Raises:
-        UnknownAttack: the message lists the known names.
-        ValueError: an attack that the ball does not allow.
+        UnknownAttack: a ValueError whose message lists the known names.
+        ValueError: no `ThreatModel`, an unknown form, an attack that the ball does not allow.
     """
+    if not isinstance(threat_model, ThreatModel):
+        raise ValueError(
+            f"expected a ThreatModel such as ThreatModel('8/255'), got {threat_model!r}"
+        )
+    require_known("mim_form", mim_form, MIM_DECAY)
+    name = name if isinstance(name, str) else repr(name)
     if name in auto_attack.MEMBERS:
         return Preset(name, auto_attack.MEMBERS[name](threat_model))
     if match := CLEVERHANS.fullmatch(name):

@@ -104,7 +104,8 @@ def misleading_gradients(outputs_fn, values_fn, images, looked, unsteadiness, fi
     # An exported model may refuse NaN: an image without a finite gradient stays.
     signs = tf.sign(tf.where(tf.math.is_finite(gradients), gradients, 0))
     moved = tf.clip_by_value(images + SHORT_STEP * signs, 0, 1)
-    foretold = tf.reduce_sum(gradients * (moved - images), [1, 2, 3]).numpy()[:count]
+    pixels = list(range(1, images.shape.rank))
+    foretold = tf.reduce_sum(gradients * (moved - images), pixels).numpy()[:count]
     shown = tf.concat([outputs_fn(moved[:count]), outputs[count:]], axis=0)
     before, after = before.numpy()[:count], values_fn(shown).numpy()[:count]
     steep = np.isfinite(foretold) & (foretold > ROUNDING * np.maximum(np.abs(before), 1))

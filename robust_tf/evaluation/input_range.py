@@ -17,12 +17,10 @@ def images_in_unit_range(x, input_range, model):
         model: what takes them; a defense has its range inside.
 
     Raises:
-        ValueError: no range, no images, or float images outside the range, or of another one.
+        ValueError: no images, or float images outside the range, or of another one.
     """
     images = image_array(x)
-    if np.shape(input_range) != (2,) or not input_range[0] < input_range[1]:
-        raise ValueError(f"input_range is (low, high), low first; got {input_range!r}")
-    if isinstance(model, AdversarialModel) and tuple(input_range) != UNIT_INTERVAL:
+    if isinstance(model, AdversarialModel) and input_range != UNIT_INTERVAL:
         raise ValueError("a defense takes images in [0, 1]; leave input_range out")
     low, high = input_range
     if not images.size:
@@ -35,7 +33,7 @@ def images_in_unit_range(x, input_range, model):
             f"images must be finite and in [{low:g}, {high:g}]; these range from {lowest:g} to "
             f"{highest:g}; scale them, or give uint8; input_range= says what the model takes"
         )
-    if lowest >= 0 and highest <= 1 and tuple(input_range) != UNIT_INTERVAL:
+    if lowest >= 0 and highest <= 1 and input_range != UNIT_INTERVAL:
         raise ValueError(
             f"these images range from {lowest:g} to {highest:g}; float images fill "
             f"input_range=({low:g}, {high:g}) too: scale them, or give uint8"

@@ -11,7 +11,7 @@ import numpy as np
 
 from robust_tf.attacks import auto_attack, presets
 from robust_tf.attacks.attack import Attack
-from robust_tf.attacks.logits_of import label_numbers, logits_of
+from robust_tf.attacks.logits_of import label_numbers, logits_of, require_label_shape
 from robust_tf.attacks.presets import Preset
 from robust_tf.data.examples import Examples
 from robust_tf.errors import whole_number
@@ -22,6 +22,7 @@ from robust_tf.evaluation.model_identity import identity_of
 from robust_tf.evaluation.saved_signature import SavedSignature, newest_version
 from robust_tf.results.attack_settings import untold
 from robust_tf.results.result import wilson_interval
+from robust_tf.settings import value_range
 from robust_tf.threat_model import ThreatModel, parse_magnitude, pixel_ball
 from robust_tf.training.strategy import in_float32
 
@@ -78,7 +79,7 @@ def robust_accuracy(
     *,
     attack: str | Attack | Preset | Sequence[str | Attack | Preset] = "standard",
     eps: float | str | None = None,
-    norm: str = "linf",
+    norm: str | None = None,
     batch_size: int = 250,
     seed: int = 0,
     input_range: tuple[float, float] = UNIT_INTERVAL,
@@ -101,7 +102,7 @@ def robust_accuracy(
             attacks all images; the members of AutoAttack attack the images that are still correct.
         eps: radius of the ball where [0, 1] is the range of a pixel, "8/255" is understood.
             Attack objects bring their own, and another eps or norm beside them is refused.
-        norm: "linf" or "l2".
+        norm: "linf" (default) or "l2".
         batch_size: images attacked together; the result does not depend on it.
         seed: Seed of the random draws; the draws of an image follow from seed and index.
         input_range: (low, high), the values that the model takes for black and white. A defense
@@ -121,13 +122,14 @@ def robust_accuracy(
         RunError: logits that are not finite, an attack that left its ball or box.
     """
     whole_number("batch_size", batch_size, lowest=1)
+    input_range = value_range("input_range", input_range)
     columns = _columns(attack, eps, norm)
     if cache:
         _refuse_untold_fields(columns)
     ball = _only_threat_model(columns)
-    if eps is not None and not math.isclose(parse_magnitude(eps), ball.eps, rel_tol=1e-6):
+    if eps is not None and not math.isclose(parse_magnitude(eps, "eps"), ball.eps, rel_tol=1e-6):
         raise ValueError(f"eps={eps}, but the attack has {ball}; leave eps out")
-    if norm not in ("linf", ball.norm):
+    if norm not in (None, ball.norm):
         raise ValueError(f"norm={norm!r}, but the attack has {ball}; leave norm out")
     if isinstance(model, (str, os.PathLike)):
         model = SavedSignature(newest_version(model))
@@ -146,6 +148,7 @@ def robust_accuracy(
         progress=progress,
         say=None,
     )
+    require_label_shape(y, len(examples), evaluation.checked.num_classes)
     evaluation.run(columns)
     doubts = [str(line.message) for line in said]
     doubts += [doubt.message for doubt in evaluation.checked.doubts]
@@ -161,6 +164,7 @@ def robust_accuracy(
 
 
 def _columns(attack, eps, norm):
+    norm = "linf" if norm is None else norm
     columns, attacks = [], attack if isinstance(attack, (list, tuple)) else [attack]
     for one in attacks:
         if isinstance(one, str) and eps is None:
@@ -235,6 +239,6 @@ def _outputs_of(model, input_range):
     model = model.loaded if isinstance(model, SavedSignature) else model
     logits_fn, (low, high) = logits_of(model), input_range
     fixed_size = getattr(logits_fn, "batch_size", None)
-    if tuple(input_range) == UNIT_INTERVAL:
+    if input_range == UNIT_INTERVAL:
         return logits_fn, fixed_size
     return lambda images: logits_fn(low + (high - low) * images), fixed_size

@@ -20,6 +20,7 @@ from robust_tf.attacks.logits_of import are_probabilities, refuse_probabilities
 from robust_tf.attacks.pre_activation import PreActivation
 from robust_tf.errors import UserError
 from robust_tf.models.unit_length import UnitLength
+from robust_tf.settings import value_range
 
 UNIT_RANGE = (0.0, 1.0)
 PENULTIMATE = "penultimate"
@@ -42,6 +43,7 @@ def as_classifier(network, *, embedding=None, input_range=UNIT_RANGE):
 
     Raises:
         UserError: the network has no logits that can be found, or no such layer.
+        ValueError: `input_range` is no two numbers, the lower one first.
     """
     network = functional(network)
     outputs = _outputs(network, "logits")
@@ -75,6 +77,7 @@ def as_embedding(network, *, embedding=None, input_range=UNIT_RANGE):
 
     Raises:
         UserError: the network ends in something else than an embedding, or has no such layer.
+        ValueError: see `as_classifier`.
     """
     network = functional(network)
     if embedding is None:
@@ -249,9 +252,9 @@ def _graph(network, outputs, found, input_range):
     )
     if not same:
         network = keras.Model(network.inputs[0], whole, name=network.name)
-    if tuple(input_range) == UNIT_RANGE:
+    low, high = value_range("input_range", input_range)
+    if (low, high) == UNIT_RANGE:
         return network
-    low, high = input_range
     image = keras.Input(network.input_shape[1:], name="image")
     scaled = keras.layers.Rescaling(high - low, offset=low, dtype="float32")(image)
     return keras.Model(image, network(scaled), name=network.name)

@@ -9,12 +9,13 @@ import tensorflow as tf
 
 from robust_tf import randomness
 from robust_tf.attacks import program_names
-from robust_tf.errors import UserError, require_known
+from robust_tf.errors import UserError, require_known, whole_number
 from robust_tf.losses.weight_decay import (
     decayed_kernels,
     l2_weight_decay,
     regularizers_of_layers,
 )
+from robust_tf.settings import number
 from robust_tf.training import compile_checks, replicas, saved_settings
 from robust_tf.training.batch import parts_of, unpack
 from robust_tf.training.checked_fit import CheckedFit
@@ -56,7 +57,7 @@ class AdversarialModel(CheckedFit):
         seed: Seed of every random draw made in a step.
 
     Raises:
-        ValueError: an unknown reduction.
+        ValueError: an unknown reduction, a setting out of its range.
         UserError: a layer that regularizes its outputs, a network without a dict of outputs, two
             values of one name.
     """
@@ -84,11 +85,11 @@ class AdversarialModel(CheckedFit):
         compile_checks.refuse_regularized_outputs(network)
         self.network = network
         self.term_weights = dict(term_weights)
-        self.weight_decay = weight_decay
+        self.weight_decay = number("weight_decay", weight_decay)
         self.reduction = reduction
-        self.awp = awp
-        self.eps_warmup_steps = eps_warmup_steps
-        self.seed = seed
+        self.awp = number("awp", awp)
+        self.eps_warmup_steps = whole_number("eps_warmup_steps", eps_warmup_steps, lowest=0)
+        self.seed = whole_number("seed", seed)
         names = dict.fromkeys([LOSS, *self.term_weights, *monitors, *tested])
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True  # the network is; `compile` refuses a layer beside it that is not

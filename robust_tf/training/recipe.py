@@ -1,7 +1,5 @@
 """Recipes: the flagfiles in flags/, the single store of hyper-parameters, and how they combine."""
 
-import math
-import numbers
 import os
 import pathlib
 import re
@@ -11,6 +9,7 @@ import robust_tf
 from robust_tf.data import DATASETS
 from robust_tf.errors import UserError, require_known
 from robust_tf.magnitude import parse_magnitude
+from robust_tf.settings import number
 
 # What is quoted, and else a # behind another character.
 _QUOTED_OR_HASH = re.compile(r"""'[^']*'|"[^"]*"|(?<=\S)#""")
@@ -57,9 +56,7 @@ class Recipe:
         """
         if given is None:
             return parse_magnitude(self._texts[name])
-        if not (isinstance(given, numbers.Real) and 0 <= given < math.inf):
-            raise ValueError(f"{name} must be a non-negative number, got {given!r}")
-        return given
+        return number(name, given)
 
 
 def combine(arguments, read_dataset, family):

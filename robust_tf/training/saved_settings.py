@@ -6,6 +6,8 @@
 import dataclasses
 import inspect
 
+import numpy as np
+
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.momentum import Momentum
 from robust_tf.attacks.noisy_fgsm import NoisyFGSM
@@ -31,11 +33,13 @@ def arguments(cls):
 
 
 def to_config(value):
-    """Returns plain data for a settings object; another value is returned as it is.
+    """Returns plain data for a settings object or a number of NumPy; others as they are.
 
     Raises:
         UserError: an object of another class, which could not be loaded again.
     """
+    if isinstance(value, np.generic):
+        return value.item()
     if value is None or isinstance(value, (bool, int, float, str, list, tuple, dict)):
         return value
     name = type(value).__name__

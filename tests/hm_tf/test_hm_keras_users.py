@@ -83,6 +83,33 @@ def test_hyper_parameters_come_from_the_recipe():
         MinMax(network(), norm="l2", attack=FAST)
 
 
+@pytest.mark.parametrize(
+    "kind, name, value",
+    [
+        *((HardnessManipulation, "rise", value) for value in (-1, "0.1", float("nan"))),
+        *((HardnessManipulation, "ics_margin", value) for value in (-1, "0")),
+        *((HardnessManipulation, "loss_bound", value) for value in (-1, "1", float("nan"))),
+        *((HardnessManipulation, "shards", value) for value in (0, 1.5, True)),
+        (NoDefense, "shards", 0),
+        (NoDefense, "norm", "l3"),
+        *((MinMax, "awp", value) for value in (-0.1, "0.1")),
+        (MinMax, "input_range", (1, 0)),
+        *((SuppressingEmbeddingShift, "shift_weight", value) for value in (-1, "1")),
+    ],
+)
+def test_a_setting_is_what_its_flag_takes(kind, name, value):
+    """A weight below 0 trained the other way."""
+    with pytest.raises(ValueError, match=name):
+        kind(network(), **{name: value})
+
+
+@pytest.mark.parametrize("attack", [PGD(eps=0.1, restarts=2), PGD(ThreatModel(0.1, lower=-1))])
+def test_an_inner_attack_is_for_images_in_0_1_and_has_one_run(attack):
+    """No restart of an embedding ever counted, but each cost its time."""
+    with pytest.raises(UserError, match=r"has one run|a defense takes images in \[0, 1\]"):
+        MinMax(network(), attack=attack)
+
+
 @EAGER
 def test_the_labels_decide_whatever_the_order_of_the_batch():
     """The same images in another order have the same pairs, and so the same loss."""

@@ -1,11 +1,14 @@
 """What Keras users type with the defenses of a classifier, a line each."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
 
+from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.square import Square
@@ -14,7 +17,9 @@ from robust_tf.threat_model import ThreatModel
 from tla_tf.defenses import triplet_adversarial
 from tla_tf.defenses.adversarial_logit_pairing import AdversarialLogitPairing
 from tla_tf.defenses.adversarial_training import AdversarialTraining
+from tla_tf.defenses.mart import Mart
 from tla_tf.defenses.negatives import NegativeSelection
+from tla_tf.defenses.trades import Trades
 from tla_tf.defenses.triplet_adversarial import TripletAdversarial
 from tla_tf.defenses.undefended import Undefended
 
@@ -136,6 +141,72 @@ def test_labels_that_would_be_cut_or_rounded_to_others_are_refused(method):
 def test_an_attack_without_ascent_is_no_inner_attack(attack):
     with pytest.raises(UserError, match="a defense trains with PGD, APGD or NoisyFGSM"):
         AdversarialTraining(network(), attack=attack)
+
+
+@pytest.mark.parametrize(
+    "attack, said",
+    [
+        (PGD(ThreatModel(8, upper=255)), r"pixels lie in \[0, 255\]; a defense .* \[0, 1\]"),
+        (PGD(ThreatModel(0.1, lower=-1)), r"pixels lie in \[-1, 1\]; a defense .* \[0, 1\]"),
+        (PGD(eps=0.1, loss="margin"), r"PGD\(loss='margin'\): the attack ascends the loss that"),
+        (APGD(eps=0.1, loss="dlr"), r"APGD\(loss='dlr'\): the attack ascends the loss that"),
+        (APGD(eps=0.1, restarts=2), r"APGD\(restarts=2\): .* has one run"),
+    ],
+)
+def test_an_inner_attack_has_no_box_and_no_setting_that_nobody_reads(attack, said):
+    """The first trained on images of 8 and more, the others as their defaults do."""
+    for kind in AdversarialTraining, Undefended:
+        with pytest.raises(UserError, match=said):
+            kind(network(), attack=attack)
+    AdversarialTraining(network(), attack=PGD(eps=0.1, restarts=2))
+
+
+@pytest.mark.parametrize(
+    "kind, name, value",
+    [
+        *((AdversarialTraining, "label_smoothing", value) for value in (-0.1, 1, 1.5, "0.1")),
+        *((AdversarialTraining, "awp", value) for value in (-0.1, "0.1", float("nan"))),
+        *((AdversarialTraining, "eps_warmup_steps", value) for value in (-2, 2.5, True)),
+        *((AdversarialTraining, "seed", value) for value in (1.5, "a", None)),
+        *((AdversarialTraining, "input_range", value) for value in ((1, 0), 1, ("0", "1"))),
+        (Undefended, "norm", "l3"),
+        *((Trades, "beta", value) for value in (-6, "6", float("nan"))),
+        *((Mart, "beta", value) for value in (-6, "6", float("nan"))),
+        *((AdversarialLogitPairing, "clean_weight", value) for value in (2, -1, "a")),
+        (AdversarialLogitPairing, "pairing_weight", -1),
+        (AdversarialLogitPairing, "attack_objective", "triplet"),
+        *((TripletAdversarial, "margin", value) for value in (True, "0.1")),
+        *((TripletAdversarial, "own_noise", value) for value in (8, -1, "0.1")),
+        (TripletAdversarial, "own_margin_mul", -1),
+        (TripletAdversarial, "match_l2", -1),
+        (TripletAdversarial, "attack_hardness", 5),
+        *((TripletAdversarial, "triplet_warmup_steps", value) for value in (-3, 2.5)),
+        (TripletAdversarial, "concat_forward", "no"),
+        (TripletAdversarial, "negatives", "random"),
+    ],
+)
+def test_a_setting_is_what_its_flag_takes(kind, name, value):
+    """A warm-up below 0 trained with a negative radius, and the text "no" was true."""
+    with pytest.raises(ValueError, match=f"{name}"):
+        kind(network(), eps=0.1, **{name: value})
+
+
+@pytest.mark.parametrize(
+    "name, value", [("keep", 5), ("keep", -1), ("keep", "0.5"), ("class_check", "no")]
+)
+def test_a_choice_of_negatives_is_what_its_flag_takes(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        NegativeSelection("masked", **{name: value})
+
+
+def test_a_defense_with_numbers_of_numpy_is_saved():
+    """A training of hours ended in: a float32 cannot be saved."""
+    attack = PGD(eps=np.float32(0.1), steps=np.int64(2))
+    settings = {"margin": np.float32(0.25), "triplet_weight": np.float64(2), "seed": np.int64(3)}
+    model = TripletAdversarial(network(), attack=attack, **settings)
+    again = TripletAdversarial.from_config(json.loads(json.dumps(model.get_config())))
+    assert (again.margin, again.triplet_weight, again.seed) == (0.25, 2, 3)
+    assert again.attack == attack
 
 
 def test_names_for_labels_are_one_line():

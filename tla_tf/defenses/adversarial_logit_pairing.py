@@ -5,11 +5,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from robust_tf.errors import require_known
 from robust_tf.losses.cross_entropy import cross_entropy
+from robust_tf.settings import number
 from robust_tf.training.adversarial_model import weighted_total
 from tla_tf.defenses import require_allowed
 from tla_tf.defenses.classifier_defense import ClassifierDefense, correct
 
+ATTACK_OBJECTIVES = ("ce", "full")  # the others have a triplet term
 REDUCTIONS = {"sum": tf.reduce_sum, "mean": tf.reduce_mean}
 
 
@@ -26,7 +29,8 @@ class AdversarialLogitPairing(ClassifierDefense):
 
     Args:
         pairing_weight: weight l of the pairing term.
-        clean_weight: weight w of the clean cross entropy; 0 is adversarial training plus pairing.
+        clean_weight: weight w of the clean cross entropy, in [0, 1]; 0 is adversarial training plus
+            pairing.
         layer: paired output: "logits", or "x4" for the embedding.
         reduce: "sum" or "mean" over the coordinates.
         attack_objective: what the inner attack ascends: "ce", or "full", the loss itself with the
@@ -47,6 +51,9 @@ class AdversarialLogitPairing(ClassifierDefense):
         **kw: Any,
     ) -> None:
         require_allowed(locals())
+        require_known("attack_objective", attack_objective, ATTACK_OBJECTIVES)
+        pairing_weight = number("pairing_weight", pairing_weight)
+        clean_weight = number("clean_weight", clean_weight, highest=1.0)
         weights = {
             "clean_cross_entropy": clean_weight,
             "cross_entropy": 1.0 - clean_weight,

@@ -11,10 +11,11 @@ from robust_tf.attacks.noisy_fgsm import NoisyFGSM
 from robust_tf.attacks.objectives import ClassifierObjective, CrossEntropy
 from robust_tf.attacks.objectives import correct as is_correct
 from robust_tf.attacks.pgd import PGD
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, require_known
 from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.models.keras_network import UNIT_RANGE, as_classifier
-from robust_tf.threat_model import ThreatModel, pixel_ball
+from robust_tf.settings import number
+from robust_tf.threat_model import NORMS, ThreatModel, pixel_ball
 from robust_tf.training.adversarial_model import AdversarialModel
 from robust_tf.training.inner_attack import require_inner_attack
 from robust_tf.training.recipe import Recipe
@@ -36,7 +37,8 @@ class ClassifierDefense(AdversarialModel):
         norm: "linf" or "l2", norm of the radius.
         attack: `PGD`, `APGD` or `NoisyFGSM` that makes the adversarial images of a step, in place
             of eps and norm.
-        label_smoothing: label smoothing of the cross entropy, in the loss and in the attack.
+        label_smoothing: label smoothing of the cross entropy, in [0, 1), in the loss and in the
+            attack.
         attack_bn_mode: "inference", or "training": batch statistics in every gradient pass of the
             attack, which also moves the averages (the authors' code for AT).
         recipe: name of a data set with a recipe in flags/tla, such as "cifar10"; it gives the
@@ -45,8 +47,9 @@ class ClassifierDefense(AdversarialModel):
         embedding, input_range: see `as_classifier`.
 
     Raises:
-        UserError: neither eps nor attack, or both; a network that is no classifier.
-        ValueError: an argument with a value that nobody reads.
+        UserError: neither eps nor attack, or both; a network that is no classifier; an attack for
+            images outside [0, 1], or with a loss of its own.
+        ValueError: an argument with a value that nobody reads or out of its range.
     """
 
     attacked = True  # whether the defense trains on adversarial images
@@ -75,7 +78,9 @@ class ClassifierDefense(AdversarialModel):
         decay = values.number("weight_decay", weight_decay)
         super().__init__(network, weight_decay=decay, tested=tested, **kw)
         self.attack = attack
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = number("label_smoothing", label_smoothing, highest=1.0)
+        if label_smoothing == 1:
+            raise ValueError("label_smoothing=1 leaves nothing of the label; allowed is less")
         self.attack_bn_mode = attack_bn_mode
 
     def require_embedding(self):
@@ -130,6 +135,7 @@ class ClassifierDefense(AdversarialModel):
         return self.ascend(batch, objective, batch["image"], key=key, shard=current_shard())
 
     def _inner_attack(self, eps, norm, attack, values):
+        require_known("norm", norm, NORMS)
         if not self.attacked and eps is None:
             return attack and require_inner_attack(attack, norm)
         if (eps is None) == (attack is None):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from robust_tf.losses.cross_entropy import cross_entropy
 from robust_tf.losses.kl_divergence import kl_divergence
+from robust_tf.settings import number
 from tla_tf.defenses.classifier_defense import ClassifierDefense, correct
 
 # Added to 1 - p, so that the logarithm stays finite, as in the authors' code.
@@ -40,6 +41,7 @@ class Mart(ClassifierDefense):
     """
 
     def __init__(self, network: keras.Model, *, beta: float = 6.0, **kw: Any) -> None:
+        beta = number("beta", beta)
         weights = {"boosted_cross_entropy": 1.0, "divergence": beta}
         super().__init__(network, term_weights=weights, monitors=("robust_accuracy",), **kw)
         self.beta = beta

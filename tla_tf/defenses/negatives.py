@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from robust_tf.distances import cosine_matrix
 from robust_tf.miners.masked_choice import best_choice, uniform_choice
+from robust_tf.settings import check_fields, number
 from robust_tf.training.saved_settings import savable
 from tla_tf.defenses import require_allowed
 
@@ -43,12 +44,12 @@ class NegativeSelection:
             random subset of the candidates.
         similarity: "abs" is the paper's angular distance; "signed" the cosine of the authors' code.
         mask: see `nearest_negative`.
-        keep: share of candidates that "masked" keeps per anchor.
+        keep: share of candidates that "masked" keeps per anchor, in [0, 1].
         class_check: False lets "random" take a candidate of any class, as the authors do. The
             candidate in the anchor's own slot stays out: in a batch this is the anchor itself.
 
     Raises:
-        ValueError: an unknown selection, similarity or mask.
+        ValueError: an unknown selection, similarity or mask, a share outside [0, 1].
     """
 
     selection: str = "nearest"
@@ -60,6 +61,8 @@ class NegativeSelection:
 
     def __post_init__(self):
         require_allowed(vars(self))
+        check_fields(self)
+        number("keep", self.keep, highest=1.0)
 
     def __call__(self, keys, labels, candidates, candidate_labels, *, noise, own_slot):
         """Returns (index int32 [rows], valid bool [rows]) into the candidates.

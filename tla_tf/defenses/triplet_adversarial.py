@@ -1,14 +1,16 @@
 """TLA, triplet loss adversarial training, with its variants TLA-RN and TLA-SA."""
 
 import functools
+from types import NoneType
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, whole_number
 from robust_tf.losses.cross_entropy import cross_entropy
+from robust_tf.settings import number, switch
 from robust_tf.training.adversarial_model import weighted_total
 from robust_tf.training.recipe import Recipe
 from robust_tf.training.replicas import current_shard, first_row, gather
@@ -39,7 +41,7 @@ class TripletAdversarial(ClassifierDefense):
         anchor: "adv", or "clean" for TLA-SA (switched anchor): the natural image of `positive` is
             the anchor, x' is its positive. The negative stays the image nearest to x', as in the
             authors' code.
-        own_noise: half-width of the uniform noise on the own image, in [0, 1] pixels.
+        own_noise: half-width of the uniform noise on the own image, at most 1, in [0, 1] pixels.
         match_l2: weight of ||h(x') - h(own)||^2.
         norm_form: "l2", sum of norms, or "mean_sq", mean square (the authors' code).
         concat_forward: one training-mode forward of all images, instead of one per group.
@@ -79,9 +81,12 @@ class TripletAdversarial(ClassifierDefense):
         **kw: Any,
     ) -> None:
         require_allowed(locals())
+        if not isinstance(negatives, (NegativeSelection, NoneType)):
+            raise ValueError(f"negatives is NegativeSelection('random'), got {negatives!r}")
         values = Recipe("tla", recipe)
         triplet_weight = values.number("lambda_triplet", triplet_weight)
         norm_weight = values.number("lambda_norm", norm_weight)
+        match_l2 = number("match_l2", match_l2)
         norm = norm_weight * (triplet_weight if norm_form == "mean_sq" else 1.0)
         weights = {"cross_entropy": 1.0, "triplet": triplet_weight, "embedding_norm": norm}
         if match_l2:
@@ -92,19 +97,21 @@ class TripletAdversarial(ClassifierDefense):
         self.triplet_weight = triplet_weight
         self.norm_weight = norm_weight
         self.margin = values.number("margin", margin)
-        self.own_margin_mul = own_margin_mul
+        self.own_margin_mul = number("own_margin_mul", own_margin_mul)
         self.negatives = NegativeSelection() if negatives is None else negatives
         self.positive = positive
         self.pool = pool
         self.anchor = anchor
-        self.own_noise = own_noise
+        self.own_noise = number("own_noise", own_noise, highest=1.0)
         self.match_l2 = match_l2
         self.norm_form = norm_form
-        self.concat_forward = concat_forward
+        self.concat_forward = switch("concat_forward", concat_forward)
         self.mining = mining
         self.attack_objective = attack_objective
-        self.attack_hardness = attack_hardness
-        self.triplet_warmup_steps = triplet_warmup_steps
+        self.attack_hardness = number("attack_hardness", attack_hardness, -1.0, 1.0)
+        self.triplet_warmup_steps = whole_number(
+            "triplet_warmup_steps", triplet_warmup_steps, lowest=0
+        )
 
     @property
     def positives(self):

@@ -19,6 +19,7 @@ from robust_tf.attacks.cleverhans_adapter import CleverhansAttack
 from robust_tf.attacks.expectation import EOT
 from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.logits_of import logits_of
+from robust_tf.attacks.momentum import Momentum
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.square import Square
 from robust_tf.errors import RunError, UserError
@@ -459,12 +460,42 @@ def test_counts_are_whole_numbers(kind, name, value):
     assert PGD(eps=0.1, steps=np.int64(3)).steps == 3
 
 
-def test_repr_can_be_read_back():
-    from robust_tf.attacks.momentum import Momentum
+@pytest.mark.parametrize(
+    "make, said",
+    [
+        (lambda: PGD(eps=0.1, steps=True), "PGD: steps must be a whole number >= 1, got True"),
+        (
+            lambda: PGD(eps=0.1, random_start="no"),
+            "PGD: random_start must be True or False, got 'n",
+        ),
+        (lambda: PGD(eps=0.1, momentum=0.9), r"momentum is Momentum\(0.9\), or None; got 0.9"),
+        (lambda: PGD(eps=0.1, loss=["ce"]), r"unknown loss \['ce'\]"),
+        (lambda: Momentum("0.9"), "Momentum: decay must be a number, got '0.9'"),
+        (lambda: FAB(eps=0.1, targeted="no"), "FAB: targeted must be True or False, got 'no'"),
+        (lambda: FAB(eps=0.1, eta="1"), "FAB: eta must be a number, got '1'"),
+        (lambda: Square(eps=0.1, p="0.8"), "Square: p must be a number, got '0.8'"),
+        (lambda: ThreatModel(0.1, upper="1"), "ThreatModel: upper must be a number, got '1'"),
+        (lambda: ThreatModel(0.1, upper=tf.constant(1.0)), "ThreatModel: upper must be a number"),
+        (lambda: presets.get("pgd5", "8/255"), r"such as ThreatModel\('8/255'\), got '8/255'"),
+        (lambda: presets.get("pgd5", ThreatModel(0.1), "l3"), "unknown mim_form 'l3'.*; choose"),
+        (lambda: presets.get(5, ThreatModel(0.1)), "unknown attack '5'"),
+    ],
+)
+def test_a_setting_of_another_kind_is_a_value_error(make, said):
+    """The text "no" started at random, and a text for a number ended in a TypeError."""
+    with pytest.raises(ValueError, match=said):
+        make()
 
+
+def test_settings_of_numpy_are_written_as_python_s():
+    """They stood in the names of results as np.int64(3)."""
+    attack = PGD(eps=np.float32(0.1), steps=np.int64(4), random_start=np.bool_(True))
+    assert str(attack) == str(PGD(eps=0.1, steps=4)) and repr(attack) == repr(PGD(eps=0.1, steps=4))
+
+
+def test_repr_can_be_read_back():
     for attack in (*list(SMALL.values())[:-1], PGD(eps=0.1, momentum=Momentum(1.0, "l1"))):
-        names = {**globals(), "Momentum": Momentum}
-        assert eval(repr(attack), names) == attack
+        assert eval(repr(attack), globals()) == attack
 
 
 @dataclasses.dataclass(frozen=True)

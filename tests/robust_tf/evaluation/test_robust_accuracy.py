@@ -143,6 +143,16 @@ def test_steps_that_do_not_cross_the_radius_are_a_doubt(model, images, labels):
 
 
 @EAGER
+@pytest.mark.parametrize("shape", [(SIDE, SIDE), (SIDE * SIDE,)])
+def test_images_without_channels_and_vectors(model, images, labels, expected, shape):
+    """As in the call of an attack; the free checks took images of four axes only."""
+    reshaped = lambda x: model(tf.reshape(x, [-1, SIDE, SIDE, 1]), training=False)
+    found = robust_accuracy(reshaped, images.reshape(-1, *shape), labels, attack=ATTACKS, **QUIET)
+    np.testing.assert_array_equal(found.clean, expected.clean)
+    np.testing.assert_array_equal(found.correct, expected.correct)
+
+
+@EAGER
 def test_another_input_range(images, labels, expected):
     other = network(scale=1 / 255)
     for x in (images, np.float32(images)):
@@ -218,6 +228,13 @@ def test_a_cache_goes_on_and_knows_the_weights(images, labels, expected, tmp_pat
         ({"attack": PGD(eps=0.1)}, "eps=0.06, but the attack has linf eps=0.1"),
         ({"attack": PGD(ThreatModel(2, "l2")), "eps": 3}, "eps=3, but the attack has l2 eps=2"),
         ({"attack": PGD(eps=EPS), "norm": "l2"}, "norm='l2', but the attack has linf eps=0.06"),
+        (
+            {"attack": PGD(eps=EPS, norm="l2"), "norm": "linf"},
+            "norm='linf', but the attack has l2 eps=0.06",
+        ),
+        ({"one_hot": 4}, r"60 images of 3 classes need labels .*, got \[60, 4\]"),
+        ({"batch_size": True}, "batch_size must be a whole number >= 1, got True"),
+        ({"input_range": (0, "1")}, r"input_range is \(low, high\), low first; got \(0, '1'\)"),
         ({"input_range": (0, 255)}, r"range from .* to 1; float images fill .*\(0, 255\) too"),
         ({"input_range": (-1, 1)}, r"range from .* to 1; float images fill .*\(-1, 1\) too"),
         (
@@ -231,6 +248,7 @@ def test_mistakes(model, images, labels, changes, message):
     x, y = np.float32(images / 255), labels + changes.pop("labels", 0)
     x[0] += changes.pop("images", 0)
     x = x[: changes.pop("count", len(x))]
+    y = np.eye(changes.pop("one_hot"))[y] if "one_hot" in changes else y
     with pytest.raises(ValueError, match=message):
         robust_accuracy(model, x, y, **changes)
 
