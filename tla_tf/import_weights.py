@@ -12,6 +12,7 @@ import sys
 
 from robust_tf.cli import command_line
 from robust_tf.cli.flag_rules import require
+from robust_tf.errors import UserError
 from tla_tf.options import IMPORT_WEIGHTS
 
 REQUIRED = ("checkpoint", "architecture", "workdir")
@@ -20,8 +21,6 @@ REQUIRED = ("checkpoint", "architecture", "workdir")
 @command_line.command(IMPORT_WEIGHTS, __doc__)
 def main(options):
     """Imports, then asks for the clean accuracy."""
-    import numpy as np
-
     from robust_tf import data
     from robust_tf.models.checkpoint_readers import formats
     from robust_tf.runs.run_folder import RunFolder
@@ -34,10 +33,8 @@ def main(options):
     require(options, **dict.fromkeys(REQUIRED, "; --list shows the architectures"))
     architecture = architectures.get(options.architecture).sized(options.depth, options.width)
     dataset = data.open(options.dataset or architecture.dataset, options.data_dir)
-    # What was typed stands under RobustBench's names of the buffers.
-    typed = {"mu": options.pixel_mean, "sigma": options.pixel_std}
     tensors = architecture.without_prefixes(formats.read(options.checkpoint))
-    tensors |= {name: np.float32(given) for name, given in typed.items() if given is not None}
+    tensors |= _typed_normalisation(options, tensors)
     folder = RunFolder(options.workdir)
     network = imported_run(architecture, tensors, dataset, folder, options.checkpoint)
     print(
@@ -58,6 +55,32 @@ def main(options):
             f"clean accuracy: not asked, {dataset.name} is not at hand\n"
             f"next: {evaluate} --attacks=clean"
         )
+
+
+def _typed_normalisation(options, tensors):
+    """Returns what was typed, under RobustBench's names of the buffers.
+
+    Raises:
+        UserError: The file holds other values.
+    """
+    import numpy as np
+
+    typed = {}
+    for buffer, flag in {"mu": "pixel_mean", "sigma": "pixel_std"}.items():
+        if (given := getattr(options, flag)) is None:
+            continue
+        typed[buffer] = np.float32(given)
+        held = np.ravel(tensors.get(buffer, typed[buffer]))
+        if not np.array_equal(held, typed[buffer]):
+            raise UserError(
+                f"--{flag} is {_joined(typed[buffer])}, but the file's {buffer} is "
+                f"{_joined(held)}; leave --{flag} out"
+            )
+    return typed
+
+
+def _joined(numbers):
+    return ",".join(f"{number:.6g}" for number in numbers[:4])
 
 
 if __name__ == "__main__":

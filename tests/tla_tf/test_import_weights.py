@@ -73,10 +73,8 @@ def test_evaluate_and_export(imported, tmp_path, capsys):
     assert export.main(["export", *flags, f"--export_dir={tmp_path}"]) == 0
 
 
-@pytest.mark.parametrize("prefix", ["", "module."])
-@pytest.mark.parametrize("normalised", [True, False])
-@pytest.mark.filterwarnings("ignore:clean accuracy")
-def test_whether_the_file_holds_a_normalisation(normalised, prefix, tmp_path, capsys):
+def import_wide(folder, *flags, normalised, prefix=""):
+    """Imports a small network of RobustBench's names, with or without `mu` 0 and `sigma` 1."""
     architecture = architectures.get("robustbench_wrn_28_10").sized(10, 1)
     network = registry.get(architecture.model, data.open("digits").info)
     arrays = {}
@@ -85,11 +83,28 @@ def test_whether_the_file_holds_a_normalisation(normalised, prefix, tmp_path, ca
         if normalised or name not in architecture.optional:
             value = value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T
             arrays[prefix + name] = value
-    np.savez(tmp_path / "weights.npz", **arrays)
+    np.savez(folder / "weights.npz", **arrays)
     sizes = ["--architecture=robustbench_wrn_28_10", "--depth=10", "--width=1", "--dataset=digits"]
-    file, folder = f"--checkpoint={tmp_path / 'weights.npz'}", f"--workdir={tmp_path / 'run'}"
-    assert run(file, folder, *sizes) == 0
+    file, workdir = f"--checkpoint={folder / 'weights.npz'}", f"--workdir={folder / 'run'}"
+    return run(file, workdir, *sizes, *flags)
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("normalised", [True, False])
+@pytest.mark.filterwarnings("ignore:clean accuracy")
+def test_whether_the_file_holds_a_normalisation(normalised, prefix, tmp_path, capsys):
+    assert import_wide(tmp_path, normalised=normalised, prefix=prefix) == 0
     assert ("without a normalisation" in capsys.readouterr().out) != normalised
+
+
+@pytest.mark.filterwarnings("ignore:clean accuracy")
+def test_a_typed_normalisation_does_not_replace_the_files(tmp_path, capsys):
+    typed = ["--pixel_mean=0", "--pixel_std=0.25"]
+    assert import_wide(tmp_path, *typed, normalised=True, prefix="module.") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: --pixel_std is 0.25, but the file's sigma is 1;")
+    assert not (tmp_path / "run").exists()
+    assert import_wide(tmp_path, "--pixel_mean=0", "--pixel_std=1", normalised=True) == 0
 
 
 def test_swapped_axes_are_doubted(trained, tmp_path, capsys):
