@@ -220,6 +220,36 @@ def test_a_signal_to_one_worker_stops_all_of_them(pair, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    "number, line", [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "stopped")]
+)
+def test_a_signal_ends_the_wait_for_a_worker_that_never_comes(number, line, pair, tmp_path):
+    (chief,) = pair(partial(trained, [*SMOKE, f"--workdir={tmp_path / 'run'}"]))
+    while not (tmp_path / "output0.txt").exists() or "waiting for" not in said(tmp_path, "output0"):
+        assert chief.is_alive()
+        time.sleep(0.1)
+    time.sleep(1)  # in the wait itself
+    os.kill(chief.pid, number)
+    chief.join(10)
+    errors = said(tmp_path, "errors0")
+    assert chief.exitcode == 128 + number, errors[-3000:]
+    lines = [found for found in errors.splitlines() if found.startswith(line)]
+    assert len(lines) == 1 and "Traceback" not in errors
+
+
+def test_a_port_that_another_process_has_is_one_line(tmp_path):
+    with socket.create_server(("localhost", 0)) as taken:
+        places = [f"localhost:{taken.getsockname()[1]}", "localhost:1"]
+        task = {"type": "worker", "index": 0}
+        config = json.dumps({"cluster": {"worker": places}, "task": task})
+        files = {"output": tmp_path / "said.txt", "environment": {"TF_CONFIG": config}}
+        worker = begun(partial(trained, [*SMOKE, f"--workdir={tmp_path / 'run'}"]), **files)
+        worker.join(60)
+    errors = [line for line in said(tmp_path, "said").splitlines() if line.startswith("error: ")]
+    assert worker.exitcode == 2 and len(errors) == 1
+    assert "another process has the port of worker 0" in errors[0]
+
+
 def test_workers_with_other_flags_train_nothing(pair, tmp_path):
     """Each would apply a rate of its own to the same gradients, and drift away unseen."""
     flags = [*SMOKE, "--train_steps=12", f"--workdir={tmp_path / 'run'}"]

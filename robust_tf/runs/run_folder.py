@@ -60,16 +60,21 @@ class RunFolder:
             UserError: there can be no folder, or it holds something else, another run, or one that
                 has gone further already.
         """
-        require_folder("workdir", self.path)
         if self._digest.has_config():
             self._refuse_other_run(run)
-        elif self.path.exists():
+            return
+        self.require_place()
+        if self.path.exists():
             # More than what a killed process or a lock has left.
             if any(p.suffix != ".partial" and p.name != lock.NAME for p in self.path.iterdir()):
                 raise UserError(
                     f"--workdir={self.path} is not empty and holds no run; name a new or empty "
                     "folder"
                 )
+
+    def require_place(self):
+        """Raises UserError unless this is, or can become, a folder to write to."""
+        require_folder("workdir", self.path)
 
     def claim(self, run, class_names=(), images=None, train_classes=None):
         """Makes the folder and writes the flags of the run that `check` has let through.

@@ -58,6 +58,8 @@ class TrainingRun:
         self.check_method()
         if self.worker.is_chief:  # who may have begun the folder before the others look
             self.folder.check(settings.run_identity)
+            if not self.finished():  # to reprint a result nothing is written
+                self.folder.require_place()
         self.folder.require_classes(self.info.class_names)
         self.folder.require_images(self.info.identity)
         self.folder.require_train_classes(self.train_classes)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from robust_tf.errors import UserError, reason_of
-from robust_tf.training.workers import reach_directly, this_worker
+from robust_tf.training.meeting import meet
+from robust_tf.training.workers import places_of_workers, reach_directly, this_worker
 
 
 def make_strategy(name, batch_size, logical_cpus=1, shard_size=1):
@@ -56,9 +57,10 @@ def _multi_worker(batch_size):
     reach_directly()
     print(f"waiting for all {worker.count} workers of TF_CONFIG", flush=True)
     try:
+        meet(places_of_workers(), worker.index)
         with _ended_by_signals():
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    except tf.errors.UnknownError as error:
+    except (OSError, tf.errors.UnknownError) as error:
         raise UserError(
             f"--strategy=multi_worker: {reason_of(error)}; another process has the port of worker "
             f"{worker.index} in TF_CONFIG: choose others (PORT of tools/launch_slurm.sh)"
@@ -71,8 +73,8 @@ def _multi_worker(batch_size):
 def _ended_by_signals():
     """Lets Ctrl-C end the process inside the block, and SIGTERM after it.
 
-    TensorFlow waits for the other workers and lets Python run no handler meanwhile. It takes
-    SIGTERM for a notice, and the process goes on. After the block both do what they did before.
+    TensorFlow connects the workers and lets Python run no handler meanwhile. It takes SIGTERM for
+    a notice, and the process goes on. After the block both do what they did before.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -80,13 +80,17 @@ def _is_place(place):
     return host != "" and port.isdecimal() and 0 < int(port) < 2**16
 
 
+def places_of_workers():
+    """Returns the places of all workers of TF_CONFIG, list of "host:port"; the chief is the first."""
+    return [*_places(json.loads(os.environ["TF_CONFIG"])["cluster"]).values()]
+
+
 def reach_directly():
     """Lets gRPC call the workers of TF_CONFIG without the proxy that the environment may name.
 
     A proxy for the web does not know them, and all of them would wait for one another.
     """
-    places = _places(json.loads(os.environ["TF_CONFIG"])["cluster"]).values()
-    hosts = dict.fromkeys(place.rpartition(":")[0] for place in places)
+    hosts = dict.fromkeys(place.rpartition(":")[0] for place in places_of_workers())
     excepted = os.environ.get("no_grpc_proxy") or os.environ.get("no_proxy")  # as gRPC reads them
     os.environ["no_grpc_proxy"] = ",".join([*filter(None, [excepted]), *hosts])
 

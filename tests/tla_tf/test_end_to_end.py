@@ -1,6 +1,7 @@
 """The commands from flags to results."""
 
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -70,6 +71,8 @@ def test_the_same_command_again_reprints_the_result(smoke, finished, monkeypatch
         raise AssertionError("a finished run is trained again")
 
     monkeypatch.setattr(fitting, "train", forbidden)
+    # The disk is read-only.
+    monkeypatch.setattr(os, "access", lambda path, mode: mode & os.W_OK == 0)
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
     assert smoke(f"--workdir={finished}") == 0
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before

@@ -43,6 +43,7 @@ def imported_run(architecture, tensors, dataset, folder, checkpoint):
     }
     identity = RunIdentity(flags, free=frozenset({"data_dir"}))
     folder.check(identity)
+    folder.require_place()
     network = models.get(architecture.model, dataset.info)
     architecture.load(tensors, network)
     with lock.held(folder.path):

@@ -92,6 +92,7 @@ def test_signals_end_a_worker_that_waits_for_others_and_after_it(monkeypatch, he
         return int(mask, 16) >> (signal.SIGTERM - 1) & 1
 
     monkeypatch.setenv("TF_CONFIG", PAIR)
+    monkeypatch.setattr(strategy, "meet", lambda places, own: None)
     monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", taking)
     strategy.make_strategy("multi_worker", 8)
     assert not ignored() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -107,6 +108,7 @@ def test_a_port_in_use_is_told(monkeypatch):
         raise tf.errors.UnknownError(None, None, "Could not start gRPC server")
 
     monkeypatch.setenv("TF_CONFIG", PAIR)
+    monkeypatch.setattr(strategy, "meet", lambda places, own: None)
     monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", refusing)
     with pytest.raises(UserError, match="Could not start gRPC server; .* the port of worker 0"):
         strategy.make_strategy("multi_worker", 8)
