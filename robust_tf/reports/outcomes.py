@@ -82,14 +82,15 @@ class Outcomes:
         if None in [part and part[1] for part in before]:
             return None
         output = CORRECT if result.metric == "accuracy" else result.metric
-        count = result.attack_settings.get("gallery", result.n)
+        # Without it, all that could be searched: a gallery may have images that are no queries.
+        count = result.attack_settings.get("gallery", result.n if result.after else None)
         for folder, identity in self._identities:
             cache = _cache(folder, identity, count) if _is_of(identity, result) else None
             if cache is None or (before and identity["examples"] != before[0][1][0]):
                 continue  # of another number of images
-            measured = np.arange(count)
+            measured = np.arange(cache.count)
             if not result.after:
-                measured = self._measured(cache, identity["examples"], result.n)
+                measured = self._measured(cache, identity["examples"], result.n, count)
             if measured is None:
                 continue
             values = _merged(cache, measured, output, result)
@@ -97,18 +98,18 @@ class Outcomes:
                 continue
             if before:
                 values = np.logical_and.reduce([values, *(part[0] for part in before)])
-            rows = "all" if len(measured) == count else str(measured.tolist())
+            rows = "all" if len(measured) == cache.count else str(measured.tolist())
             return values, (identity["examples"], rows)
         return None
 
-    def _measured(self, cache, examples, n):
+    def _measured(self, cache, examples, n, gallery):
         """The rows of a record of n images, None where no rule tells them.
 
-        They are all that are known, or as an evaluation spreads them over all queries. The clean
-        images and the training's own evaluation have all queries.
+        They are all that are known, or as an evaluation spreads them over all queries of a gallery
+        of that many images. The clean images and the training's own evaluation have all queries.
         """
         known = _known(cache)
-        if len(known) <= n:
+        if gallery is None or len(known) <= n:
             return known if len(known) == n else None
         rows = spread_rows(self._queries(examples, cache.count), n)
         return rows if np.isin(rows, known).all() else None

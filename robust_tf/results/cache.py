@@ -27,7 +27,7 @@ class ResultsCache:
     attacked images, as the outputs of an image do not depend on these.
 
     Args:
-        count: int, images in the data set.
+        count: int, images in the data set; None: those up to the last one in the file.
         folder: Folder of the file, made with the first entry. None: nothing is written.
         identity: dict for JSON of everything that the outputs depend on.
         fresh: Whether to forget the stored outputs.
@@ -37,14 +37,17 @@ class ResultsCache:
     """
 
     def __init__(self, count, folder=None, identity=None, *, fresh=False):
-        self.count, self.added = count, 0
         self._known, self._outputs = {}, {}
         self._identity = {**(identity or {}), "keyed_by": "image"}
         self._path = folder and pathlib.Path(folder) / f"{digest(self._identity)}.jsonl"
         if self._path and fresh:
             self._path.unlink(missing_ok=True)
         self._read = self._path.stat().st_size if self._path and self._path.exists() else 0
-        self._take(jsonl.read(self._path) if self._path else ())
+        lines = jsonl.read(self._path) if self._path else ()
+        if count is None:
+            count = 1 + max((row for line in lines for row in line.get("rows", ())), default=-1)
+        self.count, self.added = count, 0
+        self._take(lines)
 
     def known(self, restart, rows):
         """Returns bool [m], which of int [m] `rows` have their outputs of this restart."""

@@ -418,6 +418,17 @@ def test_outcomes_of_queries_are_the_measures_of_the_attack(tmp_path):
     assert outcomes.of(stronger) is None
 
 
+def test_outcomes_of_all_queries_where_images_of_the_gallery_are_none(tmp_path):
+    """Images 0, 2 and 4 are the only ones of their classes."""
+    for attack in ("clean", "ES"):
+        store(tmp_path, attack, {0: ([1, 3, 5], [True, False, True])})
+        found = record(attack, 2, 3)
+        correct, where = Outcomes(run(found, path=tmp_path)).of(found)
+        assert correct.tolist() == [True, False, True] and where == ("images", "[1, 3, 5]")
+        fewer = record(attack, 1, 2)
+        assert Outcomes(run(fewer, path=tmp_path)).of(fewer) is None
+
+
 def test_outcomes_of_fewer_queries_than_are_known(tmp_path, monkeypatch):
     """The training's own evaluation attacks all queries; the record spreads three over them."""
     read = []
