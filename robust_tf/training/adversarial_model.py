@@ -122,6 +122,7 @@ class AdversarialModel(CheckedFit):
         compile_checks.refuse_shown_names(self, *metrics)
         compile_checks.require_network_in_scope(self)
         compile_checks.require_built_layers(self)
+        compile_checks.warn_of_integers(self.network)
         super().compile(optimizer=optimizer, **kwargs)
         # XLA compiles no sum over devices, and an attack has none.
         several = self.distribute_strategy.num_replicas_in_sync > 1

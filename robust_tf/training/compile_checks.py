@@ -1,9 +1,13 @@
-"""What a defense refuses before its first step: networks, layers and metrics."""
+"""What a defense refuses or says before its first step: networks, layers and metrics."""
+
+import warnings
 
 import keras
 
 from robust_tf.attacks.keras_graph import output_of
+from robust_tf.data.text_lines import first_of
 from robust_tf.errors import UserError
+from robust_tf.losses.weight_decay import integer_kernels
 
 
 def require_named_outputs(network):
@@ -73,3 +77,12 @@ def require_built_layers(defense):
                 f"the layer {layer.name} of {type(defense).__name__} has no weights to train yet; "
                 "call its build(shape) in the constructor"
             )
+
+
+def warn_of_integers(network):
+    """Warns of the kernels of quantized layers, which no step changes."""
+    if fixed := [kernel.path for kernel in integer_kernels(network)]:
+        warnings.warn(
+            f"{network.name} has integers for weights, which no step changes: {first_of(fixed)}",
+            stacklevel=3,
+        )

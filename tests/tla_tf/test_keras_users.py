@@ -434,6 +434,23 @@ def test_mixed_bfloat16():
     assert {w.dtype for w in model.get_weights()} == {np.dtype("float32")}
 
 
+@EAGER
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+def test_the_float_weights_of_a_quantized_network_are_trained():
+    quantized = network()
+    quantized.quantize("int8")
+    dense = quantized.layers[-1]
+    dense.enable_lora(2)
+    before = dense._kernel.numpy(), dense.lora_kernel_a.numpy(), dense.lora_kernel_b.numpy()
+    model = AdversarialTraining(quantized, eps=0.1)
+    with pytest.warns(UserWarning, match="which no step changes: .*dense.*kernel"):
+        model.compile("sgd")
+    fit(model)
+    kernel, *trained = dense._kernel, dense.lora_kernel_a, dense.lora_kernel_b
+    np.testing.assert_array_equal(kernel, before[0])
+    assert any(np.any(now != old) for now, old in zip(trained, before[1:], strict=True))
+
+
 def test_other_ranges_softmax_ends_and_named_embeddings():
     with pytest.warns(UserWarning, match="softmax"):
         model = TripletAdversarial(network(end="softmax"), input_range=(0, 255), **RADIUS)
