@@ -75,6 +75,9 @@ class CheckedFit(keras.Model):
             check_arrays(x, labels, self._classes())
             self._stepped, again, state = False, x, self._state_of_a_refused_step()
             if inspect.isgenerator(x):
+                if kwargs.pop("_use_cached_eval_dataset", False):  # a validation of `fit`
+                    # Keras has drawn the first batches from x, for an iterator that it keeps.
+                    x = self._eval_epoch_iterator.data_adapter.generator()
                 x, again = drawn_twice(x, lambda: self._stepped)
             try:
                 return method(x, *args, **kwargs)

@@ -137,6 +137,20 @@ def test_the_test_step_falls_back():
     assert history["val_sum"] == pytest.approx(2 * [IMAGES.sum() / 8])
 
 
+@pytest.mark.parametrize("steps", [None, 4])
+def test_the_validation_of_a_generator_falls_back_and_loses_no_batch(steps):
+    images = np.random.default_rng(1).random([6, 4, 2, 2, 1], np.float32)
+    with pytest.warns(UserWarning, match="the test step goes on without XLA"):
+        history = fitted(
+            Squares(tested_by=refused),
+            jit_compile=True,
+            validation_data=((part, LABELS[:4]) for part in images),
+            validation_steps=steps,
+            validation_freq=2,
+        )
+    assert history["val_sum"] == pytest.approx([images[:steps].sum() / images[:steps].shape[0] / 4])
+
+
 def arrays(images, labels):
     return images, labels
 
