@@ -81,7 +81,7 @@ def _is_place(place):
 
 
 def places_of_workers():
-    """Returns the places of all workers of TF_CONFIG, list of "host:port"; the chief is the first."""
+    """Returns the places of all workers of TF_CONFIG, list of "host:port", the chief first."""
     return [*_places(json.loads(os.environ["TF_CONFIG"])["cluster"]).values()]
 
 
