@@ -45,7 +45,7 @@ def main(options):
         substitutes = load_substitutes(runs, options.precision)
         settings = {name: options.values[name] for name in SETTINGS}
         # A served graph names its classes, and XLA knows no strings.
-        settings["jit_compile"] = use_xla(options.jit_compile) and options.workdir is not None
+        settings["jit_compile"] = use_xla(options.jit_compile) and not options.saved_model
         evaluation = RunEvaluation(run, test, substitutes=substitutes, **settings)
         evaluation.run(columns)
         if any(result.threat_model for result in evaluation.results):

@@ -94,6 +94,8 @@ def _check_dataset(name):
 
 def _settle_evaluation(options):
     rules.check_place(options)
+    if options.saved_model and options.jit_compile == "true":
+        rules.refuse_unread(options, ("jit_compile",), "--saved_model")
     return options
 
 

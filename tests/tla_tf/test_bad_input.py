@@ -191,6 +191,11 @@ def test_evaluation(refused, finished, flag, text):
     refused(evaluate.main, [f"--workdir={finished}", flag], text)
 
 
+def test_xla_compiles_no_saved_model(refused):
+    flags = ["--saved_model=served", "--jit_compile=true"]
+    refused(evaluate.main, flags, "--jit_compile does nothing with --saved_model")
+
+
 def test_export_without_a_folder_to_write_to(refused, finished):
     refused(export.main, [f"--workdir={finished}"], "--export_dir is required")
     said = "quote.flags is no folder to write to"

@@ -9,6 +9,7 @@ import pytest
 from robust_tf import data
 from robust_tf.results.result import read_results
 from tla_tf import TripletAdversarial, evaluate
+from tla_tf.evaluation.run_evaluation import RunEvaluation
 
 N = 40
 EAGER = pytest.mark.usefixtures("eager")
@@ -113,6 +114,20 @@ def test_the_same_network_in_another_form_has_the_same_numbers(
     flags = [part.format(place) for part in flags]
     assert command(f"--{flag}={place / name}", *flags) == 0
     assert measured(place / f"{name}.evaluation") == expected
+
+
+@pytest.mark.parametrize("jit_compile", ["true", "false"])
+def test_xla_compiles_attacks_on_a_keras_file(place, monkeypatch, jit_compile):
+    init, chosen = RunEvaluation.__init__, []
+
+    def noted(evaluation, *args, jit_compile, **settings):
+        chosen.append(jit_compile)
+        init(evaluation, *args, jit_compile=False, **settings)
+
+    monkeypatch.setattr(RunEvaluation, "__init__", noted)
+    flags = ["--dataset=digits", "--attacks=clean", f"--jit_compile={jit_compile}"]
+    assert command(f"--model={place / 'plain.keras'}", *flags) == 0
+    assert chosen == [jit_compile == "true"]
 
 
 @EAGER
