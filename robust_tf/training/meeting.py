@@ -38,7 +38,7 @@ def _address(place):
 
 
 def _listening(port):
-    """A socket for all addresses; others with SO_REUSEPORT, as of a launcher, may be bound, too."""
+    """A socket for all addresses; a launcher's with SO_REUSEPORT may be bound, too."""
     if socket.has_dualstack_ipv6():
         both = {"family": socket.AF_INET6, "dualstack_ipv6": True}
         return socket.create_server(("", port), reuse_port=True, **both)
