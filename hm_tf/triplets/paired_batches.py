@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from robust_tf.errors import UserError
+from robust_tf.errors import UserError, whole_number
 from robust_tf.training.batch import refuse_names
 
 
@@ -20,17 +20,19 @@ class PairedBatches(keras.utils.PyDataset):
         x: images in [0, 1], [n, h, w, c].
         y: labels, integers [n] or [n, 1], or one-hot [n, classes].
         batch_size: images of a batch, two per pair.
-        seed: seed of orders and partners.
+        seed: seed of orders and partners, >= 0.
         kwargs: arguments of `keras.utils.PyDataset`, such as workers.
 
     Raises:
         UserError: an odd batch size, other numbers of images and labels, no class with two images.
+        ValueError: a batch size that is no whole number, or a seed that is none >= 0.
     """
 
     def __init__(
         self, x: Any, y: Any, batch_size: int = 112, *, seed: int = 0, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
+        batch_size = whole_number("batch_size", batch_size)
         if batch_size < 2 or batch_size % 2:
             raise UserError(f"batch_size={batch_size}: a batch of pairs has an even number")
         if len(x) != len(y):
@@ -38,7 +40,7 @@ class PairedBatches(keras.utils.PyDataset):
         self.x, self.y = np.asarray(x), np.asarray(y)
         refuse_names(self.y)
         self.batch_size = batch_size
-        self.seed = seed
+        self.seed = whole_number("seed", seed, lowest=0)
         self._epoch = 0
         one_hot = self.y.ndim == 2 and self.y.shape[1] > 1
         labels = self.y.argmax(1) if one_hot else self.y.reshape(-1)

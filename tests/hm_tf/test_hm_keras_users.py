@@ -103,6 +103,15 @@ def test_a_setting_is_what_its_flag_takes(kind, name, value):
         kind(network(), **{name: value})
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"batch_size": 4.0}, {"batch_size": "4"}, {"seed": -1}, {"seed": "a"}]
+)
+def test_a_batch_size_and_a_seed_of_pairs_are_refused_before_the_training(wrong):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"^{name} must be a whole number"):
+        PairedBatches(X, Y, **wrong)
+
+
 @pytest.mark.parametrize("attack", [PGD(eps=0.1, restarts=2), PGD(ThreatModel(0.1, lower=-1))])
 def test_an_inner_attack_is_for_images_in_0_1_and_has_one_run(attack):
     """No restart of an embedding ever counted, but each cost its time."""
