@@ -1,5 +1,7 @@
 """How a command starts TensorFlow: as Keras's backend, without its notes, with XLA's cache."""
 
+import contextlib
+import gc
 import importlib.metadata
 import os
 import pathlib
@@ -32,8 +34,8 @@ def load_tensorflow():
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
         try:
-            import tensorflow as tf
-
+            with _without_collections():
+                import tensorflow as tf
             found = tf.config.list_physical_devices("GPU")
         except BaseException:
             notes.seek(0)
@@ -44,6 +46,20 @@ def load_tensorflow():
             os.close(terminal)
     if not found:
         _warn_of_idle_gpus()
+
+
+@contextlib.contextmanager
+def _without_collections():
+    """The first import leaves hardly any garbage, and no collection looks at its modules again."""
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _warn_of_idle_gpus():

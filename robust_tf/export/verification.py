@@ -16,7 +16,10 @@ TOLERANCE = 1e-5
 # Kernels of a GPU may round differently in two graphs, and then sign() differs at some pixels.
 DIFFERING = 0.01
 _RELOAD = """
+import gc
 import sys
+
+gc.disable()  # the process is short
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):

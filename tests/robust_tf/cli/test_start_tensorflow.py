@@ -1,6 +1,8 @@
 """What a command sets before TensorFlow starts, and what it says of a GPU that is not used."""
 
+import gc
 import os
+import sys
 import warnings
 
 import pytest
@@ -8,6 +10,13 @@ import tensorflow as tf
 
 from robust_tf.cli import start_tensorflow
 
+IMPORTED = """
+import gc
+
+class config:
+    collecting = gc.isenabled()
+    list_physical_devices = list
+"""
 CACHE = "--tf_xla_persistent_cache_directory"
 
 
@@ -108,3 +117,16 @@ def test_a_gpu_that_tensorflow_cannot_use_is_named(visible, said, machine, monke
         start_tensorflow.load_tensorflow()
     assert len(found) == said
     assert all("cannot use the NVIDIA L4" in str(line.message) for line in found)
+
+
+def test_nothing_imported_is_looked_at_for_garbage(tmp_path, monkeypatch):
+    (tmp_path / "tensorflow.py").write_text(IMPORTED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    frozen = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(gc.isenabled()))
+    for _ in range(2):  # another command in this process leaves its own garbage to Python
+        start_tensorflow.load_tensorflow()
+        assert gc.isenabled()
+    assert not sys.modules["tensorflow"].config.collecting
+    assert frozen == [False]
