@@ -40,7 +40,12 @@ def decode(files, image_shape):
 
 @tf.function(autograph=False)
 def decode_one(data, channels):
-    """Returns uint8 [h, w, channels] of one file of any size, upright as its EXIF data say.
+    """Returns the image of `decode_as_stored`, upright as the EXIF data of its file say."""
+    return oriented(decode_as_stored(data, channels), orientation(data))
+
+
+def decode_as_stored(data, channels):
+    """Returns uint8 [h, w, channels] of one file of any size, in graph operations.
 
     Args:
         data: string scalar, a file of `image_header.FORMATS`.
@@ -60,14 +65,12 @@ def decode_one(data, channels):
         return tf.ensure_shape(image, [None, None, number])
 
     if channels == 3:
-        image = of_channels(3)
-    else:
-        image = tf.cond(
-            image_header.colours_only(data),
-            lambda: tf.image.rgb_to_grayscale(of_channels(3)),
-            lambda: of_channels(1),
-        )
-    return oriented(image, orientation(data))
+        return of_channels(3)
+    return tf.cond(
+        image_header.colours_only(data),
+        lambda: tf.image.rgb_to_grayscale(of_channels(3)),
+        lambda: of_channels(1),
+    )
 
 
 def resize(pixels, image_shape):

@@ -56,7 +56,7 @@ def _decoded(data, channels):
     """uint8 [h, w, channels] as a viewer shows it, see `displayed`."""
 
     def plain():
-        return image_files.decode_one(data, channels)
+        return image_files.decode_as_stored(data, channels)
 
     def on_white():
         found = tf.cast(tf.io.decode_png(data, 4), tf.int32)
@@ -72,14 +72,15 @@ def _decoded(data, channels):
         return of_channels(tf.round(255 * (pixels / top * alpha + 1 - alpha)))
 
     def of_channels(pixels):
-        pixels = oriented(tf.cast(pixels, tf.uint8), orientation(data))
+        pixels = tf.cast(pixels, tf.uint8)
         return pixels if channels == 3 else tf.image.rgb_to_grayscale(pixels)
 
-    return tf.cond(
+    stored = tf.cond(
         image_header.sixteen_bit(data),
         of_sixteen_bits,
         lambda: tf.cond(image_header.transparent(data), on_white, plain),
     )
+    return oriented(stored, orientation(data))
 
 
 def _fitted(pixels, info):

@@ -9,10 +9,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from robust_tf.data import image_files
 from robust_tf.data.augment import ResizedCrop
 from robust_tf.data.dataset_info import DatasetInfo
 from robust_tf.data.gallery_folder import read_single
 from robust_tf.data.image_header import FORMATS, READS_WEBP
+from robust_tf.export import encoded_images
 from robust_tf.export.encoded_images import decoded_images
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
@@ -75,7 +77,12 @@ def test_a_transparent_png_lies_on_white(decode):
     np.testing.assert_allclose(found, expected, atol=0.51 / 255)
 
 
-def test_a_network_for_gray_images_takes_files_too():
+def test_a_network_for_gray_images_takes_files_too(monkeypatch):
+    asked = []
+    for module in (encoded_images, image_files):
+        monkeypatch.setattr(
+            module, "orientation", lambda data: asked.append(data) or tf.constant(1)
+        )
     info = DatasetInfo("gray", (60, 90, 1), ("one",), {}, "")
     gray, alpha = PIXELS[..., 0], PIXELS[..., 1]
     files = [encoded(pixels=gray), encoded(pixels=np.stack([gray, alpha], axis=-1))]
@@ -84,6 +91,7 @@ def test_a_network_for_gray_images_takes_files_too():
     )
     on_white = (gray * (alpha / 255) + 255 - alpha) / 255
     np.testing.assert_allclose(found[..., 0], [gray / 255, on_white], atol=0.51 / 255)
+    assert len(asked) == 1  # whatever the kind of file: it is much of the graph
 
 
 @pytest.mark.parametrize("webp", [False, True] if READS_WEBP else [False])
