@@ -30,11 +30,15 @@ def _forks(path):
     return bool(FORKS.search(path.read_text()))
 
 
-def pytest_collection_finish():
-    """Modules live to the end: no later collection looks at them again."""
-    gc.collect()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Imports leave hardly any garbage, and modules live to the end: none is looked at again."""
+    gc.disable()
+    found = yield
     gc.freeze()
     gc.set_threshold(BETWEEN_COLLECTIONS, 20, 20)
+    gc.enable()
+    return found
 
 
 @pytest.hookimpl(tryfirst=True)
