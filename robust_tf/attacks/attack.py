@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, InitVar
 from typing import Any
@@ -16,6 +17,7 @@ from robust_tf.threat_model import ThreatModel, format_magnitude, pixel_ball
 
 # Images float [batch, ...] to logits float [batch, classes].
 LogitsFn = Callable[[tf.Tensor], tf.Tensor]
+SHOWN = 8  # numbers of an array that stand in the name of an attack
 
 
 def later(default: Any) -> Any:
@@ -112,8 +114,7 @@ class Attack:
         """A short form for tables and records."""
         settings = [str(self.threat_model)]
         for name, value in list(recorded(self).items())[1:]:
-            plain = format_magnitude(value) if isinstance(value, float) else repr(value)
-            settings.append(f"{name}={plain}")
+            settings.append(f"{name}={_in_a_line(value)}")
         return f"{type(self).__name__}({', '.join(settings)})"
 
     def scaled(self, share: float | tf.Tensor) -> "Attack":
@@ -148,3 +149,13 @@ class Attack:
             Images like `x`, in ball and box, without gradient.
         """
         raise NotImplementedError(f"{type(self).__name__} has no method perturb")
+
+
+def _in_a_line(value):
+    """A setting for the name of an attack; of a large array its shape, as its repr is shortened."""
+    if isinstance(value, float):
+        return format_magnitude(value)
+    shape = getattr(value, "shape", ())
+    if math.prod(shape) > SHOWN:
+        return f"{type(value).__name__}{list(shape)}"
+    return " ".join(repr(value).split())

@@ -195,10 +195,17 @@ def _refuse_one_name_of_two(columns):
     """A table has one line for a name, which would hide the other attack."""
     known = {CLEAN: None}
     for column in columns:
-        if known.setdefault(column.name, column.preset) != column.preset:
+        if not _equal(known.setdefault(column.name, column.preset), column.preset):
             raise ValueError(
                 f"two different attacks are called {column.name!r}; give their classes other names"
             )
+
+
+def _equal(first, second):
+    try:
+        return first == second
+    except ValueError:  # NumPy compares no arrays as a whole: two objects are two attacks
+        return first is second
 
 
 def _refuse_untold_fields(columns):

@@ -42,7 +42,7 @@ def _refuse_losses_of(network, attribute, what):
 def refuse_shown_names(defense, *metrics):
     """Raises the UserError of a compiled metric with the name of a number of the defense.
 
-    Keras's accuracy is the number that the defense shows by this name; others are not.
+    An accuracy of Keras is the number that the defense shows by this name; others are not.
 
     Args:
         defense: `AdversarialModel`.
@@ -51,11 +51,17 @@ def refuse_shown_names(defense, *metrics):
     for metric in keras.tree.flatten(metrics):
         name = metric if isinstance(metric, str) else getattr(metric, "name", None)
         name = name or getattr(metric, "__name__", None)  # of a function
-        if name in defense.trackers and name != "accuracy":
+        if name in defense.trackers and not (name == "accuracy" and _is_accuracy(metric)):
             raise UserError(
                 f"compile(metrics=...): {type(defense).__name__} shows its own {name}; give the "
                 "metric another name"
             )
+
+
+def _is_accuracy(metric):
+    """Whether a metric compares each label with the largest logit."""
+    exact = keras.metrics.SparseCategoricalAccuracy, keras.metrics.CategoricalAccuracy
+    return metric == "accuracy" or type(metric) in exact
 
 
 def require_network_in_scope(defense):

@@ -294,6 +294,11 @@ def test_a_metric_with_the_name_of_a_number_of_the_defense_is_refused(kind):
     for metric in (keras.metrics.SparseCategoricalAccuracy("robust_accuracy"), robust_accuracy):
         with pytest.raises(UserError, match="shows its own robust_accuracy; give the metric"):
             defense(compiled={kind: ["accuracy", metric]})
+    accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
+    defense(compiled={kind: [accuracy]})
+    of_three = keras.metrics.SparseTopKCategoricalAccuracy(3, name="accuracy")
+    with pytest.raises(UserError, match="shows its own accuracy; give the metric"):
+        defense(compiled={kind: [of_three]})
 
 
 @EAGER

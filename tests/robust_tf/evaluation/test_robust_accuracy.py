@@ -279,6 +279,26 @@ class Named:
         pass
 
 
+@dataclasses.dataclass(frozen=True)
+class Moved(Attack):
+    by: np.ndarray = None
+
+    def perturb(self, logits_fn, x, y, key):
+        return self.threat_model.project(x + self.by, x)
+
+
+def test_two_attacks_of_large_arrays_do_not_share_a_line(model, images, labels):
+    """NumPy shortens the text of both alike, and compares them entry by entry."""
+    by = np.zeros([4000, *images.shape[1:]], np.float32)
+    pair = [Moved(eps=EPS, by=by), Moved(eps=EPS, by=by + np.eye(4000, 1)[..., None, None])]
+    assert str(pair[0]) == str(pair[1]) and str(pair[0]).endswith(f"by=ndarray{list(by.shape)})")
+    with pytest.raises(ValueError, match="^two different attacks are called 'Moved.*'; give"):
+        robust_accuracy(model, images, labels, attack=pair, progress=False)
+    assert str(Moved(eps=EPS, by=by[:1, :1, :1, 0])).endswith(
+        ", by=array([[[0.]]], dtype=float32))"
+    )
+
+
 def test_two_attacks_do_not_share_a_line(model, images, labels):
     settings = {"steps": 2, "random_start": False}
     pair = [PGD(eps=EPS, **settings), Named.PGD(eps=EPS, steps=1, random_start=False)]
