@@ -117,6 +117,10 @@ class Attack:
             settings.append(f"{name}={_in_a_line(value)}")
         return f"{type(self).__name__}({', '.join(settings)})"
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the settings by name, for `keras.saving.register_keras_serializable`."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+
     def scaled(self, share: float | tf.Tensor) -> "Attack":
         """Returns the attack in the ball of `share` radii, for one graph: a tensor may be symbolic.
 

@@ -1,12 +1,17 @@
 """The attack of the inner maximisation, which a user gives to a defense."""
 
+import warnings
+
 from robust_tf.attacks.pgd import PGD
 from robust_tf.attacks.square import Square
 from robust_tf.errors import UserError
+from robust_tf.training import saved_settings
 
 
 def require_inner_attack(attack, norm, *, restarts=True):
     """Returns an attack that ascends an objective by its gradient.
+
+    It warns of an attack that cannot be saved with its defense.
 
     Args:
         attack: what a user gave.
@@ -41,4 +46,8 @@ def require_inner_attack(attack, norm, *, restarts=True):
             f"attack={kind}(restarts={attack.restarts}): in this defense the attack has one run; "
             "leave restarts out"
         )
+    try:
+        saved_settings.to_config(attack)
+    except UserError as error:
+        warnings.warn(str(error), stacklevel=4)
     return attack

@@ -1,11 +1,13 @@
 """Settings objects, such as the inner attack, as plain data inside the config of a Keras model.
 
-`keras.models.load_model` reads them in safe mode: only classes that are named here can be made.
+`keras.models.load_model` reads them in safe mode: it makes only classes that are named here, and
+those that their user has registered with Keras.
 """
 
 import dataclasses
 import inspect
 
+import keras
 import numpy as np
 
 from robust_tf.attacks.apgd import APGD
@@ -42,9 +44,12 @@ def to_config(value):
         return value.item()
     if value is None or isinstance(value, (bool, int, float, str, list, tuple, dict)):
         return value
-    name = type(value).__name__
-    if _CLASSES.get(name) is not type(value):
-        raise UserError(f"a {name} cannot be saved; allowed are {', '.join(_CLASSES)}")
+    name = keras.saving.get_registered_name(type(value))
+    if _class_of(name) is not type(value) or not dataclasses.is_dataclass(value):
+        raise UserError(
+            f"a {name} cannot be saved; allowed are {', '.join(_CLASSES)}, and dataclasses "
+            "under @keras.saving.register_keras_serializable()"
+        )
     names = [field.name for field in dataclasses.fields(value) if field.init]
     fields = {field: to_config(getattr(value, field)) for field in names}
     return {"settings": name, "arguments": fields}
@@ -54,5 +59,11 @@ def from_config(config):
     """Returns the object of a `to_config`."""
     if not isinstance(config, dict) or config.keys() != {"settings", "arguments"}:
         return config
-    fields = {name: from_config(value) for name, value in config["arguments"].items()}
-    return _CLASSES[config["settings"]](**fields)
+    name = config["settings"]
+    if (cls := _class_of(name)) is None:
+        raise UserError(f"the class {name} is not known; define it before the file is loaded")
+    return cls(**{name: from_config(value) for name, value in config["arguments"].items()})
+
+
+def _class_of(name):
+    return _CLASSES.get(name) or keras.saving.get_registered_object(name)

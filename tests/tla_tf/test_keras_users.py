@@ -1,5 +1,6 @@
 """What Keras users type with the defenses of a classifier, a line each."""
 
+import dataclasses
 import json
 
 import keras
@@ -207,6 +208,20 @@ def test_a_defense_with_numbers_of_numpy_is_saved():
     again = TripletAdversarial.from_config(json.loads(json.dumps(model.get_config())))
     assert (again.margin, again.triplet_weight, again.seed) == (0.25, 2, 3)
     assert again.attack == attack
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnPGD(PGD):
+    share: float = 0.5
+
+
+def test_an_attack_of_ones_own_is_saved_once_its_class_is_registered(tmp_path):
+    with pytest.warns(UserWarning, match="OwnPGD cannot be saved; .*register_keras_serializable"):
+        AdversarialTraining(network(), attack=OwnPGD(eps=0.1, steps=2))
+    keras.saving.register_keras_serializable("tests")(OwnPGD)
+    own = OwnPGD(eps=0.1, steps=2, share=0.25)
+    AdversarialTraining(network(), attack=own).save(tmp_path / "own.keras")
+    assert keras.models.load_model(tmp_path / "own.keras").attack == own
 
 
 def test_names_for_labels_are_one_line():
