@@ -162,10 +162,15 @@ def test_the_python_of_the_readme_and_the_api_page_runs(tmp_path, monkeypatch):
     x = np.random.default_rng(0).random([20, 8, 8, 3], dtype=np.float32)
     dense = keras.Sequential([keras.Input([8, 8, 3]), keras.layers.Flatten()])
     dense.add(keras.layers.Dense(2))
+    for row, image in enumerate(x):
+        file = tmp_path / "photos" / str(row % 2) / f"{row}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        keras.utils.save_img(file, image)
     for name in "README.md", "docs/api.md":
         blocks = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.S)
         assert blocks
-        namespace = {"model": dense, "network": dense, "x": x, "y": np.arange(20) % 2}
+        base = keras.models.clone_model(dense)
+        namespace = {"model": dense, "network": dense, "base": base, "x": x, "y": np.arange(20) % 2}
         for block in blocks:
             exec(block.replace('attack="standard"', 'attack="pgd2"'), namespace)
     assert (tmp_path / "robust.keras").exists()

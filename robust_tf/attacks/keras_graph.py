@@ -1,4 +1,4 @@
-"""The graph of a Keras model: its output, and the tensor before a softmax or sigmoid at its end."""
+"""The graph of a Keras model: its output, its end, and the tensor before a softmax or sigmoid."""
 
 import keras
 import tensorflow as tf
@@ -61,11 +61,10 @@ def activation_at_end(tensor):
     The tensor before is None where the activation cannot be taken apart from its layer. Linear
     activations behind it, as mixed precision needs them, are passed over.
     """
-    while _is_linear(operation_of(tensor)):
-        tensor = source_of(tensor)
+    tensor = _before_linear(tensor)
     operation, source = operation_of(tensor), source_of(tensor)
     if output_of(operation) is not None:  # a model that is the last layer of another
-        name, before = activation_at_end(operation.outputs[tensor._keras_history.tensor_index])
+        name, before = activation_at_end(_output_of_nested(tensor))
         return name, before if before is None else keras.Model(operation.inputs, before)(source)
     name = _activation_of(operation)
     if name not in PROBABILITIES:
@@ -75,6 +74,24 @@ def activation_at_end(tensor):
     alone = isinstance(operation, (keras.layers.Activation, keras.layers.Softmax))
     # An operation that is no layer is a function of `keras.ops`.
     return name, source if alone or not isinstance(operation, keras.Layer) else None
+
+
+def end_of(tensor):
+    """Returns the last operation behind a tensor that is neither linear nor a model of layers."""
+    tensor = _before_linear(tensor)
+    operation = operation_of(tensor)
+    return operation if output_of(operation) is None else end_of(_output_of_nested(tensor))
+
+
+def _before_linear(tensor):
+    while _is_linear(operation_of(tensor)):
+        tensor = source_of(tensor)
+    return tensor
+
+
+def _output_of_nested(tensor):
+    """What a tensor is in the model, a layer of another, that made it."""
+    return operation_of(tensor).outputs[tensor._keras_history.tensor_index]
 
 
 def _is_linear(operation):

@@ -28,7 +28,7 @@ def run(argv=None, *, table, body, about):
     """Parses the flags, runs the body, and turns what goes wrong into a line and an exit code.
 
     Args:
-        argv: Command and its arguments, list of str; default: the arguments of this process.
+        argv: Command and its flags, list of str; default: the arguments of this process.
         table: `FlagTable` of the command.
         body: function (Options) that does the work; it returns the exit code, None for 0.
         about: text shown above the flags by --help.
@@ -38,7 +38,7 @@ def run(argv=None, *, table, body, about):
     """
     make_outputs_usable()
     try:
-        return _run(sys.argv if argv is None else argv, table, body, about)
+        return _run(argv, table, body, about)
     except BrokenPipeError:  # nobody reads any more, as after `| head`
         silence(sys.stdout)
         return SIGNALLED + signal.SIGPIPE
@@ -46,13 +46,12 @@ def run(argv=None, *, table, body, about):
 
 def _run(argv, table, body, about):
     try:
-        if {"--help", "-help", "-h"} & set(argv[1:]):
+        flags = _flags_of(argv)
+        if {"--help", "-help", "-h"} & set(flags):
             print(_help(table, about), flush=True)
             return 0
-        options = table.parse(argv[1:])
-        warnings.formatwarning = _one_line
-        logging.basicConfig(handlers=[_PlainLog()])
-        with _hearing_ctrl_c():
+        options = table.parse(flags)
+        with _plain_lines(), _hearing_ctrl_c():
             load_tensorflow()
             code = body(options) or 0
             sys.stdout.flush()
@@ -83,6 +82,30 @@ def _run(argv, table, body, about):
         else:
             raise
         return _say(reason, 1)
+
+
+def _flags_of(argv):
+    """The flags behind the name of the command, which a call in Python easily forgets."""
+    if argv is None and os.path.basename(sys.argv[0]).startswith("ipykernel"):
+        raise UserError("these are Jupyter's own arguments; call main(['train', '--name=value'])")
+    if argv and argv[0].startswith("-"):
+        raise UserError(
+            f"main({list(argv)}) begins with a flag, where the name of the command belongs: "
+            f"main(['train', {argv[0]!r}])"
+        )
+    return (sys.argv if argv is None else argv)[1:]
+
+
+@contextlib.contextmanager
+def _plain_lines():
+    """Shows warnings and logs as lines of the command until its end; a notebook goes on then."""
+    format_before, handlers_before = warnings.formatwarning, logging.root.handlers[:]
+    warnings.formatwarning = _one_line
+    logging.basicConfig(handlers=[_PlainLog()])
+    try:
+        yield
+    finally:
+        warnings.formatwarning, logging.root.handlers[:] = format_before, handlers_before
 
 
 @contextlib.contextmanager

@@ -10,13 +10,14 @@ import tensorflow as tf
 
 from robust_tf.attacks.keras_graph import (
     activation_at_end,
+    end_of,
     full_precision_of,
     mistake_of_inputs,
     operation_of,
     output_of,
     source_of,
 )
-from robust_tf.attacks.logits_of import are_probabilities, refuse_probabilities
+from robust_tf.attacks.logits_of import are_probabilities
 from robust_tf.attacks.pre_activation import PreActivation
 from robust_tf.errors import UserError
 from robust_tf.models.unit_length import UnitLength
@@ -25,7 +26,7 @@ from robust_tf.settings import value_range
 UNIT_RANGE = (0.0, 1.0)
 PENULTIMATE = "penultimate"
 UNIT_LENGTH = (UnitLength, keras.layers.UnitNormalization)
-ANY_SIDE = 32  # of a network that takes images of any size
+ANY_SIDE = 96  # of a network that takes images of any size; some have no output for less than 75
 
 
 def as_classifier(network, *, embedding=None, input_range=UNIT_RANGE):
@@ -91,12 +92,7 @@ def as_embedding(network, *, embedding=None, input_range=UNIT_RANGE):
     else:
         outputs, vector = {}, _layer_output(network, embedding)
     _require_rows(vector, network, "embedding")
-    found = _found_by_own_code(vector, network)
-    if found is not None and are_probabilities(found):
-        raise UserError(
-            f"{network.name} returns probabilities (rows are >= 0 and sum to 1), not an "
-            "embedding: return what comes before its softmax"
-        )
+    _refuse_hidden_softmax(vector, network, "an embedding")
     unit, dtype = isinstance(operation_of(vector), UNIT_LENGTH), full_precision_of(vector)
     if not unit or vector.dtype != dtype:  # a length of 16 bits is 1 up to 1 / 256
         vector = UnitLength(dtype=dtype)(source_of(vector) if unit else vector)
@@ -175,12 +171,7 @@ def _logits(tensor, network):
             "Dense(classes) without activation"
         )
     if not activation:
-        found = _found_by_own_code(tensor, network)
-        try:
-            if found is not None:
-                refuse_probabilities(found)
-        except ValueError as error:
-            raise UserError(f"{network.name}: {error}") from error
+        _refuse_hidden_softmax(tensor, network, "logits")
         return tensor
     if before is None:
         layer = operation_of(tensor).name
@@ -192,19 +183,24 @@ def _logits(tensor, network):
     return before
 
 
-def _found_by_own_code(tensor, network):
-    """Returns the tensor of two random images, float [2, d], if the user's code made it, or None.
+def _refuse_hidden_softmax(tensor, network, wanted):
+    """Raises the UserError of probabilities that the outputs of two random images show.
 
-    No graph shows the softmax of such code.
+    No graph shows the softmax in code of the user, in a wrapper, or before a `Reshape`.
     """
-    end = operation_of(tensor)
+    end = end_of(tensor)
     own = type(end).__module__.split(".")[0] not in ("keras", "robust_tf")
-    if not own and not isinstance(end, (keras.layers.Lambda, keras.layers.TFSMLayer)):
-        return None
+    linear = getattr(end, "activation", None) is keras.activations.linear
+    if not own and (linear or isinstance(end, (PreActivation, *UNIT_LENGTH))):
+        return
     image = network.inputs[0]
     shape = [2, *(side or ANY_SIDE for side in image.shape[1:])]
     images = tf.random.stateless_uniform(shape, [0, 0])
-    return keras.Model(image, tensor)(images, training=False)
+    if are_probabilities(keras.Model(image, tensor)(images, training=False)):
+        raise UserError(
+            f"{network.name} returns probabilities (rows are >= 0 and sum to 1), not {wanted}: "
+            "return what comes before its softmax"
+        )
 
 
 def _before_last_dense(tensor):

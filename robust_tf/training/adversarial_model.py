@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import warnings
 from typing import Any
 
 import keras
@@ -128,6 +129,7 @@ class AdversarialModel(CheckedFit):
         several = self.distribute_strategy.num_replicas_in_sync > 1
         self._attack_by_xla = several and self.jit_compile
         self.jit_compile = self.jit_compile and not several
+        self._trained = compile_checks.trainable_now(self)
         with self.distribute_strategy.scope():
             self.optimizer.build(self.trainable_variables)
             average_statistics(self.optimizer, self.network)
@@ -142,7 +144,8 @@ class AdversarialModel(CheckedFit):
         A train step that XLA refuses is trained without XLA.
 
         Raises:
-            UserError: images outside [0, 1], labels of no class or, in either set, text.
+            UserError: images outside [0, 1], labels of no class or, in either set, text; weights
+                that were frozen or unfrozen after `compile`.
         """
         history = super().fit(*args, **kwargs)
         take_averages(self.optimizer)
@@ -204,6 +207,8 @@ class AdversarialModel(CheckedFit):
     def train_step(self, data):
         if (self.jit_compile or self._attack_by_xla) and not tf.executing_eagerly():
             program_names.round_up(program_names.TRAINING)
+        if not self.trainable_variables:
+            warnings.warn(f"{self.network.name} is frozen: no weight is trainable", stacklevel=2)
         batch = self.unpack(data, self.optimizer.iterations)
         if self.eps_warmup_steps:
             grown = tf.cast(batch["step"][0] + 1, batch["image"].dtype) / self.eps_warmup_steps

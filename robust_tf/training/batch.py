@@ -76,6 +76,17 @@ def unpack(data, step, dtype, classes=None):
     return {**data, "image": images, "label": labels, "target": data["label"]}
 
 
+def checked_images(data):
+    """Returns the images of what `unpack` takes, with its check of them; labels may be missing.
+
+    Raises:
+        UserError, tf.errors.InvalidArgumentError: as `unpack`.
+    """
+    images = tf.convert_to_tensor(parts_of(data)[0])
+    with tf.control_dependencies(_check(images)):
+        return tf.identity(images)
+
+
 def check_arrays(x, y=None, classes=None):
     """Makes the checks of `unpack` on all images of a `fit` at once, where they are arrays.
 

@@ -1,20 +1,23 @@
-"""`fit` and `evaluate` of Keras with checked batches, and without XLA where XLA refuses a step."""
+"""`fit`, `evaluate`, `predict` of Keras with checked batches; no XLA where it refuses a step."""
 
 import inspect
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from robust_tf.attacks.compiled_batch import REFUSAL, assertion, warn_of_refusal
 from robust_tf.training.batch import (
     check_arrays,
     checked,
+    checked_images,
     drawn_twice,
     refuse_empty,
     refuse_names,
     told_in_a_line,
 )
+from robust_tf.training.compile_checks import require_trained_as_compiled
 
 
 class CheckedFit(keras.Model):
@@ -25,13 +28,16 @@ class CheckedFit(keras.Model):
     """
 
     _attack_by_xla = False  # whether XLA compiles the attack of a step that it cannot compile
+    _trained = None  # `trainable_now` at `compile`
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As in Keras. A train step that XLA refuses is trained without XLA.
 
         Raises:
-            UserError: images outside [0, 1], labels of no class or, in either set, text.
+            UserError: images outside [0, 1], labels of no class or, in either set, text; weights
+                that were frozen or unfrozen after `compile`.
         """
+        require_trained_as_compiled(self, self._trained)
         given = inspect.signature(super().fit).bind(x, *args, **kwargs).arguments
         held_out = given.get("validation_data")
         if isinstance(held_out, (tuple, list)) and len(held_out) > 1 and held_out[1] is not None:
@@ -50,8 +56,9 @@ class CheckedFit(keras.Model):
         """As in Keras, with the checks of `fit`, and without XLA where XLA refuses the step.
 
         Raises:
-            UserError: images outside [0, 1], labels of no class.
+            UserError: as `fit`.
         """
+        require_trained_as_compiled(self, self._trained)
         method = super().train_on_batch
         return self._with_xla_if_it_can("the train step", method, x, *args, **kwargs)
 
@@ -59,6 +66,25 @@ class CheckedFit(keras.Model):
         """As `train_on_batch`, of the test step."""
         method = super().test_on_batch
         return self._with_xla_if_it_can("the test step", method, x, *args, **kwargs)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> dict[str, np.ndarray]:
+        """As in Keras, of batches as `fit` takes them; labels are not read.
+
+        Raises:
+            UserError: images outside [0, 1]; XLA does not check the images of a dataset.
+        """
+        with told_in_a_line():
+            check_arrays(x)
+            return super().predict(x, *args, **kwargs)
+
+    def predict_on_batch(self, x: Any) -> dict[str, np.ndarray]:
+        """As `predict`, of one batch."""
+        with told_in_a_line():
+            check_arrays(x)
+            return super().predict_on_batch(x)
+
+    def predict_step(self, data):
+        return self(checked_images(data), training=False)
 
     def _classes(self):
         """The number of classes of a label; None: any integer is a label."""

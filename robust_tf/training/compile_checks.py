@@ -1,4 +1,4 @@
-"""What a defense refuses or says before its first step: networks, layers and metrics."""
+"""What a defense refuses or says before its first step: networks, layers, metrics, weights."""
 
 import warnings
 
@@ -91,4 +91,25 @@ def warn_of_integers(network):
         warnings.warn(
             f"{network.name} has integers for weights, which no step changes: {first_of(fixed)}",
             stacklevel=3,
+        )
+
+
+def trainable_now(model):
+    """Returns frozenset of the identities of a model's trainable variables."""
+    return frozenset(id(variable) for variable in model.trainable_variables)
+
+
+def require_trained_as_compiled(model, trained):
+    """Raises the UserError of weights that were frozen or unfrozen after `compile`.
+
+    A compiled step trains what was trainable then, without a word.
+
+    Args:
+        model: `keras.Model`.
+        trained: `trainable_now` of the time of `compile`; None before.
+    """
+    if trained not in (None, trainable_now(model)):
+        raise UserError(
+            "weights were frozen or unfrozen after compile(), which takes effect when you call "
+            "compile() again"
         )

@@ -316,6 +316,54 @@ def test_a_metric_with_the_name_of_a_number_of_the_defense_is_refused(kind):
         defense(compiled={kind: [of_three]})
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_weights_that_were_frozen_or_unfrozen_since_compile_are_told(begun):
+    """A step that is compiled would go on with the weights of before, without a word."""
+    model = AdversarialTraining(network(), **RADIUS)
+    model.network.layers[-1].trainable = begun
+    model.compile("sgd")
+    model.network.layers[-1].trainable = not begun
+    for method in (fit, lambda model: model.train_on_batch(X, Y)):
+        with pytest.raises(UserError, match="after compile.* call compile.. again"):
+            method(model)
+
+
+@EAGER
+def test_a_second_stage_trains_the_unfrozen_weights_too():
+    model = AdversarialTraining(network(batch_norm=True), weight_decay=0.0, **RADIUS)
+    _, _, first, norm, last = model.network.layers
+    for frozen in (True, False):
+        first.trainable = norm.trainable = not frozen
+        model.compile("sgd")
+        before = [[value.numpy() for value in layer.weights] for layer in (first, norm, last)]
+        fit(model)
+        after = [[value.numpy() for value in layer.weights] for layer in (first, norm, last)]
+        moved = [np.any(a != b) for one, two in zip(before, after) for a, b in zip(one, two)]
+        assert moved == [not frozen] * 6 + [True, True]
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_predict_refuses_images_that_fit_refuses(jit_compile):
+    """A folder of images has 0 to 255; predictions of them were silently wrong."""
+    model = defense(AdversarialTraining, compiled={"jit_compile": jit_compile})
+    with pytest.raises(UserError, match="in .0, 1.; this batch ranges from"):
+        model.predict(255 * X, verbose=0)
+
+
+def test_predict_reads_the_batches_of_fit():
+    model = defense(AdversarialTraining)
+    logits = model.predict(X, verbose=0)["logits"]
+    batches = tf.data.Dataset.from_tensor_slices((X, Y)).batch(BATCH)
+    named = batches.map(lambda image, label: {"image": image, "label": label})
+    for data in (batches, named):
+        np.testing.assert_allclose(model.predict(data, verbose=0)["logits"], logits, atol=1e-6)
+    np.testing.assert_allclose(model.predict_on_batch(X)["logits"], logits, atol=1e-6)
+    with pytest.raises(UserError, match="in .0, 1.; this batch ranges from"):
+        model.predict(batches.map(lambda image, label: (255 * image, label)), verbose=0)
+    with pytest.raises(UserError, match="in .0, 1.; this batch ranges from"):
+        model.predict_on_batch(255 * X)
+
+
 @EAGER
 def test_evaluate_measures_clean_and_robust_accuracy():
     model = defense(AdversarialTraining, keras.optimizers.SGD(0.5))

@@ -88,7 +88,8 @@ class ClassifierDefense(AdversarialModel):
         if "embedding" not in self.network.output:
             raise UserError(
                 f"{type(self).__name__} compares embeddings, and {self.network.name} does not end "
-                "in a dense layer; name the layer of the embedding: embedding='layer_name'"
+                "in a dense layer; name the layer of the embedding: embedding='layer_name', or "
+                "return a dict with logits and embedding"
             )
 
     def targets(self, batch):

@@ -1,6 +1,7 @@
 """What goes wrong becomes one line and an exit code."""
 
 import errno
+import logging
 import os
 import pathlib
 import signal
@@ -76,6 +77,29 @@ def test_wrong_flags(argument, text, capsys):
     assert run(lambda options: 0, argument) == 2
     error = capsys.readouterr().err
     assert text in error and len(error.strip().splitlines()) == 1
+
+
+def test_a_call_without_the_name_of_the_command_loses_no_flag(capsys):
+    flags = {"table": FlagTable({"Sizes": (SIZE,)}), "about": "", "body": lambda options: 0}
+    assert command_line.run(["--size=3", "--size=4"], **flags) == 2
+    error = capsys.readouterr().err
+    assert "begins with a flag" in error and "main(['train', '--size=3'])" in error
+
+
+def test_the_arguments_of_a_notebook_are_no_flags(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["/bin/ipykernel_launcher.py", "-f", "kernel.json"])
+    flags = {"table": FlagTable({"Sizes": (SIZE,)}), "about": "", "body": lambda options: 0}
+    assert command_line.run(**flags) == 2
+    assert "Jupyter's own arguments; call main([" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["train.py", "--size=3"])  # as %run sets it
+    assert command_line.run(**flags) == 0
+
+
+def test_a_notebook_has_its_own_warnings_and_logs_again_after_a_command(monkeypatch):
+    monkeypatch.setattr(logging.root, "handlers", [])
+    before = warnings.formatwarning
+    assert run(lambda options: len(logging.root.handlers) - 1) == 0
+    assert (warnings.formatwarning, logging.root.handlers) == (before, [])
 
 
 def test_what_was_typed_is_known(tmp_path, monkeypatch):
@@ -187,9 +211,11 @@ def test_flags_reach_the_body():
 
 
 def test_warnings_for_the_user_are_one_line():
-    run(lambda options: 0)
-    place = ("results.py", 3)
-    assert warnings.formatwarning("line 2 was cut off", UserWarning, *place) == (
-        "warning: line 2 was cut off\n"
-    )
-    assert "results.py:3" in warnings.formatwarning("old", DeprecationWarning, *place)
+    def body(options):
+        place = ("results.py", 3)
+        assert warnings.formatwarning("line 2 was cut off", UserWarning, *place) == (
+            "warning: line 2 was cut off\n"
+        )
+        assert "results.py:3" in warnings.formatwarning("old", DeprecationWarning, *place)
+
+    assert run(body) == 0

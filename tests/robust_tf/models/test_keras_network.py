@@ -97,6 +97,29 @@ def test_a_softmax_in_code_of_the_user_is_refused():
             as_embedding(own)
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [
+        [layers.SpectralNormalization(layers.Dense(3, "softmax"))],
+        [layers.Dense(3, "softmax"), layers.Reshape((3,))],
+        [layers.Dense(3, "softmax"), layers.Reshape((3,)), layers.Activation("linear")],
+        [layers.Dense(3, activation=lambda logits: keras.ops.softmax(logits))],
+        [keras.Sequential([keras.Input([5]), layers.Dense(3, "softmax"), layers.Reshape((3,))])],
+    ],
+    ids=["in a wrapper", "before a reshape", "before linear layers", "a function", "nested"],
+)
+def test_a_softmax_that_no_graph_shows_is_refused(ending):
+    with pytest.raises(UserError, match="returns probabilities .* not logits"):
+        as_classifier(sequential(*ending))
+
+
+def test_an_end_without_an_activation_is_no_softmax():
+    """Images of any size, as some networks of keras.applications take 75 pixels at least."""
+    image = keras.Input((None, None, 1))
+    pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(3, 75)(image))
+    assert as_classifier(keras.Model(image, pooled)).output["logits"].shape == (None, 3)
+
+
 def test_an_embedding_that_is_a_number_per_image_is_refused():
     numbers = sequential(layers.Lambda(lambda images: images[:, 0]))
     with pytest.raises(UserError, match=r"its embedding must be \[batch, n\]"):

@@ -20,7 +20,7 @@ class Plain(AdversarialModel):
 
     def craft(self, batch):
         self.network(batch["image"], training=False)
-        first = tf.reshape(self.network.trainable_variables[0], [-1])[0]
+        first = tf.reshape(self.network.weights[0], [-1])[0]
         return {"shifted": batch["image"] + self.shift * first}
 
     def loss_terms(self, batch, crafted):
@@ -82,6 +82,13 @@ def test_the_regularizers_of_weights_are_in_the_loss_and_move_the_weights():
     history = fit(model, np.zeros([1, 3], np.float32), rate=0.01)
     np.testing.assert_allclose(history["loss"], [10.0 * 6], rtol=1e-6)
     np.testing.assert_allclose(dense.kernel, 1 - 0.01 * 2 * 10.0 * np.ones([3, 2]), rtol=1e-6)
+
+
+def test_a_frozen_network_is_told():
+    frozen = network()
+    frozen.trainable = False
+    with pytest.warns(UserWarning, match="is frozen: no weight is trainable"):
+        fit(Plain(frozen), IMAGES)
 
 
 def test_a_regularizer_of_outputs_is_refused():
