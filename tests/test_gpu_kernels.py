@@ -23,8 +23,8 @@ from robust_tf.threat_model import ThreatModel
 from tla_tf.defenses.triplet_adversarial import TripletAdversarial
 
 BALL = ThreatModel(0.1)
-# Texts of errors, and whole numbers: TensorFlow keeps both in the memory of the processor.
-ON_THE_PROCESSOR = {("Const", tf.string), ("Split", tf.int32)}
+# Texts of errors, which TensorFlow keeps in the memory of the processor.
+ON_THE_PROCESSOR = {("Const", tf.string)}
 
 
 def has_gpu_kernel(node):

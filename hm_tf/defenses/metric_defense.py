@@ -215,7 +215,7 @@ class MetricDefense(AdversarialModel):
         for number, *shard in zip(
             range(self.shards),
             tf.split(embeddings, self.shards),
-            tf.split(batch["label"], self.shards),
+            self._labels_of_shards(batch["label"]),
             tf.split(noise, self.shards),
         ):
             *places, valid = sampler(*shard)
@@ -243,12 +243,18 @@ class MetricDefense(AdversarialModel):
     def _loss(self, batch, triplets, embeddings):
         """The loss of each triplet, [m]; no pair has images of two shards."""
         shards = [tf.split(rows, self.shards) for rows in embeddings]
-        labels = [tf.split(rows, self.shards) for rows in members(batch["label"], triplets)]
+        labels = [self._labels_of_shards(rows) for rows in members(batch["label"], triplets)]
         found = [
             metric_loss(self.metric_loss, *shard, self.margin, self.distance_fn)
             for shard in zip(zip(*shards), zip(*labels))
         ]
         return tf.concat(found, axis=0)
+
+    def _labels_of_shards(self, labels):
+        """int32 [n] in equal parts by gathers: `tf.split` has no kernel for them on a GPU."""
+        size = randomness.shape_of(labels)[0] // self.shards
+        starts = [number * size for number in range(self.shards)]
+        return [tf.gather(labels, tf.range(start, start + size)) for start in starts]
 
     def shift(self, batch):
         """r* = argmax d(phi(X + r), phi(X)) for each image of the batch; returns X + r*."""
