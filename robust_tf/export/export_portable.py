@@ -1,8 +1,10 @@
 """A finished run made into one version with an ONNX or LiteRT file: written, compared, attacked."""
 
+import pathlib
+
 import numpy as np
 
-from robust_tf.errors import RunError
+from robust_tf.errors import RunError, UserError
 from robust_tf.evaluation.attack_loop import images_of
 from robust_tf.export.portable import (
     TOLERANCE,
@@ -32,10 +34,16 @@ def export_portable(run, network, export_dir, format, test, attack=None):
         (path of the file, its sidecar).
 
     Raises:
-        UserError: `export_dir` cannot be a folder to write to.
+        UserError: `export_dir` cannot be a folder to write to, or has versions with SavedModels: a
+            server would take the new one for the latest and find nothing to load.
         RunError: the outputs differ from the network by more than `TOLERANCE`, see
             `compare_outputs`; the difference of litert_int8 is told.
     """
+    if any(pathlib.Path(export_dir).glob("[0-9]*/saved_model.pb")):
+        raise UserError(
+            f"--export_dir={export_dir} has SavedModels, whose latest version a server loads; name "
+            f"another folder for --format={format}"
+        )
     images = images_of(test, slice(COMPARED)).numpy()
     with next_version(export_dir) as (folder, path):
         file = write_portable(folder, network, format, images)

@@ -10,6 +10,7 @@ from tensorflow.python.eager import context
 
 from robust_tf.errors import RunError, UserError
 from robust_tf.export import portable
+from robust_tf.export.export_portable import export_portable
 
 IMAGES = np.random.default_rng(0).uniform(size=(5, 8, 8, 3)).astype(np.float32)
 
@@ -92,3 +93,11 @@ def test_what_cannot_be_converted_is_one_line(tmp_path, failure, kind, said):
     network.export = export
     with pytest.raises(kind, match=said):
         portable.write_portable(tmp_path / "1", network, "onnx", IMAGES)
+
+
+def test_a_folder_that_a_server_reads_gets_no_version_without_a_saved_model(tmp_path):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").touch()
+    with pytest.raises(UserError, match=f"^--export_dir={tmp_path} has SavedModels, .*=onnx$"):
+        export_portable(None, None, tmp_path, "onnx", None)
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
