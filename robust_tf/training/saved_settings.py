@@ -1,7 +1,7 @@
 """Settings objects, such as the inner attack, as plain data inside the config of a Keras model.
 
-`keras.models.load_model` reads them in safe mode: it makes only classes that are named here, and
-those that their user has registered with Keras.
+`keras.models.load_model` reads them in safe mode: it makes only classes that are named here, or
+that their user has registered with Keras.
 """
 
 import dataclasses
