@@ -169,12 +169,16 @@ def _plain(data, step):
 def parts_of(data):
     """Returns images, labels or None, sample weights or None, of what a plain `fit` has.
 
+    As in Keras a list of one tensor stands for the tensor.
+
     Raises:
         UserError: a batch with entries of other names, or with several tensors for images.
     """
-    if isinstance(data, dict) and {"image", "label"} <= data.keys():
-        return data["image"], data["label"], data.get("sample_weight")
+    if isinstance(data, dict) and ({"image", "label"} <= data.keys() or [*data] == ["image"]):
+        return data["image"], data.get("label"), data.get("sample_weight")
     parts = (*data, None, None)[:3] if isinstance(data, (list, tuple)) else (data, None, None)
+    if isinstance(parts[0], (list, tuple)) and len(parts[0]) == 1:  # all inputs of a network
+        parts = (*parts[0], *parts[1:])
     for part in parts:
         if isinstance(part, (dict, list, tuple)):
             names = f" with the entries {', '.join(part)}" if isinstance(part, dict) else ""
@@ -207,8 +211,9 @@ def _check(images, labels=None, classes=None):
 
     A cross entropy on a GPU makes NaN of such a label, without a word.
     """
-    said = "{}; this batch ranges from"
-    checks = assert_within(images, 0, 1, said.format("images must be finite and in [0, 1]"))
+    said, checks = "{}; this batch ranges from", []
+    if images.dtype != bool:  # which has no order, and no other values
+        checks = assert_within(images, 0, 1, said.format("images must be finite and in [0, 1]"))
     if labels is None or not classes:
         return checks
     last = classes - 1

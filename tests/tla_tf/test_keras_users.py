@@ -357,11 +357,23 @@ def test_predict_reads_the_batches_of_fit():
     named = batches.map(lambda image, label: {"image": image, "label": label})
     for data in (batches, named):
         np.testing.assert_allclose(model.predict(data, verbose=0)["logits"], logits, atol=1e-6)
-    np.testing.assert_allclose(model.predict_on_batch(X)["logits"], logits, atol=1e-6)
+    for same in ([X], {"image": X}, tf.data.Dataset.from_tensor_slices({"image": X}).batch(BATCH)):
+        np.testing.assert_allclose(model.predict(same, verbose=0)["logits"], logits, atol=1e-6)
+    for same in (X, [X]):
+        np.testing.assert_allclose(model.predict_on_batch(same)["logits"], logits, atol=1e-6)
     with pytest.raises(UserError, match="in .0, 1.; this batch ranges from"):
         model.predict(batches.map(lambda image, label: (255 * image, label)), verbose=0)
     with pytest.raises(UserError, match="in .0, 1.; this batch ranges from"):
         model.predict_on_batch(255 * X)
+
+
+@EAGER
+def test_binary_images_are_trained_and_predicted():
+    """A check of their range ended in TensorFlow's list of the types that have a minimum."""
+    model, binary = defense(AdversarialTraining), X > 0.5
+    model.fit(binary, Y, verbose=0)
+    logits = model.predict(np.float32(binary), verbose=0)["logits"]
+    np.testing.assert_allclose(model.predict(binary, verbose=0)["logits"], logits, atol=1e-6)
 
 
 @EAGER
