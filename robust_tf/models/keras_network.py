@@ -184,7 +184,7 @@ def _logits(tensor, network):
 
 
 def _refuse_hidden_softmax(tensor, network, wanted):
-    """Raises the UserError of probabilities that the outputs of two random images show.
+    """Raises the UserError of probabilities that the outputs of random images show.
 
     No graph shows the softmax in code of the user, in a wrapper, or before a `Reshape`.
     """
@@ -194,7 +194,7 @@ def _refuse_hidden_softmax(tensor, network, wanted):
     if not own and (linear or isinstance(end, (PreActivation, *UNIT_LENGTH))):
         return
     image = network.inputs[0]
-    shape = [2, *(side or ANY_SIDE for side in image.shape[1:])]
+    shape = [image.shape[0] or 2, *(side or ANY_SIDE for side in image.shape[1:])]
     images = tf.random.stateless_uniform(shape, [0, 0])
     if are_probabilities(keras.Model(image, tensor)(images, training=False)):
         raise UserError(

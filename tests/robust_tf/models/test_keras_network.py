@@ -120,6 +120,12 @@ def test_an_end_without_an_activation_is_no_softmax():
     assert as_classifier(keras.Model(image, pooled)).output["logits"].shape == (None, 3)
 
 
+def test_a_network_of_one_batch_size_is_tried_with_it():
+    image = keras.Input(batch_shape=(4, 3, 3, 1))
+    logits = keras.ops.reshape(image, (4, 9))
+    assert as_classifier(keras.Model(image, logits)).output["logits"].shape == (4, 9)
+
+
 def test_an_embedding_that_is_a_number_per_image_is_refused():
     numbers = sequential(layers.Lambda(lambda images: images[:, 0]))
     with pytest.raises(UserError, match=r"its embedding must be \[batch, n\]"):
