@@ -57,7 +57,7 @@ def check_fields(settings: Any) -> None:
     """Makes the numbers and switches of a frozen dataclass Python's own.
 
     A field is checked by its annotation. An int is a whole number >= 1, or >= its default where
-    this is lower. A float is a number, and a bool is True or False.
+    this is lower. A float is a number, and a bool is True or False. A default of None is allowed.
 
     Args:
         settings: the object, from its `__post_init__`.
@@ -69,8 +69,10 @@ def check_fields(settings: Any) -> None:
         # An annotation is text after `from __future__ import annotations`.
         kind = _CHECKED.get(field.type) if isinstance(field.type, str) else field.type
         name, value = f"{type(settings).__name__}: {field.name}", getattr(settings, field.name)
+        if value is None and field.default is None:
+            continue
         if kind is int:
-            lowest = 1 if field.default is dataclasses.MISSING else min(1, field.default)
+            lowest = min(1, field.default) if isinstance(field.default, int) else 1
             value = whole_number(name, value, lowest)
         elif kind is bool:
             value = switch(name, value)

@@ -53,6 +53,21 @@ def test_a_value_of_another_kind_is_refused(kind, name, value, said):
         kind(**{name: value})
 
 
+@dataclasses.dataclass(frozen=True)
+class Open(Settings):
+    count: int = None
+    size: float = None
+    on: bool = None
+
+
+def test_a_setting_may_be_left_open_where_its_default_is_none():
+    assert Open() == Open(None, None, None)
+    assert repr(Open(3, np.float32(0.5), np.True_)) == "Open(count=3, size=0.5, on=True, name='a')"
+    for name, value in {"count": 0, "size": "1", "on": "no"}.items():
+        with pytest.raises(ValueError, match=f"^Open: {name} must be "):
+            Open(**{name: value})
+
+
 def test_a_number_lies_in_its_range():
     assert number("w", 3) == 3 and type(number("w", np.float32(0.5))) is float
     assert number("w", -1, -1.0, 1.0) == -1
