@@ -4,6 +4,7 @@ TensorFlow waits, too, but lets Python run no handler meanwhile, and takes SIGTE
 """
 
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -38,19 +39,20 @@ def _address(place):
 
 
 def _listening(port):
-    """A socket for all addresses; a launcher's with SO_REUSEPORT may be bound, too."""
+    """A socket for all addresses; it shares the port where TensorFlow's server would share it."""
+    settings = {"reuse_port": os.environ.get("TF_GRPC_REUSE_PORT") in ("1", "true")}
     if socket.has_dualstack_ipv6():
-        both = {"family": socket.AF_INET6, "dualstack_ipv6": True}
-        return socket.create_server(("", port), reuse_port=True, **both)
-    return socket.create_server(("", port), reuse_port=True)
+        settings |= {"family": socket.AF_INET6, "dualstack_ipv6": True}
+    return socket.create_server(("", port), **settings)
 
 
 def _answers(place):
     try:
-        socket.create_connection(_address(place), PATIENCE).close()
+        with socket.create_connection(_address(place), PATIENCE) as found:
+            # Where nobody listens, a socket that was given the very port calls itself.
+            return found.getsockname() != found.getpeername()
     except OSError:
         return False
-    return True
 
 
 @contextlib.contextmanager
