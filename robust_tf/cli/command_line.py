@@ -86,7 +86,7 @@ def _run(argv, table, body, about):
 
 def _flags_of(argv):
     """The flags behind the name of the command, which a call in Python easily forgets."""
-    if argv is None and os.path.basename(sys.argv[0]).startswith("ipykernel"):
+    if argv is None and sys.argv[0].endswith("kernel_launcher.py"):
         raise UserError("these are Jupyter's own arguments; call main(['train', '--name=value'])")
     if argv and argv[0].startswith("-"):
         raise UserError(

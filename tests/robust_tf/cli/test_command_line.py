@@ -86,8 +86,9 @@ def test_a_call_without_the_name_of_the_command_loses_no_flag(capsys):
     assert "begins with a flag" in error and "main(['train', '--size=3'])" in error
 
 
-def test_the_arguments_of_a_notebook_are_no_flags(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["/bin/ipykernel_launcher.py", "-f", "kernel.json"])
+@pytest.mark.parametrize("kernel", ["ipykernel_launcher.py", "colab_kernel_launcher.py"])
+def test_the_arguments_of_a_notebook_are_no_flags(kernel, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [f"/bin/{kernel}", "-f", "kernel.json"])
     flags = {"table": FlagTable({"Sizes": (SIZE,)}), "about": "", "body": lambda options: 0}
     assert command_line.run(**flags) == 2
     assert "Jupyter's own arguments; call main([" in capsys.readouterr().err
