@@ -110,7 +110,8 @@ def check_xla(two):
             attack = PGD(ThreatModel(0.1), 2, random_start=False)
             model = AdversarialLogitPairing(network, attack=attack)
             model.compile(keras.optimizers.SGD(0.1), jit_compile=jit_compile)
-        model.fit(X[:16], Y[:16], batch_size=8, epochs=2, shuffle=False, verbose=0)
+        # The second batch has one image, and one replica none.
+        model.fit(X[:17], Y[:17], batch_size=16, epochs=2, shuffle=False, verbose=0)
         assert model.optimizer.iterations.numpy() == 4
         return model
 
@@ -130,7 +131,7 @@ def main():
     two = strategy.make_strategy("mirrored", 16, logical_cpus=2)
     attack = PGD(ThreatModel(0.1), 2, random_start=False)
     # Alone without a trace, which would take most of the time.
-    how = {"run_eagerly": True}, {"jit_compile": True}
+    how = {"run_eagerly": True}, {"jit_compile": False}
     weights, histories = zip(
         *(
             fitted(TripletAdversarial, chosen, attack, ["accuracy"], **settings)
@@ -142,7 +143,7 @@ def main():
         np.testing.assert_allclose(one, other, atol=0.05)
     for name in "accuracy", "val_accuracy", "val_robust_accuracy":
         np.testing.assert_allclose(*(history[name] for history in histories), atol=0.1)
-    _, history = fitted(HardnessManipulation, two, attack, images=17, jit_compile=True)
+    _, history = fitted(HardnessManipulation, two, attack, images=17, jit_compile=False)
     assert np.isfinite(list(history.values())).all()
     for name in "val_recall_at_1", "val_robust_recall_at_1":
         assert 0 <= history[name][0] <= 1
