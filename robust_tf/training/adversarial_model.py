@@ -124,6 +124,7 @@ class AdversarialModel(CheckedFit):
         compile_checks.require_network_in_scope(self)
         compile_checks.require_built_layers(self)
         compile_checks.warn_of_integers(self.network)
+        compile_checks.warn_of_local_statistics(self)
         super().compile(optimizer=optimizer, **kwargs)
         # XLA compiles no sum over devices, and an attack has none.
         several = self.distribute_strategy.num_replicas_in_sync > 1

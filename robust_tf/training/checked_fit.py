@@ -121,9 +121,10 @@ class CheckedFit(keras.Model):
     def _state_of_a_refused_step(self):
         """(variable, value) of what a step moves, perhaps, although XLA refuses the attack in it.
 
-        Trained weights and the optimiser's averages wait for the attack.
+        Trained weights and the optimiser's averages wait for the attack. Once a step has been made,
+        XLA does not refuse it.
         """
-        if not self._attack_by_xla:
+        if not self._attack_by_xla or self.train_function is not None:
             return []
         variables = *self.non_trainable_variables, *self.metrics_variables
         return [(v, v.numpy()) for v in (*variables, self.optimizer.iterations)]

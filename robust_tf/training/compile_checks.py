@@ -8,6 +8,7 @@ from robust_tf.attacks.keras_graph import output_of
 from robust_tf.data.text_lines import first_of
 from robust_tf.errors import UserError
 from robust_tf.losses.weight_decay import integer_kernels
+from robust_tf.models.batch_norm import FrozenBatchNorm
 
 
 def require_named_outputs(network):
@@ -90,6 +91,23 @@ def warn_of_integers(network):
     if fixed := [kernel.path for kernel in integer_kernels(network)]:
         warnings.warn(
             f"{network.name} has integers for weights, which no step changes: {first_of(fixed)}",
+            stacklevel=3,
+        )
+
+
+def warn_of_local_statistics(defense):
+    """Warns of batch norm that takes the statistics of each of several replicas alone."""
+    if defense.distribute_strategy.num_replicas_in_sync == 1:
+        return
+    norms = keras.layers.BatchNormalization
+    layers = [layer for layer in defense.network._flatten_layers() if isinstance(layer, norms)]
+    moved = [
+        layer for layer in layers if layer.trainable and not isinstance(layer, FrozenBatchNorm)
+    ]
+    if found := [layer.name for layer in moved if not layer.synchronized]:
+        warnings.warn(
+            "batch norm takes the statistics of each replica alone, which are NaN where a replica "
+            f"has no image; set synchronized=True: {first_of(found)}",
             stacklevel=3,
         )
 

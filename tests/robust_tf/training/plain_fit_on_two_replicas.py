@@ -4,6 +4,9 @@ A process of its own, since the processor can be divided only before TensorFlow 
 The last batch of an epoch has 5 images, which the replicas share unequally, or a single one.
 """
 
+import functools
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from keras import layers
 from hm_tf.defenses.hardness_manipulation import HardnessManipulation
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
+from robust_tf.models.batch_norm import FrozenBatchNorm, batch_norm
 from robust_tf.threat_model import ThreatModel
 from robust_tf.training import strategy
 from robust_tf.training.adversarial_model import AdversarialModel
@@ -126,6 +130,26 @@ def check_xla(two):
             np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+def check_batch_norm(two):
+    """A network whose replicas have statistics of their own is told, before they can be NaN."""
+
+    def said(norm, chosen=two):
+        with chosen.scope():
+            network = [keras.Input([4, 4, 1]), layers.Flatten(), norm(), layers.Dense(3)]
+            model = AdversarialLogitPairing(keras.Sequential(network), eps=0.1)
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            model.compile("sgd", jit_compile=False)
+        return [str(line.message).split(";")[0] for line in found]
+
+    line = "batch norm takes the statistics of each replica alone, which are NaN where a replica "
+    assert said(layers.BatchNormalization) == [line + "has no image"]
+    assert said(functools.partial(layers.BatchNormalization, trainable=False)) == []
+    assert said(functools.partial(layers.BatchNormalization, synchronized=True)) == []
+    assert said(FrozenBatchNorm) == [] == said(batch_norm)
+    assert said(layers.BatchNormalization, tf.distribute.get_strategy()) == []
+
+
 def main():
     keras.config.set_floatx("float64")
     two = strategy.make_strategy("mirrored", 16, logical_cpus=2)
@@ -150,4 +174,5 @@ def main():
     check_xla(two)
     check_loss_shown(two)
     check_scopes(two)
+    check_batch_norm(two)
     check_overflow(two)
