@@ -54,12 +54,14 @@ def _without_collections():
     if "tensorflow" in sys.modules:
         yield
         return
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if enabled:
+            gc.enable()
 
 
 def _warn_of_idle_gpus():

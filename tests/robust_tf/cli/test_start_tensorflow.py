@@ -119,7 +119,11 @@ def test_a_gpu_that_tensorflow_cannot_use_is_named(visible, said, machine, monke
     assert all("cannot use the NVIDIA L4" in str(line.message) for line in found)
 
 
-def test_nothing_imported_is_looked_at_for_garbage(tmp_path, monkeypatch):
+@pytest.mark.parametrize("before", [True, False])
+def test_nothing_imported_is_looked_at_for_garbage(tmp_path, monkeypatch, request, before):
+    if not before:  # as a user may have switched it
+        request.addfinalizer(gc.enable)
+        gc.disable()
     (tmp_path / "tensorflow.py").write_text(IMPORTED)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "tensorflow")
@@ -127,6 +131,6 @@ def test_nothing_imported_is_looked_at_for_garbage(tmp_path, monkeypatch):
     monkeypatch.setattr(gc, "freeze", lambda: frozen.append(gc.isenabled()))
     for _ in range(2):  # another command in this process leaves its own garbage to Python
         start_tensorflow.load_tensorflow()
-        assert gc.isenabled()
+        assert gc.isenabled() == before
     assert not sys.modules["tensorflow"].config.collecting
     assert frozen == [False]
