@@ -260,7 +260,8 @@ def test_two_values_of_one_name_are_refused(name, monitors):
 
 def test_a_network_without_named_outputs_is_one_line():
     image = keras.Input([3])
-    for outputs in (image, [image, image]):
+    output = keras.layers.Identity()(image)
+    for outputs in (output, [output, output]):
         with pytest.raises(UserError, match="^mine does not return a dict of outputs; as_class"):
             Plain(keras.Model(image, outputs, name="mine"))
 
