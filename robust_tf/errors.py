@@ -47,8 +47,10 @@ def whole_number(name, value, lowest=None):
         value: int, or what stands for one, such as a number of NumPy; no bool.
         lowest: int, or None for any number.
     """
+    # A truth value of NumPy 1 stands for a whole number, too.
+    truth = isinstance(value, bool) or getattr(value, "dtype", None) == "bool"
     try:
-        number = operator.index(None if isinstance(value, bool) else value)
+        number = operator.index(None if truth else value)
         if lowest is None or number >= lowest:
             return number
     except TypeError:
