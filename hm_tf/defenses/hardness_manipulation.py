@@ -11,7 +11,7 @@ from hm_tf.defenses.objectives import HardnessObjective
 from hm_tf.triplets import ICS_TRIPLETS, SYMBOLS, destinations
 from hm_tf.triplets.destinations import loss_level
 from hm_tf.triplets.intra_class_structure import ROLES, clean_roles, intra_class_structure
-from robust_tf.errors import require_known, whole_number
+from robust_tf.errors import require_known
 from robust_tf.losses.triplet import hardness
 from robust_tf.randomness import shape_of
 from robust_tf.settings import number
@@ -63,7 +63,6 @@ class HardnessManipulation(MetricDefense):
         **kw: Any,
     ) -> None:
         require_known("ics_triplet", ics_triplet, ICS_TRIPLETS)
-        whole_number("shards", shards, lowest=1)
         rise, ics_margin = number("rise", rise), number("ics_margin", ics_margin)
         if loss_bound is not None:
             loss_bound = number("loss_bound", loss_bound)
@@ -92,7 +91,7 @@ class HardnessManipulation(MetricDefense):
         self.loss_bound = loss_bound
         self.previous_loss = self.add_weight(
             name="previous_loss",
-            shape=[shards * tf.distribute.get_strategy().num_replicas_in_sync],
+            shape=[self.shards * tf.distribute.get_strategy().num_replicas_in_sync],
             initializer=keras.initializers.Constant(FIRST_LOSS),
             trainable=False,
             aggregation="only_first_replica",

@@ -265,9 +265,9 @@ class MetricDefense(AdversarialModel):
         objective = ShiftObjective(self.embed, batch["image"], target, jitter)
         return self.ascend(batch, objective, batch["image"])
 
-    def ascend(self, batch, objective, images, **draws):
+    def ascend(self, batch, objective, images):
         keys = self._start_keys(batch, objective.roles, randomness.shape_of(images)[0])
-        return super().ascend(batch, objective, images, key=keys, **draws)
+        return super().ascend(batch, objective, images, key=keys)
 
     def _start_keys(self, batch, roles, rows):
         """A random key per image, int32 [rows, 2].
