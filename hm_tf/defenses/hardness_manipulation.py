@@ -97,6 +97,11 @@ class HardnessManipulation(MetricDefense):
             aggregation="only_first_replica",
         )
 
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        destinations.require_imported(str(config.get("destination")))
+        return super().from_config(config, custom_objects)
+
     def load_own_variables(self, store):
         """Reads `previous_loss`, also of a model that was saved on another number of replicas."""
         saved = np.asarray(store["0"])

@@ -12,6 +12,7 @@ A destination by its name on the command line:
 import functools
 import importlib
 import math
+import sys
 import textwrap
 from collections.abc import Callable
 from typing import NamedTuple
@@ -119,6 +120,19 @@ def get(name, *, margin=0.2, rise=0.1, loss_bound=None):
     if flag == "loss_bound" and not found.gradual:
         raise UserError(f"--loss_bound goes with a gradual --destination, not {name}; leave it out")
     return found
+
+
+def require_imported(name):
+    """Raises UserError if a destination of a saved defense is of a module that is not imported.
+
+    A file that is loaded must not choose which code runs.
+    """
+    module = name.rpartition(".")[0]
+    if module not in ("", *sys.modules) and _number(name) is None:
+        raise UserError(
+            f"the destination {name} is a function of {module}, which no file imports; if you "
+            "trust the function, import its module before the file is loaded"
+        )
 
 
 def _named(name, margin, rise):

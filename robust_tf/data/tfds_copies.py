@@ -25,6 +25,8 @@ FEATURES = {
         "text_feature.Text",
     )
 }
+# The names of a field in JSON and in its protocol buffer, both of which are read, and the old one.
+_CLASS_NAME = ("pythonClassName", "python_class_name", "type")
 
 
 def root(data_dir):
@@ -112,12 +114,18 @@ def _check_features(folder):
 
 
 def _class_names(value):
-    """The names of all Python classes in a features.json, in its old or new form."""
+    """The names of all Python classes in a features.json, in its old or new form.
+
+    In the old form the content of a feature may be JSON within a text.
+    """
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return _class_names(json.loads(value))
     if isinstance(value, list):
         return {name for part in value for name in _class_names(part)}
     if not isinstance(value, dict):
         return set()
-    own = {value[key] for key in ("pythonClassName", "type") if isinstance(value.get(key), str)}
+    own = {value[key] for key in _CLASS_NAME if isinstance(value.get(key), str)}
     return own | _class_names(list(value.values()))
 
 

@@ -1,5 +1,8 @@
 """What Keras users type with the defenses of an embedding, a line each."""
 
+import importlib
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -331,6 +334,19 @@ def test_a_loaded_model_goes_on_as_the_saved_one(tmp_path):
         fit(one, *ONE_BATCH)
     for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_file_imports_no_module_of_its_destination(tmp_path, monkeypatch):
+    (tmp_path / "module_of_a_file.py").write_text("def half(level, source):\n    return source / 2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    name = "module_of_a_file.half"
+    defense(destination=name).save(tmp_path / "robust.keras")
+    monkeypatch.delitem(sys.modules, "module_of_a_file")
+    with pytest.raises(Exception, match="function of module_of_a_file, which no file imports"):
+        keras.models.load_model(tmp_path / "robust.keras")
+    assert "module_of_a_file" not in sys.modules
+    importlib.import_module("module_of_a_file")
+    assert keras.models.load_model(tmp_path / "robust.keras").destination == name
 
 
 def test_a_model_of_two_replicas_loads_on_one(tmp_path):

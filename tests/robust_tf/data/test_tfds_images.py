@@ -180,8 +180,10 @@ pathlib.Path({path!r}).touch()
         {"type": "harmful.Image", "content": {}},
         {"featuresDict": {"features": {"image": {"pythonClassName": "harmful.Image"}}}},
         [{"sequence": [{"pythonClassName": "harmful.Image"}]}],
+        {"python_class_name": "harmful.Image", "image": {}},
+        {"type": "x", "content": json.dumps({"pythonClassName": "harmful.Image"})},
     ],
-    ids=["itself", "old form", "feature", "list"],
+    ids=["itself", "old form", "feature", "list", "name of the field", "text"],
 )
 @pytest.mark.parametrize("facts", [True, False], ids=["copy", "no dataset_info.json"])
 def test_no_module_of_a_copy_is_imported(features, facts, data_dir, tmp_path, monkeypatch):
