@@ -11,6 +11,7 @@ import numpy as np
 from robust_tf.errors import UNREADABLE, UserError
 from robust_tf.results import atomic
 from robust_tf.results.cache import digest
+from robust_tf.results.output_place import require_own_file
 
 UNFINISHED = ".unfinished.npz"
 
@@ -46,6 +47,7 @@ class AdversarialImages:
         self._partial = self.path.with_name(f"{self.path.stem}-{digest(identity)}.partial")
         if fresh:
             self._partial.unlink(missing_ok=True)
+        require_own_file(self._partial)
         self.begun = self._partial.exists()
         if self.complete:
             with opened(self.path) as stored:
@@ -99,6 +101,7 @@ class AdversarialImages:
         """Writes the finished file; `attacked` is bool [n]."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_suffix(UNFINISHED)
+        beside.unlink(missing_ok=True)  # a link would be written through
         np.savez(beside, images=self.images, attacked=attacked, identity=json.dumps(self._identity))
         atomic.rename(beside, self.path)
         self._partial.unlink(missing_ok=True)

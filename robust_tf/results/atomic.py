@@ -18,6 +18,7 @@ def write(path, content):
         path.write_bytes(content)
         return
     try:
+        beside.unlink(missing_ok=True)  # a link would be written through
         beside.write_bytes(content)
         rename(beside, path)
     finally:

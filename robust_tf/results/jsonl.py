@@ -14,6 +14,7 @@ import warnings
 import zlib
 
 from robust_tf.data.text_lines import first_of
+from robust_tf.results.output_place import require_own_file
 
 CHECKSUM = "crc32"  # the last name in a line; its value is of the line without it
 _ENDING = re.compile(rb'(.+), "[^"]*": "([0-9a-f]{8})"\}')
@@ -27,7 +28,12 @@ def append(path, records):
 
 @contextlib.contextmanager
 def opened(path):
-    """Opens the file `path` to read and append; another process that does so waits."""
+    """Opens the file `path` to read and append; another process that does so waits.
+
+    Raises:
+        UserError: it is a link, see `require_own_file`.
+    """
+    require_own_file(path)
     with pathlib.Path(path).open("a+b") as file:
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(file, fcntl.LOCK_EX)

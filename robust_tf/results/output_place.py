@@ -34,6 +34,18 @@ def require_file(flag, path):
         raise UserError(f"{refused}: no permission; name another")
 
 
+def require_own_file(path):
+    """Raises UserError if `path` exists and is no file, as a link: it may lead out of its folder.
+
+    Whoever made the folder has chosen what a link in it leads to.
+    """
+    if os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path)):
+        raise UserError(
+            f"{printable(path)} is a link or no file, and is not written to; put a file there, or "
+            "remove it"
+        )
+
+
 def can_be_written(folder):
     """Returns whether `folder`, a Path, takes new files, or can be made."""
     existing = _existing(folder)

@@ -17,6 +17,7 @@ import threading
 import time
 
 from robust_tf.errors import UserError
+from robust_tf.results.output_place import require_own_file
 
 NAME = "lock"
 RENEWED = 60.0  # seconds between the renewals of a holder
@@ -36,7 +37,7 @@ def held(folder, *, shared=False):
         shared: whether others may hold it at the same time, if they share it, too.
 
     Raises:
-        UserError: another process holds it; it is named.
+        UserError: another process holds it; it is named. Or it is a link.
     """
     folder = pathlib.Path(folder)
     made = [parent for parent in folder.parents if not parent.exists()]
@@ -63,6 +64,7 @@ def held(folder, *, shared=False):
 def _acquired(path, shared):
     """The open file of the lock."""
     while True:
+        require_own_file(path)
         file = path.open("a+", encoding="utf-8")
         try:
             known_to_kernel = _flock(file, path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)

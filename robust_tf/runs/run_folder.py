@@ -192,6 +192,7 @@ class RunFolder:
     def save_network(self, network, path):
         """Writes a network, beside first and then renamed; `path` is one of this folder's."""
         beside = self.path / "partial.keras"
+        beside.unlink(missing_ok=True)  # a link would be written through
         network.save(beside)
         self._digest.replace(beside, path)
 

@@ -337,7 +337,9 @@ def test_a_loaded_model_goes_on_as_the_saved_one(tmp_path):
 
 
 def test_a_file_imports_no_module_of_its_destination(tmp_path, monkeypatch):
-    (tmp_path / "module_of_a_file.py").write_text("def half(level, source):\n    return source / 2\n")
+    (tmp_path / "module_of_a_file.py").write_text(
+        "def half(level, source):\n    return source / 2\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     name = "module_of_a_file.half"
     defense(destination=name).save(tmp_path / "robust.keras")
