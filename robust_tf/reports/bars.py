@@ -1,13 +1,15 @@
-"""Bars with intervals, one colour per method, as HTML that fits every width."""
+"""Bars with intervals, one colour and letter per method, as HTML that fits every width."""
 
+import string
 from html import escape
 from typing import NamedTuple
 
 from robust_tf.reports.method_colours import places
 
 LINE = 18  # pixels per bar
+KEY = 15  # pixels for the letter before a bar
 # The rest of the width holds the numbers.
-WIDTH = 76.0
+WIDTH = 72.0
 
 
 class Bar(NamedTuple):
@@ -36,24 +38,31 @@ def bars(groups, names, *, limit=100.0):
         limit: float, the value of the longest possible bar.
     """
     colours = places(names)
+    keys = [(_letter(number), colours[name]) for number, name in enumerate(names)]
     legend = "".join(
-        f'<span class="s{colours[name]}"><i></i>{escape(name)}</span>' for name in names
+        f'<span class="s{colour}"><i></i><b>{letter}</b> {escape(name)}</span>'
+        for (letter, colour), name in zip(keys, names)
     )
-    order = [colours[name] for name in names]
-    rows = "".join(_group(label, order, shown, limit) for label, shown in groups.items())
+    rows = "".join(_group(label, keys, shown, limit) for label, shown in groups.items())
     return f'<div class="bars"><p class="legend">{legend}</p>{rows}</div>'
 
 
-def _group(label, colours, found, limit):
+def _letter(number):
+    """A to Z, then A1 and so on."""
+    turn, place = divmod(number, len(string.ascii_uppercase))
+    return f"{string.ascii_uppercase[place]}{turn or ''}"
+
+
+def _group(label, keys, found, limit):
     """Bars below each other."""
-    shown = [(colour, bar) for colour, bar in zip(colours, found, strict=True) if bar]
-    drawn = "".join(_bar(bar, colour, LINE * i, limit) for i, (colour, bar) in enumerate(shown))
+    shown = [(key, bar) for key, bar in zip(keys, found, strict=True) if bar]
+    drawn = "".join(_bar(bar, *key, LINE * i, limit) for i, (key, bar) in enumerate(shown))
     height = LINE * len(shown)
     svg = f'<svg width="100%" height="{height}" aria-hidden="true">{drawn}</svg>'
     return f"<div><span>{escape(label)}</span>{svg}</div>"
 
 
-def _bar(bar, colour, top, limit):
+def _bar(bar, letter, colour, top, limit):
     def place(value):
         return f"{WIDTH * min(max(value, 0.0), limit) / limit:.2f}%"
 
@@ -66,4 +75,5 @@ def _bar(bar, colour, top, limit):
             f'<line x1="{x}" x2="{x}" y1="{middle - 4}" y2="{middle + 4}"/>' for x in (low, high)
         ]
     parts.append(f'<text x="{place(end)}" dx="6" y="{middle + 4}">{escape(bar.text)}</text>')
-    return f'<g class="s{colour}">{"".join(parts)}</g>'
+    parts.append(f'<text x="-{KEY}" y="{middle + 4}">{letter}</text>')
+    return f'<g class="s{colour}" transform="translate({KEY})">{"".join(parts)}</g>'

@@ -45,7 +45,7 @@ def table(header, rows, caption, kind):
     Args:
         header: tuple of str.
         rows: list of tuples of str, `Mark` or `Picture`.
-        caption: str, above the table; may be empty.
+        caption: str, above the table, which is its name, too; may be empty.
         kind: class of the table for the style sheet, or "". "grid" is of images, "upright" turns
             the headings of many narrow columns, "matrix" breaks the text of cells to fit.
     """
@@ -54,9 +54,11 @@ def table(header, rows, caption, kind):
     # Above the box that scrolls, so that it stays whole.
     title = f'<p class="caption">{escape(caption)}</p>' if caption else ""
     head = _row(map(_head, header, kinds))
+    name = escape(caption or ", ".join(filter(None, header)))
     # A box that scrolls must be reachable by the keyboard.
     return (
-        f'{title}<div class="scroll" tabindex="0"><table class="{kind}"><thead>{head}</thead>'
+        f'{title}<div class="scroll" tabindex="0" role="group" aria-label="{name}">'
+        f'<table class="{kind}" aria-label="{name}"><thead>{head}</thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

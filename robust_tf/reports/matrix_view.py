@@ -108,7 +108,10 @@ def add_bars(page, found, rows):
     shares = [row for row in rows if row.first.scale == 100 and row.first.higher_is_better]
     if not shares:
         return
-    groups = {row.title: [_bar(row.cells.get(name)) for name in found.names] for row in shares}
+    counts = sorted({row.n for row in shares})
+    groups = {
+        _label(row, counts): [_bar(row.cells.get(name)) for name in found.names] for row in shares
+    }
     alt = "; ".join(
         f"{row.title}: " + ", ".join(f"{name} {value(cell)}" for name, cell in row.cells.items())
         for row in shares
@@ -118,8 +121,8 @@ def add_bars(page, found, rows):
     if True in single:
         several = ", of several seeds one standard deviation" * (False in single)
         spread = f"95 % interval{several}"
-    n = "/".join(sorted({f"{row.n:,}" for row in shares}))
-    caption = f"In %, n {n}; whiskers: {spread}."
+    n = f"n {counts[0]:,}; " if len(counts) == 1 else ""
+    caption = f"In %; {n}whiskers: {spread}."
     page.bars(groups, [method.title for method in found.methods], alt=alt, caption=caption)
 
 
@@ -133,18 +136,31 @@ def add_table(page, found):
     marks = [[_mark(row, first, name) for name in others] for row in found.rows]
     changes = tuple(f"{name} − {first}" for name in others)
     how = _how([row.difference(first, name) for row in found.rows for name in others])
-    seeds = any(len(method.runs) > 1 for method in found.methods)
-    each = f"in parentheses: 95 % interval{'; ±: one standard deviation' if seeds else ''}"
     if len(found.names) <= MOST:
         lines = [(*line, *marked) for line, marked in zip(values, marks, strict=True)]
-        page.table((*header, *changes), lines, caption=f"{each}{how}", kind="matrix")
+        about = _about("values and differences" if others else "values", lines)
+        page.table((*header, *changes), lines, caption=f"{about}{how}", kind="matrix")
     else:
-        page.table(header, values, caption=each, kind="matrix")
+        page.table(header, values, caption=_about("values", values), kind="matrix")
         with page.details(f"Differences from {first}, with intervals and tests"):
             lines = [(row.title, *m) for row, m in zip(found.rows, marks) if {*m} != {MISSING}]
-            page.table(("attack", *changes), lines, caption=how.removeprefix("; "), kind="matrix")
+            about = _about("differences", lines)
+            page.table(("attack", *changes), lines, caption=f"{about}{how}", kind="matrix")
     for line in doubts(found.rows):
         page.paragraph(line)
+
+
+def _label(row, counts):
+    """The title of a row, with its n where the rows of a picture have several."""
+    n = f", n {row.n:,}"
+    return row.title if len(counts) == 1 or n in row.title else f"{row.title}{n}"
+
+
+def _about(what, lines):
+    """The caption of a table: what it has, and what the signs in its cells mean."""
+    text = " ".join(str(cell) for line in lines for cell in line[1:])
+    interval = "; in parentheses: 95 % interval" * (" to " in text)
+    return f"{what}{interval}{f'; ±: {SPREAD}' * ('±' in text)}"
 
 
 def _how(differences):
@@ -153,7 +169,7 @@ def _how(differences):
     if not differences:
         return ""
     named = ", ".join(tests) or "none"
-    return f"; coloured: separated at the 5 % level, each row alone; tests: {named}"
+    return f"; * and coloured: separated at the 5 % level, each row alone; tests: {named}"
 
 
 def _wrapped(text):
@@ -178,7 +194,7 @@ def _mark(row, first, name):
     if not found.separated:
         return text
     better = (found.value > 0) == row.first.higher_is_better
-    return Mark(text, "green" if better else "red")
+    return Mark(f"{text.removesuffix(' *')} *", "green" if better else "red")
 
 
 def _cells(found):

@@ -28,8 +28,10 @@ _DOCUMENT = string.Template("""\
 $style</style>
 </head>
 <body>
+<header>
 <h1>$title</h1>
 $lead
+</header>
 $contents
 <main>
 $body
@@ -98,7 +100,7 @@ class Page:
         self._parts.append(table(header, rows, caption, kind))
 
     def bars(self, groups, names, *, alt, caption, limit=100.0):
-        """Adds bars with intervals, one colour per method.
+        """Adds bars with intervals, one colour and letter per method.
 
         Args:
             groups, names, limit: see `robust_tf.reports.bars.bars`.
@@ -106,7 +108,8 @@ class Page:
             caption: str, below the bars.
         """
         self._parts.append(
-            f'<figure role="img" aria-label="{escape(alt)}">{bars(groups, names, limit=limit)}'
+            f'<figure><div role="img" aria-label="{escape(alt)}">'
+            f"{bars(groups, names, limit=limit)}</div>"
             f"<figcaption>{escape(caption)}</figcaption></figure>"
         )
 

@@ -118,7 +118,7 @@ def verdict(row):
         parts = [f"{leader} is ahead of {_listed(ahead, found, sign)}"] if ahead else []
         parts += [f"{leader} is not separated from {_listed(level, found, sign)}"] if level else []
         alone = any(change.test.endswith(OVER_SEEDS) for change in found.values())
-        parts[-1] += f" (points; intervals in the table{f'{OVER_SEEDS} alone' if alone else ''})"
+        parts[-1] += f" (points; tested{f'{OVER_SEEDS} alone' if alone else ''})"
     else:
         parts = [f"{leader} is ahead of {o} by {said(found[o], sign)}" for o in ahead]
         end = ", not separated" if ahead else ""

@@ -238,6 +238,7 @@ def test_a_leader_of_many_is_ahead_only_beyond_what_many_comparisons_find():
         said, corrected = verdict(row), "3 comparisons, Holm's correction"
         assert said.startswith("A is ahead of B" if count == 2 else "Nothing is separated")
         assert (corrected in said) == (count > 2)
+    assert "A is not separated from D (+6.00), C (+7.00), B (+14.00) (points; tested), " in said
 
 
 def test_what_differs_in_training_is_said_first(capsys, tmp_path):
@@ -248,6 +249,24 @@ def test_what_differs_in_training_is_said_first(capsys, tmp_path):
     assert out.startswith("The trainings differ: train_steps 600 (A), 300 (B).\nB is ahead of A")
     assert max(map(len, out.splitlines())) <= 100
     assert '<p class="lead">The trainings differ: train_steps 600 (A), 300 (B).' in page.read_text()
+
+
+def test_a_page_says_what_its_signs_mean_and_the_n_of_each_row(tmp_path):
+    def page(*runs, titles="AB"):
+        show(compared(*runs, titles=titles), tmp_path / "page.html")
+        return (tmp_path / "page.html").read_text("utf-8")
+
+    first, second = (run(record("clean", k), record("pgd", k, n=500)) for k in (50, 80))
+    text = page(first, second)
+    assert "<span>clean, n 100</span>" in text and "<span>pgd, n 500</span>" in text
+    assert "In %; whiskers: 95 % interval." in text
+    caption = "values and differences; in parentheses: 95 % interval; * and coloured: separated"
+    assert f'<p class="caption">{caption}' in text and "±" not in text
+    assert "+30.00 (+16.91 to +41.70) *" in text  # not by its colour alone
+    seeds = [run(record("clean", 50 + k, seed=k)) for k in (0, 1)]
+    text = page(*seeds, titles="AA")
+    assert "In %; n 100; whiskers: one standard deviation over seeds." in text
+    assert '<p class="caption">values; ±: one standard deviation over seeds</p>' in text
 
 
 def test_what_differs_in_the_measurements_is_a_sentence():

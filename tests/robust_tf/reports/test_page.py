@@ -161,7 +161,41 @@ def test_bars_are_as_long_as_their_values_and_numbered_by_method():
     assert float(interval["x1"].rstrip("%")) == full / 4
     assert float(interval["x2"].rstrip("%")) == 3 * full / 4
     assert [group["class"] for group in read.all("g")] == ["s0", "s1"]
-    assert read.all("figure")[0]["aria-label"] == "a 50.0, b 100.0"
+    assert {"role": "img", "aria-label": "a 50.0, b 100.0"} in read.all("div")
+
+
+def test_bars_are_told_apart_without_colour():
+    page = Page("x")
+    bar = Bar(50.0, None, None, "50.0")
+    page.bars({"pgd": [bar, None, bar]}, ["at", "um", "tla"], alt="a", caption="c")
+    page.bars({"pgd": [bar] * 28}, list(map(str, range(28))), alt="a", caption="c")
+    text = page.html()
+    assert "</i><b>A</b> at" in text and "</i><b>C</b> tla" in text
+    letters = re.findall(r'<text x="-[^>]*>(.*?)</text>', text)
+    assert letters[:2] == ["A", "C"] and letters[-3:] == ["Z", "A1", "B1"]
+
+
+def test_what_is_read_aloud_has_a_name():
+    text = full_page("x").html()
+    read = Reader(text)
+    boxes = [box for box in read.all("div") if "tabindex" in box]
+    assert [box["aria-label"] for box in boxes] == ["x", "x"]
+    assert {box["role"] for box in boxes} == {"group"}
+    assert [table["aria-label"] for table in read.all("table")] == ["x", "x"]
+    assert re.search('<header>\n<h1>.*<p class="lead">.*</header>', text, re.DOTALL)
+    # A caption inside of a picture would not be read.
+    assert re.search('role="img" aria-label="x">.*</div></div><figcaption>', text)
+    page = Page("x")
+    page.table(("", "flag", "value"), [("a", "b", "c")])
+    assert Reader(page.html()).all("table")[0]["aria-label"] == "flag, value"
+
+
+def test_paper_is_light_and_keeps_the_colours_of_the_legend():
+    style = (ROOT / "robust_tf/reports/page.css").read_text("utf-8")
+    assert "@media screen and (prefers-color-scheme: dark)" in style
+    assert "@media (prefers-color-scheme" not in style
+    paper = style[style.index("@media print") :]
+    assert ".legend i { print-color-adjust: exact;" in paper and "white-space: normal" in paper
 
 
 def test_a_marked_cell_and_a_doubted_message_have_a_colour():
