@@ -165,7 +165,7 @@ def test_a_claim_over_many_attacks_counts_them(evaluated):
 
 
 def test_the_page_begins_with_a_sentence_a_picture_and_a_matrix(page):
-    beginning = r'<p class="lead[^>]*>[^<]*</p>\s*<nav.*?</nav>\s*<main>\s*<h2[^>]*>[^<]*</h2>\s*'
+    beginning = r'<p class="lead[^>]*>[^<]*</p>\s*</header>\s*<nav.*?</nav>\s*<main>\s*<h2[^>]*>[^<]*</h2>\s*'
     assert re.search(rf'{beginning}<figure><div role="img" aria-label="clean: TLA', page)
     assert page.index("<figure") < page.index("<table") < page.index("<details")
 
