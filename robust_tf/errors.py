@@ -7,8 +7,9 @@ import zipfile
 import zlib
 
 # What NumPy and Keras raise on damaged files, and the zip files around them: on an empty, cut off
-# or other file, on text in the place of numbers, on a changed flag of zip (a password, a method).
-_BY_READERS = OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError
+# or other file, on text in the place of numbers, on a changed flag of zip (a password, a method),
+# on a header that announces more than the memory holds.
+_BY_READERS = OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError
 UNREADABLE = *_BY_READERS, zipfile.BadZipFile, zlib.error
 OF_THE_CODE = (
     "Graph execution error:",

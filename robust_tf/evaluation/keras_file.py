@@ -89,11 +89,12 @@ def open_signature(saved_model, model, endpoint, input_range, as_network=functio
 def _load(path):
     if not pathlib.Path(path).is_file():
         raise UserError(f"--model={path} is not a file; give a .keras file")
+    # Of an .h5 file Keras before 3.11.3 runs the code, in safe mode too.
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"--model={path} is no .keras file, or is cut off")
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:
-        if not zipfile.is_zipfile(path):  # Keras says that the file is not found
-            raise UserError(f"--model={path} is no .keras file, or is cut off") from error
         reason = reason_of(error).split(" Full object config:")[0]
         raise UserError(
             f"--model={path} cannot be loaded: {reason.rstrip('.')}; a model with code of your own "

@@ -37,6 +37,7 @@ def place(tmp_path_factory):
         model.save(folder / f"{name}.keras")
         if name == "plain":
             save_other_forms(model, folder)
+            model.save(folder / "plain.h5")
         model.export(str(folder / name), verbose=False)
     np.savez(folder / "test.npz", x=test.images, y=test.labels)
     (folder / "names.txt").write_text("\ufeff" + "\n".join("9876543210"), "utf-8")
@@ -193,6 +194,7 @@ def test_the_folder_one_stands_in_is_a_saved_model_too(place, expected, monkeypa
     [
         (["--model=nowhere.keras", "--dataset=digits"], "nowhere.keras is not a file"),
         (["--model={}/test.npz", "--dataset=digits"], "cannot be loaded"),
+        (["--model={}/plain.h5", "--dataset=digits"], "is no .keras file"),
         (["--model={}/shapeless.keras", "--dataset=digits"], "does not know its image shape"),
         (["--model={}/nameless.keras", "--dataset=digits"], "has 2 outputs; name them"),
         (["--saved_model={}/plain.keras", "--dataset=digits"], "take the file as --model=FILE"),

@@ -8,8 +8,9 @@ import safetensors
 from robust_tf.errors import UNREADABLE, UserError
 from robust_tf.models.checkpoint_readers import tf1_checkpoint, torch_pickle
 
-# Types of .safetensors files that NumPy does not have.
-_WITHOUT_NUMPY = ("BF16", "F8_E4M3", "F8_E5M2")
+# Types of .safetensors files that NumPy has.
+_OF_NUMPY = {"BOOL", "C64"} | {f"{kind}{bits}" for kind in "IU" for bits in (8, 16, 32, 64)}
+_OF_NUMPY |= {"F16", "F32", "F64"}
 
 
 def read(path):
@@ -47,7 +48,8 @@ def read_npz(path):
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
+            # A member that is no array is bytes.
+            return {name: np.asarray(value) for name, value in arrays.items()}
     except UNREADABLE as error:
         raise UserError(f"{path} cannot be read as an .npz file: {error}") from error
 
@@ -61,7 +63,7 @@ def read_safetensors(path):
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             return {name: _tensor(file, name, path) for name in file.keys()}
-    except (safetensors.SafetensorError, OSError) as error:
+    except (safetensors.SafetensorError, *UNREADABLE) as error:
         raise UserError(f"{path} cannot be read as a .safetensors file: {error}") from error
 
 
@@ -75,6 +77,6 @@ _READERS = {
 
 def _tensor(file, name, path):
     dtype = file.get_slice(name).get_dtype()
-    if dtype in _WITHOUT_NUMPY:
+    if dtype not in _OF_NUMPY:
         raise UserError(f"{path}: {name} is {dtype}, not float32; give the float32 weights")
     return file.get_tensor(name)

@@ -25,7 +25,8 @@ _DTYPES = {
 }
 
 
-class TensorUnpickler(pickle.Unpickler):
+# In C, a memo index of five bytes allocates up to 64 GiB.
+class TensorUnpickler(pickle._Unpickler):
     """Unpickles dicts, lists, numbers and texts; tensors become NumPy arrays.
 
     Args:
@@ -57,7 +58,7 @@ class TensorUnpickler(pickle.Unpickler):
 
 
 def _rebuild_tensor(storage, offset, size, stride, *unused):
-    """Returns a copy of a view of a flat array; a view past its end is refused."""
+    """Returns a view of a flat array, as many may share it; a view past its end is refused."""
     del unused  # requires_grad, hooks, metadata
     last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
     values = math.prod(size)
@@ -65,7 +66,7 @@ def _rebuild_tensor(storage, offset, size, stride, *unused):
     if not fits or (values and last >= storage.size):
         raise UserError(f"has a tensor {tuple(size)} that does not fit its {storage.size} values")
     strides = [step * storage.itemsize for step in stride]
-    return np.lib.stride_tricks.as_strided(storage[offset:], size, strides).copy()
+    return np.lib.stride_tricks.as_strided(storage[offset:], size, strides)
 
 
 def _rebuild_parameter(tensor, *unused):

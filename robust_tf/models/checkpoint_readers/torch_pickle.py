@@ -44,6 +44,9 @@ def read(path):
 def _read_zip(content):
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = archive.namelist()
+        unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > len(content):
+            raise UserError(f"unpacks to {unpacked:,} bytes; PyTorch compresses nothing")
         pickled = next((name for name in names if name.endswith("data.pkl")), None)
         if pickled is None:
             raise UserError("is a zip archive of something else than PyTorch's weights")
@@ -51,9 +54,14 @@ def _read_zip(content):
         order = f"{root}byteorder"
         little = order not in names or archive.read(order).strip() == b"little"
 
+        storages = {}
+
         def storage(pid):
             _, dtype, key, _, count = pid
-            return _flat(archive.read(f"{root}data/{key}"), dtype, count, little)
+            if key not in storages:  # many tensors may share it
+                stored = archive.read(f"{root}data/{key}")
+                storages[key] = _flat(stored, dtype, count, little)
+            return storages[key]
 
         return TensorUnpickler(io.BytesIO(archive.read(pickled)), storage).load()
 
@@ -61,31 +69,31 @@ def _read_zip(content):
 def _read_legacy(content):
     """Magic number, protocol, system; the object; the keys of its storages; their bytes.
 
-    The object stands before the bytes, so it is read twice: for the storages, then for the values.
+    The tensors are views of the storages, which are filled after them.
     """
     file = io.BytesIO(content)
     magic, _, system = (TensorUnpickler(file).load() for _ in range(3))
     if magic != _LEGACY_MAGIC:
         raise UserError("does not begin as a PyTorch file")
     order = "<q" if system["little_endian"] else ">q"
-    start, declared = file.tell(), {}
+    storages = {}
 
     def declare(pid):
         _, dtype, key, _, count, _ = pid
-        _require_bytes(len(content), dtype, count)
-        declared[key] = dtype, count
-        return np.zeros(count, dtype)
+        if key not in storages:
+            left = len(content) - sum(storage.nbytes for storage in storages.values())
+            _require_bytes(left, dtype, count)
+            storages[key] = np.zeros(count, dtype)
+        return storages[key]
 
-    TensorUnpickler(file, declare).load()
-    values = {}
+    found = TensorUnpickler(file, declare).load()
     for key in TensorUnpickler(file).load():
-        dtype, count = declared[key]
-        (stored,) = struct.unpack(order, file.read(8))
-        if stored != count:
-            raise UserError(f"has a storage of {stored} values instead of {count}")
-        values[key] = _flat(file.read(count * dtype.itemsize), dtype, count, order == "<q")
-    file.seek(start)
-    return TensorUnpickler(file, lambda pid: values[pid[2]]).load()
+        storage = storages[key]
+        (count,) = struct.unpack(order, file.read(8))
+        if count != storage.size:
+            raise UserError(f"has a storage of {count} values instead of {storage.size}")
+        storage[:] = _flat(file.read(storage.nbytes), storage.dtype, count, order == "<q")
+    return found
 
 
 def _flat(data, dtype, count, little):

@@ -1,9 +1,12 @@
 """Weights of other formats, and files that are none; the .pth files are torch's own."""
 
+import io
+import json
 import os
 import pathlib
 import pickle
 import shutil
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -12,7 +15,7 @@ import tensorflow as tf
 from safetensors.numpy import save_file
 
 from robust_tf.errors import UserError
-from robust_tf.models.checkpoint_readers import formats
+from robust_tf.models.checkpoint_readers import formats, torch_pickle
 
 HERE = pathlib.Path(__file__).parent
 BASE = np.arange(24, dtype=np.float32).reshape(6, 4)
@@ -129,6 +132,67 @@ def test_views_past_their_storage_are_refused(tmp_path, size, stride):
     assert "does not fit its 24 values" in refusal(tmp_path / "a.pth")
 
 
+def text(value):
+    return b"X" + len(value).to_bytes(4, "little") + value.encode()
+
+
+def sharing(tensors, count, *, legacy):
+    """A pickle of tensors that all are one storage of `count` values."""
+    whole = b"J" + count.to_bytes(4, "little")
+    end = b"N" if legacy else b""
+    storage = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu") + whole
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + end + b"tQK\x00" + whole + b"\x85"
+    tensor += b"K\x01\x85\x89}tR"
+    return b"\x80\x02}(" + b"".join(text(f"w{n}") + tensor for n in range(tensors)) + b"u."
+
+
+@pytest.fixture
+def peak_of():
+    """Gives a function (path) -> bytes that the largest allocation at once of a reading took."""
+
+    def measured(path):
+        tracemalloc.start()
+        try:
+            formats.read(path)
+        except UserError:
+            pass
+        finally:
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        return peak
+
+    return measured
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_tensors_that_share_a_storage_take_its_memory_once(legacy, tmp_path, peak_of):
+    count, path = 250_000, tmp_path / "a.pth"
+    saved, values = sharing(200, count, legacy=legacy), bytes(4 * count)
+    if legacy:
+        head = [torch_pickle._LEGACY_MAGIC, 1001, {"little_endian": True}]
+        parts = [*(pickle.dumps(one, 2) for one in head), saved, pickle.dumps(["0"], 2)]
+        path.write_bytes(b"".join([*parts, count.to_bytes(8, "little"), values]))
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", saved)
+            archive.writestr("archive/data/0", values)
+    found = formats.read(path)
+    assert len(found) == 200 and found["w199"].shape == (count,)
+    assert peak_of(path) < 10 * 4 * count  # 200 copies would take 200 times as much
+
+
+def test_a_small_file_takes_little_memory(tmp_path, peak_of):
+    path = tmp_path / "a.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}r" + (2**24).to_bytes(4, "little") + b".")
+    assert peak_of(path) < 2**20
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", sharing(1, 2**23, legacy=False))
+        archive.writestr("archive/data/0", bytes(2**25))
+    assert "unpacks to 33,5" in refusal(path)
+    assert peak_of(path) < 2**20
+
+
 @pytest.mark.parametrize("name", ["zip.pth", "legacy.pth"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 def test_truncated_torch_files(tmp_path, name, share):
@@ -184,3 +248,36 @@ def test_wrong_safetensors_headers(tmp_path, header):
     save_file({"weight": BASE}, whole)
     whole.write_bytes(whole.read_bytes()[:-8])
     assert "safetensors" in refusal(whole)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"dtype": "F4", "shape": [2], "data_offsets": [0, 1]},
+        {"dtype": "F8_E8M0", "shape": [1], "data_offsets": [0, 1]},
+        {"dtype": "F32", "shape": [0, 2**32, 2**32], "data_offsets": [0, 0]},
+    ],
+    ids=["4 bits", "exponents", "empty and huge"],
+)
+def test_safetensors_that_numpy_does_not_take(facts, tmp_path):
+    header = json.dumps({"weight": facts}).encode()
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(facts["data_offsets"][1]))
+    refusal(path)
+
+
+@pytest.mark.parametrize("shape", [(10**12,), (2**40, 2**40)])
+def test_a_header_that_announces_more_than_the_memory_holds(shape, tmp_path):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": shape}
+    )
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("weight.npy", header.getvalue() + bytes(64))
+    assert ".npz file" in refusal(tmp_path / "a.npz")
+
+
+def test_a_member_that_is_no_array_is_no_number(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("weight.npy", b"text")
+    assert formats.read(tmp_path / "a.npz")["weight"].dtype.kind == "S"
