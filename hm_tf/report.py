@@ -35,7 +35,7 @@ def main(options):
     runs = reported_runs(recorded, TRAIN)
     rows = published_rows.rows(TRAIN)
     found = score_matrix(recorded, TRAIN)
-    figures = cost_figures(rows, runs)
+    figures = cost_figures(rows, runs, found.methods)
     if balance := balance_figure(runs):
         figures["figure4"] = balance
     training = training_figure(found.methods, sections.QUANTITIES)

@@ -13,8 +13,8 @@ BLACK, ORANGE, SKY_BLUE, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GRAY = "#BBBBBB"
 
-WIDTH = 5.6  # inches: two panels side by side, legible on a phone too
-LEGEND_ROW = 0.18  # inches
+WIDTH = 4.2  # inches: legible where it is shrunk to a phone or to the column of a paper
+LEGEND_ROW = TITLE_ROW = 0.18  # inches
 LETTERS = 13  # of a title per inch
 
 
@@ -28,11 +28,13 @@ def panels(title, names):
     columns = min(2, len(names))
     rows = -(-len(names) // columns)
     side = WIDTH / 2 if columns == 2 else 0.75 * WIDTH
-    figure = Figure(figsize=(WIDTH, rows * (side + 0.2) + 0.8), layout="constrained")
-    figure.suptitle(wrapped(title), fontsize="medium")
+    title, names = wrapped(title), [wrapped(name, WIDTH / columns) for name in names]
+    texts = TITLE_ROW * (title.count("\n") + rows * max(name.count("\n") for name in names))
+    figure = Figure(figsize=(WIDTH, rows * (side + 0.2) + texts + 0.6), layout="constrained")
+    figure.suptitle(title, fontsize="medium")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axis, name in zip(axes, names):
-        axis.set_title(wrapped(name, WIDTH / columns), fontsize="medium")
+        axis.set_title(name, fontsize="medium")
     for axis in axes[len(names) :]:
         axis.set_visible(False)
     return figure, axes[: len(names)]
@@ -50,12 +52,16 @@ def legend_below(figure, axes, most_columns=2):
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
-    columns = max(1, min(most_columns, len(entries)))
-    rows = -(-len(entries) // columns)
+    # Beside a name stand its line and the space between columns.
+    names = [wrapped(name, WIDTH - 0.5) for name in entries]
+    longest = max((len(line) for name in names for line in name.splitlines()), default=0)
+    room = int(1.2 * LETTERS * WIDTH / (longest + 8))
+    columns = max(1, min(most_columns, len(entries), room))
+    rows = -(-sum(name.count("\n") + 1 for name in names) // columns)
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (rows - 1))
     figure.legend(
         entries.values(),
-        entries.keys(),
+        names,
         loc="outside lower center",
         ncols=columns,
         fontsize="small",

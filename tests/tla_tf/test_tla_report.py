@@ -134,6 +134,7 @@ def test_curves_of_the_analyses_are_drawn_and_do_not_decide_who_is_ahead(evaluat
     (eps, _), (steps, _) = curve_figures([("TLA", run.results)])
     assert eps.axes[0].lines[0].get_ydata()[-1] == pytest.approx(10)
     np.testing.assert_allclose(steps.axes[0].lines[0].get_xydata(), [[0, 60], [1, 50], [2, 40]])
+    assert steps.axes[0].get_ylim()[0] <= 0  # the fall of one image is no cliff
     assert [row.title for row in accuracy_matrix([run], TRAIN).rows] == ["pgd2"]
 
 
@@ -165,8 +166,9 @@ def test_a_claim_over_many_attacks_counts_them(evaluated):
 
 
 def test_the_page_begins_with_a_sentence_a_picture_and_a_matrix(page):
-    beginning = r'<p class="lead[^>]*>[^<]*</p>\s*</header>\s*<nav.*?</nav>\s*<main>\s*<h2[^>]*>[^<]*</h2>\s*'
-    assert re.search(rf'{beginning}<figure><div role="img" aria-label="clean: TLA', page)
+    lead = r'<p class="lead[^>]*>[^<]*</p>\s*</header>\s*<nav.*?</nav>\s*<main>\s*'
+    picture = '<figure><div role="img" aria-label="clean: TLA'
+    assert re.search(rf"{lead}<h2[^>]*>[^<]*</h2>\s*{picture}", page)
     assert page.index("<figure") < page.index("<table") < page.index("<details")
 
 

@@ -34,9 +34,13 @@ def _add(panels, name, curves):
 
 
 def _figure(xlabel, panels):
-    return line_figure(
-        f"accuracy over {xlabel}", [Panel(xlabel, title, of) for title, of in panels.items()]
-    )
+    shown = [Panel(xlabel, title, of) for title, of in panels.items()]
+    figure = line_figure(f"accuracy over {xlabel}", shown)
+    for axis in figure.axes:
+        # With 0 in sight, the fall of a single image is no cliff.
+        axis.update_datalim([(0, 0)])
+        axis.autoscale_view()
+    return figure
 
 
 def _over_eps(results):

@@ -64,7 +64,7 @@ def roc_figure(title, curves_by_panel, labels):
             true positive rates, area under the curve). Networks in the same order in each.
         labels: (str, str), what the two rates are.
     """
-    figure, axes = panels(title, list(curves_by_panel))
+    figure, axes = panels(title, [wrapped(name, WIDTH / 2.5) for name in curves_by_panel])
     figure.get_layout_engine().set(w_pad=0.1)  # the tick labels of neighbours almost touch
     columns = list(curves_by_panel.values())
     areas = {name: " → ".join(f"{of[name][2]:.3f}" for of in columns) for name in columns[0]}

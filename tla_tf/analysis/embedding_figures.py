@@ -11,8 +11,9 @@ from tla_tf.analysis.confused_classes import attacked_class, class_title, confus
 from tla_tf.analysis.scatter_figure import Group, Look, Scatter, scatter_figure
 from tla_tf.analysis.tsne import PERPLEXITY, tsne, unit_vectors
 
-PREDICTED_COLOURS = (VERMILLION, BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE)
-REMAINING_COLOUR = "#666666"
+# Colour and marker of a wrong class, the most frequent first.
+PREDICTED = tuple(zip((VERMILLION, BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE), "<v^sPX", strict=True))
+REMAINING = ("#666666", "*")
 ROUNDING = 1e-6  # of the entries of unit vectors
 MOST_NATURAL = {"figure1": 500, "figure2": 200}  # the authors' code; the paper
 
@@ -24,15 +25,15 @@ def figure1(runs):
     """
     shown = attacked_class(runs)
     names, title = runs[0].info.class_names, class_title(runs[0].info, shown)
-    colours = _colours(runs, shown)
+    drawn = _drawn(runs, shown)
     scatters = {}
     for run in runs:
         own = run.test.labels == shown
         rows = _sample(own, "figure1", run.seed)
         predicted = run.adversarial_predictions[rows]
         looks = {shown: Look(f"attacked, still {names[shown]}", BLACK, ">")}
-        looks |= {k: Look(f"attacked, taken for {names[k]}", c, "<") for k, c in colours.items()}
-        rest = Look("attacked, taken for another class", REMAINING_COLOUR, "<")
+        looks |= {k: Look(f"attacked, taken for {names[k]}", *of) for k, of in drawn.items()}
+        rest = Look("attacked, taken for another class", *REMAINING)
         attacked = {look: predicted == k for k, look in looks.items()}
         attacked[rest] = ~np.isin(predicted, list(looks))
         turned = f"{np.sum(predicted != shown)} of {len(rows)} misclassified"
@@ -57,8 +58,8 @@ def figure2(runs):
         labels, turned = run.test.labels, run.adversarial_predictions == false
         rows = {k: _sample(labels == k, "figure2", run.seed) for k in (true, false)}
         natural = {
-            Look(f"natural {names[k]}", colour, "o"): rows[k]
-            for k, colour in ((true, GREEN), (false, SKY_BLUE))
+            Look(f"natural {names[k]}", *of): rows[k]
+            for k, of in ((true, (GREEN, "o")), (false, (SKY_BLUE, "d")))
         }
         look = Look(f"attacked {names[true]}, taken for {names[false]}", VERMILLION, "<")
         attacked = {look: turned[rows[true]]}
@@ -78,14 +79,14 @@ def _figure(subject, runs, scatters):
     return scatter_figure(f"{subject}\n{describe(runs)}", scatters), points
 
 
-def _colours(runs, true):
-    """predicted class -> colour, for the classes that images of `true` most often turn into."""
+def _drawn(runs, true):
+    """predicted class -> one of `PREDICTED`, of what images of `true` most often turn into."""
     counts = np.zeros(runs[0].info.num_classes, np.int64)
     for run in runs:
         turned = run.fooled & (run.test.labels == true)
         np.add.at(counts, run.adversarial_predictions[turned], 1)
     frequent = [int(k) for k in np.argsort(-counts, kind="stable") if counts[k]]
-    return dict(zip(frequent, PREDICTED_COLOURS, strict=False))
+    return dict(zip(frequent, PREDICTED, strict=False))
 
 
 def _sample(chosen, output, seed):

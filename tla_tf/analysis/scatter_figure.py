@@ -6,7 +6,8 @@ import numpy as np
 
 from robust_tf.reports.panels import legend_below, panels
 
-SIZES = {"o": 14, "<": 34, ">": 34, "D": 26}  # attacked images, in triangles, stand out
+NATURAL = {"o": 14, "d": 18}  # marker -> size
+ATTACKED = 34  # of all other markers, which stand out
 
 
 class Look(NamedTuple):
@@ -63,7 +64,7 @@ def scatter_figure(title, scatters):
         for order, group in enumerate(group for group in groups if len(group.points)):
             label, colour, marker = group.look
             style = {"color": colour, "marker": marker, "label": label}
-            style |= {"s": SIZES[marker], "edgecolors": "white", "linewidths": 0.4}
+            style |= {"s": NATURAL.get(marker, ATTACKED), "edgecolors": "white", "linewidths": 0.4}
             axis.scatter(*((group.points - centre) / extent).T, zorder=3 + order, **style)
         axis.text(0.02, 0.02, note, transform=axis.transAxes, fontsize="small", zorder=99)
         axis.set_box_aspect(1)

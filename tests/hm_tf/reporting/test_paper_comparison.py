@@ -16,6 +16,7 @@ from hm_tf.reporting.cost_figure import cost_figures
 from hm_tf.reporting.paper_comparison import COMPARABLE, MIXED, beside, compare, reported_runs
 from hm_tf.reporting.paper_tables import TITLES, paper_table
 from robust_tf.reports.comparison import COLUMNS, comparison_table
+from robust_tf.reports.methods import Method
 from robust_tf.reports.published import find
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.table import filled
@@ -380,6 +381,17 @@ def test_our_mark_has_the_colour_of_its_line():
         colours = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
         if "ours: HM[S,gLGA]&ICS" in colours:
             assert colours["ours: HM[S,gLGA]&ICS"] == colours["HM[S,gLGA]&ICS"]
+
+
+def test_seeds_of_a_method_have_one_mark():
+    weights = ({"weights_hash": seed} for seed in "ab")
+    runs = [run([*clean(**own), *attacked(**own)]) for own in weights]
+    method = Method("HM[S,gLGA]&ICS, ema 0.99", [own.recorded for own in runs])
+    for figure, *_ in cost_figures(ROWS, runs, [method]).values():
+        marks = [line for line in figure.axes[0].lines if line.get_label().startswith("ours")]
+        assert {line.get_label() for line in marks} <= {"ours: HM[S,gLGA]&ICS, ema 0.99"}
+        assert len({(line.get_marker(), line.get_color()) for line in marks}) == bool(marks)
+    assert len(marks) == 2
 
 
 def test_other_data_have_axes_of_their_own():

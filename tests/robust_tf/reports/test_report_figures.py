@@ -27,7 +27,7 @@ def test_names_with_dollars_are_no_formulas(ending, tmp_path):
     assert (tmp_path / f"figure.{ending}").stat().st_size > 1000
 
 
-def scatter():
+def scatter(networks=NETWORKS):
     rng = np.random.default_rng(0)
     scatters = {
         name: Scatter(
@@ -39,14 +39,14 @@ def scatter():
             np.ones((3, 2, 2)),
             f"{size} of 9",
         )
-        for size, name in enumerate(NETWORKS)
+        for size, name in enumerate(networks)
     }
     return scatter_figure("title", scatters)
 
 
-def roc():
+def roc(networks=NETWORKS):
     rates = np.linspace(0, 1, 5)
-    panel = {name: (rates, rates ** (1 + k), 0.5 + k / 10) for k, name in enumerate(NETWORKS)}
+    panel = {name: (rates, rates ** (1 + k), 0.5 + k / 10) for k, name in enumerate(networks)}
     return roc_figure("title", {"pgd": panel, "pgd, knowing": panel}, ("false", "true"))
 
 
@@ -57,8 +57,8 @@ def neighbours(channels=3):
     return neighbour_figure("title", {name: [row, row] for name in NETWORKS}, OF_CLASS)
 
 
-def lines():
-    shown = [Line(name, [0, 1], [1, order]) for order, name in enumerate(NETWORKS)]
+def lines(networks=NETWORKS):
+    shown = [Line(name, [0, 1], [1, order]) for order, name in enumerate(networks)]
     return line_figure("title", [Panel("step", "accuracy", shown)])
 
 
@@ -66,6 +66,9 @@ FIGURES = pytest.mark.parametrize(
     "make", [scatter, roc, neighbours, lines], ids=lambda m: m.__name__
 )
 PAGE = 66 * 16 - 2 * 16 - 2 * 8 - 2  # pixels that page.css leaves to a picture
+PHONE = 390 - 2 * 16 - 2 * 8 - 2
+COLUMN = 3.25  # inches of a column of a paper
+LONG = tuple(f"{name}, attack_objective full, triplet_warmup_steps 1000" for name in NETWORKS)
 
 
 def legend(figure):
@@ -127,6 +130,34 @@ def test_no_label_is_smaller_than_nine_pixels_on_a_page(make):
     texts = [text for text in figure.findobj(Text) if text.get_text()]
     assert len(texts) > 4
     assert min(text.get_fontsize() for text in texts) * 96 / 72 * scale >= 9
+
+
+@pytest.mark.parametrize("make", [scatter, roc, lines])
+def test_labels_are_legible_on_a_phone_and_in_the_column_of_a_paper(make):
+    figure = make()
+    smallest = min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text())
+    assert smallest * 96 / 72 * PHONE / (96 * figure.get_figwidth()) >= 9
+    assert smallest * COLUMN / figure.get_figwidth() >= 6
+
+
+@pytest.mark.parametrize("make", [scatter, roc, lines])
+def test_long_names_stay_within_the_figure(make):
+    figure = make(LONG)
+    figure.draw_without_rendering()
+    needed, page = figure.get_tightbbox(), figure.get_size_inches()
+    assert needed.x0 > -0.05 and needed.x1 < page[0] + 0.05
+    assert "".join(legend(figure)).replace("\n", " ").count("triplet_warmup_steps 1000") == 4
+
+
+def test_lines_are_told_apart_without_colours_and_steps_are_whole():
+    figure = lines()
+    (axis,) = figure.axes
+    assert len({line.get_marker() for line in axis.lines}) == len(NETWORKS)
+    assert all(float(tick).is_integer() for tick in axis.get_xticks())
+    close = [Line("AT", [0, 1, 2], [5.0, 5.1, 5.2], notes=("3", "5", "9"))]
+    (axis,) = line_figure("title", [Panel("R@1", "ERS", close)]).axes
+    sides = [text.xyann for text in axis.texts]
+    assert sides[0] != sides[1] and sides[0] == sides[2]
 
 
 @pytest.mark.parametrize("ending", ["png", "svg"])

@@ -4,6 +4,7 @@ import types
 
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
 
 from robust_tf import data
 from robust_tf.attacks import presets
@@ -117,6 +118,18 @@ def test_figure_4_shows_colour_images_and_their_nearest():
     assert set(found["attacked"]["labels"]) == {TRUCK}
     shown = figure.subfigs[3].axes[0].images[0].get_array()
     np.testing.assert_allclose(shown, four(PAPERS)[3].test.images[0] / 255)
+
+
+def test_points_are_told_apart_without_colours():
+    turned = {DEER: 7}
+    runs = four(turned)
+    for wrong, run in enumerate(runs):  # images of one class fall into several
+        deer = np.flatnonzero(run.test.labels == DEER)
+        run.adversarial_predictions[deer] = np.resize([7, 5, 3, 1, 0, 9, 8], len(deer))
+    for figure, _ in (figure1(runs), figure2(four(PAPERS))):
+        (keys,) = figure.legends
+        shapes = [path.get_paths()[0].vertices.tobytes() for path in keys.findobj(PathCollection)]
+        assert len(shapes) > 2 and len(set(shapes)) == len(shapes)
 
 
 def test_classes_that_no_attacked_image_falls_into_are_left_out_and_counted():
