@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robust_tf import randomness
-from robust_tf.attacks.compiled_attacks import compiled_attacks, known_logits_of
+from robust_tf.attacks.compiled_attacks import known_attacks
 from robust_tf.attacks.logits_of import (
     LABELS,
     ONE_IMAGE,
@@ -53,14 +53,15 @@ def attack_images(attack, model: Any, x: Any, y: Any, *, seed: int = 0, batch_si
         tf.errors.InvalidArgumentError: the same, inside a `tf.function`.
         RunError: adversarial images that are not finite, as after a gradient that is not.
     """
-    logits_fn = known_logits_of(model)
+    known = known_attacks(model)
+    logits_fn = known.logits_fn
     if in_a_function():
         images, labels = checked_tensors(attack.threat_model, logits_fn, x, y)
         keys = randomness.image_keys(seed, PURPOSE, tf.range(tf.shape(images)[0]))
         return perturbed(attack, attack.perturb(logits_fn, images, labels, keys), images)
     images, labels, size = prepare(attack.threat_model, logits_fn, x, y, batch_size)
     adversarial = images.copy()
-    attack_rows(attack, logits_fn, images, labels, np.arange(len(images)), adversarial, seed, size)
+    attack_rows(attack, known, images, labels, np.arange(len(images)), adversarial, seed, size)
     return tf.constant(adversarial) if tf.is_tensor(x) else adversarial
 
 
@@ -113,11 +114,11 @@ def prepare(threat_model, logits_fn, x, y, batch_size):
     return images, labels, min(batch_size or BATCH, len(images))
 
 
-def attack_rows(attack, logits_fn, images, labels, rows, adversarial, seed, size):
+def attack_rows(attack, known, images, labels, rows, adversarial, seed, size):
     """Writes the adversarial images of int [m] `rows` into the array `adversarial`, like images."""
     if not len(rows):
         return
-    run = compiled_attacks(logits_fn).of(attack, tf.constant(images[rows[:1]]))
+    run = known.of(attack, tf.constant(images[rows[:1]]))
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
         keys = randomness.image_keys(seed, PURPOSE, part)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.attack import Attack, LogitsFn
 from robust_tf.attacks.attack_images import attack_rows, in_a_function, prepare
-from robust_tf.attacks.compiled_attacks import known_logits_of
+from robust_tf.attacks.compiled_attacks import known_attacks
 from robust_tf.attacks.expectation import EOT
 from robust_tf.attacks.fab import FAB
 from robust_tf.attacks.malt import MALT
@@ -118,7 +118,8 @@ class AutoAttack(Attack):
         """Returns adversarial images, see `attack_images`; a clean one where no member succeeds."""
         if in_a_function():
             return super().__call__(model, x, y, seed=seed, batch_size=batch_size)
-        logits_fn = known_logits_of(model)
+        known = known_attacks(model)
+        logits_fn = known.logits_fn
         images, labels, size = prepare(self.threat_model, logits_fn, x, y, batch_size)
         adversarial = images.copy()
         active = np.ones(len(images), bool)
@@ -126,7 +127,7 @@ class AutoAttack(Attack):
 
         for name, attack in zip(VERSIONS[self.version], self.members):
             for rows in portions(active, margins, sizes.get(name)):
-                attack_rows(attack, logits_fn, images, labels, rows, adversarial, seed, size)
+                attack_rows(attack, known, images, labels, rows, adversarial, seed, size)
                 for part in np.array_split(rows, range(size, len(rows), size)):
                     logits = logits_fn(tf.constant(adversarial[part]))
                     active[part] = correct(logits, labels[part])

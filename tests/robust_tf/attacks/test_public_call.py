@@ -1,7 +1,9 @@
 """attack(model, x, y): any classifier, arrays and tensors, in batches, for every family."""
 
 import dataclasses
+import gc
 import warnings
+import weakref
 from collections.abc import Callable
 
 import keras
@@ -143,6 +145,37 @@ def test_what_was_compiled_is_not_attacked_where_the_model_is_another(network, d
         expected = attack.perturb(model, *map(tf.constant, data), keys)
         np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=kind)
         assert np.any(np.abs(found - before[kind]) > 0.01), kind
+
+
+def test_a_model_is_freed_once_its_user_has_deleted_it(network, data, tmp_path):
+    """Whatever was compiled for it goes with it; a method is a new object at each call."""
+    network.export(tmp_path, verbose=False)
+
+    def graph():
+        return keras.models.clone_model(network)
+
+    def function():
+        model = graph()
+        return lambda images: model(images)
+
+    kinds = {"call of its own": lambda: Darker(graph(), 1.0), "function": function, "graph": graph}
+    kinds["sequential"] = lambda: keras.Sequential(graph().layers)
+    kinds["saved"] = lambda: tf.saved_model.load(tmp_path)
+    attack, known = PGD(eps=0.1, steps=1), {}
+    for kind, make in kinds.items():
+        model = make()
+        attack(model, *data)
+        known[kind] = weakref.ref(model)
+    model = Darker(graph(), 1.0)
+    attack(model.call, *data)
+    known["method"] = weakref.ref(model)
+    traced, model.network = [], lambda images: traced.append(images.shape[0]) or network(images)
+    attack(model.call, *data)
+    attack(model.call, *data)
+    assert traced.count(None) == 2  # the attack, and the logits
+    del model
+    gc.collect()
+    assert [kind for kind, model in known.items() if model() is not None] == []
 
 
 def test_a_random_network_is_traced_once_too(network, data):

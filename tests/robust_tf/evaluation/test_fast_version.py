@@ -262,11 +262,11 @@ def test_the_public_call_probes_too_and_attacks_no_image_twice(
     evaluation, _ = request.getfixturevalue(evaluation)
     attack_rows, by_square = auto_attack.attack_rows, []
 
-    def counted(attack, logits_fn, images, labels, rows, *rest):
+    def counted(attack, known, images, labels, rows, *rest):
         assert len(rows), "nothing is attacked"
         if isinstance(attack, Square):
             by_square.append(list(rows))
-        attack_rows(attack, logits_fn, images, labels, rows, *rest)
+        attack_rows(attack, known, images, labels, rows, *rest)
 
     monkeypatch.setattr(auto_attack, "attack_rows", counted)
     images = np.float32(evaluation.examples.images) / 255
