@@ -83,13 +83,20 @@ class HeldOutMonitor(Monitor):
         signs = {"masked": step_sizes}
         return CompiledBatch(signs_of_batch(logits_fn, labels, self.threat_model, signs))
 
+    @functools.cached_property
+    def _seen(self):
+        """Attack -> list of its accuracies, one per check; the folder has the first ones."""
+        before = self.folder.read_metrics()
+        return {name: [line[f"held_out_{name}"] for line in before] for name in self.attacks}
+
     def on_interval_end(self, logs):
         for name, compiled in self._compiled.items():
             (run,) = attack_loop(compiled, self.examples, title=name, **self.settings)
             logs[f"held_out_{name}"] = float(run["correct"].mean())
         self._look_for_masking(logs)
-        seen = [*self.folder.read_metrics(), logs]
-        fgsm, pgd = ([line[f"held_out_{name}"] for line in seen] for name in self.attacks)
+        for name, accuracies in self._seen.items():
+            accuracies.append(logs[f"held_out_{name}"])
+        fgsm, pgd = self._seen.values()
         if pgd[-1] >= max(pgd):
             self.folder.save_network(self.model.network, self.folder.best_weights)
         if catastrophic_overfitting(fgsm, pgd):

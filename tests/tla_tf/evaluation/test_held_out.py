@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import signal
+import unittest.mock
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from eagerly import eagerly
 from robust_tf import data, randomness
 from robust_tf.runs import interruption, speed
 from robust_tf.runs.run_folder import RunFolder
+from robust_tf.threat_model import ThreatModel
 from tla_tf import train
 from tla_tf.evaluation import held_out_monitor as held_out
 from tla_tf.evaluation.held_out_images import split_held_out
@@ -88,6 +90,26 @@ def test_the_held_out_images_are_attacked_by_both(selected):
         np.testing.assert_array_equal(examples.images, expected.images)
     lines = RunFolder(folder).read_metrics()
     assert [line["held_out_pgd10"] for line in lines] == [0.90, 0.85, 0.70]
+
+
+def test_the_checks_before_are_read_once(monkeypatch):
+    """Reading them at each check takes longer and longer."""
+    lines = [{"step": 4, "held_out_fgsm": 0.9, "held_out_pgd10": 0.8}]
+    folder = unittest.mock.Mock(best_weights="best")
+    folder.read_metrics.side_effect = lambda: list(lines)
+    settings = {"seed": 0, "batch_size": 1, "likely_masking": ""}
+    monitor = held_out.HeldOutMonitor(None, ThreatModel(0.1), folder, **settings)
+    monitor.set_model(unittest.mock.Mock())
+    monkeypatch.setattr(held_out.HeldOutMonitor, "_compiled", {"fgsm": None, "pgd10": None})
+    monkeypatch.setattr(held_out.HeldOutMonitor, "_look_for_masking", lambda monitor, logs: None)
+    for accuracy in (0.75, 0.85, 0.84):
+        run = {"correct": np.float64([accuracy])}
+        monkeypatch.setattr(held_out, "attack_loop", lambda *_, run=run, **__: [run])
+        logs = {}
+        monitor.on_interval_end(logs)
+        lines.append(logs)
+    assert folder.save_network.call_count == 1  # 0.85 is the best of all
+    assert folder.read_metrics.call_count == 1
 
 
 def test_masking_is_told_once_with_step_and_cause(tmp_path, monkeypatch):
