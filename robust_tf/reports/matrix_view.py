@@ -11,6 +11,7 @@ from robust_tf.reports.verdict import headline
 
 SPREAD = "one standard deviation over seeds"
 MOST = 3  # methods whose differences fit the table of their values
+TITLE = 60  # letters of a page's title that may name methods
 
 
 def show(found, html=None):
@@ -26,8 +27,9 @@ def show(found, html=None):
 def page_of(found, alone=("", "")):
     """Returns the `Page` of a `Matrix`, with its title and its message; `alone`: see `headline`."""
     dataset = found.methods[0].runs[0].results[0].dataset
-    title = f"{', '.join(method.title for method in found.methods)} on {dataset}"
-    return Page(title, *headline(found, alone))
+    named = map(", ".join, ([method.title for method in found.methods], found.names))
+    title = next((text for text in named if len(text) <= TITLE), f"{len(found.methods)} methods")
+    return Page(f"{title} on {dataset}", *headline(found, alone))
 
 
 def terminal_lines(found):
@@ -113,7 +115,8 @@ def add_bars(page, found, rows):
         _label(row, counts): [_bar(row.cells.get(name)) for name in found.names] for row in shares
     }
     alt = "; ".join(
-        f"{row.title}: " + ", ".join(f"{name} {value(cell)}" for name, cell in row.cells.items())
+        f"{_label(row, counts)}: "
+        + ", ".join(f"{name} {value(cell)}" for name, cell in row.cells.items())
         for row in shares
     )
     spread = SPREAD

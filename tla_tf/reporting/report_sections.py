@@ -149,7 +149,9 @@ def add_analyses(page, runs, methods, comparisons):
     paths = [path for run in runs for path in _figures(run.recorded.path)]
     for path in paths:
         made = FIGURES.get(path.stem, path.stem)
-        page.figure(path, alt=description(path) or made, caption=f"{path.stem}: {made}.")
+        number = path.stem.removeprefix("figure")
+        caption = f"Figure {number} of the paper: {made}." if made != path.stem else made
+        page.figure(path, alt=description(path) or made, caption=caption)
     if found:
         add_comparisons(page, found, "tables 2, 3 and figure 5 of the paper, shares in %")
     if measured:

@@ -7,7 +7,7 @@ import pytest
 from made_results import BALL, made
 
 from robust_tf.reports.matrix import Entry, matrix
-from robust_tf.reports.matrix_view import show, terminal_lines
+from robust_tf.reports.matrix_view import page_of, show, terminal_lines
 from robust_tf.reports.outcomes import Outcomes
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.verdict import decisive, headline, verdict, verdicts
@@ -267,6 +267,20 @@ def test_a_page_says_what_its_signs_mean_and_the_n_of_each_row(tmp_path):
     text = page(*seeds, titles="AA")
     assert "In %; n 100; whiskers: one standard deviation over seeds." in text
     assert '<p class="caption">values; ±: one standard deviation over seeds</p>' in text
+
+
+def test_the_title_of_a_page_stays_short():
+    runs = [run(record("clean", 50, seed=seed)) for seed in (0, 1)]
+    long = ["TLA, triplet_warmup_steps 1000", "TLA, attack_objective full"]
+    longer = [f"{name}, model wong_mnist" for name in long]
+    for titles, shown in (
+        ("AA", "A (2 seeds)"),
+        (long, ", ".join(long)),
+        ([long[0]] * 2 + [long[1]] * 2, ", ".join(long)),  # without the seeds
+        (longer, "2 methods"),
+    ):
+        own = runs * (len(titles) // 2)
+        assert f"<h1>{shown} on digits</h1>" in page_of(compared(*own, titles=titles)).html()
 
 
 def test_what_differs_in_the_measurements_is_a_sentence():
