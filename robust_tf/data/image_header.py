@@ -72,6 +72,17 @@ def size(data):
     return tf.case(cases, default=lambda: tf.zeros([2], tf.int64))
 
 
+def scans(data):
+    """Returns the number of scans of an encoded image, int64; 0 where it is no JPEG file."""
+
+    def of_jpeg():
+        # Within a scan no such pair of bytes occurs.
+        found = tf.io.decode_raw(data, tf.uint8)
+        return tf.math.count_nonzero((found[:-1] == 0xFF) & (found[1:] == 0xDA))
+
+    return tf.cond(_is_jpeg(_head(data)), of_jpeg, lambda: tf.constant(0, tf.int64))
+
+
 def _head(data):
     """The first 32 bytes, int64 [32]; zeros behind the end."""
     found = tf.cast(tf.io.decode_raw(tf.strings.substr(data, 0, 32), tf.uint8), tf.int64)

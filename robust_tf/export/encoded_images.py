@@ -11,6 +11,7 @@ from robust_tf.export.guard import after, guarded_strings, of_any_shape, require
 # A photo of 48 megapixels passes; the decoded image takes 3 bytes per pixel.
 MAX_PIXELS = 2**26
 MAX_BYTES = 2**26
+MAX_SCANS = 100  # of a JPEG file, each of which goes over all its pixels; encoders write about ten
 PARALLEL = 4  # images decoded at the same time, which bounds the memory
 
 
@@ -26,7 +27,7 @@ def decoded_images(encoded, info):
     """
 
     def pixels(data):
-        return _fitted(_decoded(_checked(data), info.image_shape[-1]), info)
+        return _fitted(_decoded(_checked(data, info), info.image_shape[-1]), info)
 
     found = tf.map_fn(
         pixels,
@@ -37,7 +38,7 @@ def decoded_images(encoded, info):
     return tf.cast(found, tf.float32) / 255.0
 
 
-def _checked(data):
+def _checked(data, info):
     """The same bytes, of a known format and within the limits."""
     length = tf.strings.length(data)
     text = f"encoded: want a file of {image_header.FORMATS}; got bytes:"
@@ -49,7 +50,14 @@ def _checked(data):
     size = image_header.size(data)
     right = tf.reduce_all(size > 0) & (size[0] <= MAX_PIXELS // tf.maximum(size[1], 1))
     text = f"encoded: want at most {MAX_PIXELS} pixels; the header says height and width"
-    return after(require(right, text, size), data)
+    data = after(require(right, text, size), data)
+    if not resizes(info):
+        wanted = list(info.image_shape[:2])
+        right = tf.reduce_all(tf.sort(size) == sorted(wanted))  # it may be turned
+        data = after(require(right, _wanted(wanted), size), data)
+    scans = image_header.scans(data)
+    text = f"encoded: want at most {MAX_SCANS} scans in a JPEG file; got"
+    return after(require(scans <= MAX_SCANS, text, scans), data)
 
 
 def _decoded(data, channels):
@@ -59,13 +67,14 @@ def _decoded(data, channels):
         return image_files.decode_as_stored(data, channels)
 
     def on_white():
-        found = tf.cast(tf.io.decode_png(data, 4), tf.int32)
+        # The largest sum fits 16 bits, which take half the memory of 32.
+        found = tf.cast(tf.io.decode_png(data, 4), tf.uint16)
         pixels, alpha = tf.split(found, [3, 1], axis=-1)
         return of_channels((pixels * alpha + 255 * (255 - alpha) + 127) // 255)
 
     def of_sixteen_bits():
-        found = tf.cast(tf.io.decode_png(data, 4, tf.uint16), tf.float32)
-        pixels, alpha = tf.split(found, [3, 1], axis=-1)
+        found = tf.split(tf.io.decode_png(data, 4, tf.uint16), [3, 1], axis=-1)
+        pixels, alpha = (tf.cast(part, tf.float32) for part in found)
         tops = tf.constant([2.0**bits - 1 for bits in (*DEPTHS, 16)])
         top = tf.reduce_min(tf.boolean_mask(tops, tf.reduce_max(pixels) <= tops))
         alpha /= 2**16 - 1
@@ -89,8 +98,7 @@ def _fitted(pixels, info):
     shape = tf.shape(pixels)[:2]
     same = tf.reduce_all(shape == wanted)
     if not resizes(info):
-        text = f"encoded: want an image of height and width {wanted}; got"
-        pixels = after(require(same, text, shape), pixels)
+        pixels = after(require(same, _wanted(wanted), shape), pixels)
         return tf.ensure_shape(pixels, info.image_shape)
 
     def resized():
@@ -99,3 +107,7 @@ def _fitted(pixels, info):
         return image if list(target) == wanted else info.augment.centre(image[None])[0]
 
     return tf.ensure_shape(tf.cond(same, lambda: pixels, resized), info.image_shape)
+
+
+def _wanted(sides):
+    return f"encoded: want an image of height and width {sides}; got"

@@ -113,6 +113,13 @@ def with_size(width, height):
     return encoded()[:16] + struct.pack(">II", width, height) + encoded()[24:]
 
 
+def many_scans(count):
+    """A JPEG file whose last scan is repeated."""
+    file = encoded("JPEG", progressive=True)
+    last = file[file.rindex(b"\xff\xda") : -2]
+    return file[:-2] + (count - file.count(b"\xff\xda")) * last + file[-2:]
+
+
 REFUSED = {
     "nothing": (b"", "got bytes:"),
     "text": (b"hello, this is no image", "that begin with"),
@@ -133,6 +140,11 @@ REFUSED = {
     "a truncated jpeg": (encoded("JPEG")[:-300], "Invalid JPEG data"),
     "the head of a jpeg": (encoded("JPEG")[:20], "Invalid JPEG data"),
     **({} if READS_WEBP else {"a webp": (encoded("WEBP"), FORMATS)}),
+    "a jpeg of many scans": (many_scans(101), "at most 100 scans in a JPEG file; got] [101]"),
+    "a huge png that the network does not resize": (
+        with_size(8192, 8192),
+        "want an image of height and width [60, 90]; got] [8192 8192]",
+    ),
     "another size": (encoded(pixels=PIXELS[:50]), "want an image of height and width [60, 90]"),
 }
 
