@@ -91,8 +91,8 @@ def picture(gallery, found, images, title):
     for query, image in zip(queries, images, strict=False):
         own = [item for item in found if item.query == query][:shown]
         pixels = [gallery.pixels_of(item.row) for item in own]
-        names = [f"{shortened(item.name, 14)}\n{item.distance:.3f}" for item in own]
-        rows.append(Row(shortened(query.name, 14), image, pixels, names, [None] * len(own)))
+        names = [f"{shortened(item.name, 12)}\n{item.distance:.3f}" for item in own]
+        rows.append(Row(shortened(query.name, 12), image, pixels, names, [None] * len(own)))
     return neighbour_figure(f"{title}\nnearest first; below a name: distance", {"": rows})
 
 

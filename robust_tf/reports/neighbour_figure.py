@@ -42,12 +42,16 @@ def neighbour_figure(title, rows_by_name, frames=None):
     columns = 1 + len(first[0].names)
     # At most as wide as a page; the names of a wide picture stay as large.
     width = min(max(1.35 * columns, 3.0), 10.4)
-    lines = max(text.count("\n") + 1 for row in first for text in (row.title, *row.names))
+    fitted = {
+        name: [_fitted(row, width / columns) for row in r] for name, r in rows_by_name.items()
+    }
+    rows = [row for of_panel in fitted.values() for row in of_panel]
+    lines = max(text.count("\n") + 1 for row in rows for text in (row.title, *row.names))
     height = len(rows_by_name) * (len(first) * (width / columns + 0.16 * lines) + 0.3) + 0.8
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle(wrapped(title, width), fontsize="medium")
     parts = figure.subfigures(len(rows_by_name), 1, squeeze=False)[:, 0]
-    for part, (name, rows) in zip(parts, rows_by_name.items(), strict=True):
+    for part, (name, rows) in zip(parts, fitted.items(), strict=True):
         part.suptitle(name, fontsize="medium", fontweight="bold")
         axes = part.subplots(len(rows), columns, squeeze=False)
         for line, row in zip(axes, rows, strict=True):
@@ -62,6 +66,12 @@ def neighbour_figure(title, rows_by_name, frames=None):
         figure.legend(handles, frames.values(), fontsize="small", **place)
     figure.set_label("; ".join(_described(*rows) for rows in rows_by_name.items()))
     return figure
+
+
+def _fitted(row, inches):
+    """The row with texts broken to the width of an image; they are smaller than `wrapped` counts."""
+    title, *names = (wrapped(text, 1.1 * inches) for text in (row.title, *row.names))
+    return row._replace(title=title, names=names)
 
 
 def _described(name, rows):

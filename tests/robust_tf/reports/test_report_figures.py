@@ -123,6 +123,22 @@ def test_neighbours_are_framed_by_class_in_gray_and_in_colour(channels):
     assert figure.get_label().startswith("UM: natural: cat, cat, dog; natural")
 
 
+def test_long_names_of_classes_and_files_do_not_overlap():
+    names = ["great white shark, white shark, man-eater", "n02123045_domestic_short_hair", "cat"]
+    for count in (3, 10):
+        images = np.zeros((count, 4, 4, 3))
+        named = np.resize(names, count).tolist()
+        row = Row(f"natural {names[0]},\npredicted cat", images[0], images, named, [None] * count)
+        figure = neighbour_figure("title", {"AT": [row, row]})
+        figure.draw_without_rendering()
+        axes = figure.subfigs[0].axes
+        ends = [axis.title.get_window_extent() for axis in axes[: count + 1]]
+        assert all(left.x1 < right.x0 for left, right in zip(ends, ends[1:]))
+        assert ends[0].x0 >= 0 and ends[-1].x1 <= figure.bbox.x1
+        assert axes[count + 1].title.get_window_extent().y1 < axes[0].get_window_extent().y0
+        assert names[0] in figure.get_label()
+
+
 @FIGURES
 def test_no_label_is_smaller_than_nine_pixels_on_a_page(make):
     figure = make()
