@@ -43,10 +43,10 @@ def neighbour_figure(title, rows_by_name, frames=None):
     # At most as wide as a page; the names of a wide picture stay as large.
     width = min(max(1.35 * columns, 3.0), 10.4)
     fitted = {
-        name: [_fitted(row, width / columns) for row in r] for name, r in rows_by_name.items()
+        name: [_fitted(row, width / columns) for row in rows] for name, rows in rows_by_name.items()
     }
-    rows = [row for of_panel in fitted.values() for row in of_panel]
-    lines = max(text.count("\n") + 1 for row in rows for text in (row.title, *row.names))
+    texts = (text for rows in fitted.values() for row in rows for text in (row.title, *row.names))
+    lines = max(text.count("\n") + 1 for text in texts)
     height = len(rows_by_name) * (len(first) * (width / columns + 0.16 * lines) + 0.3) + 0.8
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle(wrapped(title, width), fontsize="medium")
@@ -69,7 +69,7 @@ def neighbour_figure(title, rows_by_name, frames=None):
 
 
 def _fitted(row, inches):
-    """The row with texts broken to the width of an image; they are smaller than `wrapped` counts."""
+    """The row with texts broken to the width of an image; `wrapped` counts larger letters."""
     title, *names = (wrapped(text, 1.1 * inches) for text in (row.title, *row.names))
     return row._replace(title=title, names=names)
 
