@@ -84,7 +84,12 @@ def _kind(column):
 
 
 def _head(text, kind):
-    return f'<th scope="col" class="{kind}"><span>{escape(text)}</span></th>'
+    return f'<th scope="col" class="{kind}"><span>{_breakable(text)}</span></th>'
+
+
+def _breakable(text):
+    """Escaped; the name of a flag may go on in the next line after an underscore."""
+    return escape(text).replace("_", "_<wbr>")
 
 
 def _cell(tag, cell, kind):
@@ -94,4 +99,4 @@ def _cell(tag, cell, kind):
     scope = ' scope="row"' if tag == "th" else ""
     if isinstance(cell, Mark):
         cell, kind = cell.text, f"{kind} mark {cell.level}".strip()
-    return f'<{tag}{scope} class="{kind}">{escape(cell)}</{tag}>'
+    return f'<{tag}{scope} class="{kind}">{(_breakable if scope else escape)(cell)}</{tag}>'

@@ -4,6 +4,7 @@
 """
 
 from robust_tf.checks.sanity_checks import NOT_RUN
+from robust_tf.reports.comparability import words
 from robust_tf.reports.html_table import Mark
 from robust_tf.reports.line_figure import Line, Panel, line_figure
 from robust_tf.reports.recorded_run import without_places
@@ -112,13 +113,14 @@ def training_figure(methods, quantities):
 
     Args:
         methods: list of `Method`.
-        quantities: dict, text of the y axis -> names of the metric; a run has one of them.
+        quantities: dict, text of the y axis -> names of the metric; a run has one of them. A text
+            with "in %" is of a share.
     """
     metrics = [(method.name, run.metrics()) for method in methods for run in method.runs]
     panels = [
         Panel("update", title, lines)
         for title, names in quantities.items()
-        if (lines := [line for run in metrics if (line := logged_line(*run, names))])
+        if (lines := [line for run in metrics if (line := logged_line(*run, names, title))])
     ]
     if not panels:
         return None
@@ -140,18 +142,20 @@ def add_training(page, runs, figure):
             rows.append(("weights, SHA-256", *[recorded.results[-1].weights_hash] * len(facts)))
             page.table(("training from update", *(f"{s['after'] + 1:,}" for s in segments)), rows)
             flags = without_places(recorded.flags).items()
-            lines = [(name, MISSING if value is None else str(value)) for name, value in flags]
+            lines = [(name, words(value)) for name, value in flags]
             page.table(("flag", "value"), lines)
 
 
-def logged_line(label, records, names):
+def logged_line(label, records, names, title=""):
     """Returns the `Line` of the first of the metrics that was logged, None where none was.
 
     Args:
         label: str, in the legend.
         records: list of the lines of metrics.jsonl, dicts.
         names: list of str.
+        title: see `training_figure`.
     """
+    scale = 100 if "in %" in title else 1
     name = next((name for name in names if any(name in record for record in records)), None)
-    points = [(record["step"], record[name]) for record in records if name in record]
+    points = [(record["step"], scale * record[name]) for record in records if name in record]
     return Line(label, *map(list, zip(*points))) if points else None

@@ -25,9 +25,9 @@ from tla_tf.reporting.published_rows import ANCHORS
 
 QUANTITIES = {
     "loss": ["loss"],
-    "accuracy of training batches (attacked; UM: clean)": ["robust_accuracy", "accuracy"],
-    "accuracy of clean training images": ["clean_accuracy"],
-    "accuracy of held-out images, PGD-10": ["held_out_pgd10"],
+    "accuracy of training batches in % (attacked; UM: clean)": ["robust_accuracy", "accuracy"],
+    "accuracy of clean training images in %": ["clean_accuracy"],
+    "accuracy of held-out images in %, PGD-10": ["held_out_pgd10"],
 }
 # Columns in sight on a phone too.
 FIRST = ("attack", "eps", "accuracy %", "95% interval", "n")

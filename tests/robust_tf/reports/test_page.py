@@ -20,7 +20,7 @@ from robust_tf.reports.page import Page
 
 NASTY = "<script>alert(\"1\")</script> & 'x'"
 ROOT = pathlib.Path(__file__).parents[3]
-VOID = ("meta", "img", "br")
+VOID = ("meta", "img", "br", "wbr")
 
 
 class Reader(html.parser.HTMLParser):
@@ -217,6 +217,14 @@ def test_stored_figures(tmp_path):
         page = Page("x")
         page.figure(tmp_path / name, alt="a", caption="c")
         assert f'src="data:{media};base64,Ynl0ZXM="' in page.html()
+
+
+def test_the_name_of_a_flag_breaks_after_its_words():
+    page = Page("x")
+    page.table(("flag", "TLA, attack_steps 9"), [("learning_rate", "a_b")])
+    text = page.html()
+    assert ">learning_<wbr>rate</th>" in text and ">TLA, attack_<wbr>steps 9<" in text
+    assert ">a_b</td>" in text and "learning_rate" in Reader(text).text
 
 
 def test_numbers_stand_right_and_long_text_wraps():

@@ -11,7 +11,13 @@ from robust_tf.errors import UserError
 from robust_tf.reports.methods import Method
 from robust_tf.reports.page import Page
 from robust_tf.reports.same_data import require_same_data
-from robust_tf.reports.sections import add_checks, keep_commands, named, training_figure
+from robust_tf.reports.sections import (
+    add_checks,
+    add_training,
+    keep_commands,
+    named,
+    training_figure,
+)
 
 
 def check(name, status, n=40, eps=0.1):
@@ -58,6 +64,21 @@ def test_the_seeds_of_a_method_have_one_colour():
     assert first == second != other
     assert "TLA 1 to 0.5, TLA 0.5 to 0.25" in figure.get_label()
     assert training_figure(methods, {"x": ["x"]}) is None
+    shares, _ = training_figure(methods, {"x in %": ["loss"]})
+    assert "TLA 100 to 50, TLA 50 to 25" in shares.get_label()
+
+
+def test_the_values_of_flags_are_words():
+    flags = {"boundaries": [], "eval_attacks": ["clean", "pgd2"], "ema": None, "eps": 0.1}
+    recorded = types.SimpleNamespace(
+        segments=lambda: [],
+        results=[types.SimpleNamespace(weights_hash="w")],
+        flags=flags,
+    )
+    page = Page("x")
+    add_training(page, [types.SimpleNamespace(name="A", recorded=recorded)], None)
+    shown = re.findall(r'<td class="(?:number)?">(.*?)</td>', page.html())
+    assert shown == ["none", "clean/pgd2", "none", "0.1"]
 
 
 def test_threat_models_are_columns_of_their_own_and_checks_may_be_left_out():
