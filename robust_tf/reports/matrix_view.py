@@ -7,10 +7,11 @@ from robust_tf.reports.html_table import Mark
 from robust_tf.reports.page import Page
 from robust_tf.reports.result_tables import DOUBTED
 from robust_tf.reports.table import COLUMNS, MISSING, aligned, with_narrow_titles
-from robust_tf.reports.verdict import headline
+from robust_tf.reports.verdict import decisive, headline
 
 SPREAD = "one standard deviation over seeds"
 MOST = 3  # methods whose differences fit the table of their values
+TOLD = 3  # rows of a picture that is described whole
 TITLE = 60  # letters of a page's title that may name methods
 
 
@@ -114,11 +115,15 @@ def add_bars(page, found, rows):
     groups = {
         _label(row, counts): [_bar(row.cells.get(name)) for name in found.names] for row in shares
     }
+    first, decided, told = shares[0], decisive(shares), shares
+    if len(shares) > TOLD:
+        told = [first, *([decided] * (decided is not first))]
     alt = "; ".join(
         f"{_label(row, counts)}: "
         + ", ".join(f"{name} {value(cell)}" for name, cell in row.cells.items())
-        for row in shares
+        for row in told
     )
+    alt += "; all others in the table" * (len(told) < len(shares))
     spread = SPREAD
     single = {cell.spread is None for row in shares for cell in row.cells.values()}
     if True in single:

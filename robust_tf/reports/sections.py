@@ -61,7 +61,12 @@ def add_checks(page, runs, doubts=(), *, unit="images", skip=()):
     if not names:
         return
     lines = [(title, *(_status(checks.get(n)) for n in names)) for title, checks in groups.items()]
-    page.table(("run", *names), lines, caption="amber and red are explained below", kind="upright")
+    page.table(
+        ("run", *names),
+        lines,
+        caption="checks of each run; amber and red are explained below",
+        kind="upright",
+    )
     for name in names:
         for level in ("red", "amber"):
             of_level = {

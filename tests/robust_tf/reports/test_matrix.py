@@ -1,14 +1,16 @@
 """Methods against attacks, on records made by hand: rows, seeds, leaders, per-image outcomes."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 from made_results import BALL, made
 
 from robust_tf.reports.matrix import Entry, matrix
-from robust_tf.reports.matrix_view import page_of, show, terminal_lines
+from robust_tf.reports.matrix_view import add_matrix, page_of, show, terminal_lines
 from robust_tf.reports.outcomes import Outcomes
+from robust_tf.reports.page import Page
 from robust_tf.reports.recorded_run import RecordedRun
 from robust_tf.reports.verdict import decisive, headline, verdict, verdicts
 from robust_tf.results import jsonl
@@ -267,6 +269,16 @@ def test_a_page_says_what_its_signs_mean_and_the_n_of_each_row(tmp_path):
     text = page(*seeds, titles="AA")
     assert "In %; n 100; whiskers: one standard deviation over seeds." in text
     assert '<p class="caption">values; ±: one standard deviation over seeds</p>' in text
+
+
+def test_a_picture_of_many_rows_is_described_by_what_decides():
+    left = {"clean": 90, "fgsm": 70, "pgd": 50, "square": 60}
+    for count in (3, 4):
+        page = Page("x")
+        add_matrix(page, compared(run(*(record(*item) for item in [*left.items()][:count]))))
+        (alt,) = re.findall('role="img" aria-label="(.*?)"', page.html())
+        assert ("fgsm" in alt) == (count == 3) == ("in the table" not in alt)
+        assert alt.startswith("clean: A 90.00 (") and "pgd: A 50.00 (" in alt
 
 
 def test_the_title_of_a_page_stays_short():
