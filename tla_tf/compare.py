@@ -13,6 +13,7 @@ import collections
 import sys
 
 from robust_tf.cli import command_line
+from robust_tf.data.text_lines import visible
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_file
 from tla_tf.options import COMPARE, TRAIN
@@ -72,7 +73,8 @@ def _compare_with_paper(places):
     if not found:
         print("\n".join(_nothing_in_common(runs, rows)))
         return
-    print("\n\n".join([*comparison.comparison_lines(found), "\n".join(_missing_lines(missing))]))
+    lines = [*comparison.comparison_lines(found), "\n".join(_missing_lines(missing))]
+    print(visible("\n\n".join(lines)))
 
 
 def _evaluated(places):

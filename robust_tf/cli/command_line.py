@@ -17,6 +17,7 @@ import warnings
 from absl import flags as absl_flags
 
 from robust_tf.cli.start_tensorflow import load_tensorflow
+from robust_tf.data.text_lines import visible
 from robust_tf.errors import INTERRUPTED, SIGNALLED, RunError, UserError, reason_of
 from robust_tf.runs.standard_output import make_outputs_usable, silence
 
@@ -172,14 +173,14 @@ def _one_line(message, category, *place, **line):
     """Formats our warnings, which are for the user, without the line of the code they come from."""
     if category is not UserWarning:
         return _PLAIN_FORMAT(message, category, *place, **line)
-    return f"warning: {message}\n"
+    return f"warning: {visible(str(message))}\n"
 
 
 class _PlainLog(logging.StreamHandler):
     """Shows what modules log, as what the data leave out, in the form of the other warnings."""
 
     def format(self, record):
-        return f"{record.levelname.lower()}: {record.getMessage()}"
+        return f"{record.levelname.lower()}: {visible(record.getMessage())}"
 
 
 def _help(table, about):
@@ -199,5 +200,5 @@ def _say(message, code):
         sys.stdout.flush()
     except OSError:  # the error of before comes again
         silence(sys.stdout)
-    print(f"error: {message}" if code != INTERRUPTED else message, file=sys.stderr)
+    print(visible(f"error: {message}") if code != INTERRUPTED else message, file=sys.stderr)
     return code

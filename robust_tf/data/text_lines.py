@@ -39,7 +39,12 @@ def printable(name):
     Bytes that are not UTF-8, and control characters, become \xNN.
     """
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: rf"\x{ord(found[0]):02x}", text)
+    return _escaped(r"[\x00-\x1f\x7f-\x9f]", text)
+
+
+def visible(text):
+    r"""Returns text whose control characters but \t and \n are \xNN: a terminal would obey them."""
+    return _escaped(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", text)
 
 
 def shortened(name, longest=LONGEST):
@@ -52,3 +57,7 @@ def first_of(names):
     """Returns the first names for a message, and how many more there are."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return f"{', '.join(map(shortened, names[:NAMED]))}{more}"
+
+
+def _escaped(characters, text):
+    return re.sub(characters, lambda found: rf"\x{ord(found[0]):02x}", text)

@@ -99,4 +99,5 @@ def _cell(tag, cell, kind):
     scope = ' scope="row"' if tag == "th" else ""
     if isinstance(cell, Mark):
         cell, kind = cell.text, f"{kind} mark {cell.level}".strip()
-    return f'<{tag}{scope} class="{kind}">{(_breakable if scope else escape)(cell)}</{tag}>'
+    shown = (_breakable if scope else escape)(cell)
+    return f'<{tag}{scope} class="{escape(kind)}">{shown}</{tag}>'

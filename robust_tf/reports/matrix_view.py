@@ -2,6 +2,7 @@
 
 import textwrap
 
+from robust_tf.data.text_lines import visible
 from robust_tf.reports.bars import Bar
 from robust_tf.reports.html_table import Mark
 from robust_tf.reports.page import Page
@@ -17,7 +18,7 @@ TITLE = 60  # letters of a page's title that may name methods
 
 def show(found, html=None):
     """Prints a `Matrix`, and writes its page if the path of a file is given."""
-    print("\n\n".join(terminal_lines(found)))
+    print(visible("\n\n".join(terminal_lines(found))))
     if html:
         page = page_of(found)
         add_matrix(page, found)

@@ -8,6 +8,7 @@ from html import escape
 
 from matplotlib.figure import Figure
 
+from robust_tf.data.text_lines import visible
 from robust_tf.errors import UserError
 from robust_tf.reports.bars import bars
 from robust_tf.reports.data_uri import description, figure_uri
@@ -171,4 +172,4 @@ class Page:
         except refused as error:
             raise UserError(f"{path} cannot be written ({error.strerror}); name another") from error
         for command, text in self.missed.items():
-            print(f"not on the page: {text}\n  {command}")
+            print(visible(f"not on the page: {text}\n  {command}"))

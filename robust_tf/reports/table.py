@@ -4,6 +4,8 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from robust_tf.data.text_lines import visible
+
 MISSING = "-"
 COLUMNS = 100  # of a terminal
 WIDEST = 50  # characters of a title that stands in every part of a wide table
@@ -50,7 +52,7 @@ def aligned(header, rows):
         header: tuple of str.
         rows: list of tuples of str.
     """
-    columns = list(zip(header, *rows, strict=True))
+    columns = [[*map(visible, column)] for column in zip(header, *rows, strict=True)]
     widths = [max(map(len, column)) for column in columns]
     blocks, used = [[0]], widths[0]
     for place, width in enumerate(widths[1:], start=1):

@@ -3,9 +3,10 @@
 import dataclasses
 
 from robust_tf.results import jsonl
-from robust_tf.results.result import versions
+from robust_tf.results.result import is_threat_model, versions
 
 REQUIRED = {"name", "status", "figure", "advice", "weights_hash"}
+_KINDS = {**dict.fromkeys((*sorted(REQUIRED), "attack"), str), "n": int}
 
 
 def append_checks(path, checks, about, *, n, attack, threat_model):
@@ -24,4 +25,10 @@ def append_checks(path, checks, about, *, n, attack, threat_model):
 
 def read_checks(path):
     """Returns the checks in the JSON lines of `path` as dicts, [] without a file."""
-    return [record for record in jsonl.read(path) if REQUIRED <= record.keys()]
+    return [record for record in jsonl.read(path) if _is_check(record)]
+
+
+def _is_check(record):
+    """Whether a record, which anybody may have written, has all names, and its kinds of values."""
+    right = all(isinstance(record[name], kind) for name, kind in _KINDS.items() if name in record)
+    return REQUIRED <= record.keys() and right and is_threat_model(record.get("threat_model") or {})

@@ -55,8 +55,8 @@ class Result:
     threat_model: dict
     metric: str
     value: float
-    correct: int
-    interval: tuple
+    correct: int | None
+    interval: tuple | None
     precision: str
     seed: int
     weights_hash: str
@@ -172,8 +172,8 @@ def append_results(path, results):
 def read_results(path):
     """Returns the results in the JSON lines of `path`, [] without a file.
 
-    Damaged lines, and lines that lack a field, are left out with a warning. Fields of a newer
-    version are kept in `more`.
+    Damaged lines, and lines that lack a field or have another kind of value in it, are left out
+    with a warning. Fields of a newer version are kept in `more`.
     """
     results = []
     for record in jsonl.read(path):
@@ -183,8 +183,42 @@ def read_results(path):
             continue
         own = {name: value for name, value in record.items() if name in _OWN}
         more = {name: value for name, value in record.items() if name not in _OWN}
-        results.append(Result(**own, more=more))
+        result = Result(**own, more=more)
+        if wrong := _wrong(result):
+            text = f"{path}: a line with {wrong} {own[wrong]!r:.50} is no result and is left out"
+            warnings.warn(text, stacklevel=2)
+            continue
+        results.append(result)
     return results
+
+
+def is_threat_model(value):
+    """Returns whether a value of a record, which anybody may have written, is a threat model."""
+    return isinstance(value, dict) and (
+        not value or (_is_a(value.get("eps"), float) and _is_a(value.get("norm"), str))
+    )
+
+
+def _wrong(result):
+    """The name of the first field whose value is of another kind than its own; None without any."""
+    inside = {"interval": float, "after": str, "segments": str, "warnings": dict}
+    for name, field in _OWN.items():
+        value = getattr(result, name)
+        parts = value if name in inside and isinstance(value, tuple) else ()
+        right = _is_a(value, field.type) and all(_is_a(part, inside[name]) for part in parts)
+        if not right:
+            return name
+    if not is_threat_model(result.threat_model):
+        return "threat_model"
+    if result.interval is not None and len(result.interval) != 2:
+        return "interval"
+    said = all(_is_a(one.get("message"), str) for one in result.warnings)
+    return None if said else "warnings"
+
+
+def _is_a(value, kind):
+    """`isinstance`, but a whole number is a float, too."""
+    return isinstance(value, kind) or (isinstance(value, int) and isinstance(0.0, kind))
 
 
 def wilson_interval(correct, n):

@@ -16,6 +16,7 @@ from robust_tf.cli import command_line
 from robust_tf.cli.flag import count, text
 from robust_tf.cli.flag_table import FlagTable
 from robust_tf.errors import RunError, UserError
+from robust_tf.reports.table import aligned
 from robust_tf.training import recipe
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -61,6 +62,18 @@ def test_errors_are_one_line(error, code, text, capsys):
     assert run(failing(error)) == code
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and text in lines[0]
+
+
+def test_a_terminal_gets_no_control_characters_of_a_file(capsys):
+    def body(options):
+        print(warnings.formatwarning("layer \x1b[31m", UserWarning, "results.py", 3), end="")
+        print(aligned(("a",), [("\x9b31m",)]))
+        raise UserError("layer \x1b]0;title\x07")
+
+    assert run(body) == 2
+    out, err = capsys.readouterr()
+    assert out == "warning: layer \\x1b[31m\na\n-------\n\\x9b31m\n"
+    assert err == "error: layer \\x1b]0;title\\x07\n"
 
 
 def test_a_defect_keeps_its_traceback():

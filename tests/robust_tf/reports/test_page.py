@@ -206,6 +206,12 @@ def test_a_marked_cell_and_a_doubted_message_have_a_colour():
     assert {"class": "lead red"} in read.all("p")
 
 
+def test_a_level_of_a_record_opens_no_tag():
+    page = Page("x")
+    page.table(("a", "b"), [("c", Mark("+1.0", 'red"><meta http-equiv="refresh">'))])
+    assert len(Reader(page.html()).all("meta")) == len(Reader(Page("x").html()).all("meta"))
+
+
 def test_a_figure_is_the_same_page_each_time():
     first, second = (full_page("x").html() for _ in range(2))
     assert first == second

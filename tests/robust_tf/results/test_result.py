@@ -114,6 +114,37 @@ def test_a_line_without_a_field_is_left_out_with_a_warning(tmp_path):
         assert read_results(path) == [RESULT, OTHER]
 
 
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        *[(field, [1]) for field in ("n", "method", "value", "after", "warnings", "interval")],
+        *[(field, None) for field in ("n", "attack", "threat_model", "value", "weights_hash")],
+        *[(field, "x") for field in ("n", "value", "correct", "interval", "spread", "warnings")],
+        ("interval", ["a", "b"]),
+        ("warnings", [{"name": "no message"}]),
+        ("threat_model", {"eps": "0.1", "norm": "linf"}),
+        ("threat_model", {"eps": 0.1}),
+        ("attack_settings", []),
+    ],
+)
+def test_a_line_of_other_values_is_left_out_with_a_warning(field, value, tmp_path):
+    path = tmp_path / "results.jsonl"
+    append_results(path, [RESULT])
+    jsonl.append(path, [{**jsonl.read(path)[0], field: value}])
+    with pytest.warns(UserWarning, match=f"a line with {field} .* is no result"):
+        assert read_results(path) == [RESULT]
+
+
+@pytest.mark.parametrize(
+    "field, value", [("n", "9"), ("status", None), ("attack", 3), ("threat_model", {"eps": 1})]
+)
+def test_a_check_of_other_values_is_left_out(field, value, tmp_path):
+    path = tmp_path / "checks.jsonl"
+    append(path, [check("one")])
+    jsonl.append(path, [{**jsonl.read(path)[0], "name": "two", field: value}])
+    assert [line["name"] for line in RecordedRun(tmp_path, [RESULT], {}).checks()] == ["one"]
+
+
 @pytest.mark.parametrize("correct, n", [(0, 10), (10, 10), (270, 360)])
 def test_wilson_interval_solves_its_equation(correct, n):
     # The ends p are where the observed proportion lies 1.96 standard deviations of p away.
