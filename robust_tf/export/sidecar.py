@@ -66,7 +66,7 @@ def read_sidecar(path):
     """Returns the sidecar of a SavedModel's folder, {} where it has none of this project."""
     try:
         entries = json.loads(pathlib.Path(path, NAME).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return entries if isinstance(entries, dict) else {}
 

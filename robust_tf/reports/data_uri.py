@@ -11,10 +11,12 @@ from matplotlib import image
 from matplotlib.figure import Figure
 from PIL import Image
 
+from robust_tf.errors import UserError
 from robust_tf.reports.panels import without_math
 
 _PNG, _SVG = "image/png", "image/svg+xml"
 _MEDIA_TYPES = {".png": _PNG, ".svg": _SVG}
+_BEGINNINGS = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml"}
 
 
 def figure_uri(source):
@@ -22,6 +24,7 @@ def figure_uri(source):
 
     Raises:
         ValueError: a file of another type.
+        UserError: a file that is not what its name says.
     """
     if isinstance(source, Figure):
         buffer = io.BytesIO()
@@ -32,7 +35,11 @@ def figure_uri(source):
     path = pathlib.Path(source)
     if path.suffix not in _MEDIA_TYPES:
         raise ValueError(f"{path}: a figure is a file {' or '.join(_MEDIA_TYPES)}")
-    return _data_uri(path.read_bytes(), _MEDIA_TYPES[path.suffix])
+    content = path.read_bytes()
+    # A link may lead to another file of the reader's, which nobody would see in the page.
+    if not content.startswith(_BEGINNINGS[path.suffix]):
+        raise UserError(f"{path} is no {path.suffix} file; remove it, or make it anew")
+    return _data_uri(content, _MEDIA_TYPES[path.suffix])
 
 
 def description(path):

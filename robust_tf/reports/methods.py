@@ -8,6 +8,7 @@ import statistics
 from typing import NamedTuple
 
 from robust_tf.reports.comparability import differing, words
+from robust_tf.reports.recorded_run import below_their_folder
 
 # What matters most in a training stands first.
 FIRST: tuple[str, ...] = ("dataset", "model", "init_weights", "train_steps", "batch_size", "eps")
@@ -125,7 +126,8 @@ def _told_apart(methods, compared):
         ]
         if len(set(named)) == len(named):
             return named
-    return [f"{method.name}, {method.runs[0].path}" for method in methods]
+    places = below_their_folder(method.runs[0].path for method in methods)
+    return [f"{method.name}, {place}" for method, place in zip(methods, places, strict=True)]
 
 
 def _seed(run):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import shlex
 
@@ -189,8 +190,15 @@ def flags_by_weights(runs):
 
 
 def without_places(flags):
-    """Returns flags, a dict, without the folders of the machine that trained."""
-    return {name: value for name, value in flags.items() if name not in ("workdir", "data_dir")}
+    """Returns flags, a dict, without the folders of the machine that trained.
+
+    Of an absolute path, such as --init_from, the last name is left.
+    """
+    return {
+        name: os.path.basename(value) if isinstance(value, str) and os.path.isabs(value) else value
+        for name, value in flags.items()
+        if name not in ("workdir", "data_dir")
+    }
 
 
 def _collected(path, checks):
@@ -225,6 +233,13 @@ def _measurement(result):
     return *where, threat.get("eps"), threat.get("norm")
 
 
+def below_their_folder(paths):
+    """Returns paths without the folder that they share, str: it is on one machine alone."""
+    paths = [os.path.abspath(path) for path in paths]
+    shared = os.path.commonpath(map(os.path.dirname, paths))
+    return [os.path.relpath(path, shared) for path in paths]
+
+
 def distinct_names(titles, runs):
     """Returns a name per run: its title, with the seed or the folder where titles are alike.
 
@@ -234,5 +249,6 @@ def distinct_names(titles, runs):
     """
     titles = list(titles)
     seeds = [f"{title} seed {seed}" for title, (seed, _) in zip(titles, runs, strict=True)]
-    folders = [f"{title}, {path}" for title, (_, path) in zip(titles, runs, strict=True)]
+    places = below_their_folder(path for _, path in runs)
+    folders = [f"{title}, {place}" for title, place in zip(titles, places, strict=True)]
     return next(n for n in (titles, seeds, folders) if len(set(n)) == len(n) or n is folders)

@@ -120,7 +120,7 @@ class RunFolder:
             return {**config, "flags": RunFlags(config["flags"], self.path / CONFIG)}
         except PermissionError as error:
             raise UserError(f"{error.filename} cannot be read: no permission") from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(f"{self.path} holds no run (no config.json of one in it)") from error
 
     def read_flags(self):

@@ -201,7 +201,8 @@ def test_only_what_the_present_network_did_is_shown(run, tmp_path):
 def test_two_runs_stand_side_by_side(run, tmp_path):
     other = shutil.copytree(run, tmp_path / "other")
     page = page_of(tmp_path, f"--workdir={run},{other}")
-    assert f"HM[S,gLGA]&ICS, {run}" in page.text and f"HM[S,gLGA]&ICS, {other}" in page.text
+    assert "HM[S,gLGA]&ICS, run" in page.text and "HM[S,gLGA]&ICS, other" in page.text
+    assert str(run.parent) not in page.text  # others read the page
 
 
 def of_other_data(run):

@@ -218,11 +218,15 @@ def test_a_figure_is_the_same_page_each_time():
 
 
 def test_stored_figures(tmp_path):
-    for name, media in (("a.png", "image/png"), ("a.svg", "image/svg+xml")):
-        (tmp_path / name).write_bytes(b"bytes")
+    for name, media, content in (
+        ("a.png", "image/png", b"\x89PNG\r\n\x1a\nbytes"),
+        ("a.svg", "image/svg+xml", b"<?xml bytes"),
+    ):
+        (tmp_path / name).write_bytes(content)
         page = Page("x")
         page.figure(tmp_path / name, alt="a", caption="c")
-        assert f'src="data:{media};base64,Ynl0ZXM="' in page.html()
+        text = base64.b64encode(content).decode()
+        assert f'src="data:{media};base64,{text}"' in page.html()
 
 
 def test_the_name_of_a_flag_breaks_after_its_words():
@@ -231,6 +235,14 @@ def test_the_name_of_a_flag_breaks_after_its_words():
     text = page.html()
     assert ">learning_<wbr>rate</th>" in text and ">TLA, attack_<wbr>steps 9<" in text
     assert ">a_b</td>" in text and "learning_rate" in Reader(text).text
+
+
+@pytest.mark.parametrize("name", ["ranking.png", "figure4.svg"])
+def test_a_figure_that_leads_to_something_else_is_not_shown(name, tmp_path):
+    (tmp_path / "secret").write_text("a key of the reader")
+    (tmp_path / name).symlink_to(tmp_path / "secret")
+    with pytest.raises(UserError, match="is no .(png|svg) file"):
+        Page("x").figure(tmp_path / name, alt="a", caption="b")
 
 
 def test_numbers_stand_right_and_long_text_wraps():

@@ -8,8 +8,9 @@ import types
 import pytest
 
 from robust_tf.errors import UserError
-from robust_tf.reports.methods import Method
+from robust_tf.reports.methods import Method, methods_of
 from robust_tf.reports.page import Page
+from robust_tf.reports.recorded_run import distinct_names, without_places
 from robust_tf.reports.same_data import require_same_data
 from robust_tf.reports.sections import (
     add_checks,
@@ -138,3 +139,14 @@ def test_many_runs_share_the_line_of_a_command():
         "evaluate --workdir=runs/1 --checks=quick": "Checks of B.",
     }
     assert many.missed == {"evaluate --workdir=RUN --checks=quick": "Checks of 4 runs."}
+
+
+def test_a_page_says_nothing_of_where_things_are_on_a_machine():
+    flags = {"data_dir": "/home/me/photos", "init_from": "/home/me/runs/first", "eps": "8/255"}
+    assert without_places(flags) == {"init_from": "first", "eps": "8/255"}
+    runs = [(0, "/home/me/runs/new/a"), (0, "/home/me/runs/b")]
+    assert distinct_names(["TLA", "TLA"], runs) == ["TLA, new/a", "TLA, b"]
+    result = types.SimpleNamespace(training_seed=0)
+    runs = [types.SimpleNamespace(path=path, flags={}, results=[result]) for _, path in runs]
+    methods = methods_of(runs, ["TLA", "TLA"], lambda flags: set())
+    assert [method.name for method in methods] == ["TLA, new/a", "TLA, b"]

@@ -93,7 +93,7 @@ def test_a_flag_that_the_config_lacks_is_named(ended):
         flags["eps"]
 
 
-@pytest.mark.parametrize("config", ["[]", "5", '{"flags": 5}', "{}", "{", '"flags"'])
+@pytest.mark.parametrize("config", ["[]", "5", '{"flags": 5}', "{}", "{", '"flags"', "[" * 9999])
 def test_a_config_of_something_else_is_no_run(ended, config):
     (ended / "config.json").write_text(config)
     (ended / "digest.json").unlink()
