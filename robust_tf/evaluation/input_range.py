@@ -33,7 +33,9 @@ def images_in_unit_range(x, input_range, model):
             f"images must be finite and in [{low:g}, {high:g}]; these range from {lowest:g} to "
             f"{highest:g}; scale them, or give uint8; input_range= says what the model takes"
         )
-    if lowest >= 0 and highest <= 1 and input_range != UNIT_INTERVAL:
+    if input_range == UNIT_INTERVAL:
+        return np.asarray(images, np.float32)  # a large set is not copied
+    if lowest >= 0 and highest <= 1:
         raise ValueError(
             f"these images range from {lowest:g} to {highest:g}; float images fill "
             f"input_range=({low:g}, {high:g}) too: scale them, or give uint8"

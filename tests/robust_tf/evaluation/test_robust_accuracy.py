@@ -11,6 +11,7 @@ from robust_tf.attacks import auto_attack, presets
 from robust_tf.attacks.attack import Attack
 from robust_tf.attacks.pgd import PGD
 from robust_tf.errors import UserError
+from robust_tf.evaluation.input_range import images_in_unit_range
 from robust_tf.evaluation.robust_accuracy import robust_accuracy
 from robust_tf.threat_model import ThreatModel
 
@@ -162,6 +163,14 @@ def test_another_input_range(images, labels, expected):
         robust_accuracy(other, np.float32(images), labels, **QUIET)
     with pytest.warns(UserWarning, match="near chance"):
         robust_accuracy(other, images, labels, attack="fgsm", **QUIET)
+
+
+def test_images_of_the_unit_interval_are_not_copied(images):
+    x = images / np.float32(255)
+    assert images_in_unit_range(x, (0.0, 1.0), None) is x
+    found = images_in_unit_range(np.float64(x), (0.0, 1.0), None)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, x)
 
 
 def test_neither_the_batch_size_nor_the_company_matters(model, images, labels, expected):
