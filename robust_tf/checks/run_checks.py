@@ -15,7 +15,7 @@ from robust_tf.checks.network_probe import NetworkProbe
 from robust_tf.evaluation.attack_column import Column
 from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.evaluation.embedding_attack import EmbeddingAttack
-from robust_tf.evaluation.progress_bar import ProgressBar
+from robust_tf.progress_bar import ProgressBar
 from robust_tf.results.result import worst_case
 
 # The eps of the budget check, as factors of the claimed eps.

@@ -11,6 +11,11 @@ from robust_tf.data import image_header
 from robust_tf.data.exif import orientation, oriented
 from robust_tf.data.text_lines import first_of, printable
 from robust_tf.errors import RunError, UserError, reason_of
+from robust_tf.progress_bar import ProgressBar
+
+# Images that wait for a thread: a list of all would take more memory than small images.
+WAITING = 1000
+SOON = 5.0  # seconds of reading that need no progress bar
 
 
 class UnreadableImage(Exception):
@@ -120,7 +125,7 @@ def _compiled(channels):
 
 
 def in_threads(function, items):
-    """Returns [function(item) for item in items], computed on all cores.
+    """Returns [function(item) for item in items], computed on all cores, under a progress bar.
 
     An `UnreadableImage` that the function raises stands in the place of its result.
     """
@@ -131,8 +136,13 @@ def in_threads(function, items):
         except UnreadableImage as bad:
             return bad
 
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        return list(pool.map(attempt, items))
+    results, bar = [], ProgressBar(len(items), "reading images", delay=SOON)
+    with concurrent.futures.ThreadPoolExecutor() as pool, bar:
+        for start in range(0, len(items), WAITING):
+            for result in pool.map(attempt, items[start : start + WAITING]):
+                results.append(result)
+                bar.update(1)
+    return results
 
 
 def read_all(names, load, on_bad_image):

@@ -11,7 +11,7 @@ from robust_tf import randomness
 from robust_tf.attacks.compiled_batch import CompiledBatch, device_count
 from robust_tf.data import image_files
 from robust_tf.errors import RunError
-from robust_tf.evaluation.progress_bar import ProgressBar
+from robust_tf.progress_bar import ProgressBar
 from robust_tf.results.cache import ResultsCache
 
 # A smaller batch saves less time than its tracing takes.

@@ -8,7 +8,7 @@ import time
 
 import keras
 
-from robust_tf.evaluation.progress_bar import IN_A_LOG, is_watched
+from robust_tf.progress_bar import IN_A_LOG, is_watched
 from robust_tf.runs import speed
 
 BAR_WIDTH = 5

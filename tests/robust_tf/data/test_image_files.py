@@ -1,5 +1,7 @@
 """Decoding in batches: files of the right size as they are, others resized."""
 
+import concurrent.futures
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -54,3 +56,19 @@ def test_bad_files_are_named_up_to_three():
         image_files.read_all("abcde", load, "fail")
     assert image_files.read_all("xy", load, "fail") == ([0, 1], ["X", "Y"])
     assert image_files.read_all("axey", load, "skip") == ([1, 3], ["X", "Y"])
+
+
+def test_many_files_are_read_part_by_part_under_a_bar(monkeypatch, capsys):
+    """A waiting image takes more than a kilobyte, however small its file is."""
+    parts, plain = [], concurrent.futures.ThreadPoolExecutor.map
+
+    def counted(self, function, items):
+        parts.append(len(items))
+        return plain(self, function, items)
+
+    monkeypatch.setattr(concurrent.futures.ThreadPoolExecutor, "map", counted)
+    monkeypatch.setattr(image_files, "SOON", 1e-9)
+    numbers = list(range(2 * image_files.WAITING + 1))
+    assert image_files.read_all(numbers, str, "fail") == (numbers, list(map(str, numbers)))
+    assert parts == [image_files.WAITING, image_files.WAITING, 1]
+    assert "reading images" in capsys.readouterr().err

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust_tf import progress_bar
 from robust_tf.attacks import auto_attack, presets
 from robust_tf.attacks.apgd import APGD
 from robust_tf.attacks.fab import FAB
 from robust_tf.data.examples import Examples
-from robust_tf.evaluation import progress_bar
 from robust_tf.evaluation.attack_column import Column
 from robust_tf.evaluation.classifier_evaluation import ClassifierEvaluation
 from robust_tf.threat_model import ThreatModel
@@ -60,6 +60,16 @@ def test_a_warning_in_a_log_has_a_line_of_its_own(capsys):
         ]
     )
     assert all(line.startswith("pgd:") for line in (lines[0], lines[3])) and len(lines) == 4
+
+
+def test_short_work_has_no_bar_and_long_work_soon_has_one(capsys):
+    for seconds, lines in ((4, 0), (16, 2), (67, 3)):
+        with progress_bar.ProgressBar(seconds, "reading", delay=5) as bar:
+            for _ in range(seconds):
+                bar.start_t -= 1
+                bar.last_print_t -= 1  # a second has gone by
+                bar.update(1)
+        assert capsys.readouterr().err.count("reading") == lines
 
 
 def test_a_silent_bar_shows_nothing(capsys):

@@ -1,4 +1,4 @@
-"""The progress bar of an attack on many images."""
+"""The progress bar of work on many images."""
 
 import sys
 
@@ -12,19 +12,20 @@ class ProgressBar(tqdm):
 
     Args:
         count: Number of images; None: unknown.
-        title: Name of the attack.
+        title: Name of the attack, or of other work.
         compiling: Whether the first batch waits for the compiler.
         silent: Whether nothing is shown.
         unit: Name of the counted things.
+        delay: Seconds of work that need no bar.
     """
 
-    def __init__(self, count, title, *, compiling=False, silent=False, unit="image"):
+    def __init__(self, count, title, *, compiling=False, silent=False, unit="image", delay=0):
         self._first = None  # images and seconds of the first batch
         self._watched = is_watched(sys.stderr)
-        seldom = {"mininterval": IN_A_LOG, "maxinterval": IN_A_LOG}
+        seldom = {"mininterval": delay or IN_A_LOG, "maxinterval": IN_A_LOG}
         how = {} if self._watched else {"file": _Lines(sys.stderr), **seldom}
         how["postfix"] = "compiling" if compiling else None  # shown from the first state on
-        super().__init__(total=count, desc=title, unit=unit, disable=silent, **how)
+        super().__init__(total=count, desc=title, unit=unit, disable=silent, delay=delay, **how)
 
     def name(self, text):
         """Shows the name of the present attack; a log gets it with its next line."""
@@ -32,6 +33,8 @@ class ProgressBar(tqdm):
 
     def update(self, n=1):
         shown = super().update(n)
+        if shown and not self._watched:
+            self.mininterval = IN_A_LOG
         if self._first is None and not self.disable:
             self._first = self.n, self._time() - self.start_t
             self.set_postfix_str("", refresh=False)
