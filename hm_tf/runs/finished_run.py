@@ -28,7 +28,7 @@ class FinishedRun(finished_run.FinishedRun):
 
     def test_images(self, limit=None):
         """Returns the first `limit` images of the test classes, None for all."""
-        return self._side("test").take(limit)
+        return self._side("test", limit)
 
     def training_images(self):
         """Returns the images of the training classes, `Examples`."""
@@ -50,5 +50,5 @@ class FinishedRun(finished_run.FinishedRun):
     def method(self):
         return title_of(self.flags)
 
-    def _side(self, side):
-        return class_disjoint.load_side(self.dataset, side, self.train_classes)
+    def _side(self, side, limit=None):
+        return class_disjoint.load_side(self.dataset, side, self.train_classes, limit)

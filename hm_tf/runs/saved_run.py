@@ -119,7 +119,7 @@ class SavedRun(saved_run.SavedRun):
         """Returns the first `limit` images of the test classes, None for all."""
         if self._all_test:
             return super().test_images(limit)
-        return class_disjoint.load_side(self.dataset, "test", self.train_classes).take(limit)
+        return class_disjoint.load_side(self.dataset, "test", self.train_classes, limit)
 
     def attack(self, steps=None, step_size=None, eps=None, profile="run", norm=None):
         """Returns the `PGD` of the evaluation, as `FinishedRun.attack` does.

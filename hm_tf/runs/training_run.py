@@ -63,8 +63,7 @@ class MetricTrainingRun(TrainingRun):
         if settings.train_classes is not None:
             self.train_classes = read_names(settings.train_classes, "train_classes")
         if self.info.name in class_disjoint.DIVIDED:
-            # These are at hand, and their sizes are known only after the division.
-            self.info = self._sides[0]
+            class_disjoint.training_classes(self.info, self.train_classes)
 
     def describe_data(self):
         """The sides of the data as they are used, not the images' own split."""
@@ -104,9 +103,12 @@ class MetricTrainingRun(TrainingRun):
     def images(self):
         """The class-disjoint sides of the data, pairs of the training side held out."""
         settings = self.settings
-        self.info, train, test = self._sides
-        train, held_out = split_pairs(train, settings.held_out)
-        train, test = train.take(settings.limit_train), test.take(settings.limit_test)
+        side = functools.partial(class_disjoint.load_side, self.dataset)
+        # Held out are some of all training images.
+        most = None if settings.held_out else settings.limit_train
+        train, held_out = split_pairs(side("train", self.train_classes, most), settings.held_out)
+        train = train.take(settings.limit_train)
+        test = side("test", self.train_classes, settings.limit_test)
         class_disjoint.require_two_classes(train)
         class_disjoint.warn_of_single_images(train)
         searchable(test.labels)  # what it refuses would come up after training only
@@ -161,7 +163,3 @@ class MetricTrainingRun(TrainingRun):
             f"python -m hm_tf.export --workdir={folder} --export_dir={folder}/export",
             *self.settings.next_commands,
         ]
-
-    @functools.cached_property
-    def _sides(self):
-        return class_disjoint.load(self.dataset, self.train_classes)

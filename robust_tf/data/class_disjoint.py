@@ -1,6 +1,7 @@
 """Training and test classes without a class in common, as metric learning is measured."""
 
 import dataclasses
+import functools
 
 import numpy as np
 from absl import logging
@@ -11,8 +12,8 @@ from robust_tf.errors import UserError
 DIVIDED = ("digits", "folder")
 
 
-def load(dataset, train_classes=None):
-    """Returns (DatasetInfo, training Examples, test Examples).
+def load_side(dataset, side, train_classes=None, limit=None):
+    """Returns the Examples of one side; reads no image of the other side, and none past the limit.
 
     Digits and folders are divided: the first half of the sorted classes trains, or the classes of a
     file. Sets with disjoint classes are read as they are. So is MNIST: its ten classes train and
@@ -20,35 +21,24 @@ def load(dataset, train_classes=None):
 
     Args:
         dataset: `Dataset`.
+        side: "train" or "test".
         train_classes: Names of the training classes of a `DIVIDED` set, see
             `text_lines.read_names`.
+        limit: Number of images, the first ones; None means all.
 
     Raises:
         UserError: fewer than two classes on a side, or class names that the data do not have.
     """
-    info = dataset.info
     if dataset.name in DIVIDED:
-        train, test = _divided(dataset, train_classes)
-        splits = {"train": len(train), "test": len(test)}
-        return dataclasses.replace(info, splits=splits, class_disjoint=True), train, test
+        chosen = set(training_classes(dataset.info, train_classes))
+        trains = np.array([name in chosen for name in dataset.info.class_names])
+        return _of_labels(dataset, np.flatnonzero(trains == (side == "train")), limit)
     if train_classes is not None:
         allowed = " and ".join(DIVIDED)
         raise UserError(f"--train_classes is for {allowed}; {dataset.name} has its split")
-    train, test = (_as_is(dataset, side) for side in ("train", "test"))
-    if "validation" in info.splits:
-        info = dataclasses.replace(info, splits={"train": len(train), "test": len(test)})
-    return info, train, test
-
-
-def load_side(dataset, side, train_classes=None):
-    """Returns the Examples of "train" or "test" of `load`; reads only the splits it needs.
-
-    Arguments and errors: see `load`.
-    """
-    if dataset.name not in DIVIDED:
-        return _as_is(dataset, side)
-    train, test = _divided(dataset, train_classes)
-    return train if side == "train" else test
+    if side == "test" or "validation" not in dataset.info.splits:
+        return dataset.load(side, limit)
+    return join(dataset.load("validation"), dataset.load("train")).take(limit)
 
 
 def join(first, second):
@@ -56,12 +46,6 @@ def join(first, second):
     images = np.concatenate([first.images, second.images])
     labels = np.concatenate([first.labels, second.labels])
     return dataclasses.replace(first, images=images, labels=labels)
-
-
-def divide(examples, training_labels):
-    """Returns (examples with one of the labels, all others)."""
-    trains = np.isin(examples.labels, list(training_labels))
-    return examples.rows(trains), examples.rows(~trains)
 
 
 def warn_of_single_images(examples):
@@ -94,16 +78,8 @@ def training_classes(info, train_classes=None):
     return chosen
 
 
-def _divided(dataset, train_classes):
-    """Both sides of a set of `DIVIDED`."""
-    names = dataset.info.class_names
-    labels = [names.index(name) for name in training_classes(dataset.info, train_classes)]
-    return divide(join(*(dataset.load(split) for split in ("train", "test"))), labels)
-
-
-def _as_is(dataset, side):
-    """One side of another set; its validation images train."""
-    found = dataset.load(side)
-    if side == "test" or "validation" not in dataset.info.splits:
-        return found
-    return join(dataset.load("validation"), found)
+def _of_labels(dataset, labels, limit):
+    """The first images of both splits that have one of the labels, int [k]."""
+    part = dataset.of_labels(labels, limit)
+    found = functools.reduce(join, map(part.load, part.info.splits))
+    return found.rows(np.isin(found.labels, labels)).take(limit)

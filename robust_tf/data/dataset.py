@@ -1,6 +1,7 @@
 """The data sets by name. A new one is a file with its facts and reader, a line here and its name
 in __init__.py."""
 
+import copy
 import dataclasses
 import os
 import stat
@@ -137,6 +138,17 @@ class Dataset:
         if every_class:
             self._refuse_lost_classes(examples, self.info.labels_of(split, limit))
         return examples
+
+    def of_labels(self, labels, limit=None):
+        """Returns the same data set, whose `load` may leave out what is not asked for.
+
+        Args:
+            labels: int [k], the labels that are asked for, in any split.
+            limit: Number of images, the first ones of all splits; None means all.
+        """
+        other = copy.copy(self)
+        other.info = self.info.of_labels(labels, limit)
+        return other
 
     def require(self):
         """Raises UserError if a download is needed and the network does not answer."""

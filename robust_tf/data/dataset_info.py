@@ -78,6 +78,11 @@ class DatasetInfo:
         del split, limit
         return set()
 
+    def of_labels(self, labels, limit):
+        """Returns the facts of a part, where it can be read alone; see `Dataset.of_labels`."""
+        del labels, limit
+        return self
+
     def warn_if_reduced(self, split, count, more=""):
         """Logs one line if a copy on disk has another number of images than the official one.
 

@@ -41,9 +41,11 @@ class FolderInfo(DatasetInfo):
 
     Attributes:
         files: split name -> [(path, label)], class by class in turn.
+        encoded: whether the images of all splits are too large to be held decoded.
     """
 
     files: dict = dataclasses.field(default_factory=dict)
+    encoded: bool = False
 
     @functools.cached_property  # on a network each file is a question to the server
     def identity(self):
@@ -52,6 +54,12 @@ class FolderInfo(DatasetInfo):
 
     def labels_of(self, split, limit):
         return {label for _, label in self.files[split][:limit]}
+
+    def of_labels(self, labels, limit):
+        """See `Dataset.of_labels`: one split, of the files of these labels."""
+        wanted, split = set(labels), " and ".join(self.files)
+        rows = [row for rows in self.files.values() for row in rows if row[1] in wanted][:limit]
+        return dataclasses.replace(self, files={split: rows}, splits={split: len(rows)})
 
 
 def scan(data_dir, settings):
@@ -89,10 +97,11 @@ def scan(data_dir, settings):
         _check_same(root, test.name, folders, found["test"])
     ordered = _ordered(folders, settings.class_names)
     files = {split: in_turn(_labelled(found[split], ordered)) for split in found}
+    image_shape = (side, side, 1 if settings.grayscale else 3)
     empty = {name for split in found.values() for name in split} - set(folders)
     return FolderInfo(
         name="folder",
-        image_shape=(side, side, 1 if settings.grayscale else 3),
+        image_shape=image_shape,
         class_names=tuple(map(printable, ordered)),
         splits={split: len(rows) for split, rows in files.items()},
         source=str(root),
@@ -100,6 +109,7 @@ def scan(data_dir, settings):
         standardize=True,
         settings=settings,
         files=files,
+        encoded=keeps_encoded(sum(map(len, files.values())), image_shape),
         notices=tuple(_notices(root, ordered, settings.class_names, empty, left_out)),
     )
 
@@ -111,24 +121,22 @@ def read(info, split, data_dir, limit):
         UserError: files that cannot be read, with on_bad_image="fail".
     """
     rows = info.files[split][:limit]
-    # Not by `rows`: metric learning joins both splits.
-    encoded = keeps_encoded(sum(info.splits.values()), info.image_shape)
 
     def load(path):
         data = read_file(path)
         pixels = decoded(displayed(data, info.settings.max_pixels), info.image_shape[-1])
         with tf.device("cpu"):
             image = resize(pixels, info.image_shape)
-            image = tf.io.encode_png(image) if encoded else image
+            image = tf.io.encode_png(image) if info.encoded else image
         return image.numpy(), sixteen_bit(data)
 
     kept, found = read_all([path for path, _ in rows], load, info.settings.on_bad_image)
     rows = [rows[row] for row in kept]
     say_sixteen_bit([path for (path, _), (_, sixteen) in zip(rows, found) if sixteen])
     return Examples(
-        np.array([image for image, _ in found], object if encoded else np.uint8),
+        np.array([image for image, _ in found], object if info.encoded else np.uint8),
         np.array([label for _, label in rows], np.int32),
-        info.image_shape if encoded else None,
+        info.image_shape if info.encoded else None,
     )
 
 

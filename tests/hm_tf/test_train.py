@@ -12,6 +12,7 @@ import pytest
 from hm_tf import train
 from hm_tf.evaluation.closing_evaluation import UNTRAINED, of_training
 from hm_tf.runs.training_run import MetricTrainingRun
+from robust_tf import data
 from robust_tf.results.result import append_results, read_results
 from tla_tf import train as tla_train
 
@@ -42,7 +43,10 @@ def test_what_is_reprinted_are_the_first_results_only(finished_smoke):
     assert of_training([*own, strong, other, *own]) == own
 
 
-def test_the_same_command_reprints_the_result(finished_smoke, capsys):
+def test_the_same_command_reprints_the_result_and_reads_no_image(
+    finished_smoke, capsys, monkeypatch
+):
+    monkeypatch.setattr(data.Dataset, "load", None)
     before = (finished_smoke / "results.jsonl").read_text()
     assert train.main(["train", SMOKE, f"--workdir={finished_smoke}"]) == 0
     assert "R@1" in capsys.readouterr().out

@@ -5,18 +5,21 @@ import pytest
 import tensorflow as tf
 
 from robust_tf import data
-from robust_tf.data import class_disjoint, examples
+from robust_tf.data import class_disjoint, examples, folder
 from robust_tf.data.examples import Examples
 from robust_tf.data.text_lines import read_names
 from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_loop import images_of
 
 
+def sides(dataset, train_classes=None):
+    return [class_disjoint.load_side(dataset, side, train_classes) for side in ("train", "test")]
+
+
 def test_digits_are_divided_by_class():
-    info, train, test = class_disjoint.load(data.open("digits"))
+    train, test = sides(data.open("digits"))
     assert set(train.labels) == {0, 1, 2, 3, 4} and set(test.labels) == {5, 6, 7, 8, 9}
     assert len(train) + len(test) == 1797
-    assert info.splits == {"train": len(train), "test": len(test)} and info.class_disjoint
     whole = class_disjoint.join(data.open("digits").load("train"), data.open("digits").load("test"))
     np.testing.assert_array_equal(train.images, whole.images[whole.labels < 5])
 
@@ -25,7 +28,7 @@ def test_training_classes_of_a_file(tmp_path):
     (tmp_path / "classes").write_text("9\n0\n\n")
     names = read_names(tmp_path / "classes", "train_classes")
     assert names == ["9", "0"]
-    _, train, test = class_disjoint.load(data.open("digits"), train_classes=names)
+    train, test = sides(data.open("digits"), names)
     assert set(train.labels) == {0, 9} and len(set(test.labels)) == 8
 
 
@@ -38,7 +41,7 @@ def test_refused_classes(text, message, tmp_path):
         (tmp_path / "classes").write_text(text)
     with pytest.raises(UserError, match=message):
         names = read_names(tmp_path / "classes", "train_classes")
-        class_disjoint.load(data.open("digits"), train_classes=names)
+        sides(data.open("digits"), names)
 
 
 @pytest.mark.parametrize("labels, alone", [([3, 1, 3, 1], None), ([5, 2, 5, 1], 2)], ids=str)
@@ -55,20 +58,20 @@ def read(monkeypatch):
     """The splits that are read, of small copies."""
     found, sizes = [], {"validation": 2, "train": 3, "test": 4}
 
-    def load(self, split):
+    def load(self, split, limit=None):
         found.append(split)
         number = list(sizes).index(split)
         images = np.full([sizes[split], 28, 28, 1], number, np.uint8)
-        return Examples(images, np.arange(sizes[split], dtype=np.int32))
+        return Examples(images, np.arange(sizes[split], dtype=np.int32)).take(limit)
 
     monkeypatch.setattr(data.Dataset, "load", load)
     return found
 
 
 def test_the_held_out_images_of_mnist_train(read):
-    info, train, test = class_disjoint.load(data.open("mnist"))
+    train, test = sides(data.open("mnist"))
     np.testing.assert_array_equal(train.images[:, 0, 0, 0], [0, 0, 1, 1, 1])
-    assert info.splits == {"train": 5, "test": 4} and len(test) == 4
+    assert len(test) == 4
 
 
 @pytest.mark.parametrize(
@@ -81,20 +84,43 @@ def test_the_held_out_images_of_mnist_train(read):
     ],
 )
 def test_of_one_side_no_more_is_read_than_it_needs(name, side, splits, read):
-    loaded = class_disjoint.load_side(data.open(name), side)
+    whole = class_disjoint.load_side(data.open(name), side)
     assert set(read) == splits
-    number = ("train", "test").index(side)
-    np.testing.assert_array_equal(
-        loaded.images, class_disjoint.load(data.open(name))[1 + number].images
-    )
+    limited = class_disjoint.load_side(data.open(name), side, limit=2)
+    np.testing.assert_array_equal(limited.images, whole.images[:2])
 
 
-def test_one_side_of_classes():
-    classes = ["3", "7"]
-    _, *sides = class_disjoint.load(data.open("digits"), train_classes=classes)
-    for name, side in zip(("train", "test"), sides):
-        alone = class_disjoint.load_side(data.open("digits"), name, train_classes=classes)
-        np.testing.assert_array_equal(alone.images, side.images)
+@pytest.mark.parametrize(
+    "side, limit, files",
+    [
+        ("train", None, "a/0 a/1 a/2 a/3 b/0 b/1 b/2 b/3"),
+        ("test", None, "c/0 c/1 c/2 c/3 d/0 d/1 d/2 d/3"),
+        ("test", 3, "c/0 c/1 d/0"),
+        ("test", 7, "c/0 c/1 c/2 c/3 d/0 d/1 d/2"),
+    ],
+)
+def test_of_a_folder_no_more_files_are_read_than_needed(tmp_path, side, limit, files, monkeypatch):
+    """The first two files of a class are in its folder train."""
+    for name in "abcd":
+        for number in range(4):
+            split = "train" if number < 2 else "val"
+            path = tmp_path / split / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(tf.io.encode_png(np.full([8, 8, 3], 50 * number, np.uint8)).numpy())
+    opened, plain = [], folder.read_file
+
+    def counted(path):
+        opened.append(f"{path.parent.name}/{path.stem}")
+        return plain(path)
+
+    monkeypatch.setattr(folder, "read_file", counted)
+    dataset = data.open("folder", tmp_path, image_size=8)
+    found = class_disjoint.load_side(dataset, side, limit=limit)
+    assert sorted(opened) == files.split()
+    opened.clear()
+    whole = class_disjoint.load_side(dataset, side)
+    np.testing.assert_array_equal(found.images, whole.images[:limit])
+    np.testing.assert_array_equal(found.labels, whole.labels[:limit])
 
 
 def test_a_folder_with_one_split_too_large_to_be_held_decoded(tmp_path, monkeypatch):
@@ -105,9 +131,9 @@ def test_a_folder_with_one_split_too_large_to_be_held_decoded(tmp_path, monkeypa
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(tf.io.encode_png(np.full([8, 8, 3], 50 * number, np.uint8)).numpy())
     where = {"data_dir": tmp_path, "image_size": 8}
-    _, *decoded = class_disjoint.load(data.open("folder", **where))
+    decoded = sides(data.open("folder", **where))
     monkeypatch.setattr(examples, "MAX_DECODED_BYTES", 8 * 8 * 8 * 3)
-    _, *encoded = class_disjoint.load(data.open("folder", **where))
+    encoded = sides(data.open("folder", **where))
     for one, other in zip(decoded, encoded):
         assert one.images.dtype == np.uint8 and other.images.dtype == object
         np.testing.assert_array_equal(one.labels, other.labels)
