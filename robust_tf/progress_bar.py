@@ -5,6 +5,7 @@ import sys
 from tqdm import tqdm
 
 IN_A_LOG = 60.0  # seconds between two lines of progress that nobody watches
+SOON = 5.0  # seconds of reading that need no bar
 
 
 class ProgressBar(tqdm):

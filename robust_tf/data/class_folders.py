@@ -5,8 +5,10 @@ import dataclasses
 import itertools
 import os
 import pathlib
+from typing import NamedTuple
 
 from robust_tf.data.text_lines import printable, shortened
+from robust_tf.progress_bar import SOON, ProgressBar
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif")
 # What operating systems add to folders and archives.
@@ -57,24 +59,23 @@ def class_folders(folder, left_out):
         folder: pathlib.Path.
         left_out: `LeftOut`, filled.
     """
-    found = {entry.name: _of_class(entry, left_out) for entry in subfolders(folder)}
-    left_out.beside += len(images(folder)) if any(found.values()) else 0
+    found, listing = {}, _listing(folder)
+    with ProgressBar(len(listing.folders), "listing folders", unit="folder", delay=SOON) as bar:
+        for entry in listing.folders:
+            found[entry.name] = _of_class(entry, left_out)
+            bar.update(1)
+    left_out.beside += len(listing.images) if any(found.values()) else 0
     return found
 
 
 def subfolders(folder):
     """Returns the sorted subfolders that may be classes."""
-    return [
-        entry
-        for entry in sorted(folder.iterdir())
-        if entry.is_dir() and not entry.name.startswith(".") and entry.name not in _SYSTEM_FOLDERS
-    ]
+    return _listing(folder).folders
 
 
 def images(folder):
     """Returns the sorted paths that are named like images; whether they are is not looked at."""
-    found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path for path in found if is_image(path.name))
+    return _listing(folder).images if folder.is_dir() else []
 
 
 def is_image(name):
@@ -112,27 +113,61 @@ def in_turn(classes):
 
 def count_others(folder, left_out):
     """Adds the files of a folder that are not named like images to `left_out`."""
-    for path in folder.iterdir():
-        if not (path.name.startswith(".") or path.name in _SYSTEM_FILES or is_image(path.name)):
-            if path.is_file():
-                left_out.suffixes[printable(path.suffix.lower()) or "no suffix"] += 1
+    _count_others(_listing(folder), left_out)
+
+
+class _Listing(NamedTuple):
+    """What a folder has, but for hidden entries: paths, sorted by name.
+
+    Attributes:
+        images: what is named like an image, files or not.
+        folders: folders and links to folders, but for those of operating systems.
+        others: further files, but for those of operating systems.
+    """
+
+    images: list
+    folders: list
+    others: list
+
+
+def _listing(folder):
+    """Lists a folder once, and asks for nothing more of plain files: a network makes both slow."""
+    found = _Listing([], [], [])
+    with os.scandir(folder) as entries:
+        shown = [entry for entry in entries if not entry.name.startswith(".")]
+    for entry in sorted(shown, key=lambda entry: entry.name):
+        path, plain = folder / entry.name, entry.is_file(follow_symlinks=False)
+        if is_image(entry.name):
+            found.images.append(path)
+        elif entry.name not in _SYSTEM_FILES and (plain or path.is_file()):
+            found.others.append(path)
+        if not plain and entry.name not in _SYSTEM_FOLDERS and path.is_dir():
+            found.folders.append(path)
+    return found
 
 
 def _of_class(folder, left_out):
-    direct, below = images(folder), folder / "images"
-    count_others(folder, left_out)
-    if direct or not below.is_dir():
-        return _without_deeper(folder, direct, left_out)
-    count_others(below, left_out)
-    return _without_deeper(below, images(below), left_out)
+    listing = _listing(folder)
+    _count_others(listing, left_out)
+    below = folder / "images"
+    if listing.images or below not in listing.folders:
+        return _without_deeper(folder, listing, left_out)
+    listing = _listing(below)
+    _count_others(listing, left_out)
+    return _without_deeper(below, listing, left_out)
 
 
-def _without_deeper(folder, read, left_out):
-    """Returns the paths `read` of a folder; counts the images in its other subfolders."""
-    for entry in set(subfolders(folder)) - set(read):
+def _count_others(listing, left_out):
+    for path in listing.others:
+        left_out.suffixes[printable(path.suffix.lower()) or "no suffix"] += 1
+
+
+def _without_deeper(folder, listing, left_out):
+    """Returns the images of a folder; counts the images in its other subfolders."""
+    for entry in set(listing.folders) - set(listing.images):
         if count := sum(is_image(name) for _, _, names in os.walk(entry) for name in names):
             left_out.deeper[f"{folder.name}/{entry.name}"] = count
-    return read
+    return listing.images
 
 
 def _number(count, noun):

@@ -11,11 +11,10 @@ from robust_tf.data import image_header
 from robust_tf.data.exif import orientation, oriented
 from robust_tf.data.text_lines import first_of, printable
 from robust_tf.errors import RunError, UserError, reason_of
-from robust_tf.progress_bar import ProgressBar
+from robust_tf.progress_bar import SOON, ProgressBar
 
 # Images that wait for a thread: a list of all would take more memory than small images.
 WAITING = 1000
-SOON = 5.0  # seconds of reading that need no progress bar
 
 
 class UnreadableImage(Exception):

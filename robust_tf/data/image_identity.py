@@ -3,6 +3,8 @@
 import hashlib
 import os
 
+from robust_tf.progress_bar import SOON, ProgressBar
+
 
 def image_identity(files, root):
     """Returns a dict of the number of images per split and a checksum of names and sizes.
@@ -13,11 +15,13 @@ def image_identity(files, root):
         files: split name -> [(path, label)].
         root: the folder that all paths lie below.
     """
-    lines = [
-        os.fsencode(f"{split}/{path.relative_to(root).as_posix()} {_size(path)}\n")
-        for split, rows in files.items()
-        for path, _ in rows
-    ]
+    lines = []
+    with ProgressBar(sum(map(len, files.values())), "sizes of images", delay=SOON) as bar:
+        for split, rows in files.items():
+            for path, _ in rows:
+                name = path.relative_to(root).as_posix()
+                lines.append(os.fsencode(f"{split}/{name} {_size(path)}\n"))
+                bar.update(1)
     checksum = hashlib.sha256(b"".join(sorted(lines))).hexdigest()
     return {**{split: len(rows) for split, rows in files.items()}, "checksum": checksum}
 

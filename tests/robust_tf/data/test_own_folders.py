@@ -1,5 +1,6 @@
 """Folders as people make them: nothing is lost without a word, nothing ends in a traceback."""
 
+import collections
 import os
 import pathlib
 
@@ -75,6 +76,30 @@ def test_what_macos_adds_is_ignored(two, caplog):
     put(two, "a/.trashed-1790000000-i3.png", ".thumbnails/i4.png")  # of other systems
     assert said(caplog, two) == ([], 10)
     assert data.open("folder", two).info.class_names == ("a", "b")
+
+
+def test_each_folder_is_listed_once_and_plain_files_cost_no_question(two, monkeypatch):
+    """On a network each of these calls waits for the server."""
+    calls = collections.Counter()
+
+    def counted(name):
+        plain = getattr(os, name)
+
+        def call(*args, **kwargs):
+            calls[name] += 1
+            return plain(*args, **kwargs)
+
+        monkeypatch.setattr(os, name, call)
+
+    for name in ("scandir", "listdir", "stat"):
+        counted(name)
+    data.open("folder", two)
+    before = calls.copy()
+    assert before["scandir"] + before["listdir"] == 3
+    put(two, *(f"{name}/j{k}.png" for name in "ab" for k in range(20)), "a/notes.txt")
+    calls.clear()
+    data.open("folder", two)
+    assert calls == before
 
 
 def bad_images(root):
