@@ -46,7 +46,7 @@ class EmbeddedTestSet:
         title = "embeddings" if progress else None
         self.embeddings = embed(of_batch, examples, batch_size, title)
         check_gallery(self.embeddings)
-        self.retrieval = retrieve(self.embeddings, self.labels)
+        self.retrieval = retrieve(self.embeddings, self.labels, progress=progress)
         self.chance = chance_recall(self.labels)
         self.mean_cosine = mean_cosine(self.embeddings)
         self.hash = examples_hash(examples)

@@ -6,6 +6,7 @@ from robust_tf.attacks.compiled_batch import CompiledBatch
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.retrieval import clustering_nmi
 from robust_tf.models.output_of import output_of
+from robust_tf.progress_bar import ProgressBar
 from robust_tf.results.result import measured_mean, measured_share, measured_value
 
 # K-means from other first centres moves NMI by 0.7 to 2.3 points.
@@ -65,7 +66,7 @@ def clean_values(test_set):
     }
 
 
-def clean_results(test_set, about):
+def clean_results(test_set, about, cache, *, progress=True):
     """Returns the means of `clean_values`, and NMI of the clean images, a list of `Result`.
 
     NMI is the mean over `NMI_SEEDS` k-means clusterings, with their standard deviation.
@@ -73,11 +74,20 @@ def clean_results(test_set, about):
     Args:
         test_set: `EmbeddedTestSet`.
         about: dict of the fields of `Result` that all records of an evaluation share.
+        cache: `ResultsCache` of `NMI_SEEDS` clusterings; what it has is not computed again.
+        progress: whether to show a progress bar of the clusterings.
     """
     values = clean_values(test_set)
     results = [measured("clean", metric, of_each, about) for metric, of_each in values.items()]
     embedded, n = (test_set.embeddings, test_set.labels), len(values["R@1"])
-    nmi = [clustering_nmi(*embedded, seed) for seed in range(NMI_SEEDS)]
+    seeds = np.arange(NMI_SEEDS)
+    missing = seeds[~cache.known(0, seeds)].tolist()
+    silent = not progress or not missing
+    with ProgressBar(len(missing), "NMI", unit="clustering", silent=silent) as bar:
+        for seed in missing:
+            cache.add(0, [seed], {"NMI": [clustering_nmi(*embedded, seed)]})
+            bar.update(1)
+    nmi = cache.get(0, seeds)["NMI"]
     spread = float(np.std(nmi, ddof=1))
     return [*results, measured_value(about, "NMI", float(np.mean(nmi)), n, spread=spread)]
 

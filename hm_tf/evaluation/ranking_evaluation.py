@@ -9,7 +9,7 @@ import numpy as np
 from hm_tf.evaluation.attack_strength import AttackStrength
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet
 from hm_tf.evaluation.embedding_doubts import embedding_doubts
-from hm_tf.evaluation.metric_evaluation import clean_results, clean_values
+from hm_tf.evaluation.metric_evaluation import NMI_SEEDS, clean_results, clean_values
 from hm_tf.evaluation.ranking_batch import Ranker, compile_ranking_attack
 from hm_tf.evaluation.ranking_records import among, row_results, strongest, worst
 from hm_tf.evaluation.robustness_score import COLUMNS, printed
@@ -91,7 +91,8 @@ class RankingEvaluation:
         """Returns the records of the clean images, and keeps what each query found."""
         same = {**self._shared_identity, "attack": "clean", "settings": {}, "threat_model": {}}
         self._cache(same).add(0, self.test_set.searched, clean_values(self.test_set))
-        return clean_results(self.test_set, self.about)
+        clusterings = self._cache({**same, "attack": "NMI"}, NMI_SEEDS)
+        return clean_results(self.test_set, self.about, clusterings, progress=self._progress)
 
     def protocol_row(self, names, mode, source=None):
         """Returns the records of the protocol, or of images made on a substitute.
@@ -189,13 +190,13 @@ class RankingEvaluation:
             attack, strength.attack, key, self.ranker, made_on, xla=self._xla
         )
 
-    def _cache(self, identity):
-        """One cache for an attack, whatever queries it is run on."""
+    def _cache(self, identity, count=None):
+        """One cache for an attack, whatever queries it is run on; `count` None: all images."""
         place = digest(identity)
         if place not in self._caches:
             folder = self.folder and self.folder.path / "evaluation"
             self._caches[place] = ResultsCache(
-                len(self.test_set), folder, identity, fresh=self._fresh
+                count or len(self.test_set), folder, identity, fresh=self._fresh
             )
         return self._caches[place]
 

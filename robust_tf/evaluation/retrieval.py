@@ -9,6 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
 from robust_tf.evaluation.row_blocks import row_blocks
+from robust_tf.progress_bar import SOON, ProgressBar
 
 # From about here on it is cheaper to sort a row once than to count in it for every positive.
 MANY_POSITIVES = 32
@@ -35,7 +36,7 @@ class Retrieval(NamedTuple):
         return (self.first_hit < k).astype(np.float64)
 
 
-def retrieve(embeddings, labels, queries=None):
+def retrieve(embeddings, labels, queries=None, *, progress=True):
     """Ranks all images but its own for every query, by cosine.
 
     A wrong image as near as a right one is ranked before it: equal distances, and a collapsed
@@ -48,6 +49,7 @@ def retrieve(embeddings, labels, queries=None):
         labels: int [n].
         queries: float [n, d], query i belongs to image i of the gallery, which it may not find (for
             example its embedding after an attack). None means the gallery itself.
+        progress: whether a long search shows a progress bar.
 
     Returns:
         Retrieval. Queries without another image of their class are left out.
@@ -62,13 +64,15 @@ def retrieve(embeddings, labels, queries=None):
     if max(map(len, members.values())) < 2:
         raise ValueError("retrieval needs a class with at least two images")
     found, threads = [], os.cpu_count() or 1
-    with ThreadPoolExecutor(threads) as pool:
+    bar = ProgressBar(len(queries), "retrieval", unit="query", silent=not progress, delay=SOON)
+    with ThreadPoolExecutor(threads) as pool, bar:
         for block in row_blocks(len(queries), embeddings.itemsize * len(embeddings)):
             similarities = queries[block] @ embeddings.T
             owns = np.arange(block.start, block.start + len(similarities))
             parts = np.array_split(similarities, threads), np.array_split(owns, threads)
             for part in pool.map(lambda rows, owns: _search(rows, owns, labels, members), *parts):
                 found += part
+            bar.update(len(owns))
     return Retrieval(*np.array(found, np.float64).T)
 
 

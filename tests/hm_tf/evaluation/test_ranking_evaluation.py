@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_embedding import small_images, small_network
 
-from hm_tf.evaluation import ranking_evaluation
+from hm_tf.evaluation import metric_evaluation, ranking_evaluation
 from hm_tf.evaluation.attack_strength import AttackStrength
 from hm_tf.evaluation.embedded_test_set import EmbeddedTestSet, mean_cosine
 from hm_tf.evaluation.ranking_batch import Ranker
@@ -105,6 +105,22 @@ def test_what_is_stored_is_found_by_the_same_evaluation_only(tmp_path, no_attack
         other = evaluation(tmp_path, **settings)
         other.runs("ES", "fixed")[0]
         assert other.stored == [], change
+
+
+def test_clusterings_that_are_stored_are_not_computed_again(tmp_path, monkeypatch, capsys):
+    """Those of 60,502 images in 11,316 classes take minutes each."""
+    seeds, plain = [], metric_evaluation.clustering_nmi
+
+    def counted(embeddings, labels, seed):
+        seeds.append(seed)
+        return plain(embeddings, labels, seed)
+
+    monkeypatch.setattr(metric_evaluation, "clustering_nmi", counted)
+    found = [evaluation(tmp_path).clean_row() for _ in range(2)]
+    assert seeds == list(range(metric_evaluation.NMI_SEEDS)) and found[0] == found[1]
+    assert "NMI: 100%" in capsys.readouterr().err
+    evaluation(tmp_path, fresh=True).clean_row()
+    assert len(seeds) == 2 * metric_evaluation.NMI_SEEDS
 
 
 def test_further_restarts_are_added_to_those_that_are_there(tmp_path, no_attack):

@@ -96,3 +96,11 @@ def test_nmi():
     scores = [clustering_nmi(far_apart, LABELS, seed) for seed in range(8)]
     assert max(scores) == pytest.approx(1.0)
     assert clustering_nmi(far_apart, LABELS, 3) == scores[3]
+
+
+def test_a_long_search_shows_how_far_it_is(monkeypatch, capsys):
+    monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(retrieval, "SOON", 1e-9)
+    for progress in (False, True):
+        retrieve(E12, LABELS, progress=progress)
+        assert ("retrieval: 100%" in capsys.readouterr().err) == progress
