@@ -38,11 +38,11 @@ def main(options):
         shape = list(gallery.embeddings.shape)
         print(f"embeddings: {options.embeddings}, float32 {shape} and names")
     if read:
-        queries, images = read
-        found = image_search.search(gallery, queries, images, options.top)
+        queries, examples = read
+        found = image_search.search(gallery, queries, examples, options.top)
         print(f"\n{image_search.search_table(found)}")
         title = f"nearest images in {options.gallery}"
-        picture = image_search.picture(gallery, found, images, title)
+        picture = image_search.picture(gallery, found, examples, title)
         save_figure(picture, pathlib.Path(options.picture))
         print(f"\npicture: {options.picture}")
 

@@ -1,5 +1,6 @@
 """The nearest images of a gallery to the user's own queries; nothing is attacked."""
 
+import collections
 import io
 import os
 import pathlib
@@ -7,16 +8,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hm_tf.evaluation.metric_evaluation import embed
 from hm_tf.evaluation.nearest_images import NearestImages
 from robust_tf.data import gallery_folder
 from robust_tf.data.class_folders import SUFFIXES, first_with_images, images, other_folder
+from robust_tf.data.examples import Examples
 from robust_tf.data.text_lines import printable, shortened
 from robust_tf.errors import UserError
+from robust_tf.evaluation.attack_loop import images_of
+from robust_tf.progress_bar import SOON, ProgressBar
 from robust_tf.reports.neighbour_figure import Row, neighbour_figure
 from robust_tf.reports.table import Column, text_table
 from robust_tf.results import atomic
 
 PICTURED = 10  # queries of one picture, and images of each
+BATCH = 128  # queries embedded together
 
 
 class Found(NamedTuple):
@@ -37,14 +43,14 @@ class Found(NamedTuple):
     name: str
 
 
-def search(gallery, queries, images, count):
+def search(gallery, queries, examples, count):
     """Returns the list of `Found`, nearest first, query by query.
 
     A query that lies in the gallery does not find itself, nor a link to it.
 
     Args:
         gallery: `EmbeddedGallery`.
-        queries, images: see `read_queries`.
+        queries, examples: see `read_queries`.
         count: int, images for each query.
 
     Raises:
@@ -53,42 +59,47 @@ def search(gallery, queries, images, count):
     size = len(gallery.names)
     if size < 2:
         raise UserError("--gallery has one image; a search needs at least two")
-    files = [os.stat(path) for path in gallery.files.paths]
-    own = [_rows_of(path, files) for path in queries]
+    rows_of = collections.defaultdict(set)  # several where the gallery has links to a file
+    for row, path in enumerate(gallery.files.paths):
+        rows_of[_itself(path)].add(row)
+    own = [rows_of.get(_itself(path), set()) for path in queries]
     if (most := max(map(len, own))) == size:
         raise UserError(f"--gallery has {size} links to the query, and no other image; add some")
     nearest = NearestImages(gallery.embeddings, gallery.names, min(count + most, size))
-    found = []
-    for path, image, rows in zip(queries, images, own, strict=True):
-        ranking = nearest(gallery.embed_fn(image[None]))
-        pairs = zip(ranking["ids"].numpy()[0], ranking["distances"].numpy()[0], strict=True)
-        others = [pair for pair in pairs if pair[0] not in rows]
-        found += [
-            Found(path, place, int(row), float(distance), gallery.names[row])
-            for place, (row, distance) in enumerate(others[:count], start=1)
-        ]
+    title = "queries" if len(queries) > BATCH else None
+    points, found = embed(gallery.embed_fn, examples, BATCH, title), []
+    with ProgressBar(len(queries), "search", unit="query", delay=SOON) as bar:
+        for path, point, rows in zip(queries, points, own, strict=True):
+            ranking = nearest(point[None])
+            pairs = zip(ranking["ids"].numpy()[0], ranking["distances"].numpy()[0], strict=True)
+            others = [pair for pair in pairs if pair[0] not in rows]
+            found += [
+                Found(path, place, int(row), float(distance), gallery.names[row])
+                for place, (row, distance) in enumerate(others[:count], start=1)
+            ]
+            bar.update(1)
     return found
 
 
-def _rows_of(query, files):
-    """The rows that are a file itself: more than one where the gallery has links to it."""
-    itself = os.stat(query)
-    return {row for row, file in enumerate(files) if os.path.samestat(itself, file)}
+def _itself(path):
+    """What a file and all links to it have in common."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
 
 
-def picture(gallery, found, images, title):
+def picture(gallery, found, examples, title):
     """Returns the figure of the first ten queries, each with its ten nearest images.
 
     Args:
         gallery: `EmbeddedGallery`.
         found: see `search`.
-        images: see `read_queries`.
+        examples: see `read_queries`.
         title: str.
     """
     queries = list(dict.fromkeys(item.query for item in found))[:PICTURED]
     fewest = min(sum(item.query == query for item in found) for query in queries)
     rows, shown = [], min(fewest, PICTURED)
-    for query, image in zip(queries, images, strict=False):
+    for query, image in zip(queries, images_of(examples, slice(len(queries))).numpy()):
         own = [item for item in found if item.query == query][:shown]
         pixels = [gallery.pixels_of(item.row) for item in own]
         names = [f"{shortened(item.name, 12)}\n{item.distance:.3f}" for item in own]
@@ -106,7 +117,7 @@ def save_embeddings(gallery, path):
 
 
 def read_queries(query, info, on_bad_image="fail", max_pixels=None):
-    """Returns (list of Path, list of float32 [h, w, c] in [0, 1]) of one image or of a folder.
+    """Returns (list of Path, `Examples`) of one image or of a folder.
 
     Args:
         query: path of the image or of the folder.
@@ -117,7 +128,8 @@ def read_queries(query, info, on_bad_image="fail", max_pixels=None):
     """
     path = pathlib.Path(query)
     if path.is_file():
-        return [path], [gallery_folder.read_single(path, info, max_pixels)[0]]
+        image, _ = gallery_folder.read_single(path, info, max_pixels)
+        return [path], Examples(image[None], np.zeros(1, np.int32))
     if not path.is_dir():
         raise UserError(
             f"--query={path} is no file; give a JPEG or PNG image, or a folder of images"
@@ -132,7 +144,7 @@ def read_queries(query, info, on_bad_image="fail", max_pixels=None):
     files, examples = gallery_folder.read(
         files, info, on_bad_image, max_pixels, name=f"--query={path}"
     )
-    return files.paths, [gallery_folder.pixels_of(examples, row) for row in range(len(examples))]
+    return files.paths, examples
 
 
 def search_table(found):

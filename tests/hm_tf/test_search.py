@@ -27,6 +27,7 @@ from robust_tf import data
 from robust_tf.data import gallery_folder
 from robust_tf.data.augment import ResizedCrop
 from robust_tf.data.dataset_info import DatasetInfo
+from robust_tf.data.examples import Examples
 from robust_tf.data.folder import FolderInfo
 from robust_tf.data.text_lines import printable
 from robust_tf.errors import UserError
@@ -290,12 +291,28 @@ def test_links_to_a_query_take_no_place_of_another_image(tmp_path):
         path.write_bytes(tf.io.encode_png(np.full([2, 2, 1], 50 * pixel, np.uint8)).numpy())
     (links := [tmp_path / "hard.png", tmp_path / "soft.png"])[0].hardlink_to(query)
     links[1].symlink_to(query)
-    gallery, image = gallery_of([*links, query, *others]), images_of([query])[0]
-    found = image_search.search(gallery, [query], [image], 3)
+    gallery = gallery_of([*links, query, *others])
+    queries = [query], Examples(images_of([query]), np.zeros(1, np.int32))
+    found = image_search.search(gallery, *queries, 3)
     assert [item.name for item in found] == ["0.png", "1.png", "2.png"]
     assert [item.place for item in found] == [1, 2, 3]
     with pytest.raises(UserError, match="--gallery has 2 links to the query, and no other image"):
-        image_search.search(gallery_of(links), [query], [image], 3)
+        image_search.search(gallery_of(links), *queries, 3)
+
+
+def test_many_queries_are_embedded_in_batches(tmp_path):
+    pixels, calls = np.arange(200, dtype=np.uint8)[:, None, None, None], []
+    for number, image in enumerate(pixels):
+        (tmp_path / f"{number:03d}.png").write_bytes(tf.io.encode_png(image).numpy())
+    paths = sorted(tmp_path.iterdir())
+    gallery = gallery_of(paths)
+    plain = gallery.embed_fn
+    gallery.embed_fn = lambda images: calls.append(len(images)) or plain(images)
+    queries = Examples(pixels, np.zeros(200, np.int32))
+    found = image_search.search(gallery, paths, queries, 1)
+    assert calls == [128, 128]  # a batch is filled up
+    # A neighbour on the circle is the nearest.
+    assert {abs(int(item.query.stem) - item.row) for item in found} == {1}
 
 
 def test_a_folder_of_queries_is_read_as_a_gallery_is(tmp_path):
@@ -306,12 +323,13 @@ def test_a_folder_of_queries_is_read_as_a_gallery_is(tmp_path):
     (tmp_path / "0.png").write_bytes(tf.io.encode_png(np.zeros([8, 8, 1], np.uint8)).numpy())
     with pytest.raises(UserError, match="cannot be decoded: .*1.png; .* --on_bad_image=skip"):
         image_search.read_queries(tmp_path, info)
-    paths, images = image_search.read_queries(tmp_path, info, "skip")
+    paths, examples = image_search.read_queries(tmp_path, info, "skip")
     (above := tmp_path / "above").mkdir()
     shutil.copytree(tmp_path, above / "below", ignore=shutil.ignore_patterns("above"))
     with pytest.raises(UserError, match=f"has no images itself .*mean --query={above}/below[?]$"):
         image_search.read_queries(above, info)
-    assert paths == [tmp_path / "0.png"] and [image.shape for image in images] == [(8, 8, 1)]
+    assert paths == [tmp_path / "0.png"] and len(examples) == 1
+    assert examples.image_shape == (8, 8, 1) and examples.images.dtype == object
     with pytest.raises(UserError, match="--query=.*1.png cannot be decoded; give a JPEG"):
         image_search.read_queries(tmp_path / "1.png", info, "skip")
 
