@@ -188,7 +188,8 @@ def test_embeddings_belong_to_the_images_attacked(finished):
     preset = presets.get("3pgd2", ThreatModel(0.1))
     settings = {"batch_size": 20, "seed": 3, "progress": False}
     found = embeddings_under_attack(network, test, preset, **settings)
-    assert found["embedding"].shape == (50, 64)
+    # Of many classes the logits of all images fill the memory.
+    assert found["embedding"].shape == (50, 64) and "logits" not in found
     evaluation = ClassifierEvaluation(
         output_of(network, "logits"), test, seed=3, batch_size=50, say=None
     )

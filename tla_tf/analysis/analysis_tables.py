@@ -40,7 +40,7 @@ def table3(runs):
     for run in runs:
         for embeddings, attacked in ((run.natural, False), (run.adversarial, True)):
             found, distances = nearest_neighbours(embeddings, run.train_embeddings, NEIGHBOURS)
-            predictions = vote(run.train.labels[found], distances, run.info.num_classes)
+            predictions = vote(run.train.labels[found], distances)
             right = predictions == run.test.labels
             metric = f"{NEIGHBOURS}-NN accuracy"
             run.record_share(metric, right, attacked=attacked, of_train=True)

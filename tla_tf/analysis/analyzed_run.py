@@ -1,5 +1,6 @@
 """A finished run as the analyses of TLA see it: embeddings, predictions, a place for records."""
 
+import collections
 import functools
 
 import numpy as np
@@ -71,11 +72,10 @@ class AnalyzedRun:
         return self.adversarial_predictions != self.test.labels
 
     def confusions(self):
-        """Counts of images classified right that the attack turns, int [true, predicted]."""
-        counts = np.zeros((self.info.num_classes,) * 2, np.int64)
+        """Counter of (true, predicted) classes of images classified right that the attack turns."""
         turned = self.fooled & (self.predictions == self.test.labels)
-        np.add.at(counts, (self.test.labels[turned], self.adversarial_predictions[turned]), 1)
-        return counts
+        pairs = self.test.labels[turned], self.adversarial_predictions[turned]
+        return collections.Counter(zip(*map(np.ndarray.tolist, pairs)))
 
     def attack(self, preset):
         """Returns (embeddings float32 [n, d], predictions int64 [n]) under another `Preset`."""

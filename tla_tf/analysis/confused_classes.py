@@ -1,5 +1,7 @@
 """Which classes the figures of TLA show: the paper's, or the classes confused most."""
 
+import collections
+
 import numpy as np
 
 from tla_tf.analysis.analyzed_run import CannotBeShown
@@ -36,8 +38,8 @@ def confused_pair(runs, output):
         CannotBeShown: there is no such image.
     """
     info = runs[0].info
-    counts = sum(run.confusions() for run in runs)
-    if not counts.any():
+    counts = sum((run.confusions() for run in runs), collections.Counter())
+    if not counts:
         raise CannotBeShown(
             f"the attack turns no image of {', '.join(run.name for run in runs)} that is "
             "classified correctly; use a larger --eps or more --limit_test"
@@ -46,4 +48,4 @@ def confused_pair(runs, output):
         pair = tuple(map(info.class_names.index, PAPER_PAIRS[info.name, output]))
         if counts[pair]:
             return pair
-    return tuple(map(int, np.unravel_index(np.argmax(counts), counts.shape)))
+    return max(sorted(counts), key=counts.get)

@@ -23,22 +23,21 @@ def embeddings_under_attack(network, examples, preset=None, rows=None, *, keep=(
         **settings: batch_size, seed and progress of `attack_loop`.
 
     Returns:
-        "embedding" float [m, d], "logits" float [m, classes], "prediction" int64 [m], and the
-        outputs of `keep`.
+        "embedding" float [m, d], "prediction" int64 [m], and the outputs of `keep`.
 
     Raises:
         RunError: outputs that are not finite, or an attack that left its ball or box.
     """
 
     def outputs_fn(images):
-        return network(images, training=False)
+        outputs = network(images, training=False)
+        return {**outputs, "prediction": tf.argmax(outputs["logits"], axis=1)}
 
-    kept = {"embedding", "logits", *keep}
+    kept = {"embedding", "prediction", *keep}
     attack_batch = classify_attacked(outputs_fn, examples.labels, preset, keep=kept)
     title, restarts = ("clean", 1) if preset is None else (preset.name, preset.restarts)
     settings = {"title": title, "restarts": restarts, "active": "correct", **settings}
-    found = first_success(attack_loop(attack_batch, examples, rows, **settings), "correct")
-    return {**found, "prediction": found["logits"].argmax(axis=1)}
+    return first_success(attack_loop(attack_batch, examples, rows, **settings), "correct")
 
 
 def correct_after_steps(network, examples, preset, **settings):

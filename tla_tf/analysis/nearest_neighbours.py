@@ -28,7 +28,7 @@ def nearest_neighbours(queries, references, k):
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
-def vote(neighbour_labels, distances, num_classes):
+def vote(neighbour_labels, distances):
     """Returns the class of every query, int [n] (k-NN of TLA, table 3).
 
     The class of most neighbours; among equals the one with the smaller sum of distances, then the
@@ -37,12 +37,13 @@ def vote(neighbour_labels, distances, num_classes):
     Args:
         neighbour_labels: int [n, k].
         distances: float [n, k].
-        num_classes: int.
     """
-    votes = np.zeros((len(neighbour_labels), num_classes), np.int64)
-    sums = np.zeros(votes.shape)
-    where = np.arange(len(votes))[:, None], neighbour_labels
-    np.add.at(votes, where, 1)
-    np.add.at(sums, where, distances)
-    leading = votes == votes.max(axis=1, keepdims=True)
-    return np.argmin(np.where(leading, sums, np.inf), axis=1)
+    # Of the class of each neighbour.
+    votes, sums = np.zeros(neighbour_labels.shape, np.int64), np.zeros(neighbour_labels.shape)
+    for label, distance in zip(neighbour_labels.T[..., None], distances.T[..., None]):
+        same = neighbour_labels == label
+        votes += same
+        sums += np.where(same, distance, 0.0)
+    sums = np.where(votes == votes.max(axis=1, keepdims=True), sums, np.inf)
+    nearest = sums == sums.min(axis=1, keepdims=True)
+    return np.where(nearest, neighbour_labels, np.iinfo(neighbour_labels.dtype).max).min(axis=1)

@@ -57,4 +57,19 @@ def test_opposite_vectors_are_near_and_the_first_of_equals_is_taken():
     ],
 )
 def test_vote_and_its_ties(labels, distances, expected):
-    assert vote(np.array([labels]), np.array([distances]), 3) == [expected]
+    assert vote(np.array([labels]), np.array([distances])) == [expected]
+
+
+@pytest.mark.parametrize("classes", [3, 30_000])
+def test_votes_against_a_count_of_each_class(classes):
+    """A table of all classes for all queries would take gigabytes."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(classes - 3, classes, (3_000, 5)).astype(np.int32)
+    distances = rng.integers(0, 3, labels.shape) / np.float32(4)
+    found = vote(labels, distances)
+    for row in range(0, len(labels), 100):
+        of_class = {
+            label: (-np.sum(own := labels[row] == label), np.sum(distances[row][own]), label)
+            for label in labels[row]
+        }
+        assert found[row] == min(of_class, key=of_class.get)
