@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-import itertools
+import operator
 import os
 import pathlib
 from typing import NamedTuple
@@ -107,8 +107,9 @@ def other_folder(flag, place, left_out=""):
 
 def in_turn(classes):
     """Returns the items of lists, all lists in turn, so that a limit keeps classes balanced."""
-    turns = itertools.zip_longest(*classes)
-    return [item for turn in turns for item in turn if item is not None]
+    # Not turn by turn: one large class among many would take a step of all classes for each image.
+    turns = [pair for items in classes for pair in enumerate(items)]
+    return [item for _, item in sorted(turns, key=operator.itemgetter(0))]
 
 
 def count_others(folder, left_out):

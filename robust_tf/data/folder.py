@@ -1,5 +1,6 @@
 """The user's own images: a folder with one subfolder per class."""
 
+import collections
 import dataclasses
 import functools
 import hashlib
@@ -216,7 +217,8 @@ def _ordered(folders, path):
         return folders
     names, by_name = read_names(path, "class_names"), {printable(f): f for f in folders}
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = collections.Counter(names)
+        twice = next(name for name in names if counts[name] > 1)
         raise UserError(f"--class_names={path} names {twice} twice")
     if differing := sorted(by_name.keys() ^ set(names)):
         raise UserError(

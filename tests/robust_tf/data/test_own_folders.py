@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from robust_tf import data
-from robust_tf.data.class_folders import LeftOut
+from robust_tf.data.class_folders import LeftOut, in_turn
 from robust_tf.errors import RunError, UserError
 
 PNG = tf.io.encode_png(np.full([8, 8, 3], 70, np.uint8)).numpy()
@@ -303,6 +303,13 @@ def test_too_many_pixels_are_refused_by_the_header(two, caplog):
     (two / "a/huge.png").unlink()
     with pytest.raises(UserError, match="8 image files have more pixels than --max_pixels=63"):
         data.open("folder", two, max_pixels=63).load("train")
+
+
+def test_classes_take_turns_also_beside_one_that_is_far_larger():
+    """Turn by turn over all classes this would be 10,000,000,000 steps."""
+    assert in_turn([["a0", "a1", "a2"], [], ["c0"], ["d0", "d1"]]) == "a0 c0 d0 a1 d1 a2".split()
+    large = in_turn([*([number] for number in range(10_000)), range(1_000_000)])
+    assert large[:10_000] == list(range(10_000)) and large[10_000:] == list(range(1_000_000))
 
 
 def test_nothing_left_out_is_no_line():
