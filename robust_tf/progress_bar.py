@@ -50,6 +50,14 @@ class ProgressBar(tqdm):
         return found
 
 
+def watched(items, count, title, unit="image"):
+    """Yields the items of an iterable, under a bar where that takes longer than `SOON`."""
+    with ProgressBar(count, title, unit=unit, delay=SOON) as bar:
+        for item in items:
+            yield item
+            bar.update(1)
+
+
 class _Lines:
     """A log in which each state of a bar is a line, and so is a warning that comes between."""
 

@@ -16,7 +16,7 @@ from robust_tf.data.examples import Examples
 from robust_tf.data.text_lines import printable, shortened
 from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_loop import images_of
-from robust_tf.progress_bar import SOON, ProgressBar
+from robust_tf.progress_bar import watched
 from robust_tf.reports.neighbour_figure import Row, neighbour_figure
 from robust_tf.reports.table import Column, text_table
 from robust_tf.results import atomic
@@ -68,16 +68,15 @@ def search(gallery, queries, examples, count):
     nearest = NearestImages(gallery.embeddings, gallery.names, min(count + most, size))
     title = "queries" if len(queries) > BATCH else None
     points, found = embed(gallery.embed_fn, examples, BATCH, title), []
-    with ProgressBar(len(queries), "search", unit="query", delay=SOON) as bar:
-        for path, point, rows in zip(queries, points, own, strict=True):
-            ranking = nearest(point[None])
-            pairs = zip(ranking["ids"].numpy()[0], ranking["distances"].numpy()[0], strict=True)
-            others = [pair for pair in pairs if pair[0] not in rows]
-            found += [
-                Found(path, place, int(row), float(distance), gallery.names[row])
-                for place, (row, distance) in enumerate(others[:count], start=1)
-            ]
-            bar.update(1)
+    asked = zip(queries, points, own, strict=True)
+    for path, point, rows in watched(asked, len(queries), "search", "query"):
+        ranking = nearest(point[None])
+        pairs = zip(ranking["ids"].numpy()[0], ranking["distances"].numpy()[0], strict=True)
+        others = [pair for pair in pairs if pair[0] not in rows]
+        found += [
+            Found(path, place, int(row), float(distance), gallery.names[row])
+            for place, (row, distance) in enumerate(others[:count], start=1)
+        ]
     return found
 
 

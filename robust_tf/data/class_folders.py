@@ -8,7 +8,7 @@ import pathlib
 from typing import NamedTuple
 
 from robust_tf.data.text_lines import printable, shortened
-from robust_tf.progress_bar import SOON, ProgressBar
+from robust_tf.progress_bar import watched
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif")
 # What operating systems add to folders and archives.
@@ -59,11 +59,9 @@ def class_folders(folder, left_out):
         folder: pathlib.Path.
         left_out: `LeftOut`, filled.
     """
-    found, listing = {}, _listing(folder)
-    with ProgressBar(len(listing.folders), "listing folders", unit="folder", delay=SOON) as bar:
-        for entry in listing.folders:
-            found[entry.name] = _of_class(entry, left_out)
-            bar.update(1)
+    listing = _listing(folder)
+    folders = watched(listing.folders, len(listing.folders), "listing folders", "folder")
+    found = {entry.name: _of_class(entry, left_out) for entry in folders}
     left_out.beside += len(listing.images) if any(found.values()) else 0
     return found
 

@@ -11,7 +11,7 @@ from robust_tf.data import image_header
 from robust_tf.data.exif import orientation, oriented
 from robust_tf.data.text_lines import first_of, printable
 from robust_tf.errors import RunError, UserError, reason_of
-from robust_tf.progress_bar import SOON, ProgressBar
+from robust_tf.progress_bar import watched
 
 # Images that wait for a thread: a list of all would take more memory than small images.
 WAITING = 1000
@@ -135,13 +135,10 @@ def in_threads(function, items):
         except UnreadableImage as bad:
             return bad
 
-    results, bar = [], ProgressBar(len(items), "reading images", delay=SOON)
-    with concurrent.futures.ThreadPoolExecutor() as pool, bar:
-        for start in range(0, len(items), WAITING):
-            for result in pool.map(attempt, items[start : start + WAITING]):
-                results.append(result)
-                bar.update(1)
-    return results
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        parts = (items[start : start + WAITING] for start in range(0, len(items), WAITING))
+        results = (result for part in parts for result in pool.map(attempt, part))
+        return list(watched(results, len(items), "reading images"))
 
 
 def read_all(names, load, on_bad_image):

@@ -3,7 +3,7 @@
 import hashlib
 import os
 
-from robust_tf.progress_bar import SOON, ProgressBar
+from robust_tf.progress_bar import watched
 
 
 def image_identity(files, root):
@@ -15,13 +15,11 @@ def image_identity(files, root):
         files: split name -> [(path, label)].
         root: the folder that all paths lie below.
     """
-    lines = []
-    with ProgressBar(sum(map(len, files.values())), "sizes of images", delay=SOON) as bar:
-        for split, rows in files.items():
-            for path, _ in rows:
-                name = path.relative_to(root).as_posix()
-                lines.append(os.fsencode(f"{split}/{name} {_size(path)}\n"))
-                bar.update(1)
+    places = [(split, path) for split, rows in files.items() for path, _ in rows]
+    lines = [
+        os.fsencode(f"{split}/{path.relative_to(root).as_posix()} {_size(path)}\n")
+        for split, path in watched(places, len(places), "sizes of images")
+    ]
     checksum = hashlib.sha256(b"".join(sorted(lines))).hexdigest()
     return {**{split: len(rows) for split, rows in files.items()}, "checksum": checksum}
 

@@ -1,12 +1,15 @@
 """Files by name, whether they are unpacked in a folder or still in their archive."""
 
+import functools
 import pathlib
 import tarfile
 import zipfile
 
 from robust_tf.data import tfds_copies
 from robust_tf.errors import UNREADABLE, UserError
+from robust_tf.progress_bar import watched
 
+_watched = functools.partial(watched, title="reading files", unit="file")
 # An archive of a few kilobytes can announce members of any size.
 MAX_MEMBER_BYTES = 2**28
 
@@ -45,7 +48,7 @@ def read_files(place, names):
     """
     try:
         if place.is_dir():
-            paths = ((name, place.parent / name) for name in names)
+            paths = ((name, place.parent / name) for name in _watched(names, len(names)))
             return {name: path.read_bytes() for name, path in paths if path.is_file()}
         return (_from_zip if place.suffix == ".zip" else _from_tar)(place, set(names))
     except (*UNREADABLE, tarfile.TarError) as error:
@@ -81,14 +84,15 @@ def _check_size(place, name, size):
 
 def _from_zip(place, names):
     with zipfile.ZipFile(place) as archive:
-        return {name: unpacked(archive, name) for name in archive.namelist() if name in names}
+        found = [name for name in archive.namelist() if name in names]
+        return {name: unpacked(archive, name) for name in _watched(found, len(found))}
 
 
 def _from_tar(place, names):
     found = {}
     # A stream: a compressed tar file can only be read from its beginning.
     with tarfile.open(place, "r|*") as archive:
-        for member in archive:
+        for member in _watched(archive, None):
             name = member.name.removeprefix("./")
             if member.isfile() and name in names:
                 _check_size(place, name, member.size)

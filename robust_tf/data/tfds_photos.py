@@ -1,6 +1,7 @@
 """Photos of a copy by TensorFlow Datasets, as the bytes of their files."""
 
 from robust_tf.data import tfds_copies
+from robust_tf.progress_bar import watched
 
 
 class TfdsPhotos:
@@ -45,5 +46,6 @@ class TfdsPhotos:
         decoders = tfds.decode.PartialDecoding(wanted, decoders=plain)
         for split in self._splits:
             found = tfds_copies.in_order(self._builder, split, decoders=decoders)
-            for position, element in enumerate(found):
+            count = self._builder.info.splits[split].num_examples
+            for position, element in enumerate(watched(found, count, f"reading {split}")):
                 yield self._naming(split, position, element), element

@@ -1,5 +1,6 @@
 """Tiny ImageNet: the 200-class set of Stanford's course CS231N, from its zip or its folder."""
 
+import os
 import pathlib
 import zipfile
 
@@ -94,10 +95,9 @@ def read(info, split, data_dir, limit):
         rows = _train(names) if split == "train" else _validation(names, read_file, place)
         info.warn_if_reduced(split, len(rows))
         rows = rows[:limit]
-        files = [read_file(name) for name, _ in rows]
+        files = _decodable(info, [name for name, _ in rows], read_file, place)
     except UNREADABLE as error:
         raise UserError(f"{place} is broken ({error}); delete it and get it anew") from error
-    _require_decodable(info, rows, files, place)
     labels = np.array([label for _, label in rows], np.int32)
     return Examples(np.array(files, object), labels, info.image_shape)
 
@@ -119,8 +119,11 @@ def _place(data_dir):
 def _open(place):
     """Returns the names of all files below the root, and the function name -> bytes."""
     if place.is_dir():
-        paths = (path for path in place.rglob("*") if path.is_file())
-        names = [path.relative_to(place).as_posix() for path in paths]
+        names = [
+            pathlib.Path(folder, name).relative_to(place).as_posix()
+            for folder, _, files in os.walk(place)
+            for name in files
+        ]
         return names, lambda name: (place / name).read_bytes()
     archive = zipfile.ZipFile(place)
     prefix = f"{ROOT}/"
@@ -156,13 +159,18 @@ def _validation(names, read_file, place):
     return rows
 
 
-def _require_decodable(info, rows, files, place):
-    def check(data):
+def _decodable(info, names, read_file, place):
+    """Returns [bytes] of the files of these names."""
+
+    def load(name):
+        data = read_file(name)
         require_size(data)
         if decoded(data, info.image_shape[-1]).shape != info.image_shape:
             raise UnreadableImage
+        return data
 
-    results = in_threads(check, files)
-    bad = [name for (name, _), r in zip(rows, results) if isinstance(r, UnreadableImage)]
+    files = in_threads(load, names)
+    bad = [name for name, found in zip(names, files) if isinstance(found, UnreadableImage)]
     if bad:
         raise UserError(f"{place}: {counted(bad, 'cannot be decoded')}; get {ROOT}.zip anew")
+    return files

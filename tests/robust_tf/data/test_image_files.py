@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robust_tf import progress_bar
 from robust_tf.data import image_files
 from robust_tf.errors import UserError
 
@@ -67,7 +68,7 @@ def test_many_files_are_read_part_by_part_under_a_bar(monkeypatch, capsys):
         return plain(self, function, items)
 
     monkeypatch.setattr(concurrent.futures.ThreadPoolExecutor, "map", counted)
-    monkeypatch.setattr(image_files, "SOON", 1e-9)
+    monkeypatch.setattr(progress_bar, "SOON", 1e-9)
     numbers = list(range(2 * image_files.WAITING + 1))
     assert image_files.read_all(numbers, str, "fail") == (numbers, list(map(str, numbers)))
     assert parts == [image_files.WAITING, image_files.WAITING, 1]

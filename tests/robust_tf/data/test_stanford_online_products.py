@@ -12,7 +12,7 @@ from small_photos import (
     write_zip,
 )
 
-from robust_tf import data
+from robust_tf import data, progress_bar
 
 ROOT = "Stanford_Online_Products"
 HEADER = "image_id class_id super_class_id path"
@@ -64,7 +64,10 @@ def prepared(folder):
 
 
 @pytest.mark.parametrize("form", ["folder", "itself", "archive", "archive's folder", "tfds"])
-def test_every_form_gives_the_same(form, tmp_path, folder):
+def test_every_form_gives_the_same_and_shows_how_far_it_is(
+    form, tmp_path, folder, monkeypatch, capsys
+):
+    monkeypatch.setattr(progress_bar, "SOON", 1e-9)
     archive = tmp_path / "packed" / f"{ROOT}.zip"
     archive.parent.mkdir()
     write_zip(archive, official())
@@ -81,6 +84,9 @@ def test_every_form_gives_the_same(form, tmp_path, folder):
     assert (test.labels.tolist(), shades(test)) == ([11318, 22633], [60, 50])
     assert train.image_shape == (224, 224, 3)
     assert load(forms[form], limit=1).labels.tolist() == [1]
+    said = capsys.readouterr().err
+    assert ("reading Ebay_train" if form == "tfds" else "reading files") in said
+    assert "reading images" in said
 
 
 def test_reduced_copy_is_told(folder, caplog):
