@@ -74,7 +74,7 @@ def _size(data):
         if _is_png(data):
             width, height = struct.unpack(">II", data[16:24])
         elif data.startswith(b"\xff\xd8"):
-            height, width = tf.image.extract_jpeg_shape(data)[:2].numpy().tolist()
+            height, width = tf.image.extract_jpeg_shape(data).numpy()[:2].tolist()
         elif plugin := _plugin(data):
             width, height = plugin(io.BytesIO(data)).size
         else:

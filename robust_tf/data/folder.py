@@ -127,8 +127,10 @@ def read(info, split, data_dir, limit):
         data = read_file(path)
         pixels = decoded(displayed(data, info.settings.max_pixels), info.image_shape[-1])
         with tf.device("cpu"):
-            image = resize(pixels, info.image_shape)
-            image = tf.io.encode_png(image) if info.encoded else image
+            fits = pixels.shape == info.image_shape
+            image = pixels if fits else resize(pixels, info.image_shape)
+            # The fastest level: a third of the time of the usual one, a seventh more bytes.
+            image = tf.io.encode_png(image, compression=1) if info.encoded else image
         return image.numpy(), sixteen_bit(data)
 
     kept, found = read_all([path for path, _ in rows], load, info.settings.on_bad_image)

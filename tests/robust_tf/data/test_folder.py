@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from robust_tf import data
-from robust_tf.data import examples
+from robust_tf.data import examples, folder
 from robust_tf.data.augment import Augment
+from robust_tf.data.image_files import resize
 from robust_tf.errors import UserError
 from robust_tf.evaluation.attack_loop import images_of
 
@@ -121,9 +122,22 @@ def test_large_sets_are_kept_encoded(tmp_path, monkeypatch):
     monkeypatch.setattr(examples, "MAX_DECODED_BYTES", 100)
     encoded = load(tmp_path, image_size=8)
     assert encoded.images.dtype == object and encoded.image_shape == (8, 8, 3)
+    # The header of zlib's stream names the fastest level.
+    assert all(image[image.find(b"IDAT") + 5] >> 6 == 0 for image in encoded.images)
     np.testing.assert_array_equal(decoded.labels, encoded.labels)
     found = [images_of(e, slice(None)) for e in (decoded, encoded)]
     np.testing.assert_array_equal(*found)
+
+
+def test_images_of_the_right_size_are_not_resized(tmp_path, monkeypatch):
+    resized = []
+    monkeypatch.setattr(folder, "resize", lambda *given: resized.append(given) or resize(*given))
+    for name in "ab":
+        for number, width in enumerate((64, 64, 65)):
+            write(tmp_path / name / f"{number}.png", image(50 * number, 64, width))
+    whole = data.open("folder", tmp_path)
+    assert sum(len(whole.load(split)) for split in ("train", "test")) == 6
+    assert [pixels.shape for pixels, _ in resized] == [(64, 65, 3)] * 2
 
 
 def test_limit(tmp_path):
