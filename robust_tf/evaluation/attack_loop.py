@@ -36,6 +36,7 @@ def attack_loop(
     cache=None,
     shown=None,
     progress=True,
+    delay=0,
 ):
     """Attacks images of a data set, restart by restart, and returns the outputs of each image.
 
@@ -66,6 +67,7 @@ def attack_loop(
         shown: function (dict of the arrays so far, number of images that this restart attacks) ->
             dict of values for the progress bar.
         progress: whether to show a progress bar where there is something to attack.
+        delay: Seconds of work that need no bar.
 
     Returns:
         List of one dict per restart: "rows" int [r], and each output as an array [r, ...]. It is
@@ -88,7 +90,8 @@ def attack_loop(
         silent = not progress or not len(missing)
         name = title if restarts == 1 else f"{title} {restart + 1}/{restarts}"
         compiling = not eager and not restart
-        with ProgressBar(len(missing), name, compiling=compiling, silent=silent) as bar:
+        bar = ProgressBar(len(missing), name, compiling=compiling, silent=silent, delay=delay)
+        with bar:
             for part, filled, images in _batches(examples, missing, size, filled_size, dtype):
                 keys = randomness.image_keys(seed, "evaluation", filled)
                 # As in PGD's own restarts, the first run takes the key itself.

@@ -15,6 +15,7 @@ from robust_tf.checks.masking_signs import signs_of_batch, step_sizes
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.models.output_of import output_of
+from robust_tf.progress_bar import SOON
 from robust_tf.runs.monitor import Monitor
 
 # A threshold in points is never tighter than one image of n; these are wider for 50 images or more.
@@ -66,7 +67,7 @@ class HeldOutMonitor(Monitor):
         self.likely_masking = likely_masking
         self.attacks = {name: presets.get(name, threat_model) for name in ("fgsm", "pgd10")}
         self.folder = folder
-        self.settings = {"batch_size": batch_size, "seed": seed, "progress": False}
+        self.settings = {"batch_size": batch_size, "seed": seed, "delay": SOON}
         self._warned = set()
 
     @functools.cached_property

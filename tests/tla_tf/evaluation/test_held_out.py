@@ -112,7 +112,10 @@ def test_the_checks_before_are_read_once(monkeypatch):
     assert folder.read_metrics.call_count == 1
 
 
-def test_masking_is_told_once_with_step_and_cause(tmp_path, monkeypatch):
+def test_masking_is_told_once_with_step_and_cause_and_a_long_check_has_a_bar(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(held_out, "SOON", 1e-9)
     monkeypatch.setattr(held_out, "MASKED", -1.0)  # any share is too large
     command = ["train", *FLAGS, "--inner_attack=fgsm_rs", f"--workdir={tmp_path / 'run'}"]
     with pytest.warns(UserWarning, match="masked gradients: at step 4 .* of 100 held-out") as said:
@@ -121,6 +124,8 @@ def test_masking_is_told_once_with_step_and_cause(tmp_path, monkeypatch):
     assert len(masked) == 1 and "likely cause: --inner_attack=fgsm_rs, a single step" in masked[0]
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert all(0 <= line["held_out_masking"] <= 1 for line in lines) and len(lines) == 3
+    said = capsys.readouterr().err
+    assert all(f"{name}: 100%" in said for name in ("fgsm", "pgd10"))
 
 
 def test_more_held_out_images_than_there_are(tmp_path, capsys):
