@@ -43,8 +43,7 @@ class EmbeddedTestSet:
         self.labels = np.asarray(examples.labels)
         self.searched = self.queries = searchable(self.labels)
         of_batch = embedding_of_batch(network, xla=xla)
-        title = "embeddings" if progress else None
-        self.embeddings = embed(of_batch, examples, batch_size, title)
+        self.embeddings = embed(of_batch, examples, batch_size, "embeddings", progress=progress)
         check_gallery(self.embeddings)
         self.retrieval = retrieve(self.embeddings, self.labels, progress=progress)
         self.chance = chance_recall(self.labels)

@@ -66,8 +66,7 @@ def search(gallery, queries, examples, count):
     if (most := max(map(len, own))) == size:
         raise UserError(f"--gallery has {size} links to the query, and no other image; add some")
     nearest = NearestImages(gallery.embeddings, gallery.names, min(count + most, size))
-    title = "queries" if len(queries) > BATCH else None
-    points, found = embed(gallery.embed_fn, examples, BATCH, title), []
+    points, found = embed(gallery.embed_fn, examples, BATCH), []
     asked = zip(queries, points, own, strict=True)
     for path, point, rows in watched(asked, len(queries), "search", "query"):
         ranking = nearest(point[None])

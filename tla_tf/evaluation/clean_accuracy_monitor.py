@@ -7,6 +7,7 @@ from robust_tf.errors import RunError
 from robust_tf.evaluation.attack_loop import attack_loop
 from robust_tf.evaluation.attacked_batch import classify_attacked
 from robust_tf.models.output_of import output_of
+from robust_tf.progress_bar import SOON
 from robust_tf.runs.monitor import Monitor
 
 IMAGES = 1000  # a share to one or two points, in less time than a few updates
@@ -30,7 +31,7 @@ class CleanAccuracyMonitor(Monitor):
         return CompiledBatch(classify_attacked(logits_fn, self.examples.labels))
 
     def on_interval_end(self, logs):
-        settings = {"title": "clean", "batch_size": self.batch_size, "progress": False}
+        settings = {"title": "clean", "batch_size": self.batch_size, "delay": SOON}
         try:
             (run,) = attack_loop(self._classify, self.examples, **settings)
         except RunError:

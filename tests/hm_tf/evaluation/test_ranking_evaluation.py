@@ -123,6 +123,14 @@ def test_clusterings_that_are_stored_are_not_computed_again(tmp_path, monkeypatc
     assert len(seeds) == 2 * metric_evaluation.NMI_SEEDS
 
 
+def test_embeddings_that_take_long_have_a_bar(monkeypatch, capsys):
+    of_batch = metric_evaluation.embedding_of_batch(small_network())
+    for seconds, progress, shown in ((1e-9, True, True), (1e-9, False, False), (60, True, False)):
+        monkeypatch.setattr(metric_evaluation, "SOON", seconds)
+        metric_evaluation.embed(of_batch, small_images(), 7, progress=progress)
+        assert ("embeddings: 100%" in capsys.readouterr().err) == shown
+
+
 def test_further_restarts_are_added_to_those_that_are_there(tmp_path, no_attack):
     two = strong(evaluation(tmp_path), "ES", 2)
     three = strong(evaluation(tmp_path), "ES", 3)
