@@ -140,10 +140,10 @@ class Dataset:
         return examples
 
     def of_labels(self, labels, limit=None):
-        """Returns the same data set, whose `load` may leave out what is not asked for.
+        """Returns the same data set, whose `load` may leave out all other images.
 
         Args:
-            labels: int [k], the labels that are asked for, in any split.
+            labels: int [k], of the images that are wanted, in any split.
             limit: Number of images, the first ones of all splits; None means all.
         """
         other = copy.copy(self)
