@@ -119,9 +119,9 @@ class _Listing(NamedTuple):
     """What a folder has, but for hidden entries: paths, sorted by name.
 
     Attributes:
-        images: what is named like an image, files or not.
-        folders: folders and links to folders, but for those of operating systems.
-        others: further files, but for those of operating systems.
+        images: entries with the name of an image, files or not.
+        folders: folders and links to folders, without the folders of operating systems.
+        others: further files, without the files of operating systems.
     """
 
     images: list
