@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 import robust_tf
 from robust_tf.results import jsonl
+from robust_tf.threat_model import NORMS
 
 RESAMPLES = 2000
 MOST_DRAWN = 1_000_000  # values in memory at once
@@ -195,7 +196,7 @@ def read_results(path):
 def is_threat_model(value):
     """Returns whether a value of a record, which anybody may have written, is a threat model."""
     return isinstance(value, dict) and (
-        not value or (_is_a(value.get("eps"), float) and _is_a(value.get("norm"), str))
+        not value or (_is_a(value.get("eps"), float) and value.get("norm") in NORMS)
     )
 
 

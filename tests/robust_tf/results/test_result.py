@@ -123,7 +123,7 @@ def test_a_line_without_a_field_is_left_out_with_a_warning(tmp_path):
         ("interval", ["a", "b"]),
         ("warnings", [{"name": "no message"}]),
         ("threat_model", {"eps": "0.1", "norm": "linf"}),
-        ("threat_model", {"eps": 0.1}),
+        ("threat_model", {"eps": 0.1, "norm": "l7"}),
         ("attack_settings", []),
     ],
 )
