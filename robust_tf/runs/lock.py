@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 
+from robust_tf.data.text_lines import visible
 from robust_tf.errors import UserError
 from robust_tf.results.output_place import require_own_file
 
@@ -133,8 +134,9 @@ def _holder(file):
     file.seek(0)
     try:
         holder = json.loads(file.read())
-        return holder if {"host", "pid", "start", "shared"} <= holder.keys() else None
-    except (ValueError, AttributeError):
+        named = {"host", "pid", "start", "shared"} <= holder.keys()
+        return holder if named and isinstance(holder["pid"], int) else None
+    except (ValueError, AttributeError, RecursionError):
         return None
 
 
@@ -164,13 +166,13 @@ def _refusal(path, holder):
 def _in_words(holder):
     if holder is None:
         return "another process"
-    return "process {pid} on {host}, since {start}".format(**holder)
+    return visible("process {pid} on {host}, since {start}".format(**holder))
 
 
 def _is_alive(pid):
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # of another user
         pass

@@ -27,6 +27,11 @@ with lock.held(sys.argv[1], shared=sys.argv[2] == "shared"):
 """
 
 
+def unknown(*_):
+    """In the place of `fcntl.flock`, on a file system that has none."""
+    raise OSError("no locks available")
+
+
 @pytest.fixture
 def holder(tmp_path):
     """Starts a process that holds the lock of tmp_path/run; returns it."""
@@ -136,6 +141,13 @@ def test_on_another_host_a_dead_one_does_not(other_host, capsys):
     assert "waiting whether process 7 on far, since 2020" in capsys.readouterr().out
 
 
+def test_the_name_of_another_host_commands_no_terminal(other_host, capsys):
+    other_host.write_text(other_host.read_text().replace("far", "far\\u001b[31m"))
+    with lock.held(other_host.parent):
+        pass
+    assert r"on far\x1b[31m, since" in capsys.readouterr().out
+
+
 def test_nobody_waits_for_an_old_one(other_host, capsys):
     os.utime(other_host, (0, 0))
     with lock.held(other_host.parent):
@@ -154,9 +166,15 @@ def test_a_holder_renews_its_lock(tmp_path, monkeypatch):
     pytest.fail("it was not renewed")
 
 
-@pytest.mark.parametrize("content", ["", "5", "{}", '{"host": "far"}', "\x00" * 40])
-def test_a_damaged_lock_is_taken(content, tmp_path):
+OF_TEXT = {"host": socket.gethostname(), "pid": "x", "start": "now", "shared": False}
+
+
+@pytest.mark.parametrize(
+    "content", ["", "5", "{}", '{"host": "far"}', "\x00" * 40, "[" * 9999, json.dumps(OF_TEXT)]
+)
+def test_a_damaged_lock_is_taken(content, tmp_path, monkeypatch):
     (tmp_path / "lock").write_text(content)
+    monkeypatch.setattr("fcntl.flock", unknown)  # who holds it is then asked of the file
     with lock.held(tmp_path):
         assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
 
@@ -170,17 +188,15 @@ def test_a_folder_that_nobody_can_write_in_needs_no_lock(tmp_path, monkeypatch):
         assert not os.listdir(tmp_path)
 
 
-@pytest.mark.parametrize("process, alive", [("parent", True), ("ended", False), ("own", False)])
+@pytest.mark.parametrize(
+    "process, alive", [("parent", True), ("ended", False), ("own", False), ("none", False)]
+)
 def test_without_the_kernels_locks_the_process_is_looked_for(process, alive, tmp_path, monkeypatch):
     """One with this number was in the container that this one is started in again."""
-
-    def unknown(*_):
-        raise OSError("no locks available")
-
     monkeypatch.setattr("fcntl.flock", unknown)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    pid = {"parent": os.getppid(), "ended": ended.pid, "own": os.getpid()}[process]
+    pid = {"parent": os.getppid(), "ended": ended.pid, "own": os.getpid(), "none": 2**80}[process]
     named = {"host": socket.gethostname(), "pid": pid, "start": "now", "shared": False}
     (tmp_path / "lock").write_text(json.dumps(named))
     refused = pytest.raises(UserError, match=f"process {pid}") if alive else nullcontext()
