@@ -131,7 +131,9 @@ def add_bars(page, found, rows):
         several = ", of several seeds one standard deviation" * (False in single)
         spread = f"95 % interval{several}"
     n = f"n {counts[0]:,}; " if len(counts) == 1 else ""
-    caption = f"In %; {n}whiskers: {spread}."
+    known = [cell.interval is not None for row in shares for cell in row.cells.values()]
+    without = " Bars without whiskers have no interval." * (not all(known))
+    caption = f"In %; {n}whiskers: {spread}.{without}" if any(known) else f"In %; {n}no intervals."
     page.bars(groups, [method.title for method in found.methods], alt=alt, caption=caption)
 
 

@@ -265,6 +265,10 @@ def test_a_page_says_what_its_signs_mean_and_the_n_of_each_row(tmp_path):
     caption = "values and differences; in parentheses: 95 % interval; * and coloured: separated"
     assert f'<p class="caption">{caption}' in text and "±" not in text
     assert "+30.00 (+16.91 to +41.70) *" in text  # not by its colour alone
+    without = dataclasses.replace(record("pgd", 50), interval=None)
+    text = page(run(record("clean", 50), without))
+    assert "In %; n 100; whiskers: 95 % interval. Bars without whiskers have no interval." in text
+    assert "In %; n 100; no intervals.<" in page(run(without))
     seeds = [run(record("clean", 50 + k, seed=k)) for k in (0, 1)]
     text = page(*seeds, titles="AA")
     assert "In %; n 100; whiskers: one standard deviation over seeds." in text
