@@ -9,6 +9,8 @@ import numpy as np
 from robust_tf.results import jsonl
 from robust_tf.results.digest import of_json
 
+MOST_ROWS = 10**7  # seven times the images of ImageNet
+
 
 def identity_of(about):
     """Returns what outcomes depend on of the fields that all records share, a dict.
@@ -43,7 +45,7 @@ class ResultsCache:
         if self._path and fresh:
             self._path.unlink(missing_ok=True)
         self._read = self._path.stat().st_size if self._path and self._path.exists() else 0
-        lines = jsonl.read(self._path) if self._path else ()
+        lines = list(filter(_is_sound, jsonl.read(self._path))) if self._path else ()
         if count is None:
             count = 1 + max((row for line in lines for row in line.get("rows", ())), default=-1)
         self.count, self.added = count, 0
@@ -87,7 +89,8 @@ class ResultsCache:
         with jsonl.opened(self._path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(min(self._read, size))
-            self._take(filter(None, map(jsonl.parsed, file.read().split(b"\n"))))
+            lines = filter(None, map(jsonl.parsed, file.read().split(b"\n")))
+            self._take(filter(_is_sound, lines))
             new = np.flatnonzero(~self.known(restart, rows))
             if len(new):
                 some = {name: [values[i] for i in new] for name, values in outputs.items()}
@@ -109,6 +112,11 @@ class ResultsCache:
                 arrays[name] = np.zeros((self.count, *values.shape[1:]), values.dtype)
             arrays[name][rows] = values
         known[rows] = True
+
+
+def _is_sound(line):
+    """Whether the rows of a line can be of images: each takes memory for all rows before it."""
+    return all(isinstance(row, int) and 0 <= row < MOST_ROWS for row in line.get("rows", ()))
 
 
 def digest(identity):

@@ -54,6 +54,16 @@ def test_a_line_that_was_cut_off_is_left_out_and_does_not_swallow_the_next(store
     assert mended.known(0, [1, 4]).all() and mended.get(2, [5])["correct"].all()
 
 
+@pytest.mark.parametrize("row", [10**9, -1, "x", 1.0])
+def test_rows_that_are_of_no_image_are_left_out(row, stored, tmp_path):
+    (path,) = tmp_path.glob("*.jsonl")
+    jsonl.append(path, [{"restart": 0, "rows": [row], "correct": [True]}])
+    cache = ResultsCache(None, tmp_path, IDENTITY)
+    assert cache.count == 6 and cache.known(0, np.arange(6)).sum() == 2
+    stored.add(0, [0], {"correct": np.array([True]), "value": np.float32([1])})
+    assert stored.known(0, np.arange(6)).sum() == 3
+
+
 def test_two_processes_store_nothing_twice(stored, tmp_path):
     """The other one began when nothing was stored, and does the same work."""
     (path,) = tmp_path.glob("*.jsonl")
