@@ -18,12 +18,19 @@ def curve_figures(named):
         _add(eps, name, _over_eps(results))
         _add(steps, name, _over_steps(results))
     if eps:
-        yield _figure("ε", eps), "Accuracy over ε; ε = 0 is the clean accuracy."
+        doubt = _doubt(named, "accuracy", OVER_EPS)
+        yield _figure("ε", eps), f"Accuracy over ε; ε = 0 is the clean accuracy.{doubt}"
     if steps:
-        yield (
-            _figure("attack step", steps),
-            "Accuracy over the steps of one attack; 0 is its start.",
-        )
+        doubt = _doubt(named, OVER_STEPS)
+        caption = f"Accuracy over the steps of one attack; 0 is its start.{doubt}"
+        yield _figure("attack step", steps), caption
+
+
+def _doubt(named, *metrics):
+    """How far the intervals of the metrics reach, in a sentence."""
+    measured = [r for _, results in named for r in results if r.metric in metrics and r.interval]
+    reach = [abs(bound - r.value) for r in measured for bound in r.interval]
+    return f" 95 % intervals: at most ± {100 * max(reach):.1f} points." if reach else ""
 
 
 def _add(panels, name, curves):
