@@ -176,7 +176,7 @@ def test_pictures_and_settings(page):
     assert 'alt="natural 3, predicted 3: 3, 3, 8"' in page
     assert page.count('<img src="data:image/png;base64,') >= 2 + 3
     assert "TLA, pgd2: of the first 40 test images the first" in page
-    assert "--lambda_triplet" not in page and ">lambda_triplet</th>" in page
+    assert "--lambda_triplet" not in page and ">lambda_<wbr>triplet</th>" in page
     assert "weights, SHA-256" in page and "://" not in page and ">workdir</th>" not in page
 
 
