@@ -14,6 +14,7 @@ BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GRAY = "#BBBBBB"
 
 WIDTH = 4.2  # inches: legible where it is shrunk to a phone or to the column of a paper
+DPI = 200  # 250 and more in the column of a paper
 LEGEND_ROW = TITLE_ROW = 0.18  # inches
 LETTERS = 13  # of a title per inch
 
@@ -74,7 +75,7 @@ def save_figure(figure, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"Description": figure.get_label()} if figure.get_label() else None
     form, buffer = path.suffix.removeprefix("."), io.BytesIO()
-    without_math(figure).savefig(buffer, dpi=150, format=form, metadata=metadata)
+    without_math(figure).savefig(buffer, dpi=DPI, format=form, metadata=metadata)
     atomic.write(path, buffer.getvalue())
 
 

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from robust_tf.reports.data_uri import description
 from robust_tf.reports.line_figure import Line, Panel, line_figure
@@ -154,6 +155,11 @@ def test_labels_are_legible_on_a_phone_and_in_the_column_of_a_paper(make):
     smallest = min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text())
     assert smallest * 96 / 72 * PHONE / (96 * figure.get_figwidth()) >= 9
     assert smallest * COLUMN / figure.get_figwidth() >= 6
+
+
+def test_a_png_is_sharp_in_the_column_of_a_paper(tmp_path):
+    save_figure(lines(), tmp_path / "figure.png")
+    assert Image.open(tmp_path / "figure.png").width >= 250 * COLUMN
 
 
 @pytest.mark.parametrize("make", [scatter, roc, lines])
