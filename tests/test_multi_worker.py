@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -434,3 +435,22 @@ def test_tasks_of_slurm_that_are_placed_otherwise_are_refused(slurm, placed, sai
     """Their places would name other machines, and all would wait for ever."""
     done = slurm(**placed)
     assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "code, restarts, requeued",
+    [(143, "", True), (143, "19", True), (143, "20", False), (0, "", False), (2, "", False)],
+)
+def test_the_job_script_of_the_document_requeues_a_stopped_training(
+    code, restarts, requeued, tmp_path
+):
+    """SLURM calls a job failed that ends by itself in the grace time of a pre-emption."""
+    (job,) = re.findall(r"```bash\n(#!.*?)```", (ROOT / "docs/scaling.md").read_text(), re.S)
+    for name, body in {"srun": f"exit {code}", "scontrol": f'echo "$@" > {tmp_path}/told'}.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"}
+    environment["SLURM_RESTART_COUNT"] = restarts
+    assert subprocess.run(["bash", "-c", job], env=environment).returncode == code
+    told = tmp_path / "told"
+    assert (told.read_text() if told.exists() else None) == ("requeue 7\n" if requeued else None)

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Makes a task of SLURM a worker of one training: writes TF_CONFIG, then runs the command.
 # Usage, in a job script with one task a node (or a GPU):
-#   srun --ntasks-per-node=1 --gpus-per-task=4 tools/launch_slurm.sh python -m tla_tf.train --strategy=multi_worker --workdir=SHARED/RUN ...
-# --workdir must be on a file system that all nodes see. The first task of a node listens on PORT, the
+#   srun --ntasks-per-node=1 --gpus-per-task=4 --kill-on-bad-exit tools/launch_slurm.sh python -m tla_tf.train --strategy=multi_worker --workdir=SHARED/RUN ...
+# docs/scaling.md has a job script. --workdir must be on a file system that all nodes see. The first task of a node listens on PORT, the
 # next ones on the ports above it. PORT comes from the number of the job. Two steps of a job that run
 # at once need a PORT each.
 set -eu
