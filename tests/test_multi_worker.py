@@ -398,7 +398,7 @@ def slurm(tmp_path):
     scontrol.write_text('#!/bin/bash\n[ "$*" = "show hostnames n[1-2]" ] && printf "n1\\nn2\\n"\n')
     scontrol.chmod(0o755)
     launcher = [str(ROOT / "tools" / "launch_slurm.sh"), "printenv", "TF_CONFIG"]
-    common = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_NODELIST": "n[1-2]"}
+    common = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_STEP_NODELIST": "n[1-2]"}
     common |= {"SLURM_JOB_ID": "1376", "SLURM_PROCID": "3", "SLURM_NTASKS": "4"}
     return lambda **variables: subprocess.run(
         launcher, env={**os.environ, **common, **variables}, capture_output=True, text=True
@@ -411,8 +411,8 @@ def test_the_launcher_of_slurm_names_the_workers(slurm):
         "cluster": {"worker": ["n1:10016", "n1:10017", "n2:10016", "n2:10017"]},
         "task": {"type": "worker", "index": 3},
     }
-    step = {"SLURM_JOB_NODELIST": "n[1-4]", "SLURM_STEP_NODELIST": "n[1-2]"}
-    assert slurm(**step).stdout == done.stdout
+    # A step of srun may have fewer nodes than its job.
+    assert slurm(SLURM_JOB_NODELIST="n[1-4]").stdout == done.stdout
     assert '"n2:70"]' in slurm(PORT="69").stdout
 
 
@@ -423,9 +423,16 @@ def test_jobs_on_one_node_do_not_meet(slurm):
     assert not any(place in other for place in cluster for other in others)
 
 
+def test_a_job_script_without_srun_is_refused(slurm):
+    """It is task 0 of its job, and waited for the others for ever."""
+    done = slurm(SLURM_JOB_NODELIST="n[1-2]", SLURM_STEP_NODELIST="", SLURM_PROCID="0")
+    assert done.returncode == 2 and done.stderr.startswith("start this with srun")
+
+
 @pytest.mark.parametrize(
     "placed, said",
     [
+        ({"SLURM_STEP_NODELIST": "n7"}, "does not name the nodes of n7"),  # the stub knows no n7
         ({"SLURM_NTASKS": "3"}, "do not divide"),
         ({"SLURM_PROCID": "1", "SLURMD_NODENAME": "n2"}, "runs on n2, not on n1"),  # cyclic
         ({"SLURM_PROCID": "2", "SLURMD_NODENAME": "n1"}, "runs on n1, not on n2"),  # 3 and 1
