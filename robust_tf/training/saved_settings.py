@@ -60,8 +60,9 @@ def from_config(config):
     if not isinstance(config, dict) or config.keys() != {"settings", "arguments"}:
         return config
     name = config["settings"]
-    if (cls := _class_of(name)) is None:
-        raise UserError(f"the class {name} is not known; define it before the file is loaded")
+    cls = _class_of(name)
+    if not dataclasses.is_dataclass(cls):  # a file may call nothing else that is registered
+        raise UserError(f"the dataclass {name} is not known; define it before the file is loaded")
     return cls(**{name: from_config(value) for name, value in config["arguments"].items()})
 
 

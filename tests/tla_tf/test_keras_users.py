@@ -215,6 +215,18 @@ class OwnPGD(PGD):
     share: float = 0.5
 
 
+def test_a_file_calls_nothing_that_is_registered_but_settings():
+    called = []
+    keras.saving.register_keras_serializable("tests", "removes")(
+        lambda **given: called.append(given)
+    )
+    config = AdversarialTraining(network(), **RADIUS).get_config()
+    config["attack"] = {"settings": "tests>removes", "arguments": {"folder": "runs"}}
+    with pytest.raises(UserError, match="dataclass tests>removes is not known"):
+        AdversarialTraining.from_config(config)
+    assert not called
+
+
 def test_an_attack_of_ones_own_is_saved_once_its_class_is_registered(tmp_path):
     with pytest.warns(UserWarning, match="OwnPGD cannot be saved; .*register_keras_serializable"):
         AdversarialTraining(network(), attack=OwnPGD(eps=0.1, steps=2))
