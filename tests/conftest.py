@@ -62,6 +62,19 @@ def eager():
 
 
 @pytest.fixture
+def plain_graphs():
+    """Graphs run as they are traced: TensorFlow's optimiser of graphs takes a fifth of the time.
+
+    For tests of what is trained, refused or counted. Whole runs and attacks are tested with it.
+    """
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
+@pytest.fixture
 def forked_reload():
     """See `forked.reloads`."""
     from forked import reloads

@@ -4,6 +4,8 @@ TensorFlow runs an operation without one on the processor: the GPU waits for it 
 wheels for Linux name their GPU kernels where no GPU is.
 """
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -22,6 +24,8 @@ from robust_tf.attacks.square import Square
 from robust_tf.threat_model import ThreatModel
 from tla_tf.defenses.triplet_adversarial import TripletAdversarial
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")  # what is traced is read
+
 BALL = ThreatModel(0.1)
 # Texts of errors, which TensorFlow keeps in the memory of the processor.
 ON_THE_PROCESSOR = {("Const", tf.string)}
@@ -29,9 +33,15 @@ ON_THE_PROCESSOR = {("Const", tf.string)}
 
 def has_gpu_kernel(node):
     """Whether a GPU can run a node; an operation without any kernel is a call of a function."""
-    registered = get_registered_kernels_for_op(node.op).kernel
-    here = [kernel for kernel in registered if kernel.device_type in ("GPU", "DEFAULT")]
+    registered, here = _kernels(node.op)
     return not registered or any(_fits(kernel, node) for kernel in here)
+
+
+@functools.cache
+def _kernels(op):
+    """Returns (all kernels of an operation, those for a GPU)."""
+    registered = get_registered_kernels_for_op(op).kernel
+    return registered, [k for k in registered if k.device_type in ("GPU", "DEFAULT")]
 
 
 def _fits(kernel, node):
