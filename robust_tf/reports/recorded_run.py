@@ -195,7 +195,7 @@ def without_places(flags):
     Of an absolute path, such as --init_from, the last name is left.
     """
     return {
-        name: os.path.basename(value) if isinstance(value, str) and os.path.isabs(value) else value
+        name: without_folder(value) if isinstance(value, str) else value
         for name, value in flags.items()
         if name not in ("workdir", "data_dir")
     }
@@ -231,6 +231,11 @@ def _measurement(result):
         result.attack_settings.get("step"),
     )
     return *where, threat.get("eps"), threat.get("norm")
+
+
+def without_folder(path):
+    """Returns a path as str; of an absolute one, which is of one machine alone, the last name."""
+    return os.path.basename(path) if os.path.isabs(path) else str(path)
 
 
 def below_their_folder(paths):

@@ -6,6 +6,7 @@ from robust_tf.reports import published
 from robust_tf.reports.comparability import in_ball
 from robust_tf.reports.page import Page
 from robust_tf.reports.published import DOUBT
+from robust_tf.reports.recorded_run import without_folder
 from robust_tf.reports.result_tables import doubt_lines, marked
 from robust_tf.reports.table import Column, filled
 from tla_tf.reporting.accuracies import accuracy_title
@@ -105,12 +106,13 @@ def _measured(run, eps):
         for result in _shown(run, eps)
     }
     if "checkpoint" in flags:
-        name, training = f"imported: {flags['architecture']}", f"unknown, {flags['checkpoint']}"
+        name = f"imported: {flags['architecture']}"
+        training = f"unknown, {without_folder(flags['checkpoint'])}"
     else:
         name = f"{method_name(first.method)}, seed {first.training_seed}"
         settings = {setting: flags.get(setting) for setting in _TRAINING}
         training = ", ".join(f"{key} {value}" for key, value in settings.items() if value)
-    return Network(name, accuracies, training, f"here: {run.path}")
+    return Network(name, accuracies, training, f"here: {without_folder(run.path)}")
 
 
 def _shown(run, eps):

@@ -23,20 +23,21 @@ def runs():
     own = [record("clean", 0.99, 1_000, "at")]
     return [
         RecordedRun("runs/secret", [*imported, other_ball], {"flags": flags}),
-        RecordedRun("runs/mine", own, {"flags": {"model": "lenet_small", "batch_size": 50}}),
+        RecordedRun("/home/me/mine", own, {"flags": {"model": "lenet_small", "batch_size": 50}}),
     ]
 
 
 def test_every_cell_has_its_number_of_images_and_every_row_its_source():
     html = tf_era.tf_era_page(published_rows.rows(TRAIN), runs()).html()
     for text in (
-        *("imported: madry_mnist", "98.50 (10,000)", "90.00 (500)", "here: runs/secret"),
+        *("imported: madry_<wbr>mnist", "98.50 (10,000)", "90.00 (500)", "here: runs/secret"),
         *("unknown, models/secret/checkpoint-24900", "AT, seed 0", "99.00 (1,000)"),
         *("Mao et al. 2019, table 1", "89.62 (10,000)", "88.50 (10,000)", "batch_size 50"),
         *("cleverhans tutorial", "Guided Local Attack", "43.95"),
     ):
         assert text in html, text
     assert "(77)" not in html  # another radius
+    assert "here: mine" in html and "/home/me" not in html  # others read the page
 
 
 def test_doubtful_numbers_are_marked_those_of_the_paper_and_ours():
