@@ -164,6 +164,9 @@ class Page:
         Prints what the page lacks, with the commands.
         """
         path = pathlib.Path(path)
+        before = path.read_bytes() if path.is_symlink() and path.is_file() else b""
+        if before and not before.startswith(_DOCUMENT.template[:15].encode()):
+            raise UserError(f"{path} leads to a file that is no page; name another")
         refused = (PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -277,6 +277,14 @@ def test_a_full_disk_leaves_the_page_before(tmp_path, monkeypatch):
     assert {found.name for found in tmp_path.iterdir()} == {"page.html", "latest.html"}
 
 
+def test_a_link_to_what_is_no_page_is_not_written_through(tmp_path):
+    (tmp_path / "notes").write_text("of the user")
+    (tmp_path / "report.html").symlink_to(tmp_path / "notes")
+    with pytest.raises(UserError, match="leads to a file that is no page"):
+        Page("x").write(tmp_path / "report.html")
+    assert (tmp_path / "notes").read_text() == "of the user"
+
+
 def test_writing(tmp_path):
     Page("Überschrift").write(tmp_path / "new/report.html")
     assert "Überschrift" in (tmp_path / "new/report.html").read_text(encoding="utf-8")
