@@ -261,7 +261,7 @@ def test_numbers_stand_right_and_long_text_wraps():
 
 def test_a_full_disk_leaves_the_page_before(tmp_path, monkeypatch):
     page, path = Page("Title", "Lead"), tmp_path / "page.html"
-    path.write_text("before")
+    path.write_text("<!DOCTYPE html>before")
     (tmp_path / "latest.html").symlink_to(path)
 
     def full(descriptor):
@@ -271,7 +271,7 @@ def test_a_full_disk_leaves_the_page_before(tmp_path, monkeypatch):
         patch.setattr("os.fsync", full)
         with pytest.raises(OSError, match="No space"):
             page.write(path)
-    assert path.read_text() == "before"
+    assert path.read_text() == "<!DOCTYPE html>before"
     page.write(tmp_path / "latest.html")
     assert "Lead" in path.read_text("utf-8")
     assert {found.name for found in tmp_path.iterdir()} == {"page.html", "latest.html"}
