@@ -19,20 +19,18 @@ def mean_hinge(gallery, queries, limit, left_out, sign):
     Returns:
         float [b].
     """
+    total, active, weight, pull = _sums(gallery, queries, limit, left_out, sign)
+    # The gradient of d(q, x_j) is (q - x_j) / d; `weight` sums 1 / d and `pull` x_j / d.
+    outward = (queries - gallery.mean) * weight[:, None] - pull
+    # TensorFlow keeps every `tf.custom_gradient` of a graph, with its graph and gallery, for good.
+    along_queries = tf.reduce_sum(tf.stop_gradient(outward) * _moved(queries), axis=1)
+    slope = sign * (active * _moved(limit) - along_queries)
+    return (total + slope) / gallery.size
 
-    @tf.custom_gradient
-    def value_of(queries, limit):
-        total, active, weight, pull = _sums(gallery, queries, limit, left_out, sign)
 
-        def gradient(upstream):
-            scaled = sign * upstream / gallery.size
-            # The gradient of d(q, x_j) is (q - x_j) / d; `weight` sums 1 / d and `pull` x_j / d.
-            outward = (queries - gallery.mean) * weight[:, None] - pull
-            return -scaled[:, None] * outward, scaled * active
-
-        return total / gallery.size, gradient
-
-    return value_of(queries, limit)
+def _moved(values):
+    """Zeros with the gradient of `values`."""
+    return values - tf.stop_gradient(values)
 
 
 def _sums(gallery, queries, limit, left_out, sign):

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -77,6 +80,22 @@ def test_one_walk_through_the_gallery_gives_the_gradient_of_the_value(points, at
         step = tf.one_hot([place] * 2, 6, on_value=tf.constant(1e-6, tf.float64))
         numeric = (cost(moved + step) - cost(moved - step)) / 2e-6
         np.testing.assert_allclose(gradient[:, place], numeric, atol=1e-8)
+
+
+def test_a_compiled_attack_is_freed_with_its_gallery(points):
+    """TensorFlow's registry of gradients is for good."""
+
+    def attacked():
+        rows, gallery = tf.range(40), Gallery(*points)
+        compiled = tf.function(
+            lambda moved: gradient_of(QueryUp(), gallery, moved, rows, (rows,)), autograph=False
+        )
+        compiled(gallery.vectors(rows))
+        return weakref.ref(gallery)
+
+    gallery = attacked()
+    gc.collect()
+    assert gallery() is None
 
 
 def test_a_candidate_that_is_first_already_leaves_no_gradient(points):
