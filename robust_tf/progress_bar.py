@@ -23,7 +23,8 @@ class ProgressBar(tqdm):
     def __init__(self, count, title, *, compiling=False, silent=False, unit="image", delay=0):
         self._first = None  # images and seconds of the first batch
         self._watched = is_watched(sys.stderr)
-        seldom = {"mininterval": delay or IN_A_LOG, "maxinterval": IN_A_LOG}
+        # With miniters tqdm's own thread, which looks for late bars, repeats no line.
+        seldom = {"mininterval": delay or IN_A_LOG, "miniters": 1}
         how = {} if self._watched else {"file": _Lines(sys.stderr), **seldom}
         how["postfix"] = "compiling" if compiling else None  # shown from the first state on
         super().__init__(total=count, desc=title, unit=unit, disable=silent, delay=delay, **how)

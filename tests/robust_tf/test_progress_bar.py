@@ -69,6 +69,7 @@ def test_short_work_has_no_bar_and_long_work_soon_has_one(capsys):
                 bar.start_t -= 1
                 bar.last_print_t -= 1  # a second has gone by
                 bar.update(1)
+            assert bar.miniters == 1  # of more its thread writes a line, too
         assert capsys.readouterr().err.count("reading") == lines
 
 
