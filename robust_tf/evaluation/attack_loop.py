@@ -133,7 +133,7 @@ def images_of(examples, rows, dtype="float32"):
     # As in the input pipeline: photos would go to a GPU and back, one by one.
     with tf.device("cpu"):
         if examples.encoded_shape is not None:
-            images = image_files.decode(images, examples.encoded_shape)
+            images = image_files.batch_decoder(examples.encoded_shape)(tf.constant(images))
         if examples.crop is not None:
             images = examples.crop.centre(images)
         images = np.asarray(images)

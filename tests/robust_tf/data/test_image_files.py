@@ -8,7 +8,9 @@ import tensorflow as tf
 
 from robust_tf import progress_bar
 from robust_tf.data import image_files
+from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError
+from robust_tf.evaluation.attack_loop import images_of
 
 
 def noise(height, width, seed=0):
@@ -42,6 +44,20 @@ def test_gray_files_and_sizes_mixed_in_one_graph():
     images = decode(tf.constant([gray, png(noise(4, 4)), png(noise(9, 3))])).numpy()
     assert images.shape == (3, 4, 4, 3) and (images[0] == 90).all()
     np.testing.assert_array_equal(images[1], noise(4, 4))
+
+
+def test_one_graph_decodes_all_batches_of_an_evaluation(monkeypatch):
+    """Without a graph the operations of each image are called one by one."""
+    traced, plain = [], image_files.decode
+    monkeypatch.setattr(image_files, "decode", lambda *given: traced.append(given) or plain(*given))
+    image_files.batch_decoder.cache_clear()
+    pixels = np.stack([noise(8, 6, seed) for seed in range(3)])
+    files = np.array([png(image) for image in pixels], object)
+    encoded = Examples(files, np.zeros(3, np.int32), (8, 6, 3))
+    for rows in ([0], [2, 1], slice(None)):
+        found = images_of(encoded, rows).numpy()
+        np.testing.assert_array_equal(found, pixels[rows] / np.float32(255))
+    assert len(traced) == 1
 
 
 def test_bad_files_are_named_up_to_three():
