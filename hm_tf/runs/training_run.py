@@ -104,14 +104,14 @@ class MetricTrainingRun(TrainingRun):
         """The class-disjoint sides of the data, pairs of the training side held out."""
         settings = self.settings
         side = functools.partial(class_disjoint.load_side, self.dataset)
+        test = side("test", self.train_classes, settings.limit_test)
+        searchable(test.labels)  # refuses before the many training images are read
         # Held out are some of all training images.
         most = None if settings.held_out else settings.limit_train
         train, held_out = split_pairs(side("train", self.train_classes, most), settings.held_out)
         train = train.take(settings.limit_train)
-        test = side("test", self.train_classes, settings.limit_test)
         class_disjoint.require_two_classes(train)
         class_disjoint.warn_of_single_images(train)
-        searchable(test.labels)  # what it refuses would come up after training only
         return train, test, held_out
 
     def passes(self):

@@ -24,7 +24,8 @@ def load_side(dataset, side, train_classes=None, limit=None):
         side: "train" or "test".
         train_classes: Names of the training classes of a `DIVIDED` set, see
             `text_lines.read_names`.
-        limit: Number of images, the first ones; None means all.
+        limit: Number of images, the first ones; None means all. Of fewer test images than a
+            `DIVIDED` set has test classes, each class that is left has two.
 
     Raises:
         UserError: fewer than two classes on a side, or class names that the data do not have.
@@ -32,7 +33,11 @@ def load_side(dataset, side, train_classes=None, limit=None):
     if dataset.name in DIVIDED:
         chosen = set(training_classes(dataset.info, train_classes))
         trains = np.array([name in chosen for name in dataset.info.class_names])
-        return _of_labels(dataset, np.flatnonzero(trains == (side == "train")), limit)
+        labels = np.flatnonzero(trains == (side == "train"))
+        if side == "test" and limit is not None and limit <= len(labels):
+            # The classes take turns: the first images would be of as many classes.
+            labels = labels[: max(2, limit // 2)]
+        return _of_labels(dataset, labels, limit)
     if train_classes is not None:
         allowed = " and ".join(DIVIDED)
         raise UserError(f"--train_classes is for {allowed}; {dataset.name} has its split")

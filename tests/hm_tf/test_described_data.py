@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from hm_tf.runs.training_run import MetricTrainingRun
 from robust_tf import data
+from robust_tf.data import folder
+from robust_tf.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,22 @@ def test_classes_that_are_left_with_one_image_are_told_once(tmp_path, caplog):
     assert [line for line in said if "itself" in line] == [
         "training classes with a single image, which pairs with itself: 2"
     ]
+
+
+def test_test_images_that_cannot_be_searched_are_refused_before_others_are_read(
+    tmp_path, monkeypatch
+):
+    for name in ("a/1", "a/2", "b/1", "b/2", "c/1", "d/1"):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(tf.io.encode_png(tf.zeros([4, 4, 3], tf.uint8)).numpy())
+    read, plain = [], folder.read_file
+    monkeypatch.setattr(folder, "read_file", lambda path: read.append(path.parent) or plain(path))
+    run = object.__new__(MetricTrainingRun)
+    limits = {"limit_train": None, "limit_test": None, "held_out": 0}
+    run.settings = types.SimpleNamespace(**limits)
+    run.dataset = data.open("folder", tmp_path)
+    run.info = run.dataset.info
+    with pytest.raises(UserError, match="of the 2 test images 0 have another one of their class"):
+        run.images
+    assert {path.name for path in read} == {"c", "d"}

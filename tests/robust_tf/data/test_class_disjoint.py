@@ -123,6 +123,18 @@ def test_of_a_folder_no_more_files_are_read_than_needed(tmp_path, side, limit, f
     np.testing.assert_array_equal(found.labels, whole.labels[:limit])
 
 
+@pytest.mark.parametrize("limit, labels", [(4, [4, 5, 4, 5]), (2, [4, 5]), (5, [4, 5, 6, 7, 4])])
+def test_few_images_of_many_classes_have_two_of_a_class(tmp_path, limit, labels):
+    for name in "abcdefgh":
+        for number in range(3):
+            path = tmp_path / name / f"{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(tf.io.encode_png(np.full([8, 8, 3], 50 * number, np.uint8)).numpy())
+    dataset = data.open("folder", tmp_path, image_size=8)
+    assert class_disjoint.load_side(dataset, "test", limit=limit).labels.tolist() == labels
+    assert class_disjoint.load_side(dataset, "train", limit=4).labels.tolist() == [0, 1, 2, 3]
+
+
 def test_a_folder_with_one_split_too_large_to_be_held_decoded(tmp_path, monkeypatch):
     """Three of four images train: decoded, they alone are above the border."""
     for name in "abcd":
