@@ -79,8 +79,11 @@ def _copied(examples):
 def _collapsed(embed, test_set, images, embeddings, labels):
     if not test_set.collapsed:
         return None
-    chance, here = chance_recall(labels), _recall_at_1(embeddings, labels)
-    if not chance or not near_chance(here, chance):  # the range is the network's
+    chance = chance_recall(labels)
+    if not chance:  # no two of these few images are of one class
+        return Doubt("collapsed", test_set.collapse_message)
+    here = _recall_at_1(embeddings, labels)
+    if not near_chance(here, chance):  # the range is the network's
         return Doubt("collapsed", test_set.collapse_message)
     for name, scaled in RANGES.items():
         try:

@@ -101,6 +101,14 @@ def test_near_chance_on_images_that_say_nothing_of_their_class():
     assert [doubt.name for doubt in doubts(small_network(), noise)] == ["collapsed"]
 
 
+def test_a_collapsed_network_on_so_many_classes_that_no_two_images_looked_at_share_one():
+    """As Stanford Online Products: 100 of 60,502 images of 11,316 classes."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, [400, 4, 4, 1], np.uint8)
+    found = doubts(small_network(), Examples(noise, np.arange(400, dtype=np.int32) // 2))
+    assert [doubt.name for doubt in found] == ["collapsed"]
+
+
 def test_copies_in_the_gallery_are_said(monkeypatch):
     twice = IMAGES.rows(np.r_[:COUNT, 5:8])
     (doubt,) = doubts(small_network(), twice)
