@@ -18,7 +18,7 @@ def curve_figures(named):
         _add(eps, name, _over_eps(results))
         _add(steps, name, _over_steps(results))
     if eps:
-        doubt = _doubt(named, "accuracy", OVER_EPS)
+        doubt = _doubt(named, OVER_EPS) or _doubt(named, "accuracy")
         yield _figure("ε", eps), f"Accuracy over ε; ε = 0 is the clean accuracy.{doubt}"
     if steps:
         doubt = _doubt(named, OVER_STEPS)
@@ -26,9 +26,9 @@ def curve_figures(named):
         yield _figure("attack step", steps), caption
 
 
-def _doubt(named, *metrics):
-    """How far the intervals of the metrics reach, in a sentence."""
-    measured = [r for _, results in named for r in results if r.metric in metrics and r.interval]
+def _doubt(named, metric):
+    """How far the intervals of the metric reach, in a sentence; "" where nothing has one."""
+    measured = [r for _, results in named for r in results if r.metric == metric and r.interval]
     reach = [abs(bound - r.value) for r in measured for bound in r.interval]
     return f" 95 % intervals: at most ± {100 * max(reach):.1f} points." if reach else ""
 

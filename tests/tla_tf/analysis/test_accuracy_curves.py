@@ -23,6 +23,8 @@ def sure(correct, metric):
 @pytest.mark.parametrize("measured", [over_eps, over_steps])
 def test_the_fall_of_a_single_image_is_no_cliff_and_its_interval_is_said(measured):
     results = [measured(place, 51 - (place > 0)) for place in range(4)]
+    few = made("pgd20", 0.5, n=4, interval=wilson_interval(2, 4))  # of no curve
+    results.append(few)
     ((figure, caption),) = curve_figures([("TLA", results)])
     low, high = figure.axes[0].get_ylim()
     assert low <= 0 and high < 60
