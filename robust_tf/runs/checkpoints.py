@@ -49,7 +49,8 @@ class Checkpoints:
         return self
 
     def __exit__(self, *unused):
-        self.wait()
+        with self._thread:  # which ends, too
+            self.wait()
 
     def steps(self):
         """Returns the steps with a saved state, ascending."""

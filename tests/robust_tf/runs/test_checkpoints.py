@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import threading
 
 import keras
 import numpy as np
@@ -48,6 +49,14 @@ def saved(tmp_path):
 def test_the_last_three_are_kept(saved, tmp_path):
     assert saved.steps() == [4, 6, 8]
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_their_thread_ends_with_the_training(tmp_path):
+    others = threading.enumerate()
+    with Checkpoints(tmp_path, make_model()) as checkpoints:
+        checkpoints.save(1)
+        (own,) = set(threading.enumerate()) - set(others)
+    assert checkpoints.steps() == [1] and not own.is_alive()
 
 
 def test_a_fresh_model_gets_every_weight_and_slot(saved, tmp_path):
