@@ -24,7 +24,7 @@ class Speed(Monitor):
     def __init__(self, batch_size, attack_share):
         super().__init__()
         self._batch_size, self._attack_share = batch_size, attack_share
-        self._waited, self._asked = 0.0, 0.0  # seconds, time of the last question
+        self._waits = _Waits()
         self._compiled = False
         self._updates = 0
 
@@ -45,21 +45,13 @@ class Speed(Monitor):
             )
 
         # A zip asks its parts one after the other.
-        parts = called(self._ask), dataset, called(self._receive)
+        parts = called(self._waits.ask), dataset, called(self._waits.receive)
         options = tf.data.Options()
         # Neither the two calls nor the question for the next batch may run ahead.
         options.experimental_optimization.map_parallelization = False
         options.experimental_optimization.inject_prefetch = False
         only = tf.data.Dataset.zip(parts).map(lambda asked, batch, received: batch)
         return only.with_options(options)
-
-    def _ask(self, number):
-        self._asked = time.perf_counter()
-        return number
-
-    def _receive(self, number):
-        self._waited += time.perf_counter() - self._asked
-        return number
 
     def on_epoch_begin(self, epoch, logs=None):
         self._restart()
@@ -80,13 +72,31 @@ class Speed(Monitor):
         logs["attack_share"] = self._attack_share
         if self._updates:
             logs["images_per_second"] = self._updates * self._batch_size / self._seconds
-            logs["input_wait"] = min(self._waited / self._seconds, 1.0)
+            logs["input_wait"] = min(self._waits.seconds / self._seconds, 1.0)
         if peaks := [tf.config.experimental.get_memory_info(gpu)["peak"] for gpu in _gpus()]:
             logs["peak_memory_gib"] = max(peaks) / 2**30
 
     def _restart(self):
         self._updates, self._began = 0, time.perf_counter()
-        self._waited = 0.0
+        self._waits.seconds = 0.0
+
+
+class _Waits:
+    """How long batches were waited for.
+
+    TensorFlow never forgets the Python functions of a dataset: they know no model.
+    """
+
+    def __init__(self):
+        self.seconds, self._asked = 0.0, 0.0  # the second is the time of the last question
+
+    def ask(self, number):
+        self._asked = time.perf_counter()
+        return number
+
+    def receive(self, number):
+        self.seconds += time.perf_counter() - self._asked
+        return number
 
 
 def in_words(logs):

@@ -1,5 +1,7 @@
 """What is measured of an interval of training: speed, waits, memory, and a profile of its steps."""
 
+import gc
+import weakref
 from types import SimpleNamespace
 
 import keras
@@ -80,6 +82,20 @@ def test_watching_leaves_the_threads_of_the_input():
     numbers = tf.data.Dataset.range(3).map(lambda n: n + 1, num_parallel_calls=2)
     assert stateful(Speed(BATCH, attack_share=0.5).watched(numbers)) == []
     assert stateful(batches()) != []
+
+
+def test_a_watched_dataset_keeps_no_model_alive():
+    """TensorFlow keeps the Python functions of a dataset for good."""
+
+    def watched():
+        speed = Speed(BATCH, attack_share=0.5)
+        speed.set_model(model())
+        assert len(list(speed.watched(tf.data.Dataset.range(3)))) == 3
+        return weakref.ref(speed.model)
+
+    trained = watched()
+    gc.collect()
+    assert trained() is None
 
 
 def test_an_interval_of_the_compiled_step_alone_has_no_speed(measured):
