@@ -78,8 +78,7 @@ def detector_of_run(run, network, false_positive_rate):
     detector = calibrate(network, fitted, others, false_positive_rate)
     test = _spread(run.dataset.load("test"))
     embeddings = embeddings_under_attack(network, test, progress=False)["embedding"]
-    _, accepted = detector.accepts(tf.constant(embeddings))
-    rejected = int(np.sum(~accepted.numpy()))
+    rejected = int(np.sum(~(detector.score.of_many(embeddings) >= detector.threshold)))
     low, high = wilson_interval(rejected, len(test))
     unseen = facts["calibrated_on_images_unseen_in_training"]
     facts |= {
@@ -141,7 +140,7 @@ def calibrate(network, fitted, others, false_positive_rate):
     )
     kind = covariance_kind(fitted.labels, train.shape[1])
     score = MixtureScore(MixtureDetector(train, fitted.labels, kind))
-    threshold = conformal_threshold(score(tf.constant(held_out)).numpy(), false_positive_rate)
+    threshold = conformal_threshold(score.of_many(held_out), false_positive_rate)
     facts = {
         "covariance": kind,
         "fitted_to_images": len(fitted),

@@ -38,9 +38,7 @@ class MixtureDetector:
 
     def scores(self, embeddings):
         """Returns c(x), float64 [n], the log density of the likeliest class; low is suspicious."""
-        score = MixtureScore(self, tf.float64)
-        blocks = row_blocks(len(embeddings), 8 * self.means.size)
-        return np.concatenate([score(tf.constant(embeddings[rows], tf.float64)) for rows in blocks])
+        return MixtureScore(self, tf.float64).of_many(embeddings)
 
 
 def covariance_kind(labels, width):
@@ -97,6 +95,13 @@ class MixtureScore(tf.Module):
     def __call__(self, embeddings):
         """Returns c, float [batch], of float [batch, d]."""
         return tf.reduce_max(gaussian_log_densities(embeddings, *self._gaussians), axis=1)
+
+    def of_many(self, embeddings):
+        """Returns c, float [n], of float [n, d], NumPy arrays, in blocks of rows."""
+        means = self._gaussians[0]
+        blocks = row_blocks(len(embeddings), means.dtype.size * means.shape.num_elements())
+        parts = [self(tf.constant(embeddings[rows], means.dtype)) for rows in blocks]
+        return np.concatenate(parts)
 
 
 def detection_roc(scores, misclassified):

@@ -8,8 +8,10 @@ import pytest
 from robust_tf import data
 from robust_tf.data.examples import Examples
 from robust_tf.errors import UserError
-from tla_tf.analysis import calibrated_detector
+from robust_tf.evaluation import row_blocks
+from tla_tf.analysis import calibrated_detector, mixture_detection
 from tla_tf.analysis.calibrated_detector import (
+    calibrate,
     conformal_threshold,
     detector_images,
     excess_reason,
@@ -67,6 +69,27 @@ def test_of_many_images_every_class_has_its_share(monkeypatch):
     monkeypatch.setitem(SPLITS, "train", range(125))
     fitted, others, _ = detector_images(run)
     assert [np.bincount(part.labels).tolist() for part in (fitted, others)] == [[25, 25], [13, 12]]
+
+
+def test_the_calibration_holds_few_distances_of_images_to_classes_at_a_time(monkeypatch):
+    """Those of 10,000 images to 200 classes, with 640 entries each, take 5 GB."""
+    rng, sizes, plain = np.random.default_rng(0), [], mixture_detection.gaussian_log_densities
+
+    def counted(x, *gaussians):
+        sizes.append(len(x))
+        return plain(x, *gaussians)
+
+    labels = np.arange(40, dtype=np.int32) % 4
+    examples = Examples(rng.integers(0, 256, [40, 1, 1, 3], np.uint8), labels)
+    embed = lambda network, part, progress: {"embedding": part.images[:, 0, 0] / np.float32(255)}
+    monkeypatch.setattr(calibrated_detector, "embeddings_under_attack", embed)
+    monkeypatch.setattr(mixture_detection, "gaussian_log_densities", counted)
+    whole = calibrate(None, examples.take(20), examples.rows(slice(20, None)), 0.2)
+    assert sizes == [20]
+    monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 4 * 3 * 4 * 8)  # of 8 images
+    parts = calibrate(None, examples.take(20), examples.rows(slice(20, None)), 0.2)
+    assert sizes[1:] == [8, 8, 4]
+    assert parts.threshold == pytest.approx(whole.threshold, rel=1e-5)
 
 
 def test_the_threshold_is_an_order_statistic():
