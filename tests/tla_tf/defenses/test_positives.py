@@ -7,7 +7,7 @@ from tla_tf.defenses.positives import in_batch_positive
 
 
 def chosen(labels, noise):
-    """The positives of many batches at once, int [batches, batch]: each call costs more than one."""
+    """The positives of many batches at once, int [batches, batch]: each call costs time."""
     call = lambda one: in_batch_positive(one[0], one[0], tf.range(labels.shape[1]), one[1])
     return tf.function(tf.map_fn)(call, (labels, noise), fn_output_signature=tf.int32).numpy()
 
