@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 import robust_tf
+from robust_tf.results import digest
 from robust_tf.results.result import versions
 
 
@@ -78,6 +79,19 @@ def commit():
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def code(packages):
+    """Returns the SHA-256 of the files of packages that stand beside this one, in hex.
+
+    Unlike a commit it knows which changes a checkout has, and needs no git.
+
+    Args:
+        packages: names of packages.
+    """
+    root = pathlib.Path(robust_tf.__file__).parents[1]
+    files = sorted(path for name in packages for path in (root / name).rglob("*.py"))
+    return digest.of_json([[str(path.relative_to(root)), digest.of_file(path)] for path in files])
 
 
 def device():

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from robust_tf.errors import SIGNALLED, UserError
 from robust_tf.results import digest
+from robust_tf.results.cache import examples_hash
 from robust_tf.results.result import versions
 from robust_tf.runs import fitting, lock, provenance
 from robust_tf.runs.checkpoints import folder_name
@@ -114,8 +115,10 @@ class TrainingRun:
         examples, test, held_out = self.images
         known = self.info.class_names, self.info.identity, self.train_classes
         agreement = workers.Agreement(self.strategy)
+        parts = filter(None, (examples, held_out))
         agreement.require_equal(
-            lambda: digest.of_json(known), "images and classes; give all the same data"
+            lambda: digest.of_json([known, *map(examples_hash, parts)]),
+            "images and classes; give all the same data",
         )
         if self.worker.is_chief:
             self.folder.check(self.settings.run_identity)  # now that nobody else writes in it
@@ -165,9 +168,10 @@ class TrainingRun:
         agreement.require_equal(
             lambda: digest.of_json(versions()), "versions of Python and packages; install the same"
         )
+        package = type(self).__module__.partition(".")[0]
         agreement.require_equal(
-            lambda: (commit := provenance.commit()) and digest.of_json(commit),
-            "commit of this code; check out the same",
+            lambda: provenance.code({"robust_tf", package}),
+            "code; check out the same commit, with the same changes",
         )
 
     def _damaged(self):
