@@ -18,7 +18,7 @@ from robust_tf.models.batch_norm import batch_norm
 from robust_tf.runs.checkpoints import Checkpoints
 from robust_tf.training import strategy, workers
 
-STEPS, BATCH = 3, 16
+STEPS, BATCH = 5, 16
 TLA = [f"--batch_size={BATCH}", "--attack_steps=2", "--learning_rates=0.01"]
 POOL = ["--method=tla", "--pool=batch", *TLA]
 SEPARATE = [
