@@ -38,7 +38,8 @@ def embed(request):
 
 def near_its_destination(embed, images):
     current = hardness(*tf.split(embed(images), 3))
-    return HardnessObjective(embed, current + 1e-6, tf.ones([COUNT // 3], tf.bool))
+    # Processors with float16 of their own keep smaller gradients than others.
+    return HardnessObjective(embed, current + 3e-7, tf.ones([COUNT // 3], tf.bool))
 
 
 def against_a_large_gallery(embed, images):

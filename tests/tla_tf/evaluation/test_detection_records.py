@@ -3,31 +3,24 @@
 import dataclasses
 
 import pytest
+from made_results import made
 
 from robust_tf.evaluation.reference_images import reference_settings
-from robust_tf.results.result import Result, append_results
+from robust_tf.results.result import append_results
 from robust_tf.threat_model import ThreatModel
 from tla_tf.evaluation.detection_records import area_metric, latest_areas
 from tla_tf.evaluation.evaluation_checks import detector_check
 
 THREAT = ThreatModel("8/255")
-FIELDS = {field.name: None for field in dataclasses.fields(Result)}
 
 
 def measured(unaware, aware, weights="own", eps="8/255", covariance="full", used=100):
     """The two records of one run of figure 5."""
     ball = dataclasses.asdict(ThreatModel(eps))
-    about = {
-        **FIELDS,
-        "weights_hash": weights,
-        "threat_model": ball,
-        "after": (),
-        "n": 720,
-        "more": {},
-    }
+    about = {"weights_hash": weights, "threat_model": ball, "n": 720}
     about["attack_settings"] = reference_settings(used, 100)
     return [
-        Result(**{**about, "metric": area_metric("x", covariance, known=known), "value": value})
+        made("pgd", value, metric=area_metric("x", covariance, known=known), **about)
         for known, value in ((False, unaware), (True, aware))
     ]
 
